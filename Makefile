@@ -1,0 +1,40 @@
+# All the commands that anyone must know. Needs python3, gcc, g++ and make; brings the rest itself.
+HOST_PYTHON ?= python3
+PYTHON := .venv/bin/python
+export GILSCOPE_PYTHON := $(CURDIR)/.venv/bin/python
+export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
+# The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
+prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
+
+.PHONY: help demo test lint format core-test clean
+
+help:
+	@echo "make demo    compare both examples under both builds; writes out/demo/"
+	@echo "make test    all tests"
+	@echo "make lint    all checks that need no run"
+	@echo "make format  format the sources"
+	@echo "make clean   remove what make has made, except the interpreters in the cache"
+
+demo:
+	@$(prepare) demo
+	@$(PYTHON) tools/demo.py
+
+test: core-test
+	@$(prepare) test
+	@-$(HOST_PYTHON) tools/chromium.py
+	@$(PYTHON) -m pytest
+	@.venv-ft/bin/python -m pytest tests/integration/test_examples.py
+
+core-test:
+	@$(HOST_PYTHON) tools/core_tests.py
+
+lint:
+	@$(prepare) lint
+	@$(PYTHON) tools/lint.py
+
+format:
+	@$(prepare) lint
+	@$(PYTHON) tools/lint.py --fix
+
+clean:
+	rm -rf .venv .venv-ft build out

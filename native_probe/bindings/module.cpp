@@ -1,0 +1,19 @@
+// The Python module gilscope._probe. Registration only: what it does stands in probe.cpp.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "bindings/probe.hpp"
+
+namespace py = pybind11;
+
+PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
+  module.doc() = "The native half of gilscope: hooks, and the trace file that they write.";
+  py::register_exception<gilscope::ProbeFailure>(module, "Failure", PyExc_RuntimeError);
+  module.def("start", &gilscope::start, py::arg("path"), py::arg("max_bytes"), py::arg("metadata"),
+             py::arg("threads"));
+  module.def("stop", &gilscope::stop, py::arg("names"), py::arg("reason"));
+  module.def("running", &gilscope::running);
+  module.def("self_test", &gilscope::self_test);
+  module.def("hooks", &gilscope::hook_report);
+  module.def("name_thread", &gilscope::name_thread, py::arg("name"));
+}

@@ -1,0 +1,40 @@
+// Start and stop, and the reports on both.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <vector>
+
+namespace gilscope {
+
+// One line that says what is wrong.
+class ProbeFailure : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// (tid, ident, started by the interpreter, name or "")
+using KnownThread = std::tuple<std::uint32_t, std::uint64_t, bool, std::string>;
+
+void start(const std::string& path, std::uint64_t max_bytes, const std::string& metadata,
+           const std::vector<KnownThread>& threads);
+
+// Counts: events, dropped, bytes, slots_left. `names` are the names that living threads have now,
+// by tid.
+std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::string>& names,
+                                          const std::string& reason);
+bool running();
+
+// Runs the self-test anew; refused while a session runs.
+std::map<std::string, std::string> self_test();
+
+// (function, object, slots that name it), for all hooks that could be installed now.
+std::vector<std::tuple<std::string, std::string, std::size_t>> hook_report();
+
+// Names the calling thread, which Python started. Does nothing when no session runs.
+void name_thread(const std::string& name);
+
+}  // namespace gilscope

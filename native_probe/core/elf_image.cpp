@@ -1,0 +1,160 @@
+#include "core/elf_image.hpp"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace gilscope {
+namespace {
+
+#if defined(__x86_64__)
+constexpr std::uint32_t kJumpSlot = R_X86_64_JUMP_SLOT;
+constexpr std::uint32_t kGlobDat = R_X86_64_GLOB_DAT;
+constexpr std::uint32_t kAbsolute = R_X86_64_64;
+#elif defined(__aarch64__)
+constexpr std::uint32_t kJumpSlot = R_AARCH64_JUMP_SLOT;
+constexpr std::uint32_t kGlobDat = R_AARCH64_GLOB_DAT;
+constexpr std::uint32_t kAbsolute = R_AARCH64_ABS64;
+#else
+#error "gilscope knows the relocations of x86-64 and aarch64 only"
+#endif
+
+// Number of entries of a dynamic symbol table, which ELF states only in its hash tables.
+std::size_t count_symbols(const std::uint32_t* gnu, const std::uint32_t* sysv) {
+  if (sysv != nullptr) return sysv[1];
+  if (gnu == nullptr) return 0;
+  const std::uint32_t buckets = gnu[0];
+  const std::uint32_t first = gnu[1];
+  const std::uint32_t bloom_words = gnu[2];
+  const std::uint32_t* bucket = gnu + 4 + bloom_words * (sizeof(ElfW(Addr)) / 4);
+  const std::uint32_t* chain = bucket + buckets;
+  std::uint32_t last = 0;
+  for (std::uint32_t i = 0; i < buckets; ++i) last = std::max(last, bucket[i]);
+  if (last < first) return first;
+  while ((chain[last - first] & 1) == 0) ++last;
+  return last + 1;
+}
+
+std::string executable_path() {
+  char buffer[4096];
+  const ssize_t n = readlink("/proc/self/exe", buffer, sizeof buffer);
+  return n > 0 ? std::string(buffer, static_cast<std::size_t>(n)) : std::string("executable");
+}
+
+}  // namespace
+
+struct ImageReader {
+  static ElfImage read(const dl_phdr_info& info) {
+    ElfImage image;
+    image.base_ = info.dlpi_addr;
+    image.path_ = info.dlpi_name != nullptr ? info.dlpi_name : "";
+    const ElfW(Dyn)* dynamic = nullptr;
+    for (int i = 0; i < info.dlpi_phnum; ++i) {
+      const ElfW(Phdr)& header = info.dlpi_phdr[i];
+      const std::uintptr_t begin = info.dlpi_addr + header.p_vaddr;
+      if (header.p_type == PT_LOAD) image.segments_.push_back({begin, begin + header.p_memsz});
+      if (header.p_type == PT_DYNAMIC) dynamic = reinterpret_cast<const ElfW(Dyn)*>(begin);
+    }
+    if (dynamic != nullptr) read_dynamic(image, dynamic);
+    return image;
+  }
+
+  static void read_dynamic(ElfImage& image, const ElfW(Dyn) * dynamic) {
+    std::size_t sizes[2] = {};
+    for (; dynamic->d_tag != DT_NULL; ++dynamic) {
+      const auto* address = reinterpret_cast<const void*>(dynamic->d_un.d_ptr);
+      switch (dynamic->d_tag) {
+        case DT_SYMTAB: image.symbols_ = address; break;
+        case DT_STRTAB: image.strings_ = static_cast<const char*>(address); break;
+        case DT_JMPREL: image.relocations_[0] = address; break;
+        case DT_PLTRELSZ: sizes[0] = dynamic->d_un.d_val; break;
+        case DT_RELA: image.relocations_[1] = address; break;
+        case DT_RELASZ: sizes[1] = dynamic->d_un.d_val; break;
+        case DT_GNU_HASH: image.gnu_hash_ = static_cast<const std::uint32_t*>(address); break;
+        case DT_HASH: image.sysv_hash_ = static_cast<const std::uint32_t*>(address); break;
+        default: break;
+      }
+    }
+    // The loader turns these into addresses, except in objects that it does not relocate (vdso).
+    if (!image.contains(image.symbols_) || !image.contains(image.strings_)) {
+      image.symbols_ = nullptr;
+      return;
+    }
+    for (int i = 0; i < 2; ++i) image.relocation_count_[i] = sizes[i] / sizeof(ElfW(Rela));
+  }
+};
+
+std::vector<ElfImage> ElfImage::all() {
+  std::vector<ElfImage> images;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* data) {
+        static_cast<std::vector<ElfImage>*>(data)->push_back(ImageReader::read(*info));
+        return 0;
+      },
+      &images);
+  if (!images.empty() && images.front().path_.empty()) {
+    images.front().path_ = executable_path();
+    images.front().is_executable_ = true;
+  }
+  return images;
+}
+
+ElfImage ElfImage::containing(const void* address) {
+  for (ElfImage& image : all()) {
+    if (image.contains(address)) return image;
+  }
+  return {};
+}
+
+bool ElfImage::contains(const void* address) const {
+  return std::any_of(segments_.begin(), segments_.end(),
+                     [address](const CodeRange& segment) { return segment.contains(address); });
+}
+
+void* ElfImage::pin() const {
+  void* handle = dlopen(is_executable_ ? nullptr : path_.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  if (handle == nullptr) return nullptr;
+  const link_map* map = nullptr;
+  // Another object of that name may have taken its place.
+  if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 && map->l_addr == base_) return handle;
+  dlclose(handle);
+  return nullptr;
+}
+
+std::vector<Slot> ElfImage::slots() const {
+  std::vector<Slot> found;
+  if (symbols_ == nullptr) return found;
+  const auto* symbols = static_cast<const ElfW(Sym)*>(symbols_);
+  for (int table = 0; table < 2; ++table) {
+    const auto* relocation = static_cast<const ElfW(Rela)*>(relocations_[table]);
+    if (relocation == nullptr) continue;
+    for (std::size_t i = 0; i < relocation_count_[table]; ++i, ++relocation) {
+      const auto type = static_cast<std::uint32_t>(ELF64_R_TYPE(relocation->r_info));
+      const auto symbol = static_cast<std::uint32_t>(ELF64_R_SYM(relocation->r_info));
+      if (symbol == 0 || (type != kJumpSlot && type != kGlobDat && type != kAbsolute)) continue;
+      // An absolute relocation with an addend points into a symbol, not at it.
+      if (type == kAbsolute && relocation->r_addend != 0) continue;
+      found.push_back({reinterpret_cast<void**>(base_ + relocation->r_offset),
+                       strings_ + symbols[symbol].st_name, type == kAbsolute});
+    }
+  }
+  return found;
+}
+
+CodeRange ElfImage::function(std::string_view name) const {
+  if (symbols_ == nullptr) return {};
+  const auto* symbols = static_cast<const ElfW(Sym)*>(symbols_);
+  const std::size_t n = count_symbols(gnu_hash_, sysv_hash_);
+  for (std::size_t i = 1; i < n; ++i) {
+    if (symbols[i].st_shndx == SHN_UNDEF || name != strings_ + symbols[i].st_name) continue;
+    const std::uintptr_t begin = base_ + symbols[i].st_value;
+    return {begin, begin + symbols[i].st_size};
+  }
+  return {};
+}
+
+}  // namespace gilscope

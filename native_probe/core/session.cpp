@@ -1,0 +1,323 @@
+#include "core/session.hpp"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace gilscope {
+namespace {
+
+using format::ChunkHeader;
+using format::ChunkKind;
+using format::DefinitionTag;
+
+constexpr std::size_t kReadyAtStart = 4 << 20;
+constexpr std::uint32_t kLargestChunk = 256 * 1024;
+
+int membarrier(int command) { return static_cast<int>(syscall(SYS_membarrier, command, 0, 0)); }
+
+// The name of another thread of this process, which may be gone by now.
+void read_os_name(format::ThreadSlot* slot) {
+  char path[48];
+  std::snprintf(path, sizeof path, "/proc/self/task/%u/comm", slot->tid);
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  char name[sizeof slot->os_name] = {};
+  const ssize_t n = read(fd, name, sizeof name);
+  close(fd);
+  if (n <= 0) return;
+  if (name[n - 1] == '\n') name[n - 1] = 0;
+  std::memcpy(slot->os_name, name, sizeof name);
+}
+
+format::FileHeader make_header(const SessionOptions& options) {
+  format::FileHeader header{};
+  std::memcpy(header.magic, format::kMagic, sizeof header.magic);
+  header.version_major = format::kVersionMajor;
+  header.version_minor = format::kVersionMinor;
+  header.alignment = static_cast<std::uint32_t>(TraceFile::alignment());
+  header.header_size = header.alignment;
+  header.event_size = sizeof(format::EventRecord);
+  header.slot_size = sizeof(format::ThreadSlot);
+  header.flags = (options.free_threaded ? format::kFreeThreaded : 0u) |
+                 (options.gil_enabled ? format::kGilEnabled : 0u);
+  header.clock = static_cast<std::uint32_t>(Clock::kind());
+#if defined(__aarch64__)
+  header.machine = EM_AARCH64;
+#else
+  header.machine = EM_X86_64;
+#endif
+  header.pid = static_cast<std::uint32_t>(getpid());
+  header.python = options.python;
+  header.ticks_per_second = Clock::ticks_per_second();
+  const Clock::Sample now = Clock::sample();
+  header.start_ticks = now.ticks;
+  header.start_monotonic = now.monotonic;
+  header.start_realtime = now.realtime;
+  if (getrandom(header.session, sizeof header.session, GRND_NONBLOCK) < 0) errno = 0;
+  header.checksum = format::checksum(&header, offsetof(format::FileHeader, checksum));
+  return header;
+}
+
+}  // namespace
+
+std::atomic<Session*> Session::active_{nullptr};
+std::atomic<std::uint64_t> Session::active_id_{0};
+std::atomic<std::uint64_t> Session::last_id_{0};
+
+Session::Session(const SessionOptions& options)
+    : id_(last_id_.fetch_add(1) + 1), file_(options.path, options.max_bytes), keeper_(file_) {
+  file_.extend(kReadyAtStart);
+  // Only now: getting the pages ready takes milliseconds, and the header says when recording
+  // begins.
+  file_.write_header(make_header(options));
+  file_.write_json(ChunkKind::metadata, options.metadata);
+  sample_clock(file_);
+}
+
+void Session::activate() {
+  keeper_.start();
+  membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+  active_id_.store(id_, std::memory_order_relaxed);
+  active_.store(this, std::memory_order_release);
+}
+
+bool Session::deactivate() {
+  active_id_.store(0, std::memory_order_relaxed);
+  active_.store(nullptr, std::memory_order_seq_cst);
+  keeper_.stop();
+  // After this every thread either sees that no session is active, or we see its `busy`.
+  if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0 && membarrier(MEMBARRIER_CMD_GLOBAL) != 0) {
+    return false;
+  }
+  const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + 2'000'000'000;
+  bool quiet = true;
+  ThreadLogs::for_each([&](ThreadLog& log) {
+    while (quiet && log.busy.load(std::memory_order_acquire) != 0) {
+      sched_yield();
+      // A thread that was suspended inside a hook (a debugger): leave it the mapping.
+      if (nanoseconds(CLOCK_MONOTONIC) > deadline) quiet = false;
+    }
+  });
+  return quiet;
+}
+
+void Session::finish(std::string_view reason, bool gil_enabled) {
+  seal_threads();
+  sample_clock(file_);
+  reason = reason_to_end(reason);
+  char json[256];
+  std::snprintf(json, sizeof json,
+                "{\"stop_ticks\": %llu, \"gil_enabled\": %s, \"dropped_events\": %llu, "
+                "\"reason\": \"%.*s\"}",
+                static_cast<unsigned long long>(Clock::ticks()), gil_enabled ? "true" : "false",
+                static_cast<unsigned long long>(dropped()), static_cast<int>(reason.size()),
+                reason.data());
+  file_.extend(2 * TraceFile::alignment());
+  file_.write_json(ChunkKind::end, json);
+  file_.finish();
+}
+
+// A file that is full to the last page and lacks nothing was stopped in order.
+std::string_view Session::reason_to_end(std::string_view asked) const {
+  if (!file_.refused()) return asked;
+  if (file_.disk_full()) return "disk_full";
+  return file_.at_limit() ? "max_bytes" : asked;
+}
+
+format::ThreadSlot* Session::new_slot(std::uint32_t* index) {
+  std::uint32_t i = threads_.load(std::memory_order_relaxed);
+  ChunkHeader* chunk = nullptr;
+  do {
+    // First the room, then the number: a thread that finds no room asks again at every event.
+    const std::uint32_t chunk_number = i / kSlotsPerChunk;
+    chunk = chunk_number < kMaxSlotChunks ? slots_chunk(chunk_number) : nullptr;
+    if (chunk == nullptr) return nullptr;
+  } while (!threads_.compare_exchange_weak(i, i + 1, std::memory_order_relaxed));
+  *index = i + 1;
+  return reinterpret_cast<format::ThreadSlot*>(chunk + 1) + i % kSlotsPerChunk;
+}
+
+ChunkHeader* Session::slots_chunk(std::uint32_t number) {
+  std::atomic<ChunkHeader*>& place = slot_chunks_[number];
+  ChunkHeader* chunk = place.load(std::memory_order_acquire);
+  if (chunk != nullptr) return chunk;
+  ChunkHeader* fresh = file_.allocate(ChunkKind::threads, 0, kSlotsChunk);
+  if (fresh == nullptr) return nullptr;
+  // Two threads may both bring one; the second one's stays empty in the file.
+  return place.compare_exchange_strong(chunk, fresh, std::memory_order_acq_rel) ? fresh : chunk;
+}
+
+format::ThreadSlot* Session::slot_at(std::uint32_t index) const {
+  const ChunkHeader* chunk = slot_chunks_[(index - 1) / kSlotsPerChunk].load();
+  if (chunk == nullptr) return nullptr;
+  auto* slots = reinterpret_cast<format::ThreadSlot*>(const_cast<ChunkHeader*>(chunk) + 1);
+  return slots + (index - 1) % kSlotsPerChunk;
+}
+
+bool Session::declare(std::uint32_t tid, std::uint64_t ident, std::uint32_t flags,
+                      std::string_view name) {
+  std::uint32_t index = 0;
+  format::ThreadSlot* slot = new_slot(&index);
+  if (slot == nullptr) return false;
+  slot->tid = tid;
+  slot->ident = ident;
+  slot->start_ticks = Clock::ticks();
+  slot->flags = flags | format::kStartedBefore |
+                (tid == static_cast<std::uint32_t>(getpid()) ? format::kMainThread : 0u);
+  __atomic_store_n(&slot->thread, index, __ATOMIC_RELEASE);
+  declared_ = index;
+  define_name(index, name);
+  return true;
+}
+
+void Session::define_name(std::uint32_t thread, std::string_view name) {
+  if (name.empty()) return;
+  const std::uint32_t body[2] = {thread, static_cast<std::uint32_t>(name.size())};
+  file_.define(DefinitionTag::thread_name, body, sizeof body, name);
+}
+
+void Session::name(std::uint32_t tid, std::string_view name) {
+  const std::uint32_t n = threads_.load();
+  for (std::uint32_t index = n; index > 0; --index) {
+    const format::ThreadSlot* slot = slot_at(index);
+    // Its thread may only just be filling it in, or be about to exit.
+    if (slot == nullptr || __atomic_load_n(&slot->thread, __ATOMIC_ACQUIRE) != index ||
+        slot->tid != tid || __atomic_load_n(&slot->end_ticks, __ATOMIC_RELAXED) != 0) {
+      continue;
+    }
+    define_name(index, name);
+    return;
+  }
+}
+
+// A thread that was declared at the start has a slot already. One whose start we saw is another
+// thread, even if the kernel gave it the same id.
+format::ThreadSlot* Session::declared_slot(const ThreadLog& log, std::uint32_t* index) const {
+  if (log.attached_in == id_ && log.origin != 0) return nullptr;
+  for (std::uint32_t i = 1; i <= declared_; ++i) {
+    format::ThreadSlot* slot = slot_at(i);
+    if (slot == nullptr || slot->tid != log.tid || slot->end_ticks != 0) continue;
+    *index = i;
+    return slot;
+  }
+  return nullptr;
+}
+
+bool Session::join(ThreadLog* log) {
+  const ErrnoKeeper keep_errno;
+  std::uint32_t index = 0;
+  format::ThreadSlot* slot = declared_slot(*log, &index);
+  const bool declared = slot != nullptr;
+  if (!declared) slot = new_slot(&index);
+  if (slot == nullptr) {
+    dropped_without_slot_.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+  if (!declared) {
+    slot->tid = log->tid;
+    slot->ident = reinterpret_cast<std::uint64_t>(pthread_self());
+    slot->start_ticks = Clock::ticks();
+    const bool is_new = log->attached_in == id_ && log->origin != 0;
+    slot->flags = log->origin | (is_new ? 0u : std::uint32_t{format::kStartedBefore});
+    if (log->tid == static_cast<std::uint32_t>(getpid())) {
+      slot->flags |= format::kMainThread | format::kPythonThread;
+    }
+  }
+  pthread_getname_np(pthread_self(), slot->os_name, sizeof slot->os_name);
+  log->index = index;
+  log->slot = slot;
+  log->cursor = log->end = nullptr;
+  log->chunk = nullptr;
+  log->next_chunk = static_cast<std::uint32_t>(TraceFile::alignment());
+  log->request = 0;
+  log->holder = 0;
+  log->timeouts = 0;
+  log->after_forced = false;
+  log->joined = true;
+  log->session_id = id_;
+  __atomic_store_n(&slot->thread, index, __ATOMIC_RELEASE);
+  return true;
+}
+
+void Session::leave(ThreadLog* log) {
+  // Native threads are named after they have been started.
+  pthread_getname_np(pthread_self(), log->slot->os_name, sizeof log->slot->os_name);
+  __atomic_store_n(&log->slot->end_ticks, Clock::ticks(), __ATOMIC_RELAXED);
+  log->slot->open_wait = 0;
+  seal_events(*log);
+  log->session_id = 0;
+}
+
+format::EventRecord* Session::next_chunk(ThreadLog* log) {
+  const ErrnoKeeper keep_errno;
+  seal_events(*log);
+  ChunkHeader* chunk = file_.allocate(ChunkKind::events, log->index, log->next_chunk);
+  if (chunk == nullptr) {
+    // Near the end of the file a small one may still fit.
+    chunk = file_.allocate(ChunkKind::events, log->index, TraceFile::alignment());
+  }
+  keeper_.call();
+  if (chunk == nullptr) {
+    ++log->slot->dropped;
+    return nullptr;
+  }
+  // Small at first, so that ten thousand short-lived threads do not cost ten thousand large chunks.
+  log->next_chunk = std::min(log->next_chunk * 2, kLargestChunk);
+  log->chunk = chunk;
+  log->cursor = reinterpret_cast<format::EventRecord*>(chunk + 1);
+  log->end = log->cursor + (chunk->size - sizeof(ChunkHeader)) / sizeof(format::EventRecord);
+  return log->cursor;
+}
+
+void Session::seal_events(ThreadLog& log) {
+  if (log.chunk == nullptr) return;
+  const auto* first = reinterpret_cast<const format::EventRecord*>(log.chunk + 1);
+  const auto count = static_cast<std::size_t>(log.cursor - first);
+  TraceFile::seal(log.chunk, count * sizeof(format::EventRecord));
+  events_.fetch_add(count, std::memory_order_relaxed);
+  log.chunk = nullptr;
+  log.cursor = log.end = nullptr;
+}
+
+void Session::seal_threads() {
+  ThreadLogs::for_each([&](ThreadLog& log) {
+    if (log.session_id != id_) return;
+    read_os_name(log.slot);
+    seal_events(log);
+    log.session_id = 0;
+  });
+  std::uint32_t left = std::min(threads_.load(), kSlotsPerChunk * kMaxSlotChunks);
+  for (std::uint32_t i = 0; left > 0; ++i) {
+    ChunkHeader* chunk = slot_chunks_[i].load();
+    const std::uint32_t here = std::min(left, kSlotsPerChunk);
+    if (chunk != nullptr) TraceFile::seal(chunk, here * sizeof(format::ThreadSlot));
+    left -= here;
+  }
+}
+
+std::uint64_t Session::dropped() const {
+  std::uint64_t total = dropped_without_slot_.load(std::memory_order_relaxed);
+  const std::uint32_t n = std::min(threads_.load(), kSlotsPerChunk * kMaxSlotChunks);
+  for (std::uint32_t index = 1; index <= n; ++index) {
+    const format::ThreadSlot* slot = slot_at(index);
+    if (slot != nullptr) total += slot->dropped;
+  }
+  return total;
+}
+
+void Session::after_fork() {
+  active_id_.store(0, std::memory_order_relaxed);
+  active_.store(nullptr, std::memory_order_relaxed);
+}
+
+}  // namespace gilscope

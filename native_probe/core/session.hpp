@@ -1,0 +1,169 @@
+// One recording: a trace file, its threads, its locks, and the thread that keeps pages ready.
+#pragma once
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/keeper.hpp"
+#include "core/lock_table.hpp"
+#include "core/thread_log.hpp"
+#include "core/trace_file.hpp"
+#include "core/wait_table.hpp"
+
+namespace gilscope {
+
+struct SessionOptions {
+  std::string path;
+  std::uint64_t max_bytes;
+  bool free_threaded;
+  bool gil_enabled;
+  std::uint32_t python;  // PY_VERSION_HEX
+  std::string metadata;  // one JSON object
+};
+
+class Session {
+ public:
+  // Throws std::system_error when the file cannot be made.
+  explicit Session(const SessionOptions& options);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  static Session* active() { return active_.load(std::memory_order_acquire); }
+
+  // Number of the active session, 0 when there is none. Needs no session to be there.
+  static std::uint64_t active_id() { return active_id_.load(std::memory_order_relaxed); }
+
+  // Makes this session the one that hooks record to.
+  void activate();
+  // Takes it away again and waits until no thread is inside a hook. False when that could not be
+  // made sure: the mapping must then stay.
+  bool deactivate();
+  // Seals everything and writes END; the session is over. `end` is the JSON object without the
+  // members that the session knows itself.
+  void finish(std::string_view reason, bool gil_enabled);
+
+  std::uint64_t id() const { return id_; }
+  TraceFile& file() { return file_; }
+  const TraceFile& file() const { return file_; }
+  LockTable& locks() { return locks_; }
+  WaitTable& waits() { return waits_; }
+
+  // Before activate(): gives a slot to a thread that exists already, so that it has a lane even if
+  // nothing ever happens to it.
+  bool declare(std::uint32_t tid, std::uint64_t ident, std::uint32_t flags, std::string_view name);
+  // Names the living thread `tid`, or the thread with that index.
+  void name(std::uint32_t tid, std::string_view name);
+  void define_name(std::uint32_t thread, std::string_view name);
+
+  // Gives the calling thread an index and a slot.
+  bool join(ThreadLog* log);
+  // The calling thread is about to exit.
+  void leave(ThreadLog* log);
+  // The next record of this thread, or nullptr (and a drop is counted).
+  format::EventRecord* next_chunk(ThreadLog* log);
+
+  format::ThreadSlot* slot_at(std::uint32_t index) const;
+  std::uint64_t dropped() const;
+  std::uint64_t events() const { return events_.load(std::memory_order_relaxed); }
+
+  // In a forked child: no recording, the parent's file is not touched.
+  static void after_fork();
+
+ private:
+  format::ThreadSlot* new_slot(std::uint32_t* index);
+  format::ChunkHeader* slots_chunk(std::uint32_t number);
+  format::ThreadSlot* declared_slot(const ThreadLog& log, std::uint32_t* index) const;
+  void seal_threads();
+  void seal_events(ThreadLog& log);
+  std::string_view reason_to_end(std::string_view asked) const;
+
+  static constexpr std::size_t kSlotsChunk = 16 * 1024;
+  static constexpr std::uint32_t kSlotsPerChunk =
+      (kSlotsChunk - sizeof(format::ChunkHeader)) / sizeof(format::ThreadSlot);
+  static constexpr std::uint32_t kMaxSlotChunks = 4096;
+
+  static std::atomic<Session*> active_;
+  static std::atomic<std::uint64_t> active_id_;
+  static std::atomic<std::uint64_t> last_id_;
+
+  const std::uint64_t id_;
+  TraceFile file_;
+  Keeper keeper_;
+  LockTable locks_;
+  WaitTable waits_;
+  std::atomic<std::uint32_t> threads_{0};
+  std::uint32_t declared_ = 0;
+  std::atomic<format::ChunkHeader*> slot_chunks_[kMaxSlotChunks] = {};
+  std::atomic<std::uint64_t> dropped_without_slot_{0};
+  std::atomic<std::uint64_t> events_{0};  // in sealed chunks
+};
+
+// The program's errno is none of our business.
+class ErrnoKeeper {
+ public:
+  ErrnoKeeper() : value_(errno) {}
+  ~ErrnoKeeper() { errno = value_; }
+  ErrnoKeeper(const ErrnoKeeper&) = delete;
+  ErrnoKeeper& operator=(const ErrnoKeeper&) = delete;
+
+ private:
+  int value_;
+};
+
+// A hook's access to the session, for the length of a scope. Usage:
+//     Recording recording; if (recording) recording.emit(...);
+class Recording {
+ public:
+  Recording() : log_(ThreadLogs::current()) {
+    // Busy already: a signal handler came in the middle of a hook of this thread.
+    if (log_ == nullptr || log_->busy.load(std::memory_order_relaxed) != 0) return;
+    log_->busy.store(1, std::memory_order_relaxed);
+    // Orders the store above before the load below for the compiler; for the processor,
+    // Session::deactivate() does with membarrier(), so that the hot path has no fence.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    Session* session = Session::active();
+    if (session != nullptr &&
+        (__builtin_expect(log_->session_id == session->id(), 1) || session->join(log_))) {
+      session_ = session;
+    } else {
+      log_->busy.store(0, std::memory_order_release);
+    }
+  }
+  ~Recording() {
+    if (session_ != nullptr) log_->busy.store(0, std::memory_order_release);
+  }
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+
+  explicit operator bool() const { return session_ != nullptr; }
+  Session& session() { return *session_; }
+  ThreadLog& log() { return *log_; }
+  format::ThreadSlot& slot() { return *log_->slot; }
+
+  void emit(format::EventKind kind, std::uint8_t flags, std::uint16_t aux, std::uint32_t what,
+            std::uint64_t start, std::uint64_t duration, std::uint32_t peer) {
+    format::EventRecord* record = log_->cursor;
+    if (__builtin_expect(record == log_->end, 0)) {
+      record = session_->next_chunk(log_);
+      if (record == nullptr) return;
+    }
+    record->flags = flags;
+    record->aux = aux;
+    record->what = what;
+    record->start = start;
+    record->duration = duration;
+    record->peer = peer;
+    // The kind last: a record is there wholly or not at all, however the process ends.
+    __atomic_store_n(&record->kind, static_cast<std::uint8_t>(kind), __ATOMIC_RELEASE);
+    log_->cursor = record + 1;
+  }
+
+ private:
+  Session* session_ = nullptr;
+  ThreadLog* log_;
+};
+
+}  // namespace gilscope

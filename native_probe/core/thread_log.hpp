@@ -1,0 +1,85 @@
+// What the probe keeps for each thread, and how a hook gets at it.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "core/clock.hpp"
+#include "core/format.hpp"
+
+namespace gilscope {
+
+class Session;
+
+// One a live thread, taken from a pool and given back at the thread's exit. Only its own thread
+// writes to it; a stop looks at `busy` and, when that is 0, seals its chunk.
+struct alignas(64) ThreadLog {
+  // 1 while the thread is inside a hook and may touch the session's memory. Written with plain
+  // stores: the stopping thread makes them visible with membarrier().
+  std::atomic<std::uint32_t> busy{0};
+  std::uint32_t index = 0;       // of the thread in the session below
+  std::uint64_t session_id = 0;  // session to which slot and chunk belong; 0 none
+  format::ThreadSlot* slot = nullptr;
+  format::EventRecord* cursor = nullptr;
+  format::EventRecord* end = nullptr;
+  format::ChunkHeader* chunk = nullptr;
+
+  // The GIL, between hooks of one thread.
+  std::uint64_t request = 0;   // ticks of the request that is under way; 0 none
+  std::uint32_t holder = 0;    // thread that held it then
+  std::uint16_t timeouts = 0;  // switch intervals that the wait has hit
+  bool after_forced = false;   // the release before was forced
+
+  std::uint32_t next_chunk = 0;  // bytes
+  std::uint32_t tid = 0;
+  std::uint32_t origin = 0;       // format::ThreadFlag, as far as the thread's start told
+  std::uint64_t attached_in = 0;  // session that was active when the thread was first seen
+  std::uint32_t exit_rounds = 0;
+  bool joined = false;                      // some session, since the thread was first seen
+  std::atomic<std::uint32_t> next_free{0};  // index + 1 in the pool
+};
+
+// Pool and registry of all ThreadLogs of the process. Never shrinks, never freed: a thread can be
+// inside a hook at any time.
+class ThreadLogs {
+ public:
+  static constexpr std::uint32_t kCapacity = 1 << 16;
+
+  // Once a process, before the first hook. False when memory or a thread-specific key is missing.
+  static bool initialize();
+
+  // This thread's log, made on the first call; nullptr when the pool is empty.
+  static ThreadLog* current() {
+    ThreadLog* log = current_;
+    return __builtin_expect(log != nullptr, 1) ? log : attach();
+  }
+
+  // Remembers how the calling thread was started.
+  static void set_origin(format::ThreadFlag origin);
+
+  // Calls `visit(log)` for all logs that were ever in use.
+  template <typename Visit>
+  static void for_each(Visit visit) {
+    const std::uint32_t n = high_water_.load(std::memory_order_acquire);
+    for (std::uint32_t i = 0; i < n; ++i) visit(pool_[i]);
+  }
+
+  // In a forked child: only the calling thread is left.
+  static void after_fork();
+
+ private:
+  static ThreadLog* attach();
+  static void thread_exit(void* log);
+  static ThreadLog* take();
+  static void give_back(ThreadLog* log);
+
+  // One pointer, initial-exec: no call and no allocation to get at it, in signal handlers too.
+  static thread_local ThreadLog* current_ __attribute__((tls_model("initial-exec")));
+  static ThreadLog* pool_;
+  static ThreadLog exited_;
+  static std::atomic<std::uint32_t> high_water_;
+  static std::atomic<std::uint64_t> free_;  // top of the free list: index + 1, counter above it
+};
+
+}  // namespace gilscope

@@ -1,0 +1,136 @@
+/* Facts about CPython 3.13, 3.14 and 3.15, taken from the internal headers at compile time and held
+ * against the running interpreter's own description of itself (_Py_DebugOffsets) at run time. */
+#define _GNU_SOURCE
+#define Py_BUILD_CORE 1
+#include "cpython/layout.h"
+
+#include <Python.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "internal/pycore_ceval.h"
+#include "internal/pycore_critical_section.h"
+#include "internal/pycore_gil.h"
+#include "internal/pycore_interp.h"
+#include "internal/pycore_pystate.h"
+#include "internal/pycore_runtime.h"
+
+static struct _gil_runtime_state* current_gil(void) {
+  return PyThreadState_Get()->interp->ceval.gil;
+}
+
+void gilscope_find_gil(struct gilscope_gil* found) {
+  struct _gil_runtime_state* gil = current_gil();
+  found->mutex = &gil->mutex;
+  found->cond = &gil->cond;
+  found->switch_mutex = &gil->switch_mutex;
+  found->switch_cond = &gil->switch_cond;
+  found->state = gil;
+  found->interpreter = PyInterpreterState_GetID(PyInterpreterState_Get());
+}
+
+int gilscope_drop_requested(void* gil_state) {
+  /* drop_gil() puts the releasing thread state there before it takes the mutex, except for the last
+   * release of a thread state, which is never a forced one. */
+  struct _gil_runtime_state* gil = gil_state;
+  PyThreadState* holder = gil->last_holder;
+  return holder != NULL && (holder->eval_breaker & _PY_GIL_DROP_REQUEST_BIT) != 0;
+}
+
+int gilscope_is_free_threaded(void) {
+#ifdef Py_GIL_DISABLED
+  return 1;
+#else
+  return 0;
+#endif
+}
+
+int gilscope_gil_enabled(void) {
+#ifdef Py_GIL_DISABLED
+  return current_gil()->enabled != 0;
+#else
+  return 1;
+#endif
+}
+
+const char* gilscope_layout_mismatch(void) {
+  static char message[160];
+  const _Py_DebugOffsets* offsets = &_PyRuntime.debug_offsets;
+  const char* field = NULL;
+  if (memcmp(offsets->cookie, _Py_Debug_Cookie, sizeof offsets->cookie) != 0) {
+    return "the interpreter does not describe its layout (no debug offsets)";
+  }
+  if ((offsets->version >> 16) != (PY_VERSION_HEX >> 16)) {
+    snprintf(message, sizeof message, "the probe was built for Python %d.%d and runs in %d.%d",
+             PY_MAJOR_VERSION, PY_MINOR_VERSION, (int)(offsets->version >> 24),
+             (int)(offsets->version >> 16 & 0xff));
+    return message;
+  }
+  if ((int)offsets->free_threaded != gilscope_is_free_threaded()) {
+    return "the probe was built for the other build (free-threaded against stock)";
+  }
+#define CHECK(group, name, expected) \
+  if (field == NULL && offsets->group.name != (uint64_t)(expected)) field = #group "." #name
+  CHECK(interpreter_state, size, sizeof(PyInterpreterState));
+  CHECK(interpreter_state, ceval_gil, offsetof(PyInterpreterState, ceval.gil));
+  CHECK(interpreter_state, gil_runtime_state, offsetof(PyInterpreterState, _gil));
+  CHECK(interpreter_state, gil_runtime_state_locked, offsetof(PyInterpreterState, _gil.locked));
+  CHECK(interpreter_state, gil_runtime_state_holder,
+        offsetof(PyInterpreterState, _gil.last_holder));
+  CHECK(thread_state, size, sizeof(PyThreadState));
+  CHECK(thread_state, interp, offsetof(PyThreadState, interp));
+  CHECK(pyobject, ob_type, offsetof(PyObject, ob_type));
+  CHECK(type_object, tp_name, offsetof(PyTypeObject, tp_name));
+#undef CHECK
+  if (field == NULL) return NULL;
+  snprintf(message, sizeof message,
+           "the interpreter's layout differs from the headers that the probe was built with (%s)",
+           field);
+  return message;
+}
+
+static PyThreadState* own_thread_state(void) {
+  /* The current one is NULL while the thread is detached, which it is when it waits. */
+  PyThreadState* current = PyThreadState_GetUnchecked();
+  return current != NULL ? current : PyGILState_GetThisThreadState();
+}
+
+int gilscope_in_critical_section(void) {
+#ifdef Py_GIL_DISABLED
+  PyThreadState* tstate = own_thread_state();
+  if (tstate == NULL || tstate->critical_section == 0) return 0;
+  const PyCriticalSection* top =
+      (const PyCriticalSection*)(tstate->critical_section & ~(uintptr_t)_Py_CRITICAL_SECTION_MASK);
+  /* Set only after the lock has been taken. */
+  return top->_cs_mutex == NULL;
+#else
+  return 0;
+#endif
+}
+
+int gilscope_is_own_thread_state(uintptr_t address) {
+  PyThreadState* tstate = own_thread_state();
+  return tstate != NULL && address == (uintptr_t)&tstate->state;
+}
+
+int gilscope_is_stop_event(uintptr_t address) {
+  PyThreadState* tstate = own_thread_state();
+  return address == (uintptr_t)&_PyRuntime.stoptheworld.stop_event ||
+         (tstate != NULL && address == (uintptr_t)&tstate->interp->stoptheworld.stop_event);
+}
+
+uintptr_t gilscope_object_of_lock(uintptr_t address) {
+#ifdef Py_GIL_DISABLED
+  const size_t offset = offsetof(PyObject, ob_mutex);
+  return (address & 15) == (offset & 15) ? address - offset : 0;
+#else
+  (void)address;
+  return 0;
+#endif
+}
+
+uintptr_t gilscope_object_before(uintptr_t address) { return address - sizeof(PyObject); }
+
+uintptr_t gilscope_type_of(uintptr_t object) { return (uintptr_t)((PyObject*)object)->ob_type; }
+
+const char* gilscope_type_name(uintptr_t type) { return ((PyTypeObject*)type)->tp_name; }

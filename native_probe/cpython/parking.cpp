@@ -1,0 +1,136 @@
+#include "cpython/parking.hpp"
+
+#include <cstring>
+
+#include "core/clock.hpp"
+#include "cpython/layout.h"
+
+namespace gilscope::parking {
+namespace {
+
+using format::LockKind;
+
+// The frames between a hook and the function whose entry is on its stack: sem_wait's caller, the
+// parking lot, the lock. Measured 0x100 to 0x300 bytes; everything beyond is somebody else's.
+constexpr std::uintptr_t kNear = 4096;
+
+// States of a PyMutex byte (Include/internal/pycore_lock.h): locked 1, somebody is parked 2.
+constexpr std::uint8_t kLockedAndParked = 3;
+
+CodeRange semaphore_wait;
+CodeRange wakeups[3];
+CodeRange parking_lot;
+std::uintptr_t lock_type = 0;
+std::uintptr_t rlock_type = 0;
+
+bool is_near(std::uintptr_t address, const char* frame) {
+  const auto here = reinterpret_cast<std::uintptr_t>(frame);
+  return address > here && address < here + kNear;
+}
+
+// Looks for a return address into `function` on the stack between two places.
+__attribute__((no_sanitize("address"))) bool called_from(const CodeRange& function,
+                                                         const void* begin, std::uintptr_t end) {
+  if (!function.known()) return false;
+  const auto* last = reinterpret_cast<const void* const*>(end);
+  for (auto* word = static_cast<const void* const*>(begin); word < last; ++word) {
+    if (function.contains(*word)) return true;
+  }
+  return false;
+}
+
+// A mutex passes {time until it is fair, handed off}; that time is a millisecond after it began to
+// wait. A queue passes the place for an item, which is empty or holds an address.
+bool is_mutex_entry(std::uintptr_t argument) {
+  constexpr std::int64_t kFair = 1'000'000;
+  constexpr std::int64_t kRecent = 10'000'000'000;
+  const auto fair = *reinterpret_cast<const volatile std::int64_t*>(argument);
+  const auto now = static_cast<std::int64_t>(nanoseconds(CLOCK_MONOTONIC));
+  return fair - kFair <= now && fair - kFair > now - kRecent;
+}
+
+Waited mutex_at(std::uintptr_t address, std::uintptr_t argument) {
+  Waited waited;
+  waited.address = address;
+  waited.handed_off = reinterpret_cast<const int*>(argument + GILSCOPE_HANDED_OFF);
+  const std::uintptr_t object = gilscope_object_of_lock(address);
+  if (object != 0 && gilscope_in_critical_section() != 0) {
+    // The thread that waits holds a reference to the object: its type can be read, here and now.
+    waited.kind = LockKind::object;
+    waited.object = object;
+    waited.type = gilscope_type_of(object);
+    return waited;
+  }
+  waited.kind = LockKind::mutex;
+  // A lock object is an object header with the mutex right behind it. The word that would be the
+  // type is on the same page as the mutex, so it can be looked at.
+  if ((address & 4095) < sizeof(std::uintptr_t)) return waited;
+  const std::uintptr_t type = *reinterpret_cast<const std::uintptr_t*>(address - sizeof(type));
+  if (type == 0 || (type != lock_type && type != rlock_type)) return waited;
+  waited.kind = type == lock_type ? LockKind::lock : LockKind::rlock;
+  waited.object = gilscope_object_before(address);
+  waited.type = type;
+  return waited;
+}
+
+}  // namespace
+
+void initialize(const ElfImage& interpreter, std::uintptr_t lock, std::uintptr_t rlock) {
+  semaphore_wait = interpreter.function("_PySemaphore_Wait");
+  // The last one is inlined into the other two by some compilers.
+  wakeups[0] = interpreter.function("_PyParkingLot_Unpark");
+  wakeups[1] = interpreter.function("_PyParkingLot_UnparkAll");
+  wakeups[2] = interpreter.function("_PySemaphore_Wakeup");
+  parking_lot = interpreter.function("_PyParkingLot_Park");
+  lock_type = lock;
+  rlock_type = rlock;
+}
+
+bool on_own_stack(const sem_t* semaphore, const char* frame) {
+  return is_near(reinterpret_cast<std::uintptr_t>(semaphore), frame);
+}
+
+bool is_wakeup(const void* caller) {
+  for (const CodeRange& function : wakeups) {
+    if (function.contains(caller)) return true;
+  }
+  return false;
+}
+
+Waited classify(const sem_t* semaphore, const void* caller, const char* frame) {
+  Waited waited;
+  if (!on_own_stack(semaphore, frame)) {
+    // A PyThread_type_lock is a semaphore on the heap.
+    if (semaphore_wait.contains(caller)) return waited;
+    waited.kind = LockKind::thread_lock;
+    waited.address = reinterpret_cast<std::uintptr_t>(semaphore);
+    return waited;
+  }
+  if (!semaphore_wait.contains(caller)) return waited;
+  const auto* entry = reinterpret_cast<const std::uintptr_t*>(semaphore);
+  const std::uintptr_t address = entry[GILSCOPE_PARK_ADDRESS];
+  const std::uintptr_t argument = entry[GILSCOPE_PARK_ARGUMENT];
+  if (!called_from(parking_lot, frame, reinterpret_cast<std::uintptr_t>(semaphore))) {
+    // The other function with a semaphore on its stack; its word is the next waiter, no address.
+    waited.kind = LockKind::raw_mutex;
+    return waited;
+  }
+  waited.address = address;
+  if (gilscope_is_own_thread_state(address) != 0) {
+    waited.kind = LockKind::stop_the_world;
+  } else if (gilscope_is_stop_event(address) != 0) {
+    waited.kind = LockKind::stop_the_world_request;
+  } else if (argument == 0) {
+    waited.kind = LockKind::event;
+  } else if (is_near(argument, frame)) {
+    // A mutex and a queue both pass something on their stack. The byte of a mutex with a waiter is
+    // 3, a queue's flag is 0 or 1; but the mutex may have been given back since.
+    const std::uint8_t state = *reinterpret_cast<const volatile std::uint8_t*>(address);
+    if (state == kLockedAndParked || is_mutex_entry(argument)) return mutex_at(address, argument);
+    const bool item_is_empty = *reinterpret_cast<const volatile std::uintptr_t*>(argument) == 0;
+    if (state <= 1 && item_is_empty) waited.kind = LockKind::simple_queue;
+  }
+  return waited;
+}
+
+}  // namespace gilscope::parking

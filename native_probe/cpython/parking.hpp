@@ -1,0 +1,33 @@
+// What a thread that waits on a semaphore of the interpreter is really waiting for.
+#pragma once
+
+#include <semaphore.h>
+
+#include <cstdint>
+
+#include "core/elf_image.hpp"
+#include "core/format.hpp"
+
+namespace gilscope::parking {
+
+struct Waited {
+  format::LockKind kind = format::LockKind::unidentified;
+  std::uintptr_t address = 0;
+  std::uintptr_t object = 0;
+  std::uintptr_t type = 0;
+  const int* handed_off = nullptr;  // valid until the waiting function returns
+};
+
+// Once a process. `lock_type` and `rlock_type` are the types of threading.Lock and threading.RLock.
+void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type);
+
+// Whether the semaphore lies in the frames right above `frame`: then it is the parking lot's.
+bool on_own_stack(const sem_t* semaphore, const char* frame);
+
+// Whether a sem_post that returns to `caller` wakes up a thread in the parking lot.
+bool is_wakeup(const void* caller);
+
+// For a call of sem_wait that returns to `caller`; `frame` is the frame address of the hook.
+Waited classify(const sem_t* semaphore, const void* caller, const char* frame);
+
+}  // namespace gilscope::parking

@@ -1,0 +1,21 @@
+// The GIL hooks, called for libc functions with an argument that may belong to a GIL.
+#pragma once
+
+#include <pthread.h>
+
+#include <cstdint>
+
+#include "core/elf_image.hpp"
+#include "core/session.hpp"
+
+namespace gilscope::hooks::gil {
+
+void initialize(const ElfImage& interpreter);
+void begin_session(Session& session, bool enabled);
+
+int mutex_lock(pthread_mutex_t* mutex);
+int cond_signal(pthread_cond_t* cond);
+int cond_wait(pthread_cond_t* cond, pthread_mutex_t* mutex);
+int cond_timedwait(pthread_cond_t* cond, pthread_mutex_t* mutex, const timespec* until);
+
+}  // namespace gilscope::hooks::gil

@@ -1,0 +1,44 @@
+#include "hooks/interpreter.hpp"
+
+#include "cpython/parking.hpp"
+#include "hooks/gil.hpp"
+#include "hooks/locks.hpp"
+#include "hooks/threads.hpp"
+
+namespace gilscope::hooks {
+
+Classes classes;
+
+namespace {
+
+template <typename Function>
+void* address(Function* function) {
+  return reinterpret_cast<void*>(function);
+}
+
+}  // namespace
+
+std::vector<Hook> interpreter_hooks() {
+  return {
+      {"pthread_mutex_lock", address(gil::mutex_lock)},
+      {"pthread_cond_signal", address(gil::cond_signal)},
+      {"pthread_cond_wait", address(gil::cond_wait)},
+      {"pthread_cond_timedwait", address(gil::cond_timedwait)},
+      {"sem_wait", address(locks::wait)},
+      {"sem_timedwait", address(locks::timedwait)},
+      {"sem_clockwait", address(locks::clockwait)},
+      {"sem_post", address(locks::post)},
+      {"pthread_create", address(threads::create_python)},
+  };
+}
+
+std::vector<Hook> other_hooks() { return {{"pthread_create", address(threads::create_native)}}; }
+
+void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type) {
+  gil::initialize(interpreter);
+  parking::initialize(interpreter, lock_type, rlock_type);
+}
+
+void begin_session(Session& session, bool gil_enabled) { gil::begin_session(session, gil_enabled); }
+
+}  // namespace gilscope::hooks

@@ -1,0 +1,32 @@
+// What the interpreter calls when it takes, waits for or gives up the GIL and its locks.
+#pragma once
+
+#include <vector>
+
+#include "core/elf_image.hpp"
+#include "core/got_patcher.hpp"
+#include "core/session.hpp"
+
+namespace gilscope::hooks {
+
+// Functions of libc that are hooked in the interpreter's image.
+std::vector<Hook> interpreter_hooks();
+// Functions that are hooked in every other object.
+std::vector<Hook> other_hooks();
+
+// Which classes of event are recorded; the self-test switches off what it could not prove.
+struct Classes {
+  bool gil = true;
+  bool parked = true;  // all waits on semaphores
+  bool object = true;
+  bool thread_lock = true;
+};
+extern Classes classes;
+
+// Once a process, with a thread state attached. `lock_type`, `rlock_type`: threading's types.
+void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type);
+
+// Before a session becomes active: the calling thread holds the GIL, if it is switched on.
+void begin_session(Session& session, bool gil_enabled);
+
+}  // namespace gilscope::hooks

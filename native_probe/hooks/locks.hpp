@@ -1,0 +1,14 @@
+// Hooks for semaphores: what every lock of the interpreter ends in when a thread has to wait.
+#pragma once
+
+#include <semaphore.h>
+#include <time.h>
+
+namespace gilscope::hooks::locks {
+
+int wait(sem_t* semaphore);
+int timedwait(sem_t* semaphore, const timespec* until);
+int clockwait(sem_t* semaphore, clockid_t clock, const timespec* until);
+int post(sem_t* semaphore);
+
+}  // namespace gilscope::hooks::locks

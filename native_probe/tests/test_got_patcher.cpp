@@ -1,0 +1,182 @@
+// GotPatcher: what a patch does, and that nothing of it is left.
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "core/got_patcher.hpp"
+#include "tests/harness.hpp"
+#include "tests/objects.hpp"
+
+namespace {
+
+using gilscope::GotPatcher;
+using gilscope::Hook;
+using gilscope::testing::is_loaded;
+using gilscope::testing::Linkage;
+using gilscope::testing::linkages;
+using gilscope::testing::Object;
+
+constexpr int kReplaced = -42;
+
+int replacement() { return kReplaced; }
+int somebody_elses() { return -43; }
+
+const std::vector<Hook>& hooks() {
+  static const std::vector<Hook> all{{"getppid", reinterpret_cast<void*>(replacement)},
+                                     {"gilscope_absent", reinterpret_cast<void*>(replacement)}};
+  return all;
+}
+
+void** slot_of_direct_call(const GotPatcher& patcher, const Object& object) {
+  for (const auto& slot : object.image().slots()) {
+    if (slot.symbol == "getppid" && !slot.is_variable) return slot.address;
+  }
+  CHECK(!patcher.patches().empty());
+  return nullptr;
+}
+
+TEST("calls through a patched slot arrive at the replacement") {
+  for (const Linkage& linkage : linkages()) {
+    const Object object(linkage.path);
+    GotPatcher patcher;
+    CHECK_EQUAL(patcher.patch(object.image(), hooks()), 3u);
+    CHECK_EQUAL(patcher.failed(), 0u);
+    CHECK_EQUAL(object.call("call_direct"), kReplaced);
+    CHECK_EQUAL(object.call("call_table"), kReplaced);
+    patcher.restore();
+  }
+}
+
+TEST("calls through a restored slot arrive at the function, whether it was bound before or not") {
+  for (const Linkage& linkage : linkages()) {
+    for (const bool bound : {false, true}) {
+      const Object object(linkage.path);
+      if (bound) CHECK_EQUAL(object.call("call_direct"), getppid());
+      GotPatcher patcher;
+      patcher.patch(object.image(), hooks());
+      CHECK_EQUAL(patcher.restore(), 0u);
+      CHECK_EQUAL(object.call("call_direct"), getppid());
+      CHECK_EQUAL(object.call("call_table"), getppid());
+    }
+  }
+}
+
+TEST("a restored object is the same, byte for byte") {
+  for (const Linkage& linkage : linkages()) {
+    const Object object(linkage.path);
+    const std::string before = object.memory();
+    GotPatcher patcher;
+    patcher.patch(object.image(), hooks());
+    CHECK(object.memory() != before);
+    CHECK_EQUAL(object.call("call_direct"), kReplaced);
+    patcher.restore();
+    CHECK(object.memory() == before);
+  }
+}
+
+TEST("the protection of every page is the same while an object is patched and after it") {
+  for (const Linkage& linkage : linkages()) {
+    const Object object(linkage.path);
+    const auto before = object.maps();
+    GotPatcher patcher;
+    patcher.patch(object.image(), hooks());
+    CHECK(object.maps() == before);
+    patcher.restore();
+    CHECK(object.maps() == before);
+  }
+}
+
+TEST("a patch that is made twice is made once") {
+  const Object object(linkages().front().path);
+  GotPatcher patcher;
+  patcher.patch(object.image(), hooks());
+  CHECK_EQUAL(patcher.patch(object.image(), hooks()), 0u);
+  patcher.restore();
+  CHECK_EQUAL(object.call("call_direct"), getppid());
+}
+
+TEST("a slot that the lazy binder wrote over is patched again by a verification") {
+  const Object object(GILSCOPE_PATCHED_LAZY);
+  GotPatcher patcher;
+  patcher.patch(object.image(), hooks());
+  *slot_of_direct_call(patcher, object) = reinterpret_cast<void*>(getppid);
+  CHECK_EQUAL(patcher.verify(), 1u);
+  CHECK_EQUAL(object.call("call_direct"), kReplaced);
+  CHECK_EQUAL(patcher.verify(), 0u);
+  patcher.restore();
+}
+
+TEST("a slot that somebody else has patched since is left to them") {
+  const Object object(GILSCOPE_PATCHED_LAZY);
+  GotPatcher patcher;
+  patcher.patch(object.image(), hooks());
+  *slot_of_direct_call(patcher, object) = reinterpret_cast<void*>(somebody_elses);
+  patcher.restore();
+  CHECK_EQUAL(object.call("call_direct"), -43);
+}
+
+TEST("a variable to which the program has given another function is not touched") {
+  for (const Linkage& linkage : linkages()) {
+    const Object object(linkage.path);
+    object.call("choose");
+    GotPatcher patcher;
+    CHECK_EQUAL(patcher.patch(object.image(), hooks()), 2u);
+    CHECK_EQUAL(object.call("call_chosen"), -7);
+    patcher.restore();
+  }
+}
+
+TEST("a program that asks whether a function exists gets the same answer") {
+  for (const Linkage& linkage : linkages()) {
+    const Object object(linkage.path);
+    GotPatcher patcher;
+    patcher.patch(object.image(), hooks());
+    CHECK_EQUAL(object.call("has_absent"), 0);
+    patcher.restore();
+  }
+}
+
+TEST("an object that its program gives up stays loaded while it is patched") {
+  const char* path = GILSCOPE_PATCHED_RELRO;
+  Object object(path);
+  GotPatcher patcher;
+  patcher.patch(object.image(), hooks());
+  object.close();
+  CHECK(is_loaded(path));
+  CHECK_EQUAL(patcher.restore(), 0u);
+  CHECK(!is_loaded(path));
+}
+
+TEST("an object that is gone is not patched") {
+  Object object(GILSCOPE_PATCHED_RELRO);
+  const auto image = object.image();
+  object.close();
+  GotPatcher patcher;
+  CHECK_EQUAL(patcher.patch(image, hooks()), 0u);
+}
+
+TEST("threads that call while slots are patched and restored get one function or the other") {
+  for (const Linkage& linkage : linkages()) {
+    const Object object(linkage.path);
+    std::atomic<bool> stop{false};
+    std::atomic<int> wrong{0};
+    const int original = getppid();
+    std::thread caller([&] {
+      while (!stop) {
+        const int result = object.call("call_direct");
+        if (result != original && result != kReplaced) ++wrong;
+      }
+    });
+    for (int i = 0; i < 100; ++i) {
+      GotPatcher patcher;
+      patcher.patch(object.image(), hooks());
+      patcher.restore();
+    }
+    stop = true;
+    caller.join();
+    CHECK_EQUAL(wrong.load(), 0);
+  }
+}
+
+}  // namespace

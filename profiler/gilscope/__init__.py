@@ -1,0 +1,126 @@
+"""Thread-safety profiler for Python's native extensions.
+
+The same code under the GIL build and the free-threaded build of CPython, on one time axis.
+
+    with gilscope.profile("x.gilscope"):     # records what happens in this process
+        work()
+
+    trace = gilscope.open("x.gilscope")      # reads it
+    gilscope.compare("script.py")            # runs a script under both builds
+
+Importing this package costs next to nothing and needs the standard library only, so it can be
+imported by any program under test. What reads and draws is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gilscope.config import DEFAULT_MAX_BYTES
+from gilscope.errors import GilscopeError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Sequence
+
+    from gilscope.comparison import Comparison
+    from gilscope.trace.model import Trace
+
+__version__ = "0.1.0"
+__all__ = ["GilscopeError", "__version__", "compare", "load_ipython_extension", "open", "profile"]
+
+
+@contextmanager
+def reader_side() -> Iterator[None]:
+    """Say in one line what is missing when the reader side is imported where it is not installed.
+
+    Raises:
+        GilscopeError: An import in the block failed for want of a package.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "gilscope"):
+            raise
+        raise GilscopeError(
+            f"reading and showing traces needs {package}, which is not installed here: "
+            "pip install gilscope (programs under test do not need it)"
+        ) from None
+
+
+@contextmanager
+def profile(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Iterator[None]:
+    """Record the threads of this process in the trace file ``path`` while the block runs.
+
+    Args:
+        path: The trace file; an earlier trace there is replaced.
+        max_bytes: Size of the file at which recording ends; what comes later is counted.
+
+    Raises:
+        ProbeError: The probe runs already, or the file cannot be written.
+        UsageError: The file is there and is no trace.
+    """
+    # Only programs that record load these.
+    from gilscope import probe  # noqa: PLC0415
+    from gilscope.run.overwrite import check_overwrite  # noqa: PLC0415
+
+    check_overwrite(Path(path))
+    probe.start(path, max_bytes=max_bytes)
+    try:
+        yield
+    finally:
+        if probe.running():
+            probe.stop()
+
+
+def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001 - gilscope.open reads well
+    """Read the trace file ``path``.
+
+    A file that was cut short gives a partial trace that says so in its ``problems``.
+
+    Raises:
+        TraceError: The file cannot be read, or is no trace.
+        GilscopeError: A package that reading needs is not installed.
+    """
+    with reader_side():
+        from gilscope.trace.reader import read  # noqa: PLC0415 - numpy is loaded on demand
+    return read(path)
+
+
+def compare(
+    script: str | os.PathLike[str],
+    args: Sequence[str] = (),
+    *,
+    builds: Sequence[str] = ("gil", "ft"),
+    repeat: int = 3,
+    out_dir: str | Path | None = None,
+    **options: Any,
+) -> Comparison:
+    """Run ``script`` under each of the builds and compare.
+
+    Args:
+        script: The script, run as ``python script args`` would.
+        args: Arguments of the script.
+        builds: ``gil`` and ``ft``, or one of them.
+        repeat: How often each build is timed with the probe off and recorded with it on.
+        out_dir: Where the traces are kept; by default they go with the returned object.
+        **options: More of :func:`gilscope.comparison.compare_script`.
+
+    Raises:
+        InterpreterError: No interpreter can be used.
+        TargetError: There is no such script.
+        GilscopeError: A package that reading needs is not installed.
+    """
+    with reader_side():
+        from gilscope.comparison import compare_script  # noqa: PLC0415 - loaded on demand
+    return compare_script(script, args, builds=builds, repeat=repeat, out_dir=out_dir, **options)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register the magics: ``%load_ext gilscope`` calls this."""
+    with reader_side():
+        from gilscope.jupyter.magic import load_ipython_extension as load  # noqa: PLC0415
+    load(shell)

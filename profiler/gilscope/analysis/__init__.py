@@ -1,0 +1,1 @@
+"""What a trace means: pure functions of a trace, without clock and without input or output."""

@@ -1,0 +1,85 @@
+"""What each thread was doing at each moment of its life."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gilscope.analysis.nesting import NO_ROW, Nested, edges, nested
+from gilscope.trace.format import Event
+from gilscope.trace.model import State
+
+if TYPE_CHECKING:
+    from gilscope.trace.model import I64, U8, Thread, Trace
+
+# Kinds of lock that threads do not contend for; all others are contention.
+LOCK_STATES = {
+    "simple_queue": State.BLOCKED,
+    "event": State.BLOCKED,
+    "stop_the_world": State.STOPPED_WORLD,
+    "stop_the_world_request": State.STOPPED_WORLD,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lane:
+    """The life of a thread, cut into n segments without gaps and without overlap.
+
+    Attributes:
+        thread: whose life it is.
+        starts: i64[n], ns from the trace's start; the first one is `thread.start_ns`.
+        ends: i64[n], ns from the trace's start; each is the next one's start.
+        states: u8[n], a `State`.
+        refs: i64[n], row of `Trace.intervals` that says so; -1 for RUNNING.
+    """
+
+    thread: Thread
+    starts: I64
+    ends: I64
+    states: U8
+    refs: I64
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
+def lanes(trace: Trace) -> list[Lane]:
+    """One lane a thread, in the order of `trace.threads`; a life of length 0 has no segments."""
+    # One more than there are intervals: the last is what -1 refers to.
+    states = np.append(interval_states(trace), np.uint8(State.RUNNING))
+    return [_lane(thread, intervals, states) for thread, intervals in nested(trace)]
+
+
+def interval_states(trace: Trace) -> U8:
+    """The `State` that each interval of the trace puts its thread into, u8[n]."""
+    kinds = trace.intervals.kind
+    states = np.full(len(kinds), State.WAITING_GIL, np.uint8)
+    states[kinds == Event.GIL_HOLD] = State.HOLDING_GIL
+    lock_waits = np.flatnonzero(kinds == Event.LOCK_WAIT)
+    known = np.array(sorted(trace.locks), np.int64)
+    table = np.array([_lock_state(trace.locks[lock].kind) for lock in known.tolist()], np.uint8)
+    what = trace.intervals.what[lock_waits].astype(np.int64)
+    states[lock_waits] = State.WAITING_LOCK
+    defined = np.isin(what, known)
+    states[lock_waits[defined]] = table[np.searchsorted(known, what[defined])]
+    return states
+
+
+def _lock_state(kind: str) -> State:
+    return LOCK_STATES.get(kind, State.WAITING_LOCK)
+
+
+def _lane(thread: Thread, intervals: Nested, states: U8) -> Lane:
+    cuts = edges(intervals)
+    times = np.concatenate([[thread.start_ns], cuts.times, [thread.end_ns]])
+    refs = np.concatenate([[NO_ROW], cuts.after])
+    long_enough = times[1:] > times[:-1]
+    starts, refs = times[:-1][long_enough], refs[long_enough]
+    # Around something of length 0 the same segment goes on.
+    new = np.ones(len(refs), np.bool_)
+    new[1:] = refs[1:] != refs[:-1]
+    starts, refs = starts[new], refs[new]
+    ends = np.append(starts[1:], thread.end_ns)[: len(starts)]
+    return Lane(thread, starts, ends, states[refs], refs)

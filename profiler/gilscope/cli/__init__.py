@@ -1,0 +1,58 @@
+"""The command ``gilscope``: one file a command, and here the one place that words its errors.
+
+Exit status: 0 in order, 1 as a command's help says, 2 for what gilscope cannot do, 130 after
+Ctrl-C. ``gilscope run`` exits with the status of the program.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from io import TextIOWrapper
+from typing import TYPE_CHECKING
+
+import gilscope
+from gilscope.cli import compare, doctor, export, info, run
+from gilscope.cli.parser import CommandParser
+from gilscope.errors import GilscopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = (run, compare, export, info, doctor)
+FAILED = 2
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv`` (by default this process's own) and return the exit status."""
+    try:
+        options = _parser().parse_args(argv)
+        if options.execute is not run.execute and isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # the output is ours and need not be exact
+        status: int = options.execute(options)
+        sys.stdout.flush()
+    except GilscopeError as error:
+        print(f"gilscope: error: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("gilscope: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Who reads the output has enough of it; the interpreter's last flush must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    return status
+
+
+def _parser() -> CommandParser:
+    description = (gilscope.__doc__ or "").partition("\n")[0]
+    parser = CommandParser(prog="gilscope", description=description)
+    parser.add_argument("--version", action="version", version=f"gilscope {gilscope.__version__}")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=CommandParser
+    )
+    for module in COMMANDS:
+        module.add(commands)
+    return parser

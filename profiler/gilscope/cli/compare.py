@@ -1,0 +1,100 @@
+"""``gilscope compare``: a program under the GIL build and the free-threaded build."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gilscope
+from gilscope.cli.parser import positive, size
+from gilscope.cli.termination import terminate_as_exit
+from gilscope.config import BUILDS, DEFAULT_MAX_BYTES, PYTHON_OPTIONS
+from gilscope.errors import UsageError
+
+if TYPE_CHECKING:
+    from gilscope.comparison import Comparison
+
+
+def add(commands: Any) -> None:
+    """Add the command to the subparsers ``commands``."""
+    parser = commands.add_parser(
+        "compare",
+        program=True,
+        help="run a program under the GIL build and the free-threaded build and compare",
+        description="Run a program under several builds of Python, timed with the probe off and "
+        "recorded with it on, and compare. The program reads nothing from standard input. Its "
+        "output is shown the first time that it runs under each build.",
+        epilog="Exit status: 0, 1 if the program failed under a build, 2 if nothing could be run.",
+    )
+    option = parser.add_argument
+    option("--builds", type=_words, default=tuple(BUILDS), help="by default gil,ft")
+    option("--repeat", type=positive, default=3, metavar="N", help="runs of each kind (default 3)")
+    option("--json", type=Path, metavar="FILE", help="write the numbers (docs/summary.md)")
+    option("--html", type=Path, metavar="FILE", help="write the timelines and tables")
+    option("-o", "--output", type=Path, metavar="DIR", help="keep one trace a build there")
+    option("--timeout", type=_seconds, metavar="S", help="seconds that one run may take")
+    option("--max-bytes", type=size, default=DEFAULT_MAX_BYTES, metavar="N", help="of a trace")
+    for build, name in PYTHON_OPTIONS.items():
+        option(name, dest=f"python_{build}", metavar="PATH", help=f"interpreter, {BUILDS[build]}")
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Run, print the table, write what was asked for."""
+    with gilscope.reader_side():
+        from gilscope.cli.listener import Listener  # noqa: PLC0415 - loaded on demand
+        from gilscope.comparison import compare_target  # noqa: PLC0415 - loaded on demand
+    for path in filter(None, (options.json, options.html)):
+        if not path.absolute().parent.is_dir():
+            raise UsageError(f"{path} cannot be written: there is no such directory")
+    pythons = {build: getattr(options, f"python_{build}") for build in BUILDS}
+    with terminate_as_exit(), Listener() as listener:
+        comparison = compare_target(
+            options.program,
+            builds=options.builds,
+            repeat=options.repeat,
+            out_dir=options.output,
+            title=options.program.title,
+            pythons={build: path for build, path in pythons.items() if path},
+            timeout=options.timeout,
+            max_bytes=options.max_bytes,
+            progress=listener.progress,
+            output=listener.output,
+        )
+    listener.show_unseen(comparison)
+    print(comparison.summary_text())
+    _write(comparison, options)
+    return 1 if comparison.failed else 0
+
+
+def _write(comparison: Comparison, options: argparse.Namespace) -> None:
+    """Write the files that were asked for."""
+    try:
+        if options.json:
+            summary = comparison.summary()
+            if not options.output:  # the traces are gone when the command ends
+                summary["runs"] = [{**run, "trace": None} for run in summary["runs"]]
+            options.json.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        if options.html:
+            comparison.report(options.html)
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from None
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Parse a comma-separated list of builds."""
+    words = tuple(text.split(","))
+    for word in words:
+        if word not in BUILDS:
+            raise argparse.ArgumentTypeError(f"no build {word!r}: there are {', '.join(BUILDS)}")
+    return words
+
+
+def _seconds(text: str) -> float:
+    """Parse a time limit."""
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is no time limit")
+    return value

@@ -1,0 +1,162 @@
+"""``gilscope doctor``: whether gilscope can do its work here. Standard library only."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gilscope.config import BUILDS, PYTHON_OPTIONS
+from gilscope.errors import InterpreterError
+from gilscope.run.interpreters import environment, find
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gilscope.run.interpreters import Discovery, Interpreter
+
+CHECK_SECONDS = 60
+NOT_MEASURED = "not measured"
+
+# Runs in the interpreter that is examined; what stands in the working directory is not imported.
+CHECK = """
+import sys
+if not sys.flags.safe_path:
+    del sys.path[0]
+import json
+from gilscope import probe
+from gilscope.errors import GilscopeError
+found = {}
+try:
+    found["self_test"] = probe.self_test()
+    found["hooks"] = probe.hooks()
+except GilscopeError as error:
+    found["error"] = str(error)
+found["gil_enabled"] = sys._is_gil_enabled()
+print(json.dumps(found))
+"""
+
+
+@dataclass
+class Finding:
+    """What was found out about one build.
+
+    Attributes:
+        build: ``gil`` or ``ft``.
+        python: The interpreter's version; None if there is none.
+        executable: Its path.
+        source: Where it was found.
+        refused: Interpreters that cannot be used, and why.
+        advice: What to do if there is none.
+        error: Why the probe cannot run in it.
+        self_test: Outcome by class of event.
+        hooks: Function, file and number of slots of each hook.
+    """
+
+    build: str
+    python: str | None = None
+    executable: str | None = None
+    source: str | None = None
+    refused: list[str] = field(default_factory=list)
+    advice: str | None = None
+    error: str | None = None
+    self_test: dict[str, str] = field(default_factory=dict)
+    hooks: list[tuple[str, str, int]] = field(default_factory=list)
+
+    @property
+    def broken(self) -> bool:
+        """Whether there is an interpreter and the probe cannot measure all of its core in it."""
+        lost = any(outcome.startswith(NOT_MEASURED) for outcome in self.self_test.values())
+        return self.error is not None or lost
+
+
+def add(commands: Any) -> None:
+    """Add the command to the subparsers ``commands``."""
+    parser = commands.add_parser(
+        "doctor",
+        help="say whether gilscope can do its work here",
+        description="Say which interpreters were found, which hooks can be installed in them, and "
+        "what the probe's self-test says for each class of event.",
+        epilog="Exit status: 0, 1 if the probe cannot run in an interpreter that was found or a "
+        "class of event is not measured there, 2 if no interpreter was found.",
+    )
+    for build, name in PYTHON_OPTIONS.items():
+        parser.add_argument(
+            name, dest=f"python_{build}", metavar="PATH", help=f"interpreter, {BUILDS[build]}"
+        )
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Examine both builds and print what was found.
+
+    Raises:
+        InterpreterError: No interpreter was found for any build.
+    """
+    findings = [_examine(build, getattr(options, f"python_{build}")) for build in BUILDS]
+    if options.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        print("\n\n".join(map(text, findings)))
+    if all(finding.executable is None for finding in findings):
+        raise InterpreterError("no interpreter was found that has gilscope")
+    return 1 if any(finding.broken for finding in findings) else 0
+
+
+def _examine(build: str, explicit: str | None) -> Finding:
+    try:
+        discovery = find(build, explicit)
+    except InterpreterError as error:
+        return Finding(build, advice=str(error))
+    refused = [f"{refusal.reason} ({refusal.source})" for refusal in discovery.refusals]
+    if discovery.interpreter is None:
+        return Finding(build, refused=refused, advice=discovery.advice)
+    return _probe(discovery, discovery.interpreter, refused)
+
+
+def _probe(discovery: Discovery, interpreter: Interpreter, refused: list[str]) -> Finding:
+    """Try the probe out in ``interpreter``; a crash there is a finding."""
+    finding = Finding(
+        discovery.build,
+        interpreter.version,
+        str(interpreter.path),
+        interpreter.source,
+        refused=refused,
+    )
+    try:
+        done = subprocess.run(
+            [interpreter.path, "-c", CHECK],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            env=environment(),
+            timeout=CHECK_SECONDS,
+            check=True,
+        )
+        found = json.loads(done.stdout.splitlines()[-1])
+    except (OSError, subprocess.SubprocessError, ValueError, LookupError) as error:
+        finding.error = f"the probe did not survive its self-test: {error}"
+        return finding
+    finding.error = found.get("error")
+    finding.self_test = found.get("self_test", {})
+    finding.hooks = [tuple(hook) for hook in found.get("hooks", [])]
+    if found["gil_enabled"] != (discovery.build == "gil"):
+        finding.error = "importing the probe turned the GIL on"
+    return finding
+
+
+def text(finding: Finding) -> str:
+    """Return what was found as text."""
+    title = BUILDS[finding.build]
+    lines = [
+        f"{title}: {finding.executable} ({finding.python}, {finding.source})"
+        if finding.executable
+        else f"{title}: none",
+        *(f"  refused: {reason}" for reason in finding.refused),
+        *([f"  {finding.advice}"] if finding.advice else []),
+        *([f"  error: {finding.error}"] if finding.error else []),
+        *(f"  self-test  {name:<14} {outcome}" for name, outcome in finding.self_test.items()),
+        *(f"  hook       {name:<32} {slots} slots" for name, _, slots in finding.hooks),
+    ]
+    return "\n".join(lines)

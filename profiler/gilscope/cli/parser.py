@@ -1,0 +1,79 @@
+"""Options of ours end where the program under test begins."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from gilscope.run.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KINDS = {"-m": "module", "-c": "code"}
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Parses one command; with ``program=True`` one that ends in a program and its arguments.
+
+    The program is left in ``options.program`` as a :class:`Target`. ``argparse`` alone would take
+    the program's options for ours.
+    """
+
+    def __init__(self, *, program: bool = False, **more: Any) -> None:
+        self.takes_program = program
+        self.valued: set[str] = set()
+        super().__init__(allow_abbrev=False, **more)
+        if program:
+            self.usage = "%(prog)s [options] {SCRIPT | -m MODULE | -c CODE} [ARGS ...]"
+
+    def add_argument(self, *names: Any, **more: Any) -> argparse.Action:
+        """Add an argument, and remember the options that take a value."""
+        action = super().add_argument(*names, **more)
+        if action.nargs != 0:
+            self.valued.update(action.option_strings)
+        return action
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Parse what is ours, and take the rest for the program."""
+        words = list(sys.argv[1:] if args is None else args)
+        begin = self._program_begins(words) if self.takes_program else len(words)
+        options, unknown = super().parse_known_args(words[:begin], namespace)
+        if self.takes_program:
+            options.program = self._program(words[begin:])
+        return options, unknown
+
+    def _program_begins(self, words: Sequence[str]) -> int:
+        place = 0
+        while place < len(words):
+            word = words[place]
+            if word in KINDS or word in ("-", "--") or not word.startswith("-"):
+                return place
+            place += 2 if word in self.valued else 1
+        return len(words)
+
+    def _program(self, words: Sequence[str]) -> Target:
+        if words[:1] == ["--"]:
+            words = words[1:]
+        kind = KINDS.get(words[0], "script") if words else "script"
+        value, args = (words[1:2], words[2:]) if kind != "script" else (words[:1], words[1:])
+        if not value:
+            self.error("which program? Name a script, or -m MODULE, or -c CODE")
+        return Target(kind, value[0], tuple(args))
+
+
+def positive(text: str) -> int:
+    """Parse a whole number of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return value
+
+
+def size(text: str) -> int:
+    """Parse a number of bytes, with K, M or G behind it for powers of 1024."""
+    factor = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}.get(text[-1:].upper(), 1)
+    return positive(text[:-1] if factor > 1 else text) * factor

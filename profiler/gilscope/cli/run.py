@@ -1,0 +1,97 @@
+"""``gilscope run``: a program in this interpreter, recorded. Standard library only."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gilscope import probe
+from gilscope.cli.parser import size
+from gilscope.config import DEFAULT_MAX_BYTES, TRACE_SUFFIX
+from gilscope.errors import GilscopeError
+from gilscope.run.overwrite import check_overwrite
+from gilscope.run.target import run_as_main
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+
+def add(commands: Any) -> None:
+    """Add the command to the subparsers ``commands``."""
+    parser = commands.add_parser(
+        "run",
+        program=True,
+        help="run a program in this interpreter and record it",
+        description="Run a program as `python PROGRAM` would, in this interpreter, and record its "
+        "threads. Exits with the program's status.",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help=f"the trace; by default the program's name with {TRACE_SUFFIX}, in this directory",
+    )
+    parser.add_argument(
+        "--max-bytes",
+        type=size,
+        default=DEFAULT_MAX_BYTES,
+        metavar="N",
+        help="size at which recording ends, as 500M (default 1G)",
+    )
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Run the program, and say on standard error what was recorded.
+
+    Raises:
+        GilscopeError: There is no such program, or it cannot be recorded.
+    """
+    options.program.check()
+    path = (options.output or Path(options.program.stem + TRACE_SUFFIX)).absolute()
+    check_overwrite(path)
+    recording = Recording(path, options.max_bytes)
+    outcome = run_as_main(options.program, recording.session())
+    if recording.report:
+        print(f"gilscope: {path}: {recording.report}", file=sys.stderr)
+    return outcome.status
+
+
+class Recording:
+    """The probe around the program, and what it has to say at the end.
+
+    Attributes:
+        report: One line about the trace; empty if there is none, as for a program that could not
+            even be compiled.
+    """
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        """Record into ``path``, up to ``max_bytes``."""
+        self.path = path
+        self.max_bytes = max_bytes
+        self.report = ""
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Record the block."""
+        probe.start(self.path, max_bytes=self.max_bytes)
+        try:
+            yield
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
+        """Stop; a trace that cannot be completed must not hide how the program ended."""
+        if not probe.running():
+            self.report = "the program stopped the recording itself"
+            return
+        try:
+            counts = probe.stop()
+        except GilscopeError as error:
+            self.report = f"incomplete: {error}"
+            return
+        self.report = f"{counts.get('events', 0)} events, {counts['dropped']} dropped"

@@ -1,0 +1,17 @@
+"""Runs the same code under several builds, reads the traces, and puts it all side by side.
+
+What the command line, the magic and ``gilscope.compare`` call.
+"""
+
+from gilscope.comparison.compare import compare_code, compare_script, compare_target
+from gilscope.comparison.model import Comparison, Run
+from gilscope.comparison.summary import trace_summary
+
+__all__ = [
+    "Comparison",
+    "Run",
+    "compare_code",
+    "compare_script",
+    "compare_target",
+    "trace_summary",
+]

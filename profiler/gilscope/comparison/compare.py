@@ -1,0 +1,207 @@
+"""Runs a program under the builds that can be had, and reads what was recorded."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gilscope.comparison.model import Comparison, Run
+from gilscope.config import BUILDS, DEFAULT_MAX_BYTES, TRACE_SUFFIX
+from gilscope.errors import InterpreterError, TraceError, UsageError
+from gilscope.run.interpreters import find
+from gilscope.run.overwrite import check_overwrite
+from gilscope.run.runner import Options, run_arms
+from gilscope.run.target import Target
+from gilscope.trace.reader import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gilscope.run.interpreters import Interpreter
+    from gilscope.run.runner import Arm, Attempt
+
+
+def compare_script(
+    script: str | os.PathLike[str],
+    args: Sequence[str] = (),
+    **options: Any,
+) -> Comparison:
+    """Run the script ``script`` with ``args`` under several builds.
+
+    The options are those of :func:`compare_target`.
+    """
+    target = Target("script", os.path.abspath(script), tuple(map(str, args)))  # noqa: PTH100
+    return compare_target(target, **{"title": Path(script).name, **options})
+
+
+def compare_code(code: str, *, filename: str = "<code>", **options: Any) -> Comparison:
+    """Run the text ``code`` as ``__main__`` under several builds.
+
+    Args:
+        code: Source text.
+        filename: What stands for it in tracebacks.
+        **options: Those of :func:`compare_target`.
+    """
+    return compare_target(Target("code", code, (), filename), **{"title": filename, **options})
+
+
+def compare_target(
+    target: Target,
+    *,
+    builds: Sequence[str] = ("gil", "ft"),
+    repeat: int = 3,
+    out_dir: str | os.PathLike[str] | None = None,
+    title: str | None = None,
+    name: str | None = None,
+    pythons: Mapping[str, str | os.PathLike[str]] | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+    timeout: float | None = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    progress: Callable[[str], None] | None = None,
+    output: Callable[[str, str, str], None] | None = None,
+) -> Comparison:
+    """Run a program under several builds, timed and recorded.
+
+    A build without an interpreter and a build under which the program fails are told in the
+    result; the others go on.
+
+    Args:
+        target: The program.
+        builds: Keys of ``config.BUILDS``, in the order of display.
+        repeat: How often each build is timed with the probe off and recorded with it on.
+        out_dir: Where one trace a build is kept, as ``NAME-BUILD.gilscope``; by default the traces
+            are kept as long as the returned object.
+        title: Short name for people.
+        name: Short name for files.
+        pythons: Interpreters by build; by default they are looked for.
+        cwd: Working directory of the program.
+        timeout: Seconds that one run may take.
+        max_bytes: Size of a trace file at which recording ends.
+        progress: Takes a line about what is done next.
+        output: Takes build, stream and text that the program prints in its first run.
+
+    Raises:
+        UsageError: A build is not known, or a file would be overwritten that is no trace.
+        InterpreterError: No interpreter can be used, or one that was named cannot.
+        TargetError: There is no such program.
+    """
+    _check(builds, repeat)
+    target.check()
+    name = name or target.stem
+    kept = {build: _kept_path(out_dir, name, build) for build in builds} if out_dir else {}
+    interpreters, notices = _interpreters(builds, pythons or {})
+    options = Options(
+        repeat=repeat,
+        cwd=Path(cwd) if cwd else None,
+        timeout=timeout,
+        max_bytes=max_bytes,
+        progress=progress,
+        output=output,
+    )
+    files = tempfile.TemporaryDirectory(prefix=".gilscope-", dir=out_dir)
+    try:
+        arms = run_arms(target, interpreters, Path(files.name), options)
+        runs = [_run(arm, kept.get(arm.interpreter.build), notices) for arm in arms]
+    except BaseException:
+        files.cleanup()
+        raise
+    if out_dir:
+        files.cleanup()
+    return Comparison(
+        title=title or name,
+        command=target.command,
+        runs=tuple(runs),
+        notices=tuple(notices + _findings(runs)),
+        _files=files,
+    )
+
+
+def _check(builds: Sequence[str], repeat: int) -> None:
+    for build in builds:
+        if build not in BUILDS:
+            raise UsageError(f"no build {build!r}: there are {', '.join(BUILDS)}")
+    if not builds or len(set(builds)) != len(builds):
+        raise UsageError("name each build once, as in gil,ft")
+    if repeat < 1:
+        raise UsageError(f"repeat is {repeat}: it takes at least one run")
+
+
+def _kept_path(out_dir: str | os.PathLike[str], name: str, build: str) -> Path:
+    """Return where the trace of a build goes; the directory is made, a foreign file is refused."""
+    directory = Path(out_dir)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"no traces can be kept in {directory}: {error.strerror}") from None
+    path = directory / f"{name}-{build}{TRACE_SUFFIX}"
+    check_overwrite(path)
+    return path
+
+
+def _interpreters(
+    builds: Sequence[str], pythons: Mapping[str, str | os.PathLike[str]]
+) -> tuple[list[Interpreter], list[str]]:
+    """Find the interpreters; what is missing is a notice as long as one is there."""
+    found = [find(build, pythons.get(build)) for build in builds]
+    missing = [discovery.advice for discovery in found if discovery.interpreter is None]
+    interpreters = [discovery.interpreter for discovery in found if discovery.interpreter]
+    if not interpreters:
+        raise InterpreterError("; ".join(missing))
+    return interpreters, missing
+
+
+def _run(arm: Arm, kept: Path | None, notices: list[str]) -> Run:
+    """Turn the attempts of an arm into a run; a trace that cannot be read is told, not raised."""
+    shown = arm.representative()
+    path, trace = shown.trace, None
+    try:
+        if path and kept:
+            path = path.replace(kept)
+        trace = read(path) if path else None
+    except (TraceError, OSError) as error:
+        notices.append(f"{BUILDS[arm.interpreter.build]}: no timeline: {error}")
+    counted = arm.counted(probed=True)
+    probed = counted or [attempt for attempt in [shown] if attempt.probed]
+    return Run(
+        build=arm.interpreter.build,
+        python=arm.interpreter.version,
+        executable=str(arm.interpreter.path),
+        free_threaded=arm.interpreter.build == "ft",
+        gil_enabled_before=shown.gil_before,
+        gil_enabled_after=shown.gil_after,
+        gil_enabled_by=shown.gil_by,
+        wall_s=_seconds(arm.counted(probed=False)),
+        probed_wall_s=_seconds(probed),
+        trace_path=path if trace else None,
+        trace=trace,
+        status=shown.status,
+        stdout=arm.attempts[0].stdout,
+        stderr=shown.stderr if shown.error else arm.attempts[0].stderr,
+        error=shown.error,
+        traceback=shown.traceback,
+    )
+
+
+def _seconds(attempts: Sequence[Attempt]) -> tuple[float, ...]:
+    return tuple(a.wall_ns / 1e9 for a in attempts if a.wall_ns is not None)
+
+
+def _findings(runs: Sequence[Run]) -> list[str]:
+    """Return what a reader must know before believing the numbers."""
+    notices = []
+    for run in runs:
+        build = BUILDS[run.build]
+        if run.error:
+            notices.append(f"{build}: the program failed: {run.error}")
+        if not run.valid:
+            by = f" by the import of {run.gil_enabled_by}" if run.gil_enabled_by else ""
+            notices.append(
+                f"{build}: the GIL was turned on{by}, so this run says nothing about running "
+                "without it"
+            )
+    if len({run.python.rpartition(".")[0] for run in runs}) > 1:
+        versions = ", ".join(f"{run.python} ({run.build})" for run in runs)
+        notices.append(f"the builds are of different versions of Python: {versions}")
+    return notices

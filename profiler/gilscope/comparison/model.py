@@ -1,0 +1,137 @@
+"""What came out of running the same code under several builds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from gilscope.comparison.summary import comparison_summary
+from gilscope.comparison.table import summary_text
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    from gilscope.trace.model import Trace
+    from gilscope.view.section import Section
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one build made of the code.
+
+    Attributes:
+        build: ``gil`` or ``ft``.
+        python: Version of the interpreter, as ``3.13.5``.
+        executable: Its path.
+        free_threaded: Whether it is a free-threaded build.
+        gil_enabled_before: Whether the GIL was on when the code began; None if that is not known.
+        gil_enabled_after: The same when the code had ended: True in a free-threaded build means
+            that something turned the GIL on and the run says nothing about free threading.
+        gil_enabled_by: The module that turned the GIL on, where Python named it.
+        wall_s: Seconds that the code took with the probe off, one a repetition.
+        probed_wall_s: Seconds that it took with the probe on, one a repetition.
+        trace_path: The trace of one repetition (the median one); None if there is none.
+        trace: The same, read.
+        status: Exit status of the program, negative for the number of the signal that ended it.
+        stdout: What the program printed in its first repetition; long output is cut.
+        stderr: The same for its standard error.
+        error: One line if the program failed: it raised, exited with a status, was killed.
+        traceback: The program's own traceback if it raised.
+    """
+
+    build: str
+    python: str
+    executable: str
+    free_threaded: bool
+    gil_enabled_before: bool | None
+    gil_enabled_after: bool | None
+    gil_enabled_by: str | None
+    wall_s: tuple[float, ...]
+    probed_wall_s: tuple[float, ...]
+    trace_path: Path | None
+    trace: Trace | None
+    status: int
+    stdout: str = ""
+    stderr: str = ""
+    error: str | None = None
+    traceback: str | None = None
+
+    @property
+    def valid(self) -> bool:
+        """Whether the run stands for its build: a free-threaded one must have kept the GIL off."""
+        return not (self.free_threaded and self.gil_enabled_after)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The same code under several builds.
+
+    Attributes:
+        title: A short name of what was run.
+        command: What was run: the script and its arguments.
+        runs: One a build, in the order in which the builds were asked for.
+        notices: Lines that a reader must see: what is missing, what makes the comparison invalid.
+    """
+
+    title: str
+    command: tuple[str, ...]
+    runs: tuple[Run, ...]
+    notices: tuple[str, ...] = ()
+    _files: object = field(default=None, repr=False, compare=False)  # owner of temporary traces
+
+    def run(self, build: str) -> Run:
+        """Return the run of ``build``.
+
+        Raises:
+            KeyError: The comparison has no such run.
+        """
+        for run in self.runs:
+            if run.build == build:
+                return run
+        raise KeyError(f"no {build} run in this comparison")
+
+    @property
+    def failed(self) -> tuple[Run, ...]:
+        """The runs whose program failed."""
+        return tuple(run for run in self.runs if run.error)
+
+    @property
+    def speedup(self) -> float | None:
+        """Median wall time of ``gil`` over that of ``ft``, probe off; None if one is missing."""
+        walls = {run.build: run.wall_s for run in self.runs}
+        gil, ft = walls.get("gil"), walls.get("ft")
+        if not gil or not ft or not median(ft):
+            return None
+        return median(gil) / median(ft)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the comparison as the JSON object that docs/summary.md describes."""
+        return comparison_summary(self)
+
+    def summary_text(self) -> str:
+        """Return the comparison as a table of plain text."""
+        return summary_text(self.summary())
+
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write one HTML file with the timelines and tables that can be read offline."""
+        from gilscope.view.report import write_report  # noqa: PLC0415 - bokeh is slow to load
+
+        write_report([self.section()], path, title=f"gilscope: {self.title}")
+
+    def section(self) -> Section:
+        """Return the comparison as the views take it."""
+        from gilscope.view.section import Section  # noqa: PLC0415 - see report
+
+        return Section(title=self.title, traces=self.traces(), summary=self.summary())
+
+    def traces(self) -> list[tuple[str, Trace]]:
+        """Return build and trace of each run that has a trace."""
+        return [(run.build, run.trace) for run in self.runs if run.trace is not None]
+
+    def _repr_html_(self) -> str:
+        """Show the table in a notebook."""
+        from html import escape  # noqa: PLC0415 - notebooks only
+
+        return f"<pre>{escape(self.summary_text())}</pre>"

@@ -1,0 +1,128 @@
+"""The JSON objects of docs/summary.md: numbers of one trace, of one run, of a comparison."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import gilscope
+from gilscope.analysis import contention
+
+if TYPE_CHECKING:
+    from gilscope.analysis.contention import LockTotals
+    from gilscope.comparison.model import Comparison, Run
+    from gilscope.trace.model import Trace
+
+SCHEMA = 1
+"""Counts up when a name of the summary changes its meaning or goes; new names do not count."""
+
+
+def seconds(nanoseconds: float) -> float:
+    """Convert to seconds; what is below a nanosecond is no more than noise of the conversion."""
+    return round(float(nanoseconds) / 1e9, 9)
+
+
+def comparison_summary(comparison: Comparison) -> dict[str, Any]:
+    """Return ``comparison`` as the object that ``summary.json`` holds."""
+    return {
+        "schema": SCHEMA,
+        "gilscope": gilscope.__version__,
+        "title": comparison.title,
+        "command": list(comparison.command),
+        "speedup": comparison.speedup,
+        "notices": list(comparison.notices),
+        "runs": [run_summary(run) for run in comparison.runs],
+    }
+
+
+def run_summary(run: Run) -> dict[str, Any]:
+    """Return one entry of ``runs``; what a trace would tell is null or empty without one."""
+    numbers = trace_summary(run.trace) if run.trace is not None else dict(WITHOUT_TRACE)
+    return {
+        "build": run.build,
+        "python": run.python,
+        "executable": run.executable,
+        "free_threaded": run.free_threaded,
+        "gil_enabled_before": run.gil_enabled_before,
+        "gil_enabled_after": run.gil_enabled_after,
+        "gil_enabled_by": run.gil_enabled_by,
+        "status": run.status,
+        "error": run.error,
+        "wall_s": list(run.wall_s),
+        "probed_wall_s": list(run.probed_wall_s),
+        "trace": str(run.trace_path) if run.trace_path else None,
+        **numbers,
+    }
+
+
+WITHOUT_TRACE: dict[str, Any] = {
+    "duration_s": None,
+    "ended_early": None,
+    "gil": None,
+    "threads": [],
+    "locks": [],
+    "blocked": [],
+    "dropped_events": 0,
+    "not_measured": [],
+    "problems": [],
+}
+
+
+def trace_summary(trace: Trace) -> dict[str, Any]:
+    """Return the part of a run's summary that comes from its trace."""
+    return {
+        "duration_s": seconds(trace.duration_ns),
+        "ended_early": trace.ended_early,
+        "gil": _gil(trace),
+        "threads": _threads(trace),
+        "locks": [_lock(totals) for totals in contention.lock_totals(trace)],
+        "blocked": [_lock(totals) for totals in contention.blocked_totals(trace)],
+        "dropped_events": trace.dropped_events,
+        "not_measured": [
+            {"class": name, "reason": reason} for name, reason in trace.not_measured.items()
+        ],
+        "problems": list(trace.problems),
+    }
+
+
+def _gil(trace: Trace) -> dict[str, Any]:
+    totals = contention.gil_totals(trace)
+    return {
+        "acquires": int(totals.acquires),
+        "releases": int(totals.releases),
+        "forced_releases": int(totals.forced_releases),
+        "held_at_start": int(totals.held_at_start),
+        "held_at_end": int(totals.held_at_end),
+        "wait_s": seconds(totals.wait_ns),
+        "hold_s": seconds(totals.hold_ns),
+    }
+
+
+def _threads(trace: Trace) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": totals.thread.name,
+            "tid": totals.thread.tid,
+            "native": totals.thread.native,
+            "gil_wait_s": seconds(totals.gil_wait_ns),
+            "gil_hold_s": seconds(totals.gil_hold_ns),
+            "lock_wait_s": seconds(totals.lock_wait_ns),
+            "blocked_s": seconds(totals.blocked_ns),
+            "stopped_s": seconds(totals.stopped_ns),
+            "dropped_events": totals.thread.dropped,
+        }
+        for totals in contention.thread_totals(trace)
+    ]
+
+
+def _lock(totals: LockTotals) -> dict[str, Any]:
+    lock = totals.lock
+    return {
+        "name": lock.name,
+        "kind": lock.kind,
+        "type": lock.type,
+        "address": hex(lock.object_address or lock.address),
+        "lock_address": hex(lock.address),
+        "waits": int(totals.waits),
+        "wait_s": seconds(totals.wait_ns),
+        "max_wait_s": seconds(totals.max_ns),
+    }

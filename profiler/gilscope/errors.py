@@ -1,0 +1,33 @@
+"""Everything that gilscope raises on purpose.
+
+Each message is one line that says what is wrong and what to do about it; the command line and the
+magic print it as it is.
+"""
+
+
+class GilscopeError(Exception):
+    """Base of all errors of gilscope."""
+
+
+class ProbeError(GilscopeError):
+    """The probe cannot do what was asked: started twice, stopped without a start, no such file."""
+
+
+class TraceError(GilscopeError):
+    """A file is not a trace, or one of a version that this reader does not know."""
+
+
+class InterpreterError(GilscopeError):
+    """No interpreter of the wanted build can be used; says how to get one."""
+
+
+class TargetError(GilscopeError):
+    """The program under test could not be run at all."""
+
+
+class ExportError(GilscopeError):
+    """An export could not be written."""
+
+
+class UsageError(GilscopeError):
+    """The words of a command or a magic are off."""

@@ -1,0 +1,1 @@
+"""What runs in the notebook: ``%load_ext gilscope`` and the magics."""

@@ -1,0 +1,150 @@
+"""``%profile_threads`` and ``%%profile_threads``: parse, call, show."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import no_var_expand, output_can_be_silenced
+
+from gilscope.errors import GilscopeError
+from gilscope.jupyter.cell import CellError, Source, as_program
+from gilscope.jupyter.options import NAME, HelpShown, make_parser, parse
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gilscope.comparison import Comparison, Run
+
+
+class ThreadMagics:
+    """The magics of one shell."""
+
+    def __init__(self, shell: Any) -> None:
+        """Let results be shown as timelines wherever they appear in the notebook of ``shell``."""
+        self.shell = shell
+        self._shown: tuple[int, int] | None = None
+        shell.display_formatter.ipython_display_formatter.for_type_by_name(
+            "gilscope.comparison.model", "Comparison", self._display
+        )
+
+    def profile_threads(self, line: str, cell: str | None = None) -> Comparison | None:
+        """Run code under both builds and show what came out; a line returns it as well."""
+        try:
+            return self._profile(line, cell)
+        except HelpShown:
+            return None
+        except CellError:
+            raise
+        except GilscopeError as error:
+            raise CellError(str(error), f"{NAME}: {error}") from None
+
+    def _profile(self, line: str, cell: str | None) -> Comparison | None:
+        parser = make_parser()
+        options, statement = parse(line, parser)
+        if cell is not None and statement:
+            parser.error(f"in the first line of a cell there are only options, not {statement!r}")
+        source = statement if cell is None else cell
+        if not source.strip():
+            parser.error("there is no code to run")
+        first_line = 1 if cell is None else 2
+        comparison = self._compare(source, first_line, options)
+        if options.name:
+            self.shell.user_ns[options.name] = comparison
+        _fail(comparison)
+        return comparison if cell is None else None
+
+    def _compare(self, text: str, first_line: int, options: argparse.Namespace) -> Comparison:
+        """Run ``text``, which starts at a line of the cell, and show what came out."""
+        from gilscope.comparison import compare_code  # noqa: PLC0415 - slow to load
+        from gilscope.jupyter.show import Progress  # noqa: PLC0415 - slow to load
+
+        filename = f"<cell {self._cell_number}>"
+        source = Source(text, filename, first_line)
+        code = as_program(source, self.shell.transform_cell, self.shell.user_ns)
+        printed = _Printed()
+        progress = Progress(live=self._live)
+        comparison = compare_code(
+            code,
+            filename=filename,
+            title=f"Cell {self._cell_number}",
+            builds=options.builds,
+            repeat=options.repeat,
+            cwd=Path.cwd(),
+            progress=progress.step,
+            output=printed.take,
+        )
+        printed.finish(comparison)
+        self._show(comparison)
+        return comparison
+
+    @property
+    def _cell_number(self) -> int:
+        """Number of the cell that runs: the shell counts up before or after, as its version is."""
+        return len(self.shell.history_manager.input_hist_parsed) - 1
+
+    @property
+    def _live(self) -> bool:
+        """Whether a page shows the output, not a terminal."""
+        return getattr(self.shell, "kernel", None) is not None
+
+    def _show(self, comparison: Comparison) -> None:
+        from gilscope.jupyter.show import show  # noqa: PLC0415 - slow to load
+
+        show(comparison, live=self._live)
+        self._shown = (id(comparison), self._cell_number)
+
+    def _display(self, comparison: Comparison) -> None:
+        """Display a result that stands at the end of a cell, but not what was just shown."""
+        if self._shown != (id(comparison), self._cell_number):
+            self._show(comparison)
+
+
+class _Printed:
+    """Shows what the program prints: of its first run under the first build, each line once."""
+
+    def __init__(self) -> None:
+        self._build: str | None = None
+
+    def take(self, build: str, stream: str, text: str) -> None:
+        """Take what the program prints; standard error is shown at the end, see ``finish``."""
+        self._build = self._build or build
+        if build == self._build and stream == "stdout":
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+    def finish(self, comparison: Comparison) -> None:
+        """Show standard error, without the traceback with which the cell is going to fail."""
+        for run in comparison.runs[:1]:
+            text = run.stderr.replace(run.traceback, "", 1) if run.traceback else run.stderr
+            sys.stderr.write(text)
+
+
+def _fail(comparison: Comparison) -> None:
+    """Fail as the program failed.
+
+    Raises:
+        CellError: It failed under at least one build.
+    """
+    if not comparison.failed:
+        return
+    run: Run = comparison.failed[0]
+    message = str(run.error)
+    builds = " and ".join(failed.build for failed in comparison.failed)
+    if run.traceback:
+        raise CellError(message, run.traceback) from None
+    raise CellError(message, f"{NAME}: the program failed ({builds}): {message}") from None
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register the magics with ``shell``."""
+    magics = ThreadMagics(shell)
+
+    def profile_threads(line: str, cell: str | None = None) -> Comparison | None:
+        return magics.profile_threads(line, cell)
+
+    profile_threads.__doc__ = make_parser().format_help()
+    no_var_expand(profile_threads)
+    output_can_be_silenced(profile_threads)
+    shell.register_magic_function(profile_threads, "line_cell", NAME)

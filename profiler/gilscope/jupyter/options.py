@@ -1,0 +1,103 @@
+"""The options of the magics: a first line such as ``--repeat 5 -o result``."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import NoReturn
+
+from gilscope.config import BUILDS
+from gilscope.errors import UsageError
+
+NAME = "profile_threads"
+WORD = re.compile(r"\s*(\S+)")
+
+
+class HelpShown(Exception):  # noqa: N818 - not an error
+    """The help was asked for and has been printed."""
+
+
+class MagicParser(argparse.ArgumentParser):
+    """A parser that never ends the process."""
+
+    def error(self, message: str) -> NoReturn:
+        """Turn what argparse says into our own error, with the usage.
+
+        Raises:
+            UsageError: Always.
+        """
+        usage = " ".join(self.format_usage().split())
+        raise UsageError(f"{message}; {usage} (-h: help)")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End the parsing, not the process.
+
+        Raises:
+            HelpShown: Always: only the help gets here.
+        """
+        raise HelpShown(message or status)
+
+
+def make_parser() -> MagicParser:
+    """Return the parser of the options."""
+    parser = MagicParser(
+        prog=f"%%{NAME}",
+        usage=f"%%%%{NAME} [--repeat N] [--builds gil,ft] [-o NAME] with a cell, or "
+        f"%%{NAME} [options] STATEMENT",
+        description="Run the code under the GIL build and the free-threaded build of CPython and "
+        "show the timelines of its threads, one above the other. The code runs as a program of "
+        "its own: it imports and defines what it uses.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--repeat", type=_positive, default=3, metavar="N", help="timed runs a build (default: 3)")
+    add(
+        "--builds",
+        type=_builds,
+        default=tuple(BUILDS),
+        metavar="gil,ft",
+        help="which builds, in the order of display (default: both)",
+    )
+    add("-o", dest="name", type=_identifier, metavar="NAME", help="keep the result in a variable")
+    return parser
+
+
+def parse(line: str, parser: MagicParser) -> tuple[argparse.Namespace, str]:
+    """Split a line into options and what follows them, which is returned letter by letter.
+
+    Raises:
+        UsageError: An option is not known or its value is off.
+        HelpShown: The line asked for help.
+    """
+    words, position = [], 0
+    flags = {flag: action for action in parser._actions for flag in action.option_strings}  # noqa: SLF001 - there is no public list
+    while (match := WORD.match(line, position)) and match[1].startswith("-"):
+        position = match.end()
+        if match[1] == "--":
+            break
+        words.append(match[1])
+        action = flags.get(match[1])
+        takes_value = action is not None and action.nargs != 0
+        if takes_value and (value := WORD.match(line, position)):
+            words.append(value[1])
+            position = value.end()
+    return parser.parse_args(words), line[position:].strip()
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of runs, 1 or more")
+    return int(text)
+
+
+def _builds(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if len(set(names)) != len(names) or not set(names) <= BUILDS.keys():
+        raise argparse.ArgumentTypeError(f"{text} is not gil, ft or gil,ft")
+    return names
+
+
+def _identifier(text: str) -> str:
+    if not text.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text} cannot be the name of a variable")
+    return text

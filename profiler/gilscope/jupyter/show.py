@@ -1,0 +1,65 @@
+"""Shows a comparison in a notebook: a static view that stays, a live one that takes its place.
+
+Two outputs, because no notebook front end shows the fall-back of a widget that it cannot draw. The
+first is plain HTML (text in a terminal): verdict, picture, tables; it is what a saved notebook, a
+code host and a converter show. The second is the widget; where it comes to life, it hides the
+first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from IPython.display import display
+
+from gilscope.view.section import Section
+from gilscope.view.widget import TimelineWidget, static_html
+
+if TYPE_CHECKING:
+    from gilscope.comparison import Comparison
+
+LIVE_TEXT = "The same with zoom, while the notebook's kernel runs."
+
+
+def show(comparison: Comparison, *, live: bool) -> None:
+    """Display ``comparison``.
+
+    Args:
+        comparison: What is shown.
+        live: Whether there is a page that can run a widget; else only the text is of use.
+    """
+    section = Section(comparison.title, comparison.traces(), comparison.summary())
+    text = comparison.summary_text()
+    if not live:
+        display({"text/plain": text}, raw=True)
+        return
+    widget = TimelineWidget(section)
+    still = static_html(section, widget.static_class)
+    display({"text/html": still, "text/plain": text}, raw=True)
+    if section.traces:
+        display(_view(widget), raw=True)
+
+
+def _view(widget: TimelineWidget) -> dict[str, Any]:
+    """Return the display data of the widget, with words where there is no widget."""
+    data: dict[str, Any] = dict(widget._repr_mimebundle_()[0])
+    return {**data, "text/plain": LIVE_TEXT}
+
+
+class Progress:
+    """One line that says what is done now, and how much was done in the end."""
+
+    def __init__(self, *, live: bool) -> None:
+        """Show nothing yet; nothing at all if the page cannot change what it has shown."""
+        self._live = live
+        self._handle: Any = None
+
+    def step(self, line: str) -> None:
+        """Show ``line`` in place of the one before."""
+        if not self._live:
+            return
+        bundle = {"text/plain": line}
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)

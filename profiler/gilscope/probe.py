@@ -1,0 +1,191 @@
+"""Starts and stops the native probe in this process.
+
+The only module that imports the native extension. It needs the standard library and nothing else.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gilscope.config import DEFAULT_MAX_BYTES
+from gilscope.errors import ProbeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+MIN_BYTES = 8 << 20
+"""The least that a trace may be limited to, in bytes: a few chunks for each of some threads."""
+
+
+def start(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+    """Record this process into the trace file ``path`` until `stop`.
+
+    Every thread is recorded, those that exist already and those that native code starts, too. The
+    first start of a process tests that the probe can be believed in this interpreter; classes of
+    event that fail are left out and named in the trace.
+
+    Args:
+        path: The trace file; an existing one is replaced.
+        max_bytes: Size of the file at which recording ends; events after that are counted only.
+
+    Raises:
+        ProbeError: It runs already, the file cannot be written, or this interpreter is one that the
+            probe does not know. The program goes on as before.
+    """
+    native = _native()
+    if max_bytes < MIN_BYTES:
+        raise ProbeError(f"max_bytes is {max_bytes}: give {MIN_BYTES} or more")
+    metadata = json.dumps(_metadata())
+    _call(native.start, os.fspath(Path(path).absolute()), max_bytes, metadata, _known_threads())
+    _names.install()
+    atexit.register(_stop_at_exit)
+
+
+def stop() -> dict[str, int]:
+    """End the recording and put everything back as it was before `start`.
+
+    Returns:
+        Counts: ``events`` written, ``dropped`` for want of room, ``bytes`` of the file.
+
+    Raises:
+        ProbeError: It does not run.
+    """
+    return _stop("stop")
+
+
+def running() -> bool:
+    """Return whether the probe records this process."""
+    return bool(_native().running())
+
+
+def self_test() -> dict[str, str]:
+    """Prove anew that what the probe decodes is what happened.
+
+    Returns:
+        For each class of event ``ok``, ``not applicable: reason`` or ``not measured: reason``.
+
+    Raises:
+        ProbeError: The probe runs, or cannot run in this interpreter.
+    """
+    result: dict[str, str] = _call(_native().self_test)
+    return result
+
+
+def hooks() -> list[tuple[str, str, int]]:
+    """Return (function, file, slots) for every hook that can be installed now.
+
+    A function of the interpreter with 0 slots cannot be hooked.
+
+    Raises:
+        ProbeError: The probe cannot run in this interpreter.
+    """
+    result: list[tuple[str, str, int]] = _call(_native().hooks)
+    return result
+
+
+def _native() -> ModuleType:
+    try:
+        from gilscope import _probe  # noqa: PLC0415 - missing on systems without a probe
+    except ImportError as error:
+        if sys.platform != "linux":
+            raise ProbeError(f"the probe runs on Linux only, not on {sys.platform}") from None
+        raise ProbeError(
+            f"the native probe cannot be loaded in {sys.executable} ({error}): "
+            "install gilscope there with pip"
+        ) from None
+    return _probe
+
+
+def _call[**P, R](function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    try:
+        return function(*args, **kwargs)
+    except RuntimeError as error:
+        raise ProbeError(str(error)) from None
+
+
+def _metadata() -> dict[str, object]:
+    from gilscope import __version__  # noqa: PLC0415 - defined after this module may be imported
+
+    return {
+        "gilscope": __version__,
+        "python": sys.version,
+        "executable": sys.executable,
+        "argv": list(sys.argv),
+        "free_threaded": bool(getattr(sys, "abiflags", "").startswith("t")),
+        "gil_enabled": sys._is_gil_enabled(),  # noqa: SLF001 - no public name in 3.13
+    }
+
+
+def _is_dummy(thread: threading.Thread) -> bool:
+    """Return whether threading only noticed this thread and did not start it."""
+    return isinstance(thread, threading._DummyThread)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _known_threads() -> list[tuple[int, int, bool, str]]:
+    """Return (tid, ident, started by Python, name) of the threads that threading knows.
+
+    Threads that native code started have the name that it gave them, not threading's "Dummy-1".
+    """
+    return [
+        (thread.native_id, thread.ident or 0, not dummy, "" if dummy else thread.name)
+        for thread in threading.enumerate()
+        if thread.native_id is not None
+        for dummy in [_is_dummy(thread)]
+    ]
+
+
+def _stop(reason: str) -> dict[str, int]:
+    native = _native()
+    # Threads may have been renamed while they ran.
+    names = {tid: name for tid, _, _, name in _known_threads() if name}
+    _names.remove()
+    atexit.unregister(_stop_at_exit)
+    report: dict[str, int] = _call(native.stop, names, reason)
+    return report
+
+
+def _stop_at_exit() -> None:
+    if running():
+        _stop("exit")
+
+
+class _ThreadNames:
+    """Tells the probe the name of each thread that starts while it runs.
+
+    Python does not give its threads' names to the system before 3.14, and they are gone when the
+    thread is. Each new thread calls ``Thread._set_native_id`` once, as its first act.
+    """
+
+    def __init__(self) -> None:
+        self._original: Callable[[threading.Thread], None] | None = None
+
+    def install(self) -> None:
+        """Begin to listen."""
+        if self._original is not None:
+            return
+        original = self._original = threading.Thread._set_native_id  # type: ignore[attr-defined] # noqa: SLF001
+        name_thread = _native().name_thread
+
+        def _set_native_id(thread: threading.Thread) -> None:
+            original(thread)
+            if not _is_dummy(thread):
+                name_thread(thread.name)
+
+        threading.Thread._set_native_id = _set_native_id  # type: ignore[attr-defined] # noqa: SLF001
+
+    def remove(self) -> None:
+        """Put the method back."""
+        if self._original is not None:
+            threading.Thread._set_native_id = self._original  # type: ignore[attr-defined] # noqa: SLF001
+            self._original = None
+
+
+_names = _ThreadNames()
+os.register_at_fork(after_in_child=_names.remove)

@@ -1,0 +1,28 @@
+"""Whether a file may be replaced by a trace: people run things again, but typing errors happen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gilscope.config import TRACE_MAGIC
+from gilscope.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def check_overwrite(path: Path) -> None:
+    """Make sure that ``path`` is free, or an empty file, or an earlier trace.
+
+    Raises:
+        UsageError: It is something else, which a trace must not replace.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(TRACE_MAGIC))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    if start not in (b"", TRACE_MAGIC):
+        raise UsageError(f"{path} is there and is no trace: it is left alone, name another file")

@@ -1,0 +1,238 @@
+"""Runs a program under several interpreters, again and again, so that the times compare fairly.
+
+Each arm first runs once with the probe on: that warms caches up, shows the program's output, and
+leaves a trace if the program fails. Its time does not count. Then the arms take turns: all of them
+with the probe off, all of them with it on, as often as asked.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median_low
+from typing import TYPE_CHECKING, Any
+
+from gilscope.config import BUILDS, DEFAULT_MAX_BYTES
+from gilscope.errors import TargetError
+from gilscope.run import process
+from gilscope.run.interpreters import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from gilscope.run.interpreters import Interpreter
+    from gilscope.run.target import Target
+
+# The working directory must not come before the standard library while the worker is loaded.
+START = """
+import sys
+if not sys.flags.safe_path:
+    del sys.path[0]
+from gilscope.run.worker import main
+main()
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run.
+
+    Attributes:
+        repeat: How often each arm is timed with the probe off and recorded with it on.
+        cwd: The working directory of the program; None for this process's own.
+        timeout: Seconds that one run may take; None for no limit.
+        max_bytes: Size of a trace file at which recording ends.
+        progress: Takes a line about what is done next.
+        output: Takes build, stream and text that a program prints in its first run.
+    """
+
+    repeat: int = 3
+    cwd: Path | None = None
+    timeout: float | None = None
+    max_bytes: int = DEFAULT_MAX_BYTES
+    progress: Callable[[str], None] | None = None
+    output: Callable[[str, str, str], None] | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One run of the program.
+
+    Attributes:
+        probed: Whether the probe was on.
+        wall_ns: How long the code took; None if it did not come to its end.
+        status: Exit status, negative for the number of a signal.
+        stdout: What the program printed.
+        stderr: The same for its standard error.
+        trace: The trace, if one was written.
+        error: One line if the program failed.
+        traceback: The program's own traceback if it raised.
+        gil_before: Whether the GIL was on when the code began; None if that is not known.
+        gil_after: The same when it had ended.
+        gil_by: The module that turned the GIL on, where Python named it.
+    """
+
+    probed: bool
+    wall_ns: int | None
+    status: int
+    stdout: str
+    stderr: str
+    trace: Path | None
+    error: str | None
+    traceback: str | None
+    gil_before: bool | None
+    gil_after: bool | None
+    gil_by: str | None
+
+
+@dataclass
+class Arm:
+    """An interpreter and what it has made of the program so far; the first attempt warms up."""
+
+    interpreter: Interpreter
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def failure(self) -> Attempt | None:
+        """The attempt that failed, if one did; it is the last one."""
+        return self.attempts[-1] if self.attempts and self.attempts[-1].error else None
+
+    def counted(self, *, probed: bool) -> list[Attempt]:
+        """Return the attempts whose time counts."""
+        return [
+            attempt
+            for attempt in self.attempts[1:]
+            if attempt.probed == probed and attempt.wall_ns is not None
+        ]
+
+    def representative(self) -> Attempt:
+        """Return the attempt to show: the one that failed, else the median one, probe on."""
+        counted = self.counted(probed=True)
+        if self.failure or not counted:
+            return self.failure or self.attempts[0]
+        wall = median_low(attempt.wall_ns or 0 for attempt in counted)
+        return next(attempt for attempt in counted if attempt.wall_ns == wall)
+
+
+def run_arms(
+    target: Target, interpreters: Sequence[Interpreter], directory: Path, options: Options
+) -> list[Arm]:
+    """Run ``target`` under each interpreter as ``options`` say; one that fails is not run again.
+
+    Args:
+        target: The program.
+        interpreters: One an arm.
+        directory: A private directory for traces, jobs and results.
+        options: How to run.
+
+    Raises:
+        TargetError: There is no such program, or a worker cannot be started.
+    """
+    target.check()
+    arms = [Arm(interpreter) for interpreter in interpreters]
+    steps = list(_schedule(options.repeat))
+    for number, (label, probed) in enumerate(steps):
+        for position, arm in enumerate(arms):
+            if arm.failure:
+                continue
+            count = number * len(arms) + position + 1
+            build = BUILDS[arm.interpreter.build]
+            if options.progress:
+                options.progress(f"[{count}/{len(steps) * len(arms)}] {build}: {label}")
+            arm.attempts.append(_attempt(target, arm, directory, options, probed=probed))
+    return arms
+
+
+def _schedule(repeat: int) -> Iterator[tuple[str, bool]]:
+    """Yield label and probe state of each round over the arms."""
+    yield "first run, probe on, not counted", True
+    for number in range(1, repeat + 1):
+        yield f"run {number} of {repeat}, probe off", False
+        yield f"run {number} of {repeat}, probe on", True
+
+
+def _attempt(
+    target: Target, arm: Arm, directory: Path, options: Options, *, probed: bool
+) -> Attempt:
+    """Run the program once."""
+    place = Path(tempfile.mkdtemp(prefix=f"{arm.interpreter.build}-", dir=directory))
+    trace = place / "trace.gilscope"
+    first = not arm.attempts
+    job = {
+        "kind": target.kind,
+        "value": target.value,
+        "args": target.args,
+        "filename": target.filename,
+        "trace": str(trace) if probed else None,
+        "max_bytes": options.max_bytes,
+        "live": first,
+    }
+    (place / "job.json").write_text(json.dumps(job), encoding="utf-8")
+    output = options.output if first else None
+    build = arm.interpreter.build
+    try:
+        ended = process.run(
+            [arm.interpreter.path, "-c", START, place / "job.json", place / "result.json"],
+            cwd=options.cwd,
+            env=environment(),
+            timeout=options.timeout,
+            output=None if output is None else lambda stream, text: output(build, stream, text),
+        )
+    except OSError as error:
+        raise TargetError(f"{arm.interpreter.path} cannot be started: {error}") from None
+    return _judge(ended, place, options, probed=probed)
+
+
+def _judge(ended: process.Ended, place: Path, options: Options, *, probed: bool) -> Attempt:
+    """Put together what the worker wrote down and how its process ended."""
+    result = _read_result(place / "result.json")
+    trace = place / "trace.gilscope"
+    return Attempt(
+        probed=probed,
+        wall_ns=result.get("wall_ns"),
+        status=ended.status,
+        stdout=ended.stdout,
+        stderr=ended.stderr,
+        trace=trace if trace.exists() else None,
+        error=_error(ended, result, options),
+        traceback=result.get("traceback"),
+        gil_before=result.get("gil_before"),
+        gil_after=result.get("gil_after"),
+        gil_by=result.get("gil_by"),
+    )
+
+
+def _read_result(path: Path) -> dict[str, Any]:
+    """Return what the worker wrote down; nothing if it did not come to that."""
+    try:
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return result
+
+
+def _error(ended: process.Ended, result: dict[str, Any], options: Options) -> str | None:
+    """Return one line that says how the program failed, or None if it did not."""
+    if ended.timed_out:
+        return f"ended after {options.timeout:g} s, its time limit"
+    if ended.status < 0:
+        when = " after its end, while the interpreter shut down" if result else ""
+        return f"ended by {signal_name(-ended.status)}{when}"
+    if result.get("probe_error"):
+        return f"the probe failed: {result['probe_error']}"
+    if result.get("error"):
+        return str(result["error"])
+    if not result:
+        return f"ended by os._exit with status {ended.status}, so it was not timed"
+    return f"exit status {ended.status}" if ended.status else None
+
+
+def signal_name(number: int) -> str:
+    """Return ``SIGSEGV`` for 11, and ``signal 77`` where there is no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

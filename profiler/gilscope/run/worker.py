@@ -1,0 +1,126 @@
+"""Runs one program once, with the probe on or off, and writes down how long it took.
+
+The runner starts this in the interpreter of the build that is to be measured. It needs the standard
+library and the probe, nothing else, so that nothing but the program can turn the GIL on.
+
+The job and its result are JSON files in a private directory of the runner:
+
+    job      kind, value, args, filename: the target · trace: path or null (probe off) · max_bytes
+             live: whether output should appear as it is printed
+    result   wall_ns, gil_before, gil_after, gil_by, error, traceback, probe_error
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gilscope import probe
+from gilscope.errors import GilscopeError
+from gilscope.run.target import Outcome, Target, run_as_main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GIL_WARNING = re.compile(
+    r"The global interpreter lock \(GIL\) has been enabled to load module '(.+?)'"
+)
+
+
+class Measurement:
+    """Clock, probe and GIL state around the program."""
+
+    def __init__(self, trace: str | None, max_bytes: int) -> None:
+        """Record into ``trace``, or leave the probe off if it is None."""
+        self.trace = trace
+        self.max_bytes = max_bytes
+        self.result: dict[str, Any] = {"gil_by": None, "probe_error": None}
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        """Measure the block; starting and stopping the probe is not part of the time.
+
+        Raises:
+            ProbeError: The probe cannot start. That it cannot stop is a result.
+        """
+        self._watch_for_the_gil()
+        self.result["gil_before"] = gil_enabled()
+        if self.trace is not None:
+            probe.start(self.trace, max_bytes=self.max_bytes)
+        begin = time.perf_counter_ns()
+        try:
+            yield
+        finally:
+            self.result["wall_ns"] = time.perf_counter_ns() - begin
+            self._stop()
+            self.result["gil_after"] = gil_enabled()
+
+    def _stop(self) -> None:
+        try:
+            if self.trace is not None and probe.running():
+                probe.stop()
+        except GilscopeError as error:
+            self.result["probe_error"] = str(error)
+
+    def _watch_for_the_gil(self) -> None:
+        """Take the name of the module that turns the GIL on from the interpreter's own warning."""
+        show = warnings.showwarning
+
+        def watch(message: Warning | str, *rest: Any, **more: Any) -> None:
+            if found := GIL_WARNING.match(str(message)):
+                self.result["gil_by"] = self.result["gil_by"] or found[1]
+            show(message, *rest, **more)
+
+        warnings.showwarning = watch
+        warnings.filterwarnings("always", "The global interpreter lock", RuntimeWarning)
+
+
+def gil_enabled() -> bool:
+    """Return whether the GIL is on at this moment."""
+    return sys._is_gil_enabled()  # noqa: SLF001 - there is no public name for it
+
+
+def work(job: dict[str, Any], result: Path) -> int:
+    """Do the job, write the result, return the program's exit status."""
+    target = Target(job["kind"], job["value"], tuple(job["args"]), job["filename"])
+    if job["live"]:
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    measurement = Measurement(job["trace"], job["max_bytes"])
+    try:
+        outcome = run_as_main(target, measurement.session())
+    except GilscopeError as error:
+        measurement.result["probe_error"] = str(error)
+        outcome = Outcome(2)
+    write_result(result, measurement.result, outcome)
+    return outcome.status
+
+
+def write_result(path: Path, numbers: dict[str, Any], outcome: Outcome) -> None:
+    """Write the result so that it is there as a whole or not at all."""
+    text = json.dumps({**numbers, "error": outcome.error, "traceback": outcome.traceback})
+    draft = path.with_suffix(".draft")
+    draft.write_text(text, encoding="utf-8", errors="backslashreplace")
+    draft.replace(path)
+
+
+def main() -> None:
+    """Take the names of the job file and of the result file from the command line."""
+    job, result = map(Path, sys.argv[1:3])
+    if not sys.flags.safe_path:
+        sys.path.insert(0, "")  # the place of the program's own entry
+    try:
+        status = work(json.loads(job.read_text(encoding="utf-8")), result.absolute())
+    except OSError as error:
+        sys.exit(f"gilscope: the result of the run cannot be written: {error}")
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""Definitions and JSON chunks of a trace file."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gilscope.trace import format as fmt
+from gilscope.trace.model import Gil, Lock, Locks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gilscope.trace.chunks import Chunk
+
+MAX_JSON = 1 << 20  # bytes; what json.loads makes of it can be 20 times as much
+MAX_TEXT = 512  # characters of a name that are kept
+_HEAD = fmt.DEFINITION_HEADER.itemsize
+
+_LOCK_LABELS = {
+    "unidentified": "unidentified lock",
+    "mutex": "PyMutex",
+    "object": "object",
+    "thread_lock": "thread lock",
+    "lock": "threading.Lock",
+    "rlock": "threading.RLock",
+    "simple_queue": "SimpleQueue",
+    "event": "event",
+    "stop_the_world": "stop-the-world pause",
+    "stop_the_world_request": "stop-the-world request",
+    "raw_mutex": "parking-lot mutex",
+    "native": "native lock",
+}
+
+
+@dataclass(slots=True)
+class Definitions:
+    """What the definitions of a file say; filled chunk by chunk, in the order of sequence.
+
+    Attributes:
+        clock: (ticks, CLOCK_MONOTONIC in ns).
+        names: thread index → name.
+        gils: by id.
+        locks: by id.
+        not_measured: class of event → reason.
+        probe_cost_ns: an uncontended acquire and release; None if not measured.
+        unknown: what was passed over → how often.
+    """
+
+    clock: list[tuple[int, int]] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)
+    gils: dict[int, Gil] = field(default_factory=dict)
+    locks: Locks = field(default_factory=Locks)
+    not_measured: dict[str, str] = field(default_factory=dict)
+    probe_cost_ns: float | None = None
+    unknown: Counter[str] = field(default_factory=Counter)
+
+    def add(self, chunk: Chunk) -> None:
+        """Take over the definitions of one chunk."""
+        body: Any = memoryview(chunk.payload)
+        for tag, definition in self._split(body, sealed=chunk.sealed):
+            take = _TAKE.get(tag)
+            if take is None:
+                self.unknown[f"definitions with tag {tag}, which this gilscope does not know"] += 1
+                continue
+            try:
+                take(self, definition)
+            except (struct.error, ValueError):
+                self.unknown["damaged definitions"] += 1
+
+    def _split(self, body: memoryview, *, sealed: bool) -> Iterator[tuple[int, bytes]]:
+        at = 0
+        while at + _HEAD <= len(body):
+            tag, _, length = struct.unpack_from("<HHI", body, at)
+            if tag == 0 and not sealed:
+                return
+            if length < _HEAD or length % _HEAD or at + length > len(body):
+                self.unknown["chunks of definitions that could be read in part only"] += 1
+                return
+            yield tag, bytes(body[at + _HEAD : at + length])
+            at += length
+
+
+def read_json(chunk: Chunk) -> dict[str, Any] | None:
+    """The JSON object of a METADATA or END chunk; None if it is none."""
+    if len(chunk.payload) > MAX_JSON and chunk.sealed:
+        return None
+    try:
+        value = json.loads(chunk.payload[:MAX_JSON].tobytes().rstrip(b"\0"))
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def text(raw: bytes) -> str:
+    """UTF-8 from the file, made harmless: replaced where it is none, printable, not too long."""
+    shown = "".join(c if c.isprintable() else "\ufffd" for c in raw.decode(errors="replace"))
+    return shown if len(shown) <= MAX_TEXT else shown[: MAX_TEXT - 1] + "…"
+
+
+def lock_name(kind: str, type_name: str, address: int, object_address: int) -> str:
+    """The best name for people, such as "dict at 0x7f0c5a3b2e40"."""
+    label = type_name or _LOCK_LABELS.get(kind, kind)
+    where = object_address or address
+    return f"{label} at {where:#x}" if where else label
+
+
+def _clock(found: Definitions, body: bytes) -> None:
+    ticks, monotonic, _realtime = struct.unpack_from("<QQQ", body)
+    found.clock.append((ticks, monotonic))
+
+
+def _thread_name(found: Definitions, body: bytes) -> None:
+    thread, n = struct.unpack_from("<II", body)
+    found.names[thread] = text(_bytes(body, 8, n))
+
+
+def _gil(found: Definitions, body: bytes) -> None:
+    gil, _, address, interpreter = struct.unpack_from("<IIQq", body)
+    found.gils[gil] = Gil(gil, address, interpreter)
+
+
+def _lock(found: Definitions, body: bytes) -> None:
+    lock, code, _, address, owner, n, _ = struct.unpack_from("<IHHQQII", body)
+    if code not in fmt.LOCK_KINDS:
+        found.unknown[f"locks of kind {code}, which this gilscope does not know"] += 1
+    kind = fmt.LOCK_KINDS.get(code, "unidentified")
+    type_name = text(_bytes(body, 32, n))
+    name = lock_name(kind, type_name, address, owner)
+    found.locks[lock] = Lock(lock, kind, type_name, name, address, owner)
+
+
+def _not_measured(found: Definitions, body: bytes) -> None:
+    n, m = struct.unpack_from("<II", body)
+    found.not_measured[text(_bytes(body, 8, n))] = text(_bytes(body, 8 + n, m))
+
+
+def _probe_cost(found: Definitions, body: bytes) -> None:
+    (femtoseconds,) = struct.unpack_from("<Q", body)
+    found.probe_cost_ns = femtoseconds / 1e6
+
+
+def _bytes(body: bytes, at: int, n: int) -> bytes:
+    if at + n > len(body):
+        raise ValueError("the text is longer than its definition")
+    return body[at : at + n]
+
+
+_TAKE: dict[int, Callable[[Definitions, bytes], None]] = {
+    fmt.Tag.CLOCK: _clock,
+    fmt.Tag.THREAD_NAME: _thread_name,
+    fmt.Tag.GIL: _gil,
+    fmt.Tag.LOCK: _lock,
+    fmt.Tag.NOT_MEASURED: _not_measured,
+    fmt.Tag.PROBE_COST: _probe_cost,
+}

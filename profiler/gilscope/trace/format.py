@@ -1,0 +1,224 @@
+"""Constants of the trace format, version 1.0, as native_probe/FORMAT.md defines it."""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from gilscope.trace.model import U8, U64
+
+MAGIC = b"GILSCOPE"
+VERSION_MAJOR = 1
+VERSION_MINOR = 0
+
+HEADER_SIZE = 128
+CHUNK_HEADER_SIZE = 64
+EVENT_SIZE = 32
+SLOT_SIZE = 128
+CHUNK_MAGIC = 0x4B435347  # "GSCK"
+
+HEADER = np.dtype(
+    [
+        ("magic", "S8"),
+        ("version_major", "<u2"),
+        ("version_minor", "<u2"),
+        ("header_size", "<u4"),
+        ("alignment", "<u4"),
+        ("event_size", "<u4"),
+        ("slot_size", "<u4"),
+        ("flags", "<u4"),
+        ("clock", "<u4"),
+        ("machine", "<u4"),
+        ("pid", "<u4"),
+        ("python", "<u4"),
+        ("start_ticks", "<u8"),
+        ("start_monotonic", "<u8"),
+        ("start_realtime", "<u8"),
+        ("ticks_per_second", "<u8"),
+        ("session", "u1", 16),
+        ("reserved", "u1", 24),
+        ("checksum", "<u8"),
+    ]
+)
+HEADER_CHECKSUMMED = 120  # bytes
+
+CHUNK_HEADER = np.dtype(
+    [
+        ("magic", "<u4"),
+        ("kind", "<u2"),
+        ("reserved", "<u2"),
+        ("size", "<u4"),
+        ("thread", "<u4"),
+        ("sequence", "<u8"),
+        ("open_ticks", "<u8"),
+        ("header_checksum", "<u8"),
+        ("state", "<u4"),
+        ("used", "<u4"),
+        ("checksum", "<u8"),
+        ("reserved2", "<u8"),
+    ]
+)
+CHUNK_CHECKSUMMED = 32  # bytes
+SEALED = 1
+
+_EVENT_FIELDS = [
+    ("kind", "u1"),
+    ("flags", "u1"),
+    ("aux", "<u2"),
+    ("what", "<u4"),
+    ("start", "<u8"),
+    ("duration", "<u8"),
+    ("peer", "<u4"),
+    ("stack", "<u4"),
+]
+_SLOT_FIELDS: list[tuple[str, str]] = [
+    ("thread", "<u4"),
+    ("tid", "<u4"),
+    ("ident", "<u8"),
+    ("start_ticks", "<u8"),
+    ("end_ticks", "<u8"),
+    ("dropped", "<u8"),
+    ("flags", "<u4"),
+    ("open_gil", "<u4"),
+    ("open_hold", "<u8"),
+    ("open_wait", "<u8"),
+    ("open_wait_kind", "<u4"),
+    ("open_wait_what", "<u4"),
+    ("open_wait_peer", "<u4"),
+    ("open_hold_flags", "<u4"),
+    ("os_name", "S16"),
+    ("reserved", "V32"),
+]
+DEFINITION_HEADER = np.dtype([("tag", "<u2"), ("reserved", "<u2"), ("length", "<u4")])
+
+
+def _sized(names_and_types: list[tuple[str, str]], size: int) -> np.dtype[Any]:
+    packed = np.dtype(names_and_types)
+    assert packed.fields is not None  # noqa: S101 - a structured type has fields
+    offsets = [packed.fields[name][1] for name, _ in names_and_types]
+    names, formats = zip(*names_and_types, strict=True)
+    spec = {"names": names, "formats": formats, "offsets": offsets, "itemsize": size}
+    return np.dtype(spec)  # type: ignore[call-overload, no-any-return]
+
+
+def event_dtype(size: int = EVENT_SIZE) -> np.dtype[Any]:
+    """Type of an event record; a later minor version may have made it longer."""
+    return _sized(_EVENT_FIELDS, size)
+
+
+def slot_dtype(size: int = SLOT_SIZE) -> np.dtype[Any]:
+    """Type of a thread's slot; a later minor version may have made it longer."""
+    return _sized(_SLOT_FIELDS, size)
+
+
+class HeaderFlag(IntFlag):
+    """Flags of the header."""
+
+    FREE_THREADED = 1
+    GIL_ENABLED = 2
+
+
+class Clock(IntEnum):
+    """What ticks are."""
+
+    TSC = 1
+    CNTVCT = 2
+    MONOTONIC = 3
+
+
+class Chunk(IntEnum):
+    """Kinds of chunk."""
+
+    METADATA = 1
+    DEFINITIONS = 2
+    EVENTS = 3
+    THREADS = 4
+    END = 5
+
+
+class Event(IntEnum):
+    """Kinds of event."""
+
+    GIL_HOLD = 1
+    GIL_WAIT = 2
+    GIL_SWITCH_WAIT = 3
+    LOCK_WAIT = 4
+    LOCK_WAKE = 5
+
+
+class HoldFlag(IntFlag):
+    """Flags of GIL_HOLD."""
+
+    FORCED = 1
+    STARTED_BEFORE = 2
+
+
+class GilWaitFlag(IntFlag):
+    """Flags of GIL_WAIT."""
+
+    AFTER_FORCED = 1
+    NOT_ACQUIRED = 4
+
+
+class LockWaitFlag(IntFlag):
+    """Flags of LOCK_WAIT."""
+
+    TIMED_OUT = 1
+    INTERRUPTED = 2
+    HANDED_OFF = 4
+
+
+class ThreadFlag(IntFlag):
+    """Flags of a thread's slot."""
+
+    MAIN = 1
+    PYTHON = 2
+    NATIVE = 4
+    STARTED_BEFORE = 8
+
+
+class Tag(IntEnum):
+    """Tags of definitions."""
+
+    CLOCK = 1
+    THREAD_NAME = 2
+    GIL = 3
+    LOCK = 4
+    NOT_MEASURED = 5
+    PROBE_COST = 6
+
+
+LOCK_KINDS: dict[int, str] = {
+    0: "unidentified",
+    1: "mutex",
+    2: "object",
+    3: "thread_lock",
+    4: "lock",
+    5: "rlock",
+    6: "simple_queue",
+    7: "event",
+    8: "stop_the_world",
+    9: "stop_the_world_request",
+    10: "raw_mutex",
+    **dict.fromkeys(range(32, 48), "native"),
+}
+
+_BLOCK = 1 << 15  # words that are multiplied at a time: the weights stay in the cache
+_WEIGHTS: U64 = np.arange(1, _BLOCK + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+_MASK = (1 << 64) - 1
+
+
+def checksum(data: U8) -> int:
+    """Checksum of a run of bytes as FORMAT.md defines it."""
+    whole = len(data) // 8 * 8
+    words = data[:whole].view("<u8")
+    total = 0
+    for at in range(0, len(words), _BLOCK):
+        block = words[at : at + _BLOCK]
+        total += int(np.dot(block, _WEIGHTS[: len(block)]))
+        total += 2 * at * int(block.sum(dtype=np.uint64))
+    rest = int.from_bytes(data[whole:].tobytes(), "little")
+    return (total + rest * (2 * len(words) + 3)) & _MASK

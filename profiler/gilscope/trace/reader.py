@@ -1,0 +1,187 @@
+"""Read a trace file."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gilscope.trace import format as fmt
+from gilscope.trace.chunks import Chunk, ChunkWalk, Header, opened, read_header
+from gilscope.trace.clock import ClockMap, make_clock
+from gilscope.trace.definitions import Definitions, read_json
+from gilscope.trace.events import EventColumns, collect
+from gilscope.trace.model import Trace
+from gilscope.trace.slots import Slot, latest, make_threads, open_intervals, read_slots
+
+if TYPE_CHECKING:
+    import os
+
+_LEVELS = {0xA: "a", 0xB: "b", 0xC: "rc"}
+
+
+def read(path: str | os.PathLike[str]) -> Trace:
+    """Read a trace file, as far as it is good.
+
+    Args:
+        path: a `.gilscope` file; it may be torn, damaged or that of a process that was killed.
+
+    Returns:
+        The trace; `problems` says what is lost.
+
+    Raises:
+        TraceError: the file cannot be read, is no trace, or is one of another major version.
+    """
+    path = Path(path)
+    with opened(path) as file:
+        header, problems = read_header(file.data, path)
+        walk = ChunkWalk(file, header)
+        chunks: defaultdict[int, list[Chunk]] = defaultdict(list)
+        for chunk in walk:
+            chunks[chunk.kind].append(chunk)
+        parts = _Parts.of(header, chunks)
+        problems += walk.problems + parts.problems
+    return _assemble(path, header, parts, problems)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the chunks of a file say."""
+
+    definitions: Definitions
+    metadata: dict[str, Any]
+    end: dict[str, Any] | None
+    slots: dict[int, Slot]
+    clock: ClockMap
+    events: EventColumns
+    latest: int
+    problems: list[str]
+
+    @classmethod
+    def of(cls, header: Header, chunks: dict[int, list[Chunk]]) -> _Parts:
+        definitions = Definitions()
+        for chunk in sorted(chunks[fmt.Chunk.DEFINITIONS], key=lambda chunk: chunk.sequence):
+            definitions.add(chunk)
+        metadata, problems = _json(chunks[fmt.Chunk.METADATA], "metadata")
+        end, end_problems = _json(chunks[fmt.Chunk.END], "end")
+        slots, slot_problems = read_slots(
+            chunks[fmt.Chunk.THREADS], fmt.slot_dtype(header.slot_size)
+        )
+        clock, clock_problems = make_clock(
+            clock=header.clock,
+            start_ticks=header.start_ticks,
+            ticks_per_second=header.ticks_per_second,
+            start_monotonic=header.start_monotonic,
+            points=definitions.clock,
+        )
+        record = fmt.event_dtype(header.event_size)
+        events = collect(chunks[fmt.Chunk.EVENTS], record, clock, spare=2 * len(slots))
+        problems += end_problems + slot_problems + clock_problems
+        problems += _left_out(definitions.unknown) + _left_out(events.lost)
+        stamps = [chunk.open_ticks for kind in chunks.values() for chunk in kind]
+        stamps += [ticks for ticks, _ in definitions.clock]
+        times, good = clock.convert(np.array(stamps, np.uint64))
+        last = max(int(times[good].max(initial=0)), latest(slots.values(), clock), events.latest())
+        return cls(definitions, metadata or {}, end, slots, clock, events, last, problems)
+
+
+def _assemble(path: Path, header: Header, parts: _Parts, problems: list[str]) -> Trace:
+    definitions, slots, end = parts.definitions, parts.slots, parts.end
+    stop_ns, duration_ns = _stop(parts)
+    parts.events.add_open(open_intervals(slots.values(), parts.clock, stop_ns))
+    intervals, wakes = parts.events.finish()
+    strangers = _strangers(slots, intervals.thread, wakes.thread, header)
+    slots = slots | strangers
+    if strangers:
+        problems.append(
+            f"threads that have events and no slot: {len(strangers)}, not known by name"
+        )
+    dropped = max(sum(slot.dropped for slot in slots.values()), _int(end, "dropped_events"))
+    free_threaded = bool(header.flags & fmt.HeaderFlag.FREE_THREADED)
+    return Trace(
+        path=path,
+        build="ft" if free_threaded else "gil",
+        python=python_version(header.python),
+        free_threaded=free_threaded,
+        gil_enabled_start=bool(header.flags & fmt.HeaderFlag.GIL_ENABLED),
+        gil_enabled_end=_of_type(end, "gil_enabled", bool),
+        pid=header.pid,
+        argv=_argv(parts.metadata),
+        executable=_harmless(_of_type(parts.metadata, "executable", str) or ""),
+        start_monotonic_ns=header.start_monotonic,
+        start_realtime_ns=header.start_realtime,
+        duration_ns=duration_ns,
+        ended_early=end is None,
+        end_reason=_of_type(end, "reason", str),
+        threads=make_threads(slots, definitions.names, parts.clock, duration_ns),
+        locks=definitions.locks,
+        intervals=intervals,
+        wakes=wakes,
+        dropped_events=dropped,
+        not_measured=definitions.not_measured,
+        problems=tuple(problems),
+        probe_cost_ns=definitions.probe_cost_ns,
+        gils=definitions.gils,
+    )
+
+
+def python_version(hexversion: int) -> str:
+    """Version of a PY_VERSION_HEX, such as "3.13.5" or "3.15.0b2"."""
+    major, minor, micro, rest = hexversion.to_bytes(4, "big")
+    level = _LEVELS.get(rest >> 4)
+    return f"{major}.{minor}.{micro}" + (f"{level}{rest & 15}" if level else "")
+
+
+def _stop(parts: _Parts) -> tuple[int, int]:
+    """(when what is open is closed, length of the trace), ns from the start."""
+    ticks = _int(parts.end, "stop_ticks")
+    stop = parts.clock.one(ticks) if 0 < ticks < 1 << 64 else None
+    if stop is None or stop < 0:
+        return parts.latest, parts.latest
+    # Another thread may have finished a record after the stop was stamped.
+    return stop, max(stop, parts.events.latest())
+
+
+def _strangers(
+    slots: dict[int, Slot],
+    holders: np.ndarray[Any, Any],
+    wakers: np.ndarray[Any, Any],
+    header: Header,
+) -> dict[int, Slot]:
+    """Slots for threads that have events and none: the chunk of slots is damaged or was full."""
+    known = np.array(sorted(slots), np.int32)
+    unknown = [column[~np.isin(column, known)] for column in (holders, wakers)]
+    indices = np.unique(np.concatenate(unknown)).tolist()
+    return {index: Slot(index, start_ticks=header.start_ticks) for index in indices}
+
+
+def _json(chunks: list[Chunk], name: str) -> tuple[dict[str, Any] | None, list[str]]:
+    values = [value for value in map(read_json, chunks) if value is not None]
+    problems = ["damaged chunks (" + name + "): left out"] if len(values) < len(chunks) else []
+    return (values[-1] if values else None), problems
+
+
+def _left_out(counts: Counter[str]) -> list[str]:
+    return [f"{what}: {n} left out" for what, n in sorted(counts.items())]
+
+
+def _argv(metadata: dict[str, Any]) -> tuple[str, ...]:
+    argv = _of_type(metadata, "argv", list) or []
+    return tuple(_harmless(arg) for arg in argv if isinstance(arg, str))
+
+
+def _of_type[T](source: dict[str, Any] | None, key: str, kind: type[T]) -> T | None:
+    value = (source or {}).get(key)
+    return value if isinstance(value, kind) else None
+
+
+def _int(source: dict[str, Any] | None, key: str) -> int:
+    return _of_type(source, key, int) or 0
+
+
+def _harmless(value: str) -> str:
+    """Text that can be printed: JSON may carry halves of surrogate pairs."""
+    return value.encode(errors="replace").decode()

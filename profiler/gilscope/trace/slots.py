@@ -1,0 +1,132 @@
+"""Thread slots of a trace file → threads, and what they were in the middle of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gilscope.trace import format as fmt
+from gilscope.trace.definitions import text
+from gilscope.trace.events import MAX_INDEX, OpenInterval
+from gilscope.trace.model import Thread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    import numpy as np
+
+    from gilscope.trace.chunks import Chunk
+    from gilscope.trace.clock import ClockMap
+
+_WAITS = (fmt.Event.GIL_WAIT, fmt.Event.GIL_SWITCH_WAIT, fmt.Event.LOCK_WAIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A thread's slot; fields as in FORMAT.md."""
+
+    thread: int
+    tid: int = 0
+    ident: int = 0
+    start_ticks: int = 0
+    end_ticks: int = 0
+    dropped: int = 0
+    flags: int = 0
+    open_gil: int = 0
+    open_hold: int = 0
+    open_wait: int = 0
+    open_wait_kind: int = 0
+    open_wait_what: int = 0
+    open_wait_peer: int = 0
+    open_hold_flags: int = 0
+    os_name: bytes = b""
+
+    @property
+    def main(self) -> bool:
+        """It is the process's main thread."""
+        return bool(self.flags & fmt.ThreadFlag.MAIN)
+
+    @property
+    def native(self) -> bool:
+        """It was started by native code."""
+        return bool(self.flags & fmt.ThreadFlag.NATIVE)
+
+
+def read_slots(chunks: Iterable[Chunk], dtype: np.dtype[Any]) -> tuple[dict[int, Slot], list[str]]:
+    """All slots in use, by thread index, and what is wrong with them."""
+    slots: dict[int, Slot] = {}
+    wrong = 0
+    for chunk in chunks:
+        records = chunk.payload[: len(chunk.payload) // dtype.itemsize * dtype.itemsize].view(dtype)
+        for record in records[records["thread"] != 0]:
+            slot = Slot(**{name: record[name].item() for name in Slot.__dataclass_fields__})
+            if slot.thread > MAX_INDEX or slot.thread in slots:
+                wrong += 1
+            else:
+                slots[slot.thread] = slot
+    return slots, [f"damaged thread slots: {wrong} left out"] if wrong else []
+
+
+def latest(slots: Iterable[Slot], clock: ClockMap) -> int:
+    """The last time stamp in the slots, ns from the start; 0 if there is none."""
+    stamps = (
+        clock.one(ticks)
+        for slot in slots
+        for ticks in (slot.start_ticks, slot.end_ticks, slot.open_hold, slot.open_wait)
+        if ticks
+    )
+    return max((ns for ns in stamps if ns is not None), default=0)
+
+
+def open_intervals(slots: Iterable[Slot], clock: ClockMap, end_ns: int) -> Iterator[OpenInterval]:
+    """What the threads were in the middle of, closed at their end, else at `end_ns`."""
+    for slot in slots:
+        end = _end(slot, clock, end_ns)
+        hold = clock.one(slot.open_hold) if slot.open_hold else None
+        if hold is not None and hold >= 0:
+            flags, gil = slot.open_hold_flags & 0xFF, slot.open_gil
+            kind = fmt.Event.GIL_HOLD
+            yield OpenInterval(kind, flags, gil, slot.thread, hold, max(hold, end), 0)
+        wait = clock.one(slot.open_wait) if slot.open_wait else None
+        if wait is not None and wait >= 0 and slot.open_wait_kind in _WAITS:
+            peer = slot.open_wait_peer if slot.open_wait_peer <= MAX_INDEX else 0
+            kind, what = fmt.Event(slot.open_wait_kind), slot.open_wait_what
+            yield OpenInterval(kind, 0, what, slot.thread, wait, max(wait, end), peer)
+
+
+def make_threads(
+    slots: Mapping[int, Slot], names: Mapping[int, str], clock: ClockMap, end_ns: int
+) -> tuple[Thread, ...]:
+    """Threads in the order of the lanes: the main thread, then by start."""
+    main_os_name = next((slot.os_name for slot in slots.values() if slot.main), b"")
+    threads = []
+    for slot in slots.values():
+        start = min(max(clock.one(slot.start_ticks) or 0, 0), end_ns)
+        thread = Thread(
+            index=slot.thread,
+            name=names.get(slot.thread) or _default_name(slot, main_os_name),
+            tid=slot.tid,
+            ident=slot.ident,
+            native=slot.native,
+            main=slot.main,
+            start_ns=start,
+            end_ns=max(start, _end(slot, clock, end_ns)),
+            dropped=slot.dropped,
+        )
+        threads.append(thread)
+    return tuple(sorted(threads, key=lambda t: (not t.main, t.start_ns, t.index)))
+
+
+def _end(slot: Slot, clock: ClockMap, end_ns: int) -> int:
+    end = clock.one(slot.end_ticks) if slot.end_ticks else None
+    return end_ns if end is None or end < 0 else min(end, end_ns)
+
+
+def _default_name(slot: Slot, main_os_name: bytes) -> str:
+    if slot.main:
+        return "MainThread"
+    # Linux hands the kernel's name down to new threads: an inherited one says nothing.
+    if slot.os_name and slot.os_name != main_os_name:
+        return text(slot.os_name)
+    number = slot.tid or slot.thread
+    return f"native thread {number}" if slot.native else f"thread {number}"

@@ -1,0 +1,32 @@
+"""Small pieces of HTML. Whatever comes from a program under test goes through :func:`text`."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def text(value: object) -> str:
+    """Return ``value`` as text that cannot be taken for markup."""
+    return escape(str(value), quote=True)
+
+
+def element(name: str, content: str, css: str = "") -> str:
+    """Return an element around ``content``, which is markup already."""
+    attribute = f' class="{css}"' if css else ""
+    return f"<{name}{attribute}>{content}</{name}>"
+
+
+def join(parts: Iterable[str]) -> str:
+    """Return the parts, a line each."""
+    return "\n".join(part for part in parts if part)
+
+
+def style() -> str:
+    """Return the style sheet that all views share."""
+    sheet = files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+    return f"<style>\n{sheet}</style>"

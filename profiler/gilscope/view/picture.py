@@ -1,0 +1,146 @@
+"""The timelines as one static SVG, for places where nothing runs: saved notebooks, print, mail.
+
+Lanes are embedded as small PNG images, so that its size does not depend on what happened.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gilscope.view import palette
+from gilscope.view.columns import Columns, columns_of, raster
+from gilscope.view.markup import join, text
+from gilscope.view.words import build_title
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gilscope.trace.model import U8, Trace
+
+WIDTH = 960
+COLUMNS = 720
+ROWS = 18
+LANE = 22
+BAND = 17
+HEAD = 30
+FOOT = 24
+RIGHT = 14
+MAX_LANES = 40
+NAME_LENGTH = 22
+FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
+
+
+def svg(traces: Sequence[tuple[str, Trace]]) -> str:
+    """Return an SVG document with the timelines of all (build, trace), one above the other."""
+    shown = [trace for _, trace in traces]
+    drawn = list(zip(shown, columns_of(shown), strict=True))
+    longest = max([columns.duration for _, columns in drawn] + [1e-3])
+    left = 16 + 7 * max((len(_short(name)) for _, c in drawn for name in c.names), default=0)
+    parts: list[str] = []
+    top = 0
+    for trace, columns in drawn:
+        parts.append(_title(trace, left, top))
+        parts += _lanes(columns, longest, left, top + HEAD)
+        top += HEAD + LANE * max(1, min(MAX_LANES, len(columns.names)))
+        parts += _axis(longest, left, top)
+        top += FOOT
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" '
+        f'height="{top}" font-family="{FONT}" font-size="12" fill="{palette.INK}">'
+        f'<rect width="{WIDTH}" height="{top}" fill="white"/>{join(parts)}</svg>'
+    )
+
+
+def image(traces: Sequence[tuple[str, Trace]]) -> str:
+    """Return the picture as an HTML image that carries its data."""
+    data = base64.b64encode(svg(traces).encode()).decode()
+    names = " and ".join(build_title(trace) for _, trace in traces)
+    return (
+        f'<img class="picture" alt="Timelines of the threads: {text(names)}" '
+        f'src="data:image/svg+xml;base64,{data}">'
+    )
+
+
+def _title(trace: Trace, left: int, top: int) -> str:
+    note = " (ended early)" if trace.ended_early else ""
+    return (
+        f'<text x="{left}" y="{top + 20}" font-size="13" font-weight="600">'
+        f"{text(build_title(trace) + note)}</text>"
+    )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
+
+
+def _lanes(columns: Columns, longest: float, left: int, top: int) -> Iterator[str]:
+    """Yield name and image of each lane, as far as there is room for them."""
+    width = (WIDTH - left - RIGHT) * columns.duration / longest
+    if not columns.names:
+        words = "no events in this trace"
+        yield f'<text x="{left}" y="{top + 15}" fill="{palette.MUTED}">{words}</text>'
+    edges = np.linspace(0, max(columns.duration, 1e-6), COLUMNS + 1)
+    for index, name in enumerate(columns.names[:MAX_LANES]):
+        y = top + index * LANE
+        yield (
+            f'<rect x="{left}" y="{y + LANE - BAND - 2}" width="{width:.1f}" height="{BAND}" '
+            f'fill="{palette.BACKGROUND}"/>'
+            f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{text(_short(name))}</text>'
+            f'<image x="{left}" y="{y + LANE - BAND - 2}" width="{width:.1f}" height="{BAND}" '
+            'preserveAspectRatio="none" image-rendering="pixelated" '
+            f'href="data:image/png;base64,{_png(raster(columns, index, edges, ROWS))}"/>'
+        )
+    hidden = len(columns.names) - MAX_LANES
+    if hidden > 0:
+        yield (
+            f'<text x="{left}" y="{top - 2}" fill="{palette.MUTED}" font-size="11">'
+            f"{hidden} more threads are not shown</text>"
+        )
+
+
+def _axis(longest: float, left: int, top: int) -> Iterator[str]:
+    """Yield ticks and their times, ms."""
+    step = _step(longest)
+    scale = (WIDTH - left - RIGHT) / longest
+    count = int(longest / step + 1e-9)
+    for index in range(count + 1):
+        x = left + index * step * scale
+        unit = " ms" if index == count else ""
+        yield (
+            f'<path d="M{x:.1f} {top}v4" stroke="{palette.MUTED}"/>'
+            f'<text x="{x:.1f}" y="{top + 16}" text-anchor="middle" fill="{palette.MUTED}" '
+            f'font-size="11">{index * step:g}{unit}</text>'
+        )
+
+
+def _step(longest: float) -> float:
+    """Return a round distance of ticks that gives five to ten of them."""
+    scale = 10.0 ** np.floor(np.log10(longest / 5))
+    return float(max(s * scale for s in (1, 2, 5) if s * scale <= longest / 5 * (1 + 1e-9)))
+
+
+def _png(picture: U8) -> str:
+    """Encode ``picture`` (u8[rows, w], bottom row first, values of the raster) as base64."""
+    rows, width = picture.shape
+    colors = "".join(str(color)[1:] for color in palette.by_value("color"))
+    lines = np.zeros((rows, width + 1), np.uint8)
+    lines[:, 1:] = picture[::-1]
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        [
+            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, rows, 8, 3, 0, 0, 0)),
+            _chunk(b"PLTE", bytes.fromhex("FFFFFF" + colors)),
+            _chunk(b"tRNS", b"\x00"),
+            _chunk(b"IDAT", zlib.compress(lines.tobytes(), 9)),
+            _chunk(b"IEND", b""),
+        ]
+    )
+    return base64.b64encode(data).decode()
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

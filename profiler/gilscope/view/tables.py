@@ -1,0 +1,113 @@
+"""The numbers below the timelines, as HTML tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gilscope.trace.model import State
+from gilscope.view.markup import element, join, text
+from gilscope.view.order import aligned
+from gilscope.view.palette import LOOKS
+from gilscope.view.words import build_name, time_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+LOCKS_SHOWN = 10
+THREADS_SHOWN = 40
+
+type Row = Mapping[str, Any]
+
+
+def tables(summary: Mapping[str, Any]) -> str:
+    """Return the tables of all runs: one column of them a build."""
+    runs = summary["runs"]
+    orders = aligned([[thread["name"] for thread in run["threads"]] for run in runs])
+    columns = [
+        element("div", _run(run, [run["threads"][position] for position in order]), "column")
+        for run, order in zip(runs, orders, strict=True)
+    ]
+    return element("div", join(columns), "columns")
+
+
+def _run(run: Row, threads: Sequence[Row]) -> str:
+    return join(
+        [
+            element("h3", text(build_name(run["build"]))),
+            _gil(run.get("gil")),
+            _threads(threads),
+            _locks("Contended locks", run["locks"], "no thread waited for a lock"),
+            _locks("Waits for events and queues", run.get("blocked", ()), ""),
+        ]
+    )
+
+
+def _gil(gil: Row | None) -> str:
+    if gil is None:
+        return element("p", "There is no trace of this run.", "quiet")
+    words = f"The GIL was taken {gil['acquires']:,} times and held for {time_text(gil['hold_s'])}. "
+    if gil["wait_s"]:
+        words += f"All threads together waited for it for {time_text(gil['wait_s'])}. "
+    else:
+        words += "No thread waited for it. "
+    if gil["forced_releases"]:
+        words += f"{gil['forced_releases']:,} releases were forced by another thread’s request."
+    return element("p", words, "quiet")
+
+
+def _threads(threads: Sequence[Row]) -> str:
+    if not threads:
+        return ""
+    top = max((max(row["gil_wait_s"], row["gil_hold_s"]) for row in threads), default=0)
+    columns: list[tuple[str, Callable[[Row], str]]] = [
+        ("Thread", lambda row: _name(row["name"], "native" if row["native"] else "")),
+        ("Holds the GIL", lambda row: _bar(row["gil_hold_s"], top, State.HOLDING_GIL)),
+        ("Waits for it", lambda row: _bar(row["gil_wait_s"], top, State.WAITING_GIL)),
+        ("Waits for locks", lambda row: time_text(row["lock_wait_s"])),
+        ("Blocked", lambda row: time_text(row.get("blocked_s", 0))),
+    ]
+    return _table("Threads", columns, threads, THREADS_SHOWN)
+
+
+def _locks(caption: str, locks: Sequence[Row], nothing: str) -> str:
+    if not locks:
+        return element("p", f"{caption}: {nothing}.", "quiet") if nothing else ""
+    columns: list[tuple[str, Callable[[Row], str]]] = [
+        ("Lock", lambda row: _name(row["name"], row["kind"].replace("_", " "))),
+        ("Waits", lambda row: f"{row['waits']:,}"),
+        ("Waited", lambda row: time_text(row["wait_s"])),
+        ("Longest", lambda row: time_text(row.get("max_wait_s", 0))),
+    ]
+    return _table(caption, columns, locks, LOCKS_SHOWN)
+
+
+def _name(name: str, note: str) -> str:
+    return text(name) + (f" <small>{text(note)}</small>" if note and note not in name else "")
+
+
+def _bar(value: float, top: float, state: State) -> str:
+    """Return a time with a bar below it, as long as its share of ``top``."""
+    share = 100 * value / top if top else 0
+    bar = f'<i class="bar" style="width:{share:.1f}%;background:{LOOKS[state].color}"></i>'
+    return time_text(value) + (bar if value else "")
+
+
+def _table(
+    caption: str,
+    columns: Sequence[tuple[str, Callable[[Row], str]]],
+    rows: Sequence[Row],
+    limit: int,
+) -> str:
+    head = "".join(f'<th scope="col">{text(title)}</th>' for title, _ in columns)
+    body = [
+        element("tr", "".join(element("td", show(row)) for _, show in columns))
+        for row in rows[:limit]
+    ]
+    more = len(rows) - limit
+    if more > 0:
+        body.append(f'<tr><td colspan="{len(columns)}" class="quiet">and {more:,} more</td></tr>')
+    inner = (
+        f"<caption>{text(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{join(body)}</tbody>"
+    )
+    return element("div", element("table", inner), "scroll")

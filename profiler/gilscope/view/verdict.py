@@ -1,0 +1,155 @@
+"""What is seen first: how long it took, what the GIL cost, and what makes a number doubtful."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from gilscope.analysis.contention import gil_totals
+from gilscope.config import BUILDS
+from gilscope.view.markup import element, join, text
+from gilscope.view.palette import LOOKS
+from gilscope.view.words import build_name, time_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gilscope.trace.model import Trace
+    from gilscope.view.section import Section
+
+LEVEL = 0.05
+"""Share by which two wall times must differ before one is called faster."""
+
+
+def verdict(section: Section) -> str:
+    """Return the strip above the timelines: banners, a card a build, the speed-up, the legend."""
+    runs = section.summary["runs"]
+    traces = dict(section.traces)
+    cards = [_card(run, traces.get(run["build"])) for run in runs]
+    return join(
+        [
+            *(element("p", text(line), f"banner {level}") for level, line in banners(section)),
+            element("div", join([*cards, _speedup(section.summary)]), "cards"),
+            legend(),
+        ]
+    )
+
+
+def banners(section: Section) -> Iterator[tuple[str, str]]:
+    """Yield level (``alarm``, ``warning``, ``note``) and text of what a reader must know first."""
+    notices = list(section.summary.get("notices", ()))
+    for run in section.summary["runs"]:
+        if run["free_threaded"] and run["gil_enabled_after"]:
+            yield "alarm", _told(notices, run, "the GIL was turned on") or _turned_on(run)
+        if run.get("error") and not _told(list(notices), run, "the program failed"):
+            yield "warning", f"{build_name(run['build'])}: the program failed: {run['error']}"
+    yield from (("warning", notice) for notice in notices)
+    for run in section.summary["runs"]:
+        build = build_name(run["build"])
+        yield from (("warning", f"{build}: {line}") for line in _doubts(run))
+        if run["not_measured"]:
+            gaps = "; ".join(map(_gap, run["not_measured"]))
+            yield "note", f"{build}: not measured: {gaps}"
+
+
+def _told(notices: list[str], run: Mapping[str, Any], start: str) -> str | None:
+    """Take the notice about ``run`` that begins with ``start`` off the list, if there is one."""
+    head = f"{BUILDS.get(run['build'], run['build'])}: {start}"
+    found = next((notice for notice in notices if notice.startswith(head)), None)
+    if found:
+        notices.remove(found)
+    return found
+
+
+def _turned_on(run: Mapping[str, Any]) -> str:
+    by = f" by {run['gil_enabled_by']}" if run.get("gil_enabled_by") else ""
+    return (
+        f"{build_name(run['build'])}: the GIL was turned on{by}, so this run says nothing about "
+        "running without it"
+    )
+
+
+def _doubts(run: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what makes the timeline of one run doubtful."""
+    if run.get("ended_early"):
+        yield f"the trace ended early, after {_end(run)}; what came later is not in it"
+    if run["dropped_events"]:
+        yield f"{run['dropped_events']:,} events found no room and are missing"
+    yield from run.get("problems", ())
+
+
+def _end(run: Mapping[str, Any]) -> str:
+    return time_text(run["duration_s"]) if run.get("duration_s") else "that"
+
+
+def _gap(gap: Mapping[str, str] | str) -> str:
+    return gap if isinstance(gap, str) else f"{gap['class']} ({gap['reason']})"
+
+
+def _card(run: Mapping[str, Any], trace: Trace | None) -> str:
+    walls = run["wall_s"]
+    build = f"{build_name(run['build'])}, CPython {run['python']}"
+    return element(
+        "div",
+        join(
+            [
+                element("div", text(build), "what"),
+                element("div", time_text(median(walls)) if walls else "–", "number"),
+                element("div", text(_spread(walls)), "detail"),
+                element("div", text(_waiting(trace)), "detail"),
+            ]
+        ),
+        "card",
+    )
+
+
+def _spread(walls: list[float]) -> str:
+    if not walls:
+        return "no complete run without the probe"
+    if len(walls) == 1:
+        return "one run, probe off"
+    return (
+        f"median of {len(walls)} runs, {time_text(min(walls))} to {time_text(max(walls))}, "
+        "probe off"
+    )
+
+
+def _waiting(trace: Trace | None) -> str:
+    share = waiting_share(trace) if trace is not None else None
+    if share is None:
+        return "no trace"
+    return f"{share:.0%} of all threads’ time went into waiting for the GIL"
+
+
+def waiting_share(trace: Trace) -> float | None:
+    """Return the share of the threads' lives in which they waited for the GIL, or None."""
+    lives = sum(thread.end_ns - thread.start_ns for thread in trace.threads)
+    return float(gil_totals(trace).wait_ns) / lives if lives else None
+
+
+def _speedup(summary: Mapping[str, Any]) -> str:
+    factor = summary.get("speedup")
+    if factor is None:
+        number, words = "–", "speed-up: it takes a complete run under both builds"
+    elif factor > 1 + LEVEL:
+        number, words = f"{factor:.2f}×", "faster without the GIL"
+    elif factor < 1 - LEVEL:
+        number, words = f"{1 / factor:.2f}×", "slower without the GIL"
+    else:
+        number, words = f"{factor:.2f}×", "no real difference without the GIL"
+    parts = [
+        element("div", "Speed-up", "what"),
+        element("div", number, "number"),
+        element("div", words, "detail"),
+    ]
+    return element("div", join(parts), "card speedup")
+
+
+def legend() -> str:
+    """Return the colours and heights of the states."""
+    items = [
+        f'<span class="key"><i style="background:{look.color};height:{16 * look.height:.0f}px"></i>'
+        f"{text(look.label)}</span>"
+        for look in LOOKS.values()
+    ]
+    return element("div", join(items), "legend")

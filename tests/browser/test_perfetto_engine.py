@@ -1,0 +1,161 @@
+"""What Perfetto's own engine makes of our exports."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from perfetto_engine import PerfettoEngine, opened
+
+from gilscope.export import FORMATS, count, export_file
+from gilscope.trace.reader import read
+from trace_examples import ft_trace, gil_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+    from gilscope.trace.model import Trace
+
+SLICES = """
+select process.name, thread.name, slice.name, slice.ts, slice.dur, slice.depth
+from slice join thread_track on slice.track_id = thread_track.id
+join thread using (utid) join process using (upid)
+"""
+FLOWS = """
+select o.name, ot.name, i.name, it.name from flow
+join slice o on flow.slice_out = o.id join slice i on flow.slice_in = i.id
+join thread_track oo on o.track_id = oo.id join thread ot on oo.utid = ot.utid
+join thread_track ii on i.track_id = ii.id join thread it on ii.utid = it.utid
+"""
+
+
+@pytest.fixture(scope="module")
+def traces(tmp_path_factory: pytest.TempPathFactory) -> list[Trace]:
+    """Both runs of a comparison."""
+    folder = tmp_path_factory.mktemp("traces")
+    gil = read(gil_trace().write(folder / "gil.gilscope"))
+    return [gil, read(ft_trace().write(folder / "ft.gilscope"))]
+
+
+@pytest.fixture(scope="module", params=sorted(FORMATS))
+def engine(
+    request: pytest.FixtureRequest,
+    browser: Browser,
+    traces: list[Trace],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[PerfettoEngine]:
+    """An engine that has loaded both runs in one file, once a format."""
+    path = tmp_path_factory.mktemp("exports") / ("both" + FORMATS[request.param].suffix)
+    export_file(traces, request.param, path)
+    page = browser.new_page()
+    with opened(page, path) as engine:
+        yield engine
+    page.close()
+
+
+def slices(engine: PerfettoEngine, thread: str) -> list[list[Any]]:
+    """(name, start, duration, depth) of the slices of a thread, in order."""
+    found = engine.query(f"{SLICES} where thread.name = '{thread}' order by ts, depth")
+    return [row[2:] for row in found]
+
+
+def test_no_import_errors(engine: PerfettoEngine) -> None:
+    """The engine takes the file without an error or a loss."""
+    errors = "select name, value from stats where severity in ('error', 'data_loss') and value > 0"
+    assert engine.query(errors) == []
+
+
+def test_slice_count(engine: PerfettoEngine, traces: list[Trace]) -> None:
+    """There are as many slices as `count` says."""
+    expected = count(traces)
+    assert engine.value("select count(*) from slice") == expected.slices + expected.instants
+    assert engine.value("select count(*) from flow") == expected.flows
+
+
+def test_processes(engine: PerfettoEngine) -> None:
+    """Each run is a process that is named after its build."""
+    names = engine.query("select name from process where name is not null order by name")
+    assert names == [["ft 3.13.5"], ["gil 3.13.5"]]
+
+
+def test_threads(engine: PerfettoEngine) -> None:
+    """Thread names arrive as they are, quotes and umlauts included."""
+    found = engine.query("select thread.name from thread join process using (upid) where pid > 0")
+    names = {name for (name,) in found}
+    assert {"MainThread", "worker", "pool", 'worker "1"', "Arbeiter ü"} <= names
+
+
+def test_slices_of_a_thread(engine: PerfettoEngine) -> None:
+    """Names, times in ns and nesting are those of the trace."""
+    assert slices(engine, "pool") == [
+        ["waiting for the GIL", 20_000, 40_100, 0],
+        ["holding the GIL", 60_100, 19_900, 0],
+        ["waiting for threading.Lock at 0x7f0000001000", 62_000, 8_000, 1],
+        *[row for row in slices(engine, "pool") if row[0].startswith("woken")],
+    ]
+
+
+def test_common_start(engine: PerfettoEngine) -> None:
+    """Both runs start at the same zero."""
+    at_zero = {row[0] for row in engine.query(SLICES) if row[3] == 0}
+    assert at_zero == {"ft 3.13.5", "gil 3.13.5"}
+
+
+def test_lock_wait_names_its_object(engine: PerfettoEngine) -> None:
+    """A wait for an object's lock says which object it is."""
+    waits = [row[0] for row in slices(engine, 'worker "1"')]
+    assert "waiting for dict at 0x7f0000002000 (object lock)" in waits
+
+
+def test_gil_flows(engine: PerfettoEngine) -> None:
+    """Arrows lead from the hold that ended to the hold that had been waited for."""
+    found = engine.query(f"{FLOWS} where o.name = 'holding the GIL' order by o.ts")
+    hold = "holding the GIL"
+    assert found == [
+        [hold, "MainThread", hold, "worker"],
+        [hold, "worker", hold, "MainThread"],
+        [hold, "MainThread", hold, "pool"],
+    ]
+
+
+def test_wake_flows(engine: PerfettoEngine) -> None:
+    """Arrows lead from the wake to the thread that was woken."""
+    found = engine.query(f"{FLOWS} where o.name like 'wakes %' order by o.ts")
+    assert ["wakes pool", "worker", "woken by worker", "pool"] in found
+    assert len(found) == 4
+
+
+def test_arguments(engine: PerfettoEngine) -> None:
+    """A slice carries who held the GIL, who ended the wait, and what was special."""
+    sql = "select key, display_value from args"
+    found = {(key.split(".")[-1], str(value)) for key, value in engine.query(sql)}
+    assert {
+        ("held by", "MainThread"),
+        ("ended by", "worker"),
+        ("note", "release was forced, held since before the session"),
+        ("note", "not over when the trace ended"),
+        ("note", "woke up owning the lock"),
+        ("switch intervals", "1"),
+    } <= found
+
+
+def test_counter(engine: PerfettoEngine) -> None:
+    """A counter says how many threads wait for the GIL."""
+    sql = """select c.ts, c.value from counter c join track t on c.track_id = t.id
+    where t.name like 'threads waiting for the GIL%' order by c.ts"""
+    expected = [
+        (4_000, 1),
+        (10_000, 2),
+        (10_500, 1),
+        (20_000, 2),
+        (30_000, 1),
+        (60_100, 0),
+        (86_000, 1),
+        (100_000, 0),
+    ]
+    found = engine.query(sql)
+    assert [ts for ts, _ in found] == [ts for ts, _ in expected]
+    assert all(math.isclose(a, b) for (_, a), (_, b) in zip(found, expected, strict=True))

@@ -1,0 +1,188 @@
+"""Programs under test, recorded by the real probe in both builds of the interpreter."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gilscope.trace.model import Thread, Trace
+
+TARGETS = Path(__file__).parents[1] / "targets"
+TIMEOUT_S = 60
+VARIABLES = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}
+MODULES = {"stage": [], "stage_late": [], "stage_needs_gil": ["-DSTAGE_NEEDS_GIL"]}
+FACTS = """
+import json, sys, sysconfig
+print(json.dumps({
+    "version": sys.version_info[:3],
+    "include": sysconfig.get_path("include"),
+    "suffix": sysconfig.get_config_var("EXT_SUFFIX"),
+}))
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One interval or wake of a trace; times in ns from its start."""
+
+    kind: int
+    flags: int
+    aux: int
+    what: int
+    thread: int
+    start: int
+    end: int
+    peer: int
+    open: bool
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A program that has ended, and what it left."""
+
+    status: int
+    out: str
+    err: str
+    path: Path
+
+    @property
+    def facts(self) -> Any:
+        """What the program printed as its last line, JSON."""
+        assert self.status == 0, self.err
+        return json.loads(self.out.splitlines()[-1])
+
+    @cached_property
+    def trace(self) -> Trace:
+        """The trace that it wrote."""
+        return open_trace(self.path)
+
+    def beside(self, suffix: str) -> Recorded:
+        """The same program with another trace that it wrote."""
+        return Recorded(self.status, self.out, self.err, Path(f"{self.path}{suffix}"))
+
+    def thread(self, tid: int) -> Thread:
+        """The one thread that the kernel knew by this id."""
+        (thread,) = [thread for thread in self.trace.threads if thread.tid == tid]
+        return thread
+
+    def rows(self, kind: int, tid: int | None = None) -> list[Row]:
+        """Intervals (or wakes) of one kind, of all threads or of one, by start."""
+        rows = rows_of(self.trace, kind)
+        if tid is None:
+            return rows
+        index = self.thread(tid).index
+        return [row for row in rows if row.thread == index]
+
+
+def open_trace(path: Path) -> Trace:
+    """Read a trace with the reader; loaded here, since not every environment has what it needs."""
+    import gilscope  # noqa: PLC0415
+
+    return gilscope.open(path)
+
+
+def rows_of(trace: Trace, kind: int) -> list[Row]:
+    """The rows of one kind of event, by start."""
+    rows = []
+    for columns in (trace.intervals, trace.wakes):
+        some = columns.where(kind)
+        names = ("kind", "flags", "aux", "what", "thread", "start", "end", "peer", "open")
+        values = [getattr(some, name).tolist() for name in names]
+        rows += [Row(*row) for row in zip(*values, strict=True)]
+    return sorted(rows, key=lambda row: row.start)
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """An interpreter that has gilscope and the examples, and the modules compiled for it."""
+
+    build: str
+    python: Path
+    version: tuple[int, ...]
+    modules: Path
+
+    def start(self, program: str, *args: object, **extra: str) -> subprocess.Popen[str]:
+        """Start a program of tests/targets; its output is piped."""
+        inherited = {name: os.environ[name] for name in os.environ.keys() - {"PYTHON_GIL"}}
+        return subprocess.Popen(
+            [self.python, TARGETS / program, *map(str, args)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**inherited, "PYTHONPATH": str(self.modules), **extra},
+        )
+
+    def run(self, program: str, scenario: str, path: Path, **extra: str) -> Recorded:
+        """Run one scenario, which writes ``path``; the caller judges how it ended."""
+        return finished(self.start(program, scenario, path, **extra), path)
+
+
+def finished(process: subprocess.Popen[str], path: Path) -> Recorded:
+    """Wait for the program's end; kill it if it hangs."""
+    try:
+        out, err = process.communicate(timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        pytest.fail(f"{process.args} hangs; so far:\n{out}\n{err}")
+    return Recorded(process.returncode, out, err, path)
+
+
+@pytest.fixture(scope="session")
+def interpreter_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Interpreter]:
+    """Make interpreters ready, each once: by build, "gil" or "ft"."""
+    ready: dict[str, Interpreter] = {}
+
+    def get(build: str) -> Interpreter:
+        variable = VARIABLES[build]
+        if variable not in os.environ:
+            pytest.skip(f"{variable} names no interpreter: run `make test`")
+        if build not in ready:
+            place = tmp_path_factory.mktemp(f"modules-{build}")
+            ready[build] = prepared(build, Path(os.environ[variable]), place)
+        return ready[build]
+
+    return get
+
+
+def prepared(build: str, python: Path, place: Path) -> Interpreter:
+    """Compile the modules of tests/targets for an interpreter."""
+    done = subprocess.run(
+        [python, "-c", FACTS], capture_output=True, text=True, timeout=TIMEOUT_S, check=True
+    )
+    facts = json.loads(done.stdout)
+    for name, options in MODULES.items():
+        command = ["gcc", "-O2", "-shared", "-fPIC", "-pthread", f"-I{facts['include']}"]
+        command += [f"-DSTAGE_NAME={name}", *options, "-o", str(place / (name + facts["suffix"]))]
+        command += [str(TARGETS / source) for source in ("stage.c", "slots.c")]
+        subprocess.run(command, timeout=TIMEOUT_S, check=True)
+    return Interpreter(build, python, tuple(facts["version"]), place)
+
+
+@pytest.fixture(scope="session", params=["gil", "ft"])
+def interpreter(
+    request: pytest.FixtureRequest, interpreter_of: Callable[[str], Interpreter]
+) -> Interpreter:
+    """Each of the builds; ``parametrize("interpreter", ["ft"], indirect=True)`` for one of them."""
+    return interpreter_of(request.param)
+
+
+@pytest.fixture
+def record(interpreter: Interpreter, tmp_path: Path) -> Callable[..., Recorded]:
+    """Run ``record(program, scenario)``, with a trace in the test's own directory."""
+
+    def run(program: str, scenario: str, **extra: str) -> Recorded:
+        return interpreter.run(program, scenario, tmp_path / "trace.gilscope", **extra)
+
+    return run

@@ -1,0 +1,375 @@
+"""The commands on real interpreters with the real probe."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import gilscope as package
+from command import TIMEOUT_S, gilscope
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOCK_AND_GIL = """
+import threading
+lock = threading.Lock()
+def work():
+    for _ in range(200_000):
+        pass
+    with lock:
+        sum(range(300_000))
+threads = [threading.Thread(target=work, name=f"worker-{i}") for i in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A directory with all that one comparison writes, and its summary."""
+    place = tmp_path_factory.mktemp("compared")
+    (place / "threads.py").write_text(LOCK_AND_GIL, encoding="utf-8")
+    files = ["--json", "s.json", "--html", "r.html", "-o", "traces"]
+    done = gilscope("compare", "--repeat", 2, *files, "threads.py", cwd=place)
+    assert done.status == 0, done.err
+    assert "speed-up without the GIL" in done.out
+    return place, json.loads((place / "s.json").read_text(encoding="utf-8"))
+
+
+def script(place: Path, text: str) -> Path:
+    """Write a program."""
+    path = place / "program.py"
+    path.write_text(textwrap.dedent(text), encoding="utf-8")
+    return path
+
+
+def test_run_is_like_python(tmp_path: Path) -> None:
+    """The program sees the same argv, path, file and main module as under python."""
+    program = script(
+        tmp_path,
+        """
+        import pickle, sys
+        class Local: pass
+        print(sys.argv, sys.path[0], __file__, __name__, __spec__, type(pickle.loads(
+            pickle.dumps(Local()))) is Local)
+        """,
+    )
+    words = [program, "-o", "x", "--", "-m"]
+    python = subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, timeout=TIMEOUT_S, check=True
+    )
+    done = gilscope("run", *words, cwd=tmp_path)
+    assert (done.status, done.out) == (0, python.stdout)
+
+
+def test_run_names_trace_events_and_drops(tmp_path: Path) -> None:
+    """The last line on standard error says where the trace is and how much it holds."""
+    script(tmp_path, "print('x')")
+    done = gilscope("run", "program.py", cwd=tmp_path)
+    trace = tmp_path / "program.gilscope"
+    assert re.fullmatch(
+        rf"gilscope: {re.escape(str(trace))}: \d+ events, 0 dropped", done.err.strip()
+    )
+    assert not package.open(trace).ended_early
+
+
+def test_run_records_threads_that_outlive_the_main_module(tmp_path: Path) -> None:
+    """Threads that are no daemons are waited for before the recording ends."""
+    script(
+        tmp_path,
+        """
+        import atexit, threading, time
+        atexit.register(print, "at exit")
+        def late():
+            time.sleep(0.2)
+            print("late")
+        threading.Thread(target=late, name="latecomer").start()
+        """,
+    )
+    done = gilscope("run", "program.py", cwd=tmp_path)
+    assert done.out.split("\n") == ["late", "at exit", ""]
+    trace = package.open(tmp_path / "program.gilscope")
+    [late] = [thread for thread in trace.threads if thread.name == "latecomer"]
+    assert late.end_ns - late.start_ns > 100_000_000
+
+
+def test_run_ends_pools_that_were_not_shut_down(tmp_path: Path) -> None:
+    """A thread pool that the program forgot does not keep it from ending."""
+    script(
+        tmp_path,
+        """
+        from concurrent.futures import ThreadPoolExecutor
+        print(ThreadPoolExecutor(2).submit(pow, 2, 3).result())
+        """,
+    )
+    assert gilscope("run", "program.py", cwd=tmp_path, timeout=30).out == "8\n"
+
+
+def test_run_leaves_forked_children_alone(tmp_path: Path) -> None:
+    """A child that runs to the program's end does not end the parent's recording."""
+    script(
+        tmp_path,
+        """
+        import os
+        child = os.fork()
+        if child:
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        """,
+    )
+    done = gilscope("run", "program.py", cwd=tmp_path)
+    assert (done.status, done.out) == (0, "0\n")
+    assert done.err.count("events") == 1
+    assert not package.open(tmp_path / "program.gilscope").ended_early
+
+
+def test_run_module_and_code(tmp_path: Path) -> None:
+    """-m and -c take the rest of the line for the program."""
+    (tmp_path / "tool.py").write_text("import sys; print(__name__, sys.argv[1:])")
+    module = gilscope("run", "-o", "m.gilscope", "-m", "tool", "-c", "x", cwd=tmp_path)
+    assert module.out == "__main__ ['-c', 'x']\n"
+    code = gilscope("run", "-c", "import sys; print(sys.argv)", "-o", cwd=tmp_path)
+    assert code.out == "['-c', '-o']\n"
+    assert (tmp_path / "m.gilscope").is_file()
+    assert (tmp_path / "code.gilscope").is_file()
+
+
+def test_run_needs_the_standard_library_only(tmp_path: Path) -> None:
+    """No package of the reader side is loaded into the program's process."""
+    code = "import sys; print(sorted({'numpy', 'rich', 'bokeh', 'IPython'} & set(sys.modules)))"
+    assert gilscope("run", "-c", code, cwd=tmp_path).out == "[]\n"
+
+
+def test_compare_writes_the_documented_summary(compared: tuple[Path, dict[str, Any]]) -> None:
+    """The JSON file has the names that docs/summary.md promises, for both builds."""
+    _, summary = compared
+    assert [run["build"] for run in summary["runs"]] == ["gil", "ft"]
+    for run in summary["runs"]:
+        assert run["free_threaded"] == (run["build"] == "ft")
+        assert run["gil_enabled_before"] == run["gil_enabled_after"] == (run["build"] == "gil")
+        assert len(run["wall_s"]) == len(run["probed_wall_s"]) == 2
+        assert {thread["name"] for thread in run["threads"]} >= {f"worker-{i}" for i in range(4)}
+        assert run["dropped_events"] == 0
+        assert not run["ended_early"]
+    walls = [sorted(run["wall_s"]) for run in summary["runs"]]
+    assert summary["speedup"] == pytest.approx(sum(walls[0]) / sum(walls[1]))
+
+
+def test_compare_shows_waiting_under_the_gil_only(
+    compared: tuple[Path, dict[str, Any]],
+) -> None:
+    """Threads that compute wait for the GIL in the GIL build and never in the other."""
+    gil, ft = compared[1]["runs"]
+    assert gil["gil"]["wait_s"] > 0
+    assert gil["gil"]["held_at_start"] + gil["gil"]["acquires"] == (
+        gil["gil"]["releases"] + gil["gil"]["held_at_end"]
+    )
+    assert ft["gil"]["wait_s"] == 0
+
+
+def test_compare_keeps_one_trace_a_build(compared: tuple[Path, dict[str, Any]]) -> None:
+    """-o keeps the traces that the summary names, and nothing else."""
+    place, summary = compared
+    names = [f"threads-{build}.gilscope" for build in ("ft", "gil")]
+    assert sorted(path.name for path in (place / "traces").iterdir()) == names
+    for run in summary["runs"]:
+        trace = package.open(place / run["trace"])
+        assert (trace.build, trace.dropped_events) == (run["build"], 0)
+
+
+def test_compare_writes_a_report(compared: tuple[Path, dict[str, Any]]) -> None:
+    """--html writes one page that needs no network."""
+    page = (compared[0] / "r.html").read_text(encoding="utf-8")
+    assert "threads.py" in page
+    assert not re.search(r"""<(script|link)[^>]+(src|href)=["']?http""", page)
+
+
+def test_compare_shows_equal_output_once(tmp_path: Path) -> None:
+    """What the program prints appears once if the builds agree, and is told apart if not."""
+    program = "import sys; print('same'); print(sys.abiflags, file=sys.stderr)"
+    done = gilscope("compare", "--repeat", 1, "-c", program, cwd=tmp_path)
+    assert done.out.count("same\n") == 1
+    assert "gilscope: free-threaded build, what the program printed:\nt\n" in done.err
+
+
+def test_compare_names_the_module_that_turns_the_gil_on(tmp_path: Path) -> None:
+    """An extension without Py_mod_gil makes the free-threaded run invalid, and is named."""
+    (tmp_path / "oldstyle.c").write_text(
+        "#include <Python.h>\n"
+        'static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, "oldstyle", 0, 0, 0};\n'
+        "PyMODINIT_FUNC PyInit_oldstyle(void) { return PyModuleDef_Init(&def); }\n"
+    )
+    program = """
+        import pathlib, subprocess, sysconfig
+        here = pathlib.Path(__file__).parent
+        library = here / ("oldstyle" + sysconfig.get_config_var("EXT_SUFFIX"))
+        if not library.exists():
+            subprocess.run(["cc", "-shared", "-fPIC", "-I", sysconfig.get_path("include"),
+                            "-o", library, here / "oldstyle.c"], check=True)
+        import oldstyle
+        """
+    script(tmp_path, program)
+    done = gilscope("compare", "--repeat", 1, "--json", "s.json", "program.py", cwd=tmp_path)
+    summary = json.loads((tmp_path / "s.json").read_text())
+    ft = summary["runs"][1]
+    assert (ft["gil_enabled_before"], ft["gil_enabled_after"]) == (False, True)
+    assert ft["gil_enabled_by"] == "oldstyle"
+    assert "the GIL was turned on by the import of oldstyle" in done.out
+
+
+def test_python_gil_does_not_reach_the_arms(tmp_path: Path) -> None:
+    """PYTHON_GIL of the caller neither turns the GIL on nor stops the stock build."""
+    for setting in ("0", "1"):
+        env = {**os.environ, "PYTHON_GIL": setting}
+        command = [
+            *("compare", "--repeat", "1", "--json", "s.json"),
+            *("-c", "import os; assert 'PYTHON_GIL' not in os.environ"),
+        ]
+        # This command itself runs in a stock build, which refuses PYTHON_GIL=0.
+        starter = f"import os; os.environ['PYTHON_GIL'] = {env['PYTHON_GIL']!r}\n"
+        starter += f"from gilscope.cli import main; raise SystemExit(main({command!r}))"
+        subprocess.run(
+            [sys.executable, "-c", starter],
+            cwd=tmp_path,
+            timeout=TIMEOUT_S,
+            check=True,
+            capture_output=True,
+        )
+        runs = json.loads((tmp_path / "s.json").read_text())["runs"]
+        assert [run["gil_enabled_after"] for run in runs] == [True, False]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_compare_ends_its_workers_with_itself(tmp_path: Path, number: int) -> None:
+    """Ctrl-C and SIGTERM leave no process and no temporary file behind."""
+    script(
+        tmp_path,
+        """
+        import os, pathlib, subprocess, threading
+        child = subprocess.Popen(["sleep", "100"])
+        pathlib.Path("pids.part").write_text(f"{os.getpid()} {child.pid}")
+        os.replace("pids.part", "pids")
+        threading.Event().wait()
+        """,
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gilscope", "compare", "-o", "traces", "program.py"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    wait_for((tmp_path / "pids").exists)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+    assert not re.search(r"gilscope/(cli|run|comparison)/", err)
+    pids = map(int, (tmp_path / "pids").read_text().split())
+    wait_for(lambda: not any(map(alive, pids)))
+    assert list((tmp_path / "traces").iterdir()) == []
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and was not waited for does not."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:  # noqa: PTH123
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for(condition: Any) -> None:
+    """Wait until ``condition()`` holds."""
+    for _ in range(TIMEOUT_S * 20):
+        if condition():
+            return
+        time.sleep(0.05)
+    pytest.fail("waited in vain")
+
+
+@pytest.mark.parametrize(("name", "start"), [("chrome", b"{"), ("perfetto", b"\n")])
+def test_export_writes_each_format(
+    compared: tuple[Path, dict[str, Any]], tmp_path: Path, name: str, start: bytes
+) -> None:
+    """Both traces go into one file, which is not replaced unasked."""
+    traces = sorted((compared[0] / "traces").iterdir())
+    words = ["export", *traces, "--format", name, "-o", "out.bin"]
+    assert gilscope(*words, cwd=tmp_path).out == "out.bin\n"
+    assert (tmp_path / "out.bin").read_bytes().startswith(start)
+    assert "out.bin" in gilscope(*words, cwd=tmp_path).error_line
+    assert gilscope(*words, "--force", cwd=tmp_path).status == 0
+
+
+def test_info_says_what_a_trace_holds(compared: tuple[Path, dict[str, Any]]) -> None:
+    """Threads, GIL and locks are there for people and as JSON."""
+    place, _ = compared
+    text = gilscope("info", "traces/threads-gil.gilscope", cwd=place)
+    assert "worker-3" in text.out
+    assert "complete (stop)" in text.out
+    facts = json.loads(gilscope("info", "--json", "traces/threads-ft.gilscope", cwd=place).out)
+    assert (facts["build"], facts["free_threaded"]) == ("ft", True)
+    assert facts["argv"] == ["threads.py"] or facts["argv"][0].endswith("threads.py")
+    assert facts["events"] > 0
+
+
+def test_doctor_is_content_here(tmp_path: Path) -> None:
+    """Both builds are found and every class of event is measured or does not apply."""
+    done = gilscope("doctor", "--json", cwd=tmp_path)
+    findings = json.loads(done.out)
+    assert [finding["build"] for finding in findings] == ["gil", "ft"]
+    for finding in findings:
+        assert finding["error"] is None
+        assert finding["self_test"]
+        assert not [v for v in finding["self_test"].values() if v.startswith("not measured")]
+    assert done.status == 0
+
+
+def test_python_m_and_the_command_are_the_same(tmp_path: Path) -> None:
+    """--version and the list of commands are there."""
+    assert gilscope("--version", cwd=tmp_path).out.strip() == f"gilscope {package.__version__}"
+    listed = gilscope("--help", cwd=tmp_path).out
+    assert all(name in listed for name in ("run", "compare", "export", "info", "doctor"))
+
+
+def test_output_that_nobody_reads_is_no_error(compared: tuple[Path, dict[str, Any]]) -> None:
+    """A closed pipe ends the command without a word."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "gilscope", "info", "traces/threads-gil.gilscope"],
+        cwd=compared[0],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    os.close(writing)
+    assert done.stderr == b""
+
+
+def test_compare_from_python(tmp_path: Path) -> None:
+    """gilscope.compare does the same; its traces live as long as what it returns."""
+    program = script(tmp_path, "import sys; print(sys.argv[1:])")
+    comparison = package.compare(program, ["a", "b"], builds=["gil"], repeat=1)
+    [run] = comparison.runs
+    assert (run.build, run.status, run.stdout) == ("gil", 0, "['a', 'b']\n")
+    assert run.trace is not None
+    path = run.trace_path
+    assert path is not None
+    assert path.is_file()
+    del comparison, run
+    gc.collect()
+    assert not path.exists()

@@ -1,0 +1,208 @@
+"""The GIL as the probe records it: who holds it, who waits for it, who had to give it up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conftest import finished
+from gilscope.analysis.contention import check_invariants, gil_totals
+from gilscope.trace.format import Event, GilWaitFlag, HoldFlag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Interpreter, Recorded, Row
+
+    type Record = Callable[..., Recorded]
+
+STOCK = pytest.mark.parametrize("interpreter", ["gil"], indirect=True)
+FREE_THREADED = pytest.mark.parametrize("interpreter", ["ft"], indirect=True)
+EXAMPLES = Path(__file__).parents[2] / "examples"
+RUNS = {
+    "logging": ("native_logging", "--threads=4", "--records=600", "--work=40"),
+    "logging-batch": ("native_logging", "--threads=4", "--records=600", "--work=40", "--batch=20"),
+    "native": ("parallel_eval", "--threads=4", "--ways=native", "--inputs=400", "--work=300"),
+    "callback": ("parallel_eval", "--threads=4", "--ways=callback", "--inputs=400", "--work=300"),
+    "batch": ("parallel_eval", "--threads=4", "--ways=batch", "--inputs=400", "--work=300"),
+}
+NATIVE_NAMES = {"native_logging": "log-worker-", "parallel_eval": "eval-"}
+
+
+def sound(recorded: Recorded) -> None:
+    """Assert that nothing is lost and that nothing in the trace contradicts anything else."""
+    assert recorded.status == 0, recorded.err
+    assert (recorded.trace.problems, recorded.trace.dropped_events) == ((), 0)
+    assert check_invariants(recorded.trace) == []
+    assert waits_without_their_hold(recorded) == []
+
+
+def waits_without_their_hold(recorded: Recorded) -> list[Row]:
+    """Waits that got the GIL, and no hold of the same thread begins where they end."""
+    starts = {(row.thread, row.start) for row in recorded.rows(Event.GIL_HOLD)}
+    got = [
+        row
+        for row in recorded.rows(Event.GIL_WAIT)
+        if not row.open and not row.flags & GilWaitFlag.NOT_ACQUIRED
+    ]
+    # Time stamps are converted to nanoseconds one by one.
+    return [row for row in got if not {(row.thread, row.end + d) for d in (-1, 0, 1)} & starts]
+
+
+@pytest.fixture(params=RUNS)
+def example(
+    request: pytest.FixtureRequest, interpreter: Interpreter, tmp_path: Path
+) -> tuple[str, Recorded]:
+    """One of the examples, recorded from its first line to its last: (name, recording)."""
+    name, *options = RUNS[request.param]
+    trace = tmp_path / "trace.gilscope"
+    script = EXAMPLES / name / "run.py"
+    return name, finished(interpreter.start("recorded.py", trace, script, *options), trace)
+
+
+def test_examples_give_sound_traces(example: tuple[str, Recorded]) -> None:
+    """Acquisitions are released but for the one at the stop, holds do not overlap, waits end."""
+    _, recorded = example
+    sound(recorded)
+    held = int(recorded.trace.build == "gil")
+    totals = gil_totals(recorded.trace)
+    assert (totals.held_at_start, totals.held_at_end) == (held, held)
+    assert totals.acquires == totals.releases
+
+
+def test_native_threads_of_examples_have_their_names(example: tuple[str, Recorded]) -> None:
+    """Every thread of an example's library has a lane of its own, by the name that it gave itself."""
+    name, recorded = example
+    native = [thread.name for thread in recorded.trace.threads if thread.native]
+    assert sorted(native) == [f"{NATIVE_NAMES[name]}{i}" for i in range(4)]
+
+
+@FREE_THREADED
+def test_examples_need_no_gil_in_the_free_threaded_build(example: tuple[str, Recorded]) -> None:
+    """There is nothing of the GIL in their traces, and it is off from beginning to end."""
+    _, recorded = example
+    assert (recorded.trace.gil_enabled_start, recorded.trace.gil_enabled_end) == (False, False)
+    of_the_gil = (Event.GIL_HOLD, Event.GIL_WAIT, Event.GIL_SWITCH_WAIT)
+    assert [row for kind in of_the_gil for row in recorded.rows(kind)] == []
+
+
+def test_each_acquisition_is_counted(interpreter: Interpreter, record: Record) -> None:
+    """N times SaveThread and RestoreThread are exactly N holds more; none without a GIL."""
+    counted = record("gil.py", "counted")
+    more = gil_totals(counted.trace).acquires - gil_totals(counted.beside(".none").trace).acquires
+    assert more == (counted.facts["pairs"] if interpreter.build == "gil" else 0)
+
+
+@STOCK
+def test_each_acquisition_is_counted_under_contention(record: Record) -> None:
+    """A native thread that enters Python and does N pairs holds the GIL exactly N + 1 times."""
+    counted = record("gil.py", "counted_under_contention")
+    sound(counted)
+    holds = [len(counted.rows(Event.GIL_HOLD, tid)) for tid in counted.facts["tids"]]
+    assert holds == [counted.facts["pairs"] + 1] * 4
+
+
+def test_python_and_native_threads_together_give_a_sound_trace(record: Record) -> None:
+    """Forced and voluntary releases, contended or not, from threads of all natures."""
+    mixed = record("gil.py", "mixed")
+    sound(mixed)
+    assert mixed.facts["dropped"] == 0
+
+
+@STOCK
+def test_wait_names_the_holder_at_the_request(record: Record) -> None:
+    """Who held the GIL when a thread asked for it is the peer of the thread's one wait."""
+    held = record("gil.py", "held_in_native_code")
+    (wait,) = held.rows(Event.GIL_WAIT, held.facts["asker"])
+    assert wait.peer == held.thread(held.facts["holder"]).index
+    assert waits_without_their_hold(held) == []
+
+
+@STOCK
+def test_wait_lasts_as_long_as_the_hold(record: Record) -> None:
+    """The wait ends not before the hold it waited for, and hit the switch interval meanwhile."""
+    held = record("gil.py", "held_in_native_code")
+    (wait,) = held.rows(Event.GIL_WAIT, held.facts["asker"])
+    (hold,) = [
+        row
+        for row in held.rows(Event.GIL_HOLD, held.facts["holder"])
+        if row.start <= wait.start < row.end
+    ]
+    assert hold.end <= wait.end
+    assert hold.end - wait.start >= 50e6
+    assert 1 <= wait.aux <= 100
+
+
+@STOCK
+def test_release_by_native_code_is_not_forced(record: Record) -> None:
+    """Native code that lets the GIL go does so of its own accord, even if it was asked for it."""
+    held = record("gil.py", "held_in_native_code")
+    (wait,) = held.rows(Event.GIL_WAIT, held.facts["asker"])
+    (hold,) = [row for row in held.rows(Event.GIL_HOLD) if row.start <= wait.start < row.end]
+    assert not hold.flags & HoldFlag.FORCED
+
+
+@STOCK
+def test_release_by_the_evaluation_loop_is_forced(record: Record) -> None:
+    """Pure Python that never waits gives the GIL up only because another thread asked for it."""
+    held = record("gil.py", "held_by_the_evaluation_loop")
+    (wait, *_) = held.rows(Event.GIL_WAIT, held.facts["asker"])
+    (hold,) = [row for row in held.rows(Event.GIL_HOLD) if row.start <= wait.start < row.end]
+    assert hold.thread == held.thread(held.facts["holder"]).index
+    assert hold.flags & HoldFlag.FORCED
+    assert wait.peer == hold.thread
+
+
+@STOCK
+def test_thread_that_was_forced_waits_for_the_switch(record: Record) -> None:
+    """After a forced release the thread waits until another one has the GIL, then for the GIL."""
+    held = record("gil.py", "held_by_the_evaluation_loop")
+    holder = held.facts["holder"]
+    forced = [row for row in held.rows(Event.GIL_HOLD, holder) if row.flags & HoldFlag.FORCED]
+    next_hold = min(row.start for row in held.rows(Event.GIL_HOLD, holder) if row.start >= forced[0].end)
+    switches = held.rows(Event.GIL_SWITCH_WAIT, holder)
+    assert all(any(row.end <= wait.start for row in forced) for wait in switches)
+    after = [row for row in held.rows(Event.GIL_WAIT, holder) if row.end <= next_hold + 1]
+    assert all(row.flags & GilWaitFlag.AFTER_FORCED for row in after if row.start >= forced[0].end)
+
+
+@STOCK
+def test_no_release_is_forced_where_all_code_is_native(record: Record) -> None:
+    """Threads that contend for the GIL outside of the evaluation loop are never forced."""
+    counted = record("gil.py", "counted_under_contention")
+    tids = counted.facts["tids"]
+    holds = [row for tid in tids for row in counted.rows(Event.GIL_HOLD, tid)]
+    assert not any(row.flags & HoldFlag.FORCED for row in holds)
+
+
+@FREE_THREADED
+def test_gil_that_is_switched_on_is_recorded(record: Record) -> None:
+    """A free-threaded build that runs with its GIL on has the trace of one that has no choice."""
+    counted = record("gil.py", "counted_under_contention", PYTHON_GIL="1")
+    sound(counted)
+    assert (counted.trace.gil_enabled_start, counted.trace.gil_enabled_end) == (True, True)
+    holds = [len(counted.rows(Event.GIL_HOLD, tid)) for tid in counted.facts["tids"]]
+    assert holds == [counted.facts["pairs"] + 1] * 4
+
+
+@FREE_THREADED
+def test_import_that_switches_the_gil_on_is_seen(record: Record) -> None:
+    """From the import of a module that needs the GIL on, every acquisition is counted."""
+    imported = record("gil.py", "import_of_a_module_that_needs_the_gil")
+    sound(imported)
+    assert (imported.trace.gil_enabled_start, imported.trace.gil_enabled_end) == (False, True)
+    assert gil_totals(imported.trace).releases >= imported.facts["pairs"]
+
+
+def test_stop_while_threads_wait(interpreter: Interpreter, record: Record) -> None:
+    """What threads wait for when the probe is stopped stands in the trace as waits without end."""
+    stopped = record("gil.py", "waiting_at_stop")
+    (lock,) = stopped.rows(Event.LOCK_WAIT, stopped.facts["lock"])
+    assert lock.open
+    assert stopped.trace.end_reason == "stop"
+    if interpreter.build == "gil":
+        (gil,) = stopped.rows(Event.GIL_WAIT, stopped.facts["gil"])
+        assert gil.open
+        assert gil.peer == stopped.thread(stopped.facts["main"]).index

@@ -1,0 +1,171 @@
+"""Threads that come and go."""
+
+from __future__ import annotations
+
+import threading
+
+import stage
+from gilscope import probe
+from scenario import main, scenario
+
+MANY = 2000
+
+
+@scenario
+def at_once(trace: str) -> dict[str, object]:
+    """300 threads that are there at the same time."""
+    together = threading.Barrier(301)
+    threads = [threading.Thread(target=together.wait, name=f"at once {i}") for i in range(300)]
+    probe.start(trace)
+    for thread in threads:
+        thread.start()
+    together.wait()
+    for thread in threads:
+        thread.join()
+    report = probe.stop()
+    return {**report, "names": [thread.name for thread in threads]}
+
+
+@scenario
+def one_after_another(trace: str) -> dict[str, object]:
+    """2,000 threads, of which no two are there at the same time."""
+    names = [f"turn {i}" for i in range(MANY)]
+    probe.start(trace)
+    for name in names:
+        thread = threading.Thread(target=stage.pairs, args=(1,), name=name)
+        thread.start()
+        thread.join()
+    report = probe.stop()
+    return {**report, "names": names}
+
+
+@scenario
+def idle_native(trace: str) -> dict[str, object]:
+    """Native threads that never enter Python."""
+    probe.start(trace)
+    made = stage.idle_threads(MANY)
+    return {**probe.stop(), "made": made}
+
+
+@scenario
+def natures(trace: str) -> dict[str, object]:
+    """A thread of Python, native ones that Python notices or not, and one that was there before."""
+    leave = threading.Event()
+    before = threading.Thread(target=leave.wait, name="before")
+    before.start()
+    python = threading.Thread(target=stage.pairs, args=(1,), name="python")
+    renamed = threading.Thread(target=stage.pairs, args=(1,), name="first name")
+    probe.start(trace)
+    python.start()
+    python.join()
+    renamed.name = "second name"
+    renamed.start()
+    renamed.join()
+    unnoticed, unnoticed_tid = stage.start_native(None, "unnoticed", 1)
+    stage.join_native(unnoticed)
+    # What the logging module does for every record.
+    noticed, noticed_tid = stage.start_native(threading.current_thread, "noticed", 1)
+    stage.join_native(noticed)
+    nameless, nameless_tid = stage.start_native(None, "", 1)
+    stage.join_native(nameless)
+    probe.stop()
+    leave.set()
+    before.join()
+    tids = {"before": before.native_id, "python": python.native_id, "renamed": renamed.native_id}
+    return {
+        **tids,
+        "main": threading.get_native_id(),
+        "unnoticed": unnoticed_tid,
+        "noticed": noticed_tid,
+        "nameless": nameless_tid,
+    }
+
+
+@scenario
+def native_of_a_late_module(trace: str) -> dict[str, object]:
+    """Native threads of a module that is imported while the probe runs."""
+    probe.start(trace)
+    import stage_late  # noqa: PLC0415 - the time of the import is what is tested
+
+    handle, tid = stage_late.start_native(None, "late", 1)
+    stage_late.join_native(handle)
+    probe.stop()
+    return {"native": tid}
+
+
+@scenario
+def end_after_the_stop(trace: str) -> dict[str, object]:
+    """Threads that start under the probe and end when it is gone."""
+    leave = threading.Event()
+    threads = [threading.Thread(target=leave.wait, name=f"outlives {i}") for i in range(20)]
+    natives = [stage.start_native(leave.wait, f"outlives-{i}", 1) for i in range(20)]
+    probe.start(trace)
+    for thread in threads:
+        thread.start()
+    natives += [stage.start_native(leave.wait, f"outlives-{20 + i}", 1) for i in range(20)]
+    for tid in [thread.native_id for thread in threads] + [tid for _, tid in natives]:
+        stage.asleep(tid)
+    probe.stop()
+    leave.set()
+    for thread in threads:
+        thread.join()
+    for handle, _ in natives:
+        stage.join_native(handle)
+    return {"names": [thread.name for thread in threads], "natives": [tid for _, tid in natives]}
+
+
+@scenario
+def storm(trace: str) -> dict[str, object]:
+    """Threads start and end all the time while the probe is started and stopped 60 times."""
+    done = threading.Event()
+
+    def spawn() -> None:
+        while not done.is_set():
+            thread = threading.Thread(target=stage.pairs, args=(3,))
+            thread.start()
+            thread.join()
+            stage.idle_threads(3)
+
+    spawners = [threading.Thread(target=spawn) for _ in range(3)]
+    for spawner in spawners:
+        spawner.start()
+    for _ in range(60):
+        probe.start(trace, max_bytes=8 << 20)
+        stage.pairs(20)
+        report = probe.stop()
+    done.set()
+    for spawner in spawners:
+        spawner.join()
+    return report
+
+
+@scenario
+def names_that_are_hard(trace: str) -> dict[str, object]:
+    """Names that are no text, or that a class computes only once its thread runs."""
+
+    class Late(threading.Thread):
+        @property
+        def name(self) -> str:
+            return self.late
+
+        @name.setter
+        def name(self, value: str) -> None:
+            pass
+
+        def run(self) -> None:
+            self.late = "late"
+
+    names = ["\udc80 half a pair", "", "x" * 5000, "tab\tand\nnewline", "\N{SNAKE}", "nul\0nul"]
+    threads = [threading.Thread(target=stage.pairs, args=(1,), name=name) for name in names]
+    threads.append(Late(target=stage.pairs, args=(1,)))
+    probe.start(trace)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    probe.stop()
+    return {"tids": [thread.native_id for thread in threads]}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Small traces of which the tests know every interval.
+
+    python tests/trace_examples.py        writes tests/golden/ anew
+
+The golden traces and what is to be read from them are committed. They change with the format only,
+and whoever writes them anew looks at the difference.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+from plain_reader import read
+from trace_builder import EVENT, SLOT, TraceBuilder
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def gil_trace(alignment: int = 4096) -> TraceBuilder:
+    """A GIL build: three threads, contended and forced hand-overs, a lock wait inside a hold."""
+    builder = TraceBuilder(alignment=alignment)
+    main = builder.thread("MainThread", main=True)
+    worker = builder.thread("worker", start=1_000)
+    native = builder.thread(native=True, start=2_000, end=90_000, os_name="pool")
+    builder.gil()
+    lock = builder.lock("lock", address=0x7F0000001000)
+    builder.hold(main, 0, 10_000, before=True, forced=True)
+    builder.switch_wait(main, 10_000, 10_500)
+    builder.gil_wait(worker, 4_000, 10_500, peer=main, aux=1)
+    builder.hold(worker, 10_500, 30_000)
+    builder.gil_wait(main, 10_500, 30_000, peer=worker, flags=1)
+    builder.hold(main, 30_000, 60_000)
+    builder.gil_wait(native, 20_000, 60_100, peer=worker)
+    builder.hold(native, 60_100, 80_000)
+    builder.wait(native, lock, 62_000, 70_000, peer=worker)
+    builder.wake(worker, lock, native, 69_900)
+    builder.hold(main, 85_000)
+    builder.gil_wait(worker, 86_000, peer=main)
+    builder.not_measured("object_lock", "this build has none")
+    builder.probe_cost(31_500_000)
+    builder.ticks(100_000)
+    return builder
+
+
+def ft_trace(alignment: int = 4096) -> TraceBuilder:
+    """A free-threaded build: contention for a dict, a queue, a stop-the-world pause."""
+    builder = TraceBuilder(free_threaded=True, pid=4100, alignment=alignment)
+    main = builder.thread("MainThread", main=True)
+    first = builder.thread('worker "1"', start=500)
+    second = builder.thread("Arbeiter ü", start=600, end=45_000)
+    table = builder.lock("object", type="dict", address=0x7F000000200A, object=0x7F0000002000)
+    queue = builder.lock("simple_queue", address=0x7F0000003000)
+    pause = builder.lock("stop_the_world", address=0x7F0000004000)
+    mutex = builder.lock("mutex", address=0x7F0000005000)
+    builder.wait(first, table, 1_000, 3_000, peer=second)
+    builder.wake(second, table, first, 2_900)
+    builder.wait(second, table, 5_000, 9_000, peer=first, flags=4)
+    builder.wake(first, table, second, 8_950)
+    builder.wait(main, queue, 0, 40_000, peer=first)
+    builder.wake(first, queue, main, 39_900)
+    builder.wait(first, pause, 20_000, 21_500, peer=main)
+    builder.wait(second, mutex, 30_000, 31_000, flags=1)
+    builder.ticks(50_000)
+    return builder
+
+
+def drifting_clock() -> TraceBuilder:
+    """Ticks of 2 GHz, of which the clock's definitions know that they drift."""
+    builder = TraceBuilder(clock=1, ticks_per_second=2_000_000_000, alignment=512)
+    main = builder.thread("MainThread", main=True)
+    builder.clock_point(0, 0)
+    builder.clock_point(20_000_000, 10_001_000)
+    builder.clock_point(60_000_000, 30_004_000)
+    for start in range(0, 40_000_000, 1_000_000):
+        builder.hold(main, start, start + 400_000)
+    return builder
+
+
+def later_minor_version() -> TraceBuilder:
+    """A file of a later 1.x: longer records, and kinds that nobody knows yet."""
+    builder = TraceBuilder(minor=7, event_size=EVENT + 16, slot_size=SLOT + 64, alignment=512)
+    main = builder.thread("MainThread", main=True)
+    future = builder.lock(11, type="later")
+    builder.define(31, struct.pack("<Q", 1))
+    builder.chunk(99, b"something new")
+    builder.hold(main, 0, 500)
+    builder.event(77, main, 500, 600)
+    builder.wait(main, future, 700, 800)
+    return builder
+
+
+def golden_files() -> dict[str, bytes]:
+    """The golden traces by name."""
+    torn = gil_trace(512).to_bytes(end=False, sealed=False)
+    return {
+        "gil": gil_trace().to_bytes(),
+        "ft": ft_trace(512).to_bytes(reason="exit"),
+        "killed": gil_trace(512).to_bytes(end=False, sealed=False, gap=1024),
+        "torn": torn[: len(torn) - 700],
+        "drifting_clock": drifting_clock().to_bytes(),
+        "later_minor_version": later_minor_version().to_bytes(),
+    }
+
+
+def main() -> None:
+    """Write the golden files and what plain_reader.py reads from them."""
+    GOLDEN.mkdir(exist_ok=True)
+    for name, data in golden_files().items():
+        path = GOLDEN / f"{name}.gilscope"
+        path.write_bytes(data)
+        lines = [f'"{key}": {json.dumps(value)}' for key, value in read(path).items()]
+        expected = "{\n" + ",\n".join(lines) + "\n}\n"
+        path.with_suffix(".json").write_text(expected)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Where the options of gilscope end and the program under test begins."""
+
+from __future__ import annotations
+
+import pytest
+
+from gilscope.cli.parser import CommandParser, size
+from gilscope.run.target import Target
+
+
+@pytest.fixture
+def parser() -> CommandParser:
+    """A command with an option that takes a value and one that does not."""
+    parser = CommandParser(prog="tool", program=True)
+    parser.add_argument("-o", "--output")
+    parser.add_argument("--force", action="store_true")
+    return parser
+
+
+def test_options_behind_the_script_are_the_scripts(parser: CommandParser) -> None:
+    """Even those that gilscope knows itself."""
+    options = parser.parse_args(["-o", "x", "--force", "a.py", "-o", "y", "--help"])
+    assert (options.output, options.force) == ("x", True)
+    assert options.program == Target("script", "a.py", ("-o", "y", "--help"))
+
+
+@pytest.mark.parametrize(("flag", "kind"), [("-m", "module"), ("-c", "code")])
+def test_module_and_code(parser: CommandParser, flag: str, kind: str) -> None:
+    """-m and -c end the options as they do for python."""
+    options = parser.parse_args(["--output=x", flag, "thing", "-m", "--force"])
+    assert (options.output, options.force) == ("x", False)
+    assert options.program == Target(kind, "thing", ("-m", "--force"))
+
+
+def test_two_dashes_end_the_options(parser: CommandParser) -> None:
+    """What follows is the script, whatever it looks like; its own two dashes stay."""
+    options = parser.parse_args(["--force", "--", "-strange.py", "--", "x"])
+    assert options.program == Target("script", "-strange.py", ("--", "x"))
+
+
+@pytest.mark.parametrize("words", [[], ["--force"], ["-o"], ["-m"], ["--"], ["-o", "a.py"]])
+def test_no_program_is_an_error(
+    parser: CommandParser, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error says so, with exit status 2."""
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(words)
+    assert "tool: error: " in capsys.readouterr().err
+
+
+def test_abbreviations_are_not_accepted(parser: CommandParser) -> None:
+    """A new option must not change what an old command line means."""
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["--forc", "a.py"])
+
+
+@pytest.mark.parametrize(("text", "number"), [("7", 7), ("2K", 2048), ("3m", 3 << 20)])
+def test_sizes(text: str, number: int) -> None:
+    """K, M and G are powers of 1024."""
+    assert size(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "K", "1T", "x"])
+def test_sizes_that_are_none(text: str) -> None:
+    """Nothing but a positive number."""
+    with pytest.raises(Exception, match=r"invalid literal|less than 1"):
+        size(text)

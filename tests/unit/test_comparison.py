@@ -1,0 +1,185 @@
+"""The summary of a comparison, as JSON and as a table; the runs are made up."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import gilscope
+from gilscope.comparison import Comparison, Run
+from gilscope.comparison.compare import compare_target
+from gilscope.comparison.table import duration, grid
+from gilscope.errors import UsageError
+from gilscope.run.target import Target
+from trace_builder import TraceBuilder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MS = 1_000_000
+
+
+def make_run(build: str = "gil", **facts: Any) -> Run:
+    """A run without a trace."""
+    free_threaded = build == "ft"
+    standard: dict[str, Any] = {
+        "build": build,
+        "python": "3.13.5",
+        "executable": "/py",
+        "free_threaded": free_threaded,
+        "gil_enabled_before": not free_threaded,
+        "gil_enabled_after": not free_threaded,
+        "gil_enabled_by": None,
+        "wall_s": (2.0, 4.0, 3.0) if build == "gil" else (1.0, 1.5, 2.0),
+        "probed_wall_s": (3.5,),
+        "trace_path": None,
+        "trace": None,
+        "status": 0,
+    }
+    return Run(**{**standard, **facts})
+
+
+def make(*runs: Run, notices: tuple[str, ...] = ()) -> Comparison:
+    """A comparison of these runs."""
+    return Comparison("title", ("x.py", "a"), runs, notices)
+
+
+@pytest.fixture
+def traced(tmp_path: Path) -> Run:
+    """A run with a trace: two threads, one of which waits 3 ms for the GIL and 2 for a dict."""
+    builder = TraceBuilder()
+    main, worker = builder.thread("MainThread", main=True), builder.thread("worker")
+    builder.hold(main, 0, 5 * MS)
+    builder.gil_wait(worker, 2 * MS, 5 * MS, peer=main)
+    builder.hold(worker, 5 * MS, 6 * MS)
+    table = builder.lock("object", type="dict", object=0x1000, address=0x100A)
+    builder.wait(worker, table, 6 * MS, 8 * MS, peer=main)
+    builder.not_measured("spin", "not seen")
+    path = builder.write(tmp_path / "x.gilscope")
+    return make_run(trace_path=path, trace=gilscope.open(path))
+
+
+def test_speedup_is_of_medians() -> None:
+    """Median GIL time over median free-threaded time, probe off."""
+    assert make(make_run("gil"), make_run("ft")).speedup == 2.0
+
+
+@pytest.mark.parametrize(
+    "runs", [(), (make_run("gil"),), (make_run("gil"), make_run("ft", wall_s=()))]
+)
+def test_no_speedup_without_both_builds(runs: tuple[Run, ...]) -> None:
+    """It is null, and the table says why."""
+    assert make(*runs).summary()["speedup"] is None
+    if runs:
+        assert "speed-up: not measured" in make(*runs).summary_text()
+
+
+def test_a_free_threaded_run_with_the_gil_on_is_invalid() -> None:
+    """A GIL that is on in the GIL build is as it should be."""
+    assert not make_run("ft", gil_enabled_after=True).valid
+    assert make_run("ft").valid
+    assert make_run("gil").valid
+
+
+def test_runs_by_build() -> None:
+    """A build that was not run is a KeyError."""
+    comparison = make(make_run("gil"))
+    assert comparison.run("gil").build == "gil"
+    with pytest.raises(KeyError, match="no ft run"):
+        comparison.run("ft")
+
+
+def test_the_summary_has_the_numbers_of_the_trace(traced: Run) -> None:
+    """Seconds, and names as documented."""
+    [run] = make(traced).summary()["runs"]
+    assert run["gil"]["wait_s"] == pytest.approx(0.003)
+    assert run["gil"]["hold_s"] == pytest.approx(0.006)
+    assert (run["gil"]["acquires"], run["gil"]["releases"]) == (2, 2)
+    assert [thread["name"] for thread in run["threads"]] == ["MainThread", "worker"]
+    assert run["threads"][1]["gil_wait_s"] == pytest.approx(0.003)
+    [lock] = run["locks"]
+    assert (lock["type"], lock["address"], lock["lock_address"]) == ("dict", "0x1000", "0x100a")
+    assert (lock["waits"], lock["wait_s"]) == (1, pytest.approx(0.002))
+    assert run["not_measured"] == [{"class": "spin", "reason": "not seen"}]
+    assert run["dropped_events"] == 0
+
+
+def test_the_summary_is_json(traced: Run) -> None:
+    """With and without a trace: no numpy number is left in it, and the names are the same."""
+    with_trace, without = make(traced, make_run("ft")).summary()["runs"]
+    assert json.loads(json.dumps(with_trace)) == with_trace
+    assert with_trace.keys() == without.keys()
+
+
+def test_every_name_of_the_summary_is_documented(traced: Run, request: Any) -> None:
+    """docs/summary.md knows them all."""
+    document = (request.config.rootpath / "docs" / "summary.md").read_text(encoding="utf-8")
+
+    def names(value: Any) -> set[str]:
+        if isinstance(value, dict):
+            return set(value).union(*map(names, value.values()))
+        return set().union(*map(names, value)) if isinstance(value, list) else set()
+
+    missing = {name for name in names(make(traced).summary()) if f"`{name}`" not in document}
+    assert not missing
+
+
+def test_the_table_shows_both_builds(traced: Run) -> None:
+    """A column a build, the verdict, the contended locks and the notices."""
+    text = make(traced, make_run("ft"), notices=("mind this",)).summary_text()
+    assert "GIL build" in text
+    assert "free-threaded build" in text
+    assert "3.00 s ± 1.00 s" in text
+    assert "speed-up without the GIL: 2.00x" in text
+    assert "dict" in text
+    assert "note: mind this" in text
+
+
+def test_a_slower_build_is_called_slower() -> None:
+    """A factor below one is hard to read."""
+    slow = make_run("ft", wall_s=(6.0,))
+    assert "2.00x slower" in make(make_run("gil"), slow).summary_text()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (12.345, "12.3 s"),
+        (123.4, "123 s"),
+        (0.0315, "31.5 ms"),
+        (8.15e-6, "8.15 µs"),
+        (4e-7, "400 ns"),
+    ],
+)
+def test_durations(value: float, text: str) -> None:
+    """Three digits and the unit that fits."""
+    assert duration(value) == text
+
+
+def test_columns_line_up() -> None:
+    """Text to the left, numbers to the right."""
+    assert grid([["a", "1"], ["long", "23"]]) == ["a       1", "long   23"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"builds": ["gil", "nogil"]}, "no build 'nogil'"),
+        ({"builds": ["gil", "gil"]}, "each build once"),
+        ({"builds": []}, "each build once"),
+        ({"repeat": 0}, "at least one run"),
+    ],
+)
+def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
+    """They are refused before anything runs."""
+    with pytest.raises(UsageError, match=message):
+        compare_target(Target("code", "pass"), **options)
+
+
+def test_the_version_is_the_distributions(request: Any) -> None:
+    """It stands in two places."""
+    project = (request.config.rootpath / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'\nversion = "{gilscope.__version__}"\n' in project

@@ -1,0 +1,220 @@
+"""The magics in a shell: what they run, show, return and raise. What runs code is replaced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gilscope.comparison
+import pytest
+from gilscope.comparison import Comparison, Run
+from gilscope.jupyter.magic import load_ipython_extension
+from gilscope.trace.reader import read
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from trace_examples import ft_trace, gil_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "<cell 1>", line 2, in <module>
+    raise ValueError("no")
+ValueError: no
+"""
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+class Recorder:
+    """Stands for `compare_code`: notes what it is given, answers with small traces."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.calls: list[dict[str, Any]] = []
+        self.failure: dict[str, Any] = {}
+
+    def __call__(
+        self, code: str, *, output: Callable[[str, str, str], None], **options: Any
+    ) -> Comparison:
+        """Return what a comparison of two small programs would."""
+        self.calls.append({"code": code, **options})
+        options["progress"]("[1/2] GIL build")
+        for build in options["builds"]:
+            output(build, "stdout", f"printed under {build}\n")
+        runs = tuple(self.run(build) for build in options["builds"])
+        return Comparison(options["title"], ("code",), runs)
+
+    def run(self, build: str) -> Run:
+        """Return the run of one build."""
+        made = gil_trace() if build == "gil" else ft_trace()
+        path = made.write(self.directory / f"{build}.gilscope")
+        values: dict[str, Any] = {
+            "build": build,
+            "python": "3.13.5",
+            "executable": "/usr/bin/python",
+            "free_threaded": build == "ft",
+            "gil_enabled_before": build == "gil",
+            "gil_enabled_after": build == "gil",
+            "gil_enabled_by": None,
+            "wall_s": (0.5,),
+            "probed_wall_s": (0.6,),
+            "trace_path": path,
+            "trace": read(path),
+            "status": 0,
+        }
+        return Run(**{**values, **self.failure})
+
+
+@pytest.fixture
+def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """Replace what starts interpreters."""
+    recorder = Recorder(tmp_path)
+    monkeypatch.setattr(gilscope.comparison, "compare_code", recorder)
+    return recorder
+
+
+@pytest.fixture
+def shell(recorder: Recorder) -> Iterator[InteractiveShell]:  # noqa: ARG001 - see there
+    """Return a shell of a notebook that has loaded the extension."""
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance()
+    shell.kernel = object()  # that is how the shell of a notebook is told from a terminal's
+    load_ipython_extension(shell)
+    yield shell
+    shell.history_manager.end_session()
+    InteractiveShell.clear_instance()
+
+
+def run(shell: InteractiveShell, cell: str) -> tuple[Any, Any]:
+    """Run a cell; return its result and what it showed."""
+    with capture_output() as captured:
+        result = shell.run_cell(cell, store_history=True)
+    return result, captured
+
+
+def bundles(captured: Any) -> list[dict[str, Any]]:
+    """Return the mime bundles that a cell showed, progress left out."""
+    return [output.data for output in captured.outputs if set(output.data) != {"text/plain"}]
+
+
+def test_a_cell_shows_a_static_view_and_a_live_one(shell: InteractiveShell) -> None:
+    """The first output is HTML and text for wherever nothing runs, the second is the widget."""
+    result, captured = run(shell, "%%profile_threads\nprint(1)")
+    still, live = bundles(captured)
+    assert result.success
+    assert "data:image/svg+xml" in still["text/html"]
+    assert "waiting for the GIL" in still["text/plain"]
+    assert live[WIDGET]["model_id"]
+    assert len(live["text/plain"]) < 100
+
+
+def test_a_cell_shows_what_the_program_printed_once(shell: InteractiveShell) -> None:
+    """The output of the first build stands for all."""
+    _, captured = run(shell, "%%profile_threads\nprint(1)")
+    assert captured.stdout == "printed under gil\n"
+
+
+def test_options_reach_the_comparison(shell: InteractiveShell, recorder: Recorder) -> None:
+    """Builds and repetitions are those of the first line; the directory is the notebook's."""
+    run(shell, "%%profile_threads --builds ft --repeat 7\nprint(1)")
+    [call] = recorder.calls
+    assert (call["builds"], call["repeat"], call["cwd"]) == (("ft",), 7, Path.cwd())
+    assert call["code"] == "\nprint(1)\n"
+
+
+def test_the_result_is_kept_under_a_name(shell: InteractiveShell) -> None:
+    """The option -o puts the comparison into a variable."""
+    run(shell, "%%profile_threads -o result\nprint(1)")
+    assert isinstance(shell.user_ns["result"], Comparison)
+
+
+def test_a_line_returns_what_it_shows_once(shell: InteractiveShell) -> None:
+    """A line returns the comparison, and it is not shown a second time as the cell's value."""
+    result, captured = run(shell, "%profile_threads print(1)")
+    assert isinstance(result.result, Comparison)
+    assert len(bundles(captured)) == 2
+
+
+def test_a_result_is_shown_again_where_it_is_asked_for(shell: InteractiveShell) -> None:
+    """In a later cell, a comparison shows itself as timelines."""
+    run(shell, "%%profile_threads -o result\nprint(1)")
+    _, captured = run(shell, "result")
+    assert len(bundles(captured)) == 2
+
+
+def test_a_statement_is_not_expanded(shell: InteractiveShell, recorder: Recorder) -> None:
+    """Braces and dollars in a statement are Python's, not the shell's."""
+    run(shell, "x = 1")
+    run(shell, "%profile_threads print({'a': 1}, '$x')")
+    assert recorder.calls[-1]["code"] == "print({'a': 1}, '$x')\n"
+
+
+def test_a_program_that_raises_fails_the_cell(
+    shell: InteractiveShell, recorder: Recorder
+) -> None:
+    """The results are shown, then the cell fails with the program's traceback, shown once."""
+    recorder.failure = {
+        "error": "ValueError: no",
+        "traceback": TRACEBACK,
+        "stderr": f"careful\n{TRACEBACK}",
+        "status": 1,
+    }
+    result, captured = run(shell, "%%profile_threads -o result\nraise ValueError('no')")
+    assert not result.success
+    assert len(bundles(captured)) == 2
+    assert captured.stderr == "careful\n"
+    assert captured.stdout.count("ValueError: no\n") == 1
+    assert "gilscope" not in captured.stdout
+    assert shell.user_ns["result"].failed
+
+
+def test_a_program_that_was_killed_fails_the_cell(
+    shell: InteractiveShell, recorder: Recorder
+) -> None:
+    """Without a traceback, one line says how the program ended."""
+    recorder.failure = {"error": "ended by SIGSEGV", "status": -11}
+    result, captured = run(shell, "%%profile_threads\nprint(1)")
+    assert not result.success
+    last = captured.stdout.strip().splitlines()[-1]
+    assert last == "profile_threads: the program failed (gil and ft): ended by SIGSEGV"
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("%%profile_threads --bogus\n1", "unrecognized arguments: --bogus; usage: %%prof"),
+        ("%%profile_threads x = 1\ny = 2", "there are only options"),
+        ("%profile_threads", "there is no code to run"),
+        ("%%profile_threads\n\n", "there is no code to run"),
+        ("%%profile_threads\nprint(known)", "the code uses known of this notebook"),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_runs(
+    shell: InteractiveShell, recorder: Recorder, cell: str, words: str
+) -> None:
+    """A mistake in the cell is a line without a traceback, and the cell fails."""
+    shell.user_ns["known"] = 1
+    result, captured = run(shell, cell)
+    assert not result.success
+    assert words in captured.stdout
+    assert "Traceback" not in captured.stdout
+    assert len(captured.stdout.strip().splitlines()) == 1
+    assert recorder.calls == []
+
+
+def test_help_is_no_failure(shell: InteractiveShell) -> None:
+    """Asking for help shows it and runs nothing."""
+    result, captured = run(shell, "%profile_threads -h")
+    assert result.success
+    assert "--repeat N" in captured.stdout
+
+
+def test_a_terminal_gets_the_table(shell: InteractiveShell) -> None:
+    """Where there is no page, the summary is shown as text."""
+    shell.kernel = None
+    _, captured = run(shell, "%%profile_threads\nprint(1)")
+    [output] = captured.outputs
+    assert set(output.data) == {"text/plain"}
+    assert "speed-up" in output.data["text/plain"]

@@ -1,0 +1,129 @@
+"""How runs are ordered, judged and chosen; the worker's process is replaced."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gilscope.errors import TargetError
+from gilscope.run import process, runner
+from gilscope.run.interpreters import Interpreter
+from gilscope.run.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+GIL = Interpreter("gil", Path("/py"), "3.13.5", "test")
+FT = Interpreter("ft", Path("/pyt"), "3.13.5", "test")
+CODE = Target("code", "pass")
+
+type Worker = Callable[[dict[str, Any], str], tuple[int, dict[str, Any] | None]]
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
+    """Build and probe state of each job, done by a worker that always succeeds."""
+    done: list[tuple[str, bool]] = []
+    use(monkeypatch, lambda _job, _: (0, {"wall_ns": 1000 + len(done)}), done)
+    return done
+
+
+def use(
+    monkeypatch: pytest.MonkeyPatch, worker: Worker, done: list[tuple[str, bool]] | None = None
+) -> None:
+    """Let ``worker`` take the place of the worker's process."""
+
+    def run(command: Sequence[Any], **_: Any) -> process.Ended:
+        interpreter, _, _, job_path, result_path = command
+        job = json.loads(job_path.read_text())
+        if done is not None:
+            done.append((str(interpreter), job["trace"] is not None))
+        if job["trace"]:
+            Path(job["trace"]).write_bytes(b"trace")
+        status, result = worker(job, str(interpreter))
+        if result is not None:
+            result_path.write_text(json.dumps(result))
+        return process.Ended(status, "out", "err")
+
+    monkeypatch.setattr(process, "run", run)
+
+
+def test_the_arms_take_turns(tmp_path: Path, jobs: list[tuple[str, bool]]) -> None:
+    """One run each with the probe on, then off and on by turns."""
+    runner.run_arms(CODE, [GIL, FT], tmp_path, runner.Options(repeat=2))
+    probed = [True, False, True, False, True]
+    assert jobs == [(path, state) for state in probed for path in ("/py", "/pyt")]
+
+
+@pytest.mark.usefixtures("jobs")
+def test_the_first_run_does_not_count(tmp_path: Path) -> None:
+    """It warms up."""
+    [arm] = runner.run_arms(CODE, [GIL], tmp_path, runner.Options(repeat=2))
+    assert [a.wall_ns for a in arm.counted(probed=False)] == [1002, 1004]
+    assert [a.wall_ns for a in arm.counted(probed=True)] == [1003, 1005]
+
+
+def test_the_median_recording_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the fastest nor the slowest stands for the others."""
+    walls = iter([1, 0, 30, 0, 10, 0, 20])
+    use(monkeypatch, lambda _job, _: (0, {"wall_ns": next(walls)}))
+    [arm] = runner.run_arms(CODE, [GIL], tmp_path, runner.Options(repeat=3))
+    assert arm.representative().wall_ns == 20
+
+
+def test_an_arm_that_fails_is_not_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one goes on, and the failed run is the one that is shown."""
+    use(monkeypatch, lambda _job, path: (int(path == "/py"), {"wall_ns": 5, "error": None}))
+    gil, ft = runner.run_arms(CODE, [GIL, FT], tmp_path, runner.Options(repeat=1))
+    assert (len(gil.attempts), len(ft.attempts)) == (1, 3)
+    assert gil.failure is gil.representative()
+    assert gil.representative().error == "exit status 1"
+    assert ft.failure is None
+
+
+@pytest.mark.parametrize(
+    ("status", "result", "error"),
+    [
+        (0, {"wall_ns": 1}, None),
+        (-11, None, "ended by SIGSEGV"),
+        (-11, {"wall_ns": 1}, "ended by SIGSEGV after its end, while the interpreter shut down"),
+        (-64, None, "ended by SIGRTMAX"),
+        (1, {"wall_ns": 1, "error": "ValueError: x"}, "ValueError: x"),
+        (2, {"probe_error": "no room"}, "the probe failed: no room"),
+        (3, None, "ended by os._exit with status 3, so it was not timed"),
+        (4, {"wall_ns": 1}, "exit status 4"),
+    ],
+)
+def test_how_a_run_ended(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    result: dict[str, Any] | None,
+    error: str | None,
+) -> None:
+    """One line says it."""
+    use(monkeypatch, lambda _job, _: (status, result))
+    [arm] = runner.run_arms(CODE, [GIL], tmp_path, runner.Options(repeat=1))
+    assert arm.attempts[0].error == error
+    assert arm.attempts[0].status == status
+    assert arm.attempts[0].trace
+
+
+def test_an_interpreter_that_cannot_be_started(tmp_path: Path) -> None:
+    """It may have gone since it was found."""
+    with pytest.raises(TargetError, match="/py cannot be started"):
+        runner.run_arms(CODE, [GIL], tmp_path, runner.Options(repeat=1))
+
+
+@pytest.mark.usefixtures("jobs")
+def test_progress_counts_up(tmp_path: Path) -> None:
+    """Each line says which of how many."""
+    lines: list[str] = []
+    options = runner.Options(repeat=1, progress=lines.append)
+    runner.run_arms(CODE, [GIL, FT], tmp_path, options)
+    assert [line.split("]")[0] for line in lines] == [f"[{i}/6" for i in range(1, 7)]

@@ -1,0 +1,232 @@
+"""Verdict, tables, static picture and report as text: what they say, and that they are safe."""
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import pytest
+from gilscope.comparison import trace_summary
+from gilscope.errors import ExportError
+from gilscope.trace.reader import read
+from gilscope.view.picture import image, svg
+from gilscope.view.report import write_report
+from gilscope.view.section import Section
+from gilscope.view.tables import tables
+from gilscope.view.verdict import banners, verdict
+from gilscope.view.widget import TimelineWidget, static_html
+from gilscope.view.words import time_text
+from trace_builder import TraceBuilder
+from trace_examples import ft_trace, gil_trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gilscope.trace.model import Trace
+
+EVIL = "</script><script>alert(1)</script>"
+
+
+def run_of(trace: Trace, **changes: Any) -> dict[str, Any]:
+    """Return a run of a summary with the numbers of ``trace``."""
+    run = {
+        "build": trace.build,
+        "python": trace.python,
+        "executable": "/usr/bin/python",
+        "free_threaded": trace.free_threaded,
+        "gil_enabled_before": not trace.free_threaded,
+        "gil_enabled_after": not trace.free_threaded,
+        "gil_enabled_by": None,
+        "status": 0,
+        "error": None,
+        "wall_s": [0.4, 0.42, 0.41] if trace.build == "gil" else [0.2, 0.21, 0.2],
+        "probed_wall_s": [0.43],
+        "trace": str(trace.path),
+    }
+    return {**run, **trace_summary(trace), **changes}
+
+
+def section_of(traces: list[Trace], notices: tuple[str, ...] = (), **changes: Any) -> Section:
+    """Return a section as a comparison would make it; ``changes`` go into the last run."""
+    runs = [run_of(trace) for trace in traces]
+    runs[-1] |= changes
+    summary = {"title": "run.py", "speedup": 2.05, "notices": notices, "runs": runs}
+    return Section("run.py", [(trace.build, trace) for trace in traces], summary)
+
+
+@pytest.fixture
+def traces(tmp_path: Path) -> list[Trace]:
+    """Return a trace of each build."""
+    files = {"gil": gil_trace(), "ft": ft_trace()}
+    return [read(made.write(tmp_path / f"{name}.gilscope")) for name, made in files.items()]
+
+
+def evil_trace(tmp_path: Path) -> Trace:
+    """Return a trace in which names try to be markup."""
+    builder = TraceBuilder()
+    main = builder.thread("MainThread", main=True)
+    other = builder.thread(EVIL)
+    lock = builder.lock("object", type=EVIL, object=0x1000, address=0x100A)
+    builder.wait(main, lock, 100, 900, peer=other)
+    return read(builder.write(tmp_path / "evil.gilscope"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0"),
+        (1.236, "1.24 s"),
+        (0.412, "412 ms"),
+        (0.0999, "99.9 ms"),
+        (8.154e-6, "8.15 µs"),
+        (633e-9, "633 ns"),
+        (123.4, "123 s"),
+    ],
+)
+def test_times_have_three_digits(seconds: float, text: str) -> None:
+    """A time is shown with the unit that suits it."""
+    assert time_text(seconds) == text
+
+
+def test_the_verdict_says_how_much_faster_it_is(traces: list[Trace]) -> None:
+    """Median wall times, their spread and the speed-up are in the strip."""
+    html = verdict(section_of(traces))
+    assert "410 ms" in html
+    assert "median of 3 runs, 400 ms to 420 ms, probe off" in html
+    assert "2.05×" in html
+    assert "faster without the GIL" in html
+
+
+def test_the_legend_names_each_state_once(traces: list[Trace]) -> None:
+    """One legend serves both timelines."""
+    assert verdict(section_of(traces)).count("waiting for the GIL</span>") == 1
+
+
+def test_a_gil_that_was_turned_on_raises_the_alarm(traces: list[Trace]) -> None:
+    """A free-threaded run with the GIL on is called invalid, with the module's name."""
+    section = section_of(traces, gil_enabled_after=True, gil_enabled_by="old_ext")
+    level, text = next(banners(section))
+    assert level == "alarm"
+    assert "old_ext" in text
+
+
+def test_the_alarm_is_raised_once(traces: list[Trace]) -> None:
+    """What the comparison has noticed already is not said a second time."""
+    notice = "free-threaded build: the GIL was turned on by the import of old_ext"
+    section = section_of(traces, (notice,), gil_enabled_after=True)
+    assert [text for _, text in banners(section) if "turned on" in text] == [notice]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"dropped_events": 1234}, "1,234 events found no room"),
+        ({"ended_early": True}, "ended early"),
+        ({"problems": ["two chunks are damaged"]}, "two chunks are damaged"),
+        ({"error": "ended by SIGSEGV"}, "the program failed: ended by SIGSEGV"),
+        ({"not_measured": [{"class": "spin", "reason": "too short"}]}, "spin (too short)"),
+    ],
+)
+def test_a_banner_says_what_is_doubtful(
+    traces: list[Trace], change: dict[str, Any], words: str
+) -> None:
+    """Whatever makes the numbers doubtful is said above them."""
+    texts = [text for _, text in banners(section_of(traces, **change))]
+    assert any(words in text for text in texts)
+
+
+def test_tables_show_threads_and_contended_locks(traces: list[Trace]) -> None:
+    """Threads of both builds and the lock that threads contended for are in the tables."""
+    html = tables(section_of(traces).summary)
+    for name in ("MainThread", "pool", "Arbeiter ü", "dict at 0x7f0000002000"):
+        assert name in html
+
+
+def test_a_run_without_a_trace_is_shown_as_such(traces: list[Trace]) -> None:
+    """A missing trace leaves a sentence, not a hole."""
+    section = section_of(traces, gil=None, threads=[], locks=[], blocked=[], wall_s=[])
+    shown = Section(section.title, section.traces[:1], section.summary)
+    assert "There is no trace of this run." in static_html(shown)
+
+
+def test_the_picture_is_well_formed_and_names_all_threads(traces: list[Trace]) -> None:
+    """The static picture is valid XML with a label a lane and a title a build."""
+    root = ElementTree.fromstring(svg([(trace.build, trace) for trace in traces]))  # noqa: S314
+    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    for name in ("MainThread", "worker", "pool", 'worker "1"', "Arbeiter ü"):
+        assert name in texts
+    assert any("Free-threaded build" in (text or "") for text in texts)
+
+
+def test_the_picture_holds_valid_images(traces: list[Trace]) -> None:
+    """Each lane is a PNG with as many pixels as its header says."""
+    found = re.findall(r"data:image/png;base64,([^\"]+)", svg([("gil", traces[0])]))
+    assert len(found) == len(traces[0].threads)
+    data = base64.b64decode(found[0])
+    width, height = (int.from_bytes(data[at : at + 4]) for at in (16, 20))
+    start = data.index(b"IDAT")
+    length = int.from_bytes(data[start - 4 : start])
+    pixels = zlib.decompress(data[start + 4 : start + 4 + length])
+    assert len(pixels) == height * (width + 1)
+
+
+def test_names_cannot_become_markup(tmp_path: Path) -> None:
+    """Names of threads and types from a program are text wherever they appear."""
+    trace = evil_trace(tmp_path)
+    section = section_of([trace])
+    assert "<script>alert" not in static_html(section)
+    ElementTree.fromstring(svg([("gil", trace)]))  # noqa: S314 - it is our own
+    write_report([section], tmp_path / "r.html", EVIL)
+    assert "<script>alert" not in (tmp_path / "r.html").read_text()
+
+
+def test_a_report_holds_all_sections_in_one_offline_file(
+    tmp_path: Path, traces: list[Trace]
+) -> None:
+    """No script, style or picture of the report comes from elsewhere; no other file is left."""
+    path = tmp_path / "out" / "report.html"
+    path.parent.mkdir()
+    write_report([section_of(traces), section_of(traces)], path)
+    html = path.read_text()
+    assert html.count("<section") == 2
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"(?!data:)", html)
+    assert [file.name for file in path.parent.iterdir()] == ["report.html"]
+
+
+def test_a_report_of_a_comparison_without_traces_says_so(tmp_path: Path) -> None:
+    """Nothing to draw is a sentence in the report."""
+    summary = {"title": "x", "speedup": None, "notices": ["no trace"], "runs": []}
+    write_report([Section("x", [], summary)], tmp_path / "r.html")
+    assert "left a trace" in (tmp_path / "r.html").read_text()
+
+
+def test_a_report_that_cannot_be_written_is_one_line(tmp_path: Path, traces: list[Trace]) -> None:
+    """A directory that is not there is an error of ours that names the path."""
+    with pytest.raises(ExportError, match=r"cannot write .*missing"):
+        write_report([section_of(traces)], tmp_path / "missing" / "r.html")
+
+
+def test_the_image_has_words_for_who_cannot_see_it(traces: list[Trace]) -> None:
+    """The alternative text names builds and durations."""
+    html = image([(trace.build, trace) for trace in traces])
+    assert "alt=\"Timelines of the threads: GIL build – CPython 3.13.5" in html
+
+
+def test_the_widget_sends_bokeh_and_the_view_when_asked(
+    traces: list[Trace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing heavy is in the widget's state; it answers the page's two questions."""
+    sent: list[tuple[dict[str, Any], list[bytes]]] = []
+    widget = TimelineWidget(section_of(traces))
+    monkeypatch.setattr(widget, "send", lambda message, buffers: sent.append((message, buffers)))
+    widget._answer(None, {"kind": "bokeh"}, [])
+    widget._answer(None, {"kind": "view"}, [])
+    (bokeh, [script]), (view, [item]) = sent
+    assert bokeh == {"kind": "bokeh"}
+    assert len(script) > 100_000
+    assert view["replaces"] == widget.static_class
+    assert b"timeline-ft" in item
+    assert len(str(widget.get_state())) < 20_000

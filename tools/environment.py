@@ -21,9 +21,21 @@ import interpreters
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ("native_logging", "parallel_eval")
 STAMP = "gilscope-environment.json"
+WORTH_A_LINE = 5  # seconds
 SOURCES = ("CMakeLists.txt", "pyproject.toml", "README.md", "LICENSE", "native_probe", "profiler")
 # What runs the tests of the target side; the rest of the tools lives in .venv only.
 TARGET_GROUPS = {"test": ("target-test",)}
+
+
+BUNDLED_PIP = """
+import ensurepip._bundled, glob, os
+assert glob.glob(os.path.join(ensurepip._bundled.__path__[0], "pip-*.whl"))
+"""
+DEPENDENCIES = """
+import json, tomllib
+with open("pyproject.toml", "rb") as file:
+    print(json.dumps(tomllib.load(file)["project"]["dependencies"]))
+"""
 
 
 class SetupError(Exception):
@@ -52,7 +64,7 @@ def run(step: str, *command: str | Path) -> None:
         print(done.stdout[-6000:], file=sys.stderr)
         raise SetupError(f"{step}: failed (the output above says why)")
     seconds = time.monotonic() - begin
-    if seconds > 5:
+    if seconds > WORTH_A_LINE:
         say(f"{step}: done in {seconds:.0f} s")
 
 
@@ -116,10 +128,8 @@ class Environment:
     def install_groups(self, groups: tuple[str, ...]) -> None:
         """Install the dependency groups of pyproject.toml."""
         for group in groups:
-            self.once(
-                f"group {group}", digest("pyproject.toml"), f"tools to {group}",
-                "install", "--group", group,
-            )  # fmt: skip
+            state = digest("pyproject.toml")
+            self.once(f"group {group}", state, f"tools to {group}", "install", "--group", group)
 
     def install_projects(self) -> None:
         """Build and install gilscope and the examples."""
@@ -132,36 +142,32 @@ class Environment:
 
 def bootstrap_pip(python: Path) -> None:
     """Bring pip into an environment that has none."""
-    if subprocess.run(
-        [str(python), "-c", "import ensurepip._bundled, glob, os; "
-         "assert glob.glob(os.path.join(ensurepip._bundled.__path__[0], 'pip-*.whl'))"],
-        capture_output=True, check=False,
-    ).returncode == 0:  # fmt: skip
+    if succeeds(python, "-c", BUNDLED_PIP):
         run("installing pip", python, "-m", "ensurepip")
         return
-    # Debian takes the bundled wheel out of its source; the machine's own pip, or one that the
-    # machine's Python brings along, installs it then.
+    # Some distributions take the bundled wheel out of their source; the machine's own pip, or one
+    # that the machine's Python brings along, installs it then.
     for helper in (Path(sys.executable), own_helper()):
-        if helper and subprocess.run(
-            [str(helper), "-m", "pip", "--version"], capture_output=True, check=False
-        ).returncode == 0:
-            run(
-                "installing pip", helper, "-m", "pip", "--disable-pip-version-check",
-                "--python", python, "install", "-q", "pip>=25.1",
-            )  # fmt: skip
+        if helper and succeeds(helper, "-m", "pip", "--version"):
+            pip = (helper, "-m", "pip", "--disable-pip-version-check", "--python", python)
+            run("installing pip", *pip, "install", "-q", "pip>=25.1")
             return
     raise SetupError(
         f"no pip to begin with: install pip for {sys.executable} (Debian: python3-pip)"
     )
 
 
+def succeeds(*command: str | Path) -> bool:
+    """Run a command quietly and return whether it ended well."""
+    words = [str(word) for word in command]
+    return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
 def own_helper() -> Path | None:
     """Make an environment of the machine's Python that has a pip, in the cache."""
     directory = interpreters.cache_root() / "pip"
-    made = subprocess.run(
-        [sys.executable, "-m", "venv", "--clear", str(directory)], capture_output=True, check=False
-    )
-    return directory / "bin" / "python" if made.returncode == 0 else None
+    made = succeeds(sys.executable, "-m", "venv", "--clear", directory)
+    return directory / "bin" / "python" if made else None
 
 
 def prepare(purposes: list[str]) -> None:
@@ -170,10 +176,9 @@ def prepare(purposes: list[str]) -> None:
     stock = Environment(ROOT / ".venv", pair.stock)
     stock.create()
     stock.install_groups(("build", *(p for p in purposes if p != "demo")))
-    stock.once(
-        "dependencies", digest("pyproject.toml"), "what gilscope needs", "install",
-        *json.loads(dependencies(stock.python)),
-    )  # fmt: skip
+    needed = json.loads(dependencies(stock.python))
+    state = digest("pyproject.toml")
+    stock.once("dependencies", state, "what gilscope needs", "install", *needed)
     stock.install_projects()
     free_threaded = Environment(ROOT / ".venv-ft", pair.free_threaded)
     free_threaded.create()
@@ -184,9 +189,8 @@ def prepare(purposes: list[str]) -> None:
 
 def dependencies(python: Path) -> str:
     """Read gilscope's dependencies, as JSON, with an interpreter that can read TOML."""
-    code = "import json, tomllib; print(json.dumps(tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))"
     return subprocess.run(
-        [str(python), "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+        [str(python), "-c", DEPENDENCIES], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
 
 

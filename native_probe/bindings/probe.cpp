@@ -116,7 +116,7 @@ void test_once(Probe& p) {
 }
 
 void define_not_measured(Session& session, const SelfTestResult& result) {
-  static const std::string kPrefix = "not measured: ";
+  static constexpr std::string_view kPrefix = "not measured: ";
   auto define = [&session](const std::string& name, const std::string& reason) {
     const std::uint32_t sizes[2] = {static_cast<std::uint32_t>(name.size()),
                                     static_cast<std::uint32_t>(reason.size())};

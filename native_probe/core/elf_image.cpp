@@ -119,8 +119,9 @@ void* ElfImage::pin() const {
   void* handle = dlopen(is_executable_ ? nullptr : path_.c_str(), RTLD_LAZY | RTLD_NOLOAD);
   if (handle == nullptr) return nullptr;
   const link_map* map = nullptr;
+  const bool known = dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map)) == 0;
   // Another object of that name may have taken its place.
-  if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 && map->l_addr == base_) return handle;
+  if (known && map->l_addr == base_) return handle;
   dlclose(handle);
   return nullptr;
 }

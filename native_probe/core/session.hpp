@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -80,7 +81,7 @@ class Session {
   void seal_events(ThreadLog& log);
   std::string_view reason_to_end(std::string_view asked) const;
 
-  static constexpr std::size_t kSlotsChunk = 16 * 1024;
+  static constexpr std::size_t kSlotsChunk = std::size_t{16} * 1024;
   static constexpr std::uint32_t kSlotsPerChunk =
       (kSlotsChunk - sizeof(format::ChunkHeader)) / sizeof(format::ThreadSlot);
   static constexpr std::uint32_t kMaxSlotChunks = 4096;

@@ -212,7 +212,7 @@ bool TraceFile::write_json(format::ChunkKind kind, std::string_view json) {
   return true;
 }
 
-void TraceFile::seal_definitions() {
+void TraceFile::seal_definitions() const {
   // All of them, also those that were replaced.
   for_each_chunk([](ChunkHeader& chunk) {
     if (chunk.kind != static_cast<std::uint16_t>(format::ChunkKind::definitions)) return;

@@ -73,11 +73,11 @@ class TraceFile {
 
  private:
   char* reserve_definition(std::size_t length);
-  void seal_definitions();
+  void seal_definitions() const;
   bool reserve_on_disk(std::uint64_t begin, std::uint64_t end) const;
   static std::size_t kept_from(format::ChunkKind kind);
 
-  static constexpr std::size_t kDefinitionsChunk = 64 * 1024;
+  static constexpr std::size_t kDefinitionsChunk = std::size_t{64} * 1024;
   int fd_ = -1;
   char* base_ = nullptr;
   std::uint64_t max_bytes_;

@@ -72,8 +72,9 @@ class WaitTable {
   Entry* find(const void* semaphore) {
     for (std::uint32_t i = 0; i < kProbes; ++i) {
       Entry& entry = at(semaphore, i);
-      if (holds(entry, semaphore) && entry.waiter.load(std::memory_order_relaxed) == 0)
+      if (holds(entry, semaphore) && entry.waiter.load(std::memory_order_relaxed) == 0) {
         return &entry;
+      }
     }
     return nullptr;
   }

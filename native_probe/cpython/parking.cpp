@@ -33,7 +33,7 @@ __attribute__((no_sanitize("address"))) bool called_from(const CodeRange& functi
                                                          const void* begin, std::uintptr_t end) {
   if (!function.known()) return false;
   const auto* last = reinterpret_cast<const void* const*>(end);
-  for (auto* word = static_cast<const void* const*>(begin); word < last; ++word) {
+  for (const auto* word = static_cast<const void* const*>(begin); word < last; ++word) {
     if (function.contains(*word)) return true;
   }
   return false;

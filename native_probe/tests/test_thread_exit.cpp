@@ -1,4 +1,5 @@
 // The end of threads: their records, their slots and their logs in the pool.
+#include <limits.h>
 #include <pthread.h>
 
 #include <atomic>
@@ -70,13 +71,20 @@ TEST("a thread that outlives its session does not appear in the next one unless 
   CHECK_EQUAL(read_trace(directory / "second").records().size(), 0u);
 }
 
-// Destructors of thread-specific data that record in every round, the last one included.
+// The thread sanitizer takes its own leave in the last round; no code of its may run after that.
+#if defined(__SANITIZE_THREAD__)
+constexpr std::uintptr_t kRounds = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
+#else
+constexpr std::uintptr_t kRounds = PTHREAD_DESTRUCTOR_ITERATIONS;
+#endif
+
+// Destructors of thread-specific data that record in every round.
 pthread_key_t late_key;
 std::atomic<int> late_records{0};
 void record_late(void* round) {
   if (emit(2)) ++late_records;
   const auto next = reinterpret_cast<std::uintptr_t>(round) + 1;
-  pthread_setspecific(late_key, reinterpret_cast<void*>(next));
+  if (next <= kRounds) pthread_setspecific(late_key, reinterpret_cast<void*>(next));
 }
 
 TEST("what other destructors of an ending thread do is recorded while there is a log") {
@@ -99,7 +107,10 @@ TEST("destructors that record to the very end do not use up the pool") {
   Session* session = started_session(directory / "t");
   CHECK_EQUAL(pthread_key_create(&late_key, record_late), 0);
   for (int i = 0; i < 50; ++i) {
-    std::thread([] { pthread_setspecific(late_key, reinterpret_cast<void*>(1)); }).join();
+    std::thread([] {
+      pthread_setspecific(late_key, reinterpret_cast<void*>(1));
+      emit(1);
+    }).join();
   }
   CHECK(logs_in_pool() <= 2);
   stop_session(session);

@@ -74,8 +74,7 @@ def self_test() -> dict[str, str]:
     Raises:
         ProbeError: The probe runs, or cannot run in this interpreter.
     """
-    result: dict[str, str] = _call(_native().self_test)
-    return result
+    return _call(_native().self_test)
 
 
 def hooks() -> list[tuple[str, str, int]]:
@@ -86,8 +85,7 @@ def hooks() -> list[tuple[str, str, int]]:
     Raises:
         ProbeError: The probe cannot run in this interpreter.
     """
-    result: list[tuple[str, str, int]] = _call(_native().hooks)
-    return result
+    return _call(_native().hooks)
 
 
 def _native() -> ModuleType:
@@ -125,7 +123,7 @@ def _metadata() -> dict[str, object]:
 
 def _is_dummy(thread: threading.Thread) -> bool:
     """Return whether threading only noticed this thread and did not start it."""
-    return isinstance(thread, threading._DummyThread)  # type: ignore[attr-defined]  # noqa: SLF001
+    return isinstance(thread, threading._DummyThread)  # noqa: SLF001 - it has no public name
 
 
 def _known_threads() -> list[tuple[int, int, bool, str]]:
@@ -147,8 +145,7 @@ def _stop(reason: str) -> dict[str, int]:
     names = {tid: name for tid, _, _, name in _known_threads() if name}
     _names.remove()
     atexit.unregister(_stop_at_exit)
-    report: dict[str, int] = _call(native.stop, names, reason)
-    return report
+    return _call(native.stop, names, reason)
 
 
 def _stop_at_exit() -> None:

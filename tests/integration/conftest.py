@@ -178,11 +178,25 @@ def interpreter(
     return interpreter_of(request.param)
 
 
+@pytest.fixture(scope="session")
+def recordings() -> dict[tuple[str, ...], Recorded]:
+    """What has been recorded so far."""
+    return {}
+
+
 @pytest.fixture
-def record(interpreter: Interpreter, tmp_path: Path) -> Callable[..., Recorded]:
-    """Run ``record(program, scenario)``, with a trace in the test's own directory."""
+def record(
+    interpreter: Interpreter,
+    recordings: dict[tuple[str, ...], Recorded],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., Recorded]:
+    """Run ``record(program, scenario)`` in a directory of its own, once for all tests."""
 
     def run(program: str, scenario: str, **extra: str) -> Recorded:
-        return interpreter.run(program, scenario, tmp_path / "trace.gilscope", **extra)
+        key = (interpreter.build, program, scenario, *(f"{k}={extra[k]}" for k in sorted(extra)))
+        if key not in recordings:
+            path = tmp_path_factory.mktemp(scenario) / "trace.gilscope"
+            recordings[key] = interpreter.run(program, scenario, path, **extra)
+        return recordings[key]
 
     return run

@@ -68,7 +68,7 @@ def test_trace_of_a_crash_has_all_until_then(interpreter: Interpreter, crashed: 
 def test_trace_of_a_crash_shows_who_waits(crashed: Recorded) -> None:
     """A thread that waited for a lock when the program was killed waits to the end."""
     (thread,) = [t for t in crashed.trace.threads if t.name == "waits for ever"]
-    (wait,) = [row for row in crashed.rows(Event.LOCK_WAIT) if row.thread == thread.index]
+    *_, wait = [row for row in crashed.rows(Event.LOCK_WAIT) if row.thread == thread.index]
     assert wait.open
     assert crashed.trace.locks[wait.what].kind == "lock"
 

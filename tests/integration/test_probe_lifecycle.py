@@ -16,11 +16,10 @@ if TYPE_CHECKING:
     type Record = Callable[..., Recorded]
 
 
-@pytest.fixture(scope="module")
-def restored(interpreter: Interpreter, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+@pytest.fixture
+def restored(record: Record) -> Recorded:
     """The words and pages that the probe changes, looked at before, during and after."""
-    path = tmp_path_factory.mktemp("restored") / "trace.gilscope"
-    return interpreter.run("lifecycle.py", "restored", path)
+    return record("lifecycle.py", "restored")
 
 
 def test_stop_restores_every_word(restored: Recorded) -> None:

@@ -27,10 +27,16 @@ KINDS = {
 }
 
 
-def staged_wait(recorded: Recorded) -> Row:
-    """The longest wait for a lock of the thread that was made to wait."""
+def waits_since(recorded: Recorded) -> list[Row]:
+    """Waits for a lock of the thread that was made to wait, since it said that it would."""
+    since = recorded.facts["since"] - recorded.trace.start_monotonic_ns
     rows = recorded.rows(Event.LOCK_WAIT, recorded.facts["waiter"])
-    return max(rows, key=lambda row: row.end - row.start)
+    return [row for row in rows if row.end > since]
+
+
+def staged_wait(recorded: Recorded) -> Row:
+    """The wait that was staged."""
+    return waits_since(recorded)[0]
 
 
 def ended_by(recorded: Recorded, wait: Row) -> None:
@@ -103,11 +109,8 @@ def test_wait_that_a_signal_interrupts(record: Record) -> None:
     """A signal cuts a wait in two: one that it interrupted, and one that ended as it should."""
     recorded = record("locks.py", "interrupted")
     lock = recorded.facts["object"]
-    waits = [
-        row
-        for row in recorded.rows(Event.LOCK_WAIT, recorded.facts["waiter"])
-        if recorded.trace.locks[row.what].object_address == lock
-    ]
+    locks = recorded.trace.locks
+    waits = [row for row in waits_since(recorded) if locks[row.what].object_address == lock]
     first, *_, last = waits
     assert first.flags & LockWaitFlag.INTERRUPTED
     assert first.peer == 0

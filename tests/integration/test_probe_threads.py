@@ -10,16 +10,15 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Interpreter, Recorded
+    from conftest import Recorded
 
     type Record = Callable[..., Recorded]
 
 
-@pytest.fixture(scope="module")
-def natures(interpreter: Interpreter, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    """Threads of all natures, recorded once."""
-    path = tmp_path_factory.mktemp("natures") / "trace.gilscope"
-    return interpreter.run("threads.py", "natures", path)
+@pytest.fixture
+def natures(record: Record) -> Recorded:
+    """Threads of all natures."""
+    return record("threads.py", "natures")
 
 
 @pytest.mark.parametrize("scenario", ["at_once", "one_after_another"])
@@ -108,7 +107,19 @@ def test_start_and_stop_in_a_storm_of_threads(record: Record) -> None:
     assert recorded.trace.problems == ()
 
 
-def test_names_that_are_hard(record: Record) -> None:
+def test_names_may_be_odd(record: Record) -> None:
+    """A name is kept, whatever is in it and however long it is."""
+    recorded = record("threads.py", "names_that_are_odd")
+    names = [recorded.thread(tid).name for tid in recorded.facts["tids"]]
+    assert names == recorded.facts["names"]
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    ["names_that_are_no_text", "names_that_come_late", "names_that_were_there_before"],
+)
+def test_names_that_cannot_be_recorded_do_no_harm(record: Record, scenario: str) -> None:
     """Whatever a thread is called, it runs, and is in the trace."""
-    recorded = record("threads.py", "names_that_are_hard")
-    assert [recorded.thread(tid).tid for tid in recorded.facts["tids"]] == recorded.facts["tids"]
+    recorded = record("threads.py", scenario)
+    tids = recorded.facts["tids"]
+    assert [recorded.thread(tid).tid for tid in tids] == tids

@@ -151,12 +151,15 @@ def footprint() -> dict[str, int]:
 
 @scenario
 def cycles(trace: str) -> dict[str, object]:
-    """2,000 sessions, one after another."""
+    """2,000 sessions, one after another, in memory where there is a place for that."""
+    memory = Path("/dev/shm")  # noqa: S108 - as fast as it gets, and removed right after
+    path = memory / f"gilscope-{os.getpid()}" if memory.is_dir() else Path(trace)
     for cycle in range(CYCLES):
         if cycle == WARM:
             before = footprint()
-        probe.start(trace, max_bytes=8 << 20)
+        probe.start(path, max_bytes=8 << 20)
         probe.stop()
+    path.unlink()
     return {"before": before, "after": footprint()}
 
 

@@ -20,16 +20,16 @@ def staged(
     trace: str, wait: Callable[[], object], end: Callable[[], object], lock: object = None
 ) -> dict[str, object]:
     """Record how the thread "waiter" sleeps in ``wait`` until the main thread calls ``end``."""
-    entered = threading.Event()
+    since: list[int] = []
 
     def run() -> None:
-        entered.set()
+        since.append(time.monotonic_ns())
         wait()
 
     waiter = threading.Thread(target=run, name="waiter")
     probe.start(trace)
     waiter.start()
-    entered.wait()
+    until(since)
     stage.asleep(waiter.native_id)
     address = end()
     waiter.join()
@@ -37,9 +37,16 @@ def staged(
     return {
         "waiter": waiter.native_id,
         "ender": threading.get_native_id(),
+        "since": since[0],
         "object": id(lock) if lock is not None else 0,
         "address": address if isinstance(address, int) else 0,
     }
+
+
+def until(flag: list[int]) -> None:
+    """Wait, without a lock, until another thread has put something into the list."""
+    while not flag:
+        time.sleep(0.001)
 
 
 @scenario
@@ -143,25 +150,32 @@ def timed_out(trace: str) -> dict[str, object]:
     """A threading.Lock that the waiter gives up on."""
     lock = threading.Lock()
     lock.acquire()
-    given_up = threading.Event()
+    given_up: list[int] = []
 
     def wait() -> None:
         lock.acquire(timeout=0.2)
-        given_up.set()
+        given_up.append(1)
 
-    return staged(trace, wait, given_up.wait, lock)
+    return staged(trace, wait, lambda: until(given_up), lock)
 
 
 @scenario
 def join(trace: str) -> dict[str, object]:
     """The main thread waits until another one has ended."""
     main_tid = threading.get_native_id()
-    thread = threading.Thread(target=lambda: stage.asleep(main_tid), name="ends")
+    since: list[int] = []
+
+    def run() -> None:
+        until(since)
+        stage.asleep(main_tid)
+
+    thread = threading.Thread(target=run, name="ends")
     probe.start(trace)
     thread.start()
+    since.append(time.monotonic_ns())
     thread.join()
     probe.stop()
-    return {"waiter": main_tid, "ender": thread.native_id}
+    return {"waiter": main_tid, "ender": thread.native_id, "since": since[0]}
 
 
 @scenario
@@ -170,23 +184,27 @@ def interrupted(trace: str) -> dict[str, object]:
     main_tid = threading.get_native_id()
     lock = threading.Lock()
     lock.acquire()
-    handled = threading.Event()
-    signal.signal(signal.SIGUSR1, lambda *_: handled.set())
+    since: list[int] = []
+    handled: list[int] = []
+    signal.signal(signal.SIGUSR1, lambda *_: handled.append(1))
 
     def release() -> None:
+        until(since)
         stage.asleep(main_tid)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
-        handled.wait()
+        until(handled)
         stage.asleep(main_tid)
         lock.release()
 
     thread = threading.Thread(target=release, name="releases")
     probe.start(trace)
     thread.start()
+    since.append(time.monotonic_ns())
     lock.acquire()
     thread.join()
     probe.stop()
-    return {"waiter": main_tid, "ender": thread.native_id, "object": id(lock)}
+    ender = thread.native_id
+    return {"waiter": main_tid, "ender": ender, "since": since[0], "object": id(lock)}
 
 
 @scenario
@@ -194,8 +212,11 @@ def object_lock(trace: str) -> dict[str, object]:
     """The own lock of a dict, held by native code."""
     shared = {i: i for i in range(10)}
 
+    since: list[int] = []
+
     def wait() -> None:
         stage.await_hold()
+        since.append(time.monotonic_ns())
         shared.copy()
 
     waiter = threading.Thread(target=wait, name="waiter")
@@ -207,8 +228,8 @@ def object_lock(trace: str) -> dict[str, object]:
     return {
         "waiter": waiter.native_id,
         "ender": threading.get_native_id(),
+        "since": since[0],
         "object": id(shared),
-        "address": 0,
     }
 
 
@@ -235,12 +256,12 @@ def stopped_world(trace: str) -> dict[str, object]:
     """Threads that share nothing are stopped again and again so that their frames can be read."""
     done: list[int] = []
 
-    def work() -> None:
-        x = 0
+    def work(done: list[int]) -> None:
+        x = 0  # a variable of a closure has a lock
         while not done:
             x += 1
 
-    threads = [threading.Thread(target=work, name=f"stopped-{i}") for i in range(3)]
+    threads = [threading.Thread(target=work, args=(done,), name=f"stopped-{i}") for i in range(3)]
     probe.start(trace)
     for thread in threads:
         thread.start()

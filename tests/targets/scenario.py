@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import sys
@@ -12,6 +13,9 @@ from typing import Any
 
 type Scenario = Callable[[str], Any]
 """Takes the path of the trace to write; returns what the test has to know, ready for JSON."""
+
+PATIENCE_S = 50
+"""What takes longer than this hangs, and ends with all its stacks shown."""
 
 SCENARIOS: dict[str, Scenario] = {}
 
@@ -25,6 +29,7 @@ def scenario(function: Scenario) -> Scenario:
 def main() -> None:
     """Run the scenario that the command line names."""
     name, trace = sys.argv[1:3]
+    faulthandler.dump_traceback_later(PATIENCE_S, exit=True)
     try:
         facts = SCENARIOS[name](trace)
     except TimeoutError:

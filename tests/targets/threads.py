@@ -6,7 +6,7 @@ import threading
 
 import stage
 from gilscope import probe
-from scenario import main, scenario
+from scenario import main, scenario, start_all
 
 MANY = 2000
 
@@ -139,32 +139,72 @@ def storm(trace: str) -> dict[str, object]:
     return report
 
 
-@scenario
-def names_that_are_hard(trace: str) -> dict[str, object]:
-    """Names that are no text, or that a class computes only once its thread runs."""
+class Late(threading.Thread):
+    """A thread that has no name before it runs."""
 
-    class Late(threading.Thread):
-        @property
-        def name(self) -> str:
-            return self.late
+    late: str
 
-        @name.setter
-        def name(self, value: str) -> None:
-            pass
+    @property
+    def name(self) -> str:
+        """The name, if there is one."""
+        return self.late
 
-        def run(self) -> None:
-            self.late = "late"
+    @name.setter
+    def name(self, value: str) -> None:
+        """Ignore the name that every thread is given."""
 
-    names = ["\udc80 half a pair", "", "x" * 5000, "tab\tand\nnewline", "\N{SNAKE}", "nul\0nul"]
-    threads = [threading.Thread(target=stage.pairs, args=(1,), name=name) for name in names]
-    threads.append(Late(target=stage.pairs, args=(1,)))
+    def run(self) -> None:
+        """Take a name."""
+        self.late = "late"
+        stage.pairs(1)
+
+
+class Numbered(Late):
+    """A thread whose name is no text."""
+
+    late = 7  # type: ignore[assignment]
+
+
+def named(trace: str, threads: list[threading.Thread]) -> dict[str, object]:
+    """Record how the threads run."""
     probe.start(trace)
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    start_all(threads)
     probe.stop()
     return {"tids": [thread.native_id for thread in threads]}
+
+
+@scenario
+def names_that_are_odd(trace: str) -> dict[str, object]:
+    """Names that are text, but of a kind that few think of."""
+    names = ["x" * 5000, "tab\tand\nnewline", "\N{SNAKE}", "nul\0nul"]
+    threads = [threading.Thread(target=stage.pairs, args=(1,), name=name) for name in names]
+    return {**named(trace, threads), "names": names}
+
+
+@scenario
+def names_that_are_no_text(trace: str) -> dict[str, object]:
+    """Names that cannot be encoded, or are no strings."""
+    half = threading.Thread(target=stage.pairs, args=(1,), name="half \udc80 a pair")
+    return named(trace, [half, Numbered()])
+
+
+@scenario
+def names_that_come_late(trace: str) -> dict[str, object]:
+    """A class of threads that raises when it is asked for a name too early."""
+    return named(trace, [Late()])
+
+
+@scenario
+def names_that_were_there_before(trace: str) -> dict[str, object]:
+    """Such threads run already when the probe is started."""
+    leave = threading.Event()
+    half = threading.Thread(target=leave.wait, name="half \udc80 a pair")
+    threads = [half, Numbered()]
+    half.start()
+    facts = named(trace, threads[1:])
+    leave.set()
+    half.join()
+    return facts
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
+
 from gilscope.errors import UsageError
 from gilscope.jupyter.cell import CellError, Source, as_program, free_names
 from gilscope.jupyter.options import HelpShown, make_parser, parse
-from IPython.core.inputtransformer2 import TransformerManager
 
 transform = TransformerManager().transform_cell
 

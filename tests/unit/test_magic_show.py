@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import gilscope.comparison
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+import gilscope.comparison
 from gilscope.comparison import Comparison, Run
 from gilscope.jupyter.magic import load_ipython_extension
 from gilscope.trace.reader import read
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
 from trace_examples import ft_trace, gil_trace
 
 if TYPE_CHECKING:
@@ -151,9 +152,7 @@ def test_a_statement_is_not_expanded(shell: InteractiveShell, recorder: Recorder
     assert recorder.calls[-1]["code"] == "print({'a': 1}, '$x')\n"
 
 
-def test_a_program_that_raises_fails_the_cell(
-    shell: InteractiveShell, recorder: Recorder
-) -> None:
+def test_a_program_that_raises_fails_the_cell(shell: InteractiveShell, recorder: Recorder) -> None:
     """The results are shown, then the cell fails with the program's traceback, shown once."""
     recorder.failure = {
         "error": "ValueError: no",

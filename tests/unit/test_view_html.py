@@ -6,9 +6,10 @@ import base64
 import re
 import zlib
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
+
 from gilscope.comparison import trace_summary
 from gilscope.errors import ExportError
 from gilscope.trace.reader import read
@@ -154,7 +155,7 @@ def test_a_run_without_a_trace_is_shown_as_such(traces: list[Trace]) -> None:
 
 def test_the_picture_is_well_formed_and_names_all_threads(traces: list[Trace]) -> None:
     """The static picture is valid XML with a label a lane and a title a build."""
-    root = ElementTree.fromstring(svg([(trace.build, trace) for trace in traces]))  # noqa: S314
+    root = ET.fromstring(svg([(trace.build, trace) for trace in traces]))  # noqa: S314
     texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     for name in ("MainThread", "worker", "pool", 'worker "1"', "Arbeiter ü"):
         assert name in texts
@@ -178,7 +179,7 @@ def test_names_cannot_become_markup(tmp_path: Path) -> None:
     trace = evil_trace(tmp_path)
     section = section_of([trace])
     assert "<script>alert" not in static_html(section)
-    ElementTree.fromstring(svg([("gil", trace)]))  # noqa: S314 - it is our own
+    ET.fromstring(svg([("gil", trace)]))  # noqa: S314 - it is our own
     write_report([section], tmp_path / "r.html", EVIL)
     assert "<script>alert" not in (tmp_path / "r.html").read_text()
 
@@ -212,7 +213,7 @@ def test_a_report_that_cannot_be_written_is_one_line(tmp_path: Path, traces: lis
 def test_the_image_has_words_for_who_cannot_see_it(traces: list[Trace]) -> None:
     """The alternative text names builds and durations."""
     html = image([(trace.build, trace) for trace in traces])
-    assert "alt=\"Timelines of the threads: GIL build – CPython 3.13.5" in html
+    assert 'alt="Timelines of the threads: GIL build – CPython 3.13.5' in html
 
 
 def test_the_widget_sends_bokeh_and_the_view_when_asked(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.config import BUILDS, PYTHON_OPTIONS
@@ -157,6 +158,13 @@ def text(finding: Finding) -> str:
         *([f"  {finding.advice}"] if finding.advice else []),
         *([f"  error: {finding.error}"] if finding.error else []),
         *(f"  self-test  {name:<14} {outcome}" for name, outcome in finding.self_test.items()),
-        *(f"  hook       {name:<32} {slots} slots" for name, _, slots in finding.hooks),
+        *(f"  hook       {_hook(*hook)}" for hook in finding.hooks),
     ]
     return "\n".join(lines)
+
+
+def _hook(function: str, file: str, slots: int) -> str:
+    """Say whether calls of ``function`` from ``file`` can be hooked."""
+    # Each interpreter waits with one of several functions; the others have no slot, and need none.
+    state = "ok" if slots else "not called"
+    return f"{function:<24} {state:<11} {Path(file).name}"

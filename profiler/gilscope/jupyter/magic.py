@@ -65,16 +65,19 @@ class ThreadMagics:
         code = as_program(source, self.shell.transform_cell, self.shell.user_ns)
         printed = _Printed()
         progress = Progress(live=self._live)
-        comparison = compare_code(
-            code,
-            filename=filename,
-            title=f"Cell {self._cell_number}",
-            builds=options.builds,
-            repeat=options.repeat,
-            cwd=Path.cwd(),
-            progress=progress.step,
-            output=printed.take,
-        )
+        try:
+            comparison = compare_code(
+                code,
+                filename=filename,
+                title=f"Cell {self._cell_number}",
+                builds=options.builds,
+                repeat=options.repeat,
+                cwd=Path.cwd(),
+                progress=progress.step,
+                output=printed.take,
+            )
+        finally:
+            progress.done()
         printed.finish(comparison)
         self._show(comparison)
         return comparison

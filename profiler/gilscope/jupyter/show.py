@@ -8,12 +8,14 @@ first.
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
 from gilscope.view.section import Section
 from gilscope.view.widget import TimelineWidget, static_html
+from gilscope.view.words import time_text
 
 if TYPE_CHECKING:
     from gilscope.comparison import Comparison
@@ -47,15 +49,26 @@ def _view(widget: TimelineWidget) -> dict[str, Any]:
 
 
 class Progress:
-    """One line that says what is done now, and how much was done in the end."""
+    """One line that says what is done now, and in the end how much was done."""
 
     def __init__(self, *, live: bool) -> None:
         """Show nothing yet; nothing at all if the page cannot change what it has shown."""
         self._live = live
         self._handle: Any = None
+        self._start = perf_counter()
+        self._steps = 0
 
     def step(self, line: str) -> None:
         """Show ``line`` in place of the one before."""
+        self._steps += 1
+        self._say(line)
+
+    def done(self) -> None:
+        """Say that nothing runs any more."""
+        if self._steps:
+            self._say(f"{self._steps} runs in {time_text(perf_counter() - self._start)}")
+
+    def _say(self, line: str) -> None:
         if not self._live:
             return
         bundle = {"text/plain": line}

@@ -50,6 +50,7 @@ MAX_SEGMENTS_AS_BOXES = 3000
 
 NAME_LENGTH = 26
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
+STAY = "label.x = Math.max(end, range.start)"  # in sight, wherever a reader has zoomed to
 PEER_WORDS = {State.WAITING_GIL: "held by"}
 
 
@@ -149,7 +150,11 @@ def _add_marks(plot: Any, trace: Trace, columns: Columns, shared: Range1d) -> No
         )
         word = "ended early" if trace.ended_early else "done"
         text = f"{word} after {time_text(columns.duration / 1e3)}"
-        _say(plot, text, x=columns.duration, y=len(columns.names) / 2, x_offset=8)
+        label = _say(plot, text, x=columns.duration, y=len(columns.names) / 2, x_offset=8)
+        follow = CustomJS(
+            args={"label": label, "end": columns.duration, "range": shared}, code=STAY
+        )
+        shared.js_on_change("start", follow)
     if not len(columns.start):
         _say(plot, "no events in this trace", x=0, y=0.5, x_offset=12)
     if columns.grain:
@@ -157,17 +162,17 @@ def _add_marks(plot: Any, trace: Trace, columns: Columns, shared: Range1d) -> No
         plot.title.text += f" · short intervals are merged: details down to {grain}"
 
 
-def _say(plot: Any, text: str, **place: float) -> None:
-    plot.add_layout(
-        Label(
-            text=text,
-            text_color=palette.MUTED,
-            text_font=FONT,
-            text_font_size="12px",
-            text_baseline="middle",
-            **place,
-        )
+def _say(plot: Any, text: str, **place: float) -> Label:
+    label = Label(
+        text=text,
+        text_color=palette.MUTED,
+        text_font=FONT,
+        text_font_size="12px",
+        text_baseline="middle",
+        **place,
     )
+    plot.add_layout(label)
+    return label
 
 
 def _add_drawing(plot: Any, build: str, columns: Columns, shared: Range1d, max_boxes: int) -> None:

@@ -88,12 +88,12 @@ def _gap(gap: Mapping[str, str] | str) -> str:
 
 def _card(run: Mapping[str, Any], trace: Trace | None) -> str:
     walls = run["wall_s"]
-    build = f"{build_name(run['build'])}, CPython {run['python']}"
+    build = f"{text(build_name(run['build']))} <small>{text(run['python'])}</small>"
     return element(
         "div",
         join(
             [
-                element("div", text(build), "what"),
+                element("div", build, "what"),
                 element("div", time_text(median(walls)) if walls else "–", "number"),
                 element("div", text(_spread(walls)), "detail"),
                 element("div", text(_waiting(trace)), "detail"),

@@ -6,7 +6,7 @@ export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
 # The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
 prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
 
-.PHONY: help demo test lint format core-test clean
+.PHONY: help demo test lint format clean
 
 help:
 	@echo "make demo    compare both examples under both builds; writes out/demo/"
@@ -19,14 +19,12 @@ demo:
 	@$(prepare) demo
 	@$(PYTHON) tools/demo.py
 
-test: core-test
+test:
 	@$(prepare) test
+	@$(HOST_PYTHON) tools/core_tests.py
 	@-$(HOST_PYTHON) tools/chromium.py
 	@$(PYTHON) -m pytest
 	@.venv-ft/bin/python -m pytest tests/integration/test_examples.py
-
-core-test:
-	@$(HOST_PYTHON) tools/core_tests.py
 
 lint:
 	@$(prepare) lint

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 SERIES = ("3.15", "3.14", "3.13")
 SUITES = ("sid", "forky", "trixie")
-MIRROR = "http://deb.debian.org/debian"
+MIRROR_VARIABLE = "GILSCOPE_DEBIAN_MIRROR"
+MACHINE_SOURCES = Path("/etc/apt")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MARKER = ".gilscope-complete.json"
 ARMS = ("gil", "ft")
@@ -765,8 +766,32 @@ def work_directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def mirror() -> str:
+    """Return the Debian mirror to use: the variable's, else the one that the machine itself uses.
+
+    Raises:
+        InterpreterError: The machine uses none.
+    """
+    if os.environ.get(MIRROR_VARIABLE):
+        return os.environ[MIRROR_VARIABLE]
+    files = [MACHINE_SOURCES / "sources.list"]
+    files += sorted(MACHINE_SOURCES.glob("sources.list.d/*.list"))
+    files += sorted(MACHINE_SOURCES.glob("sources.list.d/*.sources"))
+    for file in files:
+        with contextlib.suppress(OSError):
+            text = file.read_text(encoding="utf-8", errors="replace")
+            lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+            found = re.search(r"https?://\S+/debian(?=/?(?:\s|$))", "\n".join(lines))
+            if found:
+                return found[0]
+    raise InterpreterError(
+        f"no Debian mirror is set up on this machine: name one in {MIRROR_VARIABLE}, "
+        "or install a stock and a free-threaded CPython of one version on PATH"
+    )
+
+
 def proxies() -> str:
-    """Return the proxy settings of the machine's apt, the one thing that is taken over from it."""
+    """Return the proxy settings of the machine's apt; these and its mirror are taken over."""
     try:
         done = subprocess.run(
             ["apt-config", "dump"],  # noqa: S607 (apt's tools are wherever PATH has them)
@@ -795,7 +820,7 @@ def private_apt(directory: Path, suite: str) -> dict[str, str]:
         (directory / part).mkdir(parents=True)
     (directory / "state/status").touch()
     (directory / "etc/sources.list").write_text(
-        f"deb-src [signed-by={KEYRING}] {MIRROR} {suite} main\n"
+        f"deb-src [signed-by={KEYRING}] {mirror()} {suite} main\n"
     )
     settings = f"""
 Dir::Etc "{directory}/etc";

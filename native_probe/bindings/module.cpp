@@ -2,6 +2,10 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <cerrno>
+#include <exception>
+#include <system_error>
+
 #include "bindings/probe.hpp"
 
 namespace py = pybind11;
@@ -9,6 +13,15 @@ namespace py = pybind11;
 PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
   module.doc() = "The native half of gilscope: hooks, and the trace file that they write.";
   py::register_exception<gilscope::ProbeFailure>(module, "Failure", PyExc_RuntimeError);
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): pybind11 prescribes the signature.
+  py::register_exception_translator([](std::exception_ptr raised) {
+    try {
+      if (raised) std::rethrow_exception(raised);
+    } catch (const std::system_error& error) {
+      errno = error.code().value();
+      PyErr_SetFromErrno(PyExc_OSError);
+    }
+  });
   module.def("start", &gilscope::start, py::arg("path"), py::arg("max_bytes"), py::arg("metadata"),
              py::arg("threads"));
   module.def("stop", &gilscope::stop, py::arg("names"), py::arg("reason"));

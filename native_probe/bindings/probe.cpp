@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <mutex>
 #include <optional>
 #include <system_error>
 
@@ -12,6 +13,7 @@
 #include "cpython/layout.h"
 #include "cpython/self_test.hpp"
 #include "hooks/interpreter.hpp"
+#include "hooks/loader.hpp"
 
 namespace gilscope {
 namespace {
@@ -23,6 +25,9 @@ struct Probe {
   std::atomic<bool> running{false};
   bool initialized = false;
   ElfImage interpreter;
+  // Held while slots are written, by whoever starts, stops or loads an object; never while anything
+  // is waited for that may need the GIL.
+  std::mutex patching;
   GotPatcher patcher;
   Session* session = nullptr;
   std::optional<SelfTestResult> self_test;
@@ -56,6 +61,7 @@ void after_fork_in_child() {
   p.session = nullptr;
   p.running = false;
   p.busy = false;  // whoever set it in the parent does not exist here
+  new (&p.patching) std::mutex;
 }
 
 std::uintptr_t type_of_new_lock(const char* factory) {
@@ -67,19 +73,6 @@ std::uintptr_t type_of_new_lock(const char* factory) {
   Py_XDECREF(lock);
   Py_XDECREF(module);
   return type;
-}
-
-void initialize(Probe& p) {
-  if (p.initialized) return;
-  if (const char* mismatch = gilscope_layout_mismatch()) throw ProbeFailure(mismatch);
-  if (!ThreadLogs::initialize()) throw ProbeFailure("no memory for the threads' logs");
-  p.interpreter = ElfImage::containing(reinterpret_cast<const void*>(&PyEval_SaveThread));
-  if (p.interpreter.slots().empty()) {
-    throw ProbeFailure("the interpreter has no relocation slots (statically linked?)");
-  }
-  hooks::initialize(p.interpreter, type_of_new_lock("allocate_lock"), type_of_new_lock("RLock"));
-  pthread_atfork(nullptr, nullptr, after_fork_in_child);
-  p.initialized = true;
 }
 
 // The objects that hooks go into besides the interpreter: all but us, the C library and the loader.
@@ -95,11 +88,49 @@ std::vector<ElfImage> other_images(const ElfImage& interpreter) {
   return images;
 }
 
-void install_hooks(Probe& p) {
-  p.patcher.patch(p.interpreter, hooks::interpreter_hooks());
-  for (const ElfImage& image : other_images(p.interpreter)) {
-    p.patcher.patch(image, hooks::other_hooks());
+std::vector<Hook> hooks_of(const ElfImage& image, bool is_interpreter) {
+  std::vector<Hook> hooks = is_interpreter ? hooks::interpreter_hooks() : hooks::other_hooks();
+  if (!image.has_search_path()) {
+    for (const Hook& hook : hooks::loader_hooks()) hooks.push_back(hook);
   }
+  return hooks;
+}
+
+void patch_others(Probe& p) {
+  for (const ElfImage& image : other_images(p.interpreter)) {
+    if (!p.patcher.knows(image)) p.patcher.patch(image, hooks_of(image, false));
+  }
+}
+
+void install_hooks(Probe& p) {
+  const std::lock_guard<std::mutex> lock(p.patching);
+  p.patcher.patch(p.interpreter, hooks_of(p.interpreter, true));
+  patch_others(p);
+}
+
+std::size_t remove_hooks(Probe& p) {
+  const std::lock_guard<std::mutex> lock(p.patching);
+  return p.patcher.restore();
+}
+
+void objects_were_loaded() {
+  Probe& p = probe();
+  const std::lock_guard<std::mutex> lock(p.patching);
+  if (p.running) patch_others(p);
+}
+
+void initialize(Probe& p) {
+  if (p.initialized) return;
+  if (const char* mismatch = gilscope_layout_mismatch()) throw ProbeFailure(mismatch);
+  if (!ThreadLogs::initialize()) throw ProbeFailure("no memory for the threads' logs");
+  p.interpreter = ElfImage::containing(reinterpret_cast<const void*>(&PyEval_SaveThread));
+  if (p.interpreter.slots().empty()) {
+    throw ProbeFailure("the interpreter has no relocation slots (statically linked?)");
+  }
+  hooks::initialize(p.interpreter, type_of_new_lock("allocate_lock"), type_of_new_lock("RLock"));
+  hooks::loader::set_listener(objects_were_loaded);
+  pthread_atfork(nullptr, nullptr, after_fork_in_child);
+  p.initialized = true;
 }
 
 // Once a process: neither the interpreter nor the hooks change while it runs.
@@ -109,13 +140,16 @@ void test_once(Probe& p) {
   try {
     p.self_test = run_self_test();
   } catch (const std::system_error& error) {
-    p.patcher.restore();
+    remove_hooks(p);
     throw ProbeFailure("the self-test could not run: " + error.code().message());
+  } catch (...) {
+    remove_hooks(p);
+    throw;
   }
-  p.patcher.restore();
+  remove_hooks(p);
 }
 
-void define_not_measured(Session& session, const SelfTestResult& result) {
+void define_not_measured(Session& session, const SelfTestResult& result, std::size_t failed) {
   static constexpr std::string_view kPrefix = "not measured: ";
   auto define = [&session](const std::string& name, const std::string& reason) {
     const std::uint32_t sizes[2] = {static_cast<std::uint32_t>(name.size()),
@@ -125,6 +159,12 @@ void define_not_measured(Session& session, const SelfTestResult& result) {
   for (const auto& [name, outcome] : result) {
     if (outcome.rfind(kPrefix, 0) == 0) define(name, outcome.substr(kPrefix.size()));
   }
+  if (failed != 0) {
+    define("hooks", std::to_string(failed) + " slots are on pages that cannot be made writable");
+  }
+  if (!hooks::tells_forced_releases()) {
+    define("forced_release", "the interpreter does not export _Py_HandlePending");
+  }
   if (gilscope_is_free_threaded() != 0) {
     define("spin", "contention that ends before a thread goes to sleep is not recorded");
   }
@@ -132,12 +172,8 @@ void define_not_measured(Session& session, const SelfTestResult& result) {
 
 Session* open_session(const std::string& path, std::uint64_t max_bytes,
                       const std::string& metadata) {
-  try {
-    return new Session({path, max_bytes, gilscope_is_free_threaded() != 0,
-                        gilscope_gil_enabled() != 0, PY_VERSION_HEX, metadata});
-  } catch (const std::system_error& error) {
-    throw ProbeFailure("cannot record to " + path + ": " + error.code().message());
-  }
+  return new Session({path, max_bytes, gilscope_is_free_threaded() != 0,
+                      gilscope_gil_enabled() != 0, PY_VERSION_HEX, metadata});
 }
 
 }  // namespace
@@ -150,13 +186,18 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
   initialize(p);
   test_once(p);
   Session* session = open_session(path, max_bytes, metadata);
-  define_not_measured(*session, *p.self_test);
   for (const auto& [tid, ident, python, name] : threads) {
     session->declare(tid, ident, python ? format::kPythonThread : format::kNativeThread, name);
   }
   hooks::begin_session(*session, gilscope_gil_enabled() != 0);
   session->activate();
   install_hooks(p);
+  // A thread that was binding a function just then may have written over a slot.
+  {
+    const std::lock_guard<std::mutex> lock(p.patching);
+    p.patcher.verify();
+  }
+  define_not_measured(*session, *p.self_test, p.patcher.failed());
   p.session = session;
   p.running = true;
 }
@@ -169,7 +210,7 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   if (session == nullptr) throw ProbeFailure("the probe is not running: start it first");
   p.session = nullptr;
   p.running = false;
-  const std::size_t slots_left = p.patcher.restore();
+  const std::size_t slots_left = remove_hooks(p);
   for (const auto& [tid, name] : names) session->name(tid, name);
   const bool quiet = session->deactivate();
   std::map<std::string, std::uint64_t> report{{"dropped", session->dropped()},
@@ -211,9 +252,9 @@ std::vector<std::tuple<std::string, std::string, std::size_t>> hook_report() {
       if (n != 0 || all) report.emplace_back(hook.symbol, image.path(), n);
     }
   };
-  count(p.interpreter, hooks::interpreter_hooks(), true);
+  count(p.interpreter, hooks_of(p.interpreter, true), true);
   for (const ElfImage& image : other_images(p.interpreter)) {
-    count(image, hooks::other_hooks(), false);
+    count(image, hooks_of(image, false), false);
   }
   return report;
 }

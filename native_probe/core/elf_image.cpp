@@ -76,6 +76,8 @@ struct ImageReader {
         case DT_RELASZ: sizes[1] = dynamic->d_un.d_val; break;
         case DT_GNU_HASH: image.gnu_hash_ = static_cast<const std::uint32_t*>(address); break;
         case DT_HASH: image.sysv_hash_ = static_cast<const std::uint32_t*>(address); break;
+        case DT_RPATH:
+        case DT_RUNPATH: image.has_search_path_ = true; break;
         default: break;
       }
     }

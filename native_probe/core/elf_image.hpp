@@ -35,6 +35,10 @@ class ElfImage {
 
   const std::string& path() const { return path_; }
   bool contains(const void* address) const;
+  // Whether the loader searches folders for this object's calls of dlopen() that it does not search
+  // for others'.
+  bool has_search_path() const { return has_search_path_; }
+  bool is_same(const ElfImage& other) const { return base_ == other.base_ && path_ == other.path_; }
   // Keeps the object loaded until dlclose() of what this returns. nullptr when it is gone by now:
   // then nothing else here may be called.
   void* pin() const;
@@ -47,6 +51,7 @@ class ElfImage {
   friend struct ImageReader;
   std::string path_;
   bool is_executable_ = false;
+  bool has_search_path_ = false;
   std::uintptr_t base_ = 0;
   std::vector<CodeRange> segments_;
   const void* symbols_ = nullptr;

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
@@ -94,6 +95,7 @@ std::size_t GotPatcher::patch(const ElfImage& image, const std::vector<Hook>& ho
   void* pin = image.pin();
   if (pin == nullptr) return 0;
   pins_.push_back(pin);
+  images_.push_back(image);
   pinned_by_ = getpid();
   PageWriter writer;
   std::size_t patched = 0;
@@ -112,6 +114,11 @@ std::size_t GotPatcher::patch(const ElfImage& image, const std::vector<Hook>& ho
     }
   }
   return patched;
+}
+
+bool GotPatcher::knows(const ElfImage& image) const {
+  return std::any_of(images_.begin(), images_.end(),
+                     [&image](const ElfImage& known) { return known.is_same(image); });
 }
 
 std::size_t GotPatcher::verify() {
@@ -133,6 +140,7 @@ std::size_t GotPatcher::restore() {
   }
   patches_.clear();
   failed_ = 0;
+  images_.clear();
   release_pins();
   return left;
 }

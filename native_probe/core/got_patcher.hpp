@@ -29,6 +29,9 @@ class GotPatcher {
   // counted as failed. Returns the number patched.
   std::size_t patch(const ElfImage& image, const std::vector<Hook>& hooks);
 
+  // Whether `image` has been given to patch() since the last restore().
+  bool knows(const ElfImage& image) const;
+
   // Writes again what somebody (the lazy binder, resolving a first call that was under way) wrote
   // over. Returns how many that were.
   std::size_t verify();
@@ -44,6 +47,7 @@ class GotPatcher {
   void release_pins();
 
   std::vector<Patch> patches_;
+  std::vector<ElfImage> images_;
   std::vector<void*> pins_;
   int pinned_by_ = 0;  // process
   std::size_t failed_ = 0;

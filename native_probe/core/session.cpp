@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <system_error>
 
 namespace gilscope {
 namespace {
@@ -76,7 +77,10 @@ std::atomic<std::uint64_t> Session::last_id_{0};
 
 Session::Session(const SessionOptions& options)
     : id_(last_id_.fetch_add(1) + 1), file_(options.path, options.max_bytes), keeper_(file_) {
-  file_.extend(kReadyAtStart);
+  if (!file_.extend(kReadyAtStart) && file_.disk_full()) {
+    if (!options.path.empty()) unlink(options.path.c_str());
+    throw std::system_error(ENOSPC, std::generic_category());
+  }
   // Only now: getting the pages ready takes milliseconds, and the header says when recording
   // begins.
   file_.write_header(make_header(options));

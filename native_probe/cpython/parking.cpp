@@ -23,6 +23,11 @@ CodeRange parking_lot;
 std::uintptr_t lock_type = 0;
 std::uintptr_t rlock_type = 0;
 
+// Some compilers inline the first function into the second one, at some of its calls.
+bool is_park(const void* caller) {
+  return semaphore_wait.contains(caller) || parking_lot.contains(caller);
+}
+
 bool is_near(std::uintptr_t address, const char* frame) {
   const auto here = reinterpret_cast<std::uintptr_t>(frame);
   return address > here && address < here + kNear;
@@ -101,12 +106,12 @@ Waited classify(const sem_t* semaphore, const void* caller, const char* frame) {
   Waited waited;
   if (!on_own_stack(semaphore, frame)) {
     // A PyThread_type_lock is a semaphore on the heap.
-    if (semaphore_wait.contains(caller)) return waited;
+    if (is_park(caller)) return waited;
     waited.kind = LockKind::thread_lock;
     waited.address = reinterpret_cast<std::uintptr_t>(semaphore);
     return waited;
   }
-  if (!semaphore_wait.contains(caller)) return waited;
+  if (!is_park(caller)) return waited;
   const auto* entry = reinterpret_cast<const std::uintptr_t*>(semaphore);
   const std::uintptr_t address = entry[GILSCOPE_PARK_ADDRESS];
   const std::uintptr_t argument = entry[GILSCOPE_PARK_ARGUMENT];

@@ -136,18 +136,31 @@ std::string check_lock_wait(const Session& session, const Helper& helper, std::u
 
 std::string test_gil(Session& session, std::uint32_t self) {
   if (gilscope_gil_enabled() == 0) return "not applicable: the GIL is switched off";
-  Helper helper(session, [] { PyGILState_Release(PyGILState_Ensure()); });
-  const bool waited = helper.is_waiting(EventKind::gil_wait);
+  std::atomic<bool> ready{false};
+  std::atomic<bool> go{false};
+  // Its thread state is made while this thread is detached: making one may stop the world.
   PyThreadState* state = PyEval_SaveThread();
+  Helper helper(session, [&ready, &go] {
+    const PyGILState_STATE entered = PyGILState_Ensure();
+    PyThreadState* own = PyEval_SaveThread();
+    ready = true;
+    while (!go) sched_yield();
+    PyEval_RestoreThread(own);
+    PyGILState_Release(entered);
+  });
+  while (!ready) sched_yield();
+  PyEval_RestoreThread(state);
+  go = true;
+  const bool waited = helper.is_waiting(EventKind::gil_wait);
+  state = PyEval_SaveThread();
   helper.finish();
   PyEval_RestoreThread(state);
   if (!waited) return not_measured("a request for the GIL was not seen");
   const auto waits = records_of(session, helper.index(), EventKind::gil_wait);
   const auto holds = records_of(session, helper.index(), EventKind::gil_hold);
-  if (waits.empty() || holds.empty()) return not_measured("an acquisition was not seen");
-  // pybind11 and others may enter more than once; every wait must have led to a hold.
-  if (holds.size() < waits.size()) return not_measured("acquisitions and releases do not match");
-  if (waits.front().peer != self) return not_measured("the holder at the request is wrong");
+  if (waits.empty()) return not_measured("an acquisition was not seen");
+  if (holds.size() != 2) return not_measured("acquisitions and releases do not match");
+  if (waits.back().peer != self) return not_measured("the holder at the request is wrong");
   const auto own = records_of(session, self, EventKind::gil_hold);
   if (own.empty()) return not_measured("a release was not seen");
   return "ok";

@@ -137,6 +137,8 @@ void initialize(const ElfImage& interpreter) {
   handle_pending = interpreter.function("_Py_HandlePending");
 }
 
+bool tells_forced_releases() { return handle_pending.known(); }
+
 void begin_session(Session& session, bool enabled) {
   main_gil.holder = 0;
   main_gil.released = 0;

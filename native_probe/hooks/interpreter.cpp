@@ -2,6 +2,7 @@
 
 #include "cpython/parking.hpp"
 #include "hooks/gil.hpp"
+#include "hooks/loader.hpp"
 #include "hooks/locks.hpp"
 #include "hooks/threads.hpp"
 
@@ -38,6 +39,10 @@ void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uint
   gil::initialize(interpreter);
   parking::initialize(interpreter, lock_type, rlock_type);
 }
+
+std::vector<Hook> loader_hooks() { return {{"dlopen", address(loader::open)}}; }
+
+bool tells_forced_releases() { return gil::tells_forced_releases(); }
 
 void begin_session(Session& session, bool gil_enabled) { gil::begin_session(session, gil_enabled); }
 

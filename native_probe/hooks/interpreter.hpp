@@ -13,6 +13,8 @@ namespace gilscope::hooks {
 std::vector<Hook> interpreter_hooks();
 // Functions that are hooked in every other object.
 std::vector<Hook> other_hooks();
+// Functions that are hooked in the objects whose calls mean the same when they come from the probe.
+std::vector<Hook> loader_hooks();
 
 // Which classes of event are recorded; the self-test switches off what it could not prove.
 struct Classes {
@@ -25,6 +27,9 @@ extern Classes classes;
 
 // Once a process, with a thread state attached. `lock_type`, `rlock_type`: threading's types.
 void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type);
+
+// Whether a forced release can be told from a voluntary one.
+bool tells_forced_releases();
 
 // Before a session becomes active: the calling thread holds the GIL, if it is switched on.
 void begin_session(Session& session, bool gil_enabled);

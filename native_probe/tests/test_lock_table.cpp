@@ -1,4 +1,5 @@
 // LockTable: numbers of locks.
+#include <atomic>
 #include <set>
 #include <thread>
 #include <vector>
@@ -30,13 +31,16 @@ TEST("locks of another kind or type at the same address are other locks") {
 }
 
 TEST("threads that meet a lock at once get one number, and one of them is told that it is new") {
-  constexpr std::size_t kLocks = 5000;
+  constexpr std::size_t kLocks = 20'000;
   constexpr std::size_t kThreads = 4;
   LockTable table;
   std::vector<std::vector<LockTable::Found>> found(kThreads);
   std::vector<std::thread> threads;
+  std::atomic<std::size_t> ready{0};
   for (auto& mine : found) {
-    threads.emplace_back([&table, &mine] {
+    threads.emplace_back([&table, &mine, &ready] {
+      ++ready;
+      while (ready != kThreads) std::this_thread::yield();
       for (std::size_t i = 0; i < kLocks; ++i) {
         mine.push_back(table.find(kAddress + 16 * i, 2, 0x1000));
       }

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+MAX_BYTES = 1 << 44
+"""The most that a trace may be limited to, in bytes: what a process can map."""
+
 MIN_BYTES = 8 << 20
 """The least that a trace may be limited to, in bytes: a few chunks for each of some threads."""
 
@@ -40,10 +43,14 @@ def start(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -
             probe does not know. The program goes on as before.
     """
     native = _native()
-    if max_bytes < MIN_BYTES:
-        raise ProbeError(f"max_bytes is {max_bytes}: give {MIN_BYTES} or more")
+    if not MIN_BYTES <= max_bytes <= MAX_BYTES:
+        raise ProbeError(f"max_bytes is {max_bytes}: give {MIN_BYTES} to {MAX_BYTES}")
     metadata = json.dumps(_metadata())
-    _call(native.start, os.fspath(Path(path).absolute()), max_bytes, metadata, _known_threads())
+    file = Path(path).absolute()
+    try:
+        _call(native.start, os.fsencode(file), max_bytes, metadata, _known_threads())
+    except OSError as error:
+        raise ProbeError(f"cannot record to {file}: {error.strerror}") from None
     _names.install()
     atexit.register(_stop_at_exit)
 
@@ -132,11 +139,21 @@ def _known_threads() -> list[tuple[int, int, bool, str]]:
     Threads that native code started have the name that it gave them, not threading's "Dummy-1".
     """
     return [
-        (thread.native_id, thread.ident or 0, not dummy, "" if dummy else thread.name)
+        (thread.native_id, thread.ident or 0, not dummy, "" if dummy else _name_of(thread))
         for thread in threading.enumerate()
         if thread.native_id is not None
         for dummy in [_is_dummy(thread)]
     ]
+
+
+def _name_of(thread: threading.Thread) -> str:
+    """Return a thread's name as text that can be written, without running the program's code."""
+    try:
+        # Not vars(): in free-threaded builds that makes a dict, under locks that then show up.
+        name = object.__getattribute__(thread, "_name")
+    except AttributeError:
+        return ""
+    return name.encode("utf-8", "replace").decode() if isinstance(name, str) else ""
 
 
 def _stop(reason: str) -> dict[str, int]:
@@ -173,7 +190,7 @@ class _ThreadNames:
         def _set_native_id(thread: threading.Thread) -> None:
             original(thread)
             if not _is_dummy(thread):
-                name_thread(thread.name)
+                name_thread(_name_of(thread))
 
         threading.Thread._set_native_id = _set_native_id  # type: ignore[attr-defined] # noqa: SLF001
 

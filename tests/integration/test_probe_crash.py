@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
-
 from conftest import Recorded, finished
+
 from gilscope.analysis.contention import check_invariants
 from gilscope.trace.format import Event
 
@@ -81,7 +80,7 @@ def test_full_trace_says_so(record: Record, scenario: str) -> None:
     trace = recorded.trace
     assert (trace.end_reason, trace.ended_early) == ("max_bytes", False)
     assert trace.dropped_events == recorded.facts["report"]["dropped"] > 0
-    assert os.stat(recorded.path).st_size <= 8 << 20
+    assert recorded.path.stat().st_size <= 8 << 20
 
 
 @pytest.mark.parametrize("interpreter", ["gil"], indirect=True)
@@ -101,3 +100,22 @@ def test_trace_that_is_not_full_does_not_say_so(record: Record) -> None:
     recorded = record("crash.py", "nearly_full")
     assert recorded.facts["report"]["dropped"] == 0
     assert recorded.trace.end_reason == "stop"
+
+
+@pytest.mark.parametrize("interpreter", ["gil"], indirect=True)
+def test_disk_that_gets_full(record: Record) -> None:
+    """Recording ends, the program goes on, and the trace says why it is not whole."""
+    recorded = record("crash.py", "disk_full")
+    trace = recorded.trace
+    assert (trace.end_reason, trace.problems) == ("disk_full", ())
+    assert trace.dropped_events == recorded.facts["report"]["dropped"] > 0
+
+
+def test_disk_that_is_full_from_the_start(record: Record) -> None:
+    """The start is refused in one line and leaves no file; with room again the probe starts."""
+    recorded = record("crash.py", "disk_full_before")
+    refusals = recorded.facts["refusals"]
+    assert len(refusals) == 3
+    assert all(text.startswith("cannot record to /") and "\n" not in text for text in refusals)
+    assert not recorded.facts["left"]
+    assert (recorded.trace.end_reason, recorded.trace.problems) == ("stop", ())

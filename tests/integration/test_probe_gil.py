@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from conftest import finished
+
 from gilscope.analysis.contention import check_invariants, gil_totals
 from gilscope.trace.format import Event, GilWaitFlag, HoldFlag
 
@@ -73,7 +73,7 @@ def test_examples_give_sound_traces(example: tuple[str, Recorded]) -> None:
 
 
 def test_native_threads_of_examples_have_their_names(example: tuple[str, Recorded]) -> None:
-    """Every thread of an example's library has a lane of its own, by the name that it gave itself."""
+    """Each thread of an example's library has a lane of its own, by the name that it has."""
     name, recorded = example
     native = [thread.name for thread in recorded.trace.threads if thread.native]
     assert sorted(native) == [f"{NATIVE_NAMES[name]}{i}" for i in range(4)]
@@ -160,16 +160,19 @@ def test_release_by_the_evaluation_loop_is_forced(record: Record) -> None:
 
 
 @STOCK
-def test_thread_that_was_forced_waits_for_the_switch(record: Record) -> None:
-    """After a forced release the thread waits until another one has the GIL, then for the GIL."""
+def test_thread_that_was_forced_waits_for_whom_it_was_forced_by(record: Record) -> None:
+    """After a forced release the thread's next wait says so, and names the one that got the GIL."""
     held = record("gil.py", "held_by_the_evaluation_loop")
     holder = held.facts["holder"]
-    forced = [row for row in held.rows(Event.GIL_HOLD, holder) if row.flags & HoldFlag.FORCED]
-    next_hold = min(row.start for row in held.rows(Event.GIL_HOLD, holder) if row.start >= forced[0].end)
-    switches = held.rows(Event.GIL_SWITCH_WAIT, holder)
-    assert all(any(row.end <= wait.start for row in forced) for wait in switches)
-    after = [row for row in held.rows(Event.GIL_WAIT, holder) if row.end <= next_hold + 1]
-    assert all(row.flags & GilWaitFlag.AFTER_FORCED for row in after if row.start >= forced[0].end)
+    forced = next(r for r in held.rows(Event.GIL_HOLD, holder) if r.flags & HoldFlag.FORCED)
+    wait = next(r for r in held.rows(Event.GIL_WAIT, holder) if r.start >= forced.end)
+    assert wait.flags & GilWaitFlag.AFTER_FORCED
+    assert wait.peer == held.thread(held.facts["asker"]).index
+    assert all(
+        forced.end <= row.start and row.end <= wait.start
+        for row in held.rows(Event.GIL_SWITCH_WAIT, holder)
+        if row.start < wait.end
+    )
 
 
 @STOCK
@@ -198,6 +201,13 @@ def test_import_that_switches_the_gil_on_is_seen(record: Record) -> None:
     sound(imported)
     assert (imported.trace.gil_enabled_start, imported.trace.gil_enabled_end) == (False, True)
     assert gil_totals(imported.trace).releases >= imported.facts["pairs"]
+
+
+def test_imports_among_busy_threads_give_a_sound_trace(record: Record) -> None:
+    """Imports switch the GIL of a free-threaded build on and off while other threads run."""
+    imported = record("gil.py", "transient")
+    sound(imported)
+    assert imported.trace.gil_enabled_end == imported.facts["gil"]
 
 
 def test_stop_while_threads_wait(interpreter: Interpreter, record: Record) -> None:

@@ -44,6 +44,11 @@ def test_hooks_are_those_that_are_installed(restored: Recorded) -> None:
     assert restored.facts["changed"] == [restored.facts["hooks"]] * 2
 
 
+def test_library_that_is_closed_meanwhile(record: Record) -> None:
+    """A library that the program closes does not hurt the stop, and is gone after it."""
+    assert record("lifecycle.py", "library_that_is_closed").facts == {"left": 0, "mapped": False}
+
+
 def test_second_start_is_refused(record: Record) -> None:
     """Starting twice and stopping twice are errors of one line; the session goes on unharmed."""
     recorded = record("lifecycle.py", "start_twice")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -160,7 +161,7 @@ def test_stopped_world_is_no_contention(record: Record) -> None:
         for row in recorded.rows(Event.LOCK_WAIT, tid)
     }
     assert "stop_the_world" in kinds
-    assert not kinds & {"object", "mutex", "unidentified"}
+    assert not kinds & {"object", "unidentified"}
 
 
 @FREE_THREADED
@@ -173,11 +174,20 @@ def test_thread_that_stops_the_world_waits_for_the_others(record: Record) -> Non
     assert not kinds & {"object", "unidentified"}
 
 
+@FREE_THREADED
+def test_threads_that_share_nothing_wait_for_nothing(record: Record) -> None:
+    """Threads that only count wait for no object: the probe brings no contention of its own."""
+    recorded = record("locks.py", "nothing_shared")
+    rows = [row for tid in recorded.facts["tids"] for row in recorded.rows(Event.LOCK_WAIT, tid)]
+    locks = {recorded.trace.locks[row.what] for row in rows}
+    assert {lock.name for lock in locks if lock.kind in {"object", "unidentified"}} == set()
+
+
 @pytest.mark.parametrize("name", [*KINDS, "rlock", "join", "timed_out", "interrupted"])
 def test_waits_of_a_thread_do_not_overlap(record: Record, name: str) -> None:
     """A thread waits for one thing at a time, and every wait but one that is open has ended."""
     recorded = record("locks.py", name)
     for thread in recorded.trace.threads:
         rows = [row for row in recorded.rows(Event.LOCK_WAIT) if row.thread == thread.index]
-        assert all(row.end <= later.start + 1 for row, later in zip(rows, rows[1:], strict=False))
+        assert all(row.end <= later.start + 1 for row, later in pairwise(rows))
         assert not any(row.open for row in rows)

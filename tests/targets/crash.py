@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import threading
+import time
+from pathlib import Path
 
 import stage
-from gilscope import probe
 from scenario import main, scenario, start_all
+
+from gilscope import probe
+from gilscope.errors import ProbeError
 
 PAIRS = 20_000
 
@@ -35,6 +40,7 @@ def killed(trace: str) -> None:
     print("ready", flush=True)
     while True:
         stage.pairs(1)
+        time.sleep(0.001)
 
 
 @scenario
@@ -75,6 +81,41 @@ def nearly_full(trace: str) -> dict[str, object]:
     handle, _ = stage.start_native(None, "half", 100_000)
     stage.join_native(handle)
     return {"report": probe.stop()}
+
+
+def limited(size: int) -> None:
+    """Let no file grow beyond ``size`` bytes: to a program that is what a full disk looks like."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+@scenario
+def disk_full(trace: str) -> dict[str, object]:
+    """The disk gets full while threads are recorded."""
+    limited(6 << 20)
+    probe.start(trace)
+    handle, _ = stage.start_native(None, "fills", 20 * PAIRS)
+    stage.join_native(handle)
+    return {"report": probe.stop()}
+
+
+@scenario
+def disk_full_before(trace: str) -> dict[str, object]:
+    """The disk is full already: there is room for the beginning of a trace, or for nothing."""
+    probe.self_test()  # once, while there is room
+    refusals = []
+    for size in (1 << 20, 4096, 0):
+        limited(size)
+        try:
+            probe.start(trace)
+        except ProbeError as error:
+            refusals.append(str(error))
+        else:
+            stage.pairs(PAIRS)
+            probe.stop()
+    limited(resource.RLIM_INFINITY)
+    left = Path(trace).exists()
+    probe.start(trace)
+    return {"refusals": refusals, "left": left, "report": probe.stop()}
 
 
 if __name__ == "__main__":

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib
 import sys
 import threading
+import time
 
 import stage
-from gilscope import probe
 from scenario import main, scenario, start_all
+
+from gilscope import probe
 
 PAIRS = 1000
 
@@ -46,15 +50,24 @@ def held_in_native_code(trace: str) -> dict[str, object]:
 
 @scenario
 def held_by_the_evaluation_loop(trace: str) -> dict[str, object]:
-    """A thread asks while pure Python spins, which gives the GIL up only because it was asked."""
+    """A thread asks while pure Python spins, which gives the GIL up only because it was asked.
+
+    The other thread then keeps the GIL until the first one waits for it.
+    """
+    main_tid = threading.get_native_id()
     asked: list[int] = []
+
+    def keep() -> None:
+        stage.asleep_attached(main_tid)
+        asked.append(1)
+
     probe.start(trace)
-    handle, tid = stage.start_native(lambda: asked.append(1), "asker", 0)
+    handle, tid = stage.start_native(keep, "asker", 0)
     while not asked:
         pass
     stage.join_native(handle)
     probe.stop()
-    return {"holder": threading.get_native_id(), "asker": tid}
+    return {"holder": main_tid, "asker": tid}
 
 
 @scenario
@@ -87,6 +100,32 @@ def import_of_a_module_that_needs_the_gil(trace: str) -> dict[str, object]:
 
 
 @scenario
+def transient(trace: str) -> dict[str, object]:
+    """Extension modules are imported while other threads enter and leave Python all the time."""
+    modules = ["_bisect", "_csv", "_heapq", "_lsprof", "_pickle", "_queue", "_statistics"]
+    modules += ["_zoneinfo", "array", "audioop", "cmath", "select", "termios", "unicodedata"]
+    done: list[int] = []
+
+    def work(done: list[int]) -> None:
+        while not done:
+            stage.pairs(3)
+            time.sleep(0.0002)
+
+    probe.start(trace)
+    threads = [threading.Thread(target=work, args=(done,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for module in modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+    done.append(1)
+    for thread in threads:
+        thread.join()
+    probe.stop()
+    return {"gil": sys._is_gil_enabled()}
+
+
+@scenario
 def waiting_at_stop(trace: str) -> dict[str, object]:
     """One thread waits for the GIL, another for a lock, when the probe is stopped."""
     sys.setswitchinterval(1000)  # nobody is asked for the GIL
@@ -97,7 +136,7 @@ def waiting_at_stop(trace: str) -> dict[str, object]:
     waiter.start()
     stage.asleep(waiter.native_id)
     handle, tid = stage.start_native(None, "asker", PAIRS)
-    if sys._is_gil_enabled():  # noqa: SLF001 - no public name in 3.13
+    if sys._is_gil_enabled():
         stage.asleep_attached(tid)
     probe.stop()
     lock.release()

@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import stage
-from gilscope import probe, profile
 from scenario import main, scenario, start_all
+
+from gilscope import probe, profile
 
 PAIRS = 200
 
@@ -165,6 +167,7 @@ def fork_among_threads(trace: str) -> dict[str, object]:
         while not done.is_set():
             with lock:
                 stage.pairs(2)
+            time.sleep(0.0002)  # no more events than find room
 
     threads = [threading.Thread(target=work) for _ in range(3)]
     probe.start(trace)
@@ -215,7 +218,7 @@ def subprocesses(trace: str) -> dict[str, object]:
             capture_output=True,
             text=True,
             check=True,
-            preexec_fn=os.getpid,  # noqa: PLW1509 - this one needs a fork
+            preexec_fn=os.getpid,
         )
     return {"outputs": [plain.stdout, session.stdout]}
 

@@ -7,11 +7,15 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import stage
-from gilscope import probe
 from scenario import main, scenario, start_all
+
+from gilscope import probe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FAIR_AFTER_S = 0.02  # a mutex is handed over to whom has waited for 1 ms or more
 
@@ -252,6 +256,23 @@ def shared_dict(trace: str) -> dict[str, object]:
 
 
 @scenario
+def nothing_shared(trace: str) -> dict[str, object]:
+    """Threads that only count, one after another."""
+
+    def work() -> None:
+        for _ in range(1000):
+            pass
+
+    threads = [threading.Thread(target=work) for _ in range(20)]
+    probe.start(trace)
+    for thread in threads:
+        thread.start()
+        thread.join()
+    probe.stop()
+    return {"tids": [thread.native_id for thread in threads]}
+
+
+@scenario
 def stopped_world(trace: str) -> dict[str, object]:
     """Threads that share nothing are stopped again and again so that their frames can be read."""
     done: list[int] = []
@@ -266,7 +287,7 @@ def stopped_world(trace: str) -> dict[str, object]:
     for thread in threads:
         thread.start()
     for _ in range(300):
-        sys._current_frames()  # noqa: SLF001 - the usual way
+        sys._current_frames()
     done.append(1)
     for thread in threads:
         thread.join()

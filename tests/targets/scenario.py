@@ -6,10 +6,12 @@ import faulthandler
 import json
 import os
 import sys
-import threading
 import traceback
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
 
 type Scenario = Callable[[str], Any]
 """Takes the path of the trace to write; returns what the test has to know, ready for JSON."""

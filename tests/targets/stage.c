@@ -1,6 +1,8 @@
 /* Stages what threads of a program under test do, so that the order of events is certain and their
  * number known. Compiled by the tests for each interpreter; it knows nothing of the probe. */
 #define _GNU_SOURCE
+#include "stage.h"
+
 #include <Python.h>
 #include <errno.h>
 #include <pthread.h>
@@ -10,8 +12,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "stage.h"
 
 enum { PATIENCE_S = 30, SENTINEL = 7777 };
 
@@ -31,12 +31,12 @@ static char state_of(long tid) {
   char path[64];
   char line[512] = "";
   snprintf(path, sizeof path, "/proc/self/task/%ld/stat", tid);
-  FILE *file = fopen(path, "re");
+  FILE* file = fopen(path, "re");
   if (file == NULL) return '?';
-  const char *read = fgets(line, sizeof line, file);
+  const char* read = fgets(line, sizeof line, file);
   fclose(file);
   /* "tid (name) S ...": the name may hold anything, so from the right. */
-  const char *end = read != NULL ? strrchr(line, ')') : NULL;
+  const char* end = read != NULL ? strrchr(line, ')') : NULL;
   return end != NULL ? end[2] : '?';
 }
 
@@ -49,14 +49,14 @@ static int sleeps(long tid) {
   return 0;
 }
 
-static PyObject *none_if(int ok) {
+static PyObject* none_if(int ok) {
   if (ok) Py_RETURN_NONE;
   PyErr_SetString(PyExc_TimeoutError, "the thread never went to sleep");
   return NULL;
 }
 
 /* Without the GIL meanwhile: a thread that sleeps then does not sleep for want of the GIL. */
-static PyObject *asleep(PyObject *self, PyObject *args) {
+static PyObject* asleep(PyObject* self, PyObject* args) {
   (void)self;
   long tid;
   if (!PyArg_ParseTuple(args, "l", &tid)) return NULL;
@@ -68,7 +68,7 @@ static PyObject *asleep(PyObject *self, PyObject *args) {
 }
 
 /* The same with the GIL held, and so for a thread that waits for it. */
-static PyObject *asleep_attached(PyObject *self, PyObject *args) {
+static PyObject* asleep_attached(PyObject* self, PyObject* args) {
   (void)self;
   long tid;
   if (!PyArg_ParseTuple(args, "l", &tid)) return NULL;
@@ -78,9 +78,9 @@ static PyObject *asleep_attached(PyObject *self, PyObject *args) {
 static atomic_int object_is_held;
 
 /* hold_object(object, tid): keeps the object's own lock until the thread sleeps. */
-static PyObject *hold_object(PyObject *self, PyObject *args) {
+static PyObject* hold_object(PyObject* self, PyObject* args) {
   (void)self;
-  PyObject *object;
+  PyObject* object;
   long tid;
   if (!PyArg_ParseTuple(args, "Ol", &object, &tid)) return NULL;
   int ok;
@@ -92,7 +92,7 @@ static PyObject *hold_object(PyObject *self, PyObject *args) {
 }
 
 /* Returns, without having slept, once the object is held. */
-static PyObject *await_hold(PyObject *self, PyObject *args) {
+static PyObject* await_hold(PyObject* self, PyObject* args) {
   (void)self, (void)args;
   while (object_is_held == 0) sched_yield();
   Py_RETURN_NONE;
@@ -100,24 +100,24 @@ static PyObject *await_hold(PyObject *self, PyObject *args) {
 
 static PyMutex mutex;
 
-static PyObject *lock_mutex(PyObject *self, PyObject *args) {
+static PyObject* lock_mutex(PyObject* self, PyObject* args) {
   (void)self, (void)args;
   PyMutex_Lock(&mutex);
   Py_RETURN_NONE;
 }
 
-static PyObject *unlock_mutex(PyObject *self, PyObject *args) {
+static PyObject* unlock_mutex(PyObject* self, PyObject* args) {
   (void)self, (void)args;
   PyMutex_Unlock(&mutex);
   return PyLong_FromVoidPtr(&mutex);
 }
 
 static void pair(void) {
-  PyThreadState *state = PyEval_SaveThread();
+  PyThreadState* state = PyEval_SaveThread();
   PyEval_RestoreThread(state);
 }
 
-static PyObject *pairs(PyObject *self, PyObject *args) {
+static PyObject* pairs(PyObject* self, PyObject* args) {
   (void)self;
   long n;
   if (!PyArg_ParseTuple(args, "l", &n)) return NULL;
@@ -131,17 +131,17 @@ struct native {
   _Atomic long tid;
   long pairs;
   char name[16];
-  PyObject *callable;
+  PyObject* callable;
 };
 
-static void *native_main(void *data) {
-  struct native *native = data;
+static void* native_main(void* data) {
+  struct native* native = data;
   if (native->name[0] != '\0') prctl(PR_SET_NAME, native->name);
   native->tid = syscall(SYS_gettid);
   const PyGILState_STATE entered = PyGILState_Ensure();
   for (long i = 0; i < native->pairs; ++i) pair();
   if (native->callable != Py_None) {
-    PyObject *result = PyObject_CallNoArgs(native->callable);
+    PyObject* result = PyObject_CallNoArgs(native->callable);
     if (result == NULL) PyErr_WriteUnraisable(native->callable);
     Py_XDECREF(result);
   }
@@ -149,19 +149,19 @@ static void *native_main(void *data) {
   return NULL;
 }
 
-static void forget(PyObject *capsule) {
-  struct native *native = PyCapsule_GetPointer(capsule, NULL);
+static void forget(PyObject* capsule) {
+  struct native* native = PyCapsule_GetPointer(capsule, NULL);
   Py_DECREF(native->callable);
   PyMem_RawFree(native);
 }
 
-static PyObject *created(PyObject *callable, const char *name, long pairs_to_do) {
-  struct native *native = PyMem_RawCalloc(1, sizeof *native);
+static PyObject* created(PyObject* callable, const char* name, long pairs_to_do) {
+  struct native* native = PyMem_RawCalloc(1, sizeof *native);
   if (native == NULL) return PyErr_NoMemory();
   native->callable = Py_NewRef(callable);
   native->pairs = pairs_to_do;
   snprintf(native->name, sizeof native->name, "%s", name);
-  PyObject *capsule = PyCapsule_New(native, NULL, forget);
+  PyObject* capsule = PyCapsule_New(native, NULL, forget);
   if (capsule == NULL) return NULL;
   if (pthread_create(&native->thread, NULL, native_main, native) != 0) {
     Py_DECREF(capsule);
@@ -173,24 +173,24 @@ static PyObject *created(PyObject *callable, const char *name, long pairs_to_do)
 
 /* start_native(callable or None, name, pairs) -> (handle, tid): the thread enters Python, lets the
  * GIL go and takes it again that many times, calls and ends. */
-static PyObject *start_native(PyObject *self, PyObject *args) {
+static PyObject* start_native(PyObject* self, PyObject* args) {
   (void)self;
-  PyObject *callable;
-  const char *name;
+  PyObject* callable;
+  const char* name;
   long pairs_to_do;
   if (!PyArg_ParseTuple(args, "Osl", &callable, &name, &pairs_to_do)) return NULL;
   return created(callable, name, pairs_to_do);
 }
 
-/* ask_while_held(name, seconds) -> (handle, tid): starts a native thread that asks for the GIL, keeps
- * the GIL until that thread sleeps and that long after, and then gives it up from native code. The
- * evaluation loop has no part in it from beginning to end. */
-static PyObject *ask_while_held(PyObject *self, PyObject *args) {
+/* ask_while_held(name, seconds) -> (handle, tid): starts a native thread that asks for the GIL,
+ * keeps the GIL until that thread sleeps and that long after, and then gives it up from native
+ * code. The evaluation loop has no part in it from beginning to end. */
+static PyObject* ask_while_held(PyObject* self, PyObject* args) {
   (void)self;
-  const char *name;
+  const char* name;
   double duration;
   if (!PyArg_ParseTuple(args, "sd", &name, &duration)) return NULL;
-  PyObject *native = created(Py_None, name, 0);
+  PyObject* native = created(Py_None, name, 0);
   if (native == NULL) return NULL;
   const int ok = sleeps(PyLong_AsLong(PyTuple_GET_ITEM(native, 1)));
   spin(duration);
@@ -200,9 +200,9 @@ static PyObject *ask_while_held(PyObject *self, PyObject *args) {
   return none_if(ok);
 }
 
-static PyObject *join_native(PyObject *self, PyObject *capsule) {
+static PyObject* join_native(PyObject* self, PyObject* capsule) {
   (void)self;
-  struct native *native = PyCapsule_GetPointer(capsule, NULL);
+  struct native* native = PyCapsule_GetPointer(capsule, NULL);
   if (native == NULL) return NULL;
   Py_BEGIN_ALLOW_THREADS;
   pthread_join(native->thread, NULL);
@@ -211,9 +211,9 @@ static PyObject *join_native(PyObject *self, PyObject *capsule) {
 }
 
 /* Threads that never enter Python, one after another. */
-static void *idle_main(void *data) { return data; }
+static void* idle_main(void* data) { return data; }
 
-static PyObject *idle_threads(PyObject *self, PyObject *args) {
+static PyObject* idle_threads(PyObject* self, PyObject* args) {
   (void)self;
   long n;
   long made = 0;
@@ -232,13 +232,13 @@ static PyObject *idle_threads(PyObject *self, PyObject *args) {
 /* errno after a call that had to wait, having been SENTINEL before. */
 #define ERRNO_OF(call) (errno = SENTINEL, (call), errno)
 
-static PyObject *errno_of_gil(PyObject *self, PyObject *args) {
+static PyObject* errno_of_gil(PyObject* self, PyObject* args) {
   (void)self, (void)args;
-  PyThreadState *state = PyEval_SaveThread();
+  PyThreadState* state = PyEval_SaveThread();
   return PyLong_FromLong(ERRNO_OF(PyEval_RestoreThread(state)));
 }
 
-static PyObject *errno_of_mutex(PyObject *self, PyObject *args) {
+static PyObject* errno_of_mutex(PyObject* self, PyObject* args) {
   (void)self, (void)args;
   const int value = ERRNO_OF(PyMutex_Lock(&mutex));
   PyMutex_Unlock(&mutex);
@@ -247,7 +247,7 @@ static PyObject *errno_of_mutex(PyObject *self, PyObject *args) {
 
 static PyThread_type_lock thread_lock;
 
-static PyObject *lock_thread_lock(PyObject *self, PyObject *args) {
+static PyObject* lock_thread_lock(PyObject* self, PyObject* args) {
   (void)self, (void)args;
   int value;
   Py_BEGIN_ALLOW_THREADS;
@@ -256,7 +256,7 @@ static PyObject *lock_thread_lock(PyObject *self, PyObject *args) {
   return PyLong_FromLong(value);
 }
 
-static PyObject *unlock_thread_lock(PyObject *self, PyObject *args) {
+static PyObject* unlock_thread_lock(PyObject* self, PyObject* args) {
   (void)self, (void)args;
   return PyLong_FromLong(ERRNO_OF(PyThread_release_lock(thread_lock)));
 }
@@ -281,7 +281,7 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static int execute(PyObject *module) {
+static int execute(PyObject* module) {
   thread_lock = PyThread_allocate_lock();
   return thread_lock == NULL ? -1 : PyModule_AddIntMacro(module, SENTINEL);
 }
@@ -304,7 +304,7 @@ static PyModuleDef_Slot slots[] = {
 #define INIT_OF(name) PyInit_##name
 #define INIT(name) INIT_OF(name)
 
-static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, .m_name = TEXT(STAGE_NAME), .m_methods = methods, .m_slots = slots};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = TEXT(STAGE_NAME),
+                                    .m_methods = methods, .m_slots = slots};
 
 PyMODINIT_FUNC INIT(STAGE_NAME)(void) { return PyModuleDef_Init(&module); }

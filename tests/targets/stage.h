@@ -5,6 +5,6 @@
 #include <Python.h>
 
 /* slots() -> [(file, symbol, address, word)] of every relocation slot of every loaded object. */
-PyObject *stage_slots(PyObject *self, PyObject *args);
+PyObject* stage_slots(PyObject* self, PyObject* args);
 
 #endif

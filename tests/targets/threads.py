@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 
 import stage
-from gilscope import probe
 from scenario import main, scenario, start_all
+
+from gilscope import probe
 
 MANY = 2000
 

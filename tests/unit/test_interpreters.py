@@ -406,8 +406,9 @@ def test_empty_index_offers_nothing() -> None:
     assert tool.newest_in("", tool.SERIES, "sid") is None
 
 
-def test_private_apt_insists_on_signatures(tmp_path: Path) -> None:
+def test_private_apt_insists_on_signatures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its configuration names its own directories and switches every check on."""
+    monkeypatch.setenv(tool.MIRROR_VARIABLE, "http://mirror.example/debian")
     env = tool.private_apt(tmp_path / "apt", "trixie")
     text = Path(env["APT_CONFIG"]).read_text()
     assert 'APT::Get::AllowUnauthenticated "false";' in text
@@ -416,6 +417,28 @@ def test_private_apt_insists_on_signatures(tmp_path: Path) -> None:
     assert f'Dir::State "{tmp_path}/apt/state";' in text
     source = (tmp_path / "apt/etc/sources.list").read_text()
     assert source.startswith(f"deb-src [signed-by={tool.KEYRING}] ")
+
+
+def test_mirror_is_the_one_that_the_machine_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mirror of Debian in the machine's sources is found; security archives are none."""
+    monkeypatch.delenv(tool.MIRROR_VARIABLE, raising=False)
+    monkeypatch.setattr(tool, "MACHINE_SOURCES", tmp_path)
+    (tmp_path / "sources.list.d").mkdir()
+    (tmp_path / "sources.list").write_text("# deb http://old.example/debian bookworm main\n")
+    (tmp_path / "sources.list.d" / "debian.sources").write_text(
+        "URIs: http://mirror.example/debian-security\nURIs: http://mirror.example/debian\n"
+    )
+    assert tool.mirror() == "http://mirror.example/debian"
+
+
+def test_missing_mirror_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of another distribution is told what to set."""
+    monkeypatch.delenv(tool.MIRROR_VARIABLE, raising=False)
+    monkeypatch.setattr(tool, "MACHINE_SOURCES", tmp_path)
+    with pytest.raises(tool.InterpreterError, match=tool.MIRROR_VARIABLE):
+        tool.mirror()
 
 
 def test_only_proxies_are_taken_from_the_machines_apt(bare_machine: Path) -> None:

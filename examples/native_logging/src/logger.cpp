@@ -5,7 +5,7 @@ namespace native_logging {
 void Logger::run_worker(const std::function<void()>& work) { work(); }
 
 void Logger::log_batch(const std::vector<Record>& records) {
-    for (const Record& record : records) log(record.level, record.message);
+  for (const Record& record : records) log(record.level, record.message);
 }
 
 }  // namespace native_logging

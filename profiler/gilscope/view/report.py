@@ -14,15 +14,13 @@ from bokeh.resources import Resources
 from gilscope.errors import ExportError
 from gilscope.view.markup import element, join, style, text
 from gilscope.view.tables import tables
-from gilscope.view.timeline import timelines
+from gilscope.view.timeline import HINT, timelines
 from gilscope.view.verdict import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gilscope.view.section import Section
-
-HINT = "Wheel: zoom · drag: pan · pointer on a lane: what, how long, for whom"
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">

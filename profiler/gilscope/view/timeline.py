@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from gilscope.trace.model import Trace
 
+HINT = "Wheel: zoom · drag: pan · pointer on a lane: what, how long, for whom"
+
 BAND = 0.78
 """Share of a lane that is drawn on; the rest keeps lanes apart."""
 

@@ -20,13 +20,11 @@ from bokeh.embed import json_item
 from gilscope.view.markup import element, join, style, text
 from gilscope.view.picture import image
 from gilscope.view.tables import tables
-from gilscope.view.timeline import timelines
+from gilscope.view.timeline import HINT, timelines
 from gilscope.view.verdict import verdict
 
 if TYPE_CHECKING:
     from gilscope.view.section import Section
-
-HINT = "Wheel: zoom · drag: pan · pointer on a lane: what, how long, for whom"
 
 
 def static_html(section: Section, css: str = "") -> str:

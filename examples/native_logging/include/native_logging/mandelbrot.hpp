@@ -9,11 +9,11 @@ namespace native_logging {
 
 /// An image of the Mandelbrot set, and how to share out its making.
 struct Task {
-    std::size_t rows;
-    std::size_t columns;
-    unsigned limit = 200;  ///< iterations after which a point counts as inside
-    std::size_t threads = 4;
-    std::size_t batch = 1;  ///< records that a worker hands over at a time
+  std::size_t rows;
+  std::size_t columns;
+  unsigned limit = 200;  ///< iterations after which a point counts as inside
+  std::size_t threads = 4;
+  std::size_t batch = 1;  ///< records that a worker hands over at a time
 };
 
 /// Computes the image on threads called log-worker-0, log-worker-1, ..., which log one record a

@@ -9,10 +9,10 @@ namespace gilscope::format {
 
 inline constexpr char kMagic[8] = {'G', 'I', 'L', 'S', 'C', 'O', 'P', 'E'};
 inline constexpr std::uint16_t kVersionMajor = 1;
-inline constexpr std::uint16_t kVersionMinor = 0;
+inline constexpr std::uint16_t kVersionMinor = 1;
 inline constexpr std::uint32_t kChunkMagic = 0x4B435347;  // "GSCK"
 
-enum HeaderFlag : std::uint32_t { kFreeThreaded = 1, kGilEnabled = 2 };
+enum HeaderFlag : std::uint32_t { kFreeThreaded = 1, kGilEnabled = 2, kRing = 4 };
 enum class ClockKind : std::uint32_t { tsc = 1, cntvct = 2, monotonic = 3 };
 
 enum class ChunkKind : std::uint16_t {
@@ -30,12 +30,17 @@ enum class EventKind : std::uint8_t {
   gil_wait = 2,
   gil_switch_wait = 3,
   lock_wait = 4,
-  lock_wake = 5
+  lock_wake = 5,
+  callback = 6,
+  thread_state = 7,
+  spin = 8,
+  gil_switch = 9
 };
 
 namespace hold_flag {
 inline constexpr std::uint8_t kForced = 1;
 inline constexpr std::uint8_t kStartedBefore = 2;
+inline constexpr std::uint8_t kWanted = 4;
 }  // namespace hold_flag
 namespace gil_wait_flag {
 inline constexpr std::uint8_t kAfterForced = 1;
@@ -45,7 +50,30 @@ namespace lock_wait_flag {
 inline constexpr std::uint8_t kTimedOut = 1;
 inline constexpr std::uint8_t kInterrupted = 2;
 inline constexpr std::uint8_t kHandedOff = 4;
+inline constexpr std::uint8_t kHolder = 8;
+inline constexpr std::uint8_t kShared = 16;
 }  // namespace lock_wait_flag
+namespace callback_flag {
+inline constexpr std::uint8_t kStateCreated = 1;
+inline constexpr std::uint8_t kStateDeleted = 2;
+}  // namespace callback_flag
+namespace thread_state_flag {
+inline constexpr std::uint8_t kCreated = 1;
+inline constexpr std::uint8_t kDeleted = 2;
+}  // namespace thread_state_flag
+namespace gil_switch_flag {
+inline constexpr std::uint8_t kOn = 1;
+inline constexpr std::uint8_t kOff = 2;
+inline constexpr std::uint8_t kPermanent = 4;
+}  // namespace gil_switch_flag
+
+// n rounded down to 11 significant bits, in 16.
+inline std::uint16_t short_float(std::uint64_t n) {
+  const int bits = n == 0 ? 0 : 64 - __builtin_clzll(n);
+  const int shift = bits > 11 ? bits - 11 : 0;
+  if (shift > 31) return 0xFFFF;
+  return static_cast<std::uint16_t>((shift << 11) | static_cast<int>(n >> shift));
+}
 
 enum ThreadFlag : std::uint32_t {
   kMainThread = 1,
@@ -60,7 +88,39 @@ enum class DefinitionTag : std::uint16_t {
   gil = 3,
   lock = 4,
   not_measured = 5,
-  probe_cost = 6
+  probe_cost = 6,
+  string = 7,
+  code = 8,
+  stack = 9,
+  module = 10,
+  site = 11,
+  lock_name = 12,
+  entry = 13,
+  callable = 14
+};
+
+// In a frame of a STACK: a SITE, not a CODE.
+inline constexpr std::uint32_t kSiteFrame = 0x80000000u;
+
+enum class Binding : std::uint16_t {
+  unknown = 0,
+  c_api = 1,
+  pybind11 = 2,
+  nanobind = 3,
+  boost_python = 4,
+  cython = 5,
+  pyo3 = 6,
+  ctypes = 7,
+  cffi = 8
+};
+
+enum class NameSource : std::uint16_t {
+  module_global = 1,
+  local_variable = 2,
+  attribute = 3,
+  allocation = 4,
+  creation = 5,
+  symbol = 6
 };
 
 enum class LockKind : std::uint16_t {
@@ -74,7 +134,14 @@ enum class LockKind : std::uint16_t {
   event = 7,
   stop_the_world = 8,
   stop_the_world_request = 9,
-  raw_mutex = 10
+  raw_mutex = 10,
+  import_lock = 11,
+  rwlock = 12,
+  once = 13,
+  thread_end = 14,
+  native_mutex = 32,
+  native_rwlock = 33,
+  native_condition = 34
 };
 
 struct FileHeader {
@@ -147,10 +214,16 @@ struct alignas(64) ThreadSlot {
   std::uint32_t open_wait_peer;
   std::uint32_t open_hold_flags;
   char os_name[16];
-  std::uint8_t reserved[32];
+  std::uint64_t open_callback;
+  std::uint32_t open_callback_what;
+  std::uint32_t open_callback_callable;
+  std::uint32_t open_wait_stack;
+  std::uint32_t open_wait_flags;
+  std::uint64_t reserved;
 };
 static_assert(sizeof(ThreadSlot) == 128 && offsetof(ThreadSlot, open_hold) == 48 &&
-              offsetof(ThreadSlot, os_name) == 80);
+              offsetof(ThreadSlot, os_name) == 80 && offsetof(ThreadSlot, open_callback) == 96 &&
+              offsetof(ThreadSlot, open_wait_flags) == 116);
 
 struct DefinitionHeader {
   std::uint16_t tag;
@@ -158,6 +231,66 @@ struct DefinitionHeader {
   std::uint32_t length;
 };
 static_assert(sizeof(DefinitionHeader) == 8);
+
+// Bodies of definitions, up to their texts.
+struct StringBody {
+  std::uint32_t id;
+  std::uint32_t length;
+};
+struct CodeBody {
+  std::uint32_t id;
+  std::uint32_t first_line;
+  std::uint32_t file;
+  std::uint32_t name;
+  std::uint32_t module;
+  std::uint32_t reserved;
+};
+struct Frame {
+  std::uint32_t what;
+  std::uint32_t line;
+};
+struct StackBody {  // followed by `count` frames
+  std::uint32_t id;
+  std::uint32_t count;
+};
+struct ModuleBody {  // followed by the build id
+  std::uint32_t id;
+  std::uint32_t path;
+  std::uint64_t base;
+  std::uint32_t length;
+  std::uint32_t reserved;
+};
+struct SiteBody {
+  std::uint32_t id;
+  std::uint32_t module;
+  std::uint64_t offset;
+  std::uint32_t function;
+  std::uint32_t file;
+  std::uint32_t line;
+  std::uint32_t reserved;
+};
+struct LockNameBody {
+  std::uint32_t lock;
+  std::uint32_t name;
+  std::uint16_t source;
+  std::uint16_t reserved;
+  std::uint32_t reserved2;
+};
+struct EntryBody {
+  std::uint32_t id;
+  std::uint32_t site;
+  std::uint16_t binding;
+  std::uint16_t reserved;
+  std::uint32_t stack;
+};
+struct CallableBody {
+  std::uint32_t id;
+  std::uint32_t code;
+  std::uint32_t name;
+  std::uint32_t module;
+};
+static_assert(sizeof(CodeBody) == 24 && sizeof(ModuleBody) == 24 && sizeof(SiteBody) == 32 &&
+              sizeof(LockNameBody) == 16 && sizeof(EntryBody) == 16 && sizeof(CallableBody) == 16);
 
 // Position-weighted sum of little-endian 64-bit words; `size` is a multiple of 8 for all that we
 // write.

@@ -217,6 +217,16 @@ format::ThreadSlot* Session::declared_slot(const ThreadLog& log, std::uint32_t* 
   return nullptr;
 }
 
+std::uint32_t Session::string(std::string_view text) {
+  if (text.empty()) return 0;
+  const IdTable::Found found = definitions_.strings.find(mix(text));
+  if (found.is_new) {
+    const format::StringBody body{found.id, static_cast<std::uint32_t>(text.size())};
+    file_.define(DefinitionTag::string, &body, sizeof body, text);
+  }
+  return found.id;
+}
+
 bool Session::join(ThreadLog* log) {
   const ErrnoKeeper keep_errno;
   std::uint32_t index = 0;

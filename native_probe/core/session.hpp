@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/id_table.hpp"
 #include "core/keeper.hpp"
 #include "core/lock_table.hpp"
 #include "core/thread_log.hpp"
@@ -52,6 +53,20 @@ class Session {
   LockTable& locks() { return locks_; }
   WaitTable& waits() { return waits_; }
 
+  // Numbers of what is defined once a session; whoever finds a new one writes its definition.
+  struct Definitions {
+    IdTable strings{1 << 17};
+    IdTable codes;
+    IdTable stacks{1 << 18};
+    IdTable modules{1 << 12};
+    IdTable sites;
+    IdTable entries;
+    IdTable callables;
+  };
+  Definitions& definitions() { return definitions_; }
+  // The STRING definition of a text; 0 for an empty one.
+  std::uint32_t string(std::string_view text);
+
   // Before activate(): gives a slot to a thread that exists already, so that it has a lane even if
   // nothing ever happens to it.
   bool declare(std::uint32_t tid, std::uint64_t ident, std::uint32_t flags, std::string_view name);
@@ -95,6 +110,7 @@ class Session {
   Keeper keeper_;
   LockTable locks_;
   WaitTable waits_;
+  Definitions definitions_;
   std::atomic<std::uint32_t> threads_{0};
   std::uint32_t declared_ = 0;
   std::atomic<format::ChunkHeader*> slot_chunks_[kMaxSlotChunks] = {};
@@ -145,7 +161,8 @@ class Recording {
   format::ThreadSlot& slot() { return *log_->slot; }
 
   void emit(format::EventKind kind, std::uint8_t flags, std::uint16_t aux, std::uint32_t what,
-            std::uint64_t start, std::uint64_t duration, std::uint32_t peer) {
+            std::uint64_t start, std::uint64_t duration, std::uint32_t peer,
+            std::uint32_t stack = 0) {
     format::EventRecord* record = log_->cursor;
     if (__builtin_expect(record == log_->end, 0)) {
       record = session_->next_chunk(log_);
@@ -157,6 +174,7 @@ class Recording {
     record->start = start;
     record->duration = duration;
     record->peer = peer;
+    record->stack = stack;
     // The kind last: a record is there wholly or not at all, however the process ends.
     __atomic_store_n(&record->kind, static_cast<std::uint8_t>(kind), __ATOMIC_RELEASE);
     log_->cursor = record + 1;

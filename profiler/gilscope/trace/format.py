@@ -1,4 +1,4 @@
-"""Constants of the trace format, version 1.0, as native_probe/FORMAT.md defines it."""
+"""Constants of the trace format, version 1.1, as native_probe/FORMAT.md defines it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"GILSCOPE"
 VERSION_MAJOR = 1
-VERSION_MINOR = 0
+VERSION_MINOR = 1
 
 HEADER_SIZE = 128
 CHUNK_HEADER_SIZE = 64
@@ -90,7 +90,12 @@ _SLOT_FIELDS: list[tuple[str, str]] = [
     ("open_wait_peer", "<u4"),
     ("open_hold_flags", "<u4"),
     ("os_name", "S16"),
-    ("reserved", "V32"),
+    ("open_callback", "<u8"),
+    ("open_callback_what", "<u4"),
+    ("open_callback_callable", "<u4"),
+    ("open_wait_stack", "<u4"),
+    ("open_wait_flags", "<u4"),
+    ("reserved", "<u8"),
 ]
 DEFINITION_HEADER = np.dtype([("tag", "<u2"), ("reserved", "<u2"), ("length", "<u4")])
 
@@ -119,6 +124,7 @@ class HeaderFlag(IntFlag):
 
     FREE_THREADED = 1
     GIL_ENABLED = 2
+    RING = 4
 
 
 class Clock(IntEnum):
@@ -147,6 +153,10 @@ class Event(IntEnum):
     GIL_SWITCH_WAIT = 3
     LOCK_WAIT = 4
     LOCK_WAKE = 5
+    CALLBACK = 6
+    THREAD_STATE = 7
+    SPIN = 8
+    GIL_SWITCH = 9
 
 
 class HoldFlag(IntFlag):
@@ -154,6 +164,7 @@ class HoldFlag(IntFlag):
 
     FORCED = 1
     STARTED_BEFORE = 2
+    WANTED = 4
 
 
 class GilWaitFlag(IntFlag):
@@ -169,6 +180,30 @@ class LockWaitFlag(IntFlag):
     TIMED_OUT = 1
     INTERRUPTED = 2
     HANDED_OFF = 4
+    HOLDER = 8
+    SHARED = 16
+
+
+class CallbackFlag(IntFlag):
+    """Flags of CALLBACK."""
+
+    STATE_CREATED = 1
+    STATE_DELETED = 2
+
+
+class ThreadStateFlag(IntFlag):
+    """Flags of THREAD_STATE."""
+
+    CREATED = 1
+    DELETED = 2
+
+
+class GilSwitchFlag(IntFlag):
+    """Flags of GIL_SWITCH."""
+
+    ON = 1
+    OFF = 2
+    PERMANENT = 4
 
 
 class ThreadFlag(IntFlag):
@@ -189,6 +224,39 @@ class Tag(IntEnum):
     LOCK = 4
     NOT_MEASURED = 5
     PROBE_COST = 6
+    STRING = 7
+    CODE = 8
+    STACK = 9
+    MODULE = 10
+    SITE = 11
+    LOCK_NAME = 12
+    ENTRY = 13
+    CALLABLE = 14
+
+
+SITE_FRAME = 0x80000000
+"""In a frame of a STACK: a SITE, not a CODE."""
+
+BINDINGS: dict[int, str] = {
+    0: "unknown",
+    1: "C API",
+    2: "pybind11",
+    3: "nanobind",
+    4: "Boost.Python",
+    5: "Cython",
+    6: "PyO3",
+    7: "ctypes",
+    8: "cffi",
+}
+
+NAME_SOURCES: dict[int, str] = {
+    1: "module global",
+    2: "local variable",
+    3: "attribute",
+    4: "allocation",
+    5: "creation",
+    6: "symbol",
+}
 
 
 LOCK_KINDS: dict[int, str] = {
@@ -203,7 +271,14 @@ LOCK_KINDS: dict[int, str] = {
     8: "stop_the_world",
     9: "stop_the_world_request",
     10: "raw_mutex",
+    11: "import_lock",
+    12: "rwlock",
+    13: "once",
+    14: "thread_end",
     **dict.fromkeys(range(32, 48), "native"),
+    32: "native_mutex",
+    33: "native_rwlock",
+    34: "native_condition",
 }
 
 _BLOCK = 1 << 15  # words that are multiplied at a time: the weights stay in the cache

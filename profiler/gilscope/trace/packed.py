@@ -10,12 +10,13 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zstandard
 
+from gilscope.errors import GilscopeError
 from gilscope.trace import format as fmt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
     import numpy.typing as npt
 
@@ -65,7 +66,7 @@ def encode(runs: Sequence[tuple[int, Records]], open_ticks: int) -> bytes | None
     columns += [_planes(records[name]) for name in _AFTER]
     rest = records.view(np.uint8).reshape(len(records), -1)[:, fmt.EVENT_SIZE :]
     content = b"".join([table.tobytes(), *columns, rest.T.tobytes()])
-    frame: bytes = zstandard.ZstdCompressor(level=LEVEL).compress(content)
+    frame: bytes = _zstandard().ZstdCompressor(level=LEVEL).compress(content)
     if len(content) > _limit(len(frame)):
         return None
     return _HEAD.pack(len(records), len(runs)) + frame
@@ -82,12 +83,13 @@ def count(payload: U8, event_size: int) -> int:
     Raises:
         PackedError: it cannot hold them.
     """
+    zstd = _zstandard()
     records, runs = _head(payload)
     frame = payload[_HEAD.size :].tobytes()
     size = runs * _RUN.itemsize + records * event_size
     try:
-        stated = zstandard.frame_content_size(frame)
-    except zstandard.ZstdError as error:
+        stated = zstd.frame_content_size(frame)
+    except zstd.ZstdError as error:
         raise PackedError(str(error)) from None
     if stated != size or size > _limit(len(frame)) or max(records, runs) > MAX_RECORDS:
         raise PackedError("a packed chunk states impossible sizes")
@@ -108,12 +110,13 @@ def decode(payload: U8, dtype: np.dtype[Any], open_ticks: int) -> list[tuple[int
     Raises:
         PackedError: it is damaged.
     """
+    zstd = _zstandard()
     n, run_count = _head(payload)
     size = run_count * _RUN.itemsize + n * dtype.itemsize
     try:
         frame = payload[_HEAD.size :].tobytes()
-        content = zstandard.ZstdDecompressor().decompress(frame, max_output_size=size)
-    except zstandard.ZstdError as error:
+        content = zstd.ZstdDecompressor().decompress(frame, max_output_size=size)
+    except zstd.ZstdError as error:
         raise PackedError(str(error)) from None
     table = np.frombuffer(content[: run_count * _RUN.itemsize], _RUN)
     counts = table["count"].astype(np.int64)
@@ -122,6 +125,17 @@ def decode(payload: U8, dtype: np.dtype[Any], open_ticks: int) -> list[tuple[int
     records = _records(content[table.nbytes :], n, dtype, counts, open_ticks)
     bounds = np.cumsum(counts)[:-1]
     return list(zip(table["thread"].tolist(), np.split(records, bounds), strict=True))
+
+
+def _zstandard() -> ModuleType:
+    """The library, which only packed traces need."""
+    try:
+        import zstandard  # noqa: PLC0415 - see above
+    except ModuleNotFoundError:
+        raise GilscopeError(
+            "packed traces need zstandard, which is not installed here: pip install zstandard"
+        ) from None
+    return zstandard
 
 
 def _records(content: bytes, n: int, dtype: np.dtype[Any], counts: I64, open_ticks: int) -> Records:

@@ -1,8 +1,10 @@
 #include "bindings/probe.hpp"
 
-#include <Python.h>
+#include <pybind11/pybind11.h>
 #include <pthread.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <optional>
@@ -10,6 +12,7 @@
 
 #include "core/got_patcher.hpp"
 #include "core/session.hpp"
+#include "core/snapshot.hpp"
 #include "cpython/cost.hpp"
 #include "cpython/layout.h"
 #include "cpython/self_test.hpp"
@@ -31,6 +34,7 @@ struct Probe {
   std::mutex patching;
   GotPatcher patcher;
   Session* session = nullptr;
+  std::atomic<bool> paused{false};  // its own thread, for a fork
   std::optional<SelfTestResult> self_test;
   std::uint64_t cost = 0;  // femtoseconds that an uncontended acquire and release takes longer
 };
@@ -62,6 +66,7 @@ void after_fork_in_child() {
   p.patcher.restore();
   p.session = nullptr;
   p.running = false;
+  p.paused = false;
   p.busy = false;  // whoever set it in the parent does not exist here
   new (&p.patching) std::mutex;
 }
@@ -175,22 +180,45 @@ void define_not_measured(Session& session, const SelfTestResult& result, std::si
   }
 }
 
-Session* open_session(const std::string& path, std::uint64_t max_bytes,
-                      const std::string& metadata) {
-  return new Session({path, max_bytes, gilscope_is_free_threaded() != 0,
-                      gilscope_gil_enabled() != 0, PY_VERSION_HEX, metadata});
+Session* open_session(const std::string& path, std::uint64_t max_bytes, const std::string& metadata,
+                      bool ring, const std::string& session) {
+  SessionOptions options{path,           max_bytes, gilscope_is_free_threaded() != 0,
+                         gilscope_gil_enabled() != 0, PY_VERSION_HEX, metadata, ring};
+  std::copy_n(session.begin(), std::min(session.size(), options.session.size()),
+              options.session.begin());
+  return new Session(options);
 }
+
+// A child that was made without the handlers of fork() has a copy of all this, and no session.
+Session* session_of_this_process(const Probe& p) {
+  return p.session != nullptr && p.session->pid() == getpid() ? p.session : nullptr;
+}
+
+// Unlike Control, for what is left out when somebody starts or stops the probe just now.
+class ControlIfFree {
+ public:
+  ControlIfFree() : has_(!probe().busy.exchange(true)) {}
+  ~ControlIfFree() {
+    if (has_) probe().busy = false;
+  }
+  ControlIfFree(const ControlIfFree&) = delete;
+  ControlIfFree& operator=(const ControlIfFree&) = delete;
+  explicit operator bool() const { return has_; }
+
+ private:
+  bool has_;
+};
 
 }  // namespace
 
 void start(const std::string& path, std::uint64_t max_bytes, const std::string& metadata,
-           const std::vector<KnownThread>& threads) {
+           const std::vector<KnownThread>& threads, bool ring, const std::string& session_id) {
   Probe& p = probe();
   const Control control;
   if (p.session != nullptr) throw ProbeFailure("the probe is running already: stop it first");
   initialize(p);
   test_once(p);
-  Session* session = open_session(path, max_bytes, metadata);
+  Session* session = open_session(path, max_bytes, metadata, ring, session_id);
   for (const auto& [tid, ident, python, name] : threads) {
     session->declare(tid, ident, python ? format::kPythonThread : format::kNativeThread, name);
   }
@@ -213,7 +241,7 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
                                           const std::string& reason) {
   Probe& p = probe();
   const Control control;
-  Session* session = p.session;
+  Session* session = session_of_this_process(p);
   if (session == nullptr) throw ProbeFailure("the probe is not running: start it first");
   p.session = nullptr;
   p.running = false;
@@ -224,7 +252,8 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
                                               {"slots_left", slots_left}};
   if (quiet) {
     session->finish(reason, gilscope_gil_enabled() != 0);
-    report["events"] = session->events();
+    report["overwritten"] = session->file().overwritten();
+    report["events"] = session->events() - report["overwritten"];
     report["bytes"] = session->file().bytes_used();
     delete session;
   } else {
@@ -234,7 +263,32 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   return report;
 }
 
-bool running() { return probe().running; }
+bool running() { return probe().running && session_of_this_process(probe()) != nullptr; }
+
+void snapshot(const std::string& path) {
+  Probe& p = probe();
+  const Control control;
+  Session* session = session_of_this_process(p);
+  if (session == nullptr) throw ProbeFailure("the probe is not running: start it first");
+  const bool gil_enabled = gilscope_gil_enabled() != 0;
+  // The program goes on meanwhile.
+  const pybind11::gil_scoped_release released;
+  write_snapshot(*session, path, gil_enabled);
+}
+
+// The interpreter warns of a fork in a process that has more than one thread.
+void before_fork() {
+  Probe& p = probe();
+  const ControlIfFree control;
+  if (control && p.session != nullptr && p.session->pause_keeper()) p.paused = true;
+}
+
+void after_fork_in_parent() {
+  Probe& p = probe();
+  const ControlIfFree control;
+  if (!control || !p.paused.exchange(false)) return;
+  if (p.session != nullptr && !single_threaded()) p.session->gets_threads();
+}
 
 std::map<std::string, std::string> self_test() {
   Probe& p = probe();

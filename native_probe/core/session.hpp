@@ -1,6 +1,9 @@
 // One recording: a trace file, its threads, its locks, and the thread that keeps pages ready.
 #pragma once
 
+#include <sys/types.h>
+
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -24,6 +27,8 @@ struct SessionOptions {
   bool gil_enabled;
   std::uint32_t python;  // PY_VERSION_HEX
   std::string metadata;  // one JSON object
+  bool ring = false;
+  std::array<std::uint8_t, 16> session{};  // that of the files it belongs to; zeros: a new one
 };
 
 class Session {
@@ -33,10 +38,10 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  static Session* active() { return active_.load(std::memory_order_acquire); }
+  static Session* active() { return current_.session.load(std::memory_order_acquire); }
 
   // Number of the active session, 0 when there is none. Needs no session to be there.
-  static std::uint64_t active_id() { return active_id_.load(std::memory_order_acquire); }
+  static std::uint64_t active_id() { return current_.id.load(std::memory_order_acquire); }
 
   // Makes this session the one that hooks record to.
   void activate();
@@ -47,7 +52,15 @@ class Session {
   // members that the session knows itself.
   void finish(std::string_view reason, bool gil_enabled);
 
+  // Before the process gets another thread: whoever starts one says so.
+  void gets_threads() { keeper_.start(); }
+  // Around a fork: ends the session's own thread; true if there was one, which gets_threads()
+  // starts again.
+  bool pause_keeper() { return keeper_.pause(); }
+
   std::uint64_t id() const { return id_; }
+  // The process that records; a child that was made without any handler of fork() is another one.
+  pid_t pid() const { return pid_; }
   TraceFile& file() { return file_; }
   const TraceFile& file() const { return file_; }
   LockTable& locks() { return locks_; }
@@ -83,6 +96,12 @@ class Session {
 
   format::ThreadSlot* slot_at(std::uint32_t index) const;
   std::uint64_t dropped() const;
+  std::uint64_t dropped_without_slot() const {
+    return dropped_without_slot_.load(std::memory_order_relaxed);
+  }
+  // What END says when it is written now.
+  std::string end_json(std::string_view reason, bool gil_enabled, std::uint64_t dropped) const;
+  // In sealed chunks, those included that were overwritten.
   std::uint64_t events() const { return events_.load(std::memory_order_relaxed); }
 
   // In a forked child: no recording, the parent's file is not touched.
@@ -94,6 +113,7 @@ class Session {
   format::ThreadSlot* declared_slot(const ThreadLog& log, std::uint32_t* index) const;
   void seal_threads();
   void seal_events(ThreadLog& log);
+  void sample_now_and_then();
   std::string_view reason_to_end(std::string_view asked) const;
 
   static constexpr std::size_t kSlotsChunk = std::size_t{16} * 1024;
@@ -101,11 +121,23 @@ class Session {
       (kSlotsChunk - sizeof(format::ChunkHeader)) / sizeof(format::ThreadSlot);
   static constexpr std::uint32_t kMaxSlotChunks = 4096;
 
-  static std::atomic<Session*> active_;
-  static std::atomic<std::uint64_t> active_id_;
+  // As large as any page, and with pages of its own: a forked child finds it zeroed by the kernel,
+  // even one that was made by _Fork() or clone() and runs no handlers. What it still has of hooks
+  // then does nothing, and does not look for the trace, which is not mapped there.
+#if defined(__x86_64__)
+  static constexpr std::size_t kPage = 4096;
+#else
+  static constexpr std::size_t kPage = 65536;
+#endif
+  struct alignas(kPage) Current {
+    std::atomic<Session*> session;
+    std::atomic<std::uint64_t> id;
+  };
+  static Current current_;
   static std::atomic<std::uint64_t> last_id_;
 
   const std::uint64_t id_;
+  const pid_t pid_;
   TraceFile file_;
   Keeper keeper_;
   LockTable locks_;
@@ -116,6 +148,8 @@ class Session {
   std::atomic<format::ChunkHeader*> slot_chunks_[kMaxSlotChunks] = {};
   std::atomic<std::uint64_t> dropped_without_slot_{0};
   std::atomic<std::uint64_t> events_{0};  // in sealed chunks
+  std::atomic<std::uint64_t> sampled_{0};  // ticks
+  std::uint64_t second_ = 0;               // ticks
 };
 
 // The program's errno is none of our business.

@@ -20,7 +20,7 @@ class ProbeFailure : public std::runtime_error {
 using KnownThread = std::tuple<std::uint32_t, std::uint64_t, bool, std::string>;
 
 void start(const std::string& path, std::uint64_t max_bytes, const std::string& metadata,
-           const std::vector<KnownThread>& threads);
+           const std::vector<KnownThread>& threads, bool native_locks);
 
 // Counts: events, dropped, bytes, slots_left. `names` are the names that living threads have now,
 // by tid.

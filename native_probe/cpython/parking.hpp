@@ -7,14 +7,11 @@
 
 #include "core/elf_image.hpp"
 #include "core/format.hpp"
+#include "core/lock_definition.hpp"
 
 namespace gilscope::parking {
 
-struct Waited {
-  format::LockKind kind = format::LockKind::unidentified;
-  std::uintptr_t address = 0;
-  std::uintptr_t object = 0;
-  std::uintptr_t type = 0;
+struct Waited : LockIdentity {
   const int* handed_off = nullptr;  // valid until the waiting function returns
 };
 

@@ -12,6 +12,7 @@
 #include "core/session.hpp"
 #include "cpython/layout.h"
 #include "hooks/interpreter.hpp"
+#include "hooks/native_locks.hpp"
 
 namespace gilscope {
 namespace {
@@ -236,6 +237,23 @@ std::string test_object_lock([[maybe_unused]] Session& session,
 #endif
 }
 
+// Through the hook, as an extension would: our own calls are not hooked.
+std::string test_native_lock(Session& session, std::uint32_t self) {
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  pthread_mutex_lock(&mutex);
+  Helper helper(session, [&mutex] {
+    hooks::native_locks::mutex_lock(&mutex);
+    pthread_mutex_unlock(&mutex);
+  });
+  const bool waited = helper.is_waiting(EventKind::lock_wait);
+  pthread_mutex_unlock(&mutex);
+  helper.finish();
+  if (!waited) return not_measured("the wait was not seen");
+  // Its peer is the thread that held the mutex, which is the one that ended the wait, too.
+  return check_lock_wait(session, helper, self, reinterpret_cast<std::uintptr_t>(&mutex),
+                         {LockKind::native_mutex});
+}
+
 bool failed(const std::string& result) { return result.rfind("not measured", 0) == 0; }
 
 }  // namespace
@@ -258,10 +276,12 @@ SelfTestResult run_self_test() {
   result["mutex"] = test_mutex(*session, self);
   result["thread_lock"] = test_thread_lock(*session, self);
   result["object_lock"] = test_object_lock(*session, self);
+  result["native_lock"] = test_native_lock(*session, self);
   hooks::classes.gil = !failed(result["gil"]);
   hooks::classes.parked = !failed(result["mutex"]);
   hooks::classes.thread_lock = !failed(result["thread_lock"]);
   hooks::classes.object = !failed(result["object_lock"]);
+  hooks::classes.native = !failed(result["native_lock"]);
   if (session->deactivate()) {
     session->finish("stop", options.gil_enabled);
     delete session;

@@ -4,6 +4,7 @@
 #include "hooks/gil.hpp"
 #include "hooks/loader.hpp"
 #include "hooks/locks.hpp"
+#include "hooks/native_locks.hpp"
 #include "hooks/threads.hpp"
 
 namespace gilscope::hooks {
@@ -34,6 +35,8 @@ std::vector<Hook> interpreter_hooks() {
 }
 
 std::vector<Hook> other_hooks() { return {{"pthread_create", address(threads::create_native)}}; }
+
+std::vector<Hook> native_lock_hooks() { return native_locks::hooks(); }
 
 void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type) {
   gil::initialize(interpreter);

@@ -52,12 +52,18 @@ def reader_side() -> Iterator[None]:
 
 
 @contextmanager
-def profile(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Iterator[None]:
+def profile(
+    path: str | os.PathLike[str],
+    *,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    native_locks: bool = True,
+) -> Iterator[None]:
     """Record the threads of this process in the trace file ``path`` while the block runs.
 
     Args:
         path: The trace file; an earlier trace there is replaced.
         max_bytes: Size of the file at which recording ends; what comes later is counted.
+        native_locks: Record waits for locks of native code (pthread, and so std::mutex), too.
 
     Raises:
         ProbeError: The probe runs already, or the file cannot be written.
@@ -68,7 +74,7 @@ def profile(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES)
     from gilscope.run.overwrite import check_overwrite  # noqa: PLC0415
 
     check_overwrite(Path(path))
-    probe.start(path, max_bytes=max_bytes)
+    probe.start(path, max_bytes=max_bytes, native_locks=native_locks)
     try:
         yield
     finally:

@@ -1,7 +1,11 @@
 # The native half of gilscope; gilscope.probe is its only user.
 
 def start(
-    path: bytes, max_bytes: int, metadata: str, threads: list[tuple[int, int, bool, str]]
+    path: bytes,
+    max_bytes: int,
+    metadata: str,
+    threads: list[tuple[int, int, bool, str]],
+    native_locks: bool,
 ) -> None: ...
 def stop(names: dict[int, str], reason: str) -> dict[str, int]: ...
 def running() -> bool: ...

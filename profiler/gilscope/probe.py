@@ -27,7 +27,12 @@ MIN_BYTES = 8 << 20
 """The least that a trace may be limited to, in bytes: a few chunks for each of some threads."""
 
 
-def start(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+def start(
+    path: str | os.PathLike[str],
+    *,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    native_locks: bool = True,
+) -> None:
     """Record this process into the trace file ``path`` until `stop`.
 
     Every thread is recorded, those that exist already and those that native code starts, too. The
@@ -37,6 +42,8 @@ def start(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -
     Args:
         path: The trace file; an existing one is replaced.
         max_bytes: Size of the file at which recording ends; events after that are counted only.
+        native_locks: Record waits for the mutexes, read-write locks and condition variables of
+            extension modules and their libraries, too.
 
     Raises:
         ProbeError: It runs already, the file cannot be written, or this interpreter is one that the
@@ -48,7 +55,7 @@ def start(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -
     metadata = json.dumps(_metadata())
     file = Path(path).absolute()
     try:
-        _call(native.start, os.fsencode(file), max_bytes, metadata, _known_threads())
+        _call(native.start, os.fsencode(file), max_bytes, metadata, _known_threads(), native_locks)
     except OSError as error:
         raise ProbeError(f"cannot record to {file}: {error.strerror}") from None
     _names.install()

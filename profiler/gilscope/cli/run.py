@@ -42,6 +42,12 @@ def add(commands: Any) -> None:
         metavar="N",
         help="size at which recording ends, as 500M (default 1G)",
     )
+    parser.add_argument(
+        "--no-native-locks",
+        dest="native_locks",
+        action="store_false",
+        help="do not record waits for locks of native code (pthread, std::mutex)",
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -54,7 +60,7 @@ def execute(options: argparse.Namespace) -> int:
     options.program.check()
     path = (options.output or Path(options.program.stem + TRACE_SUFFIX)).absolute()
     check_overwrite(path)
-    recording = Recording(path, options.max_bytes)
+    recording = Recording(path, options.max_bytes, native_locks=options.native_locks)
     outcome = run_as_main(options.program, recording.session())
     if recording.report:
         print(f"gilscope: {path}: {recording.report}", file=sys.stderr)
@@ -69,16 +75,17 @@ class Recording:
             even be compiled.
     """
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
+    def __init__(self, path: Path, max_bytes: int, *, native_locks: bool) -> None:
         """Record into ``path``, up to ``max_bytes``."""
         self.path = path
         self.max_bytes = max_bytes
+        self.native_locks = native_locks
         self.report = ""
 
     @contextmanager
     def session(self) -> Iterator[None]:
         """Record the block."""
-        probe.start(self.path, max_bytes=self.max_bytes)
+        probe.start(self.path, max_bytes=self.max_bytes, native_locks=self.native_locks)
         try:
             yield
         finally:

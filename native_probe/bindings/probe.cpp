@@ -178,9 +178,6 @@ void define_not_measured(Session& session, const SelfTestResult& result, std::si
   if (!hooks::tells_forced_releases()) {
     define("forced_release", "the interpreter does not export _Py_HandlePending");
   }
-  if (gilscope_is_free_threaded() != 0) {
-    define("spin", "contention that ends before a thread goes to sleep is not recorded");
-  }
 }
 
 Session* open_session(const std::string& path, std::uint64_t max_bytes,

@@ -281,6 +281,7 @@ bool Session::join(ThreadLog* log) {
   log->holder = 0;
   log->timeouts = 0;
   log->after_forced = false;
+  log->spin = {};
   log->joined = true;
   log->session_id = id_;
   __atomic_store_n(&slot->thread, index, __ATOMIC_RELEASE);

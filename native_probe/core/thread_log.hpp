@@ -31,6 +31,18 @@ struct alignas(64) ThreadLog {
   std::uint16_t timeouts = 0;  // switch intervals that the wait has hit
   bool after_forced = false;   // the release before was forced
 
+  // The spin that may go on.
+  struct Spin {
+    format::EventRecord* record = nullptr;  // in the thread's chunk, if it is the latest one there
+    const void* caller = nullptr;
+    std::uintptr_t address = 0;
+    std::uintptr_t count = 0;
+    std::uint64_t end = 0;
+    std::uint64_t session = 0;
+    std::uintptr_t expected = 0;  // self-test: the lock that the thread is about to run into
+  };
+  Spin spin;
+
   std::uint32_t next_chunk = 0;  // bytes
   std::uint32_t tid = 0;
   std::uint32_t origin = 0;       // format::ThreadFlag, as far as the thread's start told

@@ -26,6 +26,7 @@ struct Classes {
   bool object = true;
   bool thread_lock = true;
   bool native = true;  // locks of native code
+  bool spin = true;
 };
 extern Classes classes;
 

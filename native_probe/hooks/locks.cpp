@@ -1,11 +1,8 @@
 #include "hooks/locks.hpp"
 
 #include <cerrno>
-#include <string_view>
 
-#include "core/lock_definition.hpp"
 #include "core/session.hpp"
-#include "cpython/layout.h"
 #include "cpython/parking.hpp"
 #include "hooks/interpreter.hpp"
 
@@ -16,11 +13,6 @@ using format::EventKind;
 using format::LockKind;
 using parking::Waited;
 
-std::uint32_t id_of(Session& session, const LockIdentity& lock) {
-  return lock_id(session, lock,
-                 [](std::uintptr_t type) { return std::string_view(gilscope_type_name(type)); });
-}
-
 // One wait, from before the real call to after it. The session may have been stopped, and another
 // one started, while the thread slept: then there is nothing to write to any more.
 class Wait {
@@ -28,7 +20,7 @@ class Wait {
   Wait(const sem_t* semaphore, const Waited& waited) : handed_off_(waited.handed_off) {
     Recording recording;
     if (!recording) return;
-    lock_ = id_of(recording.session(), waited);
+    lock_ = parking::lock_id_of(recording.session(), waited);
     entry_ = recording.session().waits().claim(semaphore, recording.log().index, lock_);
     session_ = recording.session().id();
     format::ThreadSlot& slot = recording.slot();

@@ -23,7 +23,8 @@ PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
     }
   });
   module.def("start", &gilscope::start, py::arg("path"), py::arg("max_bytes"), py::arg("metadata"),
-             py::arg("threads"), py::arg("ring") = false, py::arg("session") = py::bytes());
+             py::arg("threads"), py::arg("ring") = false, py::arg("session") = py::bytes(),
+             py::arg("native_locks") = true);
   module.def("stop", &gilscope::stop, py::arg("names"), py::arg("reason"));
   module.def("running", &gilscope::running);
   module.def("snapshot", &gilscope::snapshot, py::arg("path"));

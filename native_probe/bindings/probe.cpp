@@ -18,6 +18,7 @@
 #include "cpython/self_test.hpp"
 #include "hooks/interpreter.hpp"
 #include "hooks/loader.hpp"
+#include "hooks/native_locks.hpp"
 
 namespace gilscope {
 namespace {
@@ -28,6 +29,7 @@ struct Probe {
   std::atomic<bool> busy{false};
   std::atomic<bool> running{false};
   bool initialized = false;
+  bool native_locks = true;  // wanted
   ElfImage interpreter;
   // Held while slots are written, by whoever starts, stops or loads an object; never while anything
   // is waited for that may need the GIL.
@@ -95,8 +97,17 @@ std::vector<ElfImage> other_images(const ElfImage& interpreter) {
   return images;
 }
 
-std::vector<Hook> hooks_of(const ElfImage& image, bool is_interpreter) {
+// The parts of the runtime that other_images() does not leave out: their locks are their own.
+bool is_runtime(const ElfImage& image) {
+  return image.path().find("/libstdc++.so") != std::string::npos ||
+         image.path().find("/libgcc_s.so") != std::string::npos;
+}
+
+std::vector<Hook> hooks_of(const ElfImage& image, bool is_interpreter, bool native_locks) {
   std::vector<Hook> hooks = is_interpreter ? hooks::interpreter_hooks() : hooks::other_hooks();
+  if (native_locks && !is_interpreter && !is_runtime(image)) {
+    for (const Hook& hook : hooks::native_lock_hooks()) hooks.push_back(hook);
+  }
   if (!image.has_search_path()) {
     for (const Hook& hook : hooks::loader_hooks()) hooks.push_back(hook);
   }
@@ -105,13 +116,13 @@ std::vector<Hook> hooks_of(const ElfImage& image, bool is_interpreter) {
 
 void patch_others(Probe& p) {
   for (const ElfImage& image : other_images(p.interpreter)) {
-    if (!p.patcher.knows(image)) p.patcher.patch(image, hooks_of(image, false));
+    if (!p.patcher.knows(image)) p.patcher.patch(image, hooks_of(image, false, p.native_locks));
   }
 }
 
 void install_hooks(Probe& p) {
   const std::lock_guard<std::mutex> lock(p.patching);
-  p.patcher.patch(p.interpreter, hooks_of(p.interpreter, true));
+  p.patcher.patch(p.interpreter, hooks_of(p.interpreter, true, false));
   patch_others(p);
 }
 
@@ -159,7 +170,8 @@ void test_once(Probe& p) {
   remove_hooks(p);
 }
 
-void define_not_measured(Session& session, const SelfTestResult& result, std::size_t failed) {
+void define_not_measured(Session& session, const SelfTestResult& result, std::size_t failed,
+                         bool native_locks) {
   static constexpr std::string_view kPrefix = "not measured: ";
   auto define = [&session](const std::string& name, const std::string& reason) {
     const std::uint32_t sizes[2] = {static_cast<std::uint32_t>(name.size()),
@@ -169,14 +181,12 @@ void define_not_measured(Session& session, const SelfTestResult& result, std::si
   for (const auto& [name, outcome] : result) {
     if (outcome.rfind(kPrefix, 0) == 0) define(name, outcome.substr(kPrefix.size()));
   }
+  if (!native_locks) define("native_lock", "switched off (native_locks=False)");
   if (failed != 0) {
     define("hooks", std::to_string(failed) + " slots are on pages that cannot be made writable");
   }
   if (!hooks::tells_forced_releases()) {
     define("forced_release", "the interpreter does not export _Py_HandlePending");
-  }
-  if (gilscope_is_free_threaded() != 0) {
-    define("spin", "contention that ends before a thread goes to sleep is not recorded");
   }
 }
 
@@ -212,10 +222,12 @@ class ControlIfFree {
 }  // namespace
 
 void start(const std::string& path, std::uint64_t max_bytes, const std::string& metadata,
-           const std::vector<KnownThread>& threads, bool ring, const std::string& session_id) {
+           const std::vector<KnownThread>& threads, bool ring, const std::string& session_id,
+           bool native_locks) {
   Probe& p = probe();
   const Control control;
   if (p.session != nullptr) throw ProbeFailure("the probe is running already: stop it first");
+  p.native_locks = native_locks;
   initialize(p);
   test_once(p);
   Session* session = open_session(path, max_bytes, metadata, ring, session_id);
@@ -232,7 +244,7 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
   }
   const std::uint64_t costs[2] = {p.cost, 0};
   session->file().define(format::DefinitionTag::probe_cost, costs, sizeof costs);
-  define_not_measured(*session, *p.self_test, p.patcher.failed());
+  define_not_measured(*session, *p.self_test, p.patcher.failed(), native_locks);
   p.session = session;
   p.running = true;
 }
@@ -245,6 +257,7 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   if (session == nullptr) throw ProbeFailure("the probe is not running: start it first");
   p.session = nullptr;
   p.running = false;
+  hooks::native_locks::name_locks(*session);  // while the objects are kept loaded
   const std::size_t slots_left = remove_hooks(p);
   for (const auto& [tid, name] : names) session->name(tid, name);
   const bool quiet = session->deactivate();
@@ -313,9 +326,9 @@ std::vector<std::tuple<std::string, std::string, std::size_t>> hook_report() {
       if (n != 0 || all) report.emplace_back(hook.symbol, image.path(), n);
     }
   };
-  count(p.interpreter, hooks_of(p.interpreter, true), true);
+  count(p.interpreter, hooks_of(p.interpreter, true, false), true);
   for (const ElfImage& image : other_images(p.interpreter)) {
-    count(image, hooks_of(image, false), false);
+    count(image, hooks_of(image, false, true), false);
   }
   return report;
 }

@@ -21,7 +21,8 @@ using KnownThread = std::tuple<std::uint32_t, std::uint64_t, bool, std::string>;
 
 // `session` is that of the files it belongs to, 16 bytes, or empty.
 void start(const std::string& path, std::uint64_t max_bytes, const std::string& metadata,
-           const std::vector<KnownThread>& threads, bool ring, const std::string& session);
+           const std::vector<KnownThread>& threads, bool ring, const std::string& session,
+           bool native_locks);
 
 // Counts: events, dropped, overwritten, bytes, slots_left. `names` are the names that living threads have now,
 // by tid.

@@ -197,6 +197,29 @@ format::ThreadSlot* Session::slot_at(std::uint32_t index) const {
   return slots + (index - 1) % kSlotsPerChunk;
 }
 
+void Session::remember(std::uint32_t index, std::uint32_t tid) {
+  by_tid_[tid % kTids].store(index, std::memory_order_release);
+}
+
+bool Session::is_living(std::uint32_t index, std::uint32_t tid) const {
+  const format::ThreadSlot* slot = slot_at(index);
+  return slot != nullptr && __atomic_load_n(&slot->thread, __ATOMIC_ACQUIRE) == index &&
+         slot->tid == tid && __atomic_load_n(&slot->end_ticks, __ATOMIC_RELAXED) == 0;
+}
+
+std::uint32_t Session::index_of(std::uint32_t tid) const {
+  constexpr std::uint32_t kLatest = 512;  // looked through where two living threads share a place
+  if (tid == 0) return 0;
+  const std::uint32_t likely = by_tid_[tid % kTids].load(std::memory_order_acquire);
+  if (likely == 0) return 0;
+  if (is_living(likely, tid)) return likely;
+  const std::uint32_t n = threads_.load(std::memory_order_relaxed);
+  for (std::uint32_t index = n; index > 0 && index + kLatest > n; --index) {
+    if (is_living(index, tid)) return index;
+  }
+  return 0;
+}
+
 bool Session::declare(std::uint32_t tid, std::uint64_t ident, std::uint32_t flags,
                       std::string_view name) {
   std::uint32_t index = 0;
@@ -209,6 +232,7 @@ bool Session::declare(std::uint32_t tid, std::uint64_t ident, std::uint32_t flag
                 (tid == static_cast<std::uint32_t>(getpid()) ? format::kMainThread : 0u);
   __atomic_store_n(&slot->thread, index, __ATOMIC_RELEASE);
   declared_ = index;
+  remember(index, tid);
   define_name(index, name);
   return true;
 }
@@ -291,9 +315,11 @@ bool Session::join(ThreadLog* log) {
   log->wait_stack = 0;
   log->counted = false;
   log->importing_module = 0;
+  log->spin = {};
   log->joined = true;
   log->session_id = id_;
   __atomic_store_n(&slot->thread, index, __ATOMIC_RELEASE);
+  remember(index, slot->tid);
   return true;
 }
 

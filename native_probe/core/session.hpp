@@ -94,6 +94,9 @@ class Session {
   // The next record of this thread, or nullptr (and a drop is counted).
   format::EventRecord* next_chunk(ThreadLog* log);
 
+  // The thread that the kernel knows by this id, as far as it is known to live; else 0.
+  std::uint32_t index_of(std::uint32_t tid) const;
+
   format::ThreadSlot* slot_at(std::uint32_t index) const;
   std::uint64_t dropped() const;
   std::uint64_t dropped_without_slot() const {
@@ -111,6 +114,8 @@ class Session {
   format::ThreadSlot* new_slot(std::uint32_t* index);
   format::ChunkHeader* slots_chunk(std::uint32_t number);
   format::ThreadSlot* declared_slot(const ThreadLog& log, std::uint32_t* index) const;
+  bool is_living(std::uint32_t index, std::uint32_t tid) const;
+  void remember(std::uint32_t index, std::uint32_t tid);
   void seal_threads();
   void seal_events(ThreadLog& log);
   void sample_now_and_then();
@@ -145,6 +150,9 @@ class Session {
   Definitions definitions_;
   std::atomic<std::uint32_t> threads_{0};
   std::uint32_t declared_ = 0;
+  // The latest thread with each of these ids, modulo their number.
+  static constexpr std::uint32_t kTids = 4096;
+  std::atomic<std::uint32_t> by_tid_[kTids] = {};
   std::atomic<format::ChunkHeader*> slot_chunks_[kMaxSlotChunks] = {};
   std::atomic<std::uint64_t> dropped_without_slot_{0};
   std::atomic<std::uint64_t> events_{0};  // in sealed chunks

@@ -36,6 +36,18 @@ struct alignas(64) ThreadLog {
   bool counted = false;                // among the GIL's waiters
   std::uint32_t importing_module = 0;  // MODULE that the interpreter loaded last in this thread
 
+  // The spin that may go on.
+  struct Spin {
+    format::EventRecord* record = nullptr;  // in the thread's chunk, if it is the latest one there
+    const void* caller = nullptr;
+    std::uintptr_t address = 0;
+    std::uintptr_t count = 0;
+    std::uint64_t end = 0;
+    std::uint64_t session = 0;
+    std::uintptr_t expected = 0;  // self-test: the lock that the thread is about to run into
+  };
+  Spin spin;
+
   std::uint32_t next_chunk = 0;  // bytes
   std::uint32_t tid = 0;
   std::uint32_t origin = 0;       // format::ThreadFlag, as far as the thread's start told

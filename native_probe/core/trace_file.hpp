@@ -103,6 +103,23 @@ class TraceFile {
     }
   }
 
+  // Calls `visit(body)` for every definition of one kind so far.
+  template <typename Visit>
+  void for_each_definition(format::DefinitionTag tag, Visit visit) const {
+    for_each_chunk([&](const format::ChunkHeader& chunk) {
+      if (chunk.kind != static_cast<std::uint16_t>(format::ChunkKind::definitions)) return;
+      const char* at = reinterpret_cast<const char*>(&chunk + 1);
+      const char* end = reinterpret_cast<const char*>(&chunk) + chunk.size;
+      while (at + sizeof(format::DefinitionHeader) < end) {
+        const auto* header = reinterpret_cast<const format::DefinitionHeader*>(at);
+        const std::uint16_t found = __atomic_load_n(&header->tag, __ATOMIC_ACQUIRE);
+        if (found == 0) return;
+        if (found == static_cast<std::uint16_t>(tag)) visit(header + 1);
+        at += header->length;
+      }
+    });
+  }
+
   // Seals the definitions, cuts the file to what is used and unmaps it. Nobody writes any more.
   void finish();
   // Stops handing out chunks and leaves mapping and file as they are: for a thread that could not

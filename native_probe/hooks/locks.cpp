@@ -1,11 +1,8 @@
 #include "hooks/locks.hpp"
 
 #include <cerrno>
-#include <cstring>
-#include <string_view>
 
 #include "core/session.hpp"
-#include "cpython/layout.h"
 #include "cpython/parking.hpp"
 #include "hooks/interpreter.hpp"
 
@@ -16,26 +13,6 @@ using format::EventKind;
 using format::LockKind;
 using parking::Waited;
 
-std::uint32_t lock_id(Session& session, const Waited& waited) {
-  const LockTable::Found found =
-      session.locks().find(waited.address, static_cast<std::uint32_t>(waited.kind), waited.type);
-  if (!found.is_new) return found.id;
-  const std::string_view name =
-      waited.type != 0 ? gilscope_type_name(waited.type) : std::string_view();
-  struct {
-    std::uint32_t id;
-    std::uint16_t kind;
-    std::uint16_t reserved;
-    std::uint64_t address;
-    std::uint64_t object;
-    std::uint32_t length;
-    std::uint32_t reserved2;
-  } body{found.id,      static_cast<std::uint16_t>(waited.kind), 0, waited.address,
-         waited.object, static_cast<std::uint32_t>(name.size()), 0};
-  session.file().define(format::DefinitionTag::lock, &body, sizeof body, name);
-  return found.id;
-}
-
 // One wait, from before the real call to after it. The session may have been stopped, and another
 // one started, while the thread slept: then there is nothing to write to any more.
 class Wait {
@@ -43,7 +20,7 @@ class Wait {
   Wait(const sem_t* semaphore, const Waited& waited) : handed_off_(waited.handed_off) {
     Recording recording;
     if (!recording) return;
-    lock_ = lock_id(recording.session(), waited);
+    lock_ = parking::lock_id_of(recording.session(), waited);
     entry_ = recording.session().waits().claim(semaphore, recording.log().index, lock_);
     session_ = recording.session().id();
     format::ThreadSlot& slot = recording.slot();

@@ -67,6 +67,7 @@ def profile(
     max_bytes: int = DEFAULT_MAX_BYTES,
     ring: bool = False,
     follow_children: bool = False,
+    native_locks: bool = True,
 ) -> Iterator[None]:
     """Record the threads of this process in the trace file ``path`` while the block runs.
 
@@ -76,6 +77,7 @@ def profile(
         ring: Do not end there: keep the latest events, and count those that they replace.
         follow_children: Record the Python processes that this one makes, too, each in a trace of
             its own; `family` finds them.
+        native_locks: Record waits for locks of native code (pthread, and so std::mutex), too.
 
     Raises:
         ProbeError: The probe runs already, or the file cannot be written.
@@ -86,7 +88,13 @@ def profile(
     from gilscope.run.overwrite import check_overwrite  # noqa: PLC0415
 
     check_overwrite(Path(path))
-    probe.start(path, max_bytes=max_bytes, ring=ring, follow_children=follow_children)
+    probe.start(
+        path,
+        max_bytes=max_bytes,
+        ring=ring,
+        follow_children=follow_children,
+        native_locks=native_locks,
+    )
     try:
         yield
     finally:

@@ -35,6 +35,7 @@ def start(
     max_bytes: int = DEFAULT_MAX_BYTES,
     ring: bool = False,
     follow_children: bool = False,
+    native_locks: bool = True,
     belongs_to: tuple[bytes, int] | None = None,
 ) -> None:
     """Record this process into the trace file ``path`` until `stop`.
@@ -49,6 +50,8 @@ def start(
         ring: Do not end there: let the latest events replace the oldest ones.
         follow_children: Record the Python processes that this one makes, too, each in a file of its
             own beside ``path`` (see `gilscope.children`).
+        native_locks: Record waits for the mutexes, read-write locks and condition variables of
+            extension modules and their libraries, too.
         belongs_to: Session of the process that made this one, and its process id.
 
     Raises:
@@ -70,6 +73,7 @@ def start(
             _known_threads(),
             ring=ring,
             session=session,
+            native_locks=native_locks,
         )
     except OSError as error:
         raise ProbeError(f"cannot record to {file}: {error.strerror}") from None

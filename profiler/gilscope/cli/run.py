@@ -53,6 +53,12 @@ def add(commands: Any) -> None:
         help="record the Python processes that it makes, too, each in a FILE with its process id "
         "(os.fork, multiprocessing, concurrent.futures)",
     )
+    parser.add_argument(
+        "--no-native-locks",
+        dest="native_locks",
+        action="store_false",
+        help="do not record waits for locks of native code (pthread, std::mutex)",
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -66,7 +72,11 @@ def execute(options: argparse.Namespace) -> int:
     path = (options.output or Path(options.program.stem + TRACE_SUFFIX)).absolute()
     check_overwrite(path)
     recording = Recording(
-        path, options.max_bytes, ring=options.ring, follow_children=options.children
+        path,
+        options.max_bytes,
+        ring=options.ring,
+        follow_children=options.children,
+        native_locks=options.native_locks,
     )
     outcome = run_as_main(options.program, recording.session())
     if recording.report:
@@ -83,13 +93,20 @@ class Recording:
     """
 
     def __init__(
-        self, path: Path, max_bytes: int, *, ring: bool = False, follow_children: bool = False
+        self,
+        path: Path,
+        max_bytes: int,
+        *,
+        ring: bool = False,
+        follow_children: bool = False,
+        native_locks: bool = True,
     ) -> None:
         """Record into ``path``; the options are those of `gilscope.probe.start`."""
         self.path = path
         self.max_bytes = max_bytes
         self.ring = ring
         self.follow_children = follow_children
+        self.native_locks = native_locks
         self.report = ""
 
     @contextmanager
@@ -100,6 +117,7 @@ class Recording:
             max_bytes=self.max_bytes,
             ring=self.ring,
             follow_children=self.follow_children,
+            native_locks=self.native_locks,
         )
         try:
             yield

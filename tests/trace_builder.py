@@ -21,6 +21,7 @@ from pathlib import Path
 
 EVENT, SLOT, HEADER, CHUNK = 32, 128, 128, 64
 GIL_HOLD, GIL_WAIT, GIL_SWITCH_WAIT, LOCK_WAIT, LOCK_WAKE = 1, 2, 3, 4, 5
+CALLBACK, THREAD_STATE, SPIN, GIL_SWITCH = 6, 7, 8, 9
 METADATA, DEFINITIONS, EVENTS, THREADS, END = 1, 2, 3, 4, 5
 MAIN, PYTHON, NATIVE, STARTED_BEFORE = 1, 2, 4, 8
 LOCK_KINDS = (
@@ -35,7 +36,13 @@ LOCK_KINDS = (
     "stop_the_world",
     "stop_the_world_request",
     "raw_mutex",
+    "import_lock",
+    "rwlock",
+    "once",
+    "thread_end",
 )
+NATIVE_KINDS = {"native_mutex": 32, "native_rwlock": 33, "native_condition": 34}
+SITE_FRAME = 1 << 31
 START_MONOTONIC = 5_000_000_000_000
 START_REALTIME = 1_750_000_000_000_000_000
 DEFAULT_DURATION = 1000
@@ -46,6 +53,12 @@ def checksum(data: bytes) -> int:
     data += bytes(-len(data) % 8)
     words = struct.unpack(f"<{len(data) // 8}Q", data)
     return sum(word * (2 * i + 1) for i, word in enumerate(words, 1)) % 2**64
+
+
+def short_float(n: int) -> int:
+    """An integer rounded down to 11 significant bits, as FORMAT.md has it."""
+    shift = max(n.bit_length() - 11, 0)
+    return 0xFFFF if shift > 31 else shift << 11 | n >> shift
 
 
 class TraceBuilder:
@@ -95,6 +108,8 @@ class TraceBuilder:
         self.extra: list[tuple[int, bytes]] = []
         self.locks = 0
         self.latest = 0
+        self.strings: dict[str, int] = {}
+        self.ids = 0
 
     def ticks(self, ns: int) -> int:
         """Ns from the start → ticks."""
@@ -142,7 +157,8 @@ class TraceBuilder:
     ) -> int:
         """Define a lock; its id."""
         self.locks += 1
-        code = LOCK_KINDS.index(kind) if isinstance(kind, str) else kind
+        code = kind if isinstance(kind, int) else NATIVE_KINDS.get(kind, -1)
+        code = LOCK_KINDS.index(kind) if code < 0 else code  # type: ignore[arg-type]
         text = type.encode()
         fixed = struct.pack("<IHHQQII", self.locks, code, 0, address, object, len(text), 0)
         self.define(4, fixed + text)
@@ -162,9 +178,56 @@ class TraceBuilder:
         texts = name.encode(), reason.encode()
         self.define(5, struct.pack("<II", *map(len, texts)) + b"".join(texts))
 
-    def probe_cost(self, femtoseconds: int) -> None:
+    def probe_cost(self, femtoseconds: int, stack: int = 0) -> None:
         """Say what the probe costs."""
-        self.define(6, struct.pack("<QQ", femtoseconds, 0))
+        self.define(6, struct.pack("<QQ", femtoseconds, stack))
+
+    def string(self, value: str) -> int:
+        """Define a string, once; its id. 0 for the empty one."""
+        if value and value not in self.strings:
+            self.strings[value] = len(self.strings) + 1
+            raw = value.encode()
+            self.define(7, struct.pack("<II", self.strings[value], len(raw)) + raw)
+        return self.strings.get(value, 0)
+
+    def code(self, name: str, file: str = "", line: int = 0, module: str = "") -> int:
+        """Define a Python function; its id."""
+        texts = (self.string(value) for value in (file, name, module))
+        return self._new(8, "<IIIII", line, *texts, 0)
+
+    def stack(self, *frames: tuple[int, int]) -> int:
+        """Define a stack of (code, or site | SITE_FRAME; line); its id."""
+        numbers = [number for frame in frames for number in frame]
+        return self._new(9, f"<I{len(numbers)}I", len(frames), *numbers)
+
+    def module(self, path: str, base: int = 0, build_id: bytes = b"") -> int:
+        """Define a loaded object; its id."""
+        return self._new(10, "<IQII", self.string(path), base, len(build_id), 0, more=build_id)
+
+    def site(
+        self, module: int, offset: int, function: str = "", file: str = "", line: int = 0
+    ) -> int:
+        """Define a place in native code; its id."""
+        texts = self.string(function), self.string(file)
+        return self._new(11, "<IQIIII", module, offset, *texts, line, 0)
+
+    def lock_name(self, lock: int, name: str, how: int) -> None:
+        """Name a lock."""
+        self.define(12, struct.pack("<IIHHI", lock, self.string(name), how, 0, 0))
+
+    def entry(self, site: int, binding: int = 0, stack: int = 0) -> int:
+        """Define native code that enters Python; its id."""
+        return self._new(13, "<IHHI", site, binding, 0, stack)
+
+    def callable(self, code: int = 0, name: str = "", module: str = "") -> int:
+        """Define what is called there; its id."""
+        return self._new(14, "<III", code, self.string(name), self.string(module))
+
+    def _new(self, tag: int, layout: str, *values: int, more: bytes = b"") -> int:
+        self.ids += 1
+        body = struct.pack("<I", self.ids) + struct.pack("<" + layout[1:], *values)
+        self.define(tag, body + more)
+        return self.ids
 
     def define(self, tag: int, body: bytes) -> None:
         """Add a definition."""
@@ -222,16 +285,62 @@ class TraceBuilder:
         *,
         peer: int = 0,
         flags: int = 0,
+        stack: int = 0,
     ) -> None:
         """The thread waits for a lock; without an end it still does when the trace ends."""
         if end is None:
             self._open_wait(LOCK_WAIT, thread, start, lock, peer)
+            self.slots[thread - 1] |= {"open_wait_stack": stack, "open_wait_flags": flags}
         else:
-            self.event(LOCK_WAIT, thread, start, end, what=lock, peer=peer, flags=flags)
+            self.event(
+                LOCK_WAIT, thread, start, end, what=lock, peer=peer, flags=flags, stack=stack
+            )
 
-    def wake(self, thread: int, lock: int, woken: int, at: int) -> None:
+    def wake(self, thread: int, lock: int, woken: int, at: int, *, stack: int = 0) -> None:
         """The thread ends another one's wait."""
-        self.event(LOCK_WAKE, thread, at, at, what=lock, peer=woken)
+        self.event(LOCK_WAKE, thread, at, at, what=lock, peer=woken, stack=stack)
+
+    def spin(self, thread: int, lock: int, start: int, end: int, *, yields: int = 1) -> None:
+        """The thread spins for a lock."""
+        self.event(SPIN, thread, start, end, what=lock, aux=yields)
+
+    def callback(
+        self,
+        thread: int,
+        start: int,
+        end: int | None = None,
+        *,
+        enter: int = 0,
+        entry: int = 0,
+        callable: int = 0,  # noqa: A002 - the format's word
+        flags: int = 0,
+        stack: int = 0,
+    ) -> None:
+        """Native code is in Python; without an end it still is when the trace ends.
+
+        `enter` is the time to get in, ns.
+        """
+        if end is None:
+            self.slots[thread - 1] |= {
+                "open_callback": self.ticks(start),
+                "open_callback_what": entry,
+                "open_callback_callable": callable,
+            }
+            return
+        aux = short_float(enter * self.ticks_per_second // 1_000_000_000)
+        about = {"what": entry, "peer": callable, "flags": flags, "aux": aux, "stack": stack}
+        self.event(CALLBACK, thread, start, end, **about)
+
+    def thread_state(self, thread: int, start: int, end: int, *, flags: int) -> None:
+        """Native code makes (1) or destroys (2) a thread state."""
+        self.event(THREAD_STATE, thread, start, end, flags=flags)
+
+    def gil_switch(
+        self, thread: int, at: int, *, flags: int, module: int = 0, gil: int = 1, stack: int = 0
+    ) -> None:
+        """The GIL is switched on (1) or off (2)."""
+        about = {"what": gil, "peer": module, "flags": flags, "stack": stack}
+        self.event(GIL_SWITCH, thread, at, at, **about)
 
     def event(
         self,
@@ -244,10 +353,11 @@ class TraceBuilder:
         peer: int = 0,
         flags: int = 0,
         aux: int = 0,
+        stack: int = 0,
     ) -> None:
         """Add any event record."""
         first, last = self.ticks(start), self.ticks(end)
-        values = (kind, flags, aux, what, first, (last - first) % 2**64, peer, 0)
+        values = (kind, flags, aux, what, first, (last - first) % 2**64, peer, stack)
         record = struct.pack("<BBHIQQII", *values).ljust(self.event_size, b"\0")
         self.records.setdefault(thread, []).append(record)
 
@@ -360,7 +470,10 @@ class TraceBuilder:
             " open_wait_kind open_wait_what open_wait_peer open_hold_flags"
         )
         numbers = [values.get(name, 0) for name in names.split()]
-        packed = struct.pack("<IIQQQQIIQQIIII16s32s", *numbers, values["os_name"], bytes(32))
+        packed = struct.pack("<IIQQQQIIQQIIII16s", *numbers, values["os_name"])
+        later = "callback callback_what callback_callable wait_stack wait_flags"
+        rest = [values.get(f"open_{name}", 0) for name in later.split()]
+        packed += struct.pack("<QIIIIQ", *rest, 0)
         return packed.ljust(self.slot_size, b"\0")
 
     def _chunk(

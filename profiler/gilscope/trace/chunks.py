@@ -49,6 +49,7 @@ class Header:
     start_monotonic: int
     start_realtime: int
     ticks_per_second: int
+    session: bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +139,9 @@ def read_header(data: U8, path: Path) -> tuple[Header, list[str]]:
             f"{path} has trace format {major}.{minor} and this gilscope reads"
             f" {fmt.VERSION_MAJOR}.x: use the gilscope that recorded it, or a newer one"
         )
-    header = Header(**{name: int(record[name]) for name in Header.__dataclass_fields__})
+    names = [name for name in Header.__dataclass_fields__ if name != "session"]
+    numbers = {name: int(record[name]) for name in names}
+    header = Header(**numbers, session=record["session"].tobytes())
     if not _plausible(header):
         raise TraceError(f"{path} cannot be read: its header is damaged")
     return header, problems

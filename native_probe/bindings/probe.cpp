@@ -205,6 +205,8 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
     p.patcher.verify();
   }
   define_not_measured(*session, *p.self_test, p.patcher.failed());
+  const std::uint64_t cost[2] = {0, captured_stack_cost()};
+  session->file().define(format::DefinitionTag::probe_cost, cost, sizeof cost);
   p.session = session;
   p.running = true;
 }

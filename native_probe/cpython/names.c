@@ -295,6 +295,12 @@ static uintptr_t variable_at(const _PyInterpreterFrame* frame, int i) {
   return (uintptr_t)__atomic_load_n(&((PyCellObject*)value)->ob_ref, __ATOMIC_RELAXED);
 }
 
+/* The method's own object, what is not to be looked at, what is no variable of the program's. */
+static int says_nothing(const char* word, size_t length) {
+  return length == 0 || word[0] == '.' || is_word(word, length, "self") ||
+         is_word(word, length, "cls") || is_word(word, length, "_");
+}
+
 static int find_local(struct search* search, const _PyInterpreterFrame* frame) {
   PyCodeObject* code = code_of(frame);
   for (int i = 0; i < locals_of(code); ++i) {
@@ -305,10 +311,7 @@ static int find_local(struct search* search, const _PyInterpreterFrame* frame) {
     size_t owner_length = 0;
     const PyObject* local = PyTuple_GET_ITEM(code->co_localsplusnames, i);
     const char* word = gilscope_text(local, buffers[0], MAX_WORD, &length);
-    if (length == 0 || word[0] == '.' || is_word(word, length, "self") ||
-        is_word(word, length, "cls")) {
-      continue; /* says nothing, or is no variable of the program's */
-    }
+    if (says_nothing(word, length)) continue;
     const char* owner = gilscope_text(code->co_qualname, buffers[1], MAX_WORD, &owner_length);
     set(search, GILSCOPE_LOCAL_VARIABLE, owner, owner_length, ".<locals>.", word, length);
     search->name->place = (uint32_t)i;

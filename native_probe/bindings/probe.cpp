@@ -14,7 +14,9 @@
 #include "core/session.hpp"
 #include "core/snapshot.hpp"
 #include "cpython/cost.hpp"
+#include "cpython/frames.h"
 #include "cpython/layout.h"
+#include "cpython/names.h"
 #include "cpython/self_test.hpp"
 #include "hooks/interpreter.hpp"
 #include "hooks/loader.hpp"
@@ -145,7 +147,10 @@ void initialize(Probe& p) {
   if (p.interpreter.slots().empty()) {
     throw ProbeFailure("the interpreter has no relocation slots (statically linked?)");
   }
-  hooks::initialize(p.interpreter, type_of_new_lock("allocate_lock"), type_of_new_lock("RLock"));
+  const std::uintptr_t lock_types[2] = {type_of_new_lock("allocate_lock"),
+                                        type_of_new_lock("RLock")};
+  hooks::initialize(p.interpreter, lock_types[0], lock_types[1]);
+  gilscope_name_locks(lock_types[0], lock_types[1]);
   hooks::loader::set_listener(objects_were_loaded);
   pthread_atfork(nullptr, nullptr, after_fork_in_child);
   p.initialized = true;
@@ -234,6 +239,8 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
   for (const auto& [tid, ident, python, name] : threads) {
     session->declare(tid, ident, python ? format::kPythonThread : format::kNativeThread, name);
   }
+  gilscope_watch_codes();  // where it cannot, stacks are told apart by what they say
+  gilscope_watch_locks();
   hooks::begin_session(*session, gilscope_gil_enabled() != 0);
   session->activate();
   install_hooks(p);
@@ -242,7 +249,7 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
     const std::lock_guard<std::mutex> lock(p.patching);
     p.patcher.verify();
   }
-  const std::uint64_t costs[2] = {p.cost, 0};
+  const std::uint64_t costs[2] = {p.cost, captured_stack_cost()};
   session->file().define(format::DefinitionTag::probe_cost, costs, sizeof costs);
   define_not_measured(*session, *p.self_test, p.patcher.failed(), native_locks);
   p.session = session;
@@ -261,6 +268,8 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   const std::size_t slots_left = remove_hooks(p);
   for (const auto& [tid, name] : names) session->name(tid, name);
   const bool quiet = session->deactivate();
+  gilscope_unwatch_locks();
+  gilscope_unwatch_codes();
   std::map<std::string, std::uint64_t> report{{"dropped", session->dropped()},
                                               {"slots_left", slots_left}};
   if (quiet) {

@@ -14,8 +14,10 @@
 #include "core/id_table.hpp"
 #include "core/keeper.hpp"
 #include "core/lock_table.hpp"
+#include "core/name_table.hpp"
 #include "core/thread_log.hpp"
 #include "core/trace_file.hpp"
+#include "core/value_table.hpp"
 #include "core/wait_table.hpp"
 
 namespace gilscope {
@@ -65,6 +67,14 @@ class Session {
   const TraceFile& file() const { return file_; }
   LockTable& locks() { return locks_; }
   WaitTable& waits() { return waits_; }
+  NameTable& names() { return names_; }
+  // What is known of the locks at an address, see cpython/lock_identity.cpp.
+  struct LockPlaces {
+    ValueTable waits{1 << 16};    // by lock and stack
+    ValueTable objects{1 << 16};  // by lock
+    ValueTable locals{1 << 16};   // by stack
+  };
+  LockPlaces& lock_places() { return lock_places_; }
 
   // Numbers of what is defined once a session; whoever finds a new one writes its definition.
   struct Definitions {
@@ -147,6 +157,8 @@ class Session {
   Keeper keeper_;
   LockTable locks_;
   WaitTable waits_;
+  NameTable names_;
+  LockPlaces lock_places_;
   Definitions definitions_;
   std::atomic<std::uint32_t> threads_{0};
   std::uint32_t declared_ = 0;

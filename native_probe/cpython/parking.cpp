@@ -80,11 +80,6 @@ LockIdentity mutex_at(std::uintptr_t address) {
   return waited;
 }
 
-std::uint32_t lock_id_of(Session& session, const LockIdentity& lock) {
-  return lock_id(session, lock,
-                 [](std::uintptr_t type) { return std::string_view(gilscope_type_name(type)); });
-}
-
 void initialize(const ElfImage& interpreter, std::uintptr_t lock, std::uintptr_t rlock) {
   semaphore_wait = interpreter.function("_PySemaphore_Wait");
   // The last one is inlined into the other two by some compilers.

@@ -9,9 +9,11 @@
 #include <system_error>
 
 #include "core/got_patcher.hpp"
+#include "core/native_stack.hpp"
 #include "core/session.hpp"
 #include "cpython/layout.h"
 #include "cpython/self_test.hpp"
+#include "hooks/entries.hpp"
 #include "hooks/interpreter.hpp"
 #include "hooks/loader.hpp"
 
@@ -116,7 +118,9 @@ std::size_t remove_hooks(Probe& p) {
 void objects_were_loaded() {
   Probe& p = probe();
   const std::lock_guard<std::mutex> lock(p.patching);
-  if (p.running) patch_others(p);
+  if (!p.running) return;
+  patch_others(p);
+  native_stack::refresh();
 }
 
 void initialize(Probe& p) {
@@ -190,6 +194,7 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
     session->declare(tid, ident, python ? format::kPythonThread : format::kNativeThread, name);
   }
   hooks::begin_session(*session, gilscope_gil_enabled() != 0);
+  native_stack::refresh();
   session->activate();
   install_hooks(p);
   // A thread that was binding a function just then may have written over a slot.
@@ -216,6 +221,8 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   std::map<std::string, std::uint64_t> report{{"dropped", session->dropped()},
                                               {"slots_left", slots_left}};
   if (quiet) {
+    hooks::entries::resolve(*session);
+    native_stack::release();
     session->finish(reason, gilscope_gil_enabled() != 0);
     report["events"] = session->events();
     report["bytes"] = session->file().bytes_used();

@@ -257,6 +257,8 @@ bool Session::join(ThreadLog* log) {
   log->holder = 0;
   log->timeouts = 0;
   log->after_forced = false;
+  log->callbacks.session = 0;
+  log->pending.kind = 0;
   log->joined = true;
   log->session_id = id_;
   __atomic_store_n(&slot->thread, index, __ATOMIC_RELEASE);
@@ -268,6 +270,7 @@ void Session::leave(ThreadLog* log) {
   pthread_getname_np(pthread_self(), log->slot->os_name, sizeof log->slot->os_name);
   __atomic_store_n(&log->slot->end_ticks, Clock::ticks(), __ATOMIC_RELAXED);
   log->slot->open_wait = 0;
+  write_pending(log);
   seal_events(*log);
   log->session_id = 0;
 }
@@ -293,6 +296,19 @@ format::EventRecord* Session::next_chunk(ThreadLog* log) {
   return log->cursor;
 }
 
+void Session::write_pending(ThreadLog* log) {
+  if (log->pending.kind == 0) return;
+  format::EventRecord* record = log->cursor != log->end ? log->cursor : next_chunk(log);
+  if (record != nullptr) {
+    const std::uint8_t kind = log->pending.kind;
+    log->pending.kind = 0;
+    *record = log->pending;
+    __atomic_store_n(&record->kind, kind, __ATOMIC_RELEASE);
+    log->cursor = record + 1;
+  }
+  log->pending.kind = 0;
+}
+
 void Session::seal_events(ThreadLog& log) {
   if (log.chunk == nullptr) return;
   const auto* first = reinterpret_cast<const format::EventRecord*>(log.chunk + 1);
@@ -307,6 +323,7 @@ void Session::seal_threads() {
   ThreadLogs::for_each([&](ThreadLog& log) {
     if (log.session_id != id_) return;
     read_os_name(log.slot);
+    write_pending(&log);
     seal_events(log);
     log.session_id = 0;
   });

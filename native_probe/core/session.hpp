@@ -80,6 +80,8 @@ class Session {
   void leave(ThreadLog* log);
   // The next record of this thread, or nullptr (and a drop is counted).
   format::EventRecord* next_chunk(ThreadLog* log);
+  // Writes the record that the thread has pending, if any.
+  void write_pending(ThreadLog* log);
 
   format::ThreadSlot* slot_at(std::uint32_t index) const;
   std::uint64_t dropped() const;

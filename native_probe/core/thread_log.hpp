@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/callback_log.hpp"
 #include "core/clock.hpp"
 #include "core/format.hpp"
 
@@ -30,6 +31,10 @@ struct alignas(64) ThreadLog {
   std::uint32_t holder = 0;    // thread that held it then
   std::uint16_t timeouts = 0;  // switch intervals that the wait has hit
   bool after_forced = false;   // the release before was forced
+
+  CallbackLog callbacks{};
+  // A record that may still be taken back: written at the thread's exit or the session's end.
+  format::EventRecord pending{};
 
   std::uint32_t next_chunk = 0;  // bytes
   std::uint32_t tid = 0;

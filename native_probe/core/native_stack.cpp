@@ -317,11 +317,20 @@ __attribute__((no_sanitize("address", "thread"))) inline std::uintptr_t word_at(
 
 class Walk {
  public:
-  explicit Walk(std::uintptr_t frame)
-      : pointer_(frame + 2 * sizeof(void*)),
+  Walk(std::uintptr_t frame, Trail* trail)
+      : frame_(frame),
+        pointer_(frame + 2 * sizeof(void*)),
         frame_pointer_(word_at(frame)),
+        frame_pointer_from_(frame),
         pc_(word_at(frame + sizeof(void*))),
-        limit_(stack_limit(frame)) {}
+        limit_(stack_limit(frame)),
+        trail_(trail) {
+    if (trail_ != nullptr) trail_->count = 0;
+    leave_trail(frame + sizeof(void*));
+  }
+
+  // Whether all that the walk depended on is in the trail.
+  bool has_whole_trail() const { return whole_; }
 
   std::uintptr_t pc() const { return pc_; }
 
@@ -330,11 +339,16 @@ class Walk {
     std::uintptr_t cfa = 0;
     switch (rule.base) {
       case unwind::Rule::Base::stack_pointer: cfa = offset(pointer_, rule.cfa_offset); break;
-      case unwind::Rule::Base::frame_pointer: cfa = offset(frame_pointer_, rule.cfa_offset); break;
+      case unwind::Rule::Base::frame_pointer:
+        cfa = offset(frame_pointer_, rule.cfa_offset);
+        leave_trail(frame_pointer_from_);
+        break;
       case unwind::Rule::Base::at_frame_pointer: {
         const std::uintptr_t place = offset(frame_pointer_, rule.cfa_offset);
         if (!is_on_stack(place)) return false;
         cfa = word_at(place);
+        leave_trail(frame_pointer_from_);
+        leave_trail(place);
         break;
       }
       case unwind::Rule::Base::none: return false;
@@ -344,12 +358,21 @@ class Walk {
     if (!restore_frame_pointer(rule, cfa)) return false;
     pc_ = word_at(cfa - sizeof(void*));
     pointer_ = cfa;
+    leave_trail(cfa - sizeof(void*));
     return pc_ != 0;
   }
 
  private:
   static std::uintptr_t offset(std::uintptr_t address, std::int32_t by) {
     return address + static_cast<std::uintptr_t>(std::intptr_t{by});
+  }
+
+  void leave_trail(std::uintptr_t place) {
+    if (trail_ == nullptr || !whole_) return;
+    whole_ = trail_->count < Trail::kWords && place - frame_ <= UINT32_MAX;
+    if (!whole_) return;
+    trail_->words[trail_->count++] = {static_cast<std::uint32_t>(place - frame_), 0,
+                                      word_at(place)};
   }
 
   bool is_on_stack(std::uintptr_t address) const {
@@ -359,21 +382,31 @@ class Walk {
   bool restore_frame_pointer(const unwind::Rule& rule, std::uintptr_t cfa) {
     switch (rule.saved) {
       case unwind::Rule::Saved::not_saved: return true;
-      case unwind::Rule::Saved::lost: frame_pointer_ = 0; return true;
+      case unwind::Rule::Saved::lost:
+        // Whatever would be found by it is not on the stack.
+        frame_pointer_ = 0;
+        return true;
       case unwind::Rule::Saved::at_cfa:
       case unwind::Rule::Saved::at_frame_pointer: break;
     }
     const std::uintptr_t place =
         offset(rule.saved == unwind::Rule::Saved::at_cfa ? cfa : frame_pointer_, rule.saved_offset);
     if (!is_on_stack(place) || place >= cfa) return false;
+    // Found by the frame pointer itself: so that one matters, too.
+    if (rule.saved == unwind::Rule::Saved::at_frame_pointer) leave_trail(frame_pointer_from_);
     frame_pointer_ = word_at(place);
+    frame_pointer_from_ = place;
     return true;
   }
 
+  const std::uintptr_t frame_;
   std::uintptr_t pointer_;
   std::uintptr_t frame_pointer_;
+  std::uintptr_t frame_pointer_from_;  // where on the stack it was read
   std::uintptr_t pc_;
-  std::uintptr_t limit_;
+  const std::uintptr_t limit_;
+  Trail* const trail_;
+  bool whole_ = true;
 };
 
 std::uint32_t module_of(Session& session, const Known& known) {
@@ -439,22 +472,39 @@ void release() {
   steps.clear();
 }
 
-std::size_t capture(const void* frame, const void** addresses, std::size_t capacity) {
+bool is_same_walk(const Trail& trail, std::uint64_t session, const void* frame) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(frame);
+  if (trail.frame != begin || trail.session != session || trail.count == 0) return false;
+  for (std::uint32_t i = 0; i < trail.count; ++i) {
+    // Where a word stands follows from the words before it. So as long as those are the same, the
+    // next one is on this thread's stack, too, and can be read.
+    if (word_at(begin + trail.words[i].offset) != trail.words[i].value) return false;
+  }
+  return true;
+}
+
+std::size_t capture(const void* frame, const void** addresses, std::size_t capacity, Trail* trail) {
 #if defined(__x86_64__)
   // The host's own frames before the first foreign one: a call into it and what that calls.
   constexpr int kMaxSteps = 192;
-  Walk walk(reinterpret_cast<std::uintptr_t>(frame));
+  Walk walk(reinterpret_cast<std::uintptr_t>(frame), trail);
   std::size_t n = 0;
+  // Where the table of objects ends a walk, the next one may find more.
+  bool final = false;
   for (int i = 0; i < kMaxSteps && n < capacity; ++i) {
     const Step step = steps.get(walk.pc(), find_step);
-    if (step.kind == Kind::unknown || step.kind == Kind::boundary) break;
-    if (step.kind == Kind::host && n != 0) break;
+    if (step.kind == Kind::unknown) break;
+    final = true;
+    if (step.kind == Kind::boundary || (step.kind == Kind::host && n != 0)) break;
     if (step.kind == Kind::other) addresses[n++] = reinterpret_cast<const void*>(walk.pc());
     if (!walk.up(step.rule)) break;
+    final = n == capacity;
   }
+  if (trail != nullptr && (!final || !walk.has_whole_trail())) trail->count = 0;
   return n;
 #else
   // There is no unwinder here yet; who called the hook is certain.
+  if (trail != nullptr) trail->count = 0;
   const void* caller = static_cast<const void* const*>(frame)[1];
   if (capacity == 0 || find_step(reinterpret_cast<std::uintptr_t>(caller)).kind != Kind::other) {
     return 0;

@@ -28,7 +28,13 @@ void release();
 // Return addresses into objects that are neither the interpreter nor the C library nor the probe,
 // the innermost first, from `frame` (a hook's frame address) up to where the interpreter called
 // native code. At most `capacity`; returns how many. Nothing that is not proved to be a frame.
-std::size_t capture(const void* frame, const void** addresses, std::size_t capacity);
+// With a `trail`, remembers there what the walk depended on; its `count` is 0 when that was too
+// much.
+std::size_t capture(const void* frame, const void** addresses, std::size_t capacity,
+                    Trail* trail = nullptr);
+
+// Whether a walk from `frame` would be the one that left this trail. Some ten nanoseconds.
+bool is_same_walk(const Trail& trail, std::uint64_t session, const void* frame);
 
 // The SITE definition of a return address; 0 when there is no room for it.
 std::uint32_t site(Session& session, const void* address);

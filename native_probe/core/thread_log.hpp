@@ -8,6 +8,7 @@
 #include "core/callback_log.hpp"
 #include "core/clock.hpp"
 #include "core/format.hpp"
+#include "core/trail.hpp"
 
 namespace gilscope {
 
@@ -33,6 +34,8 @@ struct alignas(64) ThreadLog {
   bool after_forced = false;   // the release before was forced
 
   CallbackLog callbacks{};
+  static constexpr std::uint32_t kTrails = 4;
+  Trail trails[kTrails] = {};  // of the last callbacks
   // A record that may still be taken back: written at the thread's exit or the session's end.
   format::EventRecord pending{};
 

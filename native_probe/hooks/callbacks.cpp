@@ -147,7 +147,7 @@ class Entering {
     level_.looks = kLooks;
     level_.state = state;
     level_.frame = number(frame);
-    level_.entry = entries::find(recording.session(), frame);
+    level_.entry = entries::find(recording, frame);
     const Level& below = top(*log);
     certain_ = by == By::ensure || log->native || log->depth != 0 || below.released != nullptr ||
                (state != nullptr && log->made == state);

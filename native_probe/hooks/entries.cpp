@@ -144,11 +144,7 @@ class Resolver {
   std::map<std::string, Binding> bindings_;
 };
 
-}  // namespace
-
-std::uint32_t find(Session& session, const void* frame) {
-  const void* addresses[kFrames];
-  const std::size_t n = native_stack::capture(frame, addresses, kFrames);
+std::uint32_t define(Session& session, const void* const* addresses, std::size_t n) {
   if (n == 0) return 0;
   std::uint64_t hash = n;
   for (std::size_t i = 0; i < n; ++i) {
@@ -172,6 +168,23 @@ std::uint32_t find(Session& session, const void* frame) {
                                stack_id.id};
   session.file().define(DefinitionTag::entry, &body, sizeof body);
   return found.id;
+}
+
+}  // namespace
+
+std::uint32_t find(Recording& recording, const void* frame) {
+  const auto place = reinterpret_cast<std::uintptr_t>(frame);
+  // The hook's frame and who called it: that is as many as there are ways in.
+  const std::uintptr_t caller = reinterpret_cast<const std::uintptr_t*>(frame)[1];
+  Trail& trail = recording.log().trails[(place >> 4 ^ caller) % ThreadLog::kTrails];
+  const std::uint64_t session = recording.session().id();
+  if (__builtin_expect(native_stack::is_same_walk(trail, session, frame), 1)) return trail.result;
+  const void* addresses[kFrames];
+  const std::size_t n = native_stack::capture(frame, addresses, kFrames, &trail);
+  trail.session = session;
+  trail.frame = place;
+  trail.result = define(recording.session(), addresses, n);
+  return trail.result;
 }
 
 void resolve(Session& session) { Resolver(session).run(); }

@@ -9,7 +9,7 @@ namespace gilscope::hooks::entries {
 
 // The ENTRY of the native code that called the hook with this frame address; 0 when it is not
 // known.
-std::uint32_t find(Session& session, const void* frame);
+std::uint32_t find(Recording& recording, const void* frame);
 
 // The session is over and its file still mapped: names the native code of the trace, and finds for
 // each ENTRY the function behind the binding's own, and which binding that is.

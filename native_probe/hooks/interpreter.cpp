@@ -49,8 +49,9 @@ void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uint
   callbacks::initialize();
   // Whatever is beyond a frame of these called Python code, and not what goes on below it.
   std::vector<CodeRange> python_code;
-  for (const char* name : {"_PyEval_EvalFrameDefault", "_Py_HandlePending", "_PyFunction_Vectorcall",
-                           "_PyEval_Vector", "PyEval_EvalCode", "PyEval_EvalCodeEx"}) {
+  for (const char* name :
+       {"_PyEval_EvalFrameDefault", "_Py_HandlePending", "_PyFunction_Vectorcall", "_PyEval_Vector",
+        "PyEval_EvalCode", "PyEval_EvalCodeEx"}) {
     const CodeRange range = interpreter.function(name);
     if (range.known()) python_code.push_back(range);
   }

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from gilscope.trace.model import Trace
 
-LOCKS_SHOWN = 10
-
 
 def add(commands: Any) -> None:
     """Add the command to the subparsers ``commands``."""
@@ -39,7 +37,12 @@ def execute(options: argparse.Namespace) -> int:
     """
     trace = gilscope.open(options.trace)
     facts = describe(trace)
-    print(json.dumps(facts, indent=2) if options.json else text(facts))
+    if options.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        from gilscope.cli.info_text import text  # noqa: PLC0415 - loaded on demand
+
+        print(text(facts))
     return 0
 
 
@@ -60,46 +63,12 @@ def describe(trace: Trace) -> dict[str, Any]:
         "gil_enabled_before": trace.gil_enabled_start,
         "gil_enabled_after": trace.gil_enabled_end,
         "end_reason": trace.end_reason,
-        "events": int((~trace.intervals.open).sum()) + len(trace.wakes),
+        "events": _events(trace),
         **trace_summary(trace),
     }
 
 
-def text(facts: dict[str, Any]) -> str:
-    """Return the facts as text."""
-    from gilscope.comparison.table import duration, grid  # noqa: PLC0415 - loaded on demand
-    from gilscope.config import BUILDS  # noqa: PLC0415
-
-    ended = "ended early" if facts["ended_early"] else f"complete ({facts['end_reason']})"
-    gil = facts["gil"]
-    heads = [
-        ["program", " ".join(facts["argv"])],
-        ["interpreter", f"{BUILDS[facts['build']]}, {facts['python']}, {facts['executable']}"],
-        ["started", f"{facts['started']}, process {facts['pid']}"],
-        ["recorded", f"{duration(facts['duration_s'])}, {facts['events']:,} events, {ended}"],
-        ["dropped", f"{facts['dropped_events']:,} events"],
-        [
-            "GIL",
-            (
-                f"{gil['acquires']:,} acquires, {gil['forced_releases']:,} forced releases, "
-                f"held {duration(gil['hold_s'])}, waited for {duration(gil['wait_s'])}"
-            ),
-        ],
-    ]
-    lines = [f"{name:<12} {value}" for name, value in heads]
-    columns = ("gil_hold_s", "gil_wait_s", "lock_wait_s", "blocked_s")
-    rows = [["thread", "tid", "GIL held", "GIL wait", "lock wait", "blocked"]] + [
-        [thread["name"], str(thread["tid"]), *(duration(thread[name]) for name in columns)]
-        for thread in facts["threads"]
-    ]
-    lines += ["", *grid(rows)]
-    locks = facts["locks"][:LOCKS_SHOWN]
-    if locks:
-        rows = [["contended lock", "kind", "waits", "time"]] + [
-            [lock["name"], lock["kind"], f"{lock['waits']:,}", duration(lock["wait_s"])]
-            for lock in locks
-        ]
-        lines += ["", *grid(rows)]
-    lines += [f"not measured: {lost['class']}: {lost['reason']}" for lost in facts["not_measured"]]
-    lines += [f"problem: {problem}" for problem in facts["problems"]]
-    return "\n".join(line.rstrip() for line in lines)
+def _events(trace: Trace) -> int:
+    """Return how many events were recorded; what the reader closed is none."""
+    closed = int((~trace.intervals.open).sum()) + int((~trace.callbacks.open).sum())
+    return closed + len(trace.wakes) + len(trace.thread_states) + len(trace.gil_switches)

@@ -7,7 +7,7 @@
 namespace gilscope {
 
 struct CallbackLog {
-  static constexpr std::uint32_t kMaxDepth = 7;
+  static constexpr std::uint32_t kMaxDepth = 15;
 
   // By which family of functions a thread came in or went out.
   enum class By : std::uint8_t { none, ensure, thread, state, swap };
@@ -36,7 +36,7 @@ struct CallbackLog {
 
   std::uint64_t session;   // to which all of this belongs
   std::uint32_t depth;     // index of the innermost level
-  std::uint32_t overflow;  // callbacks deeper than that
+  std::uint32_t overflow;  // uses of PyGILState_Ensure deeper than that
   bool native;             // below its callbacks, this thread is outside Python
   const void* made;        // thread state that was made here last
   std::uint64_t made_at;

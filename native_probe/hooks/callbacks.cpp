@@ -79,7 +79,7 @@ void show(Recording& recording, const CallbackLog& log) {
   slot.open_callback_what = open ? level.entry : 0;
   slot.open_callback_callable = open ? level.callable : 0;
   __atomic_store_n(&slot.open_callback, open ? level.start : 0, __ATOMIC_RELEASE);
-  calls::set_wanted(open && level.looks != 0);
+  calls::set_wanted(open && level.looks != 0 && log.overflow == 0);
 }
 
 void emit(Recording& recording, const Level& level, std::uint64_t end) {
@@ -103,8 +103,10 @@ void close(Recording& recording, CallbackLog& log, std::uint64_t end) {
 // abandoned.
 void drop_abandoned(Recording& recording, CallbackLog& log) {
   if (log.depth != 0 && top(log).perhaps_left) close(recording, log, 0);
-  while (log.depth != 0 && top(log).released == nullptr) --log.depth;
-  log.overflow = 0;
+  while (log.depth != 0 && top(log).released == nullptr) {
+    --log.depth;
+    log.overflow = 0;
+  }
 }
 
 // Ticks that this thread waited for the GIL or a lock since then, as far as its records tell.
@@ -175,10 +177,13 @@ class Entering {
     const void* state = PyThreadState_GetUnchecked();
     if (state == nullptr) return show(recording, *log);
     level_.python_frame = gilscope_python_frame(state);
-    // A thread that was here before us, and now goes on with Python code that has called it: what
-    // it was doing when the session began cannot be told.
-    if (!certain_ && level_.python_frame != nullptr) return;
-    if (log->depth == 0 && level_.python_frame == nullptr) log->native = true;
+    // A thread that was here before us and is in the middle of something: RestoreThread then is
+    // more likely the end of a section than a way in, and so is anything that goes on with Python
+    // code.
+    if (!certain_ && (level_.by == By::state || level_.python_frame != nullptr)) return;
+    // It had no thread state, so it was not inside before.
+    const bool has_new_state = makes_state_ || level_.flags != 0;
+    if (log->depth == 0 && has_new_state) log->native = true;
     level_.state = state;
     level_.getting_in = now - level_.start;
     if (makes_state_) {
@@ -186,8 +191,10 @@ class Entering {
       emit_state(recording, format::thread_state_flag::kCreated, level_.start, now - level_.start);
     }
     if (log->depth == CallbackLog::kMaxDepth) {
-      ++log->overflow;
-      return;
+      // Those by other functions need not be counted: what they do to the innermost level is what
+      // a section without the GIL would.
+      if (level_.by == By::ensure) ++log->overflow;
+      return show(recording, *log);
     }
     log->levels[++log->depth] = level_;
     show(recording, *log);
@@ -207,10 +214,6 @@ void leave(CallbackLog& log, std::uint8_t flags, IsIt is_it) {
   const std::uint64_t now = Clock::ticks();
   Recording recording;
   if (!recording || recording.session().id() != log.session) return;
-  if (log.overflow != 0) {
-    --log.overflow;
-    return;
-  }
   std::uint32_t depth = log.depth;
   while (depth != 0 && !is_it(log.levels[depth])) --depth;
   if (depth == 0) return;
@@ -309,8 +312,12 @@ bool ends_section(CallbackLog* log, const void* state, By by) {
 void section_ended(CallbackLog* log, const void* state) {
   Level& level = top(*log);
   level.released = nullptr;
-  // No Python code has called this thread: what was taken for a section was its time outside.
-  if (log->depth == 0 && gilscope_python_frame(state) == nullptr) log->native = true;
+  // No Python code has called this thread: what was taken for a section was its time outside. With
+  // SaveThread it can be a section of a callback that began before the session.
+  if (log->depth == 0 && level.released_by != By::state &&
+      gilscope_python_frame(state) == nullptr) {
+    log->native = true;
+  }
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -326,7 +333,12 @@ PyGILState_STATE gilstate_ensure() {
   return result;
 }
 
-void after_ensured_release(CallbackLog* log, std::uint64_t start) {
+void after_ensured_release(CallbackLog* log, const void* state, std::uint64_t start) {
+  if (log->overflow != 0) {
+    --log->overflow;
+    top(*log).released = state;  // as it was before
+    return;
+  }
   std::uint8_t flags = 0;
   if (start != 0 && PyGILState_GetThisThreadState() == nullptr) {
     const ErrnoKeeper keep_errno;
@@ -347,7 +359,7 @@ void gilstate_release(PyGILState_STATE old) {
   const bool deletes = state != nullptr && gilscope_state_counter(state) == 1;
   const std::uint64_t start = deletes ? Clock::ticks() : 0;
   PyGILState_Release(old);
-  if (!is_attached()) after_ensured_release(log, start);
+  if (!is_attached()) after_ensured_release(log, state, start);
 }
 
 PyThreadState* save_thread() {
@@ -495,9 +507,10 @@ void* state_ensure_from_view(void* view) {
 void state_release(void* token) {
   CallbackLog* log = levels();
   if (log == nullptr || log->depth == 0) return real_state_release(token);
+  const void* state = PyThreadState_GetUnchecked();
   const std::uint64_t start = Clock::ticks();
   real_state_release(token);
-  if (!is_attached()) after_ensured_release(log, start);
+  if (!is_attached()) after_ensured_release(log, state, start);
 }
 
 std::uint32_t name(Recording& recording, const Call& call) {

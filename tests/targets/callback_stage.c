@@ -20,7 +20,7 @@ static void call(struct work* work) {
 }
 
 /* A new thread state each time. */
-static void ensure(struct work* work) {
+__attribute__((noinline)) static void ensure(struct work* work) {
   for (long i = 0; i < work->n; ++i) {
     const PyGILState_STATE entered = PyGILState_Ensure();
     call(work);

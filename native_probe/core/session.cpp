@@ -257,7 +257,6 @@ bool Session::join(ThreadLog* log) {
   log->holder = 0;
   log->timeouts = 0;
   log->after_forced = false;
-  log->callbacks.session = 0;
   log->pending.kind = 0;
   log->joined = true;
   log->session_id = id_;

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "core/got_patcher.hpp"
+#include "core/native_stack.hpp"
 #include "core/session.hpp"
 #include "core/snapshot.hpp"
 #include "cpython/cost.hpp"
@@ -18,6 +19,7 @@
 #include "cpython/layout.h"
 #include "cpython/names.h"
 #include "cpython/self_test.hpp"
+#include "hooks/entries.hpp"
 #include "hooks/interpreter.hpp"
 #include "hooks/loader.hpp"
 #include "hooks/native_locks.hpp"
@@ -136,7 +138,9 @@ std::size_t remove_hooks(Probe& p) {
 void objects_were_loaded() {
   Probe& p = probe();
   const std::lock_guard<std::mutex> lock(p.patching);
-  if (p.running) patch_others(p);
+  if (!p.running) return;
+  patch_others(p);
+  native_stack::refresh();
 }
 
 void initialize(Probe& p) {
@@ -242,6 +246,7 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
   gilscope_watch_codes();  // where it cannot, stacks are told apart by what they say
   gilscope_watch_locks();
   hooks::begin_session(*session, gilscope_gil_enabled() != 0);
+  native_stack::refresh();
   session->activate();
   install_hooks(p);
   // A thread that was binding a function just then may have written over a slot.
@@ -273,6 +278,8 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   std::map<std::string, std::uint64_t> report{{"dropped", session->dropped()},
                                               {"slots_left", slots_left}};
   if (quiet) {
+    hooks::entries::resolve(*session);
+    native_stack::release();
     session->finish(reason, gilscope_gil_enabled() != 0);
     report["overwritten"] = session->file().overwritten();
     report["events"] = session->events() - report["overwritten"];

@@ -316,6 +316,7 @@ bool Session::join(ThreadLog* log) {
   log->counted = false;
   log->importing_module = 0;
   log->spin = {};
+  log->pending.kind = 0;
   log->joined = true;
   log->session_id = id_;
   __atomic_store_n(&slot->thread, index, __ATOMIC_RELEASE);
@@ -328,6 +329,7 @@ void Session::leave(ThreadLog* log) {
   pthread_getname_np(pthread_self(), log->slot->os_name, sizeof log->slot->os_name);
   __atomic_store_n(&log->slot->end_ticks, Clock::ticks(), __ATOMIC_RELAXED);
   log->slot->open_wait = 0;
+  write_pending(log);
   seal_events(*log);
   log->session_id = 0;
 }
@@ -366,6 +368,19 @@ void Session::sample_now_and_then() {
   sample_clock(file_);
 }
 
+void Session::write_pending(ThreadLog* log) {
+  if (log->pending.kind == 0) return;
+  format::EventRecord* record = log->cursor != log->end ? log->cursor : next_chunk(log);
+  if (record != nullptr) {
+    const std::uint8_t kind = log->pending.kind;
+    log->pending.kind = 0;
+    *record = log->pending;
+    __atomic_store_n(&record->kind, kind, __ATOMIC_RELEASE);
+    log->cursor = record + 1;
+  }
+  log->pending.kind = 0;
+}
+
 void Session::seal_events(ThreadLog& log) {
   if (log.chunk == nullptr) return;
   const auto* first = reinterpret_cast<const format::EventRecord*>(log.chunk + 1);
@@ -380,6 +395,7 @@ void Session::seal_threads() {
   ThreadLogs::for_each([&](ThreadLog& log) {
     if (log.session_id != id_) return;
     read_os_name(log.slot);
+    write_pending(&log);
     seal_events(log);
     log.session_id = 0;
   });

@@ -103,6 +103,8 @@ class Session {
   void leave(ThreadLog* log);
   // The next record of this thread, or nullptr (and a drop is counted).
   format::EventRecord* next_chunk(ThreadLog* log);
+  // Writes the record that the thread has pending, if any.
+  void write_pending(ThreadLog* log);
 
   // The thread that the kernel knows by this id, as far as it is known to live; else 0.
   std::uint32_t index_of(std::uint32_t tid) const;

@@ -81,6 +81,7 @@ ThreadLog* ThreadLogs::attach() {
   log->origin = 0;
   log->attached_in = Session::active_id();
   log->exit_rounds = 0;
+  log->callbacks.session = 0;
   log->joined = false;
   current_ = log;
   pthread_setspecific(exit_key, log);

@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/callback_log.hpp"
 #include "core/clock.hpp"
 #include "core/format.hpp"
+#include "core/trail.hpp"
 
 namespace gilscope {
 
@@ -47,6 +49,12 @@ struct alignas(64) ThreadLog {
     std::uintptr_t expected = 0;  // self-test: the lock that the thread is about to run into
   };
   Spin spin;
+
+  CallbackLog callbacks{};
+  static constexpr std::uint32_t kTrails = 4;
+  Trail trails[kTrails] = {};  // of the last callbacks
+  // A record that may still be taken back: written at the thread's exit or the session's end.
+  format::EventRecord pending{};
 
   std::uint32_t next_chunk = 0;  // bytes
   std::uint32_t tid = 0;

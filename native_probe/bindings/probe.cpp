@@ -10,6 +10,7 @@
 
 #include "core/got_patcher.hpp"
 #include "core/session.hpp"
+#include "cpython/cost.hpp"
 #include "cpython/layout.h"
 #include "cpython/self_test.hpp"
 #include "hooks/interpreter.hpp"
@@ -31,6 +32,7 @@ struct Probe {
   GotPatcher patcher;
   Session* session = nullptr;
   std::optional<SelfTestResult> self_test;
+  std::uint64_t cost = 0;  // femtoseconds that an uncontended acquire and release takes longer
 };
 
 Probe& probe() {
@@ -136,9 +138,12 @@ void initialize(Probe& p) {
 // Once a process: neither the interpreter nor the hooks change while it runs.
 void test_once(Probe& p) {
   if (p.self_test) return;
+  const std::uint64_t bare = cost::pair();
   install_hooks(p);
   try {
     p.self_test = run_self_test();
+    const std::uint64_t recorded = cost::recorded_pair();
+    p.cost = recorded > bare ? recorded - bare : 0;
   } catch (const std::system_error& error) {
     remove_hooks(p);
     throw ProbeFailure("the self-test could not run: " + error.code().message());
@@ -197,6 +202,8 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
     const std::lock_guard<std::mutex> lock(p.patching);
     p.patcher.verify();
   }
+  const std::uint64_t costs[2] = {p.cost, 0};
+  session->file().define(format::DefinitionTag::probe_cost, costs, sizeof costs);
   define_not_measured(*session, *p.self_test, p.patcher.failed());
   p.session = session;
   p.running = true;

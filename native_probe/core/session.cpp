@@ -91,12 +91,12 @@ Session::Session(const SessionOptions& options)
 void Session::activate() {
   keeper_.start();
   membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-  active_id_.store(id_, std::memory_order_relaxed);
   active_.store(this, std::memory_order_release);
+  active_id_.store(id_, std::memory_order_release);
 }
 
 bool Session::deactivate() {
-  active_id_.store(0, std::memory_order_relaxed);
+  active_id_.store(0, std::memory_order_seq_cst);
   active_.store(nullptr, std::memory_order_seq_cst);
   keeper_.stop();
   // After this every thread either sees that no session is active, or we see its `busy`.
@@ -249,14 +249,19 @@ bool Session::join(ThreadLog* log) {
   }
   pthread_getname_np(pthread_self(), slot->os_name, sizeof slot->os_name);
   log->index = index;
+  log->session = this;
   log->slot = slot;
   log->cursor = log->end = nullptr;
   log->chunk = nullptr;
   log->next_chunk = static_cast<std::uint32_t>(TraceFile::alignment());
+  log->holding_in = 0;
   log->request = 0;
   log->holder = 0;
   log->timeouts = 0;
   log->after_forced = false;
+  log->wait_stack = 0;
+  log->counted = false;
+  log->importing_module = 0;
   log->joined = true;
   log->session_id = id_;
   __atomic_store_n(&slot->thread, index, __ATOMIC_RELEASE);

@@ -36,7 +36,7 @@ class Session {
   static Session* active() { return active_.load(std::memory_order_acquire); }
 
   // Number of the active session, 0 when there is none. Needs no session to be there.
-  static std::uint64_t active_id() { return active_id_.load(std::memory_order_relaxed); }
+  static std::uint64_t active_id() { return active_id_.load(std::memory_order_acquire); }
 
   // Makes this session the one that hooks record to.
   void activate();
@@ -141,12 +141,11 @@ class Recording {
     // Orders the store above before the load below for the compiler; for the processor,
     // Session::deactivate() does with membarrier(), so that the hot path has no fence.
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    Session* session = Session::active();
-    if (session != nullptr &&
-        (__builtin_expect(log_->session_id == session->id(), 1) || session->join(log_))) {
-      session_ = session;
+    const std::uint64_t id = Session::active_id();
+    if (__builtin_expect(id != 0 && log_->session_id == id, 1)) {
+      session_ = log_->session;
     } else {
-      log_->busy.store(0, std::memory_order_release);
+      join();
     }
   }
   ~Recording() {
@@ -155,18 +154,29 @@ class Recording {
   Recording(const Recording&) = delete;
   Recording& operator=(const Recording&) = delete;
 
+  // A thread's first event of a session.
+  __attribute__((noinline, cold)) void join() {
+    Session* session = Session::active();
+    if (session != nullptr && session->join(log_)) {
+      session_ = session;
+    } else {
+      log_->busy.store(0, std::memory_order_release);
+    }
+  }
+
   explicit operator bool() const { return session_ != nullptr; }
   Session& session() { return *session_; }
   ThreadLog& log() { return *log_; }
   format::ThreadSlot& slot() { return *log_->slot; }
 
-  void emit(format::EventKind kind, std::uint8_t flags, std::uint16_t aux, std::uint32_t what,
+  // The record, or nullptr where there is no room for it.
+  format::EventRecord* emit(format::EventKind kind, std::uint8_t flags, std::uint16_t aux, std::uint32_t what,
             std::uint64_t start, std::uint64_t duration, std::uint32_t peer,
             std::uint32_t stack = 0) {
     format::EventRecord* record = log_->cursor;
     if (__builtin_expect(record == log_->end, 0)) {
       record = session_->next_chunk(log_);
-      if (record == nullptr) return;
+      if (record == nullptr) return nullptr;
     }
     record->flags = flags;
     record->aux = aux;
@@ -178,6 +188,7 @@ class Recording {
     // The kind last: a record is there wholly or not at all, however the process ends.
     __atomic_store_n(&record->kind, static_cast<std::uint8_t>(kind), __ATOMIC_RELEASE);
     log_->cursor = record + 1;
+    return record;
   }
 
  private:

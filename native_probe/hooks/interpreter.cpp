@@ -23,6 +23,8 @@ std::vector<Hook> interpreter_hooks() {
   return {
       {"pthread_mutex_lock", address(gil::mutex_lock)},
       {"pthread_cond_signal", address(gil::cond_signal)},
+      {"pthread_cond_init", address(gil::cond_init)},
+      {"pthread_cond_destroy", address(gil::cond_destroy)},
       {"pthread_cond_wait", address(gil::cond_wait)},
       {"pthread_cond_timedwait", address(gil::cond_timedwait)},
       {"sem_wait", address(locks::wait)},

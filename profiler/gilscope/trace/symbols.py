@@ -177,8 +177,8 @@ class _Lines:
 
     def __init__(self, dwarf: Any) -> None:
         self._dwarf = dwarf
-        # (begin, end, file, line), sorted, by offset of the unit.
-        self._tables: dict[int, list[tuple[int, int, str, int]]] = {}
+        # Program and (begin, end, number of the file, line), sorted, by offset of the unit.
+        self._tables: dict[int, tuple[Any, list[tuple[int, int, int, int]]]] = {}
 
     def find(self, address: int) -> tuple[str, int]:
         """Source file and line of an address; ("", 0) if unknown."""
@@ -186,12 +186,14 @@ class _Lines:
         if unit is None:
             return "", 0
         if unit.cu_offset not in self._tables:
-            self._tables[unit.cu_offset] = sorted(self._rows(unit))
-        table = self._tables[unit.cu_offset]
+            program = self._dwarf.line_program_for_CU(unit)
+            self._tables[unit.cu_offset] = program, sorted(_rows(program) if program else ())
+        program, table = self._tables[unit.cu_offset]
         row = bisect_right(table, address, key=itemgetter(0)) - 1
         if row < 0 or address >= table[row][1]:
             return "", 0
-        return table[row][2:]
+        _, _, file, line = table[row]
+        return _file(unit, program, file), line
 
     @cached_property
     def _aranges(self) -> Any:
@@ -201,28 +203,28 @@ class _Lines:
         offset = self._aranges.cu_offset_at_addr(address) if self._aranges else None
         return None if offset is None else self._dwarf.get_CU_at(offset)
 
-    def _rows(self, unit: Any) -> Iterator[tuple[int, int, str, int]]:
-        """(begin, end, file, line) of the unit's code."""
-        program = self._dwarf.line_program_for_CU(unit)
-        before = None
-        for entry in program.get_entries() if program else ():
-            state = entry.state
-            if state is None:
-                continue
-            if before and before.address < state.address and before.line:
-                file = self._file(unit, program, before.file)
-                yield before.address, state.address, file, before.line
-            before = None if state.end_sequence else state
 
-    def _file(self, unit: Any, program: Any, number: int) -> str:
-        header = program.header
-        modern = header.version >= 5  # noqa: PLR2004 - from DWARF 5 on, files count from 0
-        entry = header.file_entry[number if modern else number - 1]
-        folders = [folder.decode(errors="replace") for folder in header.include_directory]
-        top = unit.get_top_DIE().attributes.get("DW_AT_comp_dir")
-        home = top.value.decode(errors="replace") if top else ""
-        folder = [*([] if modern else [home]), *folders][entry.dir_index]
-        return str(Path(home, folder, entry.name.decode(errors="replace")))
+def _rows(program: Any) -> Iterator[tuple[int, int, int, int]]:
+    """(begin, end, number of the file, line) of the code of a line program."""
+    before = None
+    for entry in program.get_entries():
+        state = entry.state
+        if state is None:
+            continue
+        if before and before.address < state.address and before.line:
+            yield before.address, state.address, before.file, before.line
+        before = None if state.end_sequence else state
+
+
+def _file(unit: Any, program: Any, number: int) -> str:
+    header = program.header
+    modern = header.version >= 5  # noqa: PLR2004 - from DWARF 5 on, files count from 0
+    entry = header.file_entry[number if modern else number - 1]
+    folders = [folder.decode(errors="replace") for folder in header.include_directory]
+    top = unit.get_top_DIE().attributes.get("DW_AT_comp_dir")
+    home = top.value.decode(errors="replace") if top else ""
+    folder = [*([] if modern else [home]), *folders][entry.dir_index]
+    return str(Path(home, folder, entry.name.decode(errors="replace")))
 
 
 def _build_id(elf: Any) -> bytes:

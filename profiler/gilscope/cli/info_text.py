@@ -8,6 +8,7 @@ from gilscope.comparison.table import duration, grid
 from gilscope.config import BUILDS
 
 ROWS_SHOWN = 10
+NAME_WIDTH = 60  # characters of a native function's name, which may take several lines
 
 type Facts = dict[str, Any]
 
@@ -87,7 +88,7 @@ def _callbacks(facts: Facts) -> list[list[str]]:
     columns = ("total_s", "median_s", "max_s", "enter_median_s")
     return [head] + [
         [
-            callback["entry"],
+            _short(callback["entry"]),
             callback["binding"],
             callback["callable"] or "-",
             f"{callback['count']:,}",
@@ -95,6 +96,10 @@ def _callbacks(facts: Facts) -> list[list[str]]:
         ]
         for callback in found
     ]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAME_WIDTH else name[: NAME_WIDTH - 1] + "…"
 
 
 def _convoys(facts: Facts) -> list[list[str]]:

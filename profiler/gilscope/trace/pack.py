@@ -6,6 +6,7 @@ One pass over the chunks, with as many records in memory as one packed chunk hol
 from __future__ import annotations
 
 import json
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -14,10 +15,11 @@ import numpy as np
 
 from gilscope.trace import format as fmt
 from gilscope.trace.chunks import Chunk, ChunkWalk, File, Header, opened, read_header
-from gilscope.trace.definitions import length_of, read_json
+from gilscope.trace.definitions import Definitions, length_of, read_json
 from gilscope.trace.events import records_of
 from gilscope.trace.output import whole_file
 from gilscope.trace.packed import MAX_RECORDS, encode, joined
+from gilscope.trace.places import PlaceTables
 
 if TYPE_CHECKING:
     import os
@@ -119,11 +121,31 @@ class _Writer:
     def finish(self, problems: list[str]) -> None:
         """Write what is left, and what the original does not say."""
         self._flush()
+        resolved = self._resolved()
+        if resolved:
+            self._new(fmt.Chunk.DEFINITIONS, resolved)
         if problems:
             earlier = self._metadata.get(fmt.PROBLEMS_BEFORE_PACKING)
             known = earlier if isinstance(earlier, list) else []
             more = {fmt.PROBLEMS_BEFORE_PACKING: [*known, *problems]}
             self._new(fmt.Chunk.METADATA, json.dumps(self._metadata | more).encode())
+
+    def _resolved(self) -> bytes:
+        """Definitions of native code that was looked up and that the trace does not name."""
+        definitions = Definitions()
+        for chunk in sorted(self._definitions, key=lambda chunk: chunk.sequence):
+            definitions.add(chunk)
+        raw = definitions.places
+        sites = PlaceTables(raw).sites
+        texts = _Strings(first=max(raw.strings, default=0) + 1)
+        found = []
+        for number, (module, offset, function, file, line) in raw.sites.items():
+            site = sites[number]
+            names = (function or texts.number(site.function), file or texts.number(site.file))
+            if names != (function, file):
+                body = (number, module, offset, *names, line or site.line, 0)
+                found.append(_definition(fmt.Tag.SITE, struct.pack("<IIQIIII", *body)))
+        return b"".join([*texts.definitions, *found])
 
     def _add(self, chunk: Chunk) -> None:
         records = records_of(chunk, self._record)
@@ -187,6 +209,34 @@ class _Writer:
         self._out.write(head.tobytes())
         self._out.write(payload)
         self._out.write(bytes(padding))
+
+
+class _Strings:
+    """Strings that are new in the packed trace.
+
+    Attributes:
+        definitions: of them.
+    """
+
+    def __init__(self, first: int) -> None:
+        self._next = first
+        self._numbers = {"": 0}
+        self.definitions: list[bytes] = []
+
+    def number(self, value: str) -> int:
+        """Number of a string."""
+        if value not in self._numbers:
+            self._numbers[value] = self._next
+            raw = value.encode()
+            body = struct.pack("<II", self._next, len(raw)) + raw
+            self.definitions.append(_definition(fmt.Tag.STRING, body))
+            self._next += 1
+        return self._numbers[value]
+
+
+def _definition(tag: int, body: bytes) -> bytes:
+    body += bytes(-len(body) % 8)
+    return struct.pack("<HHI", tag, 0, 8 + len(body)) + body
 
 
 def _header(file: File) -> bytes:

@@ -113,7 +113,7 @@ std::vector<Hook> hooks_of(const ElfImage& image, bool is_interpreter, bool nati
     for (const Hook& hook : hooks::native_lock_hooks()) hooks.push_back(hook);
   }
   if (!image.has_search_path()) {
-    for (const Hook& hook : hooks::loader_hooks()) hooks.push_back(hook);
+    for (const Hook& hook : hooks::loader_hooks(is_interpreter)) hooks.push_back(hook);
   }
   return hooks;
 }

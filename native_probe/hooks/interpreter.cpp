@@ -70,7 +70,9 @@ void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uint
   native_stack::initialize(interpreter, std::move(python_code));
 }
 
-std::vector<Hook> loader_hooks() { return {{"dlopen", address(loader::open)}}; }
+std::vector<Hook> loader_hooks(bool is_interpreter) {
+  return {{"dlopen", is_interpreter ? address(loader::open_module) : address(loader::open)}};
+}
 
 bool tells_forced_releases() { return gil::tells_forced_releases(); }
 

@@ -17,7 +17,7 @@ std::vector<Hook> other_hooks();
 // when native locks are wanted.
 std::vector<Hook> native_lock_hooks();
 // Functions that are hooked in the objects whose calls mean the same when they come from the probe.
-std::vector<Hook> loader_hooks();
+std::vector<Hook> loader_hooks(bool is_interpreter);
 
 // Which classes of event are recorded; the self-test switches off what it could not prove.
 struct Classes {

@@ -60,6 +60,7 @@ std::vector<std::unique_ptr<const Table>>& retired() {
   return tables;
 }
 
+std::uintptr_t main_stack_end = 0;  // 0 unknown
 std::uintptr_t host_base = 0;
 bool host_known = false;
 std::vector<CodeRange>& boundaries() {
@@ -298,11 +299,9 @@ Step find_step(std::uintptr_t pc) {
 // The address that all frames of this thread lie below. glibc keeps a thread's descriptor at the
 // top of its stack; the main thread's stack ends where the loader says.
 std::uintptr_t stack_limit(std::uintptr_t frame) {
-  static const auto* const main_end =
-      static_cast<void* const*>(dlsym(RTLD_DEFAULT, "__libc_stack_end"));
   constexpr std::uintptr_t kUnknown = std::uintptr_t{1} << 20;
   const auto own = static_cast<std::uintptr_t>(pthread_self());
-  const std::uintptr_t main = main_end != nullptr ? reinterpret_cast<std::uintptr_t>(*main_end) : 0;
+  const std::uintptr_t main = main_stack_end;
   std::uintptr_t limit = frame + kUnknown;
   // The nearer of the two: the main thread's descriptor is not on its stack.
   if (main > frame) limit = main;
@@ -436,6 +435,9 @@ void initialize(const ElfImage& host, std::vector<CodeRange> host_boundaries) {
   host_base = host.base();
   host_known = true;
   boundaries() = std::move(host_boundaries);
+  if (const void* end = dlsym(RTLD_DEFAULT, "__libc_stack_end")) {
+    main_stack_end = reinterpret_cast<std::uintptr_t>(*static_cast<void* const*>(end));
+  }
   static const bool ready = steps.initialize();
   (void)ready;
 }

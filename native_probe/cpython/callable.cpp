@@ -217,7 +217,9 @@ std::uint32_t of_method_named(Session& session, PyObject* self, std::string_view
     if (const std::uint32_t id = MethodCache::get(key)) return id;
   }
   const ExceptionKeeper keep;
-  PyObject* made = object == nullptr ? PyUnicode_InternFromString(name.data()) : nullptr;
+  PyObject* made = object == nullptr ? PyUnicode_FromStringAndSize(
+                                           name.data(), static_cast<Py_ssize_t>(name.size()))
+                                     : nullptr;
   std::uint32_t id = 0;
   if (object != nullptr || made != nullptr) {
     id = of_attribute(session, type, object != nullptr ? object : made, nesting);

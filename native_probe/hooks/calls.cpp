@@ -142,6 +142,8 @@ gilscope_\function:
   DO(_PyObject_CallFunction_SizeT)  \
   DO(_PyObject_CallMethod_SizeT)
 
+// The interpreter's names.
+// NOLINTBEGIN(readability-identifier-naming,bugprone-macro-parentheses)
 #define GILSCOPE_DECLARE(function)                  \
   extern "C" __attribute__((weak)) void function(); \
   extern "C" __attribute__((visibility("hidden"))) void gilscope_##function();
@@ -160,6 +162,7 @@ std::vector<Hook> hooks() {
 }
 
 }  // namespace gilscope::hooks::calls
+// NOLINTEND(readability-identifier-naming,bugprone-macro-parentheses)
 
 #else
 

@@ -59,7 +59,7 @@ __attribute__((noinline)) void aligned(Captured& captured) {
   alignas(128) volatile char memory[128];
   memory[0] = 1;
   of_any_size(captured, 4);
-  memory[1] = 2;
+  memory[1] = memory[0];
 }
 
 void ready() {

@@ -46,6 +46,16 @@ NAMES = {
     "failing": ("callables.<locals>.fails", "__main__"),
     "built-in method": ("list.copy", ""),
 }
+FACTS = """
+import sysconfig
+print(sysconfig.get_path("include"))
+print(sysconfig.get_config_var("EXT_SUFFIX"))
+"""
+# What to run, the C++ function that calls back, and how often.
+RUNS = {
+    "native_logging": (("--records=600",), "PythonLogger::log", 600),
+    "parallel_eval": (("--inputs=400", "--ways=callback"), "on_batch", 400),
+}
 
 
 @pytest.fixture(scope="session")
@@ -60,12 +70,7 @@ def _stage(interpreter: Interpreter, staged: dict[str, Path]) -> None:
     if interpreter.build in staged:
         return
     facts = subprocess.run(
-        [
-            interpreter.python,
-            "-c",
-            "import sysconfig; print(sysconfig.get_path('include')); "
-            "print(sysconfig.get_config_var('EXT_SUFFIX'))",
-        ],
+        [interpreter.python, "-c", FACTS],
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
@@ -166,7 +171,9 @@ def test_a_thread_that_ends_inside_leaves_an_open_callback(record: Record) -> No
 def test_the_native_function_that_came_in_is_named(record: Record) -> None:
     """By its symbol, with what called it, as C code that uses the API itself."""
     trace = sound(record("callbacks.py", "in_native_threads").beside(".ensure_inside"))
-    inner = {int(e) for e, c in zip(trace.callbacks.entry, trace.callbacks.callable) if c}
+    inner = {
+        int(e) for e, c in zip(trace.callbacks.entry, trace.callbacks.callable, strict=True) if c
+    }
     (entry,) = (trace.entries[id_] for id_ in inner)
     assert (entry.site.function, entry.binding) == ("ensure", "C API")
     assert [frame.name for frame in entry.stack] == [
@@ -176,29 +183,19 @@ def test_the_native_function_that_came_in_is_named(record: Record) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("example", "options", "function", "count"),
-    [
-        ("native_logging", ("--threads=4", "--records=600"), "PythonLogger::log", 600),
-        ("parallel_eval", ("--threads=4", "--inputs=400", "--ways=callback"), "on_batch", 400),
-    ],
-)
+@pytest.mark.parametrize("example", RUNS)
 def test_examples_show_who_called_what(
-    interpreter: Interpreter,
-    tmp_path: Path,
-    example: str,
-    options: tuple[str, ...],
-    function: str,
-    count: int,
+    interpreter: Interpreter, tmp_path: Path, example: str
 ) -> None:
     """The user's C++ function, not the binding's; the binding by its name; the Python method."""
+    options, function, count = RUNS[example]
     script = EXAMPLES / example / "run.py"
     path = tmp_path / "trace.gilscope"
-    process = interpreter.start("recorded.py", path, script, "--work=40", *options)
+    process = interpreter.start("recorded.py", path, script, "--threads=4", "--work=40", *options)
     trace = sound(finished(process, path))
     spans = [
         (trace.entries[int(e)], trace.callables[int(c)])
-        for e, c in zip(trace.callbacks.entry, trace.callbacks.callable)
+        for e, c in zip(trace.callbacks.entry, trace.callbacks.callable, strict=True)
         if c
     ]
     assert len(spans) == count

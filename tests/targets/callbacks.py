@@ -188,7 +188,9 @@ def finalization(trace: str) -> dict[str, object]:
     probe.start(trace)
     for _ in range(3):
         callback_stage.forever(work)
-    threading.Thread(target=callback_stage.in_thread, args=("ensure", work, 1 << 40), daemon=True).start()
+    threading.Thread(
+        target=callback_stage.in_thread, args=("ensure", work, 1 << 40), daemon=True
+    ).start()
     time.sleep(0.2)
     return {}
 

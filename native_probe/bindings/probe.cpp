@@ -77,6 +77,19 @@ std::uintptr_t type_of_new_lock(const char* factory) {
   return type;
 }
 
+// The code of importlib's _ModuleLock.acquire(); kept, so that no other code takes its place.
+std::uintptr_t code_of_module_lock() {
+  PyObject* module = PyImport_ImportModule("_frozen_importlib");
+  PyObject* found = module;
+  for (const char* name : {"_ModuleLock", "acquire", "__code__"}) {
+    PyObject* next = found != nullptr ? PyObject_GetAttrString(found, name) : nullptr;
+    Py_XDECREF(found);
+    found = next;
+  }
+  PyErr_Clear();
+  return reinterpret_cast<std::uintptr_t>(found);
+}
+
 // The objects that hooks go into besides the interpreter: all but us, the C library and the loader.
 std::vector<ElfImage> other_images(const ElfImage& interpreter) {
   std::vector<ElfImage> images;
@@ -138,7 +151,8 @@ void initialize(Probe& p) {
   if (p.interpreter.slots().empty()) {
     throw ProbeFailure("the interpreter has no relocation slots (statically linked?)");
   }
-  hooks::initialize(p.interpreter, type_of_new_lock("allocate_lock"), type_of_new_lock("RLock"));
+  hooks::initialize(p.interpreter, type_of_new_lock("allocate_lock"), type_of_new_lock("RLock"),
+                    code_of_module_lock());
   hooks::loader::set_listener(objects_were_loaded);
   pthread_atfork(nullptr, nullptr, after_fork_in_child);
   p.initialized = true;

@@ -42,6 +42,7 @@ struct alignas(64) ThreadLog {
     std::uintptr_t expected = 0;  // self-test: the lock that the thread is about to run into
   };
   Spin spin;
+  bool learns_join = false;  // self-test: its next wait is for a thread's end
 
   std::uint32_t next_chunk = 0;  // bytes
   std::uint32_t tid = 0;

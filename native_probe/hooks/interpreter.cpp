@@ -45,9 +45,10 @@ std::vector<Hook> other_hooks() { return {{"pthread_create", address(threads::cr
 
 std::vector<Hook> native_lock_hooks() { return native_locks::hooks(); }
 
-void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type) {
+void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type,
+                std::uintptr_t module_lock) {
   gil::initialize(interpreter);
-  parking::initialize(interpreter, lock_type, rlock_type);
+  parking::initialize(interpreter, lock_type, rlock_type, module_lock);
 }
 
 std::vector<Hook> loader_hooks() { return {{"dlopen", address(loader::open)}}; }

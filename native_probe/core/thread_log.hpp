@@ -68,6 +68,9 @@ class ThreadLogs {
     return __builtin_expect(log != nullptr, 1) ? log : attach();
   }
 
+  // Whether current() needs no memory from the allocator, of which the caller may be a part.
+  static bool needs_no_memory() { return current_ != nullptr || key_is_small_; }
+
   // Remembers how the calling thread was started.
   static void set_origin(format::ThreadFlag origin);
 
@@ -91,6 +94,7 @@ class ThreadLogs {
   static thread_local ThreadLog* current_ __attribute__((tls_model("initial-exec")));
   static ThreadLog* pool_;
   static ThreadLog exited_;
+  static bool key_is_small_;
   static std::atomic<std::uint32_t> high_water_;
   static std::atomic<std::uint64_t> free_;  // top of the free list: index + 1, counter above it
 };

@@ -100,7 +100,7 @@ SPECIAL = {
 
 @pytest.mark.parametrize("name", SPECIAL)
 def test_wait_inside_the_interpreter(record: Record, name: str) -> None:
-    """Waits for a module, an initialization, a thread's end; what is made of locks shows as such."""
+    """A module, an initialization, a thread's end; what is made of locks shows as such."""
     recorded = record("waits.py", name)
     since = recorded.facts["since"] - recorded.trace.start_monotonic_ns
     rows = recorded.rows(Event.LOCK_WAIT, recorded.facts["waiter"])

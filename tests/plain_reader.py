@@ -35,7 +35,8 @@ HEADER_NAMES = (
     "realtime",
     "per_second",
 )
-SLOT = struct.Struct("<IIQQQQIIQQIIII16s")
+EVENT = struct.Struct("<BBHIQQII")
+SLOT = struct.Struct("<IIQQQQIIQQIIII16sQIIII")
 SLOT_NAMES = (
     "thread",
     "tid",
@@ -52,9 +53,24 @@ SLOT_NAMES = (
     "open_wait_peer",
     "open_hold_flags",
     "os_name",
+    "open_callback",
+    "open_callback_what",
+    "open_callback_callable",
+    "open_wait_stack",
+    "open_wait_flags",
 )
-METADATA, DEFINITIONS, EVENTS, THREADS, END = range(1, 6)
-GIL_HOLD, LOCK_WAKE = 1, 5
+METADATA, DEFINITIONS, EVENTS, THREADS, END, PACKED_EVENTS = range(1, 7)
+STRING, STACK, MODULE = 7, 9, 10
+PLACE_BODIES = {
+    8: ("codes", "<IIIIII"),
+    10: ("modules", "<IIQII"),
+    11: ("sites", "<IIQIIII"),
+    12: ("lock_names", "<IIH"),
+    13: ("entries", "<IIHHI"),
+    14: ("callables", "<IIII"),
+}
+PLACES = ("strings", "stacks", *(name for name, _ in PLACE_BODIES.values()))
+GIL_HOLD, LOCK_WAKE, CALLBACK, THREAD_STATE, SPIN, GIL_SWITCH = 1, 5, 6, 7, 8, 9
 
 
 def checksum(data: bytes) -> int:
@@ -122,6 +138,18 @@ def define(result: dict[str, Any], points: set[tuple[int, int]], payload: bytes)
         elif tag == 4:
             lock, kind, _, address, owner, n = struct.unpack_from("<IHHQQI", body)
             result["locks"][lock] = [kind, body[32 : 32 + n].decode(), address, owner]
+        elif tag in PLACE_BODIES:
+            name, layout = PLACE_BODIES[tag]
+            number, *values = struct.unpack_from(layout, body)
+            if tag == MODULE:
+                values[-1] = body[24 : 24 + values[-2]].hex()
+            result[name][number] = values
+        elif tag == STRING:
+            number, n = struct.unpack_from("<II", body)
+            result["strings"][number] = body[8 : 8 + n].decode()
+        elif tag == STACK:
+            number, n = struct.unpack_from("<II", body)
+            result["stacks"][number] = list(struct.unpack_from(f"<{2 * n}I", body, 8))
         elif tag == 5:
             n, m = struct.unpack_from("<II", body)
             result["not_measured"][body[8 : 8 + n].decode()] = body[8 + n : 8 + n + m].decode()
@@ -132,7 +160,7 @@ def read(path: Path) -> dict[str, Any]:
     data = path.read_bytes()
     head = dict(zip(HEADER_NAMES, HEADER.unpack_from(data), strict=True))
     assert (head["magic"], head["major"]) == (b"GILSCOPE", 1)
-    result: dict[str, Any] = {name: {} for name in ("names", "locks", "not_measured")}
+    result: dict[str, Any] = {name: {} for name in ("names", "locks", "not_measured", *PLACES)}
     points, stamps, raw, slots, end = {(head["start"], head["monotonic"])}, [], [], [], {}
     for _, kind, thread, opened, sealed, payload in sorted(
         chunks(data, head["size"], head["alignment"])
@@ -148,17 +176,19 @@ def read(path: Path) -> dict[str, Any]:
             found = records(payload, head["slot_size"], SLOT)
             slots += [dict(zip(SLOT_NAMES, slot, strict=True)) for slot in found if slot[0]]
         elif kind == EVENTS:
-            for record in records(payload, head["event_size"], struct.Struct("<BBHIQQI")):
+            for record in records(payload, head["event_size"], EVENT):
                 if record[0] == 0 and not sealed:
                     break
-                raw += [(thread, *record)] if GIL_HOLD <= record[0] <= LOCK_WAKE else []
+                raw += [(thread, *record)] if GIL_HOLD <= record[0] <= GIL_SWITCH else []
+        elif kind == PACKED_EVENTS:
+            raw += unpacked(payload, head["event_size"], opened)
     relative = sorted((t - head["start"], n - head["monotonic"]) for t, n in points)
     convert = to_ns(relative, 1e9 / head["per_second"])
     stamps += [ticks for ticks, _ in points] + [r[5] + r[6] for r in raw]
     stamps += [
         slot[name]
         for slot in slots
-        for name in ("start_ticks", "end_ticks", "open_hold", "open_wait")
+        for name in ("start_ticks", "end_ticks", "open_hold", "open_wait", "open_callback")
     ]
     stop = convert(end.get("stop_ticks", max(stamps)) - head["start"])
     rows = intervals(raw, slots, lambda ticks: convert(ticks - head["start"]), stop)
@@ -170,29 +200,59 @@ def read(path: Path) -> dict[str, Any]:
         "duration_ns": stop,
         "end": [end.get("reason"), end.get("gil_enabled")],
         "threads": {slot["thread"]: [slot[key] for key in keys] for slot in slots},
-        "intervals": [row for row in rows if row[0] != LOCK_WAKE],
+        "intervals": [row for row in rows if row[0] < LOCK_WAKE or row[0] == SPIN],
         "wakes": [row for row in rows if row[0] == LOCK_WAKE],
+        "callbacks": [row for row in rows if row[0] == CALLBACK],
+        "thread_states": [row for row in rows if row[0] == THREAD_STATE],
+        "gil_switches": [row for row in rows if row[0] == GIL_SWITCH],
     }
     loaded: dict[str, Any] = json.loads(json.dumps(result))
     return loaded
 
 
+def unpacked(payload: bytes, size: int, opened: int) -> Iterator[tuple[int, ...]]:
+    """(thread, fields of a record) of a packed chunk whose frame is one raw block."""
+    n, run_count, magic, descriptor, length = struct.unpack_from("<IIIBQ", payload)
+    assert (magic, descriptor) == (0xFD2FB528, 0xE0)
+    assert int.from_bytes(payload[21:24], "little") == 1 | length << 3
+    content = payload[24 : 24 + length]
+    runs = struct.unpack_from(f"<{2 * run_count}I", content)
+    planes = [content[at : at + n] for at in range(8 * run_count, len(content), n)]
+    assert len(planes) == size
+    row = 0
+    for thread, count in zip(runs[::2], runs[1::2], strict=True):
+        end = opened
+        for _ in range(count):
+            kind, flags, aux, what, gap, *rest = EVENT.unpack(bytes(p[row] for p in planes[:32]))
+            start = (end + (gap // 2 if gap % 2 == 0 else -(gap + 1) // 2)) % 2**64
+            yield thread, kind, flags, aux, what, start, *rest
+            end = (start + rest[0]) % 2**64
+            row += 1
+
+
 def intervals(
     raw: list[tuple[int, ...]], slots: list[dict[str, int]], ns: Callable[[int], int], stop: int
 ) -> list[list[int]]:
-    """[kind, flags, aux, what, thread, start, duration, peer, open], by start and thread."""
+    """[kind, flags, aux, what, thread, start, duration, peer, open, stack], by start and thread.
+
+    Of a callback, aux is the time to get in, ns.
+    """
     rows = defaultdict(list)
-    for thread, kind, flags, aux, what, start, duration, peer in raw:
+    for thread, kind, flags, aux, what, start, duration, peer, stack in raw:
         length = ns(start + duration) - ns(start)
-        row = [kind, flags, aux, what, thread, ns(start), length, peer, 0]
+        enter = ns(start + ((aux & 0x7FF) << (aux >> 11))) - ns(start)
+        times = [enter if kind == CALLBACK else aux, what, thread, ns(start), length]
+        row = [kind, flags, *times, peer, 0, stack]
         rows[kind, thread, ns(start)].append(row)
     for slot in slots:
         thread, end = slot["thread"], ns(slot["end_ticks"]) if slot["end_ticks"] else stop
-        hold = (GIL_HOLD, slot["open_hold_flags"], slot["open_gil"], slot["open_hold"], 0)
-        wait = (slot["open_wait_kind"], 0, slot["open_wait_what"], slot["open_wait"])
-        for kind, flags, what, since, peer in (hold, (*wait, slot["open_wait_peer"])):
+        hold = (GIL_HOLD, slot["open_hold_flags"], slot["open_gil"], slot["open_hold"], 0, 0)
+        names = ("kind", "flags", "what", "", "peer", "stack")
+        wait = (slot[f"open_wait_{name}" if name else "open_wait"] for name in names)
+        inside = (slot["open_callback_what"], slot["open_callback"], slot["open_callback_callable"])
+        for kind, flags, what, since, peer, stack in (hold, wait, (CALLBACK, 0, *inside, 0)):
             begin = ns(since) if since else 0
             if since and (kind, thread, begin) not in rows:
-                row = [kind, flags, 0, what, thread, begin, end - begin, peer, 1]
+                row = [kind, flags, 0, what, thread, begin, end - begin, peer, 1, stack]
                 rows[kind, thread, begin].append(row)
     return sorted((row for same in rows.values() for row in same), key=lambda r: (r[5], r[4]))

@@ -17,11 +17,13 @@ from __future__ import annotations
 
 import json
 import struct
+from itertools import pairwise
 from pathlib import Path
 
 EVENT, SLOT, HEADER, CHUNK = 32, 128, 128, 64
 GIL_HOLD, GIL_WAIT, GIL_SWITCH_WAIT, LOCK_WAIT, LOCK_WAKE = 1, 2, 3, 4, 5
-METADATA, DEFINITIONS, EVENTS, THREADS, END = 1, 2, 3, 4, 5
+CALLBACK, THREAD_STATE, SPIN, GIL_SWITCH = 6, 7, 8, 9
+METADATA, DEFINITIONS, EVENTS, THREADS, END, PACKED_EVENTS = 1, 2, 3, 4, 5, 6
 MAIN, PYTHON, NATIVE, STARTED_BEFORE = 1, 2, 4, 8
 LOCK_KINDS = (
     "unidentified",
@@ -35,7 +37,13 @@ LOCK_KINDS = (
     "stop_the_world",
     "stop_the_world_request",
     "raw_mutex",
+    "import_lock",
+    "rwlock",
+    "once",
+    "thread_end",
 )
+NATIVE_KINDS = {"native_mutex": 32, "native_rwlock": 33, "native_condition": 34}
+SITE_FRAME = 1 << 31
 START_MONOTONIC = 5_000_000_000_000
 START_REALTIME = 1_750_000_000_000_000_000
 DEFAULT_DURATION = 1000
@@ -46,6 +54,12 @@ def checksum(data: bytes) -> int:
     data += bytes(-len(data) % 8)
     words = struct.unpack(f"<{len(data) // 8}Q", data)
     return sum(word * (2 * i + 1) for i, word in enumerate(words, 1)) % 2**64
+
+
+def short_float(n: int) -> int:
+    """An integer rounded down to 11 significant bits, as FORMAT.md has it."""
+    shift = max(n.bit_length() - 11, 0)
+    return 0xFFFF if shift > 31 else shift << 11 | n >> shift
 
 
 class TraceBuilder:
@@ -95,6 +109,8 @@ class TraceBuilder:
         self.extra: list[tuple[int, bytes]] = []
         self.locks = 0
         self.latest = 0
+        self.strings: dict[str, int] = {}
+        self.ids = 0
 
     def ticks(self, ns: int) -> int:
         """Ns from the start → ticks."""
@@ -142,7 +158,8 @@ class TraceBuilder:
     ) -> int:
         """Define a lock; its id."""
         self.locks += 1
-        code = LOCK_KINDS.index(kind) if isinstance(kind, str) else kind
+        code = kind if isinstance(kind, int) else NATIVE_KINDS.get(kind, -1)
+        code = LOCK_KINDS.index(kind) if code < 0 else code  # type: ignore[arg-type]
         text = type.encode()
         fixed = struct.pack("<IHHQQII", self.locks, code, 0, address, object, len(text), 0)
         self.define(4, fixed + text)
@@ -162,9 +179,56 @@ class TraceBuilder:
         texts = name.encode(), reason.encode()
         self.define(5, struct.pack("<II", *map(len, texts)) + b"".join(texts))
 
-    def probe_cost(self, femtoseconds: int) -> None:
+    def probe_cost(self, femtoseconds: int, stack: int = 0) -> None:
         """Say what the probe costs."""
-        self.define(6, struct.pack("<QQ", femtoseconds, 0))
+        self.define(6, struct.pack("<QQ", femtoseconds, stack))
+
+    def string(self, value: str) -> int:
+        """Define a string, once; its id. 0 for the empty one."""
+        if value and value not in self.strings:
+            self.strings[value] = len(self.strings) + 1
+            raw = value.encode()
+            self.define(7, struct.pack("<II", self.strings[value], len(raw)) + raw)
+        return self.strings.get(value, 0)
+
+    def code(self, name: str, file: str = "", line: int = 0, module: str = "") -> int:
+        """Define a Python function; its id."""
+        texts = (self.string(value) for value in (file, name, module))
+        return self._new(8, "<IIIII", line, *texts, 0)
+
+    def stack(self, *frames: tuple[int, int]) -> int:
+        """Define a stack of (code, or site | SITE_FRAME; line); its id."""
+        numbers = [number for frame in frames for number in frame]
+        return self._new(9, f"<I{len(numbers)}I", len(frames), *numbers)
+
+    def module(self, path: str, base: int = 0, build_id: bytes = b"") -> int:
+        """Define a loaded object; its id."""
+        return self._new(10, "<IQII", self.string(path), base, len(build_id), 0, more=build_id)
+
+    def site(
+        self, module: int, offset: int, function: str = "", file: str = "", line: int = 0
+    ) -> int:
+        """Define a place in native code; its id."""
+        texts = self.string(function), self.string(file)
+        return self._new(11, "<IQIIII", module, offset, *texts, line, 0)
+
+    def lock_name(self, lock: int, name: str, how: int) -> None:
+        """Name a lock."""
+        self.define(12, struct.pack("<IIHHI", lock, self.string(name), how, 0, 0))
+
+    def entry(self, site: int, binding: int = 0, stack: int = 0) -> int:
+        """Define native code that enters Python; its id."""
+        return self._new(13, "<IHHI", site, binding, 0, stack)
+
+    def callable(self, code: int = 0, name: str = "", module: str = "") -> int:
+        """Define what is called there; its id."""
+        return self._new(14, "<III", code, self.string(name), self.string(module))
+
+    def _new(self, tag: int, layout: str, *values: int, more: bytes = b"") -> int:
+        self.ids += 1
+        body = struct.pack("<I", self.ids) + struct.pack("<" + layout[1:], *values)
+        self.define(tag, body + more)
+        return self.ids
 
     def define(self, tag: int, body: bytes) -> None:
         """Add a definition."""
@@ -222,16 +286,62 @@ class TraceBuilder:
         *,
         peer: int = 0,
         flags: int = 0,
+        stack: int = 0,
     ) -> None:
         """The thread waits for a lock; without an end it still does when the trace ends."""
         if end is None:
             self._open_wait(LOCK_WAIT, thread, start, lock, peer)
+            self.slots[thread - 1] |= {"open_wait_stack": stack, "open_wait_flags": flags}
         else:
-            self.event(LOCK_WAIT, thread, start, end, what=lock, peer=peer, flags=flags)
+            self.event(
+                LOCK_WAIT, thread, start, end, what=lock, peer=peer, flags=flags, stack=stack
+            )
 
-    def wake(self, thread: int, lock: int, woken: int, at: int) -> None:
+    def wake(self, thread: int, lock: int, woken: int, at: int, *, stack: int = 0) -> None:
         """The thread ends another one's wait."""
-        self.event(LOCK_WAKE, thread, at, at, what=lock, peer=woken)
+        self.event(LOCK_WAKE, thread, at, at, what=lock, peer=woken, stack=stack)
+
+    def spin(self, thread: int, lock: int, start: int, end: int, *, yields: int = 1) -> None:
+        """The thread spins for a lock."""
+        self.event(SPIN, thread, start, end, what=lock, aux=yields)
+
+    def callback(
+        self,
+        thread: int,
+        start: int,
+        end: int | None = None,
+        *,
+        enter: int = 0,
+        entry: int = 0,
+        callable: int = 0,  # noqa: A002 - the format's word
+        flags: int = 0,
+        stack: int = 0,
+    ) -> None:
+        """Native code is in Python; without an end it still is when the trace ends.
+
+        `enter` is the time to get in, ns.
+        """
+        if end is None:
+            self.slots[thread - 1] |= {
+                "open_callback": self.ticks(start),
+                "open_callback_what": entry,
+                "open_callback_callable": callable,
+            }
+            return
+        aux = short_float(enter * self.ticks_per_second // 1_000_000_000)
+        about = {"what": entry, "peer": callable, "flags": flags, "aux": aux, "stack": stack}
+        self.event(CALLBACK, thread, start, end, **about)
+
+    def thread_state(self, thread: int, start: int, end: int, *, flags: int) -> None:
+        """Native code makes (1) or destroys (2) a thread state."""
+        self.event(THREAD_STATE, thread, start, end, flags=flags)
+
+    def gil_switch(
+        self, thread: int, at: int, *, flags: int, module: int = 0, gil: int = 1, stack: int = 0
+    ) -> None:
+        """The GIL is switched on (1) or off (2)."""
+        about = {"what": gil, "peer": module, "flags": flags, "stack": stack}
+        self.event(GIL_SWITCH, thread, at, at, **about)
 
     def event(
         self,
@@ -244,10 +354,11 @@ class TraceBuilder:
         peer: int = 0,
         flags: int = 0,
         aux: int = 0,
+        stack: int = 0,
     ) -> None:
         """Add any event record."""
         first, last = self.ticks(start), self.ticks(end)
-        values = (kind, flags, aux, what, first, (last - first) % 2**64, peer, 0)
+        values = (kind, flags, aux, what, first, (last - first) % 2**64, peer, stack)
         record = struct.pack("<BBHIQQII", *values).ljust(self.event_size, b"\0")
         self.records.setdefault(thread, []).append(record)
 
@@ -264,6 +375,7 @@ class TraceBuilder:
         duration: int | None = None,
         reason: str = "stop",
         gap: int = 0,
+        packed: bool = False,
     ) -> bytes:
         """The file.
 
@@ -274,9 +386,10 @@ class TraceBuilder:
             duration: when it was stopped; by default at the latest time of all.
             reason: why.
             gap: bytes of zeros between chunks; a multiple of the alignment.
+            packed: all events are in one packed chunk.
         """
         stop = self.latest if duration is None else duration
-        parts = [self._header(), *self._chunks(sealed, gap)]
+        parts = [self._header(), *self._chunks(sealed, gap, packed)]
         if end:
             text = json.dumps(
                 {
@@ -330,7 +443,7 @@ class TraceBuilder:
         header = fixed + struct.pack("<Q", checksum(fixed))
         return header.ljust(max(self.alignment, HEADER), b"\0")
 
-    def _chunks(self, sealed: bool, gap: int) -> list[bytes]:  # noqa: FBT001 - private
+    def _chunks(self, sealed: bool, gap: int, packed: bool) -> list[bytes]:  # noqa: FBT001 - private
         metadata = {
             "gilscope": "0.1.0",
             "python": "3.13.5 (made up)",
@@ -344,7 +457,9 @@ class TraceBuilder:
             (DEFINITIONS, 0, b"".join(self.definitions), sealed),
             (THREADS, 0, b"".join(map(self._slot, self.slots)), sealed),
         ]
-        for thread, records in self.records.items():
+        if packed:
+            wanted.append((PACKED_EVENTS, 0, self._packed(), sealed))
+        for thread, records in self.records.items() if not packed else ():
             for at in range(0, len(records), self.split):
                 payload = b"".join(records[at : at + self.split])
                 wanted.append((EVENTS, thread, payload, sealed))
@@ -354,13 +469,46 @@ class TraceBuilder:
             for i, (kind, thread, payload, done) in enumerate(wanted, 1)
         ]
 
+    def _packed(self) -> bytes:
+        """All records as the payload of a packed chunk, in a frame that does not compress."""
+        runs = b"".join(struct.pack("<II", *run) for run in self._runs())
+        columns: list[list[bytes]] = [[] for _ in range(9)]
+        for records in self.records.values():
+            end = self.start_ticks
+            for record in records:
+                kind, flags, aux, what, start, duration, peer, stack = struct.unpack_from(
+                    "<BBHIQQII", record
+                )
+                d = (start - end) % 2**64
+                gap = 2 * d if d < 2**63 else 2 * (2**64 - d) - 1
+                end = (start + duration) % 2**64
+                values = struct.pack(
+                    "<BBHIQQII", kind, flags, aux, what, gap, duration, peer, stack
+                )
+                bounds = (0, 1, 2, 4, 8, 16, 24, 28, 32)
+                for column, (a, b) in zip(columns, pairwise(bounds), strict=False):
+                    column.append(values[a:b])
+                columns[8].append(record[32:])
+        content = runs + b"".join(
+            bytes(value[i] for value in column) for column in columns for i in range(len(column[0]))
+        )
+        block = struct.pack("<I", 1 | len(content) << 3)[:3]  # the last one, raw
+        frame = struct.pack("<IBQ", 0xFD2FB528, 0xE0, len(content)) + block + content
+        return struct.pack("<II", sum(n for _, n in self._runs()), len(self.records)) + frame
+
+    def _runs(self) -> list[tuple[int, int]]:
+        return [(thread, len(records)) for thread, records in self.records.items()]
+
     def _slot(self, values: dict[str, int | bytes]) -> bytes:
         names = (
             "thread tid ident start_ticks end_ticks dropped flags open_gil open_hold open_wait"
             " open_wait_kind open_wait_what open_wait_peer open_hold_flags"
         )
         numbers = [values.get(name, 0) for name in names.split()]
-        packed = struct.pack("<IIQQQQIIQQIIII16s32s", *numbers, values["os_name"], bytes(32))
+        packed = struct.pack("<IIQQQQIIQQIIII16s", *numbers, values["os_name"])
+        later = "callback callback_what callback_callable wait_stack wait_flags"
+        rest = [values.get(f"open_{name}", 0) for name in later.split()]
+        packed += struct.pack("<QIIIIQ", *rest, 0)
         return packed.ljust(self.slot_size, b"\0")
 
     def _chunk(

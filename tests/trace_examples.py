@@ -13,7 +13,7 @@ import struct
 from pathlib import Path
 
 from plain_reader import read
-from trace_builder import EVENT, SLOT, TraceBuilder
+from trace_builder import EVENT, SITE_FRAME, SLOT, TraceBuilder
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -82,12 +82,64 @@ def later_minor_version() -> TraceBuilder:
     """A file of a later 1.x: longer records, and kinds that nobody knows yet."""
     builder = TraceBuilder(minor=7, event_size=EVENT + 16, slot_size=SLOT + 64, alignment=512)
     main = builder.thread("MainThread", main=True)
-    future = builder.lock(11, type="later")
+    future = builder.lock(63, type="later")
     builder.define(31, struct.pack("<Q", 1))
     builder.chunk(99, b"something new")
     builder.hold(main, 0, 500)
     builder.event(77, main, 500, 600)
     builder.wait(main, future, 700, 800)
+    return builder
+
+
+def callback_trace(alignment: int = 4096) -> TraceBuilder:
+    """What version 1.1 added, all of it: callbacks, stacks, spins, native locks, GIL switches."""
+    builder = TraceBuilder(
+        free_threaded=True, minor=1, clock=1, ticks_per_second=2_000_000_000, alignment=alignment
+    )
+    main = builder.thread("MainThread", main=True)
+    pool = builder.thread(native=True, start=1_000, os_name="pool")
+    late = builder.thread("late", start=2_000)
+    builder.gil()
+    work = builder.code("Server.work", "/src/app.py", 10, "app")
+    event = builder.code("on_event", "/src/app.py", 40, "app")
+    library = builder.module("/usr/lib/libevents.so.1", 0x7F1000000000, bytes(range(20)))
+    fire = builder.site(library, 0x1234, "events::Loop::fire(int)", "/src/loop.cpp", 77)
+    bare = builder.site(library, 0x5678)
+    calls = builder.stack((bare | SITE_FRAME, 0), (fire | SITE_FRAME, 0))
+    mixed = builder.stack((fire | SITE_FRAME, 0), (event, 42), (work, 17))
+    entry = builder.entry(fire, 2, calls)
+    called = builder.callable(event)
+    plain = builder.callable(name="print", module="builtins")
+    cache = builder.lock("object", type="dict", address=0x7F000000200A, object=0x7F0000002000)
+    mutex = builder.lock("native_mutex", address=0x7F0000003000)
+    condition = builder.lock("native_condition", address=0x7F0000004000)
+    request = builder.lock("stop_the_world_request")
+    pause = builder.lock("stop_the_world")
+    join = builder.lock("thread_end", address=0x7F0000005000)
+    builder.lock_name(cache, "app.CACHE", 1)
+    builder.lock_name(mutex, "events::queue_mutex", 6)
+
+    builder.gil_switch(main, 500, flags=5, module=library, stack=mixed)
+    builder.callback(pool, 3_000, 9_000, enter=700, entry=entry, callable=called, flags=3)
+    builder.thread_state(pool, 3_050, 3_150, flags=1)
+    builder.callback(pool, 4_000, 5_000, enter=0, entry=entry, callable=plain)
+    builder.callback(late, 2_500, 11_000, enter=5_555, entry=entry, callable=plain)
+    builder.spin(pool, cache, 5_100, 5_400, yields=7)
+    builder.wait(pool, cache, 5_400, 6_000, peer=main, flags=4, stack=mixed)
+    builder.wake(main, cache, pool, 5_990, stack=mixed)
+    builder.thread_state(pool, 8_700, 8_900, flags=2)
+    builder.wait(late, mutex, 3_000, 3_500, peer=pool, flags=8, stack=calls)
+    builder.wait(late, mutex, 3_600, 3_700, peer=pool, flags=8 | 16 | 1)
+    builder.wait(late, condition, 4_000, 4_500)
+    builder.wait(late, cache, 4_600, 4_650, peer=late)
+    builder.wait(main, request, 6_000, 6_200)
+    builder.wait(late, pause, 6_150, 7_000, peer=main)
+    builder.gil_switch(main, 7_500, flags=2)
+    builder.callback(pool, 9_500, entry=entry, callable=called)
+    builder.wait(pool, mutex, 9_800, peer=late, flags=8, stack=calls)
+    builder.wait(main, join, 8_000, stack=mixed)
+    builder.probe_cost(31_500_000, 412_000_000)
+    builder.ticks(12_000)
     return builder
 
 
@@ -97,6 +149,8 @@ def golden_files() -> dict[str, bytes]:
     return {
         "gil": gil_trace().to_bytes(),
         "ft": ft_trace(512).to_bytes(reason="exit"),
+        "callbacks": callback_trace(512).to_bytes(),
+        "packed": callback_trace(512).to_bytes(packed=True),
         "killed": gil_trace(512).to_bytes(end=False, sealed=False, gap=1024),
         "torn": torn[: len(torn) - 700],
         "drifting_clock": drifting_clock().to_bytes(),

@@ -1,17 +1,25 @@
 #include "bindings/probe.hpp"
 
-#include <Python.h>
+#include <pybind11/pybind11.h>
 #include <pthread.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <optional>
 #include <system_error>
 
 #include "core/got_patcher.hpp"
+#include "core/native_stack.hpp"
 #include "core/session.hpp"
+#include "core/snapshot.hpp"
+#include "cpython/cost.hpp"
+#include "cpython/frames.h"
 #include "cpython/layout.h"
+#include "cpython/names.h"
 #include "cpython/self_test.hpp"
+#include "hooks/entries.hpp"
 #include "hooks/interpreter.hpp"
 #include "hooks/loader.hpp"
 #include "hooks/native_locks.hpp"
@@ -32,7 +40,9 @@ struct Probe {
   std::mutex patching;
   GotPatcher patcher;
   Session* session = nullptr;
+  std::atomic<bool> paused{false};  // its own thread, for a fork
   std::optional<SelfTestResult> self_test;
+  std::uint64_t cost = 0;  // femtoseconds that an uncontended acquire and release takes longer
 };
 
 Probe& probe() {
@@ -62,6 +72,7 @@ void after_fork_in_child() {
   p.patcher.restore();
   p.session = nullptr;
   p.running = false;
+  p.paused = false;
   p.busy = false;  // whoever set it in the parent does not exist here
   new (&p.patching) std::mutex;
 }
@@ -140,7 +151,9 @@ std::size_t remove_hooks(Probe& p) {
 void objects_were_loaded() {
   Probe& p = probe();
   const std::lock_guard<std::mutex> lock(p.patching);
-  if (p.running) patch_others(p);
+  if (!p.running) return;
+  patch_others(p);
+  native_stack::refresh();
 }
 
 void initialize(Probe& p) {
@@ -151,8 +164,10 @@ void initialize(Probe& p) {
   if (p.interpreter.slots().empty()) {
     throw ProbeFailure("the interpreter has no relocation slots (statically linked?)");
   }
-  hooks::initialize(p.interpreter, type_of_new_lock("allocate_lock"), type_of_new_lock("RLock"),
-                    code_of_module_lock());
+  const std::uintptr_t lock_types[2] = {type_of_new_lock("allocate_lock"),
+                                        type_of_new_lock("RLock")};
+  hooks::initialize(p.interpreter, lock_types[0], lock_types[1], code_of_module_lock());
+  gilscope_name_locks(lock_types[0], lock_types[1]);
   hooks::loader::set_listener(objects_were_loaded);
   pthread_atfork(nullptr, nullptr, after_fork_in_child);
   p.initialized = true;
@@ -161,9 +176,12 @@ void initialize(Probe& p) {
 // Once a process: neither the interpreter nor the hooks change while it runs.
 void test_once(Probe& p) {
   if (p.self_test) return;
+  const std::uint64_t bare = cost::pair();
   install_hooks(p);
   try {
     p.self_test = run_self_test();
+    const std::uint64_t recorded = cost::recorded_pair();
+    p.cost = recorded > bare ? recorded - bare : 0;
   } catch (const std::system_error& error) {
     remove_hooks(p);
     throw ProbeFailure("the self-test could not run: " + error.code().message());
@@ -194,27 +212,54 @@ void define_not_measured(Session& session, const SelfTestResult& result, std::si
   }
 }
 
-Session* open_session(const std::string& path, std::uint64_t max_bytes,
-                      const std::string& metadata) {
-  return new Session({path, max_bytes, gilscope_is_free_threaded() != 0,
-                      gilscope_gil_enabled() != 0, PY_VERSION_HEX, metadata});
+Session* open_session(const std::string& path, std::uint64_t max_bytes, const std::string& metadata,
+                      bool ring, const std::string& session) {
+  SessionOptions options{path,           max_bytes, gilscope_is_free_threaded() != 0,
+                         gilscope_gil_enabled() != 0, PY_VERSION_HEX, metadata, ring};
+  std::copy_n(session.begin(), std::min(session.size(), options.session.size()),
+              options.session.begin());
+  return new Session(options);
 }
+
+// A child that was made without the handlers of fork() has a copy of all this, and no session.
+Session* session_of_this_process(const Probe& p) {
+  return p.session != nullptr && p.session->pid() == getpid() ? p.session : nullptr;
+}
+
+// Unlike Control, for what is left out when somebody starts or stops the probe just now.
+class ControlIfFree {
+ public:
+  ControlIfFree() : has_(!probe().busy.exchange(true)) {}
+  ~ControlIfFree() {
+    if (has_) probe().busy = false;
+  }
+  ControlIfFree(const ControlIfFree&) = delete;
+  ControlIfFree& operator=(const ControlIfFree&) = delete;
+  explicit operator bool() const { return has_; }
+
+ private:
+  bool has_;
+};
 
 }  // namespace
 
 void start(const std::string& path, std::uint64_t max_bytes, const std::string& metadata,
-           const std::vector<KnownThread>& threads, bool native_locks) {
+           const std::vector<KnownThread>& threads, bool ring, const std::string& session_id,
+           bool native_locks) {
   Probe& p = probe();
   const Control control;
   if (p.session != nullptr) throw ProbeFailure("the probe is running already: stop it first");
   p.native_locks = native_locks;
   initialize(p);
   test_once(p);
-  Session* session = open_session(path, max_bytes, metadata);
+  Session* session = open_session(path, max_bytes, metadata, ring, session_id);
   for (const auto& [tid, ident, python, name] : threads) {
     session->declare(tid, ident, python ? format::kPythonThread : format::kNativeThread, name);
   }
+  gilscope_watch_codes();  // where it cannot, stacks are told apart by what they say
+  gilscope_watch_locks();
   hooks::begin_session(*session, gilscope_gil_enabled() != 0);
+  native_stack::refresh();
   session->activate();
   install_hooks(p);
   // A thread that was binding a function just then may have written over a slot.
@@ -222,6 +267,8 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
     const std::lock_guard<std::mutex> lock(p.patching);
     p.patcher.verify();
   }
+  const std::uint64_t costs[2] = {p.cost, captured_stack_cost()};
+  session->file().define(format::DefinitionTag::probe_cost, costs, sizeof costs);
   define_not_measured(*session, *p.self_test, p.patcher.failed(), native_locks);
   p.session = session;
   p.running = true;
@@ -231,7 +278,7 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
                                           const std::string& reason) {
   Probe& p = probe();
   const Control control;
-  Session* session = p.session;
+  Session* session = session_of_this_process(p);
   if (session == nullptr) throw ProbeFailure("the probe is not running: start it first");
   p.session = nullptr;
   p.running = false;
@@ -239,11 +286,16 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   const std::size_t slots_left = remove_hooks(p);
   for (const auto& [tid, name] : names) session->name(tid, name);
   const bool quiet = session->deactivate();
+  gilscope_unwatch_locks();
+  gilscope_unwatch_codes();
   std::map<std::string, std::uint64_t> report{{"dropped", session->dropped()},
                                               {"slots_left", slots_left}};
   if (quiet) {
+    hooks::entries::resolve(*session);
+    native_stack::release();
     session->finish(reason, gilscope_gil_enabled() != 0);
-    report["events"] = session->events();
+    report["overwritten"] = session->file().overwritten();
+    report["events"] = session->events() - report["overwritten"];
     report["bytes"] = session->file().bytes_used();
     delete session;
   } else {
@@ -253,7 +305,32 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   return report;
 }
 
-bool running() { return probe().running; }
+bool running() { return probe().running && session_of_this_process(probe()) != nullptr; }
+
+void snapshot(const std::string& path) {
+  Probe& p = probe();
+  const Control control;
+  Session* session = session_of_this_process(p);
+  if (session == nullptr) throw ProbeFailure("the probe is not running: start it first");
+  const bool gil_enabled = gilscope_gil_enabled() != 0;
+  // The program goes on meanwhile.
+  const pybind11::gil_scoped_release released;
+  write_snapshot(*session, path, gil_enabled);
+}
+
+// The interpreter warns of a fork in a process that has more than one thread.
+void before_fork() {
+  Probe& p = probe();
+  const ControlIfFree control;
+  if (control && p.session != nullptr && p.session->pause_keeper()) p.paused = true;
+}
+
+void after_fork_in_parent() {
+  Probe& p = probe();
+  const ControlIfFree control;
+  if (!control || !p.paused.exchange(false)) return;
+  if (p.session != nullptr && !single_threaded()) p.session->gets_threads();
+}
 
 std::map<std::string, std::string> self_test() {
   Probe& p = probe();

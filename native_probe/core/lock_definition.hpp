@@ -15,12 +15,15 @@ struct LockIdentity {
   std::uintptr_t type = 0;
 };
 
-// The lock's number in the session. `type_name(type)` is asked for once a lock.
+// The lock's number in the session. `distinction`: what else tells it from another lock that was at
+// its address before, below 2^32. `type_name(type)` is asked for once a lock.
 template <typename TypeName>
-std::uint32_t lock_id(Session& session, const LockIdentity& lock, TypeName type_name) {
+LockTable::Found find_lock(Session& session, const LockIdentity& lock, std::uint32_t distinction,
+                           TypeName type_name) {
   const auto kind = static_cast<std::uint16_t>(lock.kind);
-  const LockTable::Found found = session.locks().find(lock.address, kind, lock.type);
-  if (!found.is_new) return found.id;
+  const LockTable::Found found =
+      session.locks().find(lock.address, kind, lock.type ^ std::uint64_t{distinction} << 32);
+  if (!found.is_new) return found;
   const std::string_view name = lock.type != 0 ? type_name(lock.type) : std::string_view();
   struct {
     std::uint32_t id;
@@ -35,11 +38,11 @@ std::uint32_t lock_id(Session& session, const LockIdentity& lock, TypeName type_
     // No room just now: the next one to meet the lock tries again.
     session.locks().forget(found.id);
   }
-  return found.id;
+  return found;
 }
 
 inline std::uint32_t lock_id(Session& session, const LockIdentity& lock) {
-  return lock_id(session, lock, [](std::uintptr_t) { return std::string_view(); });
+  return find_lock(session, lock, 0, [](std::uintptr_t) { return std::string_view(); }).id;
 }
 
 }  // namespace gilscope

@@ -22,7 +22,7 @@ constexpr std::uint32_t kExitRounds = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
 
 }  // namespace
 
-thread_local ThreadLog* ThreadLogs::current_ = nullptr;
+__thread ThreadLog* ThreadLogs::current_ = nullptr;
 ThreadLog* ThreadLogs::pool_ = nullptr;
 // For what little a thread still does after its log was given back: for ever busy, so that nothing
 // is recorded. A log of its own would never be given back.
@@ -84,6 +84,7 @@ ThreadLog* ThreadLogs::attach() {
   log->origin = 0;
   log->attached_in = Session::active_id();
   log->exit_rounds = 0;
+  log->callbacks.session = 0;
   log->joined = false;
   current_ = log;
   pthread_setspecific(exit_key, log);

@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/callback_log.hpp"
 #include "core/clock.hpp"
 #include "core/format.hpp"
+#include "core/trail.hpp"
 
 namespace gilscope {
 
@@ -20,16 +22,21 @@ struct alignas(64) ThreadLog {
   std::atomic<std::uint32_t> busy{0};
   std::uint32_t index = 0;       // of the thread in the session below
   std::uint64_t session_id = 0;  // session to which slot and chunk belong; 0 none
+  Session* session = nullptr;    // that session
   format::ThreadSlot* slot = nullptr;
   format::EventRecord* cursor = nullptr;
   format::EventRecord* end = nullptr;
-  format::ChunkHeader* chunk = nullptr;
-
   // The GIL, between hooks of one thread.
-  std::uint64_t request = 0;   // ticks of the request that is under way; 0 none
-  std::uint32_t holder = 0;    // thread that held it then
+  std::uint64_t holding_in = 0;  // session in which it was seen to take a GIL that it holds; 0 none
+  std::uint64_t request = 0;     // ticks of the request that is under way; 0 none
+  // Up to here is what an uncontended acquire and release needs: one line of the cache.
+  format::ChunkHeader* chunk = nullptr;
+  std::uint32_t holder = 0;    // thread that held it at the request
   std::uint16_t timeouts = 0;  // switch intervals that the wait has hit
-  bool after_forced = false;   // the release before was forced
+  std::uint32_t wait_stack = 0;        // STACK of the request that is under way
+  bool after_forced = false;           // the release before was forced
+  bool counted = false;                // among the GIL's waiters
+  std::uint32_t importing_module = 0;  // MODULE that the interpreter loaded last in this thread
 
   // The spin that may go on.
   struct Spin {
@@ -43,6 +50,12 @@ struct alignas(64) ThreadLog {
   };
   Spin spin;
   bool learns_join = false;  // self-test: its next wait is for a thread's end
+
+  CallbackLog callbacks{};
+  static constexpr std::uint32_t kTrails = 4;
+  Trail trails[kTrails] = {};  // of the last callbacks
+  // A record that may still be taken back: written at the thread's exit or the session's end.
+  format::EventRecord pending{};
 
   std::uint32_t next_chunk = 0;  // bytes
   std::uint32_t tid = 0;
@@ -91,7 +104,8 @@ class ThreadLogs {
   static void give_back(ThreadLog* log);
 
   // One pointer, initial-exec: no call and no allocation to get at it, in signal handlers too.
-  static thread_local ThreadLog* current_ __attribute__((tls_model("initial-exec")));
+  // (__thread: unlike thread_local, it promises that there is no constructor to look for.)
+  static __thread ThreadLog* current_ __attribute__((tls_model("initial-exec")));
   static ThreadLog* pool_;
   static ThreadLog exited_;
   static bool key_is_small_;

@@ -155,11 +155,6 @@ LockIdentity mutex_at(std::uintptr_t address) {
   return waited;
 }
 
-std::uint32_t lock_id_of(Session& session, const LockIdentity& lock) {
-  return lock_id(session, lock,
-                 [](std::uintptr_t type) { return std::string_view(gilscope_type_name(type)); });
-}
-
 void learn_join() {
   ThreadLog* log = ThreadLogs::current();
   if (log != nullptr) log->learns_join = true;

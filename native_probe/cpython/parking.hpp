@@ -34,9 +34,6 @@ bool is_wakeup(const void* caller);
 // What the PyMutex at `address` belongs to; the calling thread waits for it, in the slow path.
 LockIdentity mutex_at(std::uintptr_t address);
 
-// The number of a lock of Python's in the session.
-std::uint32_t lock_id_of(Session& session, const LockIdentity& lock);
-
 // For a call of sem_wait that returns to `caller`; `frame` is the frame address of the hook.
 Waited classify(const sem_t* semaphore, const void* caller, const char* frame);
 

@@ -1,7 +1,11 @@
 #include "hooks/interpreter.hpp"
 
+#include <utility>
+
+#include "core/native_stack.hpp"
 #include "cpython/layout.h"
 #include "cpython/parking.hpp"
+#include "hooks/callbacks.hpp"
 #include "hooks/gil.hpp"
 #include "hooks/loader.hpp"
 #include "hooks/locks.hpp"
@@ -26,6 +30,8 @@ std::vector<Hook> interpreter_hooks() {
   std::vector<Hook> hooks = {
       {"pthread_mutex_lock", address(gil::mutex_lock)},
       {"pthread_cond_signal", address(gil::cond_signal)},
+      {"pthread_cond_init", address(gil::cond_init)},
+      {"pthread_cond_destroy", address(gil::cond_destroy)},
       {"pthread_cond_wait", address(gil::cond_wait)},
       {"pthread_cond_timedwait", address(gil::cond_timedwait)},
       {"sem_wait", address(locks::wait)},
@@ -41,7 +47,11 @@ std::vector<Hook> interpreter_hooks() {
   return hooks;
 }
 
-std::vector<Hook> other_hooks() { return {{"pthread_create", address(threads::create_native)}}; }
+std::vector<Hook> other_hooks() {
+  std::vector<Hook> hooks = callbacks::hooks();
+  hooks.push_back({"pthread_create", address(threads::create_native)});
+  return hooks;
+}
 
 std::vector<Hook> native_lock_hooks() { return native_locks::hooks(); }
 
@@ -49,6 +59,16 @@ void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uint
                 std::uintptr_t module_lock) {
   gil::initialize(interpreter);
   parking::initialize(interpreter, lock_type, rlock_type, module_lock);
+  callbacks::initialize();
+  // Whatever is beyond a frame of these called Python code, and not what goes on below it.
+  std::vector<CodeRange> python_code;
+  for (const char* name :
+       {"_PyEval_EvalFrameDefault", "_Py_HandlePending", "_PyFunction_Vectorcall", "_PyEval_Vector",
+        "PyEval_EvalCode", "PyEval_EvalCodeEx"}) {
+    const CodeRange range = interpreter.function(name);
+    if (range.known()) python_code.push_back(range);
+  }
+  native_stack::initialize(interpreter, std::move(python_code));
 }
 
 std::vector<Hook> loader_hooks() { return {{"dlopen", address(loader::open)}}; }

@@ -3,7 +3,9 @@
 #include <cerrno>
 
 #include "core/session.hpp"
+#include "cpython/lock_identity.hpp"
 #include "cpython/parking.hpp"
+#include "cpython/stack.hpp"
 #include "hooks/interpreter.hpp"
 
 namespace gilscope::hooks::locks {
@@ -17,17 +19,20 @@ using parking::Waited;
 // one started, while the thread slept: then there is nothing to write to any more.
 class Wait {
  public:
-  Wait(const sem_t* semaphore, const Waited& waited) : handed_off_(waited.handed_off) {
+  Wait(const sem_t* semaphore, const Waited& waited, const void* frame)
+      : handed_off_(waited.handed_off) {
     Recording recording;
     if (!recording) return;
-    lock_ = parking::lock_id_of(recording.session(), waited);
+    start_ = Clock::ticks();
+    stack_ = stack::capture(recording, frame);
+    lock_ = lock_identity::find(recording, waited, stack_);
     entry_ = recording.session().waits().claim(semaphore, recording.log().index, lock_);
     session_ = recording.session().id();
     format::ThreadSlot& slot = recording.slot();
     slot.open_wait_kind = static_cast<std::uint32_t>(EventKind::lock_wait);
     slot.open_wait_what = lock_;
     slot.open_wait_peer = 0;
-    start_ = Clock::ticks();
+    slot.open_wait_stack = stack_;
     __atomic_store_n(&slot.open_wait, start_, __ATOMIC_RELEASE);
   }
 
@@ -46,7 +51,8 @@ class Wait {
       flags = format::lock_wait_flag::kHandedOff;
     }
     recording.slot().open_wait = 0;
-    recording.emit(EventKind::lock_wait, flags, 0, lock_, start_, end - start_, ender);
+    recording.slot().open_wait_stack = 0;
+    recording.emit(EventKind::lock_wait, flags, 0, lock_, start_, end - start_, ender, stack_);
   }
 
  private:
@@ -55,6 +61,7 @@ class Wait {
   std::uint64_t session_ = 0;
   std::uint64_t start_ = 0;
   std::uint32_t lock_ = 0;
+  std::uint32_t stack_ = 0;
 };
 
 template <typename RealWait>
@@ -70,7 +77,7 @@ __attribute__((always_inline)) inline int hooked(sem_t* semaphore, const void* c
   }
   Waited waited = parking::classify(semaphore, caller, frame);
   if (waited.kind == LockKind::object && !classes.object) waited = Waited{};
-  Wait wait(semaphore, waited);
+  Wait wait(semaphore, waited, frame);
   errno = error;
   const int result = real();
   const int after = errno;
@@ -79,13 +86,15 @@ __attribute__((always_inline)) inline int hooked(sem_t* semaphore, const void* c
   return result;
 }
 
-void record_post(const sem_t* semaphore, const void* caller) {
+void record_post(const sem_t* semaphore, const void* caller, const void* frame) {
   Recording recording;
   if (!recording) return;
   const WaitTable::Woken woken = recording.session().waits().posting(
       semaphore, recording.log().index, parking::is_wakeup(caller));
   if (!woken.any) return;
-  recording.emit(EventKind::lock_wake, 0, 0, woken.lock, Clock::ticks(), 0, woken.waiter);
+  const std::uint64_t now = Clock::ticks();
+  recording.emit(EventKind::lock_wake, 0, 0, woken.lock, now, 0, woken.waiter,
+                 stack::capture(recording, frame));
 }
 
 }  // namespace
@@ -114,7 +123,7 @@ int post(sem_t* semaphore) {
   if (classes.parked) {
     // Before the real post: the semaphore dies as soon as the waiter has seen it.
     const int error = errno;
-    record_post(semaphore, __builtin_return_address(0));
+    record_post(semaphore, __builtin_return_address(0), __builtin_frame_address(0));
     errno = error;
   }
   return sem_post(semaphore);

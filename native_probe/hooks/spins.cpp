@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "core/session.hpp"
+#include "cpython/lock_identity.hpp"
 #include "cpython/parking.hpp"
 #include "cpython/stack.hpp"
 
@@ -233,8 +234,8 @@ void begin(std::uintptr_t address, const void* frame) {
   ThreadLog& log = recording.log();
   const std::uint64_t start = Clock::ticks();
   const LockIdentity lock = address != 0 ? parking::mutex_at(address) : LockIdentity{};
-  const std::uint32_t id = parking::lock_id_of(recording.session(), lock);
   const std::uint32_t stack = stack::capture(recording, frame);
+  const std::uint32_t id = lock_identity::find(recording, lock, stack);
   const format::EventRecord* before = log.cursor;
   recording.emit(EventKind::spin, 0, 0, id, start, 0, 0, stack);
   log.spin.record = log.cursor != before && log.cursor != nullptr ? log.cursor - 1 : nullptr;

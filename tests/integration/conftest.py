@@ -114,13 +114,15 @@ class Interpreter:
     def start(self, program: str, *args: object, **extra: str) -> subprocess.Popen[str]:
         """Start a program of tests/targets; its output is piped."""
         inherited = {name: os.environ[name] for name in os.environ.keys() - {"PYTHON_GIL"}}
+        # After the modules, what the tests themselves import from.
+        path = os.pathsep.join(filter(None, [str(self.modules), inherited.get("PYTHONPATH")]))
         return subprocess.Popen(
             [self.python, TARGETS / program, *map(str, args)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**inherited, "PYTHONPATH": str(self.modules), **extra},
+            env={**inherited, "PYTHONPATH": path, **extra},
         )
 
     def run(self, program: str, scenario: str, path: Path, **extra: str) -> Recorded:
@@ -167,6 +169,9 @@ def prepared(build: str, python: Path, place: Path) -> Interpreter:
         command += [f"-DSTAGE_NAME={name}", *options, "-o", str(place / (name + facts["suffix"]))]
         command += [str(TARGETS / source) for source in ("stage.c", "slots.c")]
         subprocess.run(command, timeout=TIMEOUT_S, check=True)
+    command = ["gcc", "-O2", "-shared", "-fPIC", "-pthread", f"-I{facts['include']}"]
+    command += [str(TARGETS / "timed.c"), "-o", str(place / ("timed" + facts["suffix"]))]
+    subprocess.run(command, timeout=TIMEOUT_S, check=True)
     return Interpreter(build, python, tuple(facts["version"]), place)
 
 

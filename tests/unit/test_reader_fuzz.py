@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gilscope.analysis import contention, spans
+from gilscope.cli.info import describe
+from gilscope.cli.info_text import text
 from gilscope.errors import TraceError
 from gilscope.export import FORMATS, count
 from gilscope.trace.reader import read
@@ -73,6 +75,11 @@ def use(path: Path) -> None:
     contention.lock_totals(trace)
     contention.blocked_totals(trace)
     contention.check_invariants(trace)
+    text(describe(trace))
+    for table in (trace.codes, trace.modules, trace.sites, trace.callables):
+        assert all(table[number].id == number for number in table)
+    for stack in trace.intervals.stack.tolist() + trace.wakes.stack.tolist() + [*trace.stacks]:
+        assert all(frame.name for frame in trace.stacks[stack])
     count([trace])
 
 

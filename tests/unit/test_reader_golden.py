@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from itertools import batched
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,11 @@ from gilscope.trace.model import COLUMN_TYPES, Intervals, Trace
 from gilscope.trace.reader import python_version, read
 from trace_examples import GOLDEN, golden_files
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gilscope.trace.places import Frame
+
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.gilscope"))
 
 
@@ -21,6 +27,27 @@ def rows(intervals: Intervals) -> list[list[int]]:
     """Intervals as the expectation has them."""
     columns = [getattr(intervals, name) for name in COLUMN_TYPES]
     return np.column_stack([column.astype(np.int64) for column in columns]).tolist()
+
+
+def callback_rows(trace: Trace) -> list[list[int]]:
+    """Callbacks as the expectation has them."""
+    c = trace.callbacks
+    kind = np.full(len(c), fmt.Event.CALLBACK)
+    columns = [kind, c.flags, c.enter_ns, c.entry, c.thread, c.start, c.duration, c.callable]
+    columns += [c.open, c.stack]
+    return np.column_stack([column.astype(np.int64) for column in columns]).tolist()
+
+
+def switches(trace: Trace) -> Iterator[tuple[int | str, ...]]:
+    """Switches of the GIL row by row."""
+    s = trace.gil_switches
+    columns = s.flags, s.gil, s.thread, s.start
+    return zip(*(c.tolist() for c in columns), s.module, s.stack.tolist(), strict=True)
+
+
+def frame(value: Frame) -> tuple[str, str, int, bool, str]:
+    """A frame of a stack in plain types."""
+    return value.name, value.file, value.line, value.native, value.module
 
 
 def in_plain_terms(trace: Trace, expected: dict[str, Any]) -> dict[str, Any]:
@@ -48,6 +75,25 @@ def in_plain_terms(trace: Trace, expected: dict[str, Any]) -> dict[str, Any]:
         "threads": threads,
         "intervals": rows(trace.intervals),
         "wakes": rows(trace.wakes),
+        "callbacks": callback_rows(trace),
+        "thread_states": rows(trace.thread_states),
+        "gil_switches": [
+            [fmt.Event.GIL_SWITCH, flags, 0, gil, thread, start, 0, module, 0, stack]
+            for flags, gil, thread, start, module, stack in switches(trace)
+        ],
+        "codes": {str(k): [c.first_line, c.file, c.name, c.module] for k, c in trace.codes.items()},
+        "modules": {str(k): [m.path, m.base, m.build_id] for k, m in trace.modules.items()},
+        "sites": {
+            str(k): [s.module, s.offset, s.function, s.file, s.line] for k, s in trace.sites.items()
+        },
+        "stacks": {str(k): [list(frame(f)) for f in s] for k, s in trace.stacks.items()},
+        "entries": {
+            str(k): [e.site.id, e.binding, [list(frame(f)) for f in e.stack]]
+            for k, e in trace.entries.items()
+        },
+        "callables": {
+            str(k): [c.name, c.module, c.file, c.line] for k, c in trace.callables.items()
+        },
     }
 
 
@@ -57,7 +103,44 @@ def expectation(name: str) -> dict[str, Any]:
     expected["python"] = python_version(expected["python"])
     for lock in expected["locks"].values():
         lock[0] = fmt.LOCK_KINDS.get(lock[0], "unidentified")
+    strings = {int(key): value for key, value in expected.pop("strings").items()}
+    put_texts(expected, strings)
+    for text, how in expected.pop("lock_names").values():
+        assert text in strings
+        assert how in fmt.NAME_SOURCES
     return expected
+
+
+def put_texts(expected: dict[str, Any], strings: dict[int, str]) -> None:
+    """Put the texts of strings, and what refers to what, into an expectation."""
+    for code in expected["codes"].values():
+        code[1:] = [strings.get(number, "") for number in code[1:4]]
+    for module in expected["modules"].values():
+        module[:] = strings[module[0]], module[1], module[3]
+    for site in expected["sites"].values():
+        module, offset, function, file, line, _ = site
+        path = expected["modules"][str(module)][0]
+        site[:] = path, offset, strings.get(function, ""), strings.get(file, ""), line
+    for stack in expected["stacks"].values():
+        stack[:] = [frame_of(expected, *pair) for pair in batched(stack, 2, strict=True)]
+    for entry in expected["entries"].values():
+        entry[:] = entry[0], fmt.BINDINGS[entry[1]], expected["stacks"][str(entry[3])]
+    for called in expected["callables"].values():
+        code, name, module = called
+        line, file, *own = expected["codes"].get(str(code), (0, "", "", ""))
+        called[:] = strings.get(name, own[0]), strings.get(module, own[1]), file, line
+    for row in expected["gil_switches"]:
+        row[7] = expected["modules"].get(str(row[7]), [""])[0]
+
+
+def frame_of(expected: dict[str, Any], what: int, line: int) -> list[Any]:
+    """What a frame of a stack refers to."""
+    if what & fmt.SITE_FRAME:
+        module, offset, name, file, own = expected["sites"][str(what & ~fmt.SITE_FRAME)]
+        name = name or f"{module.rpartition('/')[2]}+{offset:#x}"
+        return [name, file, line or own, True, module]
+    _, file, name, module = expected["codes"][str(what)]
+    return [name, file, line, False, module]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.nesting import NO_ROW, Nested, edges, nested
-from gilscope.trace.format import Event
+from gilscope.trace.format import Event, LockWaitFlag
 from gilscope.trace.model import State
 
 if TYPE_CHECKING:
-    from gilscope.trace.model import I64, U8, Thread, Trace
+    from gilscope.trace.model import I64, U8, Bools, Intervals, Thread, Trace
 
 # Kinds of lock that threads do not contend for; all others are contention.
 LOCK_STATES = {
     "simple_queue": State.BLOCKED,
     "event": State.BLOCKED,
+    "thread_end": State.BLOCKED,
+    "native_condition": State.BLOCKED,
     "stop_the_world": State.STOPPED_WORLD,
     "stop_the_world_request": State.STOPPED_WORLD,
 }
@@ -32,7 +34,7 @@ class Lane:
         starts: i64[n], ns from the trace's start; the first one is `thread.start_ns`.
         ends: i64[n], ns from the trace's start; each is the next one's start.
         states: u8[n], a `State`.
-        refs: i64[n], row of `Trace.intervals` that says so; -1 for RUNNING.
+        refs: i64[n], row of `Trace.intervals` that says so; -1 where none does: RUNNING.
     """
 
     thread: Thread
@@ -64,7 +66,18 @@ def interval_states(trace: Trace) -> U8:
     states[lock_waits] = State.WAITING_LOCK
     defined = np.isin(what, known)
     states[lock_waits[defined]] = table[np.searchsorted(known, what[defined])]
+    states[kinds == Event.SPIN] = State.WAITING_LOCK
+    # Who let itself in was held up by nobody: nested critical sections on one object do that.
+    states[ended_by_itself(trace.intervals)] = State.RUNNING
     return states
+
+
+def ended_by_itself(intervals: Intervals) -> Bools:
+    """The waits for locks that the waiting thread itself ended, bool[n]."""
+    holder = (intervals.flags & np.uint8(LockWaitFlag.HOLDER)) != 0
+    itself: Bools = (intervals.kind == Event.LOCK_WAIT) & (intervals.peer == intervals.thread)
+    itself &= ~holder & ~intervals.open
+    return itself
 
 
 def _lock_state(kind: str) -> State:

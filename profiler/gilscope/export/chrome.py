@@ -72,7 +72,7 @@ class _SceneWriter:
             constant(b',"dur":'),
             *_micros(ends - starts),
             constant(b',"cat":'),
-            texts(CATEGORIES, (kinds == Event.LOCK_WAIT).astype(np.int64)),
+            texts(CATEGORIES, np.isin(kinds, (Event.LOCK_WAIT, Event.SPIN)).astype(np.int64)),
             constant(b',"name":'),
             texts(self._names, self._scene.names.index[rows]),
             constant(b',"args":{"kind":'),

@@ -127,6 +127,10 @@ class Scene:
         used, places = np.unique(intervals.what[waits], return_inverse=True)
         index[waits] = len(strings) + places
         strings += [_wait_name(locks[lock]) for lock in used.tolist()]
+        spins = np.flatnonzero(intervals.kind == fmt.Event.SPIN)
+        used, places = np.unique(intervals.what[spins], return_inverse=True)
+        index[spins] = len(strings) + places
+        strings += [_wait_name(locks[lock], "spinning for") for lock in used.tolist()]
         return Names(strings, index)
 
     @cached_property
@@ -201,10 +205,10 @@ class _Ids:
         return wanted
 
 
-def _wait_name(lock: Lock) -> str:
+def _wait_name(lock: Lock, doing: str = "waiting for") -> str:
     # Without a type, the name tells the kind already.
     kind = lock.kind.replace("_", " ") + (" lock" if lock.kind == "object" else "")
-    return f"waiting for {lock.name}" + (f" ({kind})" if lock.type else "")
+    return f"{doing} {lock.name}" + (f" ({kind})" if lock.type else "")
 
 
 def _note(kind: int, flags: int, still_open: int) -> str:

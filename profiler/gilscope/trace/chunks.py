@@ -49,6 +49,7 @@ class Header:
     start_monotonic: int
     start_realtime: int
     ticks_per_second: int
+    session: bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +93,10 @@ class File:
         except OSError as error:
             # ENXIO: only a hole is left. Others: the file system does not know holes.
             return len(self.data) if error.errno == errno.ENXIO else at
+
+    def allocated(self) -> int:
+        """Bytes that the file takes on the disk."""
+        return os.fstat(self.descriptor).st_blocks * 512
 
 
 @contextmanager
@@ -138,7 +143,9 @@ def read_header(data: U8, path: Path) -> tuple[Header, list[str]]:
             f"{path} has trace format {major}.{minor} and this gilscope reads"
             f" {fmt.VERSION_MAJOR}.x: use the gilscope that recorded it, or a newer one"
         )
-    header = Header(**{name: int(record[name]) for name in Header.__dataclass_fields__})
+    names = [name for name in Header.__dataclass_fields__ if name != "session"]
+    numbers = {name: int(record[name]) for name in names}
+    header = Header(**numbers, session=record["session"].tobytes())
     if not _plausible(header):
         raise TraceError(f"{path} cannot be read: its header is damaged")
     return header, problems
@@ -157,17 +164,18 @@ def _plausible(header: Header) -> bool:
 
 
 class ChunkWalk:
-    """One pass over the chunks of a file.
+    """One pass over the chunks of a file; those of unknown kinds are left out unless asked for.
 
     Attributes:
         problems: filled in while the walk goes on.
     """
 
-    def __init__(self, file: File, header: Header) -> None:
+    def __init__(self, file: File, header: Header, *, unknown: bool = False) -> None:
         self._file = file
         self._data = file.data
         self._at = header.header_size
         self._alignment = header.alignment
+        self._with_unknown = unknown
         self.problems: list[str] = []
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -182,7 +190,7 @@ class ChunkWalk:
             self._at += int(head["size"])
             if chunk is None:
                 continue
-            if chunk.kind in fmt.Chunk:
+            if chunk.kind in fmt.Chunk or self._with_unknown:
                 yield chunk
             else:
                 unknown[chunk.kind] += 1

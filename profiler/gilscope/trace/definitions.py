@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import struct
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gilscope.trace import format as fmt
+from gilscope.trace.locknames import lock_name
 from gilscope.trace.model import Gil, Lock, Locks
+from gilscope.trace.places import Places
+from gilscope.trace.places import text as harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,21 +23,6 @@ MAX_JSON = 1 << 20  # bytes; what json.loads makes of it can be 20 times as much
 MAX_TEXT = 512  # characters of a name that are kept
 _HEAD = fmt.DEFINITION_HEADER.itemsize
 
-_LOCK_LABELS = {
-    "unidentified": "unidentified lock",
-    "mutex": "PyMutex",
-    "object": "object",
-    "thread_lock": "thread lock",
-    "lock": "threading.Lock",
-    "rlock": "threading.RLock",
-    "simple_queue": "SimpleQueue",
-    "event": "event",
-    "stop_the_world": "stop-the-world pause",
-    "stop_the_world_request": "stop-the-world request",
-    "raw_mutex": "parking-lot mutex",
-    "native": "native lock",
-}
-
 
 @dataclass(slots=True)
 class Definitions:
@@ -44,9 +32,12 @@ class Definitions:
         clock: (ticks, CLOCK_MONOTONIC in ns).
         names: thread index → name.
         gils: by id.
-        locks: by id.
+        locks: by id, as they are called without the names of `lock_names`.
+        lock_names: lock → (string, source).
+        places: functions, stacks, native code.
         not_measured: class of event → reason.
         probe_cost_ns: an uncontended acquire and release; None if not measured.
+        stack_cost_ns: a captured stack; None if not measured.
         unknown: what was passed over → how often.
     """
 
@@ -54,8 +45,11 @@ class Definitions:
     names: dict[int, str] = field(default_factory=dict)
     gils: dict[int, Gil] = field(default_factory=dict)
     locks: Locks = field(default_factory=Locks)
+    lock_names: dict[int, tuple[int, int]] = field(default_factory=dict)
+    places: Places = field(default_factory=Places)
     not_measured: dict[str, str] = field(default_factory=dict)
     probe_cost_ns: float | None = None
+    stack_cost_ns: float | None = None
     unknown: Counter[str] = field(default_factory=Counter)
 
     def add(self, chunk: Chunk) -> None:
@@ -84,6 +78,20 @@ class Definitions:
             at += length
 
 
+def length_of(chunk: Chunk) -> int:
+    """Bytes of a chunk of definitions that are in use; all of it if it is damaged."""
+    payload: Any = memoryview(chunk.payload)
+    at = 0
+    while at + _HEAD <= len(payload):
+        tag, _, length = struct.unpack_from("<HHI", payload, at)
+        if tag == 0 and not chunk.sealed:
+            return at
+        if length < _HEAD or length % _HEAD or at + length > len(payload):
+            return len(payload)
+        at += length
+    return at
+
+
 def read_json(chunk: Chunk) -> dict[str, Any] | None:
     """The JSON object of a METADATA or END chunk; None if it is none."""
     if len(chunk.payload) > MAX_JSON and chunk.sealed:
@@ -96,16 +104,32 @@ def read_json(chunk: Chunk) -> dict[str, Any] | None:
 
 
 def text(raw: bytes) -> str:
-    """UTF-8 from the file, made harmless: replaced where it is none, printable, not too long."""
-    shown = "".join(c if c.isprintable() else "\ufffd" for c in raw.decode(errors="replace"))
-    return shown if len(shown) <= MAX_TEXT else shown[: MAX_TEXT - 1] + "…"
+    """A name from the file, made harmless."""
+    return harmless(raw, MAX_TEXT)
 
 
-def lock_name(kind: str, type_name: str, address: int, object_address: int) -> str:
-    """The best name for people, such as "dict at 0x7f0c5a3b2e40"."""
-    label = type_name or _LOCK_LABELS.get(kind, kind)
-    where = object_address or address
-    return f"{label} at {where:#x}" if where else label
+def named_locks(found: Definitions, string: Callable[[int], str]) -> Locks:
+    """The locks with the names that the program has for them.
+
+    Args:
+        found: all definitions of the file.
+        string: number of a string → its text.
+    """
+    locks = Locks(found.locks)
+    for number, (name, how) in found.lock_names.items():
+        lock = locks[number]
+        source = fmt.NAME_SOURCES.get(how, "")
+        shown = lock_name(
+            lock.kind,
+            lock.type,
+            lock.address,
+            lock.object_address,
+            name=text(string(name).encode()),
+            source=source,
+        )
+        if number in locks and string(name):
+            locks[number] = replace(lock, name=shown, source=source)
+    return locks
 
 
 def _clock(found: Definitions, body: bytes) -> None:
@@ -141,6 +165,48 @@ def _not_measured(found: Definitions, body: bytes) -> None:
 def _probe_cost(found: Definitions, body: bytes) -> None:
     (femtoseconds,) = struct.unpack_from("<Q", body)
     found.probe_cost_ns = femtoseconds / 1e6
+    (stack,) = struct.unpack_from("<Q", body, 8)
+    found.stack_cost_ns = stack / 1e6 if stack else None
+
+
+def _string(found: Definitions, body: bytes) -> None:
+    number, n = struct.unpack_from("<II", body)
+    found.places.strings[number] = _bytes(body, 8, n)
+
+
+def _code(found: Definitions, body: bytes) -> None:
+    number, line, file, name, module = struct.unpack_from("<IIIII", body)
+    found.places.codes[number] = line, file, name, module
+
+
+def _stack(found: Definitions, body: bytes) -> None:
+    number, n = struct.unpack_from("<II", body)
+    found.places.stacks[number] = _bytes(body, 8, 8 * n)
+
+
+def _module(found: Definitions, body: bytes) -> None:
+    number, path, base, n, _ = struct.unpack_from("<IIQII", body)
+    found.places.modules[number] = path, base, _bytes(body, 24, n)
+
+
+def _site(found: Definitions, body: bytes) -> None:
+    number, module, offset, function, file, line = struct.unpack_from("<IIQIII", body)
+    found.places.sites[number] = module, offset, function, file, line
+
+
+def _lock_name(found: Definitions, body: bytes) -> None:
+    lock, name, how = struct.unpack_from("<IIH", body)
+    found.lock_names[lock] = name, how
+
+
+def _entry(found: Definitions, body: bytes) -> None:
+    number, site, binding, _, stack = struct.unpack_from("<IIHHI", body)
+    found.places.entries[number] = site, binding, stack
+
+
+def _callable(found: Definitions, body: bytes) -> None:
+    number, code, name, module = struct.unpack_from("<IIII", body)
+    found.places.callables[number] = code, name, module
 
 
 def _bytes(body: bytes, at: int, n: int) -> bytes:
@@ -156,4 +222,12 @@ _TAKE: dict[int, Callable[[Definitions, bytes], None]] = {
     fmt.Tag.LOCK: _lock,
     fmt.Tag.NOT_MEASURED: _not_measured,
     fmt.Tag.PROBE_COST: _probe_cost,
+    fmt.Tag.STRING: _string,
+    fmt.Tag.CODE: _code,
+    fmt.Tag.STACK: _stack,
+    fmt.Tag.MODULE: _module,
+    fmt.Tag.SITE: _site,
+    fmt.Tag.LOCK_NAME: _lock_name,
+    fmt.Tag.ENTRY: _entry,
+    fmt.Tag.CALLABLE: _callable,
 }

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from gilscope.trace.format import Event, GilSwitchFlag
+from gilscope.trace.places import NOWHERE, Callable, Code, Entry, Frame, Module, Site, Table
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -74,9 +77,11 @@ class Lock:
         id: number in the trace; what `Intervals.what` of a lock wait refers to.
         kind: one of `format.LOCK_KINDS`: "object", "mutex", "lock", "event", …
         type: type name of the Python object that the lock belongs to; "" if there is none.
-        name: the best name for people, such as "dict at 0x7f0c5a3b2e40".
+        name: the best name for people, such as "dict `app.CACHE`" or "dict at 0x7f0c5a3b2e40".
         address: what was waited on.
         object_address: the Python object, as `id()` gives it; 0 if there is none.
+        source: how the program's own name was found, one of `format.NAME_SOURCES`; "" if `name` is
+            made from type and address alone.
     """
 
     id: int
@@ -85,6 +90,12 @@ class Lock:
     name: str
     address: int
     object_address: int
+    source: str = ""
+
+    @property
+    def native(self) -> bool:
+        """A lock of native code, such as a `std::mutex`; Python knows nothing of it."""
+        return self.kind.startswith("native")
 
 
 class Locks(dict[int, Lock]):
@@ -115,8 +126,11 @@ class Intervals:
         thread: i32[n], `Thread.index`, not a position in `Trace.threads`.
         start: i64[n], ns from the trace's start.
         duration: i64[n], ns, never negative.
-        peer: i32[n], `Thread.index` of the other thread of the kind's definition; 0 if unknown.
+        peer: i32[n], `Thread.index` of the other thread of the kind's definition; 0 if unknown. Of
+            a lock wait with the flag HOLDER it is the thread that held the lock, else the one that
+            ended the wait.
         open: bool[n], never ended in the trace: the reader closed it.
+        stack: u32[n], key of `Trace.stacks`; 0 if there is none.
     """
 
     kind: U8
@@ -128,6 +142,7 @@ class Intervals:
     duration: I64
     peer: I32
     open: Bools
+    stack: U32
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -162,7 +177,111 @@ COLUMN_TYPES: dict[str, type[np.generic]] = {
     "duration": np.int64,
     "peer": np.int32,
     "open": np.bool_,
+    "stack": np.uint32,
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Callbacks:
+    """Times that native code was in Python, as columns of equal length n, by (start, thread).
+
+    They are no part of `Trace.intervals`, because they lie around holds of the GIL and waits; they
+    nest in each other.
+
+    Attributes:
+        thread: i32[n], `Thread.index`.
+        start: i64[n], when the native code asked to get in, ns from the trace's start.
+        duration: i64[n], ns, until it was out again.
+        enter_ns: i64[n], of these the time to get in, to three digits; 0 of an open one.
+        entry: u32[n], key of `Trace.entries`; 0 if unknown.
+        callable: u32[n], key of `Trace.callables`; 0 if none was called or it is unknown.
+        flags: u8[n], `format.CallbackFlag`.
+        open: bool[n], it was still in Python when the trace or its thread ended.
+        stack: u32[n], key of `Trace.stacks`; 0 if there is none.
+    """
+
+    thread: I32
+    start: I64
+    duration: I64
+    enter_ns: I64
+    entry: U32
+    callable: U32
+    flags: U8
+    open: Bools
+    stack: U32
+
+    def __len__(self) -> int:
+        return len(self.thread)
+
+    @cached_property
+    def end(self) -> I64:
+        """i64[n], ns from the trace's start."""
+        end: I64 = self.start + self.duration
+        return end
+
+    def select(self, rows: Bools | npt.NDArray[np.integer[Any]] | slice) -> Callbacks:
+        """Those that a mask (bool[n]), row numbers or a slice names, in that order."""
+        return Callbacks(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    @classmethod
+    def empty(cls) -> Self:
+        """No callbacks."""
+        return cls(**{name: np.zeros(0, dtype) for name, dtype in CALLBACK_TYPES.items()})
+
+
+CALLBACK_TYPES: dict[str, type[np.generic]] = {
+    "thread": np.int32,
+    "start": np.int64,
+    "duration": np.int64,
+    "enter_ns": np.int64,
+    "entry": np.uint32,
+    "callable": np.uint32,
+    "flags": np.uint8,
+    "open": np.bool_,
+    "stack": np.uint32,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class GilSwitches:
+    """Moments at which the GIL of a free-threaded build was switched, n of them, by time.
+
+    Attributes:
+        thread: i32[n], `Thread.index` of the thread that did it.
+        start: i64[n], ns from the trace's start.
+        gil: u32[n], key of `Trace.gils`.
+        flags: u8[n], `format.GilSwitchFlag`.
+        module: n paths of the extension module whose import did it; "" if unknown.
+        stack: u32[n], key of `Trace.stacks`; 0 if there is none.
+    """
+
+    thread: I32
+    start: I64
+    gil: U32
+    flags: U8
+    module: tuple[str, ...]
+    stack: U32
+
+    def __len__(self) -> int:
+        return len(self.thread)
+
+    @property
+    def on(self) -> Bools:
+        """bool[n]: it was switched on."""
+        on: Bools = (self.flags & np.uint8(GilSwitchFlag.ON)) != 0
+        return on
+
+    @property
+    def permanent(self) -> Bools:
+        """bool[n]: for the rest of the process."""
+        permanent: Bools = (self.flags & np.uint8(GilSwitchFlag.PERMANENT)) != 0
+        return permanent
+
+    @classmethod
+    def empty(cls) -> Self:
+        """None."""
+        none = Intervals.empty()
+        return cls(none.thread, none.start, none.what, none.flags, (), none.stack)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,13 +305,28 @@ class Trace:
         end_reason: "stop", "exit", "max_bytes", "disk_full"; None if it ended early.
         threads: in the order of the lanes: the main thread, then by start.
         locks: by id.
-        intervals: holds of a GIL, waits for a GIL, waits for locks.
+        intervals: what a thread is in at a time: holds of a GIL, waits for a GIL, waits for locks,
+            spins.
         wakes: moments (duration 0) at which `thread` ended the wait of `peer` for lock `what`.
         dropped_events: events that found no room.
         not_measured: class of event → why it was not measured.
         problems: what is lost or damaged in the file, one line each.
         probe_cost_ns: what the probe adds to an uncontended acquire and release; None if unknown.
         gils: by id.
+        callbacks: native code in Python.
+        thread_states: thread states made and destroyed by native code: what that cost without the
+            wait for the GIL; `flags` are `format.ThreadStateFlag`.
+        gil_switches: a free-threaded build's GIL switched on and off.
+        codes: Python functions by id.
+        modules: loaded objects by id.
+        sites: places in native code by id.
+        stacks: by id, the innermost frame first; what refers to none has the id 0, and () there.
+        entries: native code that entered Python, by id.
+        callables: what it called there, by id.
+        stack_cost_ns: what a captured stack costs; None if unknown.
+        overwritten_events: events that a ring has overwritten: older than the trace's first.
+        session: hexadecimal; the same in all traces that belong together; "" if unknown.
+        parent_pid: process that this one was forked from or started by, if that was recorded too.
     """
 
     path: Path
@@ -218,6 +352,24 @@ class Trace:
     problems: tuple[str, ...]
     probe_cost_ns: float | None
     gils: Mapping[int, Gil] = field(default_factory=dict)
+    callbacks: Callbacks = field(default_factory=Callbacks.empty)
+    thread_states: Intervals = field(default_factory=Intervals.empty)
+    gil_switches: GilSwitches = field(default_factory=GilSwitches.empty)
+    codes: Table[Code] = field(default_factory=lambda: NOWHERE.codes)
+    modules: Table[Module] = field(default_factory=lambda: NOWHERE.modules)
+    sites: Table[Site] = field(default_factory=lambda: NOWHERE.sites)
+    stacks: Table[tuple[Frame, ...]] = field(default_factory=lambda: NOWHERE.stacks)
+    entries: Table[Entry] = field(default_factory=lambda: NOWHERE.entries)
+    callables: Table[Callable] = field(default_factory=lambda: NOWHERE.callables)
+    stack_cost_ns: float | None = None
+    overwritten_events: int = 0
+    session: str = ""
+    parent_pid: int | None = None
+
+    @cached_property
+    def spins(self) -> Intervals:
+        """The spins among the intervals; `what` is a lock, `aux` the yields, 65535 or more."""
+        return self.intervals.where(Event.SPIN)
 
     @cached_property
     def threads_by_index(self) -> Mapping[int, Thread]:

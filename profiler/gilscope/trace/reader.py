@@ -12,14 +12,20 @@ import numpy as np
 from gilscope.trace import format as fmt
 from gilscope.trace.chunks import Chunk, ChunkWalk, Header, opened, read_header
 from gilscope.trace.clock import ClockMap, make_clock
-from gilscope.trace.definitions import Definitions, read_json
+from gilscope.trace.definitions import Definitions, named_locks, read_json
 from gilscope.trace.events import EventColumns, collect
-from gilscope.trace.model import Trace
+from gilscope.trace.model import GilSwitches, Trace
+from gilscope.trace.places import PlaceTables
 from gilscope.trace.slots import Slot, latest, make_threads, open_intervals, read_slots
 
 if TYPE_CHECKING:
     import os
 
+    from gilscope.trace.events import Events
+    from gilscope.trace.model import Intervals
+
+# Both hold events, and their order counts.
+_KEYS: dict[int, int] = {fmt.Chunk.PACKED_EVENTS: fmt.Chunk.EVENTS}
 _LEVELS = {0xA: "a", 0xB: "b", 0xC: "rc"}
 
 
@@ -41,7 +47,7 @@ def read(path: str | os.PathLike[str]) -> Trace:
         walk = ChunkWalk(file, header)
         chunks: defaultdict[int, list[Chunk]] = defaultdict(list)
         for chunk in walk:
-            chunks[chunk.kind].append(chunk)
+            chunks[_KEYS.get(chunk.kind, chunk.kind)].append(chunk)
         parts = _Parts.of(header, chunks)
         problems += walk.problems + parts.problems
     return _assemble(path, header, parts, problems)
@@ -78,8 +84,10 @@ class _Parts:
             points=definitions.clock,
         )
         record = fmt.event_dtype(header.event_size)
-        events = collect(chunks[fmt.Chunk.EVENTS], record, clock, spare=2 * len(slots))
+        events = collect(chunks[fmt.Chunk.EVENTS], record, clock, spare=3 * len(slots))
         problems += end_problems + slot_problems + clock_problems
+        earlier = _of_type(metadata, fmt.PROBLEMS_BEFORE_PACKING, list) or []
+        problems += [_harmless(problem) for problem in earlier if isinstance(problem, str)]
         problems += _left_out(definitions.unknown) + _left_out(events.lost)
         stamps = [chunk.open_ticks for kind in chunks.values() for chunk in kind]
         stamps += [ticks for ticks, _ in definitions.clock]
@@ -92,8 +100,9 @@ def _assemble(path: Path, header: Header, parts: _Parts, problems: list[str]) ->
     definitions, slots, end = parts.definitions, parts.slots, parts.end
     stop_ns, duration_ns = _stop(parts)
     parts.events.add_open(open_intervals(slots.values(), parts.clock, stop_ns))
-    intervals, wakes = parts.events.finish()
-    strangers = _strangers(slots, intervals.thread, wakes.thread, header)
+    events = parts.events.finish()
+    strangers = _strangers(slots, events, header)
+    places = PlaceTables(definitions.places)
     slots = slots | strangers
     if strangers:
         problems.append(
@@ -117,14 +126,27 @@ def _assemble(path: Path, header: Header, parts: _Parts, problems: list[str]) ->
         ended_early=end is None,
         end_reason=_of_type(end, "reason", str),
         threads=make_threads(slots, definitions.names, parts.clock, duration_ns),
-        locks=definitions.locks,
-        intervals=intervals,
-        wakes=wakes,
+        locks=named_locks(definitions, places.string),
+        intervals=events.intervals,
+        wakes=events.wakes,
         dropped_events=dropped,
         not_measured=definitions.not_measured,
         problems=tuple(problems),
         probe_cost_ns=definitions.probe_cost_ns,
         gils=definitions.gils,
+        callbacks=events.callbacks,
+        thread_states=events.thread_states,
+        gil_switches=_gil_switches(events.gil_switches, places),
+        codes=places.codes,
+        modules=places.modules,
+        sites=places.sites,
+        stacks=places.stacks,
+        entries=places.entries,
+        callables=places.callables,
+        stack_cost_ns=definitions.stack_cost_ns,
+        overwritten_events=_int(end, "overwritten_events"),
+        session=header.session.hex(),
+        parent_pid=_of_type(parts.metadata, "parent_pid", int),
     )
 
 
@@ -145,17 +167,20 @@ def _stop(parts: _Parts) -> tuple[int, int]:
     return stop, max(stop, parts.events.latest())
 
 
-def _strangers(
-    slots: dict[int, Slot],
-    holders: np.ndarray[Any, Any],
-    wakers: np.ndarray[Any, Any],
-    header: Header,
-) -> dict[int, Slot]:
+def _strangers(slots: dict[int, Slot], events: Events, header: Header) -> dict[int, Slot]:
     """Slots for threads that have events and none: the chunk of slots is damaged or was full."""
     known = np.array(sorted(slots), np.int32)
-    unknown = [column[~np.isin(column, known)] for column in (holders, wakers)]
+    tables = events.intervals, events.wakes, events.callbacks, events.thread_states
+    columns = [table.thread for table in (*tables, events.gil_switches)]
+    unknown = [column[~np.isin(column, known)] for column in columns]
     indices = np.unique(np.concatenate(unknown)).tolist()
     return {index: Slot(index, start_ticks=header.start_ticks) for index in indices}
+
+
+def _gil_switches(rows: Intervals, places: PlaceTables) -> GilSwitches:
+    """The rows as switches of the GIL: their peer is a module."""
+    modules = tuple(places.modules[number].path for number in rows.peer.tolist())
+    return GilSwitches(rows.thread, rows.start, rows.what, rows.flags, modules, rows.stack)
 
 
 def _json(chunks: list[Chunk], name: str) -> tuple[dict[str, Any] | None, list[str]]:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from gilscope.trace.chunks import Chunk
     from gilscope.trace.clock import ClockMap
 
-_WAITS = (fmt.Event.GIL_WAIT, fmt.Event.GIL_SWITCH_WAIT, fmt.Event.LOCK_WAIT)
+_WAITS = (
+    fmt.Event.GIL_WAIT,
+    fmt.Event.GIL_SWITCH_WAIT,
+    fmt.Event.LOCK_WAIT,
+    fmt.Event.SPIN,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,11 @@ class Slot:
     open_wait_peer: int = 0
     open_hold_flags: int = 0
     os_name: bytes = b""
+    open_callback: int = 0
+    open_callback_what: int = 0
+    open_callback_callable: int = 0
+    open_wait_stack: int = 0
+    open_wait_flags: int = 0
 
     @property
     def main(self) -> bool:
@@ -69,29 +79,44 @@ def read_slots(chunks: Iterable[Chunk], dtype: np.dtype[Any]) -> tuple[dict[int,
 
 def latest(slots: Iterable[Slot], clock: ClockMap) -> int:
     """The last time stamp in the slots, ns from the start; 0 if there is none."""
-    stamps = (
-        clock.one(ticks)
-        for slot in slots
-        for ticks in (slot.start_ticks, slot.end_ticks, slot.open_hold, slot.open_wait)
-        if ticks
-    )
+    stamps = (clock.one(ticks) for slot in slots for ticks in _stamps(slot) if ticks)
     return max((ns for ns in stamps if ns is not None), default=0)
+
+
+def _stamps(slot: Slot) -> tuple[int, ...]:
+    return slot.start_ticks, slot.end_ticks, slot.open_hold, slot.open_wait, slot.open_callback
 
 
 def open_intervals(slots: Iterable[Slot], clock: ClockMap, end_ns: int) -> Iterator[OpenInterval]:
     """What the threads were in the middle of, closed at their end, else at `end_ns`."""
     for slot in slots:
         end = _end(slot, clock, end_ns)
-        hold = clock.one(slot.open_hold) if slot.open_hold else None
-        if hold is not None and hold >= 0:
-            flags, gil = slot.open_hold_flags & 0xFF, slot.open_gil
-            kind = fmt.Event.GIL_HOLD
-            yield OpenInterval(kind, flags, gil, slot.thread, hold, max(hold, end), 0)
-        wait = clock.one(slot.open_wait) if slot.open_wait else None
-        if wait is not None and wait >= 0 and slot.open_wait_kind in _WAITS:
-            peer = slot.open_wait_peer if slot.open_wait_peer <= MAX_INDEX else 0
-            kind, what = fmt.Event(slot.open_wait_kind), slot.open_wait_what
-            yield OpenInterval(kind, 0, what, slot.thread, wait, max(wait, end), peer)
+        for kind, flags, what, since, peer, stack in _open(slot):
+            start = clock.one(since) if since else None
+            if start is not None:
+                # What began before the session counts from its start, as in records.
+                start = max(start, 0)
+                yield OpenInterval(
+                    kind=kind,
+                    flags=flags & 0xFF,
+                    what=what,
+                    thread=slot.thread,
+                    start=start,
+                    end=max(start, end),
+                    peer=peer if peer <= MAX_INDEX else 0,
+                    stack=stack,
+                )
+
+
+def _open(slot: Slot) -> Iterator[tuple[int, int, int, int, int, int]]:
+    """Kind, flags, what, start in ticks or 0, peer and stack of what may be open."""
+    yield fmt.Event.GIL_HOLD, slot.open_hold_flags, slot.open_gil, slot.open_hold, 0, 0
+    if slot.open_wait_kind in _WAITS:
+        kind, what = fmt.Event(slot.open_wait_kind), slot.open_wait_what
+        peer, stack = slot.open_wait_peer, slot.open_wait_stack
+        yield kind, slot.open_wait_flags, what, slot.open_wait, peer, stack
+    what, called = slot.open_callback_what, slot.open_callback_callable
+    yield fmt.Event.CALLBACK, 0, what, slot.open_callback, called, 0
 
 
 def make_threads(

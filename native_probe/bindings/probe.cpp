@@ -88,6 +88,19 @@ std::uintptr_t type_of_new_lock(const char* factory) {
   return type;
 }
 
+// The code of importlib's _ModuleLock.acquire(); kept, so that no other code takes its place.
+std::uintptr_t code_of_module_lock() {
+  PyObject* module = PyImport_ImportModule("_frozen_importlib");
+  PyObject* found = module;
+  for (const char* name : {"_ModuleLock", "acquire", "__code__"}) {
+    PyObject* next = found != nullptr ? PyObject_GetAttrString(found, name) : nullptr;
+    Py_XDECREF(found);
+    found = next;
+  }
+  PyErr_Clear();
+  return reinterpret_cast<std::uintptr_t>(found);
+}
+
 // The objects that hooks go into besides the interpreter: all but us, the C library and the loader.
 std::vector<ElfImage> other_images(const ElfImage& interpreter) {
   std::vector<ElfImage> images;
@@ -153,7 +166,7 @@ void initialize(Probe& p) {
   }
   const std::uintptr_t lock_types[2] = {type_of_new_lock("allocate_lock"),
                                         type_of_new_lock("RLock")};
-  hooks::initialize(p.interpreter, lock_types[0], lock_types[1]);
+  hooks::initialize(p.interpreter, lock_types[0], lock_types[1], code_of_module_lock());
   gilscope_name_locks(lock_types[0], lock_types[1]);
   hooks::loader::set_listener(objects_were_loaded);
   pthread_atfork(nullptr, nullptr, after_fork_in_child);

@@ -49,6 +49,7 @@ struct alignas(64) ThreadLog {
     std::uintptr_t expected = 0;  // self-test: the lock that the thread is about to run into
   };
   Spin spin;
+  bool learns_join = false;  // self-test: its next wait is for a thread's end
 
   CallbackLog callbacks{};
   static constexpr std::uint32_t kTrails = 4;
@@ -80,6 +81,9 @@ class ThreadLogs {
     return __builtin_expect(log != nullptr, 1) ? log : attach();
   }
 
+  // Whether current() needs no memory from the allocator, of which the caller may be a part.
+  static bool needs_no_memory() { return current_ != nullptr || key_is_small_; }
+
   // Remembers how the calling thread was started.
   static void set_origin(format::ThreadFlag origin);
 
@@ -104,6 +108,7 @@ class ThreadLogs {
   static __thread ThreadLog* current_ __attribute__((tls_model("initial-exec")));
   static ThreadLog* pool_;
   static ThreadLog exited_;
+  static bool key_is_small_;
   static std::atomic<std::uint32_t> high_water_;
   static std::atomic<std::uint64_t> free_;  // top of the free list: index + 1, counter above it
 };

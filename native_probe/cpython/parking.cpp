@@ -1,10 +1,14 @@
 #include "cpython/parking.hpp"
 
+#include <unwind.h>
+
+#include <atomic>
 #include <cstring>
 #include <string_view>
 
 #include "core/clock.hpp"
 #include "cpython/layout.h"
+#include "cpython/waits.h"
 
 namespace gilscope::parking {
 namespace {
@@ -23,6 +27,9 @@ CodeRange wakeups[3];
 CodeRange parking_lot;
 std::uintptr_t lock_type = 0;
 std::uintptr_t rlock_type = 0;
+std::uintptr_t module_lock_code = 0;
+CodeRange event_wait;
+CodeRange once;
 
 // Some compilers inline the first function into the second one, at some of its calls.
 bool is_park(const void* caller) {
@@ -55,11 +62,78 @@ bool is_mutex_entry(std::uintptr_t argument) {
   return fair - kFair <= now && fair - kFair > now - kRecent;
 }
 
+// The import system's locks of modules are made of other locks: what is waited for in its code is
+// one of them.
+bool is_module_lock() {
+  return module_lock_code != 0 && gilscope_innermost_code() == module_lock_code;
+}
+
+// How the stack of a thread that joins another one looks, from the semaphore of the parking lot up:
+// return addresses at distances, in words. The functions in between have frames of a fixed size, so
+// where the first one of them stands, the next ones stand where they stood, for the same caller.
+constexpr int kJoinDepth = 2;
+struct ReturnAddress {
+  std::ptrdiff_t distance;
+  std::uintptr_t value;
+};
+ReturnAddress join_stack[kJoinDepth];
+std::atomic<int> join_depth{0};
+
+struct Walk {
+  const std::uintptr_t* semaphore;
+  ReturnAddress found[kJoinDepth];
+  int count;
+};
+
+_Unwind_Reason_Code visit(_Unwind_Context* context, void* data) {
+  auto* walk = static_cast<Walk*>(data);
+  // Where the caller's address stands: right below the stack as the caller left it.
+  const auto* place = reinterpret_cast<const std::uintptr_t*>(_Unwind_GetCFA(context)) - 1;
+  if (place <= walk->semaphore) return _URC_NO_REASON;
+  const std::uintptr_t address = _Unwind_GetIP(context);
+  if (*place != address) return _URC_END_OF_STACK;  // not a stack like those of x86-64
+  walk->found[walk->count] = {place - walk->semaphore, address};
+  return ++walk->count == kJoinDepth ? _URC_END_OF_STACK : _URC_NO_REASON;
+}
+
+void learn_stack_of_join(const std::uintptr_t* semaphore) {
+  Walk walk{semaphore, {}, 0};
+  _Unwind_Backtrace(visit, &walk);
+  if (walk.count != kJoinDepth) return;
+  // The first caller is the function that waits for any event, unless that one is inlined.
+  const bool is_general = event_wait.contains(reinterpret_cast<const void*>(walk.found[0].value));
+  if (!is_general && event_wait.known()) walk.count = 1;
+  std::memcpy(join_stack, walk.found, sizeof walk.found);
+  join_depth.store(walk.count, std::memory_order_release);
+}
+
+LockKind kind_of_event(std::uintptr_t address, const std::uintptr_t* semaphore) {
+  if (gilscope_is_rw_mutex(address) != 0) return LockKind::rwlock;
+  ThreadLog* log = ThreadLogs::current();
+  if (log != nullptr && log->learns_join) {
+    log->learns_join = false;
+    learn_stack_of_join(semaphore);
+  }
+  const int depth = join_depth.load(std::memory_order_acquire);
+  if (depth == 0) return LockKind::event;
+  if (once.contains(reinterpret_cast<const void*>(semaphore[join_stack[0].distance]))) {
+    return LockKind::once;
+  }
+  for (int i = 0; i < depth; ++i) {
+    if (semaphore[join_stack[i].distance] != join_stack[i].value) return LockKind::event;
+  }
+  return LockKind::thread_end;
+}
+
 }  // namespace
 
 LockIdentity mutex_at(std::uintptr_t address) {
   LockIdentity waited;
   waited.address = address;
+  if (gilscope_is_import_lock(address) != 0) {
+    waited.kind = LockKind::import_lock;
+    return waited;
+  }
   const std::uintptr_t object = gilscope_object_of_lock(address);
   if (object != 0 && gilscope_in_critical_section() != 0) {
     // The thread that waits holds a reference to the object: its type can be read, here and now.
@@ -75,12 +149,21 @@ LockIdentity mutex_at(std::uintptr_t address) {
   const std::uintptr_t type = *reinterpret_cast<const std::uintptr_t*>(address - sizeof(type));
   if (type == 0 || (type != lock_type && type != rlock_type)) return waited;
   waited.kind = type == lock_type ? LockKind::lock : LockKind::rlock;
+  if (is_module_lock()) waited.kind = LockKind::import_lock;
   waited.object = gilscope_object_before(address);
   waited.type = type;
   return waited;
 }
 
-void initialize(const ElfImage& interpreter, std::uintptr_t lock, std::uintptr_t rlock) {
+void learn_join() {
+  ThreadLog* log = ThreadLogs::current();
+  if (log != nullptr) log->learns_join = true;
+}
+
+bool knows_join() { return join_depth.load() != 0; }
+
+void initialize(const ElfImage& interpreter, std::uintptr_t lock, std::uintptr_t rlock,
+                std::uintptr_t module_lock) {
   semaphore_wait = interpreter.function("_PySemaphore_Wait");
   // The last one is inlined into the other two by some compilers.
   wakeups[0] = interpreter.function("_PyParkingLot_Unpark");
@@ -89,6 +172,9 @@ void initialize(const ElfImage& interpreter, std::uintptr_t lock, std::uintptr_t
   parking_lot = interpreter.function("_PyParkingLot_Park");
   lock_type = lock;
   rlock_type = rlock;
+  module_lock_code = module_lock;
+  event_wait = interpreter.function("PyEvent_WaitTimed");
+  once = interpreter.function("_PyOnceFlag_CallOnceSlow");
 }
 
 bool on_own_stack(const sem_t* semaphore, const char* frame) {
@@ -107,7 +193,7 @@ Waited classify(const sem_t* semaphore, const void* caller, const char* frame) {
   if (!on_own_stack(semaphore, frame)) {
     // A PyThread_type_lock is a semaphore on the heap.
     if (is_park(caller)) return waited;
-    waited.kind = LockKind::thread_lock;
+    waited.kind = is_module_lock() ? LockKind::import_lock : LockKind::thread_lock;
     waited.address = reinterpret_cast<std::uintptr_t>(semaphore);
     return waited;
   }
@@ -126,7 +212,7 @@ Waited classify(const sem_t* semaphore, const void* caller, const char* frame) {
   } else if (gilscope_is_stop_event(address) != 0) {
     waited.kind = LockKind::stop_the_world_request;
   } else if (argument == 0) {
-    waited.kind = LockKind::event;
+    waited.kind = kind_of_event(address, entry);
   } else if (is_near(argument, frame)) {
     // A mutex and a queue both pass something on their stack. The byte of a mutex with a waiter is
     // 3, a queue's flag is 0 or 1; but the mutex may have been given back since.

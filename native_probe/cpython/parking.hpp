@@ -15,8 +15,15 @@ struct Waited : LockIdentity {
   const int* handed_off = nullptr;  // valid until the waiting function returns
 };
 
-// Once a process. `lock_type` and `rlock_type` are the types of threading.Lock and threading.RLock.
-void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type);
+// Once a process. `lock_type` and `rlock_type` are the types of threading.Lock and threading.RLock;
+// `module_lock` is the code in which a thread waits for another one to import a module, 0 unknown.
+void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type,
+                std::uintptr_t module_lock);
+
+// The self-test has the calling thread join another one: the next wait shows what that looks like.
+void learn_join();
+// Whether it was seen, so that such waits can be told from other ones.
+bool knows_join();
 
 // Whether the semaphore lies in the frames right above `frame`: then it is the parking lot's.
 bool on_own_stack(const sem_t* semaphore, const char* frame);

@@ -13,6 +13,7 @@
 #include "core/session.hpp"
 #include "cpython/frames.h"
 #include "cpython/layout.h"
+#include "cpython/parking.hpp"
 #include "cpython/stack.hpp"
 #include "hooks/interpreter.hpp"
 #include "hooks/native_locks.hpp"
@@ -241,6 +242,46 @@ std::string test_object_lock([[maybe_unused]] Session& session,
 #endif
 }
 
+// A thread that joins another one, which ends when a lock is given back to it.
+std::string test_join(Session& session) {
+  PyObject* module = PyImport_ImportModule("_thread");
+  PyObject* lock =
+      module != nullptr ? PyObject_CallMethod(module, "allocate_lock", nullptr) : nullptr;
+  PyObject* acquire = lock != nullptr ? PyObject_GetAttrString(lock, "acquire") : nullptr;
+  PyObject* taken = acquire != nullptr ? PyObject_CallNoArgs(acquire) : nullptr;
+  PyObject* joined = taken != nullptr
+                         ? PyObject_CallMethod(module, "start_joinable_thread", "O", acquire)
+                         : nullptr;
+  bool waited = false;
+  std::uint32_t index = 0;
+  if (joined != nullptr) {
+    PyThreadState* state = PyEval_SaveThread();
+    Helper helper(session, [joined] {
+      const PyGILState_STATE entered = PyGILState_Ensure();
+      parking::learn_join();
+      Py_XDECREF(PyObject_CallMethod(joined, "join", nullptr));
+      PyErr_Clear();
+      PyGILState_Release(entered);
+    });
+    waited = helper.is_waiting(EventKind::lock_wait);
+    PyEval_RestoreThread(state);
+    Py_XDECREF(PyObject_CallMethod(lock, "release", nullptr));
+    state = PyEval_SaveThread();
+    helper.finish();
+    PyEval_RestoreThread(state);
+    index = helper.index();
+  }
+  PyErr_Clear();
+  for (PyObject* object : {joined, taken, acquire, lock, module}) Py_XDECREF(object);
+  if (!waited) return not_measured("the wait was not seen");
+  if (!parking::knows_join()) return not_measured("it looks like a wait for any event");
+  for (const EventRecord& wait : records_of(session, index, EventKind::lock_wait)) {
+    const auto found = lock_with(session, wait.what);
+    if (found && found->kind == static_cast<std::uint16_t>(LockKind::thread_end)) return "ok";
+  }
+  return not_measured("it was taken for something else");
+}
+
 // Through the hook, as an extension would: our own calls are not hooked.
 std::string test_native_lock(Session& session, std::uint32_t self) {
   pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -449,6 +490,7 @@ SelfTestResult run_self_test() {
   result["thread_lock"] = test_thread_lock(*session, self);
   result["object_lock"] = test_object_lock(*session, self);
   result["native_lock"] = test_native_lock(*session, self);
+  result["thread_end"] = test_join(*session);
   test_spin(*session, result);
   hooks::classes.gil = !failed(result["gil"]);
   hooks::classes.parked = !failed(result["mutex"]);

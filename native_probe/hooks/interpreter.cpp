@@ -55,9 +55,10 @@ std::vector<Hook> other_hooks() {
 
 std::vector<Hook> native_lock_hooks() { return native_locks::hooks(); }
 
-void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type) {
+void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type,
+                std::uintptr_t module_lock) {
   gil::initialize(interpreter);
-  parking::initialize(interpreter, lock_type, rlock_type);
+  parking::initialize(interpreter, lock_type, rlock_type, module_lock);
   callbacks::initialize();
   // Whatever is beyond a frame of these called Python code, and not what goes on below it.
   std::vector<CodeRange> python_code;

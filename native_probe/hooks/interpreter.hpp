@@ -30,8 +30,10 @@ struct Classes {
 };
 extern Classes classes;
 
-// Once a process, with a thread state attached. `lock_type`, `rlock_type`: threading's types.
-void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type);
+// Once a process, with a thread state attached. `lock_type`, `rlock_type`: threading's types;
+// `module_lock`: code of the import system that waits for a module's lock.
+void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type,
+                std::uintptr_t module_lock);
 
 // Whether a forced release can be told from a voluntary one.
 bool tells_forced_releases();

@@ -37,7 +37,7 @@ class Wait {
   // `holder`: tid of the thread that holds the lock, 0 unknown.
   Wait(LockKind kind, const void* lock, std::uint8_t flags, int holder, const void* frame)
       : flags_(flags) {
-    if (!classes.native) return;
+    if (!classes.native || !ThreadLogs::needs_no_memory()) return;
     const ErrnoKeeper keep_errno;
     Recording recording;
     // In a wait already: a signal handler runs in the middle of it.

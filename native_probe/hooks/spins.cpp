@@ -225,8 +225,7 @@ constexpr std::uint64_t kTurn = 256;  // ticks
 // The record of a spin is written when it begins, and brought up to date after each turn: so it is
 // right when it ends, which is not seen. It can be, as long as it is the thread's latest one.
 bool is_latest(const ThreadLog& log) {
-  return log.spin.record != nullptr && log.cursor != nullptr && log.cursor - 1 == log.spin.record &&
-         log.spin.record->kind == static_cast<std::uint8_t>(EventKind::spin);
+  return log.spin.record != nullptr && log.cursor != nullptr && log.cursor - 1 == log.spin.record;
 }
 
 void begin(std::uintptr_t address, const void* frame) {
@@ -247,6 +246,7 @@ void turned() {
   if (!recording || !is_latest(recording.log())) return;
   ThreadLog& log = recording.log();
   format::EventRecord* record = log.spin.record;
+  if (record->kind != static_cast<std::uint8_t>(EventKind::spin)) return;
   log.spin.end = Clock::ticks();
   if (record->aux != UINT16_MAX) ++record->aux;
   __atomic_store_n(&record->duration, log.spin.end - record->start, __ATOMIC_RELAXED);
@@ -265,12 +265,13 @@ int yielded(const std::uintptr_t* registers, const void* caller, const void* fra
   bool goes_on =
       spin.caller == caller && spin.address == address && spin.session == log->session_id;
   if (site->counts != 0) {
-    const std::uintptr_t count = value_of(registers, site->counts);
+    const std::uintptr_t count = registers[__builtin_ctz(site->counts)];
     goes_on = goes_on && count == spin.count + 1;
     spin.count = count;
   } else {
     goes_on = goes_on && Clock::ticks() - spin.end < kTurn;
   }
+  // No look at the record itself, which may be gone together with its session.
   // What was recorded since has ended the spin: the thread slept and goes on for another turn.
   goes_on = goes_on && (spin.record == nullptr || is_latest(*log));
   if (!goes_on) {

@@ -179,4 +179,22 @@ TEST("threads that call while slots are patched and restored get one function or
   }
 }
 
+TEST("a slot that is bound to another function than the hook's is left alone") {
+  for (const Linkage& linkage : linkages()) {
+    const Object object(linkage.path);
+    object.call("call_direct");  // which binds it
+    GotPatcher patcher;
+    const std::vector<Hook> others{
+        {"getppid", reinterpret_cast<void*>(replacement), reinterpret_cast<void*>(somebody_elses)}};
+    CHECK_EQUAL(patcher.patch(object.image(), others), 0u);
+    CHECK_EQUAL(object.call("call_direct"), getppid());
+    patcher.restore();
+    const std::vector<Hook> same{
+        {"getppid", reinterpret_cast<void*>(replacement), reinterpret_cast<void*>(getppid)}};
+    patcher.patch(object.image(), same);
+    CHECK_EQUAL(object.call("call_direct"), kReplaced);
+    patcher.restore();
+  }
+}
+
 }  // namespace

@@ -135,7 +135,14 @@ def test_self_test_passes(interpreter: Interpreter, record: Record) -> None:
     own = "ok" if interpreter.build == "ft" else "not applicable: a stock build has no object locks"
     assert facts["first"]["object_lock"] == own
     for result in (facts["first"], facts["again"]):
-        assert {"gil", "mutex", "native_lock", "object_lock", "spin", "thread_lock"} <= result.keys()
+        assert {
+            "gil",
+            "mutex",
+            "native_lock",
+            "object_lock",
+            "spin",
+            "thread_lock",
+        } <= result.keys()
         wrong = {name: text for name, text in result.items() if text != "ok"}
         assert all(text.startswith("not applicable: ") for text in wrong.values()), wrong
 

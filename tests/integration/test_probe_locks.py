@@ -81,12 +81,31 @@ def test_mutex_of_native_code_has_its_address(record: Record) -> None:
     assert (lock.address, lock.object_address) == (recorded.facts["address"], 0)
 
 
-def test_join_waits_for_an_event(record: Record) -> None:
+def test_join_waits_for_a_thread(record: Record) -> None:
     """Who joins a thread waits for its end, and that thread ends the wait."""
     recorded = record("locks.py", "join")
     wait = staged_wait(recorded)
-    assert recorded.trace.locks[wait.what].kind == "event"
+    assert recorded.trace.locks[wait.what].kind == "thread_end"
     ended_by(recorded, wait)
+
+
+SPECIAL = {
+    "import_lock": "import_lock",
+    "once": "once",
+    "join": "thread_end",
+    "semaphore": "lock",
+    "full_queue": "lock",
+}
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_wait_inside_the_interpreter(record: Record, name: str) -> None:
+    """A module, an initialization, a thread's end; what is made of locks shows as such."""
+    recorded = record("waits.py", name)
+    since = recorded.facts["since"] - recorded.trace.start_monotonic_ns
+    rows = recorded.rows(Event.LOCK_WAIT, recorded.facts["waiter"])
+    (wait,) = [row for row in rows if row.start < since < row.end]
+    assert recorded.trace.locks[wait.what].kind == SPECIAL[name]
 
 
 def test_wait_that_is_handed_the_lock(record: Record) -> None:

@@ -65,6 +65,13 @@ def test_wait_for_a_held_lock(play: Play, scene: str, late: bool) -> None:  # no
     assert not wait.flags & LockWaitFlag.TIMED_OUT
 
 
+def test_lock_that_is_a_variable_is_named(play: Play) -> None:
+    """A mutex with a symbol has its name in the trace, as C++ writes it."""
+    recorded = play("mutex")
+    assert waits(recorded)
+    assert b"stage::the_mutex" in recorded.path.read_bytes()
+
+
 def test_reader_says_that_it_wants_a_share(play: Play) -> None:
     """A reader that waits for a writer, and a writer that waits for a reader, differ."""
     (reader,) = waits(play("shared_reader"))

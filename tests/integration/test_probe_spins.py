@@ -22,7 +22,7 @@ def spin_and_wait(recorded: Recorded) -> tuple[Row, Row]:
     """The staged wait, and the spin that was the thread's last record before it."""
     since = recorded.facts["since"] - recorded.trace.start_monotonic_ns
     tid = recorded.facts["waiter"]
-    wait = [row for row in recorded.rows(Event.LOCK_WAIT, tid) if row.end > since][0]
+    wait = next(row for row in recorded.rows(Event.LOCK_WAIT, tid) if row.end > since)
     spin = [row for row in recorded.rows(Event.SPIN, tid) if row.start < wait.start][-1]
     return spin, wait
 
@@ -35,7 +35,7 @@ def test_spin_is_for_the_lock_that_the_thread_then_waits_for(record: Record, nam
     assert spin.what == wait.what
     assert spin.aux > 1
     assert spin.peer == 0
-    assert 0 < spin.end - spin.start
+    assert spin.end - spin.start > 0
     assert spin.end <= wait.start + 1
 
 

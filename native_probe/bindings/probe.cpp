@@ -1,7 +1,7 @@
 #include "bindings/probe.hpp"
 
-#include <pybind11/pybind11.h>
 #include <pthread.h>
+#include <pybind11/pybind11.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -142,6 +142,10 @@ void initialize(Probe& p) {
 void test_once(Probe& p) {
   if (p.self_test) return;
   install_hooks(p);
+  if (p.patcher.patches().empty()) {
+    remove_hooks(p);
+    throw ProbeFailure("no hook can be installed: the relocation slots cannot be made writable");
+  }
   try {
     p.self_test = run_self_test();
   } catch (const std::system_error& error) {
@@ -177,8 +181,13 @@ void define_not_measured(Session& session, const SelfTestResult& result, std::si
 
 Session* open_session(const std::string& path, std::uint64_t max_bytes, const std::string& metadata,
                       bool ring, const std::string& session) {
-  SessionOptions options{path,           max_bytes, gilscope_is_free_threaded() != 0,
-                         gilscope_gil_enabled() != 0, PY_VERSION_HEX, metadata, ring};
+  SessionOptions options{path,
+                         max_bytes,
+                         gilscope_is_free_threaded() != 0,
+                         gilscope_gil_enabled() != 0,
+                         PY_VERSION_HEX,
+                         metadata,
+                         ring};
   std::copy_n(session.begin(), std::min(session.size(), options.session.size()),
               options.session.begin());
   return new Session(options);

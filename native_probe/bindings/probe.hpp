@@ -23,8 +23,8 @@ using KnownThread = std::tuple<std::uint32_t, std::uint64_t, bool, std::string>;
 void start(const std::string& path, std::uint64_t max_bytes, const std::string& metadata,
            const std::vector<KnownThread>& threads, bool ring, const std::string& session);
 
-// Counts: events, dropped, overwritten, bytes, slots_left. `names` are the names that living threads have now,
-// by tid.
+// Counts: events, dropped, overwritten, bytes, slots_left. `names` are the names that living
+// threads have now, by tid.
 std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::string>& names,
                                           const std::string& reason);
 bool running();

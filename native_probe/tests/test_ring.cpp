@@ -43,9 +43,8 @@ Session* started_ring(const std::string& path) {
 // A ring's chunks are read in the order of their sequence, not of their place.
 std::vector<EventRecord> records_in_order(const ReadTrace& trace) {
   std::vector<Chunk> chunks = trace.of_kind(ChunkKind::events);
-  std::sort(chunks.begin(), chunks.end(), [](const Chunk& a, const Chunk& b) {
-    return a.header.sequence < b.header.sequence;
-  });
+  std::sort(chunks.begin(), chunks.end(),
+            [](const Chunk& a, const Chunk& b) { return a.header.sequence < b.header.sequence; });
   std::vector<EventRecord> records;
   for (const Chunk& chunk : chunks) {
     const auto* first = reinterpret_cast<const EventRecord*>(chunk.payload.data());
@@ -128,9 +127,8 @@ TEST("a chunk that its thread has not done with is not used again") {
   slow.join();
   stop_session(session);
   const auto records = read_trace(directory / "t").records();
-  const auto slow_ones = std::count_if(records.begin(), records.end(), [](const EventRecord& r) {
-    return r.what >= kMany;
-  });
+  const auto slow_ones = std::count_if(records.begin(), records.end(),
+                                       [](const EventRecord& r) { return r.what >= kMany; });
   CHECK_EQUAL(slow_ones, 2);
 }
 
@@ -182,9 +180,8 @@ TEST("a snapshot has the names and the slots of the threads") {
 // Each thread's records were numbered as it went.
 void check_order(const ReadTrace& trace, std::size_t threads) {
   std::vector<Chunk> chunks = trace.of_kind(ChunkKind::events);
-  std::sort(chunks.begin(), chunks.end(), [](const Chunk& a, const Chunk& b) {
-    return a.header.sequence < b.header.sequence;
-  });
+  std::sort(chunks.begin(), chunks.end(),
+            [](const Chunk& a, const Chunk& b) { return a.header.sequence < b.header.sequence; });
   std::map<std::uint32_t, std::uint32_t> last;
   for (const Chunk& chunk : chunks) {
     const auto* record = reinterpret_cast<const EventRecord*>(chunk.payload.data());

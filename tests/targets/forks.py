@@ -9,13 +9,14 @@ import json
 import os
 import sys
 import threading
+from pathlib import Path
 
 from gilscope import probe
 
 
 def system_threads() -> int:
     """Return how many threads the kernel counts in this process."""
-    return len(os.listdir("/proc/self/task"))
+    return len(list(Path("/proc/self/task").iterdir()))
 
 
 def fork() -> int:

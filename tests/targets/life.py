@@ -186,7 +186,10 @@ def snapshot_refused(trace: str) -> dict[str, object]:
         if not probe.running():
             probe.start(trace)
     probe.stop()
-    return {"refusals": refusals, "files": sorted(os.listdir(Path(trace).parent))}
+    return {
+        "refusals": refusals,
+        "files": sorted(path.name for path in Path(trace).parent.iterdir()),
+    }
 
 
 @scenario

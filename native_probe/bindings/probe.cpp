@@ -1,7 +1,7 @@
 #include "bindings/probe.hpp"
 
-#include <pybind11/pybind11.h>
 #include <pthread.h>
+#include <pybind11/pybind11.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -178,6 +178,10 @@ void test_once(Probe& p) {
   if (p.self_test) return;
   const std::uint64_t bare = cost::pair();
   install_hooks(p);
+  if (p.patcher.patches().empty()) {
+    remove_hooks(p);
+    throw ProbeFailure("no hook can be installed: the relocation slots cannot be made writable");
+  }
   try {
     p.self_test = run_self_test();
     const std::uint64_t recorded = cost::recorded_pair();
@@ -214,8 +218,13 @@ void define_not_measured(Session& session, const SelfTestResult& result, std::si
 
 Session* open_session(const std::string& path, std::uint64_t max_bytes, const std::string& metadata,
                       bool ring, const std::string& session) {
-  SessionOptions options{path,           max_bytes, gilscope_is_free_threaded() != 0,
-                         gilscope_gil_enabled() != 0, PY_VERSION_HEX, metadata, ring};
+  SessionOptions options{path,
+                         max_bytes,
+                         gilscope_is_free_threaded() != 0,
+                         gilscope_gil_enabled() != 0,
+                         PY_VERSION_HEX,
+                         metadata,
+                         ring};
   std::copy_n(session.begin(), std::min(session.size(), options.session.size()),
               options.session.begin());
   return new Session(options);

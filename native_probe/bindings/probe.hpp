@@ -24,8 +24,8 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
            const std::vector<KnownThread>& threads, bool ring, const std::string& session,
            bool native_locks);
 
-// Counts: events, dropped, overwritten, bytes, slots_left. `names` are the names that living threads have now,
-// by tid.
+// Counts: events, dropped, overwritten, bytes, slots_left. `names` are the names that living
+// threads have now, by tid.
 std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::string>& names,
                                           const std::string& reason);
 bool running();

@@ -169,7 +169,7 @@ class Session {
   std::atomic<std::uint32_t> by_tid_[kTids] = {};
   std::atomic<format::ChunkHeader*> slot_chunks_[kMaxSlotChunks] = {};
   std::atomic<std::uint64_t> dropped_without_slot_{0};
-  std::atomic<std::uint64_t> events_{0};  // in sealed chunks
+  std::atomic<std::uint64_t> events_{0};   // in sealed chunks
   std::atomic<std::uint64_t> sampled_{0};  // ticks
   std::uint64_t second_ = 0;               // ticks
 };

@@ -89,9 +89,7 @@ class Copy {
   }
 
  private:
-  [[noreturn]] void fail() const {
-    throw std::system_error(errno, std::generic_category(), path_);
-  }
+  [[noreturn]] void fail() const { throw std::system_error(errno, std::generic_category(), path_); }
 
   std::string path_;
   int fd_;

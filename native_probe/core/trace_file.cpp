@@ -112,8 +112,7 @@ TraceFile::TraceFile(const std::string& path, std::uint64_t max_bytes, bool ring
   fd_ = is_file ? create_trace_file(path) : -1;
   if (is_file && fd_ < 0) fail(errno, path);
   const int sharing = is_file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
-  void* base =
-      mmap(nullptr, max_bytes_, PROT_READ | PROT_WRITE, sharing | MAP_NORESERVE, fd_, 0);
+  void* base = mmap(nullptr, max_bytes_, PROT_READ | PROT_WRITE, sharing | MAP_NORESERVE, fd_, 0);
   int error = base == MAP_FAILED ? errno : 0;
   if (error == 0) {
     base_ = static_cast<char*>(base);
@@ -262,8 +261,7 @@ ChunkHeader* TraceFile::take(Space& space, std::size_t size, std::size_t kept) {
 ChunkHeader* TraceFile::use_again() {
   const std::uint32_t n = ring_chunks();
   for (std::uint32_t tries = 0; tries < n; ++tries) {
-    const auto i =
-        static_cast<std::uint32_t>(hand_.fetch_add(1, std::memory_order_relaxed) % n);
+    const auto i = static_cast<std::uint32_t>(hand_.fetch_add(1, std::memory_order_relaxed) % n);
     std::uint8_t expected = kSealed;
     if (!use_[i].compare_exchange_strong(expected, kClaimed, std::memory_order_acquire)) continue;
     ChunkHeader* chunk = ring_chunk(i);
@@ -285,8 +283,9 @@ ChunkHeader* TraceFile::take_from_ring(std::uint32_t thread) {
   if (chunk == nullptr) chunk = use_again();
   if (chunk == nullptr) return nullptr;
   begin_chunk(chunk, format::ChunkKind::events, thread, ring_size_);
-  const auto i = (reinterpret_cast<char*>(chunk) - base_ - static_cast<std::ptrdiff_t>(ring_.begin)) /
-                 static_cast<std::ptrdiff_t>(ring_size_);
+  const auto i =
+      (reinterpret_cast<char*>(chunk) - base_ - static_cast<std::ptrdiff_t>(ring_.begin)) /
+      static_cast<std::ptrdiff_t>(ring_size_);
   use_[static_cast<std::size_t>(i)].fetch_and(static_cast<std::uint8_t>(~kClaimed),
                                               std::memory_order_release);
   return chunk;

@@ -59,6 +59,8 @@ class Helper {
     started_ = false;
   }
 
+  // False where the system gives no more threads.
+  bool started() const { return started_; }
   std::uint32_t index() const { return index_.load(); }
 
  private:
@@ -154,7 +156,7 @@ std::string test_gil(Session& session, std::uint32_t self) {
     PyEval_RestoreThread(own);
     PyGILState_Release(entered);
   });
-  while (!ready) sched_yield();
+  while (helper.started() && !ready) sched_yield();
   PyEval_RestoreThread(state);
   go = true;
   const bool waited = helper.is_waiting(EventKind::gil_wait);

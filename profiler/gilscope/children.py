@@ -112,7 +112,7 @@ class _Follower:
         if self._original is not None:
             from multiprocessing import spawn  # noqa: PLC0415 - it is loaded
 
-            spawn.get_preparation_data = self._original
+            spawn.get_preparation_data = self._original  # type: ignore[assignment]
             self._original = None
             os.environ.pop(VARIABLE, None)
             if self._variable is not None:

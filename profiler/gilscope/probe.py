@@ -6,6 +6,7 @@ The only module that imports the native extension. It needs the standard library
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import sys
@@ -116,7 +117,8 @@ def snapshot(path: str | os.PathLike[str]) -> None:
             _call(_native().snapshot, os.fsencode(draft))
         draft.replace(file)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
         raise ProbeError(f"cannot write {file}: {error.strerror}") from None
 
 

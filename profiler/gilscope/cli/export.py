@@ -19,8 +19,8 @@ def add(commands: Any) -> None:
         "export",
         help="write traces in a format that other tools read",
         description="Write one or more traces into one file, on one time axis, for "
-        "ui.perfetto.dev or chrome://tracing. Traces of one session (of a program and the processes "
-        "that it made) begin when they began, others side by side.",
+        "ui.perfetto.dev or chrome://tracing. Traces of one session (of a program and the "
+        "processes that it made) begin when they began, others side by side.",
     )
     option = parser.add_argument
     option("traces", type=Path, nargs="+", metavar="TRACE")

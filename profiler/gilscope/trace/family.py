@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.config import SESSION_IN_HEADER, TRACE_SUFFIX
 from gilscope.errors import TraceError
 from gilscope.trace import format as fmt
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gilscope.trace.model import Intervals, Trace
+
+SUFFIX = ".gilscope"
 
 
 def find(path: str | os.PathLike[str]) -> list[Path]:
@@ -30,7 +31,7 @@ def find(path: str | os.PathLike[str]) -> list[Path]:
     if wanted is None:
         raise TraceError(f"{path} is not a gilscope trace")
     found = {path: wanted}
-    for other in path.parent.glob(f"*{TRACE_SUFFIX}"):
+    for other in path.parent.glob(f"*{SUFFIX}"):
         identity = _identity(other)
         if identity is not None and other != path and identity[0] == wanted[0]:
             found[other] = identity
@@ -85,4 +86,4 @@ def _identity(path: Path) -> tuple[bytes, int] | None:
     if len(header) < fmt.HEADER_SIZE or not header.startswith(fmt.MAGIC):
         return None
     record = np.frombuffer(header, fmt.HEADER)[0]
-    return header[SESSION_IN_HEADER], int(record["start_monotonic"])
+    return record["session"].tobytes(), int(record["start_monotonic"])

@@ -162,7 +162,7 @@ def test_pyo3_releases_the_gil_in_each_step(pyo3: Bound) -> None:
     """Each step of the module, in which it sleeps, is a release and an acquisition."""
     recorded = pyo3.record("pyo3_steps")
     facts = recorded.facts
-    assert (facts["asked"], facts["ended"]) == ([1, facts["calls"] + 1], "stop")
+    assert (facts["asked"], facts["ended"]) == ([1, 1, facts["calls"] + 1], "stop")
     assert (recorded.trace.problems, check_invariants(recorded.trace)) == ((), [])
     has_gil = bool(recorded.trace.gil_enabled_end)
     assert more_acquisitions(recorded) == facts["calls"] * has_gil

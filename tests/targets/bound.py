@@ -202,7 +202,8 @@ def pyo3_steps(trace: str) -> dict[str, object]:
     asked = []
     place = Path(trace).parent / "watched"
     place.mkdir()
-    for path, steps in ((f"{trace}.none", 0), (trace, CALLS)):
+    # The first call does what is done once a process.
+    for path, steps in ((f"{trace}.first", 0), (f"{trace}.none", 0), (trace, CALLS)):
         notify = RustNotify([str(place)], False, False, 50, True, False)  # noqa: FBT003 - its API
         stop = Stop(steps)
         probe.start(path)

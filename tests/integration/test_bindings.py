@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from bound_programs import BINDINGS, Bound, modules_of
+from conftest import finished
 
 from gilscope.analysis.contention import check_invariants, gil_totals
 from gilscope.trace.format import Event, HoldFlag
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 # What `make test` has not built before is built here.
 pytestmark = pytest.mark.timeout(700)
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "native_logging" / "run.py"
+RECORDS = 150
+CHECKSUM = "0000000000027248"
 SCENARIOS = ("from_this_thread", "from_native_threads", "without_the_gil", "logged", "contended")
 
 
@@ -166,3 +172,26 @@ def test_pyo3_releases_the_gil_in_each_step(pyo3: Bound) -> None:
     assert (recorded.trace.problems, check_invariants(recorded.trace)) == ((), [])
     has_gil = bool(recorded.trace.gil_enabled_end)
     assert more_acquisitions(recorded) == facts["calls"] * has_gil
+
+
+@pytest.mark.parametrize("binding", ["pybind11", "boost"])
+def test_example_of_logging_with_both_bindings(
+    interpreter: Interpreter, tmp_path: Path, binding: str
+) -> None:
+    """The example computes the same, logs as much and gives a sound trace with either binding."""
+    paths = [str(interpreter.modules)]
+    if binding == "boost":
+        paths.append(str(modules_of(interpreter.python, "boost_logging")))
+    trace = tmp_path / "trace.gilscope"
+    options = ("--threads=3", f"--records={RECORDS}", "--work=20", f"--binding={binding}")
+    extra = {"PYTHONPATH": os.pathsep.join(paths)}
+    recorded = finished(interpreter.start("recorded.py", trace, EXAMPLE, *options, **extra), trace)
+    assert recorded.status == 0, recorded.err
+    assert recorded.out == f"checksum {CHECKSUM}  records {RECORDS}\n"
+    native = [thread for thread in recorded.trace.threads if thread.native]
+    assert sorted(thread.name for thread in native) == [f"log-worker-{i}" for i in range(3)]
+    assert (recorded.trace.problems, check_invariants(recorded.trace)) == ((), [])
+    has_gil = interpreter.build == "gil" or binding == "boost"
+    assert recorded.trace.gil_enabled_end == has_gil
+    acquired = sum(acquisitions(recorded, thread.tid) for thread in native)
+    assert acquired >= RECORDS * has_gil

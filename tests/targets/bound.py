@@ -57,9 +57,13 @@ def from_this_thread(trace: str) -> dict[str, object]:
     First no time, to know what else there is.
     """
     seen: list[int] = []
+
+    def called_here(number: int) -> None:
+        seen.append(number)
+
     for path, calls in ((f"{trace}.none", 0), (trace, CALLS)):
         probe.start(path)
-        relay.forward(seen.append, calls)
+        relay.forward(called_here, calls)
         probe.stop()
     return {"calls": CALLS, "seen": seen == list(range(CALLS))}
 
@@ -135,6 +139,35 @@ def restored(trace: str) -> dict[str, object]:
         "left": sum(before[address] != after[address] for address in before),
         "hooked": hooked,
     }
+
+
+@scenario
+def pointers(trace: str) -> dict[str, object]:
+    """A module is loaded that has addresses of the interpreter's functions in variables.
+
+    It is not imported: the module's own beginning may set the variables to something else.
+    """
+    file = os.environ["LIBRARY"]
+    library = ctypes.CDLL(file)
+    words = [library_variables(file)]
+    for path in (f"{trace}.first", trace):
+        probe.start(path)
+        words.append(library_variables(file))
+        probe.stop()
+        words.append(library_variables(file))
+    _ctypes.dlclose(library._handle)
+    return {"words": [[word for _, word in some] for some in words]}
+
+
+def library_variables(file: str) -> list[tuple[int, int]]:
+    """Return address and word of what an object has twice: a slot for calls, and a variable."""
+    names = ("PyGILState_Ensure", "PyGILState_Release")
+    slots = [(symbol, address, word) for f, symbol, address, word in stage.slots() if f == file]
+    found = []
+    for name in names:
+        own = sorted((address, word) for symbol, address, word in slots if symbol == name)
+        found += own[1:]  # variables lie behind the table of slots for calls
+    return found
 
 
 @scenario

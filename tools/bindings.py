@@ -37,6 +37,7 @@ LIBRARY = SOURCES / "library"
 LOGGING = ROOT / "examples" / "native_logging"
 BUILD = ROOT / "build" / "bindings"
 STAMP = "complete.txt"
+SUFFIXES = (".py", ".pyx", ".c", ".cpp", ".h", ".hpp")
 VARIABLES = ("GILSCOPE_PYTHON", "GILSCOPE_FT_PYTHON")
 SECONDS = 900  # for one command
 # Names and lines of native code as in any build that is meant to be looked at.
@@ -260,19 +261,30 @@ PARTS = {**RECIPES, "library": build_library, "boost_library": build_boost_libra
 # ---------------------------------------------------------------- building what has changed
 
 
-def state_of(target: Target) -> str:
-    """Hash all that decides how modules turn out."""
+def sources_of(name: str) -> list[Path]:
+    """Return the directories that a part is built from, but for what other packages bring."""
+    if name == "boost_library":
+        return []
+    if name == "boost_logging":
+        return [LOGGING / part for part in ("binding", "include", "src")]
+    own = {"library": "library", "fastgil": "cython"}.get(name, name)
+    return [SOURCES / own, LIBRARY]
+
+
+def state_of(name: str, target: Target) -> str:
+    """Hash all that decides how a part turns out."""
     total = hashlib.sha256(target.version.encode())
-    for name in ("pybind11", "nanobind", "cython", "cffi"):
+    for generator in ("pybind11", "nanobind", "cython", "cffi"):
         try:
-            total.update(f"{name} {metadata.version(name)}".encode())
+            total.update(f"{generator} {metadata.version(generator)}".encode())
         except metadata.PackageNotFoundError:
             total.update(b"-")
     total.update(str(target.cffi).encode())
     total.update(run("g++", "--version").encode())
-    files = [Path(__file__), *SOURCES.rglob("*"), *LOGGING.rglob("*.[ch]pp")]
-    for file in sorted(path for path in files if path.suffix in (".py", ".pyx", ".cpp", ".hpp", ".h")):
-        total.update(file.read_bytes())
+    files = [path for place in sources_of(name) for path in place.rglob("*.*") if path.is_file()]
+    for file in (Path(__file__), *sorted(files)):
+        if file.suffix in SUFFIXES:
+            total.update(file.read_bytes())
     return total.hexdigest()
 
 
@@ -293,7 +305,7 @@ def built(name: str, target: Target) -> Path:
         NotHereError: The binding cannot be had.
     """
     place = target.place / name
-    state = state_of(target)
+    state = state_of(name, target)
     stamp = place / STAMP
     with locked(place.with_suffix(".lock")):
         if stamp.is_file() and stamp.read_text(encoding="utf-8") == state:

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Provide the source of Boost.Python and the headers that it needs, from Debian's source package.
 
 Boost.Python has to be built against the very interpreter that loads it, so no distribution's binary
@@ -16,24 +15,55 @@ import re
 import shutil
 import sys
 import tarfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import interpreters
 from interpreters import InterpreterError, Progress, Runner
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import IO
 
 SERIES = ("1.88",)
 """Versions that are known to work here, in order of preference."""
 
 NEEDED = (
-    "align assert bind concept_check config container container_hash conversion core describe detail"
-    " function graph integer iterator lexical_cast move mp11 mpl multi_index numeric/conversion"
-    " optional parameter preprocessor property_map python range smart_ptr static_assert"
-    " throw_exception tuple type_traits typeof unordered utility"
-).split()
+    "align",
+    "assert",
+    "bind",
+    "concept_check",
+    "config",
+    "container",
+    "container_hash",
+    "conversion",
+    "core",
+    "describe",
+    "detail",
+    "function",
+    "graph",
+    "integer",
+    "iterator",
+    "lexical_cast",
+    "move",
+    "mp11",
+    "mpl",
+    "multi_index",
+    "numeric/conversion",
+    "optional",
+    "parameter",
+    "preprocessor",
+    "property_map",
+    "python",
+    "range",
+    "smart_ptr",
+    "static_assert",
+    "throw_exception",
+    "tuple",
+    "type_traits",
+    "typeof",
+    "unordered",
+    "utility",
+)
 """Libraries of Boost from which Boost.Python and its users include something, directly or not."""
 
 MARKER = "libraries.txt"

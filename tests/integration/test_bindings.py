@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from bound_programs import BINDINGS, Bound, modules_of
 from conftest import finished
 
+from bound_programs import BINDINGS, Bound, modules_of
 from gilscope.analysis.contention import check_invariants, gil_totals
 from gilscope.trace.format import Event, HoldFlag
 
@@ -98,7 +98,7 @@ def test_function_that_releases_the_gil_is_an_acquisition(bound: Bound) -> None:
 
 
 def test_records_that_native_threads_log_arrive(bound: Bound) -> None:
-    """The probe takes none away from a library that logs; each needs the GIL, where there is one."""
+    """The probe takes none away from a library that logs; each is an acquisition, or more."""
     recorded = bound.record("logged")
     facts = recorded.facts
     assert facts["records"] == facts["threads"] * facts["calls"]

@@ -24,6 +24,7 @@ THREADS = 3
 ROUNDS = 5
 
 relay = None if BINDING in ("pyo3", "none") else importlib.import_module(f"relay_{BINDING}")
+native = sys.modules.get("_relay_cffi", relay)
 
 
 def called(_number: int) -> None:
@@ -115,14 +116,16 @@ def contended(trace: str) -> dict[str, object]:
 def slots_of(name: str) -> dict[int, int]:
     """Return address and word of the relocation slots of objects whose file has this name."""
     return {
-        address: word for file, _, address, word in stage.slots() if Path(file).name.startswith(name)
+        address: word
+        for file, _, address, word in stage.slots()
+        if Path(file).name.startswith(name)
     }
 
 
 @scenario
 def restored(trace: str) -> dict[str, object]:
     """What the probe changes in the module, and what is left of that."""
-    name = Path(getattr(relay, "library", None) and relay.library._name or relay.__file__).name
+    name = Path(relay.library._name if BINDING == "ctypes" else native.__file__).name
     relay.forward(called, 1)  # binds what is bound at the first call
     relay.forward_from_threads(called, 1, 1)
     before = slots_of(name)

@@ -74,7 +74,8 @@ class PythonLogger : public Logger, public bp::wrapper<Logger> {
     const bp::override method = get_override("log");
     if (!method) throw std::runtime_error("call of the pure virtual function \"Logger::log\"");
     try {
-      method(level, message);
+      // As a plain number: Boost.Python looks up each member of an enumeration in a Python dict.
+      method(static_cast<int>(level), message);
     } catch (const bp::error_already_set&) {
       throw PythonError();
     }

@@ -84,6 +84,10 @@ def test_each_call_from_a_native_thread_is_a_callback(bound: Bound) -> None:
 
 def test_each_call_from_the_calling_thread_is_a_callback(bound: Bound) -> None:
     """Native code that has released the GIL enters Python anew for each call."""
+    if bound.binding == "fastgil":
+        pytest.skip(
+            "FastGIL gets in by RestoreThread, which looks like the end of a released section"
+        )
     recorded = bound.record("from_this_thread")
     main = recorded.trace.threads[0]
     expected = CALLED.get(bound.binding, "from_this_thread.<locals>.called_here")

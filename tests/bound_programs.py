@@ -43,6 +43,11 @@ def modules_of(python: Path, binding: str) -> Path:
     return Path(outcome["path"])
 
 
+def search_path(*places: Path) -> str:
+    """Return a PYTHONPATH: these, then what the tests themselves import from."""
+    return os.pathsep.join(filter(None, [*map(str, places), os.environ.get("PYTHONPATH")]))
+
+
 class Bound:
     """A binding and an interpreter."""
 
@@ -56,8 +61,9 @@ class Bound:
 
     def record(self, scenario: str, *, imported: str | None = None, **extra: str) -> Recorded:
         """Run a scenario, once for all tests; ``imported`` replaces the binding."""
-        path = str(self.interpreter.modules)
+        places = [self.interpreter.modules]
         if self.binding != "pyo3":
-            path += os.pathsep + str(modules_of(self.interpreter.python, self.binding))
+            places.append(modules_of(self.interpreter.python, self.binding))
+        path = search_path(*places)
         binding = imported or self.binding
         return self._record("bound.py", scenario, BINDING=binding, PYTHONPATH=path, **extra)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from conftest import finished
 
-from bound_programs import BINDINGS, Bound, modules_of
+from bound_programs import BINDINGS, Bound, modules_of, search_path
 from gilscope.analysis.contention import check_invariants, gil_totals
 from gilscope.trace.format import Event, HoldFlag
 
@@ -179,12 +178,12 @@ def test_example_of_logging_with_both_bindings(
     interpreter: Interpreter, tmp_path: Path, binding: str
 ) -> None:
     """The example computes the same, logs as much and gives a sound trace with either binding."""
-    paths = [str(interpreter.modules)]
+    places = [interpreter.modules]
     if binding == "boost":
-        paths.append(str(modules_of(interpreter.python, "boost_logging")))
+        places.append(modules_of(interpreter.python, "boost_logging"))
     trace = tmp_path / "trace.gilscope"
     options = ("--threads=3", f"--records={RECORDS}", "--work=20", f"--binding={binding}")
-    extra = {"PYTHONPATH": os.pathsep.join(paths)}
+    extra = {"PYTHONPATH": search_path(*places)}
     recorded = finished(interpreter.start("recorded.py", trace, EXAMPLE, *options, **extra), trace)
     assert recorded.status == 0, recorded.err
     assert recorded.out == f"checksum {CHECKSUM}  records {RECORDS}\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import finished
 
-from bound_programs import BINDINGS, Bound, modules_of
+from bound_programs import BINDINGS, Bound, modules_of, search_path
 from gilscope.analysis.contention import check_invariants
 from gilscope.trace.format import CallbackFlag, Event
 
@@ -191,12 +190,12 @@ def example(
     request: pytest.FixtureRequest, interpreter: Interpreter, tmp_path: Path
 ) -> tuple[str, Recorded]:
     """The logging example by its binding, recorded from its first line to its last."""
-    paths = [str(interpreter.modules)]
+    places = [interpreter.modules]
     if request.param == "boost":
-        paths.append(str(modules_of(interpreter.python, "boost_logging")))
+        places.append(modules_of(interpreter.python, "boost_logging"))
     trace = tmp_path / "trace.gilscope"
     options = ("--threads=3", f"--records={RECORDS}", "--work=20", f"--binding={request.param}")
-    extra = {"PYTHONPATH": os.pathsep.join(paths)}
+    extra = {"PYTHONPATH": search_path(*places)}
     process = interpreter.start("recorded.py", trace, EXAMPLE, *options, **extra)
     return request.param, finished(process, trace)
 

@@ -24,6 +24,7 @@ test:
 	@$(prepare) test
 	@$(HOST_PYTHON) tools/core_tests.py
 	@-$(HOST_PYTHON) tools/chromium.py
+	@-$(PYTHON) tools/bindings.py >/dev/null
 	@$(PYTHON) -m pytest
 	@.venv-ft/bin/python -m pytest tests/integration/test_examples.py
 

@@ -109,7 +109,7 @@ std::size_t GotPatcher::patch(const ElfImage& image, const std::vector<Hook>& ho
       if (hooks[i].symbol != slot.symbol || !may_patch(image, slot, hooks[i])) continue;
       void* original = *slot.address;
       // The journal first: a slot is never changed without a record of what it held.
-      patches_.push_back({slot.address, original, hooks[i].replacement, i});
+      patches_.push_back({slot.address, original, hooks[i].replacement, i, slot.is_variable});
       if (writer.write(slot.address, hooks[i].replacement)) {
         ++patched;
       } else {
@@ -130,7 +130,7 @@ std::size_t GotPatcher::verify() {
   PageWriter writer;
   std::size_t rewritten = 0;
   for (const Patch& patch : patches_) {
-    if (*patch.slot == patch.replacement) continue;
+    if (*patch.slot == patch.replacement || patch.is_variable) continue;
     rewritten += writer.write(patch.slot, patch.replacement) ? 1 : 0;
   }
   return rewritten;

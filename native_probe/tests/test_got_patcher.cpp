@@ -127,6 +127,20 @@ TEST("a variable to which the program has given another function is not touched"
   }
 }
 
+TEST("a variable to which the program gives another function later keeps it") {
+  for (const Linkage& linkage : linkages()) {
+    const Object object(linkage.path);
+    GotPatcher patcher;
+    patcher.patch(object.image(), hooks());
+    CHECK_EQUAL(object.call("call_chosen"), kReplaced);
+    object.call("choose");
+    CHECK_EQUAL(patcher.verify(), 0u);
+    CHECK_EQUAL(object.call("call_chosen"), -7);
+    CHECK_EQUAL(patcher.restore(), 0u);
+    CHECK_EQUAL(object.call("call_chosen"), -7);
+  }
+}
+
 TEST("a program that asks whether a function exists gets the same answer") {
   for (const Linkage& linkage : linkages()) {
     const Object object(linkage.path);

@@ -12,6 +12,7 @@
 #include "core/session.hpp"
 #include "cpython/frames.h"
 #include "cpython/layout.h"
+#include "cpython/lock_identity.hpp"
 #include "cpython/names.h"
 #include "cpython/self_test.hpp"
 #include "hooks/interpreter.hpp"
@@ -220,6 +221,7 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   p.session = nullptr;
   p.running = false;
   const std::size_t slots_left = remove_hooks(p);
+  lock_identity::name_allocations(*session);
   for (const auto& [tid, name] : names) session->name(tid, name);
   const bool quiet = session->deactivate();
   gilscope_unwatch_locks();

@@ -45,6 +45,10 @@ void gilscope_unwatch_locks(void);
  * owns. */
 uint32_t gilscope_ends_at(uintptr_t address);
 
+/* "file:line" of where tracemalloc saw a lock object allocated, UTF-8; its length, 0 when it has
+ * not. Whether the object lives does not matter; a thread state must be attached. */
+size_t gilscope_allocation_of(uintptr_t lock, char* text, size_t capacity);
+
 #ifdef __cplusplus
 }
 #endif

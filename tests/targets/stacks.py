@@ -8,6 +8,7 @@ import queue
 import sys
 import threading
 import time
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import stage
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 DEEP = 300
 ROUNDS = 60
+RECORDINGS = 8
 GLOBAL = threading.Lock()
 CACHE = {i: i for i in range(10)}
 
@@ -290,6 +292,50 @@ def names(trace: str) -> list[Fact]:
     return facts
 
 
+def wait_in_tuple(locks: tuple[Lock]) -> None:
+    """Wait for what no variable has."""
+    locks[0].acquire()
+
+
+@scenario
+def allocated(trace: str) -> list[Fact]:
+    """Locks without a name, one of which tracemalloc knows; another one is gone at the end."""
+    unknown = threading.Lock()
+    tracemalloc.start()
+    known = threading.Lock()  # allocates
+    probe.start(trace)
+    facts = [in_tuple(lock) for lock in (unknown, known, threading.Lock())]
+    tracing = [threading.Lock() for _ in range(1000)]
+    probe.stop()
+    return [*facts, {"tracing": len(tracing)}]
+
+
+def in_tuple(lock: Lock) -> Fact:
+    """Stage a wait for a lock that the waiter has in no variable."""
+    lock.acquire()
+    waiter = threading.Thread(target=wait_in_tuple, args=((lock,),))
+    waiter.start()
+    stage.asleep(waiter.native_id)
+    lock.release()
+    waiter.join()
+    return {"waiter": waiter.native_id}
+
+
+@scenario
+def put_back(trace: str) -> list[list[int]]:
+    """The destructors of the types of locks, before, during and after a recording."""
+    types = [type(threading.Lock()), type(threading.RLock())]
+    after_size = object.__basicsize__ + 4 * ctypes.sizeof(ctypes.c_void_p)
+    slots = [ctypes.c_void_p.from_address(id(some) + after_size) for some in types]
+    seen = [[slot.value or 0 for slot in slots]]
+    for _ in range(2):
+        probe.start(trace)
+        seen.append([slot.value or 0 for slot in slots])
+        probe.stop()
+        seen.append([slot.value or 0 for slot in slots])
+    return seen
+
+
 def wait_odd(odd: Lock) -> None:
     """Wait for a lock under one name."""
     odd.acquire()
@@ -368,6 +414,7 @@ def storm(stop: list[int], locks: list[Lock]) -> None:
     def generator(lock: Lock) -> Iterator[int]:
         for i in range(3):
             with lock:
+                time.sleep(1e-4)  # somebody will want it
                 yield i
 
     def raises(lock: Lock, depth: int) -> None:
@@ -379,6 +426,10 @@ def storm(stop: list[int], locks: list[Lock]) -> None:
     async def coroutine(lock: Lock) -> int:
         with lock:
             return 1
+
+    def raises_not(lock: Lock) -> None:
+        with lock:
+            pass
 
     i = 0
     while not stop:
@@ -395,8 +446,8 @@ def storm(stop: list[int], locks: list[Lock]) -> None:
             pass
         exec(f"def f{i}(lock):\n    with lock: pass\nf{i}(lock)", {"lock": lock})
         sorted([2, 1], key=lambda item: [lock.acquire(), lock.release(), item][2])
-        with threading.Lock():
-            threading.Thread(target=generator, args=(lock,)).start()
+        if i % 20 == 0:
+            threading.Thread(target=raises_not, args=(lock,)).start()
 
 
 @scenario
@@ -408,14 +459,14 @@ def stress(trace: str) -> Fact:
     threads = [threading.Thread(target=storm, args=(stop, locks)) for _ in range(6)]
     for thread in threads:
         thread.start()
-    for i in range(8):
-        probe.start(trace if i == 7 else f"{trace}.{i}")
+    for i in range(RECORDINGS):
+        probe.start(f"{trace}.{i}")
         time.sleep(0.15)
         probe.stop()
     stop.append(1)
     for thread in threads:
         thread.join()
-    return {}
+    return {"recordings": RECORDINGS}
 
 
 if __name__ == "__main__":

@@ -91,8 +91,8 @@ static void append(struct gilscope_name* name, const char* text, size_t length) 
   name->length += length;
 }
 
-static void set(struct search* search, enum gilscope_name_source source, const char* owner,
-                size_t owner_length, const char* between, const char* word, size_t length) {
+static void set(struct search* search, uint32_t source, const char* owner, size_t owner_length,
+                const char* between, const char* word, size_t length) {
   struct gilscope_name* name = search->name;
   name->source = source;
   name->length = 0;

@@ -12,11 +12,7 @@ extern "C" {
 #endif
 
 /* As format::NameSource. */
-enum gilscope_name_source {
-  GILSCOPE_MODULE_GLOBAL = 1,
-  GILSCOPE_LOCAL_VARIABLE = 2,
-  GILSCOPE_ATTRIBUTE = 3
-};
+enum { GILSCOPE_MODULE_GLOBAL = 1, GILSCOPE_LOCAL_VARIABLE = 2, GILSCOPE_ATTRIBUTE = 3 };
 
 struct gilscope_name {
   uint32_t source;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import queue
@@ -29,7 +30,7 @@ GLOBAL = threading.Lock()
 CACHE = {i: i for i in range(10)}
 
 
-def staged(lock: Lock, wait: Callable[[Lock], object], **facts: object) -> Fact:
+def staged(lock: Any, wait: Callable[[Lock], object], **facts: object) -> Fact:
     """Let a thread sleep in ``wait`` until the calling one gives the lock up."""
     lock.acquire()
     waiter = threading.Thread(target=wait, args=(lock,))
@@ -92,15 +93,14 @@ def in_coroutine(lock: Lock) -> None:
         await inner()  # awaits
 
     coroutine = outer()
-    try:
+    with contextlib.suppress(StopIteration):
         coroutine.send(None)  # sends
-    except StopIteration:
-        pass
 
 
 def in_text(lock: Lock) -> None:
     """Wait in code that was made from text."""
-    exec(compile("\n\nlock.acquire()\n", "text of stacks", "exec"), {"lock": lock})  # runs text
+    code = compile("\n\nlock.acquire()\n", "text of stacks", "exec")
+    exec(code, {"lock": lock})  # noqa: S102 # runs text
 
 
 def in_recursion(lock: Lock, depth: int = DEEP) -> None:
@@ -114,7 +114,7 @@ def in_recursion(lock: Lock, depth: int = DEEP) -> None:
 def in_non_ascii(lock: Lock) -> None:
     """Wait in a function whose name has other letters."""
 
-    def wärter() -> None:
+    def wärter() -> None:  # noqa: PLC2401 - that is what it is for
         lock.acquire()  # in non-ascii
 
     wärter()
@@ -162,7 +162,7 @@ def churned(trace: str) -> Fact:
     for i in range(ROUNDS):
         text = "\n" * i + f"def made_{i}(lock, turn):\n    turn.append(1)\n    lock.acquire()\n"
         names: dict[str, Any] = {}
-        exec(compile(text, f"text {i}", "exec"), names)
+        exec(compile(text, f"text {i}", "exec"), names)  # noqa: S102
         names[f"made_{i}"](lock, turn)
         names.clear()
         gc.collect()
@@ -408,46 +408,50 @@ def object_local(trace: str) -> Fact:
     return {**facts, "name": "object_local.<locals>.<lambda>.<locals>.numbers"}
 
 
+def generates(lock: Lock) -> Iterator[int]:
+    """Hold a lock while suspended."""
+    for i in range(3):
+        with lock:
+            time.sleep(1e-4)  # somebody will want it
+            yield i
+
+
+def raises(lock: Lock, depth: int) -> None:
+    """Leave a deep stack at once."""
+    if depth:
+        raises(lock, depth - 1)
+    with lock:
+        raise ValueError
+
+
+async def awaited(lock: Lock) -> None:
+    """Wait in a coroutine."""
+    with lock:
+        pass
+
+
+def once(lock: Lock) -> None:
+    """Be a thread for a moment."""
+    with lock:
+        pass
+
+
 def storm(stop: list[int], locks: list[Lock]) -> None:
     """Wait in ever-changing code until told to stop."""
-
-    def generator(lock: Lock) -> Iterator[int]:
-        for i in range(3):
-            with lock:
-                time.sleep(1e-4)  # somebody will want it
-                yield i
-
-    def raises(lock: Lock, depth: int) -> None:
-        if depth:
-            raises(lock, depth - 1)
-        with lock:
-            raise ValueError
-
-    async def coroutine(lock: Lock) -> int:
-        with lock:
-            return 1
-
-    def raises_not(lock: Lock) -> None:
-        with lock:
-            pass
-
     i = 0
     while not stop:
         i += 1
         lock = locks[i % len(locks)]
-        list(generator(lock))
-        try:
+        list(generates(lock))
+        with contextlib.suppress(ValueError):
             raises(lock, i % 40)
-        except ValueError:
-            pass
-        try:
-            coroutine(lock).send(None)
-        except StopIteration:
-            pass
-        exec(f"def f{i}(lock):\n    with lock: pass\nf{i}(lock)", {"lock": lock})
-        sorted([2, 1], key=lambda item: [lock.acquire(), lock.release(), item][2])
+        with contextlib.suppress(StopIteration):
+            awaited(lock).send(None)
+        text = f"def made_{i}(lock):\n    with lock: pass\nmade_{i}(lock)"
+        exec(text, {"lock": lock})  # noqa: S102
+        sorted([2, 1], key=lambda item: (once(lock), item)[1])
         if i % 20 == 0:
-            threading.Thread(target=raises_not, args=(lock,)).start()
+            threading.Thread(target=once, args=(lock,)).start()
 
 
 @scenario

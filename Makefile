@@ -6,11 +6,12 @@ export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
 # The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
 prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test bench lint format clean
 
 help:
 	@echo "make demo    compare both examples under both builds; writes out/demo/"
 	@echo "make test    all tests"
+	@echo "make bench   measure what gilscope costs, next to other profilers; writes out/bench.json"
 	@echo "make lint    all checks that need no run"
 	@echo "make format  format the sources"
 	@echo "make clean   remove what make has made, except the interpreters in the cache"
@@ -25,6 +26,10 @@ test:
 	@-$(HOST_PYTHON) tools/chromium.py
 	@$(PYTHON) -m pytest
 	@.venv-ft/bin/python -m pytest tests/integration/test_examples.py
+
+bench:
+	@$(prepare) demo bench
+	@$(PYTHON) tools/bench.py
 
 lint:
 	@$(prepare) lint

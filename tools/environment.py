@@ -197,11 +197,11 @@ def dependencies(python: Path) -> str:
 def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("purpose", nargs="*", default=["demo"], help="demo, test, lint")
+    parser.add_argument("purpose", nargs="*", default=["demo"], help="demo, test, lint, bench")
     purposes = parser.parse_args().purpose
-    unknown = [p for p in purposes if p not in ("demo", "test", "lint")]
+    unknown = [p for p in purposes if p not in ("demo", "test", "lint", "bench")]
     if unknown:
-        parser.error(f"no purpose {unknown[0]!r}: there are demo, test and lint")
+        parser.error(f"no purpose {unknown[0]!r}: there are demo, test, lint and bench")
     os.environ.pop("PYTHONPATH", None)
     try:
         prepare(purposes)

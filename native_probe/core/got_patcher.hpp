@@ -13,6 +13,9 @@ namespace gilscope {
 struct Hook {
   std::string_view symbol;
   void* replacement;
+  // What the replacement calls. A slot that is bound to anything else is left alone: to another
+  // version of the function, or to one that the program has put in its place. nullptr: any.
+  void* real = nullptr;
 };
 
 class GotPatcher {

@@ -22,7 +22,7 @@ constexpr std::uint32_t kExitRounds = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
 
 }  // namespace
 
-thread_local ThreadLog* ThreadLogs::current_ = nullptr;
+__thread ThreadLog* ThreadLogs::current_ = nullptr;
 ThreadLog* ThreadLogs::pool_ = nullptr;
 // For what little a thread still does after its log was given back: for ever busy, so that nothing
 // is recorded. A log of its own would never be given back.

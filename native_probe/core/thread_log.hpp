@@ -20,16 +20,33 @@ struct alignas(64) ThreadLog {
   std::atomic<std::uint32_t> busy{0};
   std::uint32_t index = 0;       // of the thread in the session below
   std::uint64_t session_id = 0;  // session to which slot and chunk belong; 0 none
+  Session* session = nullptr;    // that session
   format::ThreadSlot* slot = nullptr;
   format::EventRecord* cursor = nullptr;
   format::EventRecord* end = nullptr;
-  format::ChunkHeader* chunk = nullptr;
-
   // The GIL, between hooks of one thread.
-  std::uint64_t request = 0;   // ticks of the request that is under way; 0 none
-  std::uint32_t holder = 0;    // thread that held it then
+  std::uint64_t holding_in = 0;  // session in which it was seen to take a GIL that it holds; 0 none
+  std::uint64_t request = 0;     // ticks of the request that is under way; 0 none
+  // Up to here is what an uncontended acquire and release needs: one line of the cache.
+  format::ChunkHeader* chunk = nullptr;
+  std::uint32_t holder = 0;    // thread that held it at the request
   std::uint16_t timeouts = 0;  // switch intervals that the wait has hit
-  bool after_forced = false;   // the release before was forced
+  std::uint32_t wait_stack = 0;        // STACK of the request that is under way
+  bool after_forced = false;           // the release before was forced
+  bool counted = false;                // among the GIL's waiters
+  std::uint32_t importing_module = 0;  // MODULE that the interpreter loaded last in this thread
+
+  // The spin that may go on.
+  struct Spin {
+    format::EventRecord* record = nullptr;  // in the thread's chunk, if it is the latest one there
+    const void* caller = nullptr;
+    std::uintptr_t address = 0;
+    std::uintptr_t count = 0;
+    std::uint64_t end = 0;
+    std::uint64_t session = 0;
+    std::uintptr_t expected = 0;  // self-test: the lock that the thread is about to run into
+  };
+  Spin spin;
 
   std::uint32_t next_chunk = 0;  // bytes
   std::uint32_t tid = 0;
@@ -75,7 +92,8 @@ class ThreadLogs {
   static void give_back(ThreadLog* log);
 
   // One pointer, initial-exec: no call and no allocation to get at it, in signal handlers too.
-  static thread_local ThreadLog* current_ __attribute__((tls_model("initial-exec")));
+  // (__thread: unlike thread_local, it promises that there is no constructor to look for.)
+  static __thread ThreadLog* current_ __attribute__((tls_model("initial-exec")));
   static ThreadLog* pool_;
   static ThreadLog exited_;
   static std::atomic<std::uint32_t> high_water_;

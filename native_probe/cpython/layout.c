@@ -20,22 +20,41 @@ static struct _gil_runtime_state* current_gil(void) {
   return PyThreadState_Get()->interp->ceval.gil;
 }
 
-void gilscope_find_gil(struct gilscope_gil* found) {
-  struct _gil_runtime_state* gil = current_gil();
-  found->mutex = &gil->mutex;
-  found->cond = &gil->cond;
-  found->switch_mutex = &gil->switch_mutex;
-  found->switch_cond = &gil->switch_cond;
-  found->state = gil;
-  found->interpreter = PyInterpreterState_GetID(PyInterpreterState_Get());
+void gilscope_find_gil_layout(struct gilscope_gil_layout* layout) {
+  layout->mutex = offsetof(struct _gil_runtime_state, mutex);
+  layout->cond = offsetof(struct _gil_runtime_state, cond);
+  layout->switch_cond = offsetof(struct _gil_runtime_state, switch_cond);
+  layout->locked = offsetof(struct _gil_runtime_state, locked);
+  layout->last_holder = offsetof(struct _gil_runtime_state, last_holder);
+#ifdef Py_GIL_DISABLED
+  layout->enabled = offsetof(struct _gil_runtime_state, enabled);
+#else
+  layout->enabled = GILSCOPE_NO_MEMBER;
+#endif
+  layout->eval_breaker = offsetof(PyThreadState, eval_breaker);
+  layout->drop_request = _PY_GIL_DROP_REQUEST_BIT;
 }
 
-int gilscope_drop_requested(void* gil_state) {
-  /* drop_gil() puts the releasing thread state there before it takes the mutex, except for the last
-   * release of a thread state, which is never a forced one. */
-  struct _gil_runtime_state* gil = gil_state;
-  PyThreadState* holder = gil->last_holder;
-  return holder != NULL && (holder->eval_breaker & _PY_GIL_DROP_REQUEST_BIT) != 0;
+size_t gilscope_find_gils(uintptr_t* gils, size_t capacity) {
+  size_t n = 0;
+  if (capacity == 0) return 0;
+  gils[n++] = (uintptr_t)PyInterpreterState_Main()->ceval.gil;
+  /* Interpreters with a GIL of their own come and go at any time, unless nobody can change the
+   * list. */
+  PyMutex_Lock(&_PyRuntime.interpreters.mutex);
+  for (PyInterpreterState* interp = _PyRuntime.interpreters.head; interp != NULL && n < capacity;
+       interp = interp->next) {
+    uintptr_t gil = (uintptr_t)interp->ceval.gil;
+    if (gil != 0 && gil == (uintptr_t)&interp->_gil && gil != gils[0]) gils[n++] = gil;
+  }
+  PyMutex_Unlock(&_PyRuntime.interpreters.mutex);
+  return n;
+}
+
+uintptr_t gilscope_own_gil(void) { return (uintptr_t)current_gil(); }
+
+int64_t gilscope_interpreter_of_gil(uintptr_t gil) {
+  return ((PyInterpreterState*)(gil - offsetof(PyInterpreterState, _gil)))->id;
 }
 
 int gilscope_is_free_threaded(void) {

@@ -12,21 +12,28 @@
 extern "C" {
 #endif
 
-struct gilscope_gil {
-  pthread_mutex_t* mutex;
-  pthread_cond_t* cond;
-  pthread_mutex_t* switch_mutex;
-  pthread_cond_t* switch_cond;
-  void* state; /* struct _gil_runtime_state */
-  int64_t interpreter;
+/* Where the members of struct _gil_runtime_state stand, in bytes; and what of a thread state tells
+ * that it was asked to give the GIL up. */
+struct gilscope_gil_layout {
+  size_t mutex;
+  size_t cond;
+  size_t switch_cond;
+  size_t locked;
+  size_t last_holder; /* thread state that holds it or last held it */
+  size_t enabled;     /* GILSCOPE_NO_MEMBER in stock builds */
+  size_t eval_breaker; /* in the thread state */
+  uintptr_t drop_request;
 };
+#define GILSCOPE_NO_MEMBER ((size_t)-1)
+void gilscope_find_gil_layout(struct gilscope_gil_layout* layout);
 
+/* Addresses of the GILs of all interpreters, the main one's first, each once; at most `capacity`.
+ * A thread state must be attached. */
+size_t gilscope_find_gils(uintptr_t* gils, size_t capacity);
 /* The GIL of the calling thread's interpreter. A thread state must be attached. */
-void gilscope_find_gil(struct gilscope_gil* gil);
-
-/* 1 when the thread state that holds, or last held, this GIL has been asked to give it up. Only
- * under the GIL's mutex. */
-int gilscope_drop_requested(void* gil_state);
+uintptr_t gilscope_own_gil(void);
+/* Id of the interpreter that a GIL was made for; -1 unknown. */
+int64_t gilscope_interpreter_of_gil(uintptr_t gil);
 
 /* 1 in a free-threaded build. */
 int gilscope_is_free_threaded(void);

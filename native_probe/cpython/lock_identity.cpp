@@ -9,9 +9,8 @@ namespace gilscope::lock_identity {
 namespace {
 
 using format::LockKind;
-using parking::Waited;
 
-void define(Session& session, std::uint32_t id, const Waited& waited) {
+bool define(Session& session, std::uint32_t id, const LockIdentity& waited) {
   const std::string_view name =
       waited.type != 0 ? gilscope_type_name(waited.type) : std::string_view();
   struct {
@@ -29,15 +28,16 @@ void define(Session& session, std::uint32_t id, const Waited& waited) {
          waited.object,
          static_cast<std::uint32_t>(name.size()),
          0};
-  session.file().define(format::DefinitionTag::lock, &body, sizeof body, name);
+  return session.file().define(format::DefinitionTag::lock, &body, sizeof body, name);
 }
 
 // `name`: a STRING, or 0.
-LockTable::Found find_id(Session& session, const Waited& waited, std::uint32_t name) {
+LockTable::Found find_id(Session& session, const LockIdentity& waited, std::uint32_t name) {
   const LockTable::Found found =
       session.locks().find(waited.address, static_cast<std::uint32_t>(waited.kind),
                            waited.type ^ std::uint64_t{name} << 32);
-  if (found.is_new) define(session, found.id, waited);
+  // Without room just now, the next one to meet the lock tries again.
+  if (found.is_new && !define(session, found.id, waited)) session.locks().forget(found.id);
   return found;
 }
 
@@ -59,7 +59,7 @@ bool is_since(std::uint64_t word, std::uint32_t ends) {
 
 // A condition makes a lock for each wait, and the next one has the last one's address, and name. It
 // is the same lock in the trace, and cheap: the name's STRING, or 0.
-std::uint32_t name_as_before(std::uint64_t local, const Waited& waited) {
+std::uint32_t name_as_before(std::uint64_t local, const LockIdentity& waited) {
   const bool is_it = local != 0 && gilscope_is_local(waited.object, waited.address,
                                                      local >> 8 & 0xFF, local & 0xFF) != 0;
   return is_it ? static_cast<std::uint32_t>(local >> 32) : 0;
@@ -81,7 +81,7 @@ std::uint32_t agree(std::atomic<std::uint64_t>& object, std::uint32_t ends, std:
   return static_cast<std::uint32_t>(known);
 }
 
-__attribute__((noinline)) std::uint32_t identify(Session& session, const Waited& waited,
+__attribute__((noinline)) std::uint32_t identify(Session& session, const LockIdentity& waited,
                                                  std::uint32_t stack, std::uint32_t ends,
                                                  std::atomic<std::uint64_t>& object) {
   const std::uint64_t known = object.load(std::memory_order_relaxed);
@@ -108,14 +108,14 @@ __attribute__((noinline)) std::uint32_t identify(Session& session, const Waited&
 bool is_watched(LockKind kind) { return kind == LockKind::lock || kind == LockKind::rlock; }
 
 // Of other objects and locks nobody tells us when they end.
-std::uint32_t ends_of(const Waited& waited) {
+std::uint32_t ends_of(const LockIdentity& waited) {
   if (is_watched(waited.kind)) return gilscope_ends_at(waited.object);
   return waited.kind == LockKind::thread_lock ? gilscope_ends_at(waited.address) : 0;
 }
 
 }  // namespace
 
-std::uint32_t find(Recording& recording, const Waited& waited, std::uint32_t stack) {
+std::uint32_t find(Recording& recording, const LockIdentity& waited, std::uint32_t stack) {
   Session& session = recording.session();
   if (waited.object == 0 && waited.kind != LockKind::thread_lock) {
     return find_id(session, waited, 0).id;

@@ -3,14 +3,14 @@
 
 #include <cstdint>
 
+#include "core/lock_definition.hpp"
 #include "core/session.hpp"
-#include "cpython/parking.hpp"
 
 namespace gilscope::lock_identity {
 
 // The LOCK definition of what the calling thread is about to wait for at this place. The thread is
 // what keeps the object alive: a name is looked for here and now, once a place.
-std::uint32_t find(Recording& recording, const parking::Waited& waited, std::uint32_t stack);
+std::uint32_t find(Recording& recording, const LockIdentity& waited, std::uint32_t stack);
 
 // Names the threading locks that are left without a name by the line that made them, where
 // tracemalloc has seen it. While their ends are being counted, with a thread state attached.

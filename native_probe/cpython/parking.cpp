@@ -1,6 +1,7 @@
 #include "cpython/parking.hpp"
 
 #include <cstring>
+#include <string_view>
 
 #include "core/clock.hpp"
 #include "cpython/layout.h"
@@ -54,10 +55,11 @@ bool is_mutex_entry(std::uintptr_t argument) {
   return fair - kFair <= now && fair - kFair > now - kRecent;
 }
 
-Waited mutex_at(std::uintptr_t address, std::uintptr_t argument) {
-  Waited waited;
+}  // namespace
+
+LockIdentity mutex_at(std::uintptr_t address) {
+  LockIdentity waited;
   waited.address = address;
-  waited.handed_off = reinterpret_cast<const int*>(argument + GILSCOPE_HANDED_OFF);
   const std::uintptr_t object = gilscope_object_of_lock(address);
   if (object != 0 && gilscope_in_critical_section() != 0) {
     // The thread that waits holds a reference to the object: its type can be read, here and now.
@@ -77,8 +79,6 @@ Waited mutex_at(std::uintptr_t address, std::uintptr_t argument) {
   waited.type = type;
   return waited;
 }
-
-}  // namespace
 
 void initialize(const ElfImage& interpreter, std::uintptr_t lock, std::uintptr_t rlock) {
   semaphore_wait = interpreter.function("_PySemaphore_Wait");
@@ -131,7 +131,11 @@ Waited classify(const sem_t* semaphore, const void* caller, const char* frame) {
     // A mutex and a queue both pass something on their stack. The byte of a mutex with a waiter is
     // 3, a queue's flag is 0 or 1; but the mutex may have been given back since.
     const std::uint8_t state = *reinterpret_cast<const volatile std::uint8_t*>(address);
-    if (state == kLockedAndParked || is_mutex_entry(argument)) return mutex_at(address, argument);
+    if (state == kLockedAndParked || is_mutex_entry(argument)) {
+      static_cast<LockIdentity&>(waited) = mutex_at(address);
+      waited.handed_off = reinterpret_cast<const int*>(argument + GILSCOPE_HANDED_OFF);
+      return waited;
+    }
     const bool item_is_empty = *reinterpret_cast<const volatile std::uintptr_t*>(argument) == 0;
     if (state <= 1 && item_is_empty) waited.kind = LockKind::simple_queue;
   }

@@ -7,14 +7,11 @@
 
 #include "core/elf_image.hpp"
 #include "core/format.hpp"
+#include "core/lock_definition.hpp"
 
 namespace gilscope::parking {
 
-struct Waited {
-  format::LockKind kind = format::LockKind::unidentified;
-  std::uintptr_t address = 0;
-  std::uintptr_t object = 0;
-  std::uintptr_t type = 0;
+struct Waited : LockIdentity {
   const int* handed_off = nullptr;  // valid until the waiting function returns
 };
 
@@ -26,6 +23,9 @@ bool on_own_stack(const sem_t* semaphore, const char* frame);
 
 // Whether a sem_post that returns to `caller` wakes up a thread in the parking lot.
 bool is_wakeup(const void* caller);
+
+// What the PyMutex at `address` belongs to; the calling thread waits for it, in the slow path.
+LockIdentity mutex_at(std::uintptr_t address);
 
 // For a call of sem_wait that returns to `caller`; `frame` is the frame address of the hook.
 Waited classify(const sem_t* semaphore, const void* caller, const char* frame);

@@ -1,8 +1,11 @@
 #include "hooks/gil.hpp"
 
 #include <cerrno>
+#include <climits>
+#include <mutex>
 
 #include "cpython/layout.h"
+#include "cpython/stack.hpp"
 #include "hooks/interpreter.hpp"
 
 // How take_gil() and drop_gil() of Python/ceval_gil.c look from outside, the same in 3.13 to 3.15:
@@ -15,17 +18,78 @@ namespace gilscope::hooks::gil {
 namespace {
 
 using format::EventKind;
+using format::EventRecord;
 
+// Stacks are captured for what is longer than this. Waits that turn out to be shorter have one too
+// where it cost nobody any time.
+constexpr std::uint64_t kLongHold = 1'000'000;  // ns
+
+// One GIL of the process. What is not atomic is read and written only while its mutex is held.
 struct Gil {
-  gilscope_gil at{};
-  std::uint32_t id = 1;
-  // Both are read and written only while the GIL's mutex is held.
+  std::atomic<std::uintptr_t> state{0};  // struct _gil_runtime_state; 0: this place is free
+  std::uint32_t id = 0;
   std::uint32_t holder = 0;
+  std::uint32_t waiters = 0;
+  int enabled = 0;  // as it was last seen; free-threaded builds only
   std::uint64_t released = 0;
+  std::int64_t interpreter = 0;
 };
 
-Gil main_gil;
+// The first one is the main interpreter's. A place is used again only after the session.
+constexpr std::size_t kMaxGils = 256;
+Gil gils[kMaxGils];
+std::atomic<std::size_t> gil_count{0};
+std::atomic<std::size_t> gils_not_seen{0};
+std::mutex adding;
+
+gilscope_gil_layout at{};
 CodeRange handle_pending;
+std::uint64_t long_hold = UINT64_MAX;  // ticks
+
+__attribute__((noinline)) Gil* other_gil(std::uintptr_t state) {
+  const std::size_t n = gil_count.load(std::memory_order_acquire);
+  for (std::size_t i = 1; i < n; ++i) {
+    if (gils[i].state.load(std::memory_order_relaxed) == state) return &gils[i];
+  }
+  return nullptr;
+}
+
+// The only one of nearly all programs is looked at first and inline.
+__attribute__((always_inline)) inline Gil* gil_with(const void* member, std::size_t offset) {
+  const std::uintptr_t state = reinterpret_cast<std::uintptr_t>(member) - offset;
+  if (__builtin_expect(gils[0].state.load(std::memory_order_relaxed) == state, 1)) return gils;
+  return gil_count.load(std::memory_order_acquire) > 1 ? other_gil(state) : nullptr;
+}
+
+const int& word_at(const Gil& gil, std::size_t offset) {
+  return *reinterpret_cast<const int*>(gil.state.load(std::memory_order_relaxed) + offset);
+}
+
+bool is_locked(const Gil& gil) {
+  return __atomic_load_n(&word_at(gil, at.locked), __ATOMIC_RELAXED) > 0;
+}
+
+bool is_taken(const pthread_mutex_t& mutex) {
+  return __atomic_load_n(&mutex.__data.__lock, __ATOMIC_RELAXED) != 0;
+}
+
+int enabled(const Gil& gil) {
+  return at.enabled == GILSCOPE_NO_MEMBER
+             ? 0
+             : __atomic_load_n(&word_at(gil, at.enabled), __ATOMIC_RELAXED);
+}
+
+// Whether the thread state that holds, or last held, this GIL has been asked to give it up.
+// drop_gil() puts the releasing thread state there before it takes the mutex, except for the last
+// release of a thread state, which is never a forced one.
+bool drop_requested(const Gil& gil) {
+  const auto* place = reinterpret_cast<const std::uintptr_t*>(
+      gil.state.load(std::memory_order_relaxed) + at.last_holder);
+  const std::uintptr_t holder = __atomic_load_n(place, __ATOMIC_RELAXED);
+  if (holder == 0) return false;
+  const auto* breaker = reinterpret_cast<const std::uintptr_t*>(holder + at.eval_breaker);
+  return (__atomic_load_n(breaker, __ATOMIC_RELAXED) & at.drop_request) != 0;
+}
 
 // Time stamps of two processors, taken in this order under one mutex, can be some nanoseconds out
 // of order, since the processor may read its counter early. More than that is not ours to hide.
@@ -45,83 +109,159 @@ __attribute__((no_sanitize("address"))) bool released_by_eval_loop(const void* c
   return false;
 }
 
-void begin_wait(Recording& recording, EventKind kind, std::uint64_t start, std::uint32_t peer) {
+void begin_wait(Recording& recording, const Gil& gil, EventKind kind, std::uint64_t start,
+                std::uint32_t peer, std::uint32_t stack) {
   format::ThreadSlot& slot = recording.slot();
   slot.open_wait_kind = static_cast<std::uint32_t>(kind);
-  slot.open_wait_what = main_gil.id;
+  slot.open_wait_what = gil.id;
   slot.open_wait_peer = peer;
+  slot.open_wait_stack = stack;
+  slot.open_wait_flags = 0;
   __atomic_store_n(&slot.open_wait, start, __ATOMIC_RELEASE);
 }
 
-void end_request(Recording& recording, std::uint64_t now, std::uint8_t flags) {
+void define(Session& session, const Gil& gil) {
+  struct {
+    std::uint32_t id;
+    std::uint32_t reserved;
+    std::uint64_t address;
+    std::int64_t interpreter;
+  } body{gil.id, 0, gil.state.load(std::memory_order_relaxed), gil.interpreter};
+  session.file().define(format::DefinitionTag::gil, &body, sizeof body);
+}
+
+// Free-threaded builds switch the GIL on for the time of an import, or for good, and off again.
+// Both are noticed when it is next taken or given up, which is at once.
+__attribute__((noinline, cold)) void record_switch(Recording& recording, Gil& gil,
+                                                   std::uint64_t now, int before, int after) {
+  gil.enabled = after;
+  std::uint8_t flags = 0;
+  if (after == INT_MAX && before != INT_MAX) {
+    flags = format::gil_switch_flag::kOn | format::gil_switch_flag::kPermanent;
+  } else if (after != 0 && before == 0) {
+    flags = format::gil_switch_flag::kOn;
+  } else if (after == 0 && before != 0) {
+    flags = format::gil_switch_flag::kOff;
+  } else {
+    return;
+  }
+  recording.emit(EventKind::gil_switch, flags, 0, gil.id, now, 0,
+                 recording.log().importing_module, 0);
+  // What the loader brought last is named for one import only.
+  if (after == 0 || after == INT_MAX) recording.log().importing_module = 0;
+}
+
+inline void note_switch(Recording& recording, Gil& gil, std::uint64_t now) {
+  if (at.enabled == GILSCOPE_NO_MEMBER) return;
+  const int after = enabled(gil);
+  if (after != gil.enabled) record_switch(recording, gil, now, gil.enabled, after);
+}
+
+__attribute__((noinline)) void end_request(Recording& recording, Gil& gil, std::uint64_t now, std::uint8_t flags) {
   ThreadLog& log = recording.log();
   if (log.request != 0) {
-    recording.emit(EventKind::gil_wait,
-                   static_cast<std::uint8_t>(
-                       flags | (log.after_forced ? format::gil_wait_flag::kAfterForced : 0)),
-                   log.timeouts, main_gil.id, log.request,
-                   now > log.request ? now - log.request : 0, log.holder);
+    if (log.counted && gil.waiters != 0) --gil.waiters;
+    if (log.after_forced) flags |= format::gil_wait_flag::kAfterForced;
+    recording.emit(EventKind::gil_wait, flags, log.timeouts, gil.id, log.request,
+                   now > log.request ? now - log.request : 0, log.holder, log.wait_stack);
     log.request = 0;
     log.timeouts = 0;
     log.holder = 0;
+    log.wait_stack = 0;
+    log.counted = false;
     recording.slot().open_wait = 0;
   }
   log.after_forced = false;
 }
 
-void acquired() {
+__attribute__((always_inline)) inline void acquired(Gil& gil) {
   Recording recording;
   if (!recording) return;
-  const std::uint64_t now = not_before(Clock::ticks(), main_gil.released);
-  end_request(recording, now, 0);
+  const std::uint64_t now = not_before(Clock::ticks(), gil.released);
+  ThreadLog& log = recording.log();
+  if (__builtin_expect(log.request != 0 || log.after_forced, 0)) {
+    end_request(recording, gil, now, 0);
+  }
   format::ThreadSlot& slot = recording.slot();
-  main_gil.holder = recording.log().index;
-  slot.open_gil = main_gil.id;
+  gil.holder = log.index;
+  slot.open_gil = gil.id;
   slot.open_hold_flags = 0;
+  log.holding_in = log.session_id;
   __atomic_store_n(&slot.open_hold, now, __ATOMIC_RELEASE);
+  note_switch(recording, gil, now);
 }
 
-void released(const void* const* frame) {
+// Signals `cond` itself, in between: who waits is woken first, and its way back takes longer than
+// all that is done after that.
+__attribute__((noinline)) int released(Gil& gil, pthread_cond_t* cond, const void* frame) {
   Recording recording;
-  if (!recording) return;
+  if (!recording) return pthread_cond_signal(cond);
   const std::uint64_t now = Clock::ticks();
   format::ThreadSlot& slot = recording.slot();
-  if (slot.open_hold == 0) {
-    // Free-threaded builds: the GIL was switched off while this thread waited for it.
-    end_request(recording, now, format::gil_wait_flag::kNotAcquired);
-    return;
+  const std::uint64_t since = slot.open_hold;
+  recording.log().holding_in = 0;
+  if (__builtin_expect(since == 0, 0)) {
+    if (at.enabled != GILSCOPE_NO_MEMBER && enabled(gil) == 0) {
+      // The GIL was switched off while this thread waited for it.
+      end_request(recording, gil, now, format::gil_wait_flag::kNotAcquired);
+    } else {
+      // This thread took it before the session: it never asked, it was about to release.
+      recording.log().request = 0;
+      slot.open_wait = 0;
+    }
+    return pthread_cond_signal(cond);
   }
   auto flags = static_cast<std::uint8_t>(slot.open_hold_flags);
-  if (gilscope_drop_requested(main_gil.at.state) != 0 && released_by_eval_loop(frame)) {
+  if (__builtin_expect(drop_requested(gil), 0) && released_by_eval_loop(static_cast<const void* const*>(frame))) {
     flags |= format::hold_flag::kForced;
     recording.log().after_forced = true;
   }
-  const std::uint64_t since = slot.open_hold;
-  recording.emit(EventKind::gil_hold, flags, 0, main_gil.id, since, now > since ? now - since : 0,
-                 0);
+  const std::uint64_t duration = now > since ? now - since : 0;
+  if (gil.waiters != 0) flags |= format::hold_flag::kWanted;
+  EventRecord* record =
+      recording.emit(EventKind::gil_hold, flags, 0, gil.id, since, duration, 0, 0);
   slot.open_hold = 0;
-  main_gil.holder = 0;
-  main_gil.released = now;
+  gil.holder = 0;
+  gil.released = now;
+  note_switch(recording, gil, now);
+  if (__builtin_expect(gil.waiters == 0 && duration < long_hold, 1)) {
+    return pthread_cond_signal(cond);
+  }
+  const int result = pthread_cond_signal(cond);
+  const int error = errno;
+  if (record != nullptr) record->stack = stack::capture(recording, frame);
+  errno = error;
+  return result;
 }
 
-// The GIL's mutex was taken by another thread just now: that is where waiting begins.
-void contended_request() {
+// Before the GIL's mutex is taken: this thread is about to wait, and whatever is done now costs
+// nobody but itself.
+__attribute__((noinline)) void contended_request(const Gil& gil, const void* frame) {
   Recording recording;
   if (!recording || recording.slot().open_hold != 0) return;
   ThreadLog& log = recording.log();
   if (log.request != 0) return;
+  const ErrnoKeeper keep_errno;
   log.request = Clock::ticks();
-  begin_wait(recording, EventKind::gil_wait, log.request, 0);
+  log.wait_stack = stack::capture(recording, frame);
+  begin_wait(recording, gil, EventKind::gil_wait, log.request, 0, log.wait_stack);
 }
 
-void waiting() {
+void waiting(Gil& gil) {
   Recording recording;
   if (!recording) return;
   ThreadLog& log = recording.log();
-  if (log.request == 0) log.request = Clock::ticks();
+  if (log.request == 0) {
+    log.request = Clock::ticks();
+    begin_wait(recording, gil, EventKind::gil_wait, log.request, 0, 0);
+  }
+  if (!log.counted) {
+    log.counted = true;
+    ++gil.waiters;
+  }
   if (log.holder == 0) {
-    log.holder = main_gil.holder;
-    begin_wait(recording, EventKind::gil_wait, log.request, log.holder);
+    log.holder = gil.holder;
+    recording.slot().open_wait_peer = log.holder;
   }
 }
 
@@ -130,62 +270,98 @@ void timed_out() {
   if (recording && recording.log().timeouts != UINT16_MAX) ++recording.log().timeouts;
 }
 
+// Whether the calling thread holds a GIL as far as it was seen; then it is about to release it.
+bool is_holder() {
+  const ThreadLog* log = ThreadLogs::current();
+  return log != nullptr && log->holding_in != 0 && log->holding_in == Session::active_id();
+}
+
+std::uint32_t last_id = 0;
+
+// With `adding` held, or before there are hooks.
+Gil* add(std::uintptr_t state) {
+  const std::size_t n = gil_count.load(std::memory_order_relaxed);
+  std::size_t place = n;
+  if (n == kMaxGils) {
+    gils_not_seen.fetch_add(1, std::memory_order_relaxed);
+    return nullptr;
+  }
+  Gil& gil = gils[place];
+  gil.id = ++last_id;
+  gil.holder = 0;
+  gil.waiters = 0;
+  gil.released = 0;
+  gil.interpreter = gilscope_interpreter_of_gil(state);
+  gil.state.store(state, std::memory_order_relaxed);
+  gil.enabled = enabled(gil);
+  gil_count.store(n + 1, std::memory_order_release);
+  return &gil;
+}
+
 }  // namespace
 
 void initialize(const ElfImage& interpreter) {
-  gilscope_find_gil(&main_gil.at);
+  gilscope_find_gil_layout(&at);
   handle_pending = interpreter.function("_Py_HandlePending");
 }
 
 bool tells_forced_releases() { return handle_pending.known(); }
 
 void begin_session(Session& session, bool enabled) {
-  main_gil.holder = 0;
-  main_gil.released = 0;
-  struct {
-    std::uint32_t id;
-    std::uint32_t reserved;
-    std::uint64_t address;
-    std::int64_t interpreter;
-  } body{main_gil.id, 0, reinterpret_cast<std::uint64_t>(main_gil.at.state),
-         main_gil.at.interpreter};
-  session.file().define(format::DefinitionTag::gil, &body, sizeof body);
+  long_hold = kLongHold / 1000 * (Clock::ticks_per_second() / 1'000'000);
+  std::uintptr_t found[kMaxGils];
+  const std::size_t n = gilscope_find_gils(found, kMaxGils);
+  gil_count = 0;
+  last_id = 0;
+  for (Gil& gil : gils) gil.state.store(0, std::memory_order_relaxed);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (const Gil* gil = add(found[i])) define(session, *gil);
+  }
   ThreadLog* log = ThreadLogs::current();
   if (!enabled || log == nullptr || (log->session_id != session.id() && !session.join(log))) return;
-  log->slot->open_gil = main_gil.id;
+  Gil* own = gil_with(reinterpret_cast<const void*>(gilscope_own_gil()), 0);
+  if (own == nullptr) return;
+  log->slot->open_gil = own->id;
   log->slot->open_hold_flags = format::hold_flag::kStartedBefore;
   log->slot->open_hold = Clock::ticks();
-  main_gil.holder = log->index;
+  own->holder = log->index;
+  log->holding_in = session.id();
 }
 
 int mutex_lock(pthread_mutex_t* mutex) {
-  if (mutex != main_gil.at.mutex || !classes.gil) return pthread_mutex_lock(mutex);
-  // An uncontended request costs no time stamp: it begins when the thread gets the GIL.
-  if (pthread_mutex_trylock(mutex) == 0) return 0;
-  contended_request();
+  if (!classes.gil) return pthread_mutex_lock(mutex);
+  const Gil* gil = gil_with(mutex, at.mutex);
+  if (gil == nullptr) return pthread_mutex_lock(mutex);
+  // An uncontended request costs no time stamp: it begins when the thread gets the GIL. The GIL is
+  // taken by this thread when it is about to give it up, else by another one; or only its mutex is.
+  // (Not trylock first: it costs more than the lock.)
+  if (__builtin_expect((is_locked(*gil) || is_taken(*mutex)) && !is_holder(), 0)) {
+    contended_request(*gil, __builtin_frame_address(0));
+  }
   return pthread_mutex_lock(mutex);
 }
 
 int cond_signal(pthread_cond_t* cond) {
-  if (classes.gil) {
-    if (cond == main_gil.at.switch_cond) {
-      acquired();
-    } else if (cond == main_gil.at.cond) {
-      released(static_cast<const void* const*>(__builtin_frame_address(0)));
-    }
+  if (!classes.gil) return pthread_cond_signal(cond);
+  if (Gil* gil = gil_with(cond, at.switch_cond)) {
+    acquired(*gil);
+  } else if (Gil* gil = gil_with(cond, at.cond)) {
+    return released(*gil, cond, __builtin_frame_address(0));
   }
   return pthread_cond_signal(cond);
 }
 
 int cond_wait(pthread_cond_t* cond, pthread_mutex_t* mutex) {
-  if (cond != main_gil.at.switch_cond || !classes.gil) return pthread_cond_wait(cond, mutex);
+  const Gil* gil = classes.gil ? gil_with(cond, at.switch_cond) : nullptr;
+  if (gil == nullptr) return pthread_cond_wait(cond, mutex);
   const std::uint64_t start = Clock::ticks();
+  const std::uint32_t id = gil->id;  // the GIL may be gone after the wait
   std::uint64_t session = 0;
   {
     Recording recording;
     if (recording) {
       session = recording.session().id();
-      begin_wait(recording, EventKind::gil_switch_wait, start, 0);
+      begin_wait(recording, *gil, EventKind::gil_switch_wait, start, 0, 0);
     }
   }
   const int result = pthread_cond_wait(cond, mutex);
@@ -193,19 +369,46 @@ int cond_wait(pthread_cond_t* cond, pthread_mutex_t* mutex) {
   Recording recording;
   if (recording && recording.session().id() == session) {
     recording.slot().open_wait = 0;
-    recording.emit(EventKind::gil_switch_wait, 0, 0, main_gil.id, start, end - start, 0);
+    recording.emit(EventKind::gil_switch_wait, 0, 0, id, start, end - start, 0);
   }
   return result;
 }
 
 int cond_timedwait(pthread_cond_t* cond, pthread_mutex_t* mutex, const timespec* until) {
-  if (cond != main_gil.at.cond || !classes.gil) {
-    return pthread_cond_timedwait(cond, mutex, until);
-  }
-  waiting();
+  Gil* gil = classes.gil ? gil_with(cond, at.cond) : nullptr;
+  if (gil == nullptr) return pthread_cond_timedwait(cond, mutex, until);
+  waiting(*gil);
   const int result = pthread_cond_timedwait(cond, mutex, until);
   if (result == ETIMEDOUT) timed_out();
   return result;
+}
+
+// create_gil() initializes `cond` and then `switch_cond`; nothing else in the interpreter makes two
+// that lie like that.
+int cond_init(pthread_cond_t* cond, const pthread_condattr_t* attributes) {
+  static thread_local std::uintptr_t candidate = 0;
+  const int result = pthread_cond_init(cond, attributes);
+  if (!classes.gil || Session::active() == nullptr) return result;
+  const auto address = reinterpret_cast<std::uintptr_t>(cond);
+  if (candidate == 0 || address != candidate + at.switch_cond) {
+    candidate = address - at.cond;
+    return result;
+  }
+  const ErrnoKeeper keep_errno;
+  Recording recording;
+  if (recording) {
+    const std::lock_guard<std::mutex> lock(adding);
+    if (const Gil* gil = add(candidate)) define(recording.session(), *gil);
+  }
+  candidate = 0;
+  return result;
+}
+
+int cond_destroy(pthread_cond_t* cond) {
+  // Its memory may be used again for anything. Not the first one's: that is there to the end.
+  Gil* gil = classes.gil ? gil_with(cond, at.cond) : nullptr;
+  if (gil != nullptr && gil != gils) gil->state.store(0, std::memory_order_relaxed);
+  return pthread_cond_destroy(cond);
 }
 
 }  // namespace gilscope::hooks::gil

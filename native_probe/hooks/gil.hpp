@@ -16,6 +16,8 @@ void begin_session(Session& session, bool enabled);
 
 int mutex_lock(pthread_mutex_t* mutex);
 int cond_signal(pthread_cond_t* cond);
+int cond_init(pthread_cond_t* cond, const pthread_condattr_t* attributes);
+int cond_destroy(pthread_cond_t* cond);
 int cond_wait(pthread_cond_t* cond, pthread_mutex_t* mutex);
 int cond_timedwait(pthread_cond_t* cond, pthread_mutex_t* mutex, const timespec* until);
 

@@ -1,9 +1,12 @@
 #include "hooks/interpreter.hpp"
 
+#include "cpython/layout.h"
 #include "cpython/parking.hpp"
 #include "hooks/gil.hpp"
 #include "hooks/loader.hpp"
 #include "hooks/locks.hpp"
+#include "hooks/native_locks.hpp"
+#include "hooks/spins.hpp"
 #include "hooks/threads.hpp"
 
 namespace gilscope::hooks {
@@ -20,9 +23,11 @@ void* address(Function* function) {
 }  // namespace
 
 std::vector<Hook> interpreter_hooks() {
-  return {
+  std::vector<Hook> hooks = {
       {"pthread_mutex_lock", address(gil::mutex_lock)},
       {"pthread_cond_signal", address(gil::cond_signal)},
+      {"pthread_cond_init", address(gil::cond_init)},
+      {"pthread_cond_destroy", address(gil::cond_destroy)},
       {"pthread_cond_wait", address(gil::cond_wait)},
       {"pthread_cond_timedwait", address(gil::cond_timedwait)},
       {"sem_wait", address(locks::wait)},
@@ -31,9 +36,16 @@ std::vector<Hook> interpreter_hooks() {
       {"sem_post", address(locks::post)},
       {"pthread_create", address(threads::create_python)},
   };
+  // The stock build does not spin.
+  if (gilscope_is_free_threaded() != 0 && classes.spin) {
+    hooks.push_back({"sched_yield", address(spins::hook())});
+  }
+  return hooks;
 }
 
 std::vector<Hook> other_hooks() { return {{"pthread_create", address(threads::create_native)}}; }
+
+std::vector<Hook> native_lock_hooks() { return native_locks::hooks(); }
 
 void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type) {
   gil::initialize(interpreter);

@@ -13,6 +13,9 @@ namespace gilscope::hooks {
 std::vector<Hook> interpreter_hooks();
 // Functions that are hooked in every other object.
 std::vector<Hook> other_hooks();
+// Functions that are hooked in every other object that is not part of the runtime of C and C++,
+// when native locks are wanted.
+std::vector<Hook> native_lock_hooks();
 // Functions that are hooked in the objects whose calls mean the same when they come from the probe.
 std::vector<Hook> loader_hooks();
 
@@ -22,6 +25,8 @@ struct Classes {
   bool parked = true;  // all waits on semaphores
   bool object = true;
   bool thread_lock = true;
+  bool native = true;  // locks of native code
+  bool spin = true;
 };
 extern Classes classes;
 

@@ -169,6 +169,9 @@ def prepared(build: str, python: Path, place: Path) -> Interpreter:
         command += [f"-DSTAGE_NAME={name}", *options, "-o", str(place / (name + facts["suffix"]))]
         command += [str(TARGETS / source) for source in ("stage.c", "slots.c")]
         subprocess.run(command, timeout=TIMEOUT_S, check=True)
+    command = ["gcc", "-O2", "-shared", "-fPIC", "-pthread", f"-I{facts['include']}"]
+    command += [str(TARGETS / "timed.c"), "-o", str(place / ("timed" + facts["suffix"]))]
+    subprocess.run(command, timeout=TIMEOUT_S, check=True)
     return Interpreter(build, python, tuple(facts["version"]), place)
 
 

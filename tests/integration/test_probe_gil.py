@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     type Record = Callable[..., Recorded]
 
+SLEEPS = 20
 STOCK = pytest.mark.parametrize("interpreter", ["gil"], indirect=True)
 FREE_THREADED = pytest.mark.parametrize("interpreter", ["ft"], indirect=True)
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -220,3 +221,30 @@ def test_stop_while_threads_wait(interpreter: Interpreter, record: Record) -> No
         *_, gil = stopped.rows(Event.GIL_WAIT, stopped.facts["gil"])
         assert gil.open
         assert gil.peer == stopped.thread(stopped.facts["main"]).index
+
+
+@STOCK
+def test_each_gil_of_a_subinterpreter_is_told_apart(record: Record) -> None:
+    """Holds of threads that work in interpreters with their own GIL overlap, and none of one GIL.
+
+    Each thread takes its interpreter's GIL once for each time it sleeps, and no other one does.
+    """
+    recorded = record("gil.py", "own_gils")
+    sound(recorded)
+    gils = {gil.interpreter: gil.id for gil in recorded.trace.gils.values()}
+    assert gils.keys() == {0, *recorded.facts["ids"]}
+    for number, tid in zip(recorded.facts["ids"], recorded.facts["tids"], strict=True):
+        thread = recorded.thread(tid).index
+        holds = [row for row in recorded.rows(Event.GIL_HOLD) if row.what == gils[number]]
+        mine = [row for row in holds if row.thread == thread]
+        assert len(mine) >= SLEEPS + 1
+        # The main thread makes and destroys it.
+        assert {row.thread for row in holds} <= {thread, recorded.trace.threads[0].index}
+
+
+@STOCK
+def test_interpreters_that_share_a_gil_are_one(record: Record) -> None:
+    """A subinterpreter without a GIL of its own adds none."""
+    recorded = record("gil.py", "shared_gil")
+    sound(recorded)
+    assert [gil.interpreter for gil in recorded.trace.gils.values()] == [0]

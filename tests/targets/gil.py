@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _interpreters
 import contextlib
 import hashlib
 import importlib
@@ -15,6 +16,7 @@ from scenario import main, scenario, start_all
 from gilscope import probe
 
 PAIRS = 1000
+SLEEPS = 20
 
 
 @scenario
@@ -143,6 +145,36 @@ def waiting_at_stop(trace: str) -> dict[str, object]:
     waiter.join()
     stage.join_native(handle)
     return {"main": threading.get_native_id(), "lock": waiter.native_id, "gil": tid}
+
+
+@scenario
+def own_gils(trace: str) -> dict[str, object]:
+    """Subinterpreters with a GIL of their own: one made before the session, others during it."""
+    code = f"import time\nfor _ in range({SLEEPS}): time.sleep(0.001)\n"
+    ids = [_interpreters.create("isolated")]
+    _interpreters.exec(ids[0], "import time")
+
+    def work(number: int) -> None:
+        _interpreters.exec(number, code)
+
+    probe.start(trace)
+    ids += [_interpreters.create("isolated") for _ in range(2)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in ids]
+    start_all(threads)
+    for number in ids:
+        _interpreters.destroy(number)
+    probe.stop()
+    return {"ids": [int(number) for number in ids], "tids": [t.native_id for t in threads]}
+
+
+@scenario
+def shared_gil(trace: str) -> dict[str, object]:
+    """A subinterpreter that shares the main one's GIL."""
+    number = _interpreters.create("legacy")
+    probe.start(trace)
+    _interpreters.exec(number, "import time; time.sleep(0.001)")
+    _interpreters.destroy(number)
+    return probe.stop()
 
 
 if __name__ == "__main__":

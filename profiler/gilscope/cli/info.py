@@ -19,13 +19,20 @@ def add(commands: Any) -> None:
     """Add the command to the subparsers ``commands``."""
     parser = commands.add_parser(
         "info",
-        help="say what a trace holds",
-        description="Say what a trace holds: where it comes from, its threads, what they waited "
+        help="say what traces hold",
+        description="Say what each trace holds: where it comes from, its threads, what they waited "
         "for, and what is missing in it.",
         epilog="Exit status: 0, also for a trace that was cut short, 2 if it cannot be read.",
     )
-    parser.add_argument("trace", type=Path, metavar="TRACE")
-    parser.add_argument("--json", action="store_true", help="as JSON (docs/summary.md)")
+    parser.add_argument("traces", type=Path, nargs="+", metavar="TRACE")
+    parser.add_argument(
+        "--family",
+        action="store_true",
+        help="and of the processes that were recorded together with it",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="as JSON (docs/summary.md), a list of several"
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -35,14 +42,20 @@ def execute(options: argparse.Namespace) -> int:
     Raises:
         TraceError: It cannot be read.
     """
-    trace = gilscope.open(options.trace)
-    facts = describe(trace)
+    paths = options.traces
+    if options.family:
+        # Each once, in the order given and in each family that of their starts.
+        paths = dict.fromkeys(relative for path in paths for relative in gilscope.family(path))
+    facts = [describe(gilscope.open(path)) for path in paths]
     if options.json:
-        print(json.dumps(facts, indent=2))
-    else:
-        from gilscope.cli.info_text import text  # noqa: PLC0415 - loaded on demand
+        print(json.dumps(facts if len(facts) > 1 else facts[0], indent=2))
+        return 0
+    from gilscope.cli.info_text import text  # noqa: PLC0415 - loaded on demand
 
-        print(text(facts))
+    if len(facts) == 1:
+        print(text(facts[0]))
+    else:
+        print("\n\n".join(f"{'trace':<12} {one['trace']}\n{text(one)}" for one in facts))
     return 0
 
 

@@ -1,0 +1,16 @@
+// What the probe itself costs, measured in the process that it measures.
+#pragma once
+
+#include <cstdint>
+
+namespace gilscope::cost {
+
+// Femtoseconds of an uncontended PyEval_SaveThread and PyEval_RestoreThread as things are now: the
+// least of many short series, since other threads may come in between. Takes a few milliseconds.
+// Needs an attached thread state.
+std::uint64_t pair();
+
+// Of the same in a session of its own. The hooks are in place.
+std::uint64_t recorded_pair();
+
+}  // namespace gilscope::cost

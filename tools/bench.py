@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""Measure what gilscope costs, next to other profilers, and print a table.
+
+    .venv/bin/python tools/bench.py [--rounds 15] [--only NAME …] [--out out/bench.json]
+
+Everything is a ratio, or a difference, of runs that take turns in one process. Takes the environment
+that `make bench` provides. The exit status does not depend on what was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import sysconfig
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parent.parent
+BENCHMARKS = ROOT / "tools" / "benchmarks"
+BUILD = ROOT / "build" / "bench"
+PEERS = ("viztracer", "gilknocker", "pyspy")
+WORKLOADS = ("native_logging", "parallel_eval", "python_threads")
+LONG_WAIT_NS = 10_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure.
+
+    Attributes:
+        name: dotted, stable.
+        value: in ``unit``.
+        unit: "ns", "x" (a ratio), "bytes", "%".
+        target: at most (for "%": at least) this; None if there is none.
+        met: whether the target is met; None without one.
+        spread: half the distance between the quartiles of the rounds; None for counts.
+    """
+
+    name: str
+    value: float
+    unit: str
+    target: float | None = None
+    met: bool | None = None
+    spread: float | None = None
+
+
+def row(
+    name: str, values: list[float], unit: str, target: float | None = None, *, least: bool = False
+) -> Row:
+    """Median and spread of the values of all rounds."""
+    value = statistics.median(values)
+    spread = None
+    if len(values) > 1:
+        low, _, high = statistics.quantiles(values, n=4)
+        spread = (high - low) / 2
+    met = None if target is None else (value >= target if least else value <= target)
+    return Row(name, value, unit, target, met, spread)
+
+
+def compile_helper() -> None:
+    """Compile the native helper for this interpreter."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    target = BUILD / ("pairs" + sysconfig.get_config_var("EXT_SUFFIX"))
+    include = sysconfig.get_path("include")
+    source = str(BENCHMARKS / "pairs.c")
+    command = ["gcc", "-O2", "-shared", "-fPIC", "-w", f"-I{include}", source, "-o", str(target)]
+    subprocess.run(command, check=True)
+
+
+def drive(workload: str, variants: tuple[str, ...], rounds: int) -> dict[str, Any]:
+    """Run the driver in a process of its own."""
+    print(f"bench: {workload}: {', '.join(variants)}", file=sys.stderr, flush=True)
+    command = [sys.executable, str(BENCHMARKS / "driver.py"), workload, "--rounds", str(rounds)]
+    command += ["--variants", ",".join(variants), "--out", str(BUILD)]
+    inherited = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join(filter(None, [str(BUILD), inherited]))
+    env = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=env)
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    for name, reason in result["facts"]["failed"].items():
+        print(f"bench: {workload}: {name} left out: {reason}", file=sys.stderr)
+    return result
+
+
+def pair_rows(rounds: int) -> list[Row]:
+    """What is added to an uncontended release and acquire of the GIL."""
+    result = drive("pairs", ("bare", "gilscope"), max(rounds, 25))
+    times, facts = result["times"], result["facts"]
+    pairs = list(zip(times["bare"], times["gilscope"], strict=True))
+    return [
+        row("pair.bare", times["bare"], "ns"),
+        row("pair.added", [probed - bare for bare, probed in pairs], "ns", 35),
+        row("pair.two_time_stamps", [facts["two_stamps"]], "ns"),
+        after_stop("pair", result),
+    ]
+
+
+def after_stop(name: str, result: dict[str, Any]) -> Row:
+    """The workload after the probe was stopped, by the workload before its first start."""
+    before = statistics.median(result["facts"]["before"])
+    return row(f"{name}.after_stop", [t / before for t in result["times"]["bare"]], "x")
+
+
+def slowdown_rows(workload: str, rounds: int) -> list[Row]:
+    """What each profiler makes of a workload's wall time."""
+    result = drive(workload, ("bare", "gilscope", *PEERS), rounds)
+    times = result["times"]
+    rows = [after_stop(workload, result)]
+    for name, values in times.items():
+        if name == "bare":
+            continue
+        ratios = [value / base for value, base in zip(values, times["bare"], strict=True)]
+        rows.append(row(f"{workload}.{name}", ratios, "x", 1.02 if name == "gilscope" else None))
+    return rows + trace_rows(workload)
+
+
+def trace_rows(workload: str) -> list[Row]:
+    """What is in the workload's latest trace, and how large it is."""
+    import gilscope  # noqa: PLC0415 - installed in the environment that this runs in
+    from gilscope.trace.format import EVENT_SIZE, Event  # noqa: PLC0415
+
+    path = BUILD / "latest.gilscope"
+    trace = gilscope.open(path)
+    intervals = trace.intervals
+    waits = (intervals.kind == Event.GIL_WAIT) | (intervals.kind == Event.LOCK_WAIT)
+    long = waits & (intervals.duration > LONG_WAIT_NS)
+    stacks = intervals.stack[long] != 0
+    share = [100 * float(stacks.mean())] if len(stacks) else []
+    packed = BUILD / "latest.packed.gilscope"
+    command = [sys.executable, "-m", "gilscope", "pack", str(path), "-o", str(packed), "--force"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    events = len(intervals) + len(trace.wakes)
+    rows = [row(f"{workload}.stacks_of_long_waits", share, "%", 100, least=True)] if share else []
+    return [
+        *rows,
+        row(f"{workload}.events", [events], "events"),
+        row(f"{workload}.dropped", [trace.dropped_events], "events", 0),
+        row("event.in_memory", [EVENT_SIZE], "bytes", 32),
+        row(f"{workload}.event_packed", [packed.stat().st_size / max(events, 1)], "bytes", 16),
+    ]
+
+
+def show(rows: list[Row]) -> None:
+    """Print the table."""
+    table = Table("what", "value", "spread", "target", "met")
+    for each in rows:
+        digits = 3 if each.unit == "x" else 1
+        table.add_row(
+            each.name,
+            f"{each.value:.{digits}f} {each.unit}",
+            "" if each.spread is None else f"± {each.spread:.{digits}f}",
+            "" if each.target is None else f"{each.target:g}",
+            {True: "yes", False: "NO", None: ""}[each.met],
+        )
+    Console(width=100).print(table)
+
+
+BENCHES: dict[str, Callable[[int], list[Row]]] = {
+    "pair": pair_rows,
+    **{name: (lambda rounds, name=name: slowdown_rows(name, rounds)) for name in WORKLOADS},
+}
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15, help="pairs of runs")
+    parser.add_argument("--only", nargs="*", choices=BENCHES, default=list(BENCHES))
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench.json")
+    options = parser.parse_args()
+    compile_helper()
+    rows: dict[str, Row] = {}
+    for name in options.only:
+        rows |= {each.name: each for each in BENCHES[name](options.rounds)}
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"rows": [asdict(each) for each in rows.values()]}, indent=2) + "\n"
+    options.out.write_text(text, encoding="utf-8")
+    show(list(rows.values()))
+    print(f"written to {options.out}")
+
+
+if __name__ == "__main__":
+    main()

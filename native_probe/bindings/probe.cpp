@@ -17,6 +17,7 @@
 #include "cpython/cost.hpp"
 #include "cpython/frames.h"
 #include "cpython/layout.h"
+#include "cpython/lock_identity.hpp"
 #include "cpython/names.h"
 #include "cpython/self_test.hpp"
 #include "hooks/entries.hpp"
@@ -293,6 +294,7 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   p.running = false;
   hooks::native_locks::name_locks(*session);  // while the objects are kept loaded
   const std::size_t slots_left = remove_hooks(p);
+  lock_identity::name_allocations(*session);
   for (const auto& [tid, name] : names) session->name(tid, name);
   const bool quiet = session->deactivate();
   gilscope_unwatch_locks();

@@ -40,13 +40,39 @@ class NameTable {
     entry.busy.store(0, std::memory_order_release);
   }
 
-  static constexpr std::size_t kText = 240;  // bytes of all names of a lock together
+  // Remembers which object a lock belongs to, and that so many had ended at its address before.
+  void remember(std::uint32_t lock, std::uintptr_t object, std::uint32_t ends) {
+    if (entries_ == nullptr || lock == 0 || lock > LockTable::kCapacity) return;
+    Entry& entry = entries_[lock - 1];
+    entry.ends.store(ends, std::memory_order_relaxed);
+    if (entry.object.exchange(object, std::memory_order_release) != 0) return;
+    const std::uint32_t n = known_.fetch_add(1, std::memory_order_relaxed);
+    if (n < kKnown) locks_[n].store(lock, std::memory_order_release);
+  }
+
+  // Calls `visit(lock, object, ends)` for the locks without a name that were remembered.
+  template <typename Visit>
+  void for_each_unnamed(Visit visit) const {
+    const std::uint32_t n = known_.load(std::memory_order_relaxed);
+    for (std::uint32_t i = 0; i < n && i < kKnown; ++i) {
+      const std::uint32_t lock = locks_[i].load(std::memory_order_acquire);
+      if (lock == 0) continue;
+      const Entry& entry = entries_[lock - 1];
+      if (entry.length != 0) continue;
+      visit(lock, entry.object.load(std::memory_order_acquire),
+            entry.ends.load(std::memory_order_relaxed));
+    }
+  }
+
+  static constexpr std::size_t kText = 224;  // bytes of all names of a lock together
 
  private:
   struct Entry {
     std::atomic<std::uint32_t> busy{0};
     std::uint16_t source = 0;
     std::uint16_t length = 0;
+    std::atomic<std::uint32_t> ends{0};
+    std::atomic<std::uintptr_t> object{0};
     char text[kText] = {};
   };
   static constexpr std::size_t kBytes = LockTable::kCapacity * sizeof(Entry);
@@ -73,7 +99,10 @@ class NameTable {
     return true;
   }
 
+  static constexpr std::uint32_t kKnown = 4096;
   Entry* entries_ = nullptr;
+  std::atomic<std::uint32_t> known_{0};
+  std::atomic<std::uint32_t> locks_[kKnown] = {};
 };
 
 }  // namespace gilscope

@@ -231,7 +231,10 @@ static uint32_t line_at(PyCodeObject* code, Py_ssize_t unit) {
     }
     while (at < end && (*at & 128) == 0) ++at;
     covered += (head & 7) + 1;
-    if (unit < covered) return form == 15 || line < 0 ? 0 : (uint32_t)line;
+    if (unit >= covered) continue;
+    if (form == 15) return 0; /* an instruction that no line stands for */
+    /* A module begins on line 0, before its first one. */
+    return (uint32_t)(line > 0 ? line : code->co_firstlineno);
   }
   return 0;
 }

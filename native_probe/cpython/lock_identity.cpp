@@ -48,6 +48,15 @@ void remember_local(std::atomic<std::uint64_t>* local, std::uint32_t string,
                std::memory_order_relaxed);
 }
 
+// Another thread may be doing the same for the same lock: it has one number, the first one's.
+std::uint32_t agree(std::atomic<std::uint64_t>& object, std::uint32_t ends, std::uint32_t id) {
+  std::uint64_t known = object.load(std::memory_order_relaxed);
+  while (!is_since(known, ends)) {
+    if (object.compare_exchange_weak(known, word(ends, id), std::memory_order_relaxed)) return id;
+  }
+  return static_cast<std::uint32_t>(known);
+}
+
 __attribute__((noinline)) std::uint32_t identify(Session& session, const LockIdentity& waited,
                                                  std::uint32_t stack, std::uint32_t ends,
                                                  std::atomic<std::uint64_t>& object) {
@@ -55,21 +64,29 @@ __attribute__((noinline)) std::uint32_t identify(Session& session, const LockIde
   std::atomic<std::uint64_t>* local = session.lock_places().locals.find(mix(stack));
   if (local != nullptr && !is_since(known, ends)) {
     const std::uint32_t same = name_as_before(local->load(std::memory_order_relaxed), waited);
-    if (same != 0) {
-      const LockTable::Found found = find_id(session, waited, same);
-      if (!found.is_new) return found.id;
-    }
+    const LockTable::Found found =
+        same != 0 ? find_id(session, waited, same) : LockTable::Found{0, true};
+    if (!found.is_new) return agree(object, ends, found.id);
   }
   gilscope_name name;
   const bool named = gilscope_find_name(waited.object, waited.address, &name) != 0;
   const std::uint32_t string = named ? session.string({name.text, name.length}) : 0;
-  const std::uint32_t id = is_since(known, ends) ? static_cast<std::uint32_t>(known)
-                                                 : find_id(session, waited, string).id;
+  const std::uint32_t id = is_since(known, ends)
+                               ? static_cast<std::uint32_t>(known)
+                               : agree(object, ends, find_id(session, waited, string).id);
   if (named) {
     add_name(session, id, name);
     remember_local(local, string, name);
   }
   return id;
+}
+
+bool is_watched(LockKind kind) { return kind == LockKind::lock || kind == LockKind::rlock; }
+
+// Of other objects and locks nobody tells us when they end.
+std::uint32_t ends_of(const LockIdentity& waited) {
+  if (is_watched(waited.kind)) return gilscope_ends_at(waited.object);
+  return waited.kind == LockKind::thread_lock ? gilscope_ends_at(waited.address) : 0;
 }
 
 }  // namespace
@@ -79,18 +96,33 @@ std::uint32_t find(Recording& recording, const LockIdentity& waited, std::uint32
   if (waited.object == 0 && waited.kind != LockKind::thread_lock) {
     return find_id(session, waited, 0).id;
   }
-  const std::uint32_t ends = gilscope_ends_at(waited.object != 0 ? waited.object : waited.address);
+  const std::uint32_t ends = ends_of(waited);
   const std::uint64_t key =
       mix(waited.address ^ static_cast<std::uint64_t>(waited.kind) << 56) ^ waited.type;
-  std::atomic<std::uint64_t>* place = session.lock_places().waits.find(mix(mix(key) ^ stack));
   std::atomic<std::uint64_t>* object = session.lock_places().objects.find(mix(key));
-  if (place == nullptr || object == nullptr) return find_id(session, waited, 0).id;
-  const std::uint64_t known = place->load(std::memory_order_relaxed);
+  if (object == nullptr) return find_id(session, waited, 0).id;
+  std::atomic<std::uint64_t>* place = session.lock_places().waits.find(mix(mix(key) ^ stack));
+  // No room to remember where it was waited for.
+  const std::uint64_t known = (place != nullptr ? place : object)->load(std::memory_order_relaxed);
   if (is_since(known, ends)) return static_cast<std::uint32_t>(known);
   const std::uint32_t id = identify(session, waited, stack, ends, *object);
-  object->store(word(ends, id), std::memory_order_relaxed);
-  place->store(word(ends, id), std::memory_order_relaxed);
+  if (is_watched(waited.kind)) session.names().remember(id, waited.object, ends);
+  if (place != nullptr) place->store(word(ends, id), std::memory_order_relaxed);
   return id;
+}
+
+void name_allocations(Session& session) {
+  session.names().for_each_unnamed(
+      [&session](std::uint32_t lock, std::uintptr_t object, std::uint32_t ends) {
+        char text[1024];
+        // Of an object that has ended by now it may be the place of another one.
+        const std::size_t length = gilscope_allocation_of(object, text, sizeof text);
+        if (length == 0 || gilscope_ends_at(object) != ends) return;
+        const format::LockNameBody body{lock, session.string({text, length}),
+                                        static_cast<std::uint16_t>(format::NameSource::allocation),
+                                        0, 0};
+        session.file().define(format::DefinitionTag::lock_name, &body, sizeof body);
+      });
 }
 
 }  // namespace gilscope::lock_identity

@@ -12,4 +12,8 @@ namespace gilscope::lock_identity {
 // what keeps the object alive: a name is looked for here and now, once a place.
 std::uint32_t find(Recording& recording, const LockIdentity& lock, std::uint32_t stack);
 
+// Names the threading locks that are left without a name by the line that made them, where
+// tracemalloc has seen it. While their ends are being counted, with a thread state attached.
+void name_allocations(Session& session);
+
 }  // namespace gilscope::lock_identity

@@ -4,6 +4,7 @@
 
 #include <Python.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cpython/frames.h"
@@ -13,6 +14,7 @@
 #include "internal/pycore_global_strings.h"
 #include "internal/pycore_object.h"
 #include "internal/pycore_runtime.h"
+#include "internal/pycore_tracemalloc.h"
 #if PY_VERSION_HEX >= 0x030E0000
 #include "internal/pycore_interpframe.h"
 #endif
@@ -89,8 +91,8 @@ static void append(struct gilscope_name* name, const char* text, size_t length) 
   name->length += length;
 }
 
-static void set(struct search* search, enum gilscope_name_source source, const char* owner,
-                size_t owner_length, const char* between, const char* word, size_t length) {
+static void set(struct search* search, uint32_t source, const char* owner, size_t owner_length,
+                const char* between, const char* word, size_t length) {
   struct gilscope_name* name = search->name;
   name->source = source;
   name->length = 0;
@@ -393,6 +395,7 @@ static struct {
   _Atomic uintptr_t address;
   _Atomic uint32_t ends;
 } ends[PLACES];
+static _Atomic uint32_t used_places;
 static destructor destructors[2];
 
 static uint32_t first_place(uintptr_t address) {
@@ -403,7 +406,10 @@ uint32_t gilscope_ends_at(uintptr_t address) {
   for (uint32_t i = 0; i < PROBES; ++i) {
     const uint32_t place = (first_place(address) + i) % PLACES;
     uintptr_t seen = atomic_load_explicit(&ends[place].address, memory_order_relaxed);
-    if (seen == 0 && atomic_compare_exchange_strong(&ends[place].address, &seen, address)) return 0;
+    if (seen == 0 && atomic_compare_exchange_strong(&ends[place].address, &seen, address)) {
+      atomic_fetch_add_explicit(&used_places, 1, memory_order_relaxed);
+      return 0;
+    }
     if (seen == address) return atomic_load_explicit(&ends[place].ends, memory_order_relaxed);
   }
   return 0;
@@ -438,6 +444,11 @@ static void end_of_rlock(PyObject* lock) {
 static const destructor watching[2] = {end_of_lock, end_of_rlock};
 
 void gilscope_watch_locks(void) {
+  /* No session runs yet, so nobody remembers a number. */
+  if (used_places > PLACES / 4) {
+    memset(ends, 0, sizeof ends);
+    used_places = 0;
+  }
   for (int i = 0; i < 2; ++i) {
     PyTypeObject* type = (PyTypeObject*)lock_types[i];
     /* A static type is shared by all interpreters. */
@@ -455,4 +466,22 @@ void gilscope_unwatch_locks(void) {
     if (type == NULL || type->tp_dealloc != watching[i]) continue;
     __atomic_store_n(&type->tp_dealloc, destructors[i], __ATOMIC_RELEASE);
   }
+}
+
+size_t gilscope_allocation_of(uintptr_t lock, char* text, size_t capacity) {
+  const size_t before = _PyType_PreHeaderSize((PyTypeObject*)lock_types[0]);
+  PyObject* frames = _PyTraceMalloc_GetTraceback(0, lock - before);
+  size_t length = 0;
+  PyObject* frame = frames != NULL && PyTuple_Check(frames) && PyTuple_GET_SIZE(frames) > 0
+                        ? PyTuple_GET_ITEM(frames, 0)
+                        : NULL;
+  if (frame != NULL && PyTuple_Check(frame) && PyTuple_GET_SIZE(frame) == 2) {
+    const char* file = gilscope_text(PyTuple_GET_ITEM(frame, 0), text, capacity - 16, &length);
+    if (file != text) memcpy(text, file, length);
+    const long line = PyLong_AsLong(PyTuple_GET_ITEM(frame, 1));
+    length += (size_t)snprintf(text + length, 16, ":%ld", line);
+  }
+  PyErr_Clear();
+  Py_XDECREF(frames);
+  return length;
 }

@@ -12,11 +12,7 @@ extern "C" {
 #endif
 
 /* As format::NameSource. */
-enum gilscope_name_source {
-  GILSCOPE_MODULE_GLOBAL = 1,
-  GILSCOPE_LOCAL_VARIABLE = 2,
-  GILSCOPE_ATTRIBUTE = 3
-};
+enum { GILSCOPE_MODULE_GLOBAL = 1, GILSCOPE_LOCAL_VARIABLE = 2, GILSCOPE_ATTRIBUTE = 3 };
 
 struct gilscope_name {
   uint32_t source;
@@ -44,6 +40,10 @@ void gilscope_unwatch_locks(void);
 /* How many have ended there since somebody asked first. For an object or for the semaphore that it
  * owns. */
 uint32_t gilscope_ends_at(uintptr_t address);
+
+/* "file:line" of where tracemalloc saw a lock object allocated, UTF-8; its length, 0 when it has
+ * not. Whether the object lives does not matter; a thread state must be attached. */
+size_t gilscope_allocation_of(uintptr_t lock, char* text, size_t capacity);
 
 #ifdef __cplusplus
 }

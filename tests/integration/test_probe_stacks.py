@@ -12,7 +12,7 @@ from gilscope.trace.format import Event
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Interpreter, Recorded
+    from conftest import Recorded
 
     from gilscope.trace.model import Lock
     from gilscope.trace.places import Frame
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FREE_THREADED = pytest.mark.parametrize("interpreter", ["ft"], indirect=True)
 SOURCE = TARGETS / "stacks.py"
 MOST_FRAMES = 128
+RECORDINGS = 8
 
 
 def line(marker: str) -> int:
@@ -39,9 +40,8 @@ def waits(recorded: Recorded, tid: int) -> list[tuple[Lock, tuple[Frame, ...]]]:
     trace = recorded.trace
     index = recorded.thread(tid).index
     some = trace.intervals.where(Event.LOCK_WAIT)
-    rows = sorted(
-        zip(some.start.tolist(), some.thread.tolist(), some.what.tolist(), some.stack.tolist())
-    )
+    columns = (some.start, some.thread, some.what, some.stack)
+    rows = sorted(zip(*(column.tolist() for column in columns), strict=True))
     return [
         (trace.locks[what], trace.stacks[stack])
         for _, thread, what, stack in rows
@@ -180,6 +180,25 @@ def test_lock_with_two_names(record: Record) -> None:
     assert "`wait_odd.<locals>.odd / wait_even.<locals>.even`" in lock.name
 
 
+def test_lock_that_tracemalloc_knows(record: Record) -> None:
+    """A living lock without a name is called by the line that made it, if that is known."""
+    recorded = record("stacks.py", "allocated")
+    unknown, known, gone, _ = recorded.facts
+    lock, _ = staged_wait(recorded, known)
+    assert f"{SOURCE}:{line('allocates')}" in lock.name
+    assert lock.source == "allocation"
+    assert staged_wait(recorded, unknown)[0].source == ""
+    assert staged_wait(recorded, gone)[0].source == ""
+
+
+def test_types_are_as_before_after_a_stop(record: Record) -> None:
+    """While it records, the probe hears of locks that end; after a stop nothing of it is left."""
+    before, during, after, again, end = record("stacks.py", "put_back").facts
+    assert before == after == end
+    assert during == again
+    assert all(ours != theirs for ours, theirs in zip(before, during, strict=True))
+
+
 @FREE_THREADED
 @pytest.mark.parametrize("name", ["object_global", "object_local"])
 def test_names_of_objects(record: Record, name: str) -> None:
@@ -191,16 +210,19 @@ def test_names_of_objects(record: Record, name: str) -> None:
     assert all(f"`{recorded.facts['name']}`" in name for name in names)
 
 
-def test_stacks_under_stress(interpreter: Interpreter, record: Record) -> None:
+def test_stacks_under_stress(record: Record) -> None:
     """Whatever the threads are in the middle of, the program goes on, and stacks are whole."""
     recorded = record("stacks.py", "stress")
-    assert recorded.facts == {}
-    trace = recorded.trace
-    rows = trace.intervals.where(Event.LOCK_WAIT)
-    stacks = [trace.stacks[stack] for stack in set(rows.stack.tolist()) if stack]
-    assert stacks
-    assert {stack[-1].name for stack in stacks} <= {"Thread._bootstrap", "<module>"}
-    assert all(frame.line for stack in stacks for frame in stack)
+    assert recorded.facts == {"recordings": RECORDINGS}
+    functions = set()
+    for i in range(RECORDINGS):
+        trace = recorded.beside(f".{i}").trace
+        rows = trace.intervals.where(Event.LOCK_WAIT)
+        stacks = [trace.stacks[stack] for stack in set(rows.stack.tolist()) if stack]
+        assert {stack[-1].name for stack in stacks} <= {"Thread._bootstrap", "<module>"}
+        assert all(frame.line for stack in stacks for frame in stack)
+        functions |= {frame.name for stack in stacks for frame in stack}
+    assert {"storm", "generates", "raises", "awaited"} <= functions
 
 
 def test_self_test_measures_a_stack(record: Record) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import queue
 import sys
 import threading
 import time
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import stage
@@ -23,11 +25,12 @@ if TYPE_CHECKING:
 
 DEEP = 300
 ROUNDS = 60
+RECORDINGS = 8
 GLOBAL = threading.Lock()
 CACHE = {i: i for i in range(10)}
 
 
-def staged(lock: Lock, wait: Callable[[Lock], object], **facts: object) -> Fact:
+def staged(lock: Any, wait: Callable[[Lock], object], **facts: object) -> Fact:
     """Let a thread sleep in ``wait`` until the calling one gives the lock up."""
     lock.acquire()
     waiter = threading.Thread(target=wait, args=(lock,))
@@ -90,15 +93,14 @@ def in_coroutine(lock: Lock) -> None:
         await inner()  # awaits
 
     coroutine = outer()
-    try:
+    with contextlib.suppress(StopIteration):
         coroutine.send(None)  # sends
-    except StopIteration:
-        pass
 
 
 def in_text(lock: Lock) -> None:
     """Wait in code that was made from text."""
-    exec(compile("\n\nlock.acquire()\n", "text of stacks", "exec"), {"lock": lock})  # runs text
+    code = compile("\n\nlock.acquire()\n", "text of stacks", "exec")
+    exec(code, {"lock": lock})  # noqa: S102 # runs text
 
 
 def in_recursion(lock: Lock, depth: int = DEEP) -> None:
@@ -112,7 +114,7 @@ def in_recursion(lock: Lock, depth: int = DEEP) -> None:
 def in_non_ascii(lock: Lock) -> None:
     """Wait in a function whose name has other letters."""
 
-    def wärter() -> None:
+    def wärter() -> None:  # noqa: PLC2401 - that is what it is for
         lock.acquire()  # in non-ascii
 
     wärter()
@@ -160,7 +162,7 @@ def churned(trace: str) -> Fact:
     for i in range(ROUNDS):
         text = "\n" * i + f"def made_{i}(lock, turn):\n    turn.append(1)\n    lock.acquire()\n"
         names: dict[str, Any] = {}
-        exec(compile(text, f"text {i}", "exec"), names)
+        exec(compile(text, f"text {i}", "exec"), names)  # noqa: S102
         names[f"made_{i}"](lock, turn)
         names.clear()
         gc.collect()
@@ -290,6 +292,50 @@ def names(trace: str) -> list[Fact]:
     return facts
 
 
+def wait_in_tuple(locks: tuple[Lock]) -> None:
+    """Wait for what no variable has."""
+    locks[0].acquire()
+
+
+@scenario
+def allocated(trace: str) -> list[Fact]:
+    """Locks without a name, one of which tracemalloc knows; another one is gone at the end."""
+    unknown = threading.Lock()
+    tracemalloc.start()
+    known = threading.Lock()  # allocates
+    probe.start(trace)
+    facts = [in_tuple(lock) for lock in (unknown, known, threading.Lock())]
+    tracing = [threading.Lock() for _ in range(1000)]
+    probe.stop()
+    return [*facts, {"tracing": len(tracing)}]
+
+
+def in_tuple(lock: Lock) -> Fact:
+    """Stage a wait for a lock that the waiter has in no variable."""
+    lock.acquire()
+    waiter = threading.Thread(target=wait_in_tuple, args=((lock,),))
+    waiter.start()
+    stage.asleep(waiter.native_id)
+    lock.release()
+    waiter.join()
+    return {"waiter": waiter.native_id}
+
+
+@scenario
+def put_back(trace: str) -> list[list[int]]:
+    """The destructors of the types of locks, before, during and after a recording."""
+    types = [type(threading.Lock()), type(threading.RLock())]
+    after_size = object.__basicsize__ + 4 * ctypes.sizeof(ctypes.c_void_p)
+    slots = [ctypes.c_void_p.from_address(id(some) + after_size) for some in types]
+    seen = [[slot.value or 0 for slot in slots]]
+    for _ in range(2):
+        probe.start(trace)
+        seen.append([slot.value or 0 for slot in slots])
+        probe.stop()
+        seen.append([slot.value or 0 for slot in slots])
+    return seen
+
+
 def wait_odd(odd: Lock) -> None:
     """Wait for a lock under one name."""
     odd.acquire()
@@ -362,41 +408,50 @@ def object_local(trace: str) -> Fact:
     return {**facts, "name": "object_local.<locals>.<lambda>.<locals>.numbers"}
 
 
+def generates(lock: Lock) -> Iterator[int]:
+    """Hold a lock while suspended."""
+    for i in range(3):
+        with lock:
+            time.sleep(1e-4)  # somebody will want it
+            yield i
+
+
+def raises(lock: Lock, depth: int) -> None:
+    """Leave a deep stack at once."""
+    if depth:
+        raises(lock, depth - 1)
+    with lock:
+        raise ValueError
+
+
+async def awaited(lock: Lock) -> None:
+    """Wait in a coroutine."""
+    with lock:
+        pass
+
+
+def once(lock: Lock) -> None:
+    """Be a thread for a moment."""
+    with lock:
+        pass
+
+
 def storm(stop: list[int], locks: list[Lock]) -> None:
     """Wait in ever-changing code until told to stop."""
-
-    def generator(lock: Lock) -> Iterator[int]:
-        for i in range(3):
-            with lock:
-                yield i
-
-    def raises(lock: Lock, depth: int) -> None:
-        if depth:
-            raises(lock, depth - 1)
-        with lock:
-            raise ValueError
-
-    async def coroutine(lock: Lock) -> int:
-        with lock:
-            return 1
-
     i = 0
     while not stop:
         i += 1
         lock = locks[i % len(locks)]
-        list(generator(lock))
-        try:
+        list(generates(lock))
+        with contextlib.suppress(ValueError):
             raises(lock, i % 40)
-        except ValueError:
-            pass
-        try:
-            coroutine(lock).send(None)
-        except StopIteration:
-            pass
-        exec(f"def f{i}(lock):\n    with lock: pass\nf{i}(lock)", {"lock": lock})
-        sorted([2, 1], key=lambda item: [lock.acquire(), lock.release(), item][2])
-        with threading.Lock():
-            threading.Thread(target=generator, args=(lock,)).start()
+        with contextlib.suppress(StopIteration):
+            awaited(lock).send(None)
+        text = f"def made_{i}(lock):\n    with lock: pass\nmade_{i}(lock)"
+        exec(text, {"lock": lock})  # noqa: S102
+        sorted([2, 1], key=lambda item: (once(lock), item)[1])
+        if i % 20 == 0:
+            threading.Thread(target=once, args=(lock,)).start()
 
 
 @scenario
@@ -408,14 +463,14 @@ def stress(trace: str) -> Fact:
     threads = [threading.Thread(target=storm, args=(stop, locks)) for _ in range(6)]
     for thread in threads:
         thread.start()
-    for i in range(8):
-        probe.start(trace if i == 7 else f"{trace}.{i}")
+    for i in range(RECORDINGS):
+        probe.start(f"{trace}.{i}")
         time.sleep(0.15)
         probe.stop()
     stop.append(1)
     for thread in threads:
         thread.join()
-    return {}
+    return {"recordings": RECORDINGS}
 
 
 if __name__ == "__main__":

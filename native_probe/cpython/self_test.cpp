@@ -11,6 +11,7 @@
 
 #include "core/session.hpp"
 #include "cpython/layout.h"
+#include "cpython/park_sites.hpp"
 #include "hooks/interpreter.hpp"
 
 namespace gilscope {
@@ -253,6 +254,7 @@ SelfTestResult run_self_test() {
     Recording recording;
     if (recording) self = recording.log().index;
   }
+  parking::learn_sites();
   SelfTestResult result;
   result["gil"] = test_gil(*session, self);
   result["mutex"] = test_mutex(*session, self);

@@ -13,11 +13,13 @@ from 3.9 on.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -209,8 +211,13 @@ def prepared(base: Path, runner: Runner, *, fresh: bool) -> Chroot:
         # its name, which is its last step, so what has the name is whole.
         command = [sys.executable, __file__, "--make", str(draft)]
         runner.progress.say("make a Debian sid chroot (once; some minutes)")
-        done = subprocess.run(["unshare", "--mount", *command], check=False)  # noqa: S607
-        if done.returncode != 0:
+        with subprocess.Popen(["unshare", "--mount", *command]) as process:  # noqa: S607
+            try:
+                status = process.wait()
+            except BaseException:
+                process.terminate()
+                raise
+        if status != 0:
             raise InterpreterError("the chroot could not be made (the output above says why)")
         draft.replace(root)
     return Chroot(root, runner)
@@ -257,10 +264,9 @@ class Once:
     def __init__(self, file: Path) -> None:
         """Read what was done."""
         self.file = file
-        try:
+        self.done: dict[str, str] = {}
+        with contextlib.suppress(OSError, ValueError):
             self.done = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            self.done = {}
         self.pending: dict[str, str] = {}
 
     def is_due(self, step: str, state: str) -> bool:
@@ -284,11 +290,11 @@ def install(chroot: Chroot, series: str) -> str:
     pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "-q", "--no-index")
     once = Once(chroot.root / place.lstrip("/") / "gilscope-installed.json")
     if not once.done:
-        command = (f"python{series}", "-m", "venv", "--clear", place)
-        chroot.run(f"{series}: make an environment", *command)
+        venv = (f"python{series}", "-m", "venv", "--clear", place)
+        chroot.run(f"{series}: make an environment", *venv)
     if once.is_due("tools", environment.digest("pyproject.toml")):
-        command = (*pip, "--find-links", f"{WORK}/wheels", *BUILD_TOOLS)
-        chroot.run(f"{series}: install the build tools", *command)
+        tools = ("--find-links", f"{WORK}/wheels", *BUILD_TOOLS)
+        chroot.run(f"{series}: install the build tools", *pip, *tools)
         once.record()
     build = (*pip, "--no-deps", "--no-build-isolation", "--force-reinstall")
     projects = {"gilscope": SOURCES, **{f"examples/{n}": (f"examples/{n}",) for n in EXAMPLES}}
@@ -373,6 +379,8 @@ def arguments() -> argparse.Namespace:
 
 def run_inside(chosen: argparse.Namespace) -> int:
     """Do the work, in a mount namespace of our own."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interpreters.interrupt)
     base = interpreters.cache_root() / "sid"
     progress = Progress()
     if chosen.make is not None:
@@ -398,8 +406,9 @@ def main() -> int:
         if reason is not None:
             print(f"debian: {reason}", file=sys.stderr)
             return EXIT_REFUSED
-        command = [sys.executable, __file__, INSIDE, *sys.argv[1:]]
-        return subprocess.run(["unshare", "--mount", *command], check=False).returncode  # noqa: S607
+        # Becomes the program that works inside, so that who ends this one ends that one.
+        command = ["unshare", "--mount", sys.executable, __file__, INSIDE, *sys.argv[1:]]
+        os.execvp(command[0], command)  # noqa: S606
     except (InterpreterError, OSError, subprocess.SubprocessError) as error:
         print(f"debian: {error}", file=sys.stderr)
         return 1

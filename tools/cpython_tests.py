@@ -140,6 +140,8 @@ def differences(plain: Outcome, recorded: Outcome) -> list[str]:
     lines = []
     if plain.status != recorded.status:
         lines.append(f"exit status: {plain.status} without the probe, {recorded.status} with it")
+    if plain.tests and not recorded.tests:
+        return [*lines, "with the probe the tests did not run to their end"]
     for name in sorted(plain.tests.keys() | recorded.tests.keys()):
         without, with_it = plain.tests.get(name), recorded.tests.get(name)
         if without != with_it:
@@ -194,6 +196,8 @@ def main() -> int:
     parser.add_argument("--build", action="append", choices=VARIABLES, help="this build only")
     parser.add_argument("module", nargs="*", default=MODULES, help="test modules")
     chosen = parser.parse_args()
+    # Whoever ends this program ends the tests that it has started, too.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
     rows = []
     skipped = 0
     for build in chosen.build or VARIABLES:

@@ -109,7 +109,8 @@ void* wait_for_mutex(void* data) {
 }
 
 // A thread whose stack is new, so nothing that looks like a return address is left on it.
-void give_lesson(bool attached) {
+// False when no wait of it was seen.
+bool give_lesson(bool attached) {
   PyMutex mutex{};
   PyMutex_Lock(&mutex);
   Pupil pupil{&mutex, attached};
@@ -125,6 +126,7 @@ void give_lesson(bool attached) {
     PyMutex_Unlock(&mutex);
   }
   lesson = 0;
+  return looked;
 }
 
 }  // namespace
@@ -155,10 +157,10 @@ bool in_parking_lot(const sem_t* semaphore, const char* frame) {
 bool has_copies() { return copies[0].load(std::memory_order_relaxed) != nullptr; }
 
 void learn_sites() {
+  if (!parking_lot.known() || !semaphore_wait.known()) return;
   PyThreadState* state = PyEval_SaveThread();
   // A thread without a thread state has nothing to detach, which may be another call.
-  give_lesson(false);
-  give_lesson(true);
+  if (give_lesson(false)) give_lesson(true);
   PyEval_RestoreThread(state);
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/clock.hpp"
 #include "cpython/layout.h"
+#include "cpython/park_sites.hpp"
 #include "cpython/waits.h"
 
 namespace gilscope::parking {
@@ -22,34 +23,16 @@ constexpr std::uintptr_t kNear = 4096;
 // States of a PyMutex byte (Include/internal/pycore_lock.h): locked 1, somebody is parked 2.
 constexpr std::uint8_t kLockedAndParked = 3;
 
-CodeRange semaphore_wait;
 CodeRange wakeups[3];
-CodeRange parking_lot;
 std::uintptr_t lock_type = 0;
 std::uintptr_t rlock_type = 0;
 std::uintptr_t module_lock_code = 0;
 CodeRange event_wait;
 CodeRange once;
 
-// Some compilers inline the first function into the second one, at some of its calls.
-bool is_park(const void* caller) {
-  return semaphore_wait.contains(caller) || parking_lot.contains(caller);
-}
-
 bool is_near(std::uintptr_t address, const char* frame) {
   const auto here = reinterpret_cast<std::uintptr_t>(frame);
   return address > here && address < here + kNear;
-}
-
-// Looks for a return address into `function` on the stack between two places.
-__attribute__((no_sanitize("address"))) bool called_from(const CodeRange& function,
-                                                         const void* begin, std::uintptr_t end) {
-  if (!function.known()) return false;
-  const auto* last = reinterpret_cast<const void* const*>(end);
-  for (const auto* word = static_cast<const void* const*>(begin); word < last; ++word) {
-    if (function.contains(*word)) return true;
-  }
-  return false;
 }
 
 // A mutex passes {time until it is fair, handed off}; that time is a millisecond after it began to
@@ -164,12 +147,11 @@ bool knows_join() { return join_depth.load() != 0; }
 
 void initialize(const ElfImage& interpreter, std::uintptr_t lock, std::uintptr_t rlock,
                 std::uintptr_t module_lock) {
-  semaphore_wait = interpreter.function("_PySemaphore_Wait");
+  find_sites(interpreter);
   // The last one is inlined into the other two by some compilers.
   wakeups[0] = interpreter.function("_PyParkingLot_Unpark");
   wakeups[1] = interpreter.function("_PyParkingLot_UnparkAll");
   wakeups[2] = interpreter.function("_PySemaphore_Wakeup");
-  parking_lot = interpreter.function("_PyParkingLot_Park");
   lock_type = lock;
   rlock_type = rlock;
   module_lock_code = module_lock;
@@ -201,9 +183,10 @@ Waited classify(const sem_t* semaphore, const void* caller, const char* frame) {
   const auto* entry = reinterpret_cast<const std::uintptr_t*>(semaphore);
   const std::uintptr_t address = entry[GILSCOPE_PARK_ADDRESS];
   const std::uintptr_t argument = entry[GILSCOPE_PARK_ARGUMENT];
-  if (!called_from(parking_lot, frame, reinterpret_cast<std::uintptr_t>(semaphore))) {
+  if (!in_parking_lot(semaphore, frame)) {
     // The other function with a semaphore on its stack; its word is the next waiter, no address.
-    waited.kind = LockKind::raw_mutex;
+    // Where there are copies of the first one, another word may be a lock of one not learnt yet.
+    if (address == 0 || !has_copies()) waited.kind = LockKind::raw_mutex;
     return waited;
   }
   waited.address = address;

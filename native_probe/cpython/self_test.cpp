@@ -13,6 +13,7 @@
 #include "core/session.hpp"
 #include "cpython/frames.h"
 #include "cpython/layout.h"
+#include "cpython/park_sites.hpp"
 #include "cpython/parking.hpp"
 #include "cpython/stack.hpp"
 #include "hooks/interpreter.hpp"
@@ -486,6 +487,7 @@ SelfTestResult run_self_test() {
     if (recording) self = recording.log().index;
   }
   measure_stack_cost();
+  parking::learn_sites();
   SelfTestResult result;
   result["gil"] = test_gil(*session, self);
   result["mutex"] = test_mutex(*session, self);

@@ -521,6 +521,15 @@ std::uint32_t module(Session& session, const void* address) {
   return known != nullptr ? module_of(session, *known) : 0;
 }
 
+std::uint32_t module_with_base(Session& session, std::uintptr_t base) {
+  const Table* now = table.load(std::memory_order_acquire);
+  if (now == nullptr) return 0;
+  for (const Known& known : now->objects) {
+    if (known.object.base == base) return module_of(session, known);
+  }
+  return 0;
+}
+
 std::uint32_t site(Session& session, const void* address) {
   const auto value = reinterpret_cast<std::uint64_t>(address);
   const IdTable::Found found = session.definitions().sites.find(mix(value));

@@ -42,6 +42,9 @@ std::uint32_t site(Session& session, const void* address);
 // The MODULE definition of the object that holds this address; 0 when there is none or no room.
 std::uint32_t module(Session& session, const void* address);
 
+// The same of the object that the loader put there.
+std::uint32_t module_with_base(Session& session, std::uintptr_t base);
+
 // A loaded object as the table knows it.
 struct Object {
   std::string path;

@@ -18,7 +18,7 @@ void note_module(void* handle) {
   if (dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map)) != 0) return;
   Recording recording;
   if (!recording) return;
-  recording.log().importing_module = native_stack::module(recording.session(), map->l_ld);
+  recording.log().importing_module = native_stack::module_with_base(recording.session(), map->l_addr);
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 
     .venv/bin/python tools/bench.py [--rounds 15] [--only NAME …] [--out out/bench.json]
 
-Everything is a ratio, or a difference, of runs that take turns in one process. Takes the environment
-that `make bench` provides. The exit status does not depend on what was measured.
+Everything is a ratio, or a difference, of runs that take turns in one process. Takes the
+environment that `make bench` provides. The exit status does not depend on what was measured.
 """
 
 from __future__ import annotations

@@ -213,7 +213,8 @@ class Recording {
   // A thread's first event of a session.
   __attribute__((noinline, cold)) void join() {
     Session* session = Session::active();
-    if (session != nullptr && session->join(log_)) {
+    // It may have joined already: a stop takes the session's number away before the session.
+    if (session != nullptr && (log_->session_id == session->id() || session->join(log_))) {
       session_ = session;
     } else {
       log_->busy.store(0, std::memory_order_release);
@@ -226,9 +227,9 @@ class Recording {
   format::ThreadSlot& slot() { return *log_->slot; }
 
   // The record, or nullptr where there is no room for it.
-  format::EventRecord* emit(format::EventKind kind, std::uint8_t flags, std::uint16_t aux, std::uint32_t what,
-            std::uint64_t start, std::uint64_t duration, std::uint32_t peer,
-            std::uint32_t stack = 0) {
+  format::EventRecord* emit(format::EventKind kind, std::uint8_t flags, std::uint16_t aux,
+                            std::uint32_t what, std::uint64_t start, std::uint64_t duration,
+                            std::uint32_t peer, std::uint32_t stack = 0) {
     format::EventRecord* record = log_->cursor;
     if (__builtin_expect(record == log_->end, 0)) {
       record = session_->next_chunk(log_);

@@ -31,8 +31,8 @@ struct alignas(64) ThreadLog {
   std::uint64_t request = 0;     // ticks of the request that is under way; 0 none
   // Up to here is what an uncontended acquire and release needs: one line of the cache.
   format::ChunkHeader* chunk = nullptr;
-  std::uint32_t holder = 0;    // thread that held it at the request
-  std::uint16_t timeouts = 0;  // switch intervals that the wait has hit
+  std::uint32_t holder = 0;            // thread that held it at the request
+  std::uint16_t timeouts = 0;          // switch intervals that the wait has hit
   std::uint32_t wait_stack = 0;        // STACK of the request that is under way
   bool after_forced = false;           // the release before was forced
   bool counted = false;                // among the GIL's waiters

@@ -19,8 +19,8 @@ struct gilscope_gil_layout {
   size_t cond;
   size_t switch_cond;
   size_t locked;
-  size_t last_holder; /* thread state that holds it or last held it */
-  size_t enabled;     /* GILSCOPE_NO_MEMBER in stock builds */
+  size_t last_holder;  /* thread state that holds it or last held it */
+  size_t enabled;      /* GILSCOPE_NO_MEMBER in stock builds */
   size_t eval_breaker; /* in the thread state */
   uintptr_t drop_request;
 };

@@ -12,9 +12,8 @@ using format::LockKind;
 
 // `name`: a STRING, or 0.
 LockTable::Found find_id(Session& session, const LockIdentity& lock, std::uint32_t name) {
-  return find_lock(session, lock, name, [](std::uintptr_t type) {
-    return std::string_view(gilscope_type_name(type));
-  });
+  return find_lock(session, lock, name,
+                   [](std::uintptr_t type) { return std::string_view(gilscope_type_name(type)); });
 }
 
 void add_name(Session& session, std::uint32_t lock, const gilscope_name& name) {

@@ -157,7 +157,8 @@ inline void note_switch(Recording& recording, Gil& gil, std::uint64_t now) {
   if (after != gil.enabled) record_switch(recording, gil, now, gil.enabled, after);
 }
 
-__attribute__((noinline)) void end_request(Recording& recording, Gil& gil, std::uint64_t now, std::uint8_t flags) {
+__attribute__((noinline)) void end_request(Recording& recording, Gil& gil, std::uint64_t now,
+                                           std::uint8_t flags) {
   ThreadLog& log = recording.log();
   if (log.request != 0) {
     if (log.counted && gil.waiters != 0) --gil.waiters;
@@ -212,7 +213,8 @@ __attribute__((noinline)) int released(Gil& gil, pthread_cond_t* cond, const voi
     return pthread_cond_signal(cond);
   }
   auto flags = static_cast<std::uint8_t>(slot.open_hold_flags);
-  if (__builtin_expect(drop_requested(gil), 0) && released_by_eval_loop(static_cast<const void* const*>(frame))) {
+  if (__builtin_expect(drop_requested(gil), 0) &&
+      released_by_eval_loop(static_cast<const void* const*>(frame))) {
     flags |= format::hold_flag::kForced;
     recording.log().after_forced = true;
   }

@@ -18,7 +18,8 @@ void note_module(void* handle) {
   if (dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map)) != 0) return;
   Recording recording;
   if (!recording) return;
-  recording.log().importing_module = native_stack::module_with_base(recording.session(), map->l_addr);
+  recording.log().importing_module =
+      native_stack::module_with_base(recording.session(), map->l_addr);
 }
 
 }  // namespace

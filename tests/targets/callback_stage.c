@@ -52,9 +52,7 @@ static void ensure_with_sections(struct work* work) {
   }
 }
 
-static PyThreadState* made(void) {
-  return PyThreadState_New(PyInterpreterState_Main());
-}
+static PyThreadState* made(void) { return PyThreadState_New(PyInterpreterState_Main()); }
 
 static void destroy_current(PyThreadState* state) {
   PyThreadState_Clear(state);

@@ -27,7 +27,7 @@ struct turns {
   int64_t hold_ns;
   int64_t hold_inner, hold_outer; /* sums over all turns, ns */
   int64_t wait_inner, wait_outer;
-  atomic_int turn; /* 2i: the holder's i-th, 2i+1: the i-th is held and the waiter may ask */
+  atomic_int turn;  /* 2i: the holder's i-th, 2i+1: the i-th is held and the waiter may ask */
   atomic_int asked; /* the waiter's i-th request is about to come */
   _Atomic int64_t released;
   pid_t holder, waiter;

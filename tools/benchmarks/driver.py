@@ -200,9 +200,7 @@ def main() -> None:
     workload()
     # Before any profiler was ever started in this process.
     before = [workload() for _ in range(max(3, options.rounds // 3))]
-    times, failed = in_turns(
-        workload, options.variants.split(","), options.rounds, options.out
-    )
+    times, failed = in_turns(workload, options.variants.split(","), options.rounds, options.out)
     facts: dict[str, object] = {
         "python": sys.version.split()[0],
         "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),

@@ -261,6 +261,7 @@ void read_objects(Table& to) {
 
 void drop_unpinned(Table& fresh, const Table* before) {
   std::vector<bool> kept;
+  kept.reserve(fresh.objects.size());
   for (Known& known : fresh.objects) kept.push_back(pin(known, before));
   auto& segments = fresh.segments;
   segments.erase(std::remove_if(segments.begin(), segments.end(),

@@ -222,7 +222,7 @@ bool ObjectFile::function_at(std::size_t index, Function& function) const {
 }
 
 std::string demangle(std::string_view name) {
-  const std::string whole(name);
+  std::string whole(name);
   int status = -1;
   // Only names of C++ begin so; a C function may be called like a mangled type.
   if (whole.compare(0, 2, "_Z") != 0) return whole;

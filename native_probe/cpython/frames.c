@@ -20,7 +20,7 @@
 #endif
 
 /* 3 is a frame on the C stack, or the interpreter's; what is above does not run code either. */
-enum { FIRST_OWNER_WITHOUT_CODE = 3 };
+enum { kFirstOwnerWithoutCode = 3 };
 
 const char* gilscope_frames_mismatch(void) {
   const _Py_DebugOffsets* offsets = &_PyRuntime.debug_offsets;
@@ -75,7 +75,7 @@ static PyThreadState* own_thread_state(void) {
 }
 
 static const _PyInterpreterFrame* with_code(const _PyInterpreterFrame* frame) {
-  while (frame != NULL && frame->owner >= FIRST_OWNER_WITHOUT_CODE) frame = frame->previous;
+  while (frame != NULL && frame->owner >= kFirstOwnerWithoutCode) frame = frame->previous;
   return frame;
 }
 
@@ -96,8 +96,8 @@ static uintptr_t code_address(const _PyInterpreterFrame* frame) {
 
 /* Of all code objects whose address falls on one place: bit 0, one of them was defined; above it,
  * how often one of them was destroyed after that. */
-enum { PLACES = 4096 };
-static _Atomic uint32_t generations[PLACES];
+enum { kPlaces = 4096 };
+static _Atomic uint32_t generations[kPlaces];
 static int watcher = -1;
 static _Atomic int64_t watched_interpreter = -1;
 
@@ -134,7 +134,7 @@ int gilscope_watch_codes(void) {
       return 0;
     }
     /* What was destroyed in between is not known: all addresses are new. */
-    for (int i = 0; i < PLACES; ++i) atomic_fetch_add(&generations[i], 2);
+    for (int i = 0; i < kPlaces; ++i) atomic_fetch_add(&generations[i], 2);
     watched_interpreter = PyInterpreterState_GetID(PyInterpreterState_Get());
   }
   return watched_interpreter == PyInterpreterState_GetID(PyInterpreterState_Get());

@@ -25,15 +25,15 @@
  * believed if the place that it was found through still leads to it afterwards. */
 
 enum {
-  MAX_FRAMES = 64,
-  MAX_LOCALS = 64,
-  MAX_ATTRIBUTES = 64,
-  MAX_ENTRIES = 8192,
-  MAX_BASES = 8,
-  MAX_DICTS = 24,
-  MAX_COPIES = 400, /* some 100 µs */
-  ENTRIES_AT_ONCE = 64,
-  MAX_WORD = 64 /* bytes of one part of a name */
+  kMaxFrames = 64,
+  kMaxLocals = 64,
+  kMaxAttributes = 64,
+  kMaxEntries = 8192,
+  kMaxBases = 8,
+  kMaxDicts = 24,
+  kMaxCopies = 400, /* some 100 µs */
+  kEntriesAtOnce = 64,
+  kMaxWord = 64 /* bytes of one part of a name */
 };
 
 static uintptr_t lock_types[2];
@@ -43,21 +43,21 @@ void gilscope_name_locks(uintptr_t lock_type, uintptr_t rlock_type) {
   lock_types[1] = rlock_type;
 }
 
-struct search {
+struct Search {
   uintptr_t object;
   uintptr_t address;
   int copies;
   int dicts;
-  uintptr_t seen[MAX_DICTS];
+  uintptr_t seen[kMaxDicts];
   struct gilscope_name* name;
 };
 
-static int copy(struct search* search, void* to, uintptr_t from, size_t size) {
+static int copy(struct Search* search, void* to, uintptr_t from, size_t size) {
   return search->copies-- > 0 && gilscope_copy(to, from, size);
 }
 
 /* Whether a value, perhaps dead by now, is what the thread is about to wait for. */
-static int matches(struct search* search, uintptr_t value) {
+static int matches(struct Search* search, uintptr_t value) {
   if (search->object != 0) return value == search->object;
   /* Lock objects that are semaphores have a pointer to it right behind their header. */
   struct {
@@ -73,11 +73,11 @@ static int matches(struct search* search, uintptr_t value) {
          (words.type == lock_types[0] || words.type == lock_types[1]);
 }
 
-static int seen_before(struct search* search, uintptr_t dict) {
+static int seen_before(struct Search* search, uintptr_t dict) {
   for (int i = 0; i < search->dicts; ++i) {
     if (search->seen[i] == dict) return 1;
   }
-  if (search->dicts == MAX_DICTS) return 1;
+  if (search->dicts == kMaxDicts) return 1;
   search->seen[search->dicts++] = dict;
   return 0;
 }
@@ -91,18 +91,18 @@ static void append(struct gilscope_name* name, const char* text, size_t length) 
   name->length += length;
 }
 
-static void set(struct search* search, uint32_t source, const char* owner, size_t owner_length,
+static void set(struct Search* search, uint32_t source, const char* owner, size_t owner_length,
                 const char* between, const char* word, size_t length) {
   struct gilscope_name* name = search->name;
   name->source = source;
   name->length = 0;
-  if (owner_length > MAX_WORD) owner_length = MAX_WORD;
+  if (owner_length > kMaxWord) owner_length = kMaxWord;
   append(name, owner, owner_length);
   if (owner_length != 0) append(name, between, strlen(between));
   append(name, word, length);
 }
 
-static void set_attribute(struct search* search, PyTypeObject* type, const char* word,
+static void set_attribute(struct Search* search, PyTypeObject* type, const char* word,
                           size_t length) {
   set(search, GILSCOPE_ATTRIBUTE, type->tp_name, strlen(type->tp_name), ".", word, length);
 }
@@ -110,7 +110,7 @@ static void set_attribute(struct search* search, PyTypeObject* type, const char*
 /* --- Dictionaries that others may change -------------------------------------------------------
  */
 
-struct entries {
+struct Entries {
   uintptr_t dict;
   uintptr_t keys;
   uintptr_t first;
@@ -118,7 +118,7 @@ struct entries {
   size_t size; /* in words: hash or none, key, value */
 };
 
-static int open_dict(struct search* search, uintptr_t dict, struct entries* entries) {
+static int open_dict(struct Search* search, uintptr_t dict, struct Entries* entries) {
   PyDictObject head;
   PyDictKeysObject keys;
   if (dict == 0 || !copy(search, &head, dict, sizeof head) ||
@@ -132,11 +132,11 @@ static int open_dict(struct search* search, uintptr_t dict, struct entries* entr
                    ((size_t)1 << keys.dk_log2_index_bytes);
   entries->size = keys.dk_kind == DICT_KEYS_GENERAL ? 3 : 2;
   const size_t count = keys.dk_nentries > 0 ? (size_t)keys.dk_nentries : 0;
-  entries->count = count < MAX_ENTRIES ? count : MAX_ENTRIES;
+  entries->count = count < kMaxEntries ? count : kMaxEntries;
   return 1;
 }
 
-static int is_still_there(struct search* search, const struct entries* entries, size_t i,
+static int is_still_there(struct Search* search, const struct Entries* entries, size_t i,
                           uintptr_t key, uintptr_t value) {
   uintptr_t keys = 0;
   uintptr_t entry[3];
@@ -148,19 +148,19 @@ static int is_still_there(struct search* search, const struct entries* entries, 
 }
 
 /* Copies the name under which the dict has the object; 0 when it has it not. */
-static size_t find_in_dict(struct search* search, const struct entries* entries, char* word) {
-  uintptr_t some[ENTRIES_AT_ONCE * 3];
+static size_t find_in_dict(struct Search* search, const struct Entries* entries, char* word) {
+  uintptr_t some[kEntriesAtOnce * 3];
   const size_t size = entries->size;
   for (size_t done = 0; done < entries->count;) {
     size_t n = entries->count - done;
-    if (n > ENTRIES_AT_ONCE) n = ENTRIES_AT_ONCE;
+    if (n > kEntriesAtOnce) n = kEntriesAtOnce;
     const uintptr_t from = entries->first + done * size * sizeof *some;
     if (!copy(search, some, from, n * size * sizeof *some)) return 0;
     for (size_t i = 0; i < n; ++i) {
       const uintptr_t key = some[i * size + size - 2];
       const uintptr_t value = some[i * size + size - 1];
       if (value == 0 || !matches(search, value)) continue;
-      const size_t length = gilscope_copy_text(key, word, MAX_WORD);
+      const size_t length = gilscope_copy_text(key, word, kMaxWord);
       if (length != 0 && is_still_there(search, entries, done + i, key, value)) return length;
     }
     done += n;
@@ -169,26 +169,26 @@ static size_t find_in_dict(struct search* search, const struct entries* entries,
 }
 
 /* The name of the module whose variables the dict has: one of its first entries. */
-static size_t module_of(struct search* search, const struct entries* entries, char* word) {
-  enum { FIRST = 8 };
-  uintptr_t some[FIRST * 3];
+static size_t module_of(struct Search* search, const struct Entries* entries, char* word) {
+  enum { kFirst = 8 };
+  uintptr_t some[kFirst * 3];
   const size_t size = entries->size;
-  const size_t n = entries->count < FIRST ? entries->count : FIRST;
+  const size_t n = entries->count < kFirst ? entries->count : kFirst;
   if (!copy(search, some, entries->first, n * size * sizeof *some)) return 0;
   for (size_t i = 0; i < n; ++i) {
     const uintptr_t key = some[i * size + size - 2];
     const uintptr_t value = some[i * size + size - 1];
     if (key != (uintptr_t)&_Py_ID(__name__)) continue;
-    const size_t length = gilscope_copy_text(value, word, MAX_WORD);
+    const size_t length = gilscope_copy_text(value, word, kMaxWord);
     return is_still_there(search, entries, i, key, value) ? length : 0;
   }
   return 0;
 }
 
-static int find_global(struct search* search, uintptr_t dict) {
-  struct entries entries;
-  char word[MAX_WORD];
-  char module[MAX_WORD];
+static int find_global(struct Search* search, uintptr_t dict) {
+  struct Entries entries;
+  char word[kMaxWord];
+  char module[kMaxWord];
   if (seen_before(search, dict) || !open_dict(search, dict, &entries)) return 0;
   const size_t length = find_in_dict(search, &entries, word);
   if (length == 0) return 0;
@@ -201,17 +201,17 @@ static int find_global(struct search* search, uintptr_t dict) {
  */
 
 /* The values stand inside the object, their names in the keys that the type keeps. */
-static int find_inline(struct search* search, PyObject* object, PyTypeObject* type) {
+static int find_inline(struct Search* search, PyObject* object, PyTypeObject* type) {
   if ((type->tp_flags & Py_TPFLAGS_INLINE_VALUES) == 0) return 0;
   const PyDictValues* values = _PyObject_InlineValues(object);
   PyDictKeysObject* keys = ((PyHeapTypeObject*)type)->ht_cached_keys;
   if (keys == NULL || !values->valid) return 0;
-  for (int i = 0; i < values->capacity && i < MAX_ATTRIBUTES; ++i) {
+  for (int i = 0; i < values->capacity && i < kMaxAttributes; ++i) {
     const uintptr_t value = (uintptr_t)__atomic_load_n(&values->values[i], __ATOMIC_RELAXED);
     if (value == 0 || !matches(search, value)) continue;
     const PyObject* key = __atomic_load_n(&DK_UNICODE_ENTRIES(keys)[i].me_key, __ATOMIC_ACQUIRE);
     if (key == NULL) continue;
-    char buffer[MAX_WORD];
+    char buffer[kMaxWord];
     size_t length = 0;
     const char* word = gilscope_text(key, buffer, sizeof buffer, &length);
     set_attribute(search, type, word, length);
@@ -220,8 +220,8 @@ static int find_inline(struct search* search, PyObject* object, PyTypeObject* ty
   return 0;
 }
 
-static int find_slot(struct search* search, PyObject* object, PyTypeObject* type) {
-  for (int bases = 0; type != NULL && bases < MAX_BASES; ++bases, type = type->tp_base) {
+static int find_slot(struct Search* search, PyObject* object, PyTypeObject* type) {
+  for (int bases = 0; type != NULL && bases < kMaxBases; ++bases, type = type->tp_base) {
     if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0 || type->tp_members == NULL) continue;
     const PyMemberDef* member = type->tp_members;
     for (; member->name != NULL; ++member) {
@@ -235,22 +235,22 @@ static int find_slot(struct search* search, PyObject* object, PyTypeObject* type
   return 0;
 }
 
-static int find_in_attributes(struct search* search, uintptr_t dict, PyTypeObject* type) {
-  struct entries entries;
-  char word[MAX_WORD];
+static int find_in_attributes(struct Search* search, uintptr_t dict, PyTypeObject* type) {
+  struct Entries entries;
+  char word[kMaxWord];
   if (seen_before(search, dict) || !open_dict(search, dict, &entries)) return 0;
   const size_t length = find_in_dict(search, &entries, word);
   if (length != 0) set_attribute(search, type, word, length);
   return length != 0;
 }
 
-static int find_outside(struct search* search, PyObject* object, PyTypeObject* type) {
+static int find_outside(struct Search* search, PyObject* object, PyTypeObject* type) {
   if ((type->tp_flags & Py_TPFLAGS_MANAGED_DICT) != 0) {
     PyDictObject** dict = &_PyObject_ManagedDictPointer(object)->dict;
     const uintptr_t found = (uintptr_t)__atomic_load_n(dict, __ATOMIC_ACQUIRE);
     if (found != 0 && find_in_attributes(search, found, type)) return 1;
   }
-  for (int bases = 0; type != NULL && bases < MAX_BASES; ++bases, type = type->tp_base) {
+  for (int bases = 0; type != NULL && bases < kMaxBases; ++bases, type = type->tp_base) {
     if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0) break;
     if (find_in_attributes(search, (uintptr_t)type->tp_dict, type)) return 1;
   }
@@ -279,7 +279,7 @@ static uintptr_t local_at(const _PyInterpreterFrame* frame, int i) {
 }
 
 static int locals_of(const PyCodeObject* code) {
-  return code->co_nlocalsplus < MAX_LOCALS ? code->co_nlocalsplus : MAX_LOCALS;
+  return code->co_nlocalsplus < kMaxLocals ? code->co_nlocalsplus : kMaxLocals;
 }
 
 static int is_word(const char* word, size_t length, const char* other) {
@@ -303,18 +303,18 @@ static int says_nothing(const char* word, size_t length) {
          is_word(word, length, "cls") || is_word(word, length, "_");
 }
 
-static int find_local(struct search* search, const _PyInterpreterFrame* frame) {
+static int find_local(struct Search* search, const _PyInterpreterFrame* frame) {
   PyCodeObject* code = code_of(frame);
   for (int i = 0; i < locals_of(code); ++i) {
     const uintptr_t value = variable_at(frame, i);
     if (value == 0 || !matches(search, value)) continue;
-    char buffers[2][MAX_WORD];
+    char buffers[2][kMaxWord];
     size_t length = 0;
     size_t owner_length = 0;
     const PyObject* local = PyTuple_GET_ITEM(code->co_localsplusnames, i);
-    const char* word = gilscope_text(local, buffers[0], MAX_WORD, &length);
+    const char* word = gilscope_text(local, buffers[0], kMaxWord, &length);
     if (says_nothing(word, length)) continue;
-    const char* owner = gilscope_text(code->co_qualname, buffers[1], MAX_WORD, &owner_length);
+    const char* owner = gilscope_text(code->co_qualname, buffers[1], kMaxWord, &owner_length);
     set(search, GILSCOPE_LOCAL_VARIABLE, owner, owner_length, ".<locals>.", word, length);
     search->name->place = (uint32_t)i;
     return 1;
@@ -322,9 +322,9 @@ static int find_local(struct search* search, const _PyInterpreterFrame* frame) {
   return 0;
 }
 
-typedef int (*look)(struct search*, PyObject*, PyTypeObject*);
+typedef int (*look)(struct Search*, PyObject*, PyTypeObject*);
 
-static int find_attribute(struct search* search, const _PyInterpreterFrame* frame, look find) {
+static int find_attribute(struct Search* search, const _PyInterpreterFrame* frame, look find) {
   PyCodeObject* code = code_of(frame);
   for (int i = 0; i < locals_of(code); ++i) {
     const char kind = PyBytes_AS_STRING(code->co_localspluskinds)[i];
@@ -345,10 +345,10 @@ static int is_whole(const void* frame) {
 
 /* The outermost frame that knows the object says best what it is: a queue's `mutex` is the `_lock`
  * of the condition that it is waited through, too. */
-static int each_frame(struct search* search, const void* innermost, look find) {
+static int each_frame(struct Search* search, const void* innermost, look find) {
   int found = 0;
   const void* frame = innermost;
-  for (int n = 0; frame != NULL && n < MAX_FRAMES; ++n, frame = gilscope_calling_frame(frame)) {
+  for (int n = 0; frame != NULL && n < kMaxFrames; ++n, frame = gilscope_calling_frame(frame)) {
     if (!is_whole(frame)) continue;
     if (find != NULL) {
       found |= find_attribute(search, frame, find);
@@ -360,9 +360,9 @@ static int each_frame(struct search* search, const void* innermost, look find) {
   return found;
 }
 
-static int each_module(struct search* search, const void* innermost) {
+static int each_module(struct Search* search, const void* innermost) {
   const _PyInterpreterFrame* frame = innermost;
-  for (int n = 0; frame != NULL && n < MAX_FRAMES; ++n, frame = gilscope_calling_frame(frame)) {
+  for (int n = 0; frame != NULL && n < kMaxFrames; ++n, frame = gilscope_calling_frame(frame)) {
     if (find_global(search, (uintptr_t)frame->f_globals)) return 1;
   }
   return 0;
@@ -371,7 +371,7 @@ static int each_module(struct search* search, const void* innermost) {
 int gilscope_find_name(uintptr_t object, uintptr_t address, struct gilscope_name* name) {
   int watched = 0;
   const void* frame = gilscope_innermost_frame(&watched);
-  struct search search = {object, address, MAX_COPIES, 0, {0}, name};
+  struct Search search = {object, address, kMaxCopies, 0, {0}, name};
   if (frame == NULL) return 0;
   return each_module(&search, frame) || each_frame(&search, frame, find_inline) ||
          each_frame(&search, frame, find_slot) || each_frame(&search, frame, find_outside) ||
@@ -380,7 +380,7 @@ int gilscope_find_name(uintptr_t object, uintptr_t address, struct gilscope_name
 
 int gilscope_is_local(uintptr_t object, uintptr_t address, uint32_t depth, uint32_t place) {
   int watched = 0;
-  struct search search = {object, address, MAX_COPIES, 0, {0}, NULL};
+  struct Search search = {object, address, kMaxCopies, 0, {0}, NULL};
   const void* frame = gilscope_innermost_frame(&watched);
   for (; frame != NULL && depth > 0; --depth) frame = gilscope_calling_frame(frame);
   return frame != NULL && is_whole(frame) && (int)place < locals_of(code_of(frame)) &&
@@ -390,11 +390,11 @@ int gilscope_is_local(uintptr_t object, uintptr_t address, uint32_t depth, uint3
 /* --- Ends of lock objects ----------------------------------------------------------------------
  */
 
-enum { PLACES = 1 << 16, PROBES = 64 };
+enum { kPlaces = 1 << 16, kProbes = 64 };
 static struct {
   _Atomic uintptr_t address;
   _Atomic uint32_t ends;
-} ends[PLACES];
+} ends[kPlaces];
 static _Atomic uint32_t used_places;
 static destructor destructors[2];
 
@@ -403,8 +403,8 @@ static uint32_t first_place(uintptr_t address) {
 }
 
 uint32_t gilscope_ends_at(uintptr_t address) {
-  for (uint32_t i = 0; i < PROBES; ++i) {
-    const uint32_t place = (first_place(address) + i) % PLACES;
+  for (uint32_t i = 0; i < kProbes; ++i) {
+    const uint32_t place = (first_place(address) + i) % kPlaces;
     uintptr_t seen = atomic_load_explicit(&ends[place].address, memory_order_relaxed);
     if (seen == 0 && atomic_compare_exchange_strong(&ends[place].address, &seen, address)) {
       atomic_fetch_add_explicit(&used_places, 1, memory_order_relaxed);
@@ -416,8 +416,8 @@ uint32_t gilscope_ends_at(uintptr_t address) {
 }
 
 static void count_end(uintptr_t address) {
-  for (uint32_t i = 0; i < PROBES; ++i) {
-    const uint32_t place = (first_place(address) + i) % PLACES;
+  for (uint32_t i = 0; i < kProbes; ++i) {
+    const uint32_t place = (first_place(address) + i) % kPlaces;
     const uintptr_t seen = atomic_load_explicit(&ends[place].address, memory_order_relaxed);
     if (seen == 0) return; /* nobody has asked */
     if (seen != address) continue;
@@ -445,7 +445,7 @@ static const destructor watching[2] = {end_of_lock, end_of_rlock};
 
 void gilscope_watch_locks(void) {
   /* No session runs yet, so nobody remembers a number. */
-  if (used_places > PLACES / 4) {
+  if (used_places > kPlaces / 4) {
     memset(ends, 0, sizeof ends);
     used_places = 0;
   }

@@ -10,7 +10,6 @@
 
 namespace {
 
-using gilscope::CodeRange;
 using gilscope::ElfImage;
 using gilscope::Trail;
 namespace native_stack = gilscope::native_stack;

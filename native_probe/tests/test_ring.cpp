@@ -14,8 +14,6 @@ namespace {
 
 using gilscope::Session;
 using gilscope::ThreadLogs;
-using gilscope::TraceFile;
-using gilscope::format::ChunkHeader;
 using gilscope::format::ChunkKind;
 using gilscope::format::DefinitionTag;
 using gilscope::format::EventRecord;

@@ -104,7 +104,7 @@ def compare(
     Args:
         script: The script, run as ``python script args`` would.
         args: Arguments of the script.
-        builds: ``gil`` and ``ft``, or one of them.
+        builds: ``gil`` and ``ft``, and ``ft-gil``: the free-threaded build with its GIL on.
         repeat: How often each build is timed with the probe off and recorded with it on.
         out_dir: Where the traces are kept; by default they go with the returned object.
         **options: More of :func:`gilscope.comparison.compare_script`.

@@ -17,6 +17,7 @@ import pytest
 
 import gilscope as package
 from command import TIMEOUT_S, gilscope
+from gilscope.export.scene import scenes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -358,6 +359,24 @@ def test_output_that_nobody_reads_is_no_error(compared: tuple[Path, dict[str, An
     )
     os.close(writing)
     assert done.stderr == b""
+
+
+def test_compare_under_the_free_threaded_build_with_its_gil(tmp_path: Path) -> None:
+    """The arm ft-gil has its GIL on, so the run is valid; its trace says so where it is shown."""
+    program = "import os, sys; print(sys._is_gil_enabled(), os.environ.get('PYTHON_GIL'))"
+    comparison = package.compare(
+        script(tmp_path, program), builds=["gil", "ft-gil", "ft"], repeat=1, out_dir=tmp_path
+    )
+    runs = {run.build: run for run in comparison.runs}
+    printed = {build: run.stdout for build, run in runs.items()}
+    assert printed == {"gil": "True None\n", "ft-gil": "True 1\n", "ft": "False None\n"}
+    assert all(run.valid for run in comparison.runs)
+    assert (tmp_path / "program-ft-gil.gilscope").is_file()
+    names = [scene.name for scene in scenes([trace for _, trace in comparison.traces()])]
+    assert [name.split()[0] for name in names] == ["gil", "ft-gil", "ft"]
+    page = tmp_path / "r.html"
+    comparison.report(page)
+    assert "Free-threaded build, GIL on" in page.read_text(encoding="utf-8")
 
 
 def test_compare_from_python(tmp_path: Path) -> None:

@@ -23,14 +23,15 @@ MS = 1_000_000
 
 def make_run(build: str = "gil", **facts: Any) -> Run:
     """A run without a trace."""
-    free_threaded = build == "ft"
+    free_threaded = build != "gil"
+    gil = build != "ft"
     standard: dict[str, Any] = {
         "build": build,
         "python": "3.13.5",
         "executable": "/py",
         "free_threaded": free_threaded,
-        "gil_enabled_before": not free_threaded,
-        "gil_enabled_after": not free_threaded,
+        "gil_enabled_before": gil,
+        "gil_enabled_after": gil,
         "gil_enabled_by": None,
         "wall_s": (2.0, 4.0, 3.0) if build == "gil" else (1.0, 1.5, 2.0),
         "probed_wall_s": (3.5,),
@@ -81,6 +82,19 @@ def test_a_free_threaded_run_with_the_gil_on_is_invalid() -> None:
     assert not make_run("ft", gil_enabled_after=True).valid
     assert make_run("ft").valid
     assert make_run("gil").valid
+
+
+def test_the_gil_is_meant_to_be_on_in_ft_gil() -> None:
+    """That arm is invalid where the GIL was off."""
+    assert make_run("ft-gil").valid
+    assert not make_run("ft-gil", gil_enabled_before=False).valid
+    off = make_run("ft-gil", gil_enabled_before=False, gil_enabled_after=False)
+    assert "off: INVALID" in make(off).summary_text()
+
+
+def test_an_invalid_run_makes_no_speedup() -> None:
+    """A number that says nothing is not shown."""
+    assert make(make_run("gil"), make_run("ft", gil_enabled_after=True)).speedup is None
 
 
 def test_runs_by_build() -> None:

@@ -41,6 +41,7 @@ def run_of(trace: Trace, **changes: Any) -> dict[str, Any]:
         "gil_enabled_before": not trace.free_threaded,
         "gil_enabled_after": not trace.free_threaded,
         "gil_enabled_by": None,
+        "valid": True,
         "status": 0,
         "error": None,
         "wall_s": [0.4, 0.42, 0.41] if trace.build == "gil" else [0.2, 0.21, 0.2],
@@ -108,7 +109,7 @@ def test_the_legend_names_each_state_once(traces: list[Trace]) -> None:
 
 def test_a_gil_that_was_turned_on_raises_the_alarm(traces: list[Trace]) -> None:
     """A free-threaded run with the GIL on is called invalid, with the module's name."""
-    section = section_of(traces, gil_enabled_after=True, gil_enabled_by="old_ext")
+    section = section_of(traces, valid=False, gil_enabled_by="old_ext")
     level, text = next(banners(section))
     assert level == "alarm"
     assert "old_ext" in text
@@ -117,7 +118,7 @@ def test_a_gil_that_was_turned_on_raises_the_alarm(traces: list[Trace]) -> None:
 def test_the_alarm_is_raised_once(traces: list[Trace]) -> None:
     """What the comparison has noticed already is not said a second time."""
     notice = "free-threaded build: the GIL was turned on by the import of old_ext"
-    section = section_of(traces, (notice,), gil_enabled_after=True)
+    section = section_of(traces, (notice,), valid=False)
     assert [text for _, text in banners(section) if "turned on" in text] == [notice]
 
 

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.comparison.model import Comparison, Run
-from gilscope.config import BUILDS, DEFAULT_MAX_BYTES, TRACE_SUFFIX
+from gilscope.config import (
+    BUILDS,
+    DEFAULT_BUILDS,
+    DEFAULT_MAX_BYTES,
+    INTERPRETERS,
+    TRACE_SUFFIX,
+)
 from gilscope.errors import InterpreterError, TraceError, UsageError
 from gilscope.run.interpreters import find
 from gilscope.run.overwrite import check_overwrite
@@ -50,7 +57,7 @@ def compare_code(code: str, *, filename: str = "<code>", **options: Any) -> Comp
 def compare_target(
     target: Target,
     *,
-    builds: Sequence[str] = ("gil", "ft"),
+    builds: Sequence[str] = DEFAULT_BUILDS,
     repeat: int = 3,
     out_dir: str | os.PathLike[str] | None = None,
     title: str | None = None,
@@ -75,7 +82,7 @@ def compare_target(
             are kept as long as the returned object.
         title: Short name for people.
         name: Short name for files.
-        pythons: Interpreters by build; by default they are looked for.
+        pythons: Interpreters by the keys of ``config.PYTHON_OPTIONS``; by default they are looked for.
         cwd: Working directory of the program.
         timeout: Seconds that one run may take.
         max_bytes: Size of a trace file at which recording ends.
@@ -144,9 +151,14 @@ def _interpreters(
     builds: Sequence[str], pythons: Mapping[str, str | os.PathLike[str]]
 ) -> tuple[list[Interpreter], list[str]]:
     """Find the interpreters; what is missing is a notice as long as one is there."""
-    found = [find(build, pythons.get(build)) for build in builds]
-    missing = [discovery.advice for discovery in found if discovery.interpreter is None]
-    interpreters = [discovery.interpreter for discovery in found if discovery.interpreter]
+    wanted = dict.fromkeys(INTERPRETERS[build] for build in builds)
+    found = {name: find(name, pythons.get(name)) for name in wanted}
+    missing = [discovery.advice for discovery in found.values() if discovery.interpreter is None]
+    interpreters = [
+        replace(interpreter, build=build)
+        for build in builds
+        if (interpreter := found[INTERPRETERS[build]].interpreter)
+    ]
     if not interpreters:
         raise InterpreterError("; ".join(missing))
     return interpreters, missing
@@ -168,7 +180,7 @@ def _run(arm: Arm, kept: Path | None, notices: list[str]) -> Run:
         build=arm.interpreter.build,
         python=arm.interpreter.version,
         executable=str(arm.interpreter.path),
-        free_threaded=arm.interpreter.build == "ft",
+        free_threaded=INTERPRETERS[arm.interpreter.build] == "ft",
         gil_enabled_before=shown.gil_before,
         gil_enabled_after=shown.gil_after,
         gil_enabled_by=shown.gil_by,
@@ -196,11 +208,7 @@ def _findings(runs: Sequence[Run]) -> list[str]:
         if run.error:
             notices.append(f"{build}: the program failed: {run.error}")
         if not run.valid:
-            by = f" by the import of {run.gil_enabled_by}" if run.gil_enabled_by else ""
-            notices.append(
-                f"{build}: the GIL was turned on{by}, so this run says nothing about running "
-                "without it"
-            )
+            notices.append(f"{build}: {run.invalid}")
     if len({run.python.rpartition(".")[0] for run in runs}) > 1:
         versions = ", ".join(f"{run.python} ({run.build})" for run in runs)
         notices.append(f"the builds are of different versions of Python: {versions}")

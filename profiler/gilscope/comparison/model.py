@@ -22,13 +22,13 @@ class Run:
     """What one build made of the code.
 
     Attributes:
-        build: ``gil`` or ``ft``.
+        build: A key of ``config.BUILDS``: ``gil``, ``ft-gil`` or ``ft``.
         python: Version of the interpreter, as ``3.13.5``.
         executable: Its path.
         free_threaded: Whether it is a free-threaded build.
         gil_enabled_before: Whether the GIL was on when the code began; None if that is not known.
-        gil_enabled_after: The same when the code had ended: True in a free-threaded build means
-            that something turned the GIL on and the run says nothing about free threading.
+        gil_enabled_after: The same when the code had ended: True in an ``ft`` run means that
+            something turned the GIL on and the run says nothing about free threading.
         gil_enabled_by: The module that turned the GIL on, where Python named it.
         wall_s: Seconds that the code took with the probe off, one a repetition.
         probed_wall_s: Seconds that it took with the probe on, one a repetition.
@@ -60,8 +60,20 @@ class Run:
 
     @property
     def valid(self) -> bool:
-        """Whether the run stands for its build: a free-threaded one must have kept the GIL off."""
-        return not (self.free_threaded and self.gil_enabled_after)
+        """Whether the run stands for its build: the GIL was as that has it, to the end."""
+        return self.invalid is None
+
+    @property
+    def invalid(self) -> str | None:
+        """Why the run does not stand for its build; None if it does."""
+        if self.build == "ft" and self.gil_enabled_after:
+            by = f" by the import of {self.gil_enabled_by}" if self.gil_enabled_by else ""
+            return (
+                f"the GIL was turned on{by}, so this run says nothing about running without it"
+            )
+        if self.build == "ft-gil" and False in (self.gil_enabled_before, self.gil_enabled_after):
+            return "the GIL was off, so this run does not say what the build alone costs"
+        return None
 
 
 @dataclass(frozen=True)
@@ -99,8 +111,11 @@ class Comparison:
 
     @property
     def speedup(self) -> float | None:
-        """Median wall time of ``gil`` over that of ``ft``, probe off; None if one is missing."""
-        walls = {run.build: run.wall_s for run in self.runs}
+        """Median wall time of ``gil`` over that of ``ft``, probe off.
+
+        None if one is missing or does not stand for its build.
+        """
+        walls = {run.build: run.wall_s for run in self.runs if run.valid}
         gil, ft = walls.get("gil"), walls.get("ft")
         if not gil or not ft or not median(ft):
             return None

@@ -45,6 +45,7 @@ def run_summary(run: Run) -> dict[str, Any]:
         "gil_enabled_before": run.gil_enabled_before,
         "gil_enabled_after": run.gil_enabled_after,
         "gil_enabled_by": run.gil_enabled_by,
+        "valid": run.valid,
         "status": run.status,
         "error": run.error,
         "wall_s": list(run.wall_s),

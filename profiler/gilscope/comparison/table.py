@@ -86,7 +86,8 @@ def _wall(values: Sequence[float]) -> str:
 def _gil_state(run: dict[str, Any]) -> str:
     states = {True: "on", False: "off", None: "?"}
     before, after = states[run["gil_enabled_before"]], states[run["gil_enabled_after"]]
-    return before if before == after else f"{before}, then {after}"
+    state = before if before == after else f"{before}, then {after}"
+    return state if run["valid"] else f"{state}: INVALID"
 
 
 def _status(run: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import NoReturn
 
-from gilscope.config import BUILDS
+from gilscope.config import BUILDS, DEFAULT_BUILDS
 from gilscope.errors import UsageError
 
 NAME = "profile_threads"
@@ -54,9 +54,10 @@ def make_parser() -> MagicParser:
     add(
         "--builds",
         type=_builds,
-        default=tuple(BUILDS),
+        default=DEFAULT_BUILDS,
         metavar="gil,ft",
-        help="which builds, in the order of display (default: both)",
+        help="which builds, in the order of display; ft-gil is the free-threaded build with its "
+        "GIL on, which shows what the build alone costs (default: gil,ft)",
     )
     add("-o", dest="name", type=_identifier, metavar="NAME", help="keep the result in a variable")
     return parser
@@ -93,7 +94,7 @@ def _positive(text: str) -> int:
 def _builds(text: str) -> tuple[str, ...]:
     names = tuple(text.split(","))
     if len(set(names)) != len(names) or not set(names) <= BUILDS.keys():
-        raise argparse.ArgumentTypeError(f"{text} is not gil, ft or gil,ft")
+        raise argparse.ArgumentTypeError(f"{text} is not a list of {', '.join(BUILDS)}, as gil,ft")
     return names
 
 

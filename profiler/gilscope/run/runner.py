@@ -177,7 +177,7 @@ def _attempt(
         ended = process.run(
             [arm.interpreter.path, "-c", START, place / "job.json", place / "result.json"],
             cwd=options.cwd,
-            env=environment(),
+            env=environment(build),
             timeout=options.timeout,
             output=None if output is None else lambda stream, text: output(build, stream, text),
         )

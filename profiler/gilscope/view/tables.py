@@ -33,7 +33,7 @@ def tables(summary: Mapping[str, Any]) -> str:
 def _run(run: Row, threads: Sequence[Row]) -> str:
     return join(
         [
-            element("h3", text(build_name(run["build"]))),
+            element("h3", text(build_name(run["build"]) + ("" if run["valid"] else " (invalid)"))),
             _gil(run.get("gil")),
             _threads(threads),
             _locks("Contended locks", run["locks"], "no thread waited for a lock"),

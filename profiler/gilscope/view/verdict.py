@@ -39,8 +39,8 @@ def banners(section: Section) -> Iterator[tuple[str, str]]:
     """Yield level (``alarm``, ``warning``, ``note``) and text of what a reader must know first."""
     notices = list(section.summary.get("notices", ()))
     for run in section.summary["runs"]:
-        if run["free_threaded"] and run["gil_enabled_after"]:
-            yield "alarm", _told(notices, run, "the GIL was turned on") or _turned_on(run)
+        if not run["valid"]:
+            yield "alarm", _told(notices, run, "the GIL was") or _not_as_wanted(run)
         if run.get("error") and not _told(list(notices), run, "the program failed"):
             yield "warning", f"{build_name(run['build'])}: the program failed: {run['error']}"
     yield from (("warning", notice) for notice in notices)
@@ -61,7 +61,9 @@ def _told(notices: list[str], run: Mapping[str, Any], start: str) -> str | None:
     return found
 
 
-def _turned_on(run: Mapping[str, Any]) -> str:
+def _not_as_wanted(run: Mapping[str, Any]) -> str:
+    if run["build"] == "ft-gil":
+        return f"{build_name(run['build'])}: the GIL was off"
     by = f" by {run['gil_enabled_by']}" if run.get("gil_enabled_by") else ""
     return (
         f"{build_name(run['build'])}: the GIL was turned on{by}, so this run says nothing about "
@@ -94,6 +96,7 @@ def _card(run: Mapping[str, Any], trace: Trace | None) -> str:
         join(
             [
                 element("div", build, "what"),
+                "" if run["valid"] else element("div", "invalid: see above", "detail alarm"),
                 element("div", time_text(median(walls)) if walls else "–", "number"),
                 element("div", text(_spread(walls)), "detail"),
                 element("div", text(_waiting(trace)), "detail"),

@@ -185,6 +185,10 @@ def test_columns_line_up() -> None:
         ({"builds": ["gil", "gil"]}, "each build once"),
         ({"builds": []}, "each build once"),
         ({"repeat": 0}, "at least one run"),
+        ({"threads": [0, 1]}, "from 1 on"),
+        ({"threads": [2, 2]}, "once"),
+        ({"max_bytes": 1 << 20}, "max_bytes is 1048576: give 8388608"),
+        ({"affinity": [9999]}, "processor 9999 cannot be used"),
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from gilscope.comparison.statistics import Speedup, speedup
 from gilscope.comparison.summary import comparison_summary
 from gilscope.comparison.table import summary_text
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
+    from gilscope.comparison.scaling import Scaling
+    from gilscope.run.machine import Conditions
     from gilscope.trace.model import Trace
     from gilscope.view.section import Section
 
@@ -68,9 +70,7 @@ class Run:
         """Why the run does not stand for its build; None if it does."""
         if self.build == "ft" and self.gil_enabled_after:
             by = f" by the import of {self.gil_enabled_by}" if self.gil_enabled_by else ""
-            return (
-                f"the GIL was turned on{by}, so this run says nothing about running without it"
-            )
+            return f"the GIL was turned on{by}, so this run says nothing about running without it"
         if self.build == "ft-gil" and False in (self.gil_enabled_before, self.gil_enabled_after):
             return "the GIL was off, so this run does not say what the build alone costs"
         return None
@@ -85,12 +85,16 @@ class Comparison:
         command: What was run: the script and its arguments.
         runs: One a build, in the order in which the builds were asked for.
         notices: Lines that a reader must see: what is missing, what makes the comparison invalid.
+        conditions: What the machine did meanwhile; None if that is not known.
+        scaling: A curve a build, if several numbers of threads were asked for.
     """
 
     title: str
     command: tuple[str, ...]
     runs: tuple[Run, ...]
     notices: tuple[str, ...] = ()
+    conditions: Conditions | None = None
+    scaling: tuple[Scaling, ...] = ()
     _files: object = field(default=None, repr=False, compare=False)  # owner of temporary traces
 
     def run(self, build: str) -> Run:
@@ -115,11 +119,16 @@ class Comparison:
 
         None if one is missing or does not stand for its build.
         """
+        found = self.speedup_of("ft")
+        return found.factor if found else None
+
+    def speedup_of(self, build: str) -> Speedup | None:
+        """Return how much faster ``build`` was than ``gil``, probe off.
+
+        None for ``gil`` itself, and if one was not timed or does not stand for its build.
+        """
         walls = {run.build: run.wall_s for run in self.runs if run.valid}
-        gil, ft = walls.get("gil"), walls.get("ft")
-        if not gil or not ft or not median(ft):
-            return None
-        return median(gil) / median(ft)
+        return speedup(walls.get("gil", ()), walls.get(build, ())) if build != "gil" else None
 
     def summary(self) -> dict[str, Any]:
         """Return the comparison as the JSON object that docs/summary.md describes."""

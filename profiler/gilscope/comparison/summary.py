@@ -10,6 +10,9 @@ from gilscope.analysis import contention
 if TYPE_CHECKING:
     from gilscope.analysis.contention import LockTotals
     from gilscope.comparison.model import Comparison, Run
+    from gilscope.comparison.scaling import Law, Scaling
+    from gilscope.comparison.statistics import Speedup
+    from gilscope.run.machine import Conditions
     from gilscope.trace.model import Trace
 
 SCHEMA = 1
@@ -28,9 +31,63 @@ def comparison_summary(comparison: Comparison) -> dict[str, Any]:
         "gilscope": gilscope.__version__,
         "title": comparison.title,
         "command": list(comparison.command),
-        "speedup": comparison.speedup,
+        **_speedup(comparison, "ft"),
         "notices": list(comparison.notices),
-        "runs": [run_summary(run) for run in comparison.runs],
+        "machine": _machine(comparison.conditions),
+        "scaling": [_scaling(curve) for curve in comparison.scaling],
+        "runs": [
+            {**run_summary(run), **_speedup(comparison, run.build)} for run in comparison.runs
+        ],
+    }
+
+
+def _speedup(comparison: Comparison, build: str) -> dict[str, Any]:
+    found = comparison.speedup_of(build)
+    return {
+        "speedup": found.factor if found else None,
+        "speedup_interval": _interval(found),
+    }
+
+
+def _interval(speedup: Speedup | None) -> list[float] | None:
+    return list(speedup.interval) if speedup and speedup.interval else None
+
+
+def _machine(conditions: Conditions | None) -> dict[str, Any] | None:
+    if conditions is None:
+        return None
+    return {
+        "cpus": list(conditions.cpus),
+        "load_before": list(conditions.load_before),
+        "load_after": list(conditions.load_after),
+        "others_cpus": conditions.others,
+    }
+
+
+def _scaling(scaling: Scaling) -> dict[str, Any]:
+    points = [
+        {
+            "threads": point.threads,
+            "wall_s": list(point.wall_s),
+            "speedup": point.speedup.factor if point.speedup else None,
+            "speedup_interval": _interval(point.speedup),
+        }
+        for point in scaling.points
+    ]
+    laws = {"amdahl": scaling.amdahl, "usl": scaling.usl}
+    return {
+        "build": scaling.build,
+        "points": points,
+        **{name: _law(law) if law else None for name, law in laws.items()},
+    }
+
+
+def _law(law: Law) -> dict[str, Any]:
+    return {
+        "contention": law.contention,
+        "coherence": law.coherence,
+        "best_threads": law.best_threads,
+        "fit_error": law.error,
     }
 
 
@@ -59,6 +116,7 @@ WITHOUT_TRACE: dict[str, Any] = {
     "duration_s": None,
     "ended_early": None,
     "gil": None,
+    "gil_switches": [],
     "threads": [],
     "locks": [],
     "blocked": [],
@@ -74,6 +132,7 @@ def trace_summary(trace: Trace) -> dict[str, Any]:
         "duration_s": seconds(trace.duration_ns),
         "ended_early": trace.ended_early,
         "gil": _gil(trace),
+        "gil_switches": _gil_switches(trace),
         "threads": _threads(trace),
         "locks": [_lock(totals) for totals in contention.lock_totals(trace)],
         "blocked": [_lock(totals) for totals in contention.blocked_totals(trace)],
@@ -96,6 +155,16 @@ def _gil(trace: Trace) -> dict[str, Any]:
         "wait_s": seconds(totals.wait_ns),
         "hold_s": seconds(totals.hold_ns),
     }
+
+
+def _gil_switches(trace: Trace) -> list[dict[str, Any]]:
+    switches = trace.gil_switches
+    columns = switches.start, switches.on, switches.permanent
+    rows = zip(*(column.tolist() for column in columns), switches.module, strict=True)
+    return [
+        {"at_s": seconds(at), "on": on, "permanent": permanent, "module": module or None}
+        for at, on, permanent, module in rows
+    ]
 
 
 def _threads(trace: Trace) -> list[dict[str, Any]]:

@@ -17,7 +17,8 @@ GAP = "   "
 def summary_text(summary: dict[str, Any]) -> str:
     """Return the table of a summary: one column a build, the verdict and what to look at first."""
     runs = summary["runs"]
-    parts = [summary["title"], "", *grid(_rows(runs)), "", verdict(summary)]
+    parts = [summary["title"], "", *grid(_rows(runs)), "", verdict(summary), *_build_alone(runs)]
+    parts += scaling_text(summary["scaling"])
     for run in runs:
         parts += _contended(run)
     parts += [f"note: {notice}" for notice in summary["notices"]]
@@ -38,11 +39,85 @@ def grid(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def verdict(summary: dict[str, Any]) -> str:
     """Return the one line that a reader takes home."""
-    speedup = summary["speedup"]
-    if speedup is None:
+    if summary["speedup"] is None:
+        if any(not run["valid"] for run in summary["runs"]):
+            return "speed-up: none, a run does not stand for its build"
         return "speed-up: not measured, it takes a complete run under both builds"
-    factor = f"{speedup:.2f}x" if speedup >= 1 else f"{1 / speedup:.2f}x slower"
-    return f"speed-up without the GIL: {factor} (median wall time, probe off)"
+    words = factor_text(summary["speedup"], summary["speedup_interval"])
+    return f"speed-up without the GIL: {words} (median wall time, probe off)"
+
+
+def factor_text(factor: float, interval: Sequence[float] | None) -> str:
+    """Return a speed-up with its interval: ``1.25x slower, 95 % interval 1.11x to 1.34x slower``.
+
+    Where the interval spans 1, that no difference was shown comes first.
+    """
+    slower = factor < 1
+    if interval is None:
+        return f"{1 / factor:.2f}x slower" if slower else f"{factor:.2f}x"
+    low, high = interval
+    if low <= 1 <= high:
+        return f"no difference shown: {factor:.2f}x, 95 % interval {low:.2f}x to {high:.2f}x"
+    if slower:
+        low, high = 1 / high, 1 / low
+        return f"{1 / factor:.2f}x slower, 95 % interval {low:.2f}x to {high:.2f}x slower"
+    return f"{factor:.2f}x, 95 % interval {low:.2f}x to {high:.2f}x"
+
+
+def _build_alone(runs: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what the free-threaded build costs or brings with its GIL on."""
+    return [
+        f"by the free-threaded build alone: {factor_text(run['speedup'], run['speedup_interval'])}"
+        for run in runs
+        if run["build"] == "ft-gil" and run["speedup"] is not None
+    ]
+
+
+def scaling_text(curves: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the table of the scaling curves: a row a number of threads, a column a build."""
+    if not curves:
+        return []
+    head = ["threads", *(BUILDS[curve["build"]] for curve in curves)]
+    numbers = sorted({point["threads"] for curve in curves for point in curve["points"]})
+    rows = [[str(number), *(_point(curve, number) for curve in curves)] for number in numbers]
+    laws = [[name, *(show(curve) for curve in curves)] for name, show in LAWS.items()]
+    return ["", "wall time by number of threads, against one thread:", *grid([head, *rows, *laws])]
+
+
+def _point(curve: dict[str, Any], threads: int) -> str:
+    for point in curve["points"]:
+        if point["threads"] == threads:
+            factor = f"{point['speedup']:.2f}x" if point["speedup"] else "-"
+            return f"{_wall(point['wall_s'])}, {factor}"
+    return "-"
+
+
+def _amdahl(curve: dict[str, Any]) -> str:
+    law = curve["amdahl"]
+    return f"{law['contention']:.0%} (error {law['fit_error']:.0%})" if law else "-"
+
+
+def _usl(curve: dict[str, Any]) -> str:
+    law = curve["usl"]
+    if not law:
+        return "-"
+    shares = f"{law['contention']:.1%}, {law['coherence']:.2%}"
+    return f"{shares} (error {law['fit_error']:.0%})"
+
+
+def _best(curve: dict[str, Any]) -> str:
+    law = curve["usl"]
+    if not law:
+        return "-"
+    return f"{law['best_threads']:.0f}" if law["best_threads"] else "no limit"
+
+
+LAWS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "Amdahl: serial": _amdahl,
+    "USL: contention, coherence": _usl,
+    "USL: best number of threads": _best,
+}
+"""What the table shows of the laws that were fitted to a curve."""
 
 
 def _rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:

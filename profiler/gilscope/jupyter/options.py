@@ -42,8 +42,8 @@ def make_parser() -> MagicParser:
     """Return the parser of the options."""
     parser = MagicParser(
         prog=f"%%{NAME}",
-        usage=f"%%%%{NAME} [--repeat N] [--builds gil,ft] [-o NAME] with a cell, or "
-        f"%%{NAME} [options] STATEMENT",
+        usage=f"%%%%{NAME} [--repeat N] [--builds gil,ft] [--threads 1,2] [-o NAME] with a "
+        f"cell, or %%{NAME} [options] STATEMENT",
         description="Run the code under the GIL build and the free-threaded build of CPython and "
         "show the timelines of its threads, one above the other. The code runs as a program of "
         "its own: it imports and defines what it uses.",
@@ -58,6 +58,14 @@ def make_parser() -> MagicParser:
         metavar="gil,ft",
         help="which builds, in the order of display; ft-gil is the free-threaded build with its "
         "GIL on, which shows what the build alone costs (default: gil,ft)",
+    )
+    add(
+        "--threads",
+        type=_numbers,
+        default=(),
+        metavar="N,N",
+        help="run with each of these numbers of threads, which the code takes from "
+        "os.environ['GILSCOPE_THREADS']; the highest one is recorded",
     )
     add("-o", dest="name", type=_identifier, metavar="NAME", help="keep the result in a variable")
     return parser
@@ -96,6 +104,13 @@ def _builds(text: str) -> tuple[str, ...]:
     if len(set(names)) != len(names) or not set(names) <= BUILDS.keys():
         raise argparse.ArgumentTypeError(f"{text} is not a list of {', '.join(BUILDS)}, as gil,ft")
     return names
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    words = text.split(",")
+    if not all(word.isascii() and word.isdigit() for word in words):
+        raise argparse.ArgumentTypeError(f"{text} is not a list of numbers, as 1,2,4")
+    return tuple(map(int, words))
 
 
 def _identifier(text: str) -> str:

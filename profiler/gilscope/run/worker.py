@@ -7,6 +7,7 @@ The job and its result are JSON files in a private directory of the runner:
 
     job      kind, value, args, filename: the target · trace: path or null (probe off) · max_bytes
              live: whether output should appear as it is printed
+             cpus: numbers of the processors to run on, none for all
     result   wall_ns, gil_before, gil_after, gil_by, error, traceback, probe_error
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import sys
 import time
@@ -92,6 +94,8 @@ def work(job: dict[str, Any], result: Path) -> int:
     if job["live"]:
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    if job["cpus"]:
+        os.sched_setaffinity(0, job["cpus"])
     measurement = Measurement(job["trace"], job["max_bytes"])
     try:
         outcome = run_as_main(target, measurement.session())

@@ -8,6 +8,7 @@ from gilscope.trace.model import State
 from gilscope.view.markup import element, join, text
 from gilscope.view.order import aligned
 from gilscope.view.palette import LOOKS
+from gilscope.view.scaling import scaling
 from gilscope.view.words import build_name, time_text
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def tables(summary: Mapping[str, Any]) -> str:
         element("div", _run(run, [run["threads"][position] for position in order]), "column")
         for run, order in zip(runs, orders, strict=True)
     ]
-    return element("div", join(columns), "columns")
+    return join([element("div", join(columns), "columns"), scaling(summary.get("scaling", ()))])
 
 
 def _run(run: Row, threads: Sequence[Row]) -> str:

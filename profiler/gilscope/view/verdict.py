@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gilscope.view.section import Section
 
 LEVEL = 0.05
-"""Share by which two wall times must differ before one is called faster."""
+"""Share by which two wall times must differ before one is called faster; an interval says more."""
 
 
 def verdict(section: Section) -> str:
@@ -131,15 +131,18 @@ def waiting_share(trace: Trace) -> float | None:
 
 
 def _speedup(summary: Mapping[str, Any]) -> str:
-    factor = summary.get("speedup")
+    factor, interval = summary.get("speedup"), summary.get("speedup_interval")
+    low, high = interval or (1 - LEVEL, 1 + LEVEL)
     if factor is None:
         number, words = "–", "speed-up: it takes a complete run under both builds"
-    elif factor > 1 + LEVEL:
+    elif (low if interval else factor / high) > 1:
         number, words = f"{factor:.2f}×", "faster without the GIL"
-    elif factor < 1 - LEVEL:
+    elif (high if interval else factor / low) < 1:
         number, words = f"{1 / factor:.2f}×", "slower without the GIL"
     else:
-        number, words = f"{factor:.2f}×", "no real difference without the GIL"
+        number, words = f"{factor:.2f}×", "no difference shown without the GIL"
+    if interval:
+        words += f"; 95 % interval {low:.2f}× to {high:.2f}×"
     parts = [
         element("div", "Speed-up", "what"),
         element("div", number, "number"),

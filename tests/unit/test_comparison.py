@@ -140,6 +140,21 @@ def test_every_name_of_the_summary_is_documented(traced: Run, request: Any) -> N
     assert not missing
 
 
+def test_the_prediction_stands_beside_what_was_measured(traced: Run) -> None:
+    """With the factor of the build, if that was measured."""
+    alone = make(traced).summary()["prediction"]
+    assert alone["speedup"] == pytest.approx(8 / 7, rel=0.3)
+    assert (alone["measured"], alone["error"], alone["speedup_with_build"]) == (None, None, None)
+    both = make(traced, make_run("ft-gil", wall_s=(6.0, 6.0)), make_run("ft"))
+    found = both.summary()["prediction"]
+    assert found["build_factor"] == 0.5
+    assert found["speedup_with_build"] == pytest.approx(alone["speedup"] / 2)
+    assert found["error"] == pytest.approx(found["speedup_with_build"] / 2 - 1)
+    assert "predicted from the GIL build's trace" in both.summary_text()
+    assert "too low" in both.summary_text()
+    assert make(make_run("gil")).summary()["prediction"] is None
+
+
 def test_the_table_shows_both_builds(traced: Run) -> None:
     """A column a build, the verdict, the contended locks and the notices."""
     text = make(traced, make_run("ft"), notices=("mind this",)).summary_text()

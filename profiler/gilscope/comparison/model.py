@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from os import cpu_count
 from typing import TYPE_CHECKING, Any
 
+from gilscope.analysis.prediction import predict
 from gilscope.comparison.statistics import Speedup, speedup
 from gilscope.comparison.summary import comparison_summary
 from gilscope.comparison.table import summary_text
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
+    from gilscope.analysis.prediction import Prediction
     from gilscope.comparison.scaling import Scaling
     from gilscope.run.machine import Conditions
     from gilscope.trace.model import Trace
@@ -129,6 +133,16 @@ class Comparison:
         """
         walls = {run.build: run.wall_s for run in self.runs if run.valid}
         return speedup(walls.get("gil", ()), walls.get(build, ())) if build != "gil" else None
+
+    @cached_property
+    def prediction(self) -> Prediction | None:
+        """What the trace of the ``gil`` run lets one expect without the GIL, on as many processors.
+
+        None if there is no such trace.
+        """
+        trace = next((run.trace for run in self.runs if run.build == "gil"), None)
+        processors = len(self.conditions.cpus) if self.conditions else cpu_count() or 1
+        return predict(trace, processors) if trace else None
 
     def summary(self) -> dict[str, Any]:
         """Return the comparison as the JSON object that docs/summary.md describes."""

@@ -33,6 +33,7 @@ def comparison_summary(comparison: Comparison) -> dict[str, Any]:
         "command": list(comparison.command),
         **_speedup(comparison, "ft"),
         "notices": list(comparison.notices),
+        "prediction": _prediction(comparison),
         "machine": _machine(comparison.conditions),
         "scaling": [_scaling(curve) for curve in comparison.scaling],
         "runs": [
@@ -51,6 +52,32 @@ def _speedup(comparison: Comparison, build: str) -> dict[str, Any]:
 
 def _interval(speedup: Speedup | None) -> list[float] | None:
     return list(speedup.interval) if speedup and speedup.interval else None
+
+
+def _prediction(comparison: Comparison) -> dict[str, Any] | None:
+    """Return what was predicted, and next to it what was measured.
+
+    The build itself costs something, too: its factor is measured by the ``ft-gil`` run.
+    """
+    found = comparison.prediction
+    if found is None:
+        return None
+    build = comparison.speedup_of("ft-gil")
+    with_build = found.speedup * build.factor if build else None
+    measured = comparison.speedup
+    expected = with_build or found.speedup
+    return {
+        "processors": found.processors,
+        "speedup": found.speedup,
+        "speedup_range": list(found.interval),
+        "build_factor": build.factor if build else None,
+        "speedup_with_build": with_build,
+        "measured": measured,
+        "error": expected / measured - 1 if measured else None,
+        "gil_wait_s": seconds(found.gil_wait_ns),
+        "unexplained_s": seconds(found.unexplained_ns),
+        "inferred_joins": found.inferred_joins,
+    }
 
 
 def _machine(conditions: Conditions | None) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ def summary_text(summary: dict[str, Any]) -> str:
     """Return the table of a summary: one column a build, the verdict and what to look at first."""
     runs = summary["runs"]
     parts = [summary["title"], "", *grid(_rows(runs)), "", verdict(summary), *_build_alone(runs)]
+    parts += prediction_text(summary["prediction"])
     parts += scaling_text(summary["scaling"])
     for run in runs:
         parts += _contended(run)
@@ -71,6 +72,26 @@ def _build_alone(runs: Sequence[dict[str, Any]]) -> list[str]:
         for run in runs
         if run["build"] == "ft-gil" and run["speedup"] is not None
     ]
+
+
+def prediction_text(prediction: dict[str, Any] | None) -> list[str]:
+    """Return what the trace of the GIL build let one expect, and how wrong that was."""
+    if prediction is None:
+        return []
+    low, high = prediction["speedup_range"]
+    text = (
+        f"predicted from the GIL build's trace: {prediction['speedup']:.2f}x "
+        f"({low:.2f}x to {high:.2f}x)"
+    )
+    if prediction["speedup_with_build"]:
+        text += f", with what the build alone costs {prediction['speedup_with_build']:.2f}x"
+    if prediction["error"] is not None:
+        text += f"; {abs(prediction['error']):.0%} too {_direction(prediction['error'])}"
+    return [text]
+
+
+def _direction(error: float) -> str:
+    return "high" if error > 0 else "low"
 
 
 def scaling_text(curves: Sequence[dict[str, Any]]) -> list[str]:

@@ -6,12 +6,13 @@ export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
 # The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
 prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
 
-.PHONY: help demo test bench lint format clean
+.PHONY: help demo test bench prediction lint format clean
 
 help:
 	@echo "make demo    compare both examples under both builds; writes out/demo/"
 	@echo "make test    all tests"
 	@echo "make bench   measure what gilscope costs, next to other profilers; writes out/bench.json"
+	@echo "make prediction  hold predicted speed-ups against measured ones; writes docs/prediction.md"
 	@echo "make lint    all checks that need no run"
 	@echo "make format  format the sources"
 	@echo "make clean   remove what make has made, except the interpreters in the cache"
@@ -30,6 +31,10 @@ test:
 bench:
 	@$(prepare) demo bench
 	@$(PYTHON) tools/bench.py
+
+prediction:
+	@$(prepare) demo
+	@$(PYTHON) tools/predict.py
 
 lint:
 	@$(prepare) lint

@@ -379,6 +379,54 @@ def test_compare_under_the_free_threaded_build_with_its_gil(tmp_path: Path) -> N
     assert "Free-threaded build, GIL on" in page.read_text(encoding="utf-8")
 
 
+def test_compare_by_number_of_threads(tmp_path: Path) -> None:
+    """The program is told how many and where to run; the highest number has the trace."""
+    program = """
+        import os, threading
+        count = int(os.environ["GILSCOPE_THREADS"])
+        threads = [threading.Thread(target=sum, args=(range(10**5),)) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print(count, os.sched_getaffinity(0))
+        """
+    script(tmp_path, program)
+    cpu = min(os.sched_getaffinity(0))
+    options = ["--repeat", 2, "--threads", "1,3", "--affinity", cpu, "--json", "s.json"]
+    done = gilscope("compare", *options, "--html", "r.html", "program.py", cwd=tmp_path)
+    assert done.status == 0, done.err
+    assert done.out.startswith(f"3 {{{cpu}}}\n")
+    assert "wall time by number of threads" in done.out
+    summary = json.loads((tmp_path / "s.json").read_text())
+    assert summary["machine"]["cpus"] == [cpu]
+    assert [curve["build"] for curve in summary["scaling"]] == ["gil", "ft"]
+    for curve, run in zip(summary["scaling"], summary["runs"], strict=True):
+        assert [(p["threads"], len(p["wall_s"])) for p in curve["points"]] == [(1, 2), (3, 2)]
+        assert curve["points"][1]["wall_s"] == run["wall_s"]
+        assert curve["amdahl"] is not None
+        assert sum(not thread["native"] for thread in run["threads"]) == 4
+    assert "Scaling with the number of threads" in (tmp_path / "r.html").read_text()
+
+
+def test_compare_notices_another_output(tmp_path: Path) -> None:
+    """The first line that differs, unless only a time in it does; a difference is no failure."""
+    program = "import sys, time; print(time.perf_counter(), 's'); print('flags', sys.abiflags)"
+    done = gilscope("compare", "--repeat", 1, "-c", program, cwd=tmp_path)
+    assert done.status == 0
+    expected = "its output differs from that of the GIL build: line 2 is 'flags t' and not 'flags '"
+    assert f"note: free-threaded build: {expected}" in done.out
+
+
+def test_compare_of_a_program_that_leaves_by_os_exit(tmp_path: Path) -> None:
+    """It has not failed, but there is nothing to time; it is run once under each build."""
+    program = "import os; os.write(1, b'out\\n'); os._exit(0)"
+    done = gilscope("compare", "--builds", "gil", "-c", program, cwd=tmp_path)
+    assert (done.status, done.out.splitlines()[0]) == (0, "out")
+    assert "note: GIL build: it ended by os._exit, so it was not timed" in done.out
+    assert done.err.count("gilscope: [") == 1
+
+
 def test_compare_from_python(tmp_path: Path) -> None:
     """gilscope.compare does the same; its traces live as long as what it returns."""
     program = script(tmp_path, "import sys; print(sys.argv[1:])")

@@ -91,6 +91,19 @@ def test_a_pool_of_native_threads_that_call_back(tmp_path: Path) -> None:
     assert found.expected_ns == pytest.approx(80 * MS, rel=1e-6)
 
 
+def test_a_forced_release_is_followed_by_no_work(tmp_path: Path) -> None:
+    """Until it asks for the GIL again, the thread has no processor."""
+    builder = TraceBuilder()
+    main = builder.thread("MainThread", main=True)
+    other = builder.thread("t")
+    builder.hold(main, 0, 20 * MS, forced=True)
+    builder.gil_wait(main, 30 * MS, 40 * MS)
+    builder.hold(other, 20 * MS, 40 * MS)
+    builder.hold(main, 40 * MS, 60 * MS)
+    found = predicted(builder, tmp_path, 2)
+    assert found.expected_ns == pytest.approx(40 * MS)
+
+
 def test_locks_keep_their_order(tmp_path: Path) -> None:
     """What a lock makes serial stays serial without the GIL."""
     builder = TraceBuilder()

@@ -1,8 +1,9 @@
 """Native code that waits for its threads in a way that no hook sees.
 
-A thread that has left Python and waits there for a pool of native threads looks as if it ran. It
-is known by what the others do: they are idle before, at work in between, and have just become
-idle, or ended, when it comes back. Such waits are inferred, not recorded: for estimates only.
+A thread that has left Python and waits there for a pool of native threads looks as if it ran. It is
+known by what the others do: they are idle before, at work in between, and have just become idle, or
+ended, when it comes back. Threads that Python started are waited for with its own locks. Such waits
+are inferred, not recorded: for estimates only.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def _last_signs(lane: Lane, times: tuple[int, int, int, int], others: _Others) -
         if thread.index == lane.thread.index:
             continue
         ended = abs(thread.end_ns - end) <= slack and thread.end_ns < others.trace.duration_ns
-        if thread.main or not (ended or others.takes(thread.index, start, end)):
+        if not thread.native or not (ended or others.takes(thread.index, start, end)):
             continue
         if others.takes(thread.index, before, start - slack) or others.takes(
             thread.index, end + slack, later

@@ -20,7 +20,7 @@ from gilscope.analysis.handover import lock_handovers
 from gilscope.analysis.joins import hidden_joins
 from gilscope.analysis.replay import Kind, Step, replay
 from gilscope.analysis.spans import ended_by_itself, lanes
-from gilscope.trace.format import Event, LockWaitFlag
+from gilscope.trace.format import Event, HoldFlag, LockWaitFlag
 from gilscope.trace.model import State
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class _Model:
         self.numbers = {lane.thread.index: number for number, lane in enumerate(self.lanes)}
         self.joins = hidden_joins(trace, self.lanes)
         self.together = [join for join in self.joins if join.together]
-        self.work = _Work(self.lanes, self.joins, recorded_on)
+        self.work = _Work(trace, self.lanes, self.joins, recorded_on)
         self.unexplained: list[tuple[int, int, int]] = []  # thread, start, end
         self.waits: list[tuple[int, int, Milestone]] = []  # thread, its end, what it waits for
         self._take_lock_waits()
@@ -251,7 +251,7 @@ class _Model:
 class _Work:
     """How much of a processor's time each thread had, up to any moment."""
 
-    def __init__(self, lanes: list[Lane], joins: list[Join], processors: int) -> None:
+    def __init__(self, trace: Trace, lanes: list[Lane], joins: list[Join], processors: int) -> None:
         self._numbers = {lane.thread.index: number for number, lane in enumerate(lanes)}
         idle: dict[int, list[tuple[int, int]]] = {}
         for join in joins:
@@ -259,9 +259,9 @@ class _Work:
             for worker in join.workers:
                 lane = lanes[self._numbers[worker]]
                 idle.setdefault(worker, []).extend(_idle_around(lane, join))
-        self._holding = [_spans(lane, State.HOLDING_GIL, ()) for lane in lanes]
+        self._holding = [_spans(lane, lane.states == State.HOLDING_GIL, ()) for lane in lanes]
         self._running = [
-            _spans(lane, State.RUNNING, idle.get(lane.thread.index, ())) for lane in lanes
+            _spans(lane, _working(trace, lane), idle.get(lane.thread.index, ())) for lane in lanes
         ]
         self._clock = _shares([*self._holding, *self._running], processors)
 
@@ -287,6 +287,19 @@ class _Work:
         return factors
 
 
+def _working(trace: Trace, lane: Lane) -> Bools:
+    """Return the segments without the GIL in which the thread may have been at work, bool[n].
+
+    One that had to give up the GIL has nothing to do but to ask for it again; where that takes
+    long, the thread has lost its processor, too.
+    """
+    flags = np.append(trace.intervals.flags, np.uint8(0))[lane.refs]  # the last is of -1
+    forced = (lane.states == State.HOLDING_GIL) & ((flags & np.uint8(HoldFlag.FORCED)) != 0)
+    working: Bools = lane.states == State.RUNNING
+    working[1:] &= ~forced[:-1]
+    return working
+
+
 def _idle_around(lane: Lane, join: Join) -> Iterable[tuple[int, int]]:
     """Yield when a worker had nothing to do: before the join, and when it was done with its work.
 
@@ -304,9 +317,8 @@ def _idle_around(lane: Lane, join: Join) -> Iterable[tuple[int, int]]:
             yield max(done, start), end
 
 
-def _spans(lane: Lane, state: State, without: Iterable[tuple[int, int]]) -> F64:
-    """Return (beginning, end) of a thread's segments in a state, without some times: f64[n, 2]."""
-    chosen: Bools = lane.states == state
+def _spans(lane: Lane, chosen: Bools, without: Iterable[tuple[int, int]]) -> F64:
+    """Return (beginning, end) of a thread's chosen segments, without some times: f64[n, 2]."""
     spans = np.stack([lane.starts[chosen], lane.ends[chosen]], axis=1).astype(np.float64)
     for begin, end in without:
         head, tail = spans.copy(), spans.copy()

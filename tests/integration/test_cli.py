@@ -205,21 +205,23 @@ def test_compare_shows_equal_output_once(tmp_path: Path) -> None:
     assert "gilscope: free-threaded build, what the program printed:\nt\n" in done.err
 
 
-def test_compare_names_the_module_that_turns_the_gil_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first_line", ["", "import warnings; warnings.simplefilter('ignore')"])
+def test_compare_names_the_module_that_turns_the_gil_on(tmp_path: Path, first_line: str) -> None:
     """An extension without Py_mod_gil makes the free-threaded run invalid, and is named."""
     (tmp_path / "oldstyle.c").write_text(
         "#include <Python.h>\n"
         'static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, "oldstyle", 0, 0, 0};\n'
         "PyMODINIT_FUNC PyInit_oldstyle(void) { return PyModuleDef_Init(&def); }\n"
     )
-    program = """
-        import pathlib, subprocess, sysconfig
+    program = f"""
+        {first_line}
+        import _bisect, pathlib, subprocess, sysconfig
         here = pathlib.Path(__file__).parent
         library = here / ("oldstyle" + sysconfig.get_config_var("EXT_SUFFIX"))
         if not library.exists():
             subprocess.run(["cc", "-shared", "-fPIC", "-I", sysconfig.get_path("include"),
                             "-o", library, here / "oldstyle.c"], check=True)
-        import oldstyle
+        import oldstyle, _heapq
         """
     script(tmp_path, program)
     done = gilscope("compare", "--repeat", 1, "--json", "s.json", "program.py", cwd=tmp_path)

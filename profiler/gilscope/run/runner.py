@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import signal
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median_low
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope.config import BUILDS, DEFAULT_MAX_BYTES
 from gilscope.errors import TargetError
 from gilscope.run import process
+from gilscope.run.culprit import find_culprit
 from gilscope.run.interpreters import environment
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class Attempt:
         gil_before: Whether the GIL was on when the code began; None if that is not known.
         gil_after: The same when it had ended.
         gil_by: The module that turned the GIL on, where Python named it.
+        extensions: ``sys.path`` and the extension modules (name, file) of a program of which
+            something turned the GIL on that Python did not name.
         untimed: Why there is no time although the program did not fail; None if there is one.
     """
 
@@ -97,6 +100,7 @@ class Attempt:
     gil_before: bool | None
     gil_after: bool | None
     gil_by: str | None
+    extensions: tuple[list[str], list[list[str]]] | None = None
     untimed: str | None = None
 
 
@@ -185,7 +189,22 @@ def run_arms(
         if options.progress:
             options.progress(f"[{count}/{len(steps)}] {arm.title}: {label}")
         arm.attempts.append(_attempt(target, arm, directory, options, probed=probed))
+    for arm in arms:
+        _name_culprit(arm, options)
     return arms
+
+
+def _name_culprit(arm: Arm, options: Options) -> None:
+    """Find out what turned the GIL on, once, where that is not known yet."""
+    unnamed = [attempt for attempt in arm.attempts if attempt.extensions]
+    if not arm.recorded or not unnamed or not unnamed[0].extensions:
+        return
+    path, modules = unnamed[0].extensions
+    found = find_culprit(arm.interpreter, path, modules, options.cwd)
+    arm.attempts = [
+        replace(attempt, gil_by=found) if attempt.extensions else attempt
+        for attempt in arm.attempts
+    ]
 
 
 def _schedule(repeat: int) -> Iterator[tuple[str, bool, bool]]:
@@ -250,6 +269,7 @@ def _judge(ended: process.Ended, place: Path, options: Options, *, probed: bool)
         gil_before=result.get("gil_before"),
         gil_after=result.get("gil_after"),
         gil_by=result.get("gil_by"),
+        extensions=(result["path"], result["extensions"]) if "extensions" in result else None,
         untimed=None if result or ended.status else "it ended by os._exit, so it was not timed",
     )
 

@@ -9,6 +9,7 @@ The job and its result are JSON files in a private directory of the runner:
              live: whether output should appear as it is printed
              cpus: numbers of the processors to run on, none for all
     result   wall_ns, gil_before, gil_after, gil_by, error, traceback, probe_error
+             path, extensions: sys.path and the extension modules, if something turned the GIL on
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import re
 import sys
 import time
 import warnings
+from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +64,7 @@ class Measurement:
             self.result["wall_ns"] = time.perf_counter_ns() - begin
             self._stop()
             self.result["gil_after"] = gil_enabled()
+            self._list_extensions()
 
     def _stop(self) -> None:
         try:
@@ -69,6 +72,14 @@ class Measurement:
                 probe.stop()
         except GilscopeError as error:
             self.result["probe_error"] = str(error)
+
+    def _list_extensions(self) -> None:
+        """Name the modules that may have turned the GIL on, if something did and is not known."""
+        result = self.result
+        if result["gil_before"] or not result["gil_after"] or result["gil_by"]:
+            return
+        result["path"] = [entry for entry in sys.path if isinstance(entry, str)]
+        result["extensions"] = list(filter(None, map(extension, list(sys.modules.values()))))
 
     def _watch_for_the_gil(self) -> None:
         """Take the name of the module that turns the GIL on from the interpreter's own warning."""
@@ -81,6 +92,17 @@ class Measurement:
 
         warnings.showwarning = watch
         warnings.filterwarnings("always", "The global interpreter lock", RuntimeWarning)
+
+
+def extension(module: object) -> tuple[str, str] | None:
+    """Return name and file of a module that was loaded from a shared library."""
+    try:
+        spec = vars(module)["__spec__"]
+        if isinstance(spec.loader, ExtensionFileLoader):
+            return str(spec.name), str(spec.origin)
+    except (TypeError, KeyError, AttributeError):  # programs put anything into sys.modules
+        pass
+    return None
 
 
 def gil_enabled() -> bool:

@@ -26,7 +26,7 @@ EXAMPLES: dict[str, tuple[str, Sequence[str]]] = {
     "parallel_eval, batch": ("parallel_eval", ("--ways", "batch")),
     "parallel_eval, native": ("parallel_eval", ("--ways", "native")),
 }
-HEAD = ("example", "measured", "predicted", "build alone", "both", "error")
+HEAD = ("example", "measured", "predicted", "error", "build alone", "both", "error of both")
 TEXT = """\
 # Predicting the speed-up without the GIL
 
@@ -69,8 +69,8 @@ objects, the measured speed-up is lower.
 {table}
 
 "measured" is the ratio of median wall times with its 95 % interval; "build alone" the same for
-the free-threaded build with its GIL on; "error" by how much "both" is above (+) or below (-)
-"measured".
+the free-threaded build with its GIL on; "both" the product of that and "predicted". An error says
+by how much a prediction is above (+) or below (-) "measured".
 
 CPython {pythons}; {cpus} processors; {repeat} runs of each kind, of which the other processes of
 the machine took {others} of the processors' time. {busy}
@@ -104,10 +104,16 @@ def row(title: str, summary: dict[str, Any]) -> list[str]:
         title,
         factor(summary["speedup"], summary["speedup_interval"]),
         factor(found["speedup"], found["speedup_range"]),
+        share(found["error"]),
         factor(alone["speedup"], alone["speedup_interval"]) if alone else "–",
-        factor(found["speedup_with_build"], None) if found["speedup_with_build"] else "–",
-        f"{found['error']:+.0%}",
+        factor(found["speedup_with_build"], None),
+        share(found["error_with_build"]),
     ]
+
+
+def share(value: float | None) -> str:
+    """Return an error with its sign."""
+    return "–" if value is None else f"{value:+.0%}"
 
 
 def factor(value: float | None, interval: Sequence[float] | None) -> str:

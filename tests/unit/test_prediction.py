@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gilscope.analysis.prediction import Prediction, predict
+from gilscope.analysis.prediction import Prediction, predict, shared_work
 from gilscope.analysis.replay import Kind, Step, replay
 from gilscope.trace.reader import read
 from trace_builder import TraceBuilder
@@ -69,7 +69,7 @@ def test_without_waits_for_the_gil_nothing_changes(tmp_path: Path) -> None:
     main = builder.thread("MainThread", main=True)
     builder.hold(main, 0, 10 * MS)
     for i in range(4):
-        builder.thread(f"native {i}", native=True, start=10 * MS, end=90 * MS)
+        builder.thread(f"native {i}", native=True, start=(10 + 5 * i) * MS, end=90 * MS)
     builder.hold(main, 90 * MS, 100 * MS)
     found = predicted(builder, tmp_path, 2)
     assert found.speedup == pytest.approx(1.0, rel=1e-6)
@@ -180,3 +180,18 @@ def test_a_circle_of_waits_is_broken() -> None:
     )
     assert done.forced == 1
     assert inf not in done.ends
+
+
+@pytest.mark.parametrize(
+    ("delays", "processors", "parts"),
+    [
+        ([0, 0, 0], 8, [20, 20, 20]),
+        ([0, 0, 0], 2, [20, 20, 20]),
+        ([0, 30, 0], 8, [30, 0, 30]),
+        ([0, 15, 0], 8, [25, 10, 25]),
+        ([20, 0], 1, [20, 40]),
+    ],
+)
+def test_a_pool_ends_together(delays: list[int], processors: int, parts: list[int]) -> None:
+    """Who begins late does less."""
+    assert shared_work(60, delays, processors) == pytest.approx(parts)

@@ -125,6 +125,7 @@ class _Model:
         self.together = [join for join in self.joins if join.together]
         self.work = _Work(trace, self.lanes, self.joins, recorded_on)
         self.unexplained: list[tuple[int, int, int]] = []  # thread, start, end
+        self.delays: list[tuple[int, int]] = []  # of threads that their starter waits for, ns
         self.waits: list[tuple[int, int, Milestone]] = []  # thread, its end, what it waits for
         self._take_lock_waits()
         self._take_joins()
@@ -137,7 +138,7 @@ class _Model:
         self, processors: int, shared: Sequence[Join], *, off_processor: bool = False
     ) -> float:
         """Return how long a replay takes, ns."""
-        programs, ends = self._programs(shared, off_processor=off_processor)
+        programs, ends = self._programs(processors, shared, off_processor=off_processor)
         done = replay(programs, processors)
         times = [done.reached[milestone] for milestone in ends if milestone in done.reached]
         return max([*times, 1.0])
@@ -165,9 +166,10 @@ class _Model:
         for join in self.joins:
             for worker in join.workers:
                 thread = self._lane(worker).thread
-                self.waits.append(
-                    (worker, max(join.start, thread.start_ns), (join.thread, join.start))
-                )
+                begin = max(join.start, thread.start_ns)
+                self.waits.append((worker, begin, (join.thread, join.start)))
+                # Its starter was at work with starting it, or it waited for a processor.
+                self.delays.append((worker, begin - join.start))
                 last = min(join.end, thread.end_ns)
                 self.waits.append((join.thread, join.end, (worker, last)))
 
@@ -198,20 +200,25 @@ class _Model:
         return self.lanes[self.numbers[index]]
 
     def _programs(
-        self, shared: Sequence[Join], *, off_processor: bool
+        self, processors: int, shared: Sequence[Join], *, off_processor: bool
     ) -> tuple[list[list[Step]], list[int]]:
         """Return a program a thread, and the milestones at which all is done."""
         cuts: list[list[tuple[int, int, Step]]] = [[] for _ in self.lanes]
         for number, (thread, end, (peer, at)) in enumerate(self.waits):
             cuts[self.numbers[thread]].append((end, 0, Step(Kind.AWAIT, number)))
             cuts[self.numbers[peer]].append((at, 1, Step(Kind.REACH, number)))
+        for thread, delay in self.delays:
+            number = self.numbers[thread]
+            begin = self.lanes[number].thread.start_ns
+            cuts[number].append((begin, 0, Step(Kind.PASS, delay)))
         for thread, start, end in self.unexplained:
             cuts[self.numbers[thread]].append((end, 0, Step(Kind.PASS, end - start)))
         ends = []
         for number, lane in enumerate(self.lanes):
             ends.append(len(self.waits) + number)
             cuts[number].append((self._last(lane), 2, Step(Kind.REACH, ends[-1])))
-        factors = self.work.even_factors(shared)
+        starts = [lane.thread.start_ns for lane in self.lanes]
+        factors = self.work.even_factors(shared, starts, processors)
         return [
             self._program(number, sorted(cut, key=lambda c: c[:2]), factors[number], off_processor)
             for number, cut in enumerate(cuts)
@@ -271,20 +278,49 @@ class _Work:
         clock = None if off_processor else self._clock
         return holding, np.diff(_up_to(self._running[number], times, clock))
 
-    def even_factors(self, joins: Iterable[Join]) -> list[list[tuple[int, int, float]]]:
-        """Return, a thread, (start, end, factor): what shared work changes its own by."""
+    def even_factors(
+        self, joins: Iterable[Join], starts: Sequence[int], processors: int
+    ) -> list[list[tuple[int, int, float]]]:
+        """Return, a thread, (start, end, factor): what shared work changes its own by.
+
+        Args:
+            joins: Those whose threads share their work.
+            starts: When each thread began to live, ns from the trace's start.
+            processors: How many they have.
+        """
         factors: list[list[tuple[int, int, float]]] = [[] for _ in self._numbers]
         for join in joins:
+            numbers = [self._numbers[worker] for worker in join.workers]
             times = np.array([join.start, join.end], np.float64)
-            work = {
-                w: sum(map(float, np.concatenate(self.between(self._numbers[w], times))))
-                for w in join.workers
-            }
-            mean = sum(work.values()) / len(work)
-            for worker, own in work.items():
+            work = [float(np.concatenate(self.between(n, times)).sum()) for n in numbers]
+            delays = [max(starts[number] - join.start, 0) for number in numbers]
+            even = shared_work(sum(work), delays, processors)
+            for number, own, part in zip(numbers, work, even, strict=True):
                 if own:
-                    factors[self._numbers[worker]].append((join.start, join.end, mean / own))
+                    factors[number].append((join.start, join.end, part / own))
         return factors
+
+
+def shared_work(total: float, delays: Sequence[float], processors: int) -> list[float]:
+    """Return the part of each thread if all go on until the work is done, and end together.
+
+    Args:
+        total: The work, ns of a processor.
+        delays: When each thread begins, ns.
+        processors: How many there are; the threads share them evenly.
+    """
+    begins = np.sort(np.asarray(delays, np.float64))
+    active = np.arange(1, len(begins) + 1)
+    # Up to when each thread begins: the work of all, and that of one from the first beginning on.
+    spans = np.diff(begins)
+    all_by = np.concatenate([[0.0], np.cumsum(spans * np.minimum(processors, active[:-1]))])
+    one_by = np.concatenate([[0.0], np.cumsum(spans * np.minimum(1, processors / active[:-1]))])
+    last = int(np.searchsorted(all_by, total, side="right")) - 1
+    rest = (total - all_by[last]) / min(processors, active[last])
+    one = one_by[last] + rest * min(1.0, processors / active[last])
+    clock = np.interp(np.asarray(delays, np.float64), begins, one_by)
+    parts: list[float] = np.maximum(one - clock, 0).tolist()
+    return parts
 
 
 def _working(trace: Trace, lane: Lane) -> Bools:

@@ -65,7 +65,6 @@ def _prediction(comparison: Comparison) -> dict[str, Any] | None:
     build = comparison.speedup_of("ft-gil")
     with_build = found.speedup * build.factor if build else None
     measured = comparison.speedup
-    expected = with_build or found.speedup
     return {
         "processors": found.processors,
         "speedup": found.speedup,
@@ -73,7 +72,8 @@ def _prediction(comparison: Comparison) -> dict[str, Any] | None:
         "build_factor": build.factor if build else None,
         "speedup_with_build": with_build,
         "measured": measured,
-        "error": expected / measured - 1 if measured else None,
+        "error": found.speedup / measured - 1 if measured else None,
+        "error_with_build": with_build / measured - 1 if with_build and measured else None,
         "gil_wait_s": seconds(found.gil_wait_ns),
         "unexplained_s": seconds(found.unexplained_ns),
         "inferred_joins": found.inferred_joins,

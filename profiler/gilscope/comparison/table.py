@@ -83,15 +83,15 @@ def prediction_text(prediction: dict[str, Any] | None) -> list[str]:
         f"predicted from the GIL build's trace: {prediction['speedup']:.2f}x "
         f"({low:.2f}x to {high:.2f}x)"
     )
+    text += _error(prediction["error"])
     if prediction["speedup_with_build"]:
-        text += f", with what the build alone costs {prediction['speedup_with_build']:.2f}x"
-    if prediction["error"] is not None:
-        text += f"; {abs(prediction['error']):.0%} too {_direction(prediction['error'])}"
+        text += f"; with what the build alone costs {prediction['speedup_with_build']:.2f}x"
+        text += _error(prediction["error_with_build"])
     return [text]
 
 
-def _direction(error: float) -> str:
-    return "high" if error > 0 else "low"
+def _error(error: float | None) -> str:
+    return "" if error is None else f", {abs(error):.0%} too {'high' if error > 0 else 'low'}"
 
 
 def scaling_text(curves: Sequence[dict[str, Any]]) -> list[str]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gilscope.analysis.prediction import Prediction, predict, shared_work
+from gilscope.analysis.prediction import Prediction, predict
 from gilscope.analysis.replay import Kind, Step, replay
+from gilscope.analysis.work import shared_work
 from gilscope.trace.reader import read
 from trace_builder import TraceBuilder
 
@@ -102,6 +103,27 @@ def test_a_forced_release_is_followed_by_no_work(tmp_path: Path) -> None:
     builder.hold(main, 40 * MS, 60 * MS)
     found = predicted(builder, tmp_path, 2)
     assert found.expected_ns == pytest.approx(40 * MS)
+
+
+def test_a_pool_that_waits_for_condition_variables(tmp_path: Path) -> None:
+    """Nobody knows who signalled them; what the threads do shows it, job by job."""
+    builder = TraceBuilder(minor=1)
+    main = builder.thread("MainThread", main=True)
+    pool = [builder.thread(f"pool {i}", native=True, start=0) for i in range(2)]
+    condition = builder.lock("native_condition", address=0x7000)
+    end = 0
+    for _ in range(3):
+        begin = end + 10 * MS
+        builder.hold(main, end, begin)
+        for thread in pool:
+            builder.wait(thread, condition, end, begin)
+        end = takes_turns(builder, pool, 2, start=begin)
+        builder.wait(main, condition, begin, end)
+    builder.hold(main, end, end + 10 * MS)
+    found = predicted(builder, tmp_path, 2)
+    assert found.recorded_ns == 160 * MS
+    assert (found.inferred_joins, found.unexplained_ns) == (3, 0)
+    assert found.expected_ns == pytest.approx(100 * MS, rel=1e-6)
 
 
 def test_locks_keep_their_order(tmp_path: Path) -> None:

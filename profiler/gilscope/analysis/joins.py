@@ -1,9 +1,10 @@
-"""Native code that waits for its threads in a way that no hook sees.
+"""Native code that waits for its threads, where the trace does not say for what it waits.
 
-A thread that has left Python and waits there for a pool of native threads looks as if it ran. It is
-known by what the others do: they are idle before, at work in between, and have just become idle, or
-ended, when it comes back. Threads that Python started are waited for with its own locks. Such waits
-are inferred, not recorded: for estimates only.
+A thread that has left Python and waits there for a pool of native threads looks as if it ran, or as
+blocked by a condition variable, of which nobody knows who signalled it. It is known by what the
+others do: they are idle before, at work in between, and have just become idle, or ended, when it
+comes back. Threads that Python started are waited for with its own locks. Such waits are inferred,
+not recorded: for estimates only.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gilscope.analysis.spans import Lane
-    from gilscope.trace.model import I64, Trace
+    from gilscope.trace.model import I64, Bools, Trace
 
 SHORTEST_NS = 1_000_000
 SHARE = 0.01
@@ -31,6 +32,9 @@ SLACK = 0.02
 
 TOGETHER = 0.1
 """Of its length: how much earlier a thread may be done than the last one."""
+
+BLOCKED = 0.8
+"""Share of it in waits that are not explained, from which on it is known to be no work."""
 
 MOST = 1000
 """Stays that are looked at, a thread."""
@@ -56,12 +60,21 @@ class Join:
     together: bool
 
 
+def slack_of(start: float, end: float) -> float:
+    """Return how far from its beginning and end a wait may be taken for something else, ns."""
+    return max(SHORTEST_NS, SLACK * (end - start))
+
+
 def hidden_joins(trace: Trace, lanes: Sequence[Lane]) -> list[Join]:
     """Return the waits that can be inferred, by thread and start."""
-    holds = trace.intervals.where(Event.GIL_HOLD)
-    starts = {lane.thread.index: holds.start[holds.thread == lane.thread.index] for lane in lanes}
-    ends = {lane.thread.index: holds.end[holds.thread == lane.thread.index] for lane in lanes}
-    others = _Others(trace, lanes, starts, ends)
+    intervals = trace.intervals
+    holds, idle = intervals.where(Event.GIL_HOLD), intervals.select(unexplained(trace))
+    begins, ends = {}, {}
+    for index in (lane.thread.index for lane in lanes):
+        held, waited = holds.thread == index, idle.thread == index
+        begins[index] = np.sort(np.concatenate([holds.start[held], idle.end[waited]]))
+        ends[index] = np.sort(np.concatenate([holds.end[held], idle.start[waited]]))
+    others = _Others(trace, lanes, begins, ends)
     found = [join for lane in lanes for join in _of_lane(trace, lane, others)]
     joins: list[Join] = []
     main = {lane.thread.index for lane in lanes if lane.thread.main}
@@ -77,22 +90,41 @@ def _overlap(one: Join, other: Join) -> bool:
     return one.start < other.end and other.start < one.end
 
 
+def unexplained(trace: Trace) -> Bools:
+    """Return the waits of native code that somebody ended of whom nothing is known, bool[n]."""
+    intervals = trace.intervals
+    native = [number for number, lock in trace.locks.items() if lock.native]
+    rows: Bools = (intervals.kind == Event.LOCK_WAIT) & (intervals.peer == 0)
+    rows &= np.isin(intervals.what, native)
+    return rows
+
+
 @dataclass(frozen=True, slots=True)
 class _Others:
-    """When the threads took and gave up the GIL, by index."""
+    """Signs of the threads, by index.
+
+    Attributes:
+        trace: The trace.
+        lanes: All threads.
+        begins: When they took the GIL, or had waited long enough for something native.
+        ends: When they gave the GIL up, or began to wait for something native.
+    """
 
     trace: Trace
     lanes: Sequence[Lane]
-    starts: dict[int, I64]
+    begins: dict[int, I64]
     ends: dict[int, I64]
 
-    def takes(self, thread: int, begin: float, end: float) -> bool:
-        """Return whether the thread took the GIL between two times."""
-        times = self.starts[thread]
-        return bool(np.searchsorted(times, end) > np.searchsorted(times, begin))
+    def begin_work(self, thread: int, start: float, end: float) -> bool:
+        """Return whether there is a sign that the thread began with something between two times."""
+        return _any_between(self.begins[thread], start, end)
+
+    def end_work(self, thread: int, start: float, end: float) -> bool:
+        """Return whether there is a sign that the thread was done with something then."""
+        return _any_between(self.ends[thread], start, end)
 
     def last_sign(self, thread: int, end: float, exit_ns: int) -> float:
-        """Return when the thread last gave up the GIL, or ended, up to a time."""
+        """Return when the thread was last done with something, or ended, up to a time."""
         if exit_ns <= end and exit_ns < self.trace.duration_ns:
             return exit_ns
         times = self.ends[thread]
@@ -100,20 +132,48 @@ class _Others:
         return float(times[place - 1]) if place else float("-inf")
 
 
+def _any_between(times: I64, start: float, end: float) -> bool:
+    return bool(np.searchsorted(times, end) > np.searchsorted(times, start))
+
+
 def _of_lane(trace: Trace, lane: Lane, others: _Others) -> Iterator[Join]:
     """Yield the waits of one thread."""
-    lengths = lane.ends - lane.starts
-    long = (lane.states == State.RUNNING) & (lengths >= max(SHORTEST_NS, SHARE * trace.duration_ns))
-    rows = np.flatnonzero(long)[:MOST].tolist()
+    stays = _stays(lane, np.append(unexplained(trace), False))
+    lengths = stays[:, 1] - stays[:, 0]
+    stays = stays[lengths >= max(SHORTEST_NS, SHARE * trace.duration_ns)][:MOST]
     before = 0
-    for place, row in enumerate(rows):
-        start, end = int(lane.starts[row]), int(lane.ends[row])
-        later = int(lane.starts[rows[place + 1]]) if place + 1 < len(rows) else trace.duration_ns
-        signs = _last_signs(lane, (before, start, end, later), others)
+    for place, (start, end, blocked) in enumerate(stays.tolist()):
+        later = int(stays[place + 1, 0]) if place + 1 < len(stays) else trace.duration_ns
+        # What follows each other too closely to be told from work must be known to be a wait.
+        gaps = [start - before] * (place > 0) + [later - end] * (place + 1 < len(stays))
+        apart = min(gaps, default=end) > slack_of(start, end)
+        known = apart or blocked >= BLOCKED * (end - start)
+        signs = _last_signs(lane, (before, start, end, later), others) if known else {}
         if signs:
             together = min(signs.values()) >= end - max(SHORTEST_NS, TOGETHER * (end - start))
             yield Join(lane.thread.index, start, end, tuple(signs), together)
         before = end
+
+
+def _stays(lane: Lane, idle: Bools) -> I64:
+    """Return how long the thread did without Python, and was not held up by a lock of Python's.
+
+    Args:
+        lane: The thread.
+        idle: bool[n + 1], the waits that are not explained; the last one is of no interval.
+
+    Returns:
+        i64[n, 3]: start, end, and how much of it the thread was in such waits.
+    """
+    waits = idle[lane.refs]
+    outside = (lane.states == State.RUNNING) | waits
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], outside.astype(np.int8), [0]])))
+    firsts, lasts = edges[::2], edges[1::2] - 1
+    waited = np.concatenate([[0], np.cumsum(np.where(waits, lane.ends - lane.starts, 0))])
+    stays: I64 = np.stack(
+        [lane.starts[firsts], lane.ends[lasts], waited[lasts + 1] - waited[firsts]], axis=1
+    )
+    return stays
 
 
 def _last_signs(lane: Lane, times: tuple[int, int, int, int], others: _Others) -> dict[int, float]:
@@ -127,16 +187,21 @@ def _last_signs(lane: Lane, times: tuple[int, int, int, int], others: _Others) -
         others: All threads.
     """
     before, start, end, later = times
-    slack = max(SHORTEST_NS, SLACK * (end - start))
+    slack = slack_of(start, end)
     signs: dict[int, float] = {}
     for other in others.lanes:
         thread = other.thread
         if thread.index == lane.thread.index:
             continue
         ended = abs(thread.end_ns - end) <= slack and thread.end_ns < others.trace.duration_ns
-        if not thread.native or not (ended or others.takes(thread.index, start, end)):
+        at_work = (
+            ended
+            or others.begin_work(thread.index, start - slack, end)
+            or others.end_work(thread.index, start, end + slack)
+        )
+        if not thread.native or not at_work:
             continue
-        if others.takes(thread.index, before, start - slack) or others.takes(
+        if others.begin_work(thread.index, before, start - slack) or others.begin_work(
             thread.index, end + slack, later
         ):
             return {}

@@ -10,6 +10,7 @@ processors, each is taken to have had the same share.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,18 +18,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.handover import lock_handovers
-from gilscope.analysis.joins import hidden_joins
+from gilscope.analysis.joins import hidden_joins, slack_of
 from gilscope.analysis.replay import Kind, Step, replay
 from gilscope.analysis.spans import ended_by_itself, lanes
-from gilscope.trace.format import Event, HoldFlag, LockWaitFlag
+from gilscope.analysis.work import Work
+from gilscope.trace.format import Event, LockWaitFlag
 from gilscope.trace.model import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from gilscope.analysis.joins import Join
     from gilscope.analysis.spans import Lane
-    from gilscope.trace.model import I64, Bools, Trace
+    from gilscope.trace.model import I64, Trace
 
     type F64 = np.typing.NDArray[np.float64]
     type Milestone = tuple[int, int]  # a thread's index; ns from the trace's start
@@ -96,6 +98,9 @@ def predict(trace: Trace, processors: int, recorded_on: int | None = None) -> Pr
         model.expected(processors, ()),
         model.expected(processors, model.together, off_processor=True),
     ]
+    if processors >= (recorded_on or processors):
+        # What was done with the GIL can be done without it, moment by moment.
+        times = [min(time, float(trace.duration_ns)) for time in times]
     return Prediction(
         processors=processors,
         recorded_ns=float(trace.duration_ns),
@@ -123,16 +128,19 @@ class _Model:
         self.numbers = {lane.thread.index: number for number, lane in enumerate(self.lanes)}
         self.joins = hidden_joins(trace, self.lanes)
         self.together = [join for join in self.joins if join.together]
-        self.work = _Work(trace, self.lanes, self.joins, recorded_on)
+        self.work = Work(trace, self.lanes, self.joins, recorded_on)
         self.unexplained: list[tuple[int, int, int]] = []  # thread, start, end
-        self.delays: list[tuple[int, int]] = []  # of threads that their starter waits for, ns
+        # When each worker began to work for a join: by the join's start and the worker.
+        self.begins: dict[tuple[int, int], int] = {}
         self.waits: list[tuple[int, int, Milestone]] = []  # thread, its end, what it waits for
         self._take_lock_waits()
         self._take_joins()
         self._take_starts()
         known = self.numbers.keys()
         self.waits = [w for w in self.waits if w[0] in known and w[2][0] in known]
-        self.unexplained = [wait for wait in self.unexplained if wait[0] in known]
+        self.unexplained = [
+            wait for wait in self.unexplained if wait[0] in known and not self._in_a_join(*wait)
+        ]
 
     def expected(
         self, processors: int, shared: Sequence[Join], *, off_processor: bool = False
@@ -163,15 +171,56 @@ class _Model:
                 self.unexplained.append((thread, int(intervals.start[row]), end))
 
     def _take_joins(self) -> None:
+        woken = self._woken_for_joins()
         for join in self.joins:
             for worker in join.workers:
                 thread = self._lane(worker).thread
                 begin = max(join.start, thread.start_ns)
                 self.waits.append((worker, begin, (join.thread, join.start)))
                 # Its starter was at work with starting it, or it waited for a processor.
-                self.delays.append((worker, begin - join.start))
+                at_work = max(begin, woken.get((join.start, worker), 0))
+                self.begins[join.start, worker] = at_work
                 last = min(join.end, thread.end_ns)
                 self.waits.append((join.thread, join.end, (worker, last)))
+
+    def _woken_for_joins(self) -> dict[tuple[int, int], int]:
+        """Return when workers came out of waits in which joins began: by its start and worker."""
+        found: dict[tuple[int, int], int] = {}
+        for thread, start, end in self.unexplained:
+            for join in self._joins_near(thread, start):
+                if thread != join.thread and start < join.start < end < join.end:
+                    key = join.start, thread
+                    found[key] = max(end, found.get(key, 0))
+        return found
+
+    def _in_a_join(self, thread: int, start: int, end: int) -> bool:
+        """Return whether a wait is explained by a join: it is that, or comes before or after it."""
+        for join in self._joins_near(thread, start):
+            slack = slack_of(join.start, join.end)
+            if thread == join.thread:
+                if start >= join.start and end <= join.end:
+                    return True
+                continue
+            forked = start < join.start and end >= join.start - slack
+            done = start < join.end and end >= join.end - slack
+            if forked or done:
+                return True
+        return False
+
+    def _joins_near(self, thread: int, at: int) -> list[Join]:
+        """Return the last joins of a thread that began up to a time, and the next one."""
+        joins = self._joins_of.get(thread, [])
+        place = bisect_right(joins, at, key=lambda join: join.start)
+        return joins[max(place - 2, 0) : place + 1]
+
+    @cached_property
+    def _joins_of(self) -> dict[int, list[Join]]:
+        """The joins that each thread has a part in, by start."""
+        found: dict[int, list[Join]] = {}
+        for join in sorted(self.joins, key=lambda join: join.start):
+            for thread in (join.thread, *join.workers):
+                found.setdefault(thread, []).append(join)
+        return found
 
     def _take_starts(self) -> None:
         """Let each thread begin where the one that is taken to have started it was."""
@@ -207,18 +256,15 @@ class _Model:
         for number, (thread, end, (peer, at)) in enumerate(self.waits):
             cuts[self.numbers[thread]].append((end, 0, Step(Kind.AWAIT, number)))
             cuts[self.numbers[peer]].append((at, 1, Step(Kind.REACH, number)))
-        for thread, delay in self.delays:
-            number = self.numbers[thread]
-            begin = self.lanes[number].thread.start_ns
-            cuts[number].append((begin, 0, Step(Kind.PASS, delay)))
+        for (start, worker), begin in self.begins.items():
+            cuts[self.numbers[worker]].append((begin, 0, Step(Kind.PASS, begin - start)))
         for thread, start, end in self.unexplained:
             cuts[self.numbers[thread]].append((end, 0, Step(Kind.PASS, end - start)))
         ends = []
         for number, lane in enumerate(self.lanes):
             ends.append(len(self.waits) + number)
             cuts[number].append((self._last(lane), 2, Step(Kind.REACH, ends[-1])))
-        starts = [lane.thread.start_ns for lane in self.lanes]
-        factors = self.work.even_factors(shared, starts, processors)
+        factors = self.work.even_factors(shared, self.begins, processors)
         return [
             self._program(number, sorted(cut, key=lambda c: c[:2]), factors[number], off_processor)
             for number, cut in enumerate(cuts)
@@ -253,138 +299,3 @@ class _Model:
         for held, ran, (_, _, step) in pieces:
             steps += [Step(Kind.RUN, held), Step(kind, ran), step]
         return steps
-
-
-class _Work:
-    """How much of a processor's time each thread had, up to any moment."""
-
-    def __init__(self, trace: Trace, lanes: list[Lane], joins: list[Join], processors: int) -> None:
-        self._numbers = {lane.thread.index: number for number, lane in enumerate(lanes)}
-        idle: dict[int, list[tuple[int, int]]] = {}
-        for join in joins:
-            idle.setdefault(join.thread, []).append((join.start, join.end))
-            for worker in join.workers:
-                lane = lanes[self._numbers[worker]]
-                idle.setdefault(worker, []).extend(_idle_around(lane, join))
-        self._holding = [_spans(lane, lane.states == State.HOLDING_GIL, ()) for lane in lanes]
-        self._running = [
-            _spans(lane, _working(trace, lane), idle.get(lane.thread.index, ())) for lane in lanes
-        ]
-        self._clock = _shares([*self._holding, *self._running], processors)
-
-    def between(self, number: int, times: F64, *, off_processor: bool = False) -> tuple[F64, F64]:
-        """Return what a thread did between each two times: holding the GIL, and without it."""
-        holding = np.diff(_up_to(self._holding[number], times, self._clock))
-        clock = None if off_processor else self._clock
-        return holding, np.diff(_up_to(self._running[number], times, clock))
-
-    def even_factors(
-        self, joins: Iterable[Join], starts: Sequence[int], processors: int
-    ) -> list[list[tuple[int, int, float]]]:
-        """Return, a thread, (start, end, factor): what shared work changes its own by.
-
-        Args:
-            joins: Those whose threads share their work.
-            starts: When each thread began to live, ns from the trace's start.
-            processors: How many they have.
-        """
-        factors: list[list[tuple[int, int, float]]] = [[] for _ in self._numbers]
-        for join in joins:
-            numbers = [self._numbers[worker] for worker in join.workers]
-            times = np.array([join.start, join.end], np.float64)
-            work = [float(np.concatenate(self.between(n, times)).sum()) for n in numbers]
-            delays = [max(starts[number] - join.start, 0) for number in numbers]
-            even = shared_work(sum(work), delays, processors)
-            for number, own, part in zip(numbers, work, even, strict=True):
-                if own:
-                    factors[number].append((join.start, join.end, part / own))
-        return factors
-
-
-def shared_work(total: float, delays: Sequence[float], processors: int) -> list[float]:
-    """Return the part of each thread if all go on until the work is done, and end together.
-
-    Args:
-        total: The work, ns of a processor.
-        delays: When each thread begins, ns.
-        processors: How many there are; the threads share them evenly.
-    """
-    begins = np.sort(np.asarray(delays, np.float64))
-    active = np.arange(1, len(begins) + 1)
-    # Up to when each thread begins: the work of all, and that of one from the first beginning on.
-    spans = np.diff(begins)
-    all_by = np.concatenate([[0.0], np.cumsum(spans * np.minimum(processors, active[:-1]))])
-    one_by = np.concatenate([[0.0], np.cumsum(spans * np.minimum(1, processors / active[:-1]))])
-    last = int(np.searchsorted(all_by, total, side="right")) - 1
-    rest = (total - all_by[last]) / min(processors, active[last])
-    one = one_by[last] + rest * min(1.0, processors / active[last])
-    clock = np.interp(np.asarray(delays, np.float64), begins, one_by)
-    parts: list[float] = np.maximum(one - clock, 0).tolist()
-    return parts
-
-
-def _working(trace: Trace, lane: Lane) -> Bools:
-    """Return the segments without the GIL in which the thread may have been at work, bool[n].
-
-    One that had to give up the GIL has nothing to do but to ask for it again; where that takes
-    long, the thread has lost its processor, too.
-    """
-    flags = np.append(trace.intervals.flags, np.uint8(0))[lane.refs]  # the last is of -1
-    forced = (lane.states == State.HOLDING_GIL) & ((flags & np.uint8(HoldFlag.FORCED)) != 0)
-    working: Bools = lane.states == State.RUNNING
-    working[1:] &= ~forced[:-1]
-    return working
-
-
-def _idle_around(lane: Lane, join: Join) -> Iterable[tuple[int, int]]:
-    """Yield when a worker had nothing to do: before the join, and when it was done with its work.
-
-    It is done when it gives up the GIL for the last time, as who comes back with a result does.
-    """
-    held = lane.ends[(lane.states == State.HOLDING_GIL) & (lane.starts < join.end)]
-    done = int(held[-1]) if len(held) and held[-1] > join.start else join.end
-    if done < lane.thread.end_ns <= join.end:
-        done = lane.thread.end_ns
-    for row in np.flatnonzero(lane.states == State.RUNNING).tolist():
-        start, end = int(lane.starts[row]), int(lane.ends[row])
-        if start < join.start < end:
-            yield start, join.start
-        if done <= start < join.end or start < join.end < end:
-            yield max(done, start), end
-
-
-def _spans(lane: Lane, chosen: Bools, without: Iterable[tuple[int, int]]) -> F64:
-    """Return (beginning, end) of a thread's chosen segments, without some times: f64[n, 2]."""
-    spans = np.stack([lane.starts[chosen], lane.ends[chosen]], axis=1).astype(np.float64)
-    for begin, end in without:
-        head, tail = spans.copy(), spans.copy()
-        head[:, 1] = np.minimum(head[:, 1], begin)
-        tail[:, 0] = np.maximum(tail[:, 0], end)
-        spans = np.concatenate([head, tail])
-        spans = spans[spans[:, 1] > spans[:, 0]]
-    return spans[np.argsort(spans[:, 0], kind="stable")]
-
-
-def _shares(spans: list[F64], processors: int) -> tuple[F64, F64]:
-    """Return (times, work): what a thread has had by then that was running all the time, ns."""
-    every = np.concatenate(spans)
-    times = np.concatenate([every[:, 0], every[:, 1]])
-    steps = np.repeat([1, -1], len(every))
-    order = np.argsort(times, kind="stable")
-    times, counts = times[order], np.cumsum(steps[order])
-    rates = np.minimum(1.0, processors / np.maximum(counts, 1))
-    work = np.concatenate([[0.0], np.cumsum(np.diff(times) * rates[:-1])])
-    return times, work
-
-
-def _up_to(spans: F64, times: F64, clock: tuple[F64, F64] | None) -> F64:
-    """Return how much of the spans lies before each of the times, by a clock or in ns."""
-    if not len(spans):
-        return np.zeros(len(times))
-    edges = spans.ravel()
-    marks = edges if clock is None else np.interp(edges, *clock)
-    inside = np.repeat(np.diff(marks.reshape(-1, 2), axis=1).ravel(), 2)
-    inside[::2] = 0
-    total = np.cumsum(inside)
-    at = times if clock is None else np.interp(times, *clock)
-    return np.interp(at, marks, total)

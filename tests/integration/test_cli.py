@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import re
@@ -379,6 +380,18 @@ def test_compare_under_the_free_threaded_build_with_its_gil(tmp_path: Path) -> N
     page = tmp_path / "r.html"
     comparison.report(page)
     assert "Free-threaded build, GIL on" in page.read_text(encoding="utf-8")
+
+
+def test_compare_a_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function of a module beside the caller is imported and called by each build."""
+    (tmp_path / "functions_to_compare.py").write_text(
+        "import sys\nclass Work:\n    @staticmethod\n    def do(): print('done', sys.abiflags)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    work = importlib.import_module("functions_to_compare").Work.do
+    comparison = package.compare(work, repeat=1)
+    assert comparison.title == "functions_to_compare.Work.do"
+    assert [run.stdout for run in comparison.runs] == ["done \n", "done t\n"]
 
 
 def test_compare_by_number_of_threads(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,7 @@ import gilscope
 from gilscope.comparison import Comparison, Run
 from gilscope.comparison.compare import compare_target
 from gilscope.comparison.table import duration, grid
-from gilscope.errors import UsageError
+from gilscope.errors import GilscopeError, UsageError
 from gilscope.run.target import Target
 from trace_builder import TraceBuilder
 
@@ -165,6 +166,34 @@ def test_the_table_shows_both_builds(traced: Run) -> None:
     assert "speed-up without the GIL: 2.00x" in text
     assert "dict" in text
     assert "note: mind this" in text
+
+
+def test_the_times_as_rows() -> None:
+    """One a timed run, probe off and on."""
+    rows = make(make_run("gil"), make_run("ft", probed_wall_s=())).times()
+    assert len(rows) == 3 + 1 + 3
+    assert rows[0] == {
+        "build": "gil",
+        "threads": None,
+        "probe": False,
+        "repetition": 1,
+        "wall_s": 2.0,
+    }
+    assert [row["wall_s"] for row in rows if row["probe"]] == [3.5]
+
+
+def test_pandas_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is missing, it is said what to do."""
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(GilscopeError, match="pip install pandas"):
+        make(make_run("gil")).to_pandas()
+
+
+@pytest.mark.parametrize("function", [lambda: None, Target("code", "").check])
+def test_a_function_that_cannot_be_imported(function: Any) -> None:
+    """It is refused before anything runs."""
+    with pytest.raises(UsageError, match="cannot be imported"):
+        gilscope.compare(function)
 
 
 def test_a_slower_build_is_called_slower() -> None:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from gilscope.analysis.spans import Lane
     from gilscope.trace.model import I64, Trace
 
-    type F64 = np.typing.NDArray[np.float64]
     type Milestone = tuple[int, int]  # a thread's index; ns from the trace's start
 
 MOST_WAITS = 300_000

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +58,43 @@ def compare_code(code: str, *, filename: str = "<code>", **options: Any) -> Comp
         **options: Those of :func:`compare_target`.
     """
     return compare_target(Target("code", code, (), filename), **{"title": filename, **options})
+
+
+def compare_callable(function: Callable[[], object], **options: Any) -> Comparison:
+    """Call ``function`` under several builds.
+
+    Args:
+        function: Without arguments, and importable: each build imports its module and calls it.
+        **options: Those of :func:`compare_target`.
+
+    Raises:
+        UsageError: It cannot be imported by its name.
+    """
+    module = getattr(function, "__module__", None) or "?"
+    name = getattr(function, "__qualname__", None) or "?"
+    title = f"{module}.{name}"
+    try:
+        same = attrgetter(name)(sys.modules[module]) == function
+    except (AttributeError, KeyError):
+        same = False
+    if module == "__main__" or not same:
+        raise UsageError(
+            f"{title} cannot be imported by other interpreters: define it in a module, or use "
+            "compare_code() with its text"
+        )
+    top = getattr(sys.modules.get(module.partition(".")[0]), "__file__", None)
+    place = Path(top).resolve().parent if top else None
+    if place and Path(str(top)).name == "__init__.py":
+        place = place.parent
+    # What is installed is found in each interpreter's own place.
+    here = (
+        [] if place is None or {"site-packages", "lib-dynload"} & {*place.parts} else [str(place)]
+    )
+    code = (
+        f"import importlib, operator, sys\nsys.path[:0] = {here!r}\n"
+        f"operator.attrgetter({name!r})(importlib.import_module({module!r}))()\n"
+    )
+    return compare_code(code, **{"filename": f"<{title}>", "title": title, **options})
 
 
 def compare_target(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from os import cpu_count
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from gilscope.analysis.prediction import predict
 from gilscope.comparison.statistics import Speedup, speedup
 from gilscope.comparison.summary import comparison_summary
 from gilscope.comparison.table import summary_text
+from gilscope.errors import GilscopeError
 
 if TYPE_CHECKING:
     import os
@@ -167,6 +169,44 @@ class Comparison:
     def traces(self) -> list[tuple[str, Trace]]:
         """Return build and trace of each run that has a trace."""
         return [(run.build, run.trace) for run in self.runs if run.trace is not None]
+
+    def times(self) -> list[dict[str, Any]]:
+        """Return one row a timed run: build, threads, probe on or off, repetition, seconds.
+
+        ``threads`` is None where the program itself chose their number.
+        """
+        highest = max((p.threads for c in self.scaling for p in c.points), default=None)
+        rows = [
+            (run.build, highest, probe, walls)
+            for run in self.runs
+            for probe, walls in ((False, run.wall_s), (True, run.probed_wall_s))
+        ]
+        rows += [
+            (curve.build, point.threads, False, point.wall_s)
+            for curve in self.scaling
+            for point in curve.points
+            if point.threads != highest
+        ]
+        return [
+            {"build": build, "threads": threads, "probe": probe, "repetition": n, "wall_s": wall}
+            for build, threads, probe, walls in rows
+            for n, wall in enumerate(walls, 1)
+        ]
+
+    def to_pandas(self) -> Any:
+        """Return :meth:`times` as a ``pandas.DataFrame``.
+
+        Raises:
+            GilscopeError: pandas is not installed; gilscope itself does not need it.
+        """
+        try:
+            pandas = import_module("pandas")
+        except ModuleNotFoundError:
+            raise GilscopeError(
+                "to_pandas() needs pandas, which is not installed here: pip install pandas "
+                "(summary() and times() do without)"
+            ) from None
+        return pandas.DataFrame(self.times())
 
     def _repr_html_(self) -> str:
         """Show the table in a notebook."""

@@ -6,16 +6,18 @@ export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
 # The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
 prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
 
-.PHONY: help demo test bench prediction lint format clean
+.PHONY: help demo test test-debian test-cpython bench prediction lint format clean
 
 help:
-	@echo "make demo    compare both examples under both builds; writes out/demo/"
-	@echo "make test    all tests"
-	@echo "make bench   measure what gilscope costs, next to other profilers; writes out/bench.json"
-	@echo "make prediction  hold predicted speed-ups against measured ones; writes docs/prediction.md"
-	@echo "make lint    all checks that need no run"
-	@echo "make format  format the sources"
-	@echo "make clean   remove what make has made, except the interpreters in the cache"
+	@echo "make demo          compare both examples under both builds; writes out/demo/"
+	@echo "make test          all tests"
+	@echo "make test-debian   the probe's tests on Debian sid's interpreters, in a chroot; root only"
+	@echo "make test-cpython  CPython's own tests of threads, the same with the probe as without it"
+	@echo "make bench         measure what gilscope costs, next to other profilers; writes out/bench.json"
+	@echo "make prediction    hold predicted speed-ups against measured ones; docs/prediction.md"
+	@echo "make lint          all checks that need no run"
+	@echo "make format        format the sources"
+	@echo "make clean         remove what make has made, except the interpreters in the cache"
 
 demo:
 	@$(prepare) demo
@@ -25,6 +27,7 @@ test:
 	@$(prepare) test
 	@$(HOST_PYTHON) tools/core_tests.py
 	@-$(HOST_PYTHON) tools/chromium.py
+	@-$(PYTHON) tools/bindings.py >/dev/null
 	@$(PYTHON) -m pytest
 	@.venv-ft/bin/python -m pytest tests/integration/test_examples.py
 
@@ -35,6 +38,14 @@ bench:
 prediction:
 	@$(prepare) demo
 	@$(PYTHON) tools/predict.py
+
+test-debian:
+	@$(prepare) test
+	@$(PYTHON) tools/debian.py
+
+test-cpython:
+	@$(prepare) test
+	@$(PYTHON) tools/cpython_tests.py
 
 lint:
 	@$(prepare) lint

@@ -59,7 +59,7 @@ SLOT_NAMES = (
     "open_wait_stack",
     "open_wait_flags",
 )
-METADATA, DEFINITIONS, EVENTS, THREADS, END = range(1, 6)
+METADATA, DEFINITIONS, EVENTS, THREADS, END, PACKED_EVENTS = range(1, 7)
 STRING, STACK, MODULE = 7, 9, 10
 PLACE_BODIES = {
     8: ("codes", "<IIIIII"),
@@ -180,6 +180,8 @@ def read(path: Path) -> dict[str, Any]:
                 if record[0] == 0 and not sealed:
                     break
                 raw += [(thread, *record)] if GIL_HOLD <= record[0] <= GIL_SWITCH else []
+        elif kind == PACKED_EVENTS:
+            raw += unpacked(payload, head["event_size"], opened)
     relative = sorted((t - head["start"], n - head["monotonic"]) for t, n in points)
     convert = to_ns(relative, 1e9 / head["per_second"])
     stamps += [ticks for ticks, _ in points] + [r[5] + r[6] for r in raw]
@@ -206,6 +208,26 @@ def read(path: Path) -> dict[str, Any]:
     }
     loaded: dict[str, Any] = json.loads(json.dumps(result))
     return loaded
+
+
+def unpacked(payload: bytes, size: int, opened: int) -> Iterator[tuple[int, ...]]:
+    """(thread, fields of a record) of a packed chunk whose frame is one raw block."""
+    n, run_count, magic, descriptor, length = struct.unpack_from("<IIIBQ", payload)
+    assert (magic, descriptor) == (0xFD2FB528, 0xE0)
+    assert int.from_bytes(payload[21:24], "little") == 1 | length << 3
+    content = payload[24 : 24 + length]
+    runs = struct.unpack_from(f"<{2 * run_count}I", content)
+    planes = [content[at : at + n] for at in range(8 * run_count, len(content), n)]
+    assert len(planes) == size
+    row = 0
+    for thread, count in zip(runs[::2], runs[1::2], strict=True):
+        end = opened
+        for _ in range(count):
+            kind, flags, aux, what, gap, *rest = EVENT.unpack(bytes(p[row] for p in planes[:32]))
+            start = (end + (gap // 2 if gap % 2 == 0 else -(gap + 1) // 2)) % 2**64
+            yield thread, kind, flags, aux, what, start, *rest
+            end = (start + rest[0]) % 2**64
+            row += 1
 
 
 def intervals(

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import json
 import struct
+from itertools import pairwise
 from pathlib import Path
 
 EVENT, SLOT, HEADER, CHUNK = 32, 128, 128, 64
 GIL_HOLD, GIL_WAIT, GIL_SWITCH_WAIT, LOCK_WAIT, LOCK_WAKE = 1, 2, 3, 4, 5
 CALLBACK, THREAD_STATE, SPIN, GIL_SWITCH = 6, 7, 8, 9
-METADATA, DEFINITIONS, EVENTS, THREADS, END = 1, 2, 3, 4, 5
+METADATA, DEFINITIONS, EVENTS, THREADS, END, PACKED_EVENTS = 1, 2, 3, 4, 5, 6
 MAIN, PYTHON, NATIVE, STARTED_BEFORE = 1, 2, 4, 8
 LOCK_KINDS = (
     "unidentified",
@@ -374,6 +375,7 @@ class TraceBuilder:
         duration: int | None = None,
         reason: str = "stop",
         gap: int = 0,
+        packed: bool = False,
     ) -> bytes:
         """The file.
 
@@ -384,9 +386,10 @@ class TraceBuilder:
             duration: when it was stopped; by default at the latest time of all.
             reason: why.
             gap: bytes of zeros between chunks; a multiple of the alignment.
+            packed: all events are in one packed chunk.
         """
         stop = self.latest if duration is None else duration
-        parts = [self._header(), *self._chunks(sealed, gap)]
+        parts = [self._header(), *self._chunks(sealed, gap, packed)]
         if end:
             text = json.dumps(
                 {
@@ -440,7 +443,7 @@ class TraceBuilder:
         header = fixed + struct.pack("<Q", checksum(fixed))
         return header.ljust(max(self.alignment, HEADER), b"\0")
 
-    def _chunks(self, sealed: bool, gap: int) -> list[bytes]:  # noqa: FBT001 - private
+    def _chunks(self, sealed: bool, gap: int, packed: bool) -> list[bytes]:  # noqa: FBT001 - private
         metadata = {
             "gilscope": "0.1.0",
             "python": "3.13.5 (made up)",
@@ -454,7 +457,9 @@ class TraceBuilder:
             (DEFINITIONS, 0, b"".join(self.definitions), sealed),
             (THREADS, 0, b"".join(map(self._slot, self.slots)), sealed),
         ]
-        for thread, records in self.records.items():
+        if packed:
+            wanted.append((PACKED_EVENTS, 0, self._packed(), sealed))
+        for thread, records in self.records.items() if not packed else ():
             for at in range(0, len(records), self.split):
                 payload = b"".join(records[at : at + self.split])
                 wanted.append((EVENTS, thread, payload, sealed))
@@ -463,6 +468,36 @@ class TraceBuilder:
             self._chunk(kind, payload, sequence=i, thread=thread, sealed=done) + bytes(gap)
             for i, (kind, thread, payload, done) in enumerate(wanted, 1)
         ]
+
+    def _packed(self) -> bytes:
+        """All records as the payload of a packed chunk, in a frame that does not compress."""
+        runs = b"".join(struct.pack("<II", *run) for run in self._runs())
+        columns: list[list[bytes]] = [[] for _ in range(9)]
+        for records in self.records.values():
+            end = self.start_ticks
+            for record in records:
+                kind, flags, aux, what, start, duration, peer, stack = struct.unpack_from(
+                    "<BBHIQQII", record
+                )
+                d = (start - end) % 2**64
+                gap = 2 * d if d < 2**63 else 2 * (2**64 - d) - 1
+                end = (start + duration) % 2**64
+                values = struct.pack(
+                    "<BBHIQQII", kind, flags, aux, what, gap, duration, peer, stack
+                )
+                bounds = (0, 1, 2, 4, 8, 16, 24, 28, 32)
+                for column, (a, b) in zip(columns, pairwise(bounds), strict=False):
+                    column.append(values[a:b])
+                columns[8].append(record[32:])
+        content = runs + b"".join(
+            bytes(value[i] for value in column) for column in columns for i in range(len(column[0]))
+        )
+        block = struct.pack("<I", 1 | len(content) << 3)[:3]  # the last one, raw
+        frame = struct.pack("<IBQ", 0xFD2FB528, 0xE0, len(content)) + block + content
+        return struct.pack("<II", sum(n for _, n in self._runs()), len(self.records)) + frame
+
+    def _runs(self) -> list[tuple[int, int]]:
+        return [(thread, len(records)) for thread, records in self.records.items()]
 
     def _slot(self, values: dict[str, int | bytes]) -> bytes:
         names = (

@@ -150,6 +150,7 @@ def golden_files() -> dict[str, bytes]:
         "gil": gil_trace().to_bytes(),
         "ft": ft_trace(512).to_bytes(reason="exit"),
         "callbacks": callback_trace(512).to_bytes(),
+        "packed": callback_trace(512).to_bytes(packed=True),
         "killed": gil_trace(512).to_bytes(end=False, sealed=False, gap=1024),
         "torn": torn[: len(torn) - 700],
         "drifting_clock": drifting_clock().to_bytes(),

@@ -850,13 +850,16 @@ APT::Sandbox::User "root";
     return {"APT_CONFIG": str(path)}
 
 
-def newest_in(index: str, series: Sequence[str], suite: str) -> SourcePackage | None:
+def newest_in(
+    index: str, series: Sequence[str], suite: str, name: str = "python"
+) -> SourcePackage | None:
     """Choose from the output of `apt-cache showsrc` the first series that is there.
 
     Args:
         index: Paragraphs with Package and Version fields.
         series: The versions to accept, in order of preference.
         suite: Where the index came from.
+        name: The packages' common name, to which the series is appended.
     """
     offered: dict[str, list[str]] = {}
     for paragraph in index.split("\n\n"):
@@ -865,8 +868,8 @@ def newest_in(index: str, series: Sequence[str], suite: str) -> SourcePackage | 
             offered.setdefault(fields["Package"], []).append(fields["Version"])
     for one in series:
         packages = [
-            SourcePackage(f"python{one}", version, suite)
-            for version in offered.get(f"python{one}", [])
+            SourcePackage(f"{name}{one}", version, suite)
+            for version in offered.get(f"{name}{one}", [])
             if version_key(version.rsplit("-", 1)[0]) > (0,)
         ]
         if packages:
@@ -875,7 +878,7 @@ def newest_in(index: str, series: Sequence[str], suite: str) -> SourcePackage | 
 
 
 def choose_package(
-    runner: Runner, work: Path, series: Sequence[str]
+    runner: Runner, work: Path, series: Sequence[str], name: str = "python"
 ) -> tuple[SourcePackage, dict[str, str]]:
     """Find the newest source package whose index carries a valid signature.
 
@@ -895,7 +898,7 @@ def choose_package(
             reasons.append(f"{suite}: {said[0].split('E: ', 1)[1] if said else 'unreachable'}")
             runner.progress.say(f"refused: {reasons[-1]}")
             continue
-        names = [f"python{one}" for one in series]
+        names = [f"{name}{one}" for one in series]
         index = subprocess.run(
             ["apt-cache", "showsrc", "--only-source", *names],  # noqa: S607 (as above)
             env={**clean_environment(), **env},
@@ -904,13 +907,16 @@ def choose_package(
             timeout=120,
             check=False,
         )
-        package = newest_in(index.stdout, series, suite)
+        package = newest_in(index.stdout, series, suite, name)
         if package is not None:
             return package, env
         reasons.append(f"{suite}: has none of {', '.join(names)}")
+    what, hint = name.capitalize(), ""
+    if name == "python":
+        what = "CPython"
+        hint = ": set GILSCOPE_PYTHON and GILSCOPE_FT_PYTHON to interpreters of your own"
     raise InterpreterError(
-        "no CPython source package can be had from Debian (" + "; ".join(reasons) + "):"
-        " set GILSCOPE_PYTHON and GILSCOPE_FT_PYTHON to interpreters of your own"
+        f"no {what} source package can be had from Debian ({'; '.join(reasons)}){hint}"
     )
 
 

@@ -6,20 +6,18 @@ Prints the checksum of the computation and the number of records that arrived.
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import logging
 import os
 
-import native_logging
+MODULES = {"pybind11": "native_logging", "boost": "native_logging_boost"}
 
 
-class LoggingLogger(native_logging.Logger):  # type: ignore[misc]
+class LoggingLogger:
     """Forwards each record of the native library to a logger of Python's logging."""
 
-    def __init__(self, target: logging.Logger) -> None:
-        """Forward to ``target``."""
-        super().__init__()
-        self.target = target
+    target: logging.Logger
 
     def log(self, level: int, message: str) -> None:
         """Take one record; native threads call this, several at a time."""
@@ -56,15 +54,23 @@ def parse() -> argparse.Namespace:
     add("--records", type=positive, default=10000, help="rows to compute; each logs one record")
     add("--work", type=positive, default=100, help="points to compute between two records")
     add("--batch", type=positive, default=1, help="records a GIL acquire")
+    add("--binding", choices=MODULES, default="pybind11", help="what the library is bound with")
     return parser.parse_args()
 
 
 def main() -> None:
     """Compute, log, and say what came of it."""
     options = parse()
+    native_logging = importlib.import_module(MODULES[options.binding])
+
+    class Logger(LoggingLogger, native_logging.Logger):  # type: ignore[misc]
+        """The native library's class of that binding, with Python's method."""
+
+    logger = Logger()
     stream = io.StringIO()
+    logger.target = memory_logger(stream)
     checksum = native_logging.render(
-        LoggingLogger(memory_logger(stream)),
+        logger,
         rows=options.records,
         columns=options.work,
         threads=options.threads,

@@ -23,9 +23,13 @@ PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
     }
   });
   module.def("start", &gilscope::start, py::arg("path"), py::arg("max_bytes"), py::arg("metadata"),
-             py::arg("threads"));
+             py::arg("threads"), py::arg("ring") = false, py::arg("session") = py::bytes(),
+             py::arg("native_locks") = true);
   module.def("stop", &gilscope::stop, py::arg("names"), py::arg("reason"));
   module.def("running", &gilscope::running);
+  module.def("snapshot", &gilscope::snapshot, py::arg("path"));
+  module.def("before_fork", &gilscope::before_fork);
+  module.def("after_fork_in_parent", &gilscope::after_fork_in_parent);
   module.def("self_test", &gilscope::self_test);
   module.def("hooks", &gilscope::hook_report);
   module.def("name_thread", &gilscope::name_thread, py::arg("name"));

@@ -1,20 +1,29 @@
 #include "bindings/probe.hpp"
 
-#include <Python.h>
 #include <pthread.h>
+#include <pybind11/pybind11.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <optional>
 #include <system_error>
 
 #include "core/got_patcher.hpp"
+#include "core/native_stack.hpp"
 #include "core/session.hpp"
+#include "core/snapshot.hpp"
 #include "cpython/cost.hpp"
+#include "cpython/frames.h"
 #include "cpython/layout.h"
+#include "cpython/lock_identity.hpp"
+#include "cpython/names.h"
 #include "cpython/self_test.hpp"
+#include "hooks/entries.hpp"
 #include "hooks/interpreter.hpp"
 #include "hooks/loader.hpp"
+#include "hooks/native_locks.hpp"
 
 namespace gilscope {
 namespace {
@@ -25,12 +34,14 @@ struct Probe {
   std::atomic<bool> busy{false};
   std::atomic<bool> running{false};
   bool initialized = false;
+  bool native_locks = true;  // wanted
   ElfImage interpreter;
   // Held while slots are written, by whoever starts, stops or loads an object; never while anything
   // is waited for that may need the GIL.
   std::mutex patching;
   GotPatcher patcher;
   Session* session = nullptr;
+  std::atomic<bool> paused{false};  // its own thread, for a fork
   std::optional<SelfTestResult> self_test;
   std::uint64_t cost = 0;  // femtoseconds that an uncontended acquire and release takes longer
 };
@@ -62,6 +73,7 @@ void after_fork_in_child() {
   p.patcher.restore();
   p.session = nullptr;
   p.running = false;
+  p.paused = false;
   p.busy = false;  // whoever set it in the parent does not exist here
   new (&p.patching) std::mutex;
 }
@@ -77,6 +89,19 @@ std::uintptr_t type_of_new_lock(const char* factory) {
   return type;
 }
 
+// The code of importlib's _ModuleLock.acquire(); kept, so that no other code takes its place.
+std::uintptr_t code_of_module_lock() {
+  PyObject* module = PyImport_ImportModule("_frozen_importlib");
+  PyObject* found = module;
+  for (const char* name : {"_ModuleLock", "acquire", "__code__"}) {
+    PyObject* next = found != nullptr ? PyObject_GetAttrString(found, name) : nullptr;
+    Py_XDECREF(found);
+    found = next;
+  }
+  PyErr_Clear();
+  return reinterpret_cast<std::uintptr_t>(found);
+}
+
 // The objects that hooks go into besides the interpreter: all but us, the C library and the loader.
 std::vector<ElfImage> other_images(const ElfImage& interpreter) {
   std::vector<ElfImage> images;
@@ -90,23 +115,32 @@ std::vector<ElfImage> other_images(const ElfImage& interpreter) {
   return images;
 }
 
-std::vector<Hook> hooks_of(const ElfImage& image, bool is_interpreter) {
+// The parts of the runtime that other_images() does not leave out: their locks are their own.
+bool is_runtime(const ElfImage& image) {
+  return image.path().find("/libstdc++.so") != std::string::npos ||
+         image.path().find("/libgcc_s.so") != std::string::npos;
+}
+
+std::vector<Hook> hooks_of(const ElfImage& image, bool is_interpreter, bool native_locks) {
   std::vector<Hook> hooks = is_interpreter ? hooks::interpreter_hooks() : hooks::other_hooks();
+  if (native_locks && !is_interpreter && !is_runtime(image)) {
+    for (const Hook& hook : hooks::native_lock_hooks()) hooks.push_back(hook);
+  }
   if (!image.has_search_path()) {
-    for (const Hook& hook : hooks::loader_hooks()) hooks.push_back(hook);
+    for (const Hook& hook : hooks::loader_hooks(is_interpreter)) hooks.push_back(hook);
   }
   return hooks;
 }
 
 void patch_others(Probe& p) {
   for (const ElfImage& image : other_images(p.interpreter)) {
-    if (!p.patcher.knows(image)) p.patcher.patch(image, hooks_of(image, false));
+    if (!p.patcher.knows(image)) p.patcher.patch(image, hooks_of(image, false, p.native_locks));
   }
 }
 
 void install_hooks(Probe& p) {
   const std::lock_guard<std::mutex> lock(p.patching);
-  p.patcher.patch(p.interpreter, hooks_of(p.interpreter, true));
+  p.patcher.patch(p.interpreter, hooks_of(p.interpreter, true, false));
   patch_others(p);
 }
 
@@ -118,7 +152,9 @@ std::size_t remove_hooks(Probe& p) {
 void objects_were_loaded() {
   Probe& p = probe();
   const std::lock_guard<std::mutex> lock(p.patching);
-  if (p.running) patch_others(p);
+  if (!p.running) return;
+  patch_others(p);
+  native_stack::refresh();
 }
 
 void initialize(Probe& p) {
@@ -129,7 +165,10 @@ void initialize(Probe& p) {
   if (p.interpreter.slots().empty()) {
     throw ProbeFailure("the interpreter has no relocation slots (statically linked?)");
   }
-  hooks::initialize(p.interpreter, type_of_new_lock("allocate_lock"), type_of_new_lock("RLock"));
+  const std::uintptr_t lock_types[2] = {type_of_new_lock("allocate_lock"),
+                                        type_of_new_lock("RLock")};
+  hooks::initialize(p.interpreter, lock_types[0], lock_types[1], code_of_module_lock());
+  gilscope_name_locks(lock_types[0], lock_types[1]);
   hooks::loader::set_listener(objects_were_loaded);
   pthread_atfork(nullptr, nullptr, after_fork_in_child);
   p.initialized = true;
@@ -140,6 +179,10 @@ void test_once(Probe& p) {
   if (p.self_test) return;
   const std::uint64_t bare = cost::pair();
   install_hooks(p);
+  if (p.patcher.patches().empty()) {
+    remove_hooks(p);
+    throw ProbeFailure("no hook can be installed: the relocation slots cannot be made writable");
+  }
   try {
     p.self_test = run_self_test();
     const std::uint64_t recorded = cost::recorded_pair();
@@ -154,7 +197,8 @@ void test_once(Probe& p) {
   remove_hooks(p);
 }
 
-void define_not_measured(Session& session, const SelfTestResult& result, std::size_t failed) {
+void define_not_measured(Session& session, const SelfTestResult& result, std::size_t failed,
+                         bool native_locks) {
   static constexpr std::string_view kPrefix = "not measured: ";
   auto define = [&session](const std::string& name, const std::string& reason) {
     const std::uint32_t sizes[2] = {static_cast<std::uint32_t>(name.size()),
@@ -164,37 +208,68 @@ void define_not_measured(Session& session, const SelfTestResult& result, std::si
   for (const auto& [name, outcome] : result) {
     if (outcome.rfind(kPrefix, 0) == 0) define(name, outcome.substr(kPrefix.size()));
   }
+  if (!native_locks) define("native_lock", "switched off (native_locks=False)");
   if (failed != 0) {
     define("hooks", std::to_string(failed) + " slots are on pages that cannot be made writable");
   }
   if (!hooks::tells_forced_releases()) {
     define("forced_release", "the interpreter does not export _Py_HandlePending");
   }
-  if (gilscope_is_free_threaded() != 0) {
-    define("spin", "contention that ends before a thread goes to sleep is not recorded");
-  }
 }
 
-Session* open_session(const std::string& path, std::uint64_t max_bytes,
-                      const std::string& metadata) {
-  return new Session({path, max_bytes, gilscope_is_free_threaded() != 0,
-                      gilscope_gil_enabled() != 0, PY_VERSION_HEX, metadata});
+Session* open_session(const std::string& path, std::uint64_t max_bytes, const std::string& metadata,
+                      bool ring, const std::string& session) {
+  SessionOptions options{path,
+                         max_bytes,
+                         gilscope_is_free_threaded() != 0,
+                         gilscope_gil_enabled() != 0,
+                         PY_VERSION_HEX,
+                         metadata,
+                         ring};
+  std::copy_n(session.begin(), std::min(session.size(), options.session.size()),
+              options.session.begin());
+  return new Session(options);
 }
+
+// A child that was made without the handlers of fork() has a copy of all this, and no session.
+Session* session_of_this_process(const Probe& p) {
+  return p.session != nullptr && p.session->pid() == getpid() ? p.session : nullptr;
+}
+
+// Unlike Control, for what is left out when somebody starts or stops the probe just now.
+class ControlIfFree {
+ public:
+  ControlIfFree() : has_(!probe().busy.exchange(true)) {}
+  ~ControlIfFree() {
+    if (has_) probe().busy = false;
+  }
+  ControlIfFree(const ControlIfFree&) = delete;
+  ControlIfFree& operator=(const ControlIfFree&) = delete;
+  explicit operator bool() const { return has_; }
+
+ private:
+  bool has_;
+};
 
 }  // namespace
 
 void start(const std::string& path, std::uint64_t max_bytes, const std::string& metadata,
-           const std::vector<KnownThread>& threads) {
+           const std::vector<KnownThread>& threads, bool ring, const std::string& session_id,
+           bool native_locks) {
   Probe& p = probe();
   const Control control;
   if (p.session != nullptr) throw ProbeFailure("the probe is running already: stop it first");
+  p.native_locks = native_locks;
   initialize(p);
   test_once(p);
-  Session* session = open_session(path, max_bytes, metadata);
+  Session* session = open_session(path, max_bytes, metadata, ring, session_id);
   for (const auto& [tid, ident, python, name] : threads) {
     session->declare(tid, ident, python ? format::kPythonThread : format::kNativeThread, name);
   }
+  gilscope_watch_codes();  // where it cannot, stacks are told apart by what they say
+  gilscope_watch_locks();
   hooks::begin_session(*session, gilscope_gil_enabled() != 0);
+  native_stack::refresh();
   session->activate();
   install_hooks(p);
   // A thread that was binding a function just then may have written over a slot.
@@ -202,9 +277,9 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
     const std::lock_guard<std::mutex> lock(p.patching);
     p.patcher.verify();
   }
-  const std::uint64_t costs[2] = {p.cost, 0};
+  const std::uint64_t costs[2] = {p.cost, captured_stack_cost()};
   session->file().define(format::DefinitionTag::probe_cost, costs, sizeof costs);
-  define_not_measured(*session, *p.self_test, p.patcher.failed());
+  define_not_measured(*session, *p.self_test, p.patcher.failed(), native_locks);
   p.session = session;
   p.running = true;
 }
@@ -213,18 +288,25 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
                                           const std::string& reason) {
   Probe& p = probe();
   const Control control;
-  Session* session = p.session;
+  Session* session = session_of_this_process(p);
   if (session == nullptr) throw ProbeFailure("the probe is not running: start it first");
   p.session = nullptr;
   p.running = false;
+  hooks::native_locks::name_locks(*session);  // while the objects are kept loaded
   const std::size_t slots_left = remove_hooks(p);
+  lock_identity::name_allocations(*session);
   for (const auto& [tid, name] : names) session->name(tid, name);
   const bool quiet = session->deactivate();
+  gilscope_unwatch_locks();
+  gilscope_unwatch_codes();
   std::map<std::string, std::uint64_t> report{{"dropped", session->dropped()},
                                               {"slots_left", slots_left}};
   if (quiet) {
+    hooks::entries::resolve(*session);
+    native_stack::release();
     session->finish(reason, gilscope_gil_enabled() != 0);
-    report["events"] = session->events();
+    report["overwritten"] = session->file().overwritten();
+    report["events"] = session->events() - report["overwritten"];
     report["bytes"] = session->file().bytes_used();
     delete session;
   } else {
@@ -234,7 +316,32 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   return report;
 }
 
-bool running() { return probe().running; }
+bool running() { return probe().running && session_of_this_process(probe()) != nullptr; }
+
+void snapshot(const std::string& path) {
+  Probe& p = probe();
+  const Control control;
+  Session* session = session_of_this_process(p);
+  if (session == nullptr) throw ProbeFailure("the probe is not running: start it first");
+  const bool gil_enabled = gilscope_gil_enabled() != 0;
+  // The program goes on meanwhile.
+  const pybind11::gil_scoped_release released;
+  write_snapshot(*session, path, gil_enabled);
+}
+
+// The interpreter warns of a fork in a process that has more than one thread.
+void before_fork() {
+  Probe& p = probe();
+  const ControlIfFree control;
+  if (control && p.session != nullptr && p.session->pause_keeper()) p.paused = true;
+}
+
+void after_fork_in_parent() {
+  Probe& p = probe();
+  const ControlIfFree control;
+  if (!control || !p.paused.exchange(false)) return;
+  if (p.session != nullptr && !single_threaded()) p.session->gets_threads();
+}
 
 std::map<std::string, std::string> self_test() {
   Probe& p = probe();
@@ -259,9 +366,9 @@ std::vector<std::tuple<std::string, std::string, std::size_t>> hook_report() {
       if (n != 0 || all) report.emplace_back(hook.symbol, image.path(), n);
     }
   };
-  count(p.interpreter, hooks_of(p.interpreter, true), true);
+  count(p.interpreter, hooks_of(p.interpreter, true, false), true);
   for (const ElfImage& image : other_images(p.interpreter)) {
-    count(image, hooks_of(image, false), false);
+    count(image, hooks_of(image, false, true), false);
   }
   return report;
 }

@@ -19,14 +19,23 @@ class ProbeFailure : public std::runtime_error {
 // (tid, ident, started by the interpreter, name or "")
 using KnownThread = std::tuple<std::uint32_t, std::uint64_t, bool, std::string>;
 
+// `session` is that of the files it belongs to, 16 bytes, or empty.
 void start(const std::string& path, std::uint64_t max_bytes, const std::string& metadata,
-           const std::vector<KnownThread>& threads);
+           const std::vector<KnownThread>& threads, bool ring, const std::string& session,
+           bool native_locks);
 
-// Counts: events, dropped, bytes, slots_left. `names` are the names that living threads have now,
-// by tid.
+// Counts: events, dropped, overwritten, bytes, slots_left. `names` are the names that living
+// threads have now, by tid.
 std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::string>& names,
                                           const std::string& reason);
 bool running();
+
+// Writes what is recorded so far to a trace of its own.
+void snapshot(const std::string& path);
+
+// Around a fork that the interpreter makes: the session's own thread must not be there.
+void before_fork();
+void after_fork_in_parent();
 
 // Runs the self-test anew; refused while a session runs.
 std::map<std::string, std::string> self_test();

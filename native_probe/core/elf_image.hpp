@@ -34,6 +34,8 @@ class ElfImage {
   static std::vector<ElfImage> all();
 
   const std::string& path() const { return path_; }
+  // What the addresses in the file are relative to in memory.
+  std::uintptr_t base() const { return base_; }
   bool contains(const void* address) const;
   // Whether the loader searches folders for this object's calls of dlopen() that it does not search
   // for others'.

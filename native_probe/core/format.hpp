@@ -20,7 +20,8 @@ enum class ChunkKind : std::uint16_t {
   definitions = 2,
   events = 3,
   threads = 4,
-  end = 5
+  end = 5,
+  packed_events = 6  // written by `gilscope pack` only
 };
 enum ChunkState : std::uint32_t { kOpen = 0, kSealed = 1 };
 

@@ -81,9 +81,14 @@ class PageWriter {
   int restore_to_ = -1;
 };
 
-bool may_patch(const Slot& slot, const Hook& hook) {
+bool may_patch(const ElfImage& image, const Slot& slot, const Hook& hook) {
   // Null is how a program asks whether there is such a function at all.
   if (*slot.address == nullptr || *slot.address == hook.replacement) return false;
+  if (hook.real != nullptr && *slot.address != hook.real) {
+    // A slot that is not bound yet points into its own object; so does one for a function that the
+    // object brings with it.
+    if (!image.contains(*slot.address) || image.function(hook.symbol).known()) return false;
+  }
   // A variable that was set to something else since is the program's own choice.
   return !slot.is_variable ||
          *slot.address == dlsym(RTLD_DEFAULT, std::string(hook.symbol).c_str());
@@ -101,10 +106,10 @@ std::size_t GotPatcher::patch(const ElfImage& image, const std::vector<Hook>& ho
   std::size_t patched = 0;
   for (const Slot& slot : image.slots()) {
     for (std::size_t i = 0; i < hooks.size(); ++i) {
-      if (hooks[i].symbol != slot.symbol || !may_patch(slot, hooks[i])) continue;
+      if (hooks[i].symbol != slot.symbol || !may_patch(image, slot, hooks[i])) continue;
       void* original = *slot.address;
       // The journal first: a slot is never changed without a record of what it held.
-      patches_.push_back({slot.address, original, hooks[i].replacement, i});
+      patches_.push_back({slot.address, original, hooks[i].replacement, i, slot.is_variable});
       if (writer.write(slot.address, hooks[i].replacement)) {
         ++patched;
       } else {
@@ -125,7 +130,7 @@ std::size_t GotPatcher::verify() {
   PageWriter writer;
   std::size_t rewritten = 0;
   for (const Patch& patch : patches_) {
-    if (*patch.slot == patch.replacement) continue;
+    if (*patch.slot == patch.replacement || patch.is_variable) continue;
     rewritten += writer.write(patch.slot, patch.replacement) ? 1 : 0;
   }
   return rewritten;

@@ -13,6 +13,9 @@ namespace gilscope {
 struct Hook {
   std::string_view symbol;
   void* replacement;
+  // What the replacement calls. A slot that is bound to anything else is left alone: to another
+  // version of the function, or to one that the program has put in its place. nullptr: any.
+  void* real = nullptr;
 };
 
 class GotPatcher {
@@ -22,6 +25,7 @@ class GotPatcher {
     void* original;
     void* replacement;
     std::size_t hook;  // index into the hooks given
+    bool is_variable;
   };
 
   // Points every slot of `image` that names one of `hooks` to its replacement, and keeps the object
@@ -33,7 +37,8 @@ class GotPatcher {
   bool knows(const ElfImage& image) const;
 
   // Writes again what somebody (the lazy binder, resolving a first call that was under way) wrote
-  // over. Returns how many that were.
+  // over. A variable that has changed has been changed by the program, which may. Returns how many
+  // that were.
   std::size_t verify();
 
   // Writes back the originals, newest first. Slots that hold something else by now belong to

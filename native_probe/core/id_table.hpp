@@ -61,6 +61,10 @@ class IdTable {
     return {0, false};
   }
 
+  // Gives a number back whose definition found no room, so that it is new again for the next one
+  // who asks. A key that had to go past this place may then be given a second number, no more.
+  void forget(std::uint32_t id) { places_[id - 1].store(0, std::memory_order_relaxed); }
+
  private:
   std::size_t bytes() const { return capacity_ * sizeof(std::uint64_t); }
 

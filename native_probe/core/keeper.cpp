@@ -1,51 +1,98 @@
 #include "core/keeper.hpp"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdint>
+#include <cstdlib>
+#include <cstring>
 
 #include "core/clock.hpp"
 
 namespace gilscope {
 namespace {
 
-constexpr std::size_t kLowWater = 2 << 20;
-constexpr std::size_t kAhead = 16 << 20;
+constexpr std::size_t kLeastAhead = 16 << 20;
+constexpr std::size_t kMostAhead = 64 << 20;
 constexpr std::size_t kStep = 4 << 20;
+// In a ring: for definitions and slots, which need little.
+constexpr std::size_t kFrontAhead = 512 << 10;
 constexpr long kPeriod = 100'000'000;                  // ns
+constexpr std::uint64_t kReserve = 250'000'000;        // ns that the space ready should last for
+constexpr std::uint64_t kShortest = 5'000'000;         // ns that a rate is taken over
 constexpr long kSecond = 1'000'000'000;                // ns
 constexpr std::uint64_t kClockPeriod = 1'000'000'000;  // ns
+constexpr std::uint64_t kPatience = 2'000'000'000;     // ns
 
 }  // namespace
 
-Keeper::Keeper(TraceFile& file) : file_(file) { sem_init(&wake_, 0, 0); }
+Keeper::Keeper(TraceFile& file) : file_(file), ahead_(kLeastAhead) { sem_init(&wake_, 0, 0); }
 
 Keeper::~Keeper() { sem_destroy(&wake_); }
 
+bool Keeper::change(State from) {
+  return state_.compare_exchange_strong(from, State::changing, std::memory_order_acq_rel);
+}
+
 void Keeper::start() {
+  if (state_.load(std::memory_order_relaxed) != State::idle || !change(State::idle)) return;
+  const int kept_errno = errno;
+  end_.store(false, std::memory_order_relaxed);
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   // Signals are the program's: none may be delivered to our thread.
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  started_ = pthread_create(&thread_, nullptr, main, this) == 0;
+  const bool started = pthread_create(&thread_, nullptr, main, this) == 0;
+  if (started) pthread_setname_np(thread_, "gilscope");
+  state_.store(started ? State::running : State::idle, std::memory_order_release);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (started_) pthread_setname_np(thread_, "gilscope");
+  errno = kept_errno;
+}
+
+void Keeper::join() {
+  end_.store(true, std::memory_order_release);
+  sem_post(&wake_);
+  pthread_join(thread_, nullptr);
+}
+
+bool Keeper::pause() {
+  if (!change(State::running)) return false;
+  join();
+  state_.store(State::idle, std::memory_order_release);
+  return true;
 }
 
 void Keeper::stop() {
-  if (!started_) return;
-  stop_.store(true, std::memory_order_release);
-  sem_post(&wake_);
-  pthread_join(thread_, nullptr);
+  const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + kPatience;
+  for (;;) {
+    State idle = State::idle;
+    if (state_.compare_exchange_strong(idle, State::stopped, std::memory_order_acq_rel)) return;
+    if (idle == State::stopped) return;
+    if (change(State::running)) {
+      join();
+      state_.store(State::stopped, std::memory_order_release);
+      return;
+    }
+    // Another thread is starting it. If that one was suspended, the session is kept for ever.
+    if (nanoseconds(CLOCK_MONOTONIC) > deadline) return;
+    sched_yield();
+  }
 }
 
 // Once for each shortage, and not at all where the keeper cannot help: to wake it up costs as much
 // as hundreds of records.
 void Keeper::call() {
-  if (!started_ || file_.ready_ahead() >= kLowWater) return;
-  if (file_.at_limit() || file_.disk_full()) return;
+  if (state_.load(std::memory_order_relaxed) != State::running) return;
+  if (file_.at_limit(TraceFile::Part::events) || file_.disk_full()) return;
+  if (file_.ready_ahead(TraceFile::Part::events) >= ahead_.load(std::memory_order_relaxed) / 2) {
+    return;
+  }
   if (!called_.exchange(true, std::memory_order_relaxed)) sem_post(&wake_);
 }
 
@@ -56,7 +103,9 @@ void* Keeper::main(void* keeper) {
 
 void Keeper::run() {
   std::uint64_t next_sample = nanoseconds(CLOCK_MONOTONIC) + kClockPeriod;
-  while (!stop_.load(std::memory_order_acquire)) {
+  looked_at_ = 0;
+  while (!end_.load(std::memory_order_acquire)) {
+    follow_rate();
     keep_ready();
     const std::uint64_t now = nanoseconds(CLOCK_MONOTONIC);
     if (now >= next_sample) {
@@ -67,10 +116,33 @@ void Keeper::run() {
   }
 }
 
+// A program that records much, and keeps the processors busy, must not run out of pages while this
+// thread waits for its turn.
+void Keeper::follow_rate() {
+  const std::uint64_t now = nanoseconds(CLOCK_MONOTONIC);
+  if (now - looked_at_ < kShortest) return;
+  const std::uint64_t taken = file_.taken();
+  if (looked_at_ != 0) {
+    const double rate =
+        static_cast<double>(taken - taken_before_) / static_cast<double>(now - looked_at_);
+    const auto needed = static_cast<std::size_t>(rate * static_cast<double>(kReserve));
+    // Down slowly: bursts come again.
+    const std::size_t slow = ahead_.load(std::memory_order_relaxed) / 8 * 7;
+    ahead_.store(std::clamp(std::max(needed, slow), kLeastAhead, kMostAhead),
+                 std::memory_order_relaxed);
+  }
+  looked_at_ = now;
+  taken_before_ = taken;
+}
+
 void Keeper::keep_ready() {
-  if (file_.ready_ahead() >= kLowWater) return;
+  if (file_.is_ring() && file_.ready_ahead() < kFrontAhead) file_.extend(2 * kFrontAhead);
+  const auto events = TraceFile::Part::events;
+  const std::size_t ahead = ahead_.load(std::memory_order_relaxed);
+  if (file_.ready_ahead(events) >= ahead / 2) return;
   // In steps: the first of them ends a shortage as early as can be.
-  while (file_.ready_ahead() < kAhead && file_.extend(file_.ready_ahead() + kStep)) {
+  while (!end_.load(std::memory_order_relaxed) && file_.ready_ahead(events) < ahead &&
+         file_.extend(file_.ready_ahead(events) + kStep, events)) {
   }
 }
 
@@ -84,6 +156,19 @@ void Keeper::wait() {
   }
   sem_clockwait(&wake_, CLOCK_MONOTONIC, &until);
   called_.store(false, std::memory_order_relaxed);
+}
+
+bool single_threaded() {
+  const int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  char text[512] = {};
+  const ssize_t n = read(fd, text, sizeof text - 1);
+  close(fd);
+  // Fields are counted from the end of the name, which may have anything in it.
+  const char* at = n > 0 ? std::strrchr(text, ')') : nullptr;
+  constexpr int kFieldsBetween = 18;  // from the name to num_threads, see proc(5)
+  for (int i = 0; at != nullptr && i < kFieldsBetween; ++i) at = std::strchr(at + 1, ' ');
+  return at != nullptr && std::strtol(at, nullptr, 10) == 1;
 }
 
 void sample_clock(TraceFile& file) {

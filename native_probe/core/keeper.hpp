@@ -6,11 +6,15 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 
 #include "core/trace_file.hpp"
 
 namespace gilscope {
 
+// Runs only in programs that have threads of their own: what a program with one thread may do (fork
+// without a warning, enter a namespace) it may do under the probe. Such a program makes its pages
+// ready itself, see TraceFile.
 class Keeper {
  public:
   explicit Keeper(TraceFile& file);
@@ -19,25 +23,44 @@ class Keeper {
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
 
+  // Does nothing when it runs already or was stopped. Any thread may call it, also in a hook.
   void start();
+  // For good.
   void stop();
+
+  // Ends the thread until the next start(), as around a fork; whether it ran.
+  bool pause();
+
+  bool running() const { return state_.load(std::memory_order_relaxed) == State::running; }
 
   // Space is short. Cheap, callable from any hook.
   void call();
 
  private:
+  enum class State { idle, changing, running, stopped };
+
   static void* main(void* keeper);
   void run();
   void keep_ready();
+  void follow_rate();
   void wait();
+  void join();
+  bool change(State from);
 
   TraceFile& file_;
+  std::atomic<State> state_{State::idle};
   pthread_t thread_{};
-  bool started_ = false;
   sem_t wake_{};
   std::atomic<bool> called_{false};
-  std::atomic<bool> stop_{false};
+  std::atomic<bool> end_{false};
+  // Bytes to have ready; below half of it the thread is woken up.
+  std::atomic<std::size_t> ahead_;
+  std::uint64_t taken_before_ = 0;
+  std::uint64_t looked_at_ = 0;
 };
+
+// Whether the calling thread is the only one of this process.
+bool single_threaded();
 
 // Writes what the clocks say now.
 void sample_clock(TraceFile& file);

@@ -18,6 +18,8 @@ class LockTable {
     return ids_.find(mix(mix(address ^ (std::uint64_t{kind} << 56)) ^ type));
   }
 
+  void forget(std::uint32_t id) { ids_.forget(id); }
+
  private:
   IdTable ids_{kCapacity};
 };

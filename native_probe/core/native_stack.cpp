@@ -1,9 +1,557 @@
 #include "core/native_stack.hpp"
 
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <memory>
+#include <string_view>
+
+#include "core/unwind.hpp"
+
+// Unwinding must cost next to nothing, since it is done at every callback. A walk goes from frame
+// to frame by a rule for each return address ("CFA is the stack pointer plus 64, the caller's frame
+// pointer stands at CFA - 16"), taken from the object's .eh_frame once and remembered.
+//
+// Why this is sound: a rule is a property of the code at a return address and of nothing else, and
+// code stays where it is as long as its object is loaded. Objects of the table are kept loaded
+// while a session runs, and whenever the table is built anew between sessions all rules are
+// forgotten. Every walk reads the stack itself; no stack, or part of one, is ever taken for another
+// because it looks alike. Where there is no rule (code without tables, a signal's frame, a CFA in
+// another register), the walk ends.
+//
+// Why it takes no lock: the table of objects is immutable and replaced as a whole. dl_iterate_phdr,
+// which takes the loader's lock on older systems, is called by refresh() only.
 namespace gilscope::native_stack {
+namespace {
 
-std::size_t capture(const void*, const void**, std::size_t) { return 0; }
+enum class Kind : std::uint8_t { unknown, host, boundary, runtime, probe, other };
 
-std::uint32_t site(Session&, const void*) { return 0; }
+struct Segment {
+  std::uintptr_t begin;
+  std::uintptr_t end;
+  std::uint32_t object;
+};
+
+struct Known {
+  Object object;
+  Kind kind;
+  const void* tables;  // .eh_frame_hdr
+  std::uint64_t key;
+  void* pin;
+};
+
+struct Table {
+  std::vector<Segment> segments;  // executable ones, by address
+  std::vector<Known> objects;
+  unsigned long long added = 0;
+  unsigned long long removed = 0;
+};
+
+std::atomic<const Table*> table{nullptr};
+// Replaced ones, in which a hook may still be looking. Ours alone: one thread at a time.
+std::vector<std::unique_ptr<const Table>>& retired() {
+  static auto& tables = *new std::vector<std::unique_ptr<const Table>>;
+  return tables;
+}
+
+std::uintptr_t main_stack_end = 0;  // 0 unknown
+std::uintptr_t host_base = 0;
+bool host_known = false;
+std::vector<CodeRange>& boundaries() {
+  static auto& ranges = *new std::vector<CodeRange>;
+  return ranges;
+}
+
+// What is known of a return address.
+struct Step {
+  unwind::Rule rule;
+  Kind kind = Kind::unknown;
+};
+
+// Return address → step, filled as they come and forgotten all at once.
+class Steps {
+ public:
+  bool initialize() {
+    void* memory = mmap(nullptr, sizeof(Entry) * kCapacity, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory != MAP_FAILED) entries_ = static_cast<Entry*>(memory);
+    return entries_ != nullptr;
+  }
+
+  void clear() {
+    if (entries_ != nullptr) madvise(entries_, sizeof(Entry) * kCapacity, MADV_DONTNEED);
+  }
+
+  template <typename Find>
+  Step get(std::uintptr_t pc, Find find) {
+    if (entries_ == nullptr) return {};
+    std::size_t place = (pc * 0x9E3779B97F4A7C15u) >> (64 - kBits);
+    for (int i = 0; i < kProbes; ++i, place = (place + 1) & (kCapacity - 1)) {
+      Entry& entry = entries_[place];
+      std::uintptr_t seen = entry.pc.load(std::memory_order_relaxed);
+      if (__builtin_expect(seen == pc, 1)) {
+        const std::uint64_t value = entry.value.load(std::memory_order_acquire);
+        // Zero: another thread is about to write it.
+        return __builtin_expect(value != 0, 1) ? unpack(value) : find(pc);
+      }
+      if (seen != 0) continue;
+      const Step step = find(pc);
+      // An object that is not in the table may be there next time.
+      if (step.kind == Kind::unknown) return step;
+      if (entry.pc.compare_exchange_strong(seen, pc, std::memory_order_relaxed) || seen == pc) {
+        entry.value.store(pack(step), std::memory_order_release);
+        return step;
+      }
+    }
+    return find(pc);
+  }
+
+ private:
+  struct Entry {
+    std::atomic<std::uintptr_t> pc;
+    std::atomic<std::uint64_t> value;
+  };
+
+  // CFA offset 32 bits, offset of the saved frame pointer 16, kind 8, saved 4, base 4; the kind is
+  // never 0.
+  static std::uint64_t pack(const Step& step) {
+    return std::uint64_t{static_cast<std::uint32_t>(step.rule.cfa_offset)} << 32 |
+           std::uint64_t{static_cast<std::uint16_t>(step.rule.saved_offset)} << 16 |
+           std::uint64_t{static_cast<std::uint8_t>(step.kind)} << 8 |
+           std::uint64_t{static_cast<std::uint8_t>(step.rule.saved)} << 4 |
+           std::uint64_t{static_cast<std::uint8_t>(step.rule.base)};
+  }
+
+  static Step unpack(std::uint64_t value) {
+    Step step;
+    step.rule.cfa_offset = static_cast<std::int32_t>(value >> 32);
+    step.rule.saved_offset = static_cast<std::int16_t>(value >> 16);
+    step.kind = static_cast<Kind>(value >> 8 & 0xFF);
+    step.rule.saved = static_cast<unwind::Rule::Saved>(value >> 4 & 0xF);
+    step.rule.base = static_cast<unwind::Rule::Base>(value & 0xF);
+    return step;
+  }
+
+  static constexpr int kBits = 16;
+  static constexpr std::size_t kCapacity = std::size_t{1} << kBits;
+  static constexpr int kProbes = 8;
+  Entry* entries_ = nullptr;
+};
+
+Steps steps;
+
+std::string_view file_name(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+// Libraries that any program has and whose frames tell nobody anything.
+bool is_runtime(std::string_view path) {
+  static constexpr std::string_view kPrefixes[] = {
+      "libc.so",   "libc-",    "libpthread", "ld-linux", "ld-2.",      "libdl.so",
+      "libdl-",    "librt.so", "librt-",     "libm.so",  "libm-",      "libgcc_s",
+      "libstdc++", "libc++",   "libasan",    "libtsan",  "linux-vdso."};
+  const std::string_view name = file_name(path);
+  return std::any_of(std::begin(kPrefixes), std::end(kPrefixes), [name](std::string_view prefix) {
+    return name.substr(0, prefix.size()) == prefix;
+  });
+}
+
+std::string read_build_id(const dl_phdr_info& info, const ElfW(Phdr) & header) {
+  constexpr std::size_t kAligned = 4;
+  const auto* at = reinterpret_cast<const char*>(info.dlpi_addr + header.p_vaddr);
+  const char* end = at + header.p_memsz;
+  while (at + sizeof(ElfW(Nhdr)) <= end) {
+    ElfW(Nhdr) note{};
+    std::memcpy(&note, at, sizeof note);
+    const char* name = at + sizeof note;
+    const char* content = name + (note.n_namesz + kAligned - 1) / kAligned * kAligned;
+    const char* next = content + (note.n_descsz + kAligned - 1) / kAligned * kAligned;
+    if (next > end) break;
+    if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && std::memcmp(name, "GNU", 4) == 0) {
+      return {content, note.n_descsz};
+    }
+    at = next;
+  }
+  return {};
+}
+
+Kind kind_of(const dl_phdr_info& info, bool holds_probe) {
+  if (holds_probe) return Kind::probe;
+  if (host_known && info.dlpi_addr == host_base) return Kind::host;
+  return is_runtime(info.dlpi_name) ? Kind::runtime : Kind::other;
+}
+
+void add(Table& to, const dl_phdr_info& info) {
+  const auto number = static_cast<std::uint32_t>(to.objects.size());
+  Known known{};
+  known.object.path = info.dlpi_name != nullptr ? info.dlpi_name : "";
+  known.object.base = info.dlpi_addr;
+  bool holds_probe = false;
+  for (int i = 0; i < info.dlpi_phnum; ++i) {
+    const ElfW(Phdr)& header = info.dlpi_phdr[i];
+    const std::uintptr_t begin = info.dlpi_addr + header.p_vaddr;
+    if (header.p_type == PT_GNU_EH_FRAME) known.tables = reinterpret_cast<const void*>(begin);
+    if (header.p_type == PT_NOTE && known.object.build_id.empty()) {
+      known.object.build_id = read_build_id(info, header);
+    }
+    if (header.p_type != PT_LOAD || (header.p_flags & PF_X) == 0) continue;
+    to.segments.push_back({begin, begin + header.p_memsz, number});
+    const auto here = reinterpret_cast<std::uintptr_t>(&add);
+    holds_probe |= here >= begin && here < begin + header.p_memsz;
+  }
+  known.kind = kind_of(info, holds_probe);
+  known.key = mix(mix(known.object.path) ^ known.object.base);
+  to.objects.push_back(std::move(known));
+}
+
+// An object that nobody keeps loaded must not be looked into later. The executable, the C library
+// and we are never unloaded.
+bool pin(Known& known, const Table* before) {
+  if (known.kind == Kind::runtime || known.kind == Kind::probe || known.kind == Kind::host) {
+    return true;
+  }
+  if (known.object.path.empty()) return true;
+  if (before != nullptr) {
+    for (const Known& old : before->objects) {
+      // Passed on from table to table.
+      if (old.pin != nullptr && old.key == known.key) return (known.pin = old.pin) != nullptr;
+    }
+  }
+  void* handle = dlopen(known.object.path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  if (handle == nullptr) return false;
+  const link_map* map = nullptr;
+  if (dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map)) != 0 ||
+      map->l_addr != known.object.base) {
+    dlclose(handle);
+    return false;
+  }
+  known.pin = handle;
+  return true;
+}
+
+void read_count(Table& to) {
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* data) {
+        auto* counted = static_cast<Table*>(data);
+        counted->added = info->dlpi_adds;
+        counted->removed = info->dlpi_subs;
+        return 1;
+      },
+      &to);
+}
+
+void read_objects(Table& to) {
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* data) {
+        auto* filled = static_cast<Table*>(data);
+        filled->added = info->dlpi_adds;
+        filled->removed = info->dlpi_subs;
+        add(*filled, *info);
+        return 0;
+      },
+      &to);
+}
+
+void drop_unpinned(Table& fresh, const Table* before) {
+  std::vector<bool> kept;
+  for (Known& known : fresh.objects) kept.push_back(pin(known, before));
+  auto& segments = fresh.segments;
+  segments.erase(std::remove_if(segments.begin(), segments.end(),
+                                [&](const Segment& segment) { return !kept[segment.object]; }),
+                 segments.end());
+  std::sort(segments.begin(), segments.end(),
+            [](const Segment& a, const Segment& b) { return a.begin < b.begin; });
+}
+
+const Known* find_object(const Table& in, std::uintptr_t pc) {
+  auto after = std::upper_bound(
+      in.segments.begin(), in.segments.end(), pc,
+      [](std::uintptr_t address, const Segment& segment) { return address < segment.begin; });
+  if (after == in.segments.begin()) return nullptr;
+  const Segment& segment = *--after;
+  return pc < segment.end ? &in.objects[segment.object] : nullptr;
+}
+
+Step find_step(std::uintptr_t pc) {
+  const Table* objects_now = table.load(std::memory_order_acquire);
+  if (objects_now == nullptr) return {};
+  const Known* known = find_object(*objects_now, pc - 1);
+  if (known == nullptr) return {};
+  Step step;
+  step.kind = known->kind;
+  if (step.kind == Kind::host) {
+    const auto* call = reinterpret_cast<const void*>(pc - 1);
+    for (const CodeRange& range : boundaries()) {
+      if (range.contains(call)) step.kind = Kind::boundary;
+    }
+  }
+  if (known->tables != nullptr) step.rule = unwind::find_rule(known->tables, pc);
+  return step;
+}
+
+// The address that all frames of this thread lie below. glibc keeps a thread's descriptor at the
+// top of its stack; the main thread's stack ends where the loader says.
+std::uintptr_t stack_limit(std::uintptr_t frame) {
+  constexpr std::uintptr_t kUnknown = std::uintptr_t{1} << 20;
+  const auto own = static_cast<std::uintptr_t>(pthread_self());
+  const std::uintptr_t main = main_stack_end;
+  std::uintptr_t limit = frame + kUnknown;
+  // The nearer of the two: the main thread's descriptor is not on its stack.
+  if (main > frame) limit = main;
+  if (own > frame && (main <= frame || own < main)) limit = own;
+  return limit;
+}
+
+__attribute__((no_sanitize("address", "thread"))) inline std::uintptr_t word_at(
+    std::uintptr_t address) {
+  return *reinterpret_cast<const std::uintptr_t*>(address);
+}
+
+class Walk {
+ public:
+  Walk(std::uintptr_t frame, Trail* trail)
+      : frame_(frame),
+        pointer_(frame + 2 * sizeof(void*)),
+        frame_pointer_(word_at(frame)),
+        frame_pointer_from_(frame),
+        pc_(word_at(frame + sizeof(void*))),
+        limit_(stack_limit(frame)),
+        trail_(trail) {
+    if (trail_ != nullptr) trail_->count = 0;
+    leave_trail(frame + sizeof(void*));
+  }
+
+  // Whether all that the walk depended on is in the trail.
+  bool has_whole_trail() const { return whole_; }
+
+  std::uintptr_t pc() const { return pc_; }
+
+  // To the caller; false where the stack ends or cannot be followed.
+  bool up(const unwind::Rule& rule) {
+    std::uintptr_t cfa = 0;
+    switch (rule.base) {
+      case unwind::Rule::Base::stack_pointer: cfa = offset(pointer_, rule.cfa_offset); break;
+      case unwind::Rule::Base::frame_pointer:
+        cfa = offset(frame_pointer_, rule.cfa_offset);
+        leave_trail(frame_pointer_from_);
+        break;
+      case unwind::Rule::Base::at_frame_pointer: {
+        const std::uintptr_t place = offset(frame_pointer_, rule.cfa_offset);
+        if (!is_on_stack(place)) return false;
+        cfa = word_at(place);
+        leave_trail(frame_pointer_from_);
+        leave_trail(place);
+        break;
+      }
+      case unwind::Rule::Base::none: return false;
+    }
+    // Every frame has a return address, so the stack pointer rises.
+    if (cfa <= pointer_ || cfa > limit_ || cfa % sizeof(void*) != 0) return false;
+    if (!restore_frame_pointer(rule, cfa)) return false;
+    pc_ = word_at(cfa - sizeof(void*));
+    pointer_ = cfa;
+    leave_trail(cfa - sizeof(void*));
+    return pc_ != 0;
+  }
+
+ private:
+  static std::uintptr_t offset(std::uintptr_t address, std::int32_t by) {
+    return address + static_cast<std::uintptr_t>(std::intptr_t{by});
+  }
+
+  void leave_trail(std::uintptr_t place) {
+    if (trail_ == nullptr || !whole_) return;
+    whole_ = trail_->count < Trail::kWords && place - frame_ <= UINT32_MAX;
+    if (!whole_) return;
+    trail_->words[trail_->count++] = {static_cast<std::uint32_t>(place - frame_), 0,
+                                      word_at(place)};
+  }
+
+  bool is_on_stack(std::uintptr_t address) const {
+    return address >= pointer_ && address < limit_ && address % sizeof(void*) == 0;
+  }
+
+  bool restore_frame_pointer(const unwind::Rule& rule, std::uintptr_t cfa) {
+    switch (rule.saved) {
+      case unwind::Rule::Saved::not_saved: return true;
+      case unwind::Rule::Saved::lost:
+        // Whatever would be found by it is not on the stack.
+        frame_pointer_ = 0;
+        return true;
+      case unwind::Rule::Saved::at_cfa:
+      case unwind::Rule::Saved::at_frame_pointer: break;
+    }
+    const std::uintptr_t place =
+        offset(rule.saved == unwind::Rule::Saved::at_cfa ? cfa : frame_pointer_, rule.saved_offset);
+    if (!is_on_stack(place) || place >= cfa) return false;
+    // Found by the frame pointer itself: so that one matters, too.
+    if (rule.saved == unwind::Rule::Saved::at_frame_pointer) leave_trail(frame_pointer_from_);
+    frame_pointer_ = word_at(place);
+    frame_pointer_from_ = place;
+    return true;
+  }
+
+  const std::uintptr_t frame_;
+  std::uintptr_t pointer_;
+  std::uintptr_t frame_pointer_;
+  std::uintptr_t frame_pointer_from_;  // where on the stack it was read
+  std::uintptr_t pc_;
+  const std::uintptr_t limit_;
+  Trail* const trail_;
+  bool whole_ = true;
+};
+
+std::uint32_t module_of(Session& session, const Known& known) {
+  const IdTable::Found found = session.definitions().modules.find(known.key);
+  if (!found.is_new) return found.id;
+  const std::string& build_id = known.object.build_id;
+  const format::ModuleBody body{found.id, session.string(known.object.path), known.object.base,
+                                static_cast<std::uint32_t>(build_id.size()), 0};
+  session.file().define(format::DefinitionTag::module, &body, sizeof body, build_id);
+  return found.id;
+}
+
+const Known* object_at(const void* address) {
+  const Table* now = table.load(std::memory_order_acquire);
+  return now != nullptr ? find_object(*now, reinterpret_cast<std::uintptr_t>(address) - 1)
+                        : nullptr;
+}
+
+std::string executable() {
+  for (const ElfImage& image : ElfImage::all()) return image.path();
+  return {};
+}
+
+}  // namespace
+
+void initialize(const ElfImage& host, std::vector<CodeRange> host_boundaries) {
+  host_base = host.base();
+  host_known = true;
+  boundaries() = std::move(host_boundaries);
+  if (const void* end = dlsym(RTLD_DEFAULT, "__libc_stack_end")) {
+    main_stack_end = reinterpret_cast<std::uintptr_t>(*static_cast<void* const*>(end));
+  }
+  static const bool ready = steps.initialize();
+  (void)ready;
+}
+
+void refresh() {
+  const Table* before = table.load(std::memory_order_relaxed);
+  Table count;
+  read_count(count);
+  if (before != nullptr && before->added == count.added && before->removed == count.removed) {
+    return;
+  }
+  auto fresh = std::make_unique<Table>();
+  read_objects(*fresh);
+  // The first one is the executable, which has no name there.
+  if (!fresh->objects.empty() && fresh->objects.front().object.path.empty()) {
+    fresh->objects.front().object.path = executable();
+    fresh->objects.front().key =
+        mix(mix(fresh->objects.front().object.path) ^ fresh->objects.front().object.base);
+  }
+  drop_unpinned(*fresh, before);
+  if (before != nullptr) retired().emplace_back(before);
+  table.store(fresh.release(), std::memory_order_release);
+}
+
+void release() {
+  const Table* last = table.exchange(nullptr, std::memory_order_acq_rel);
+  if (last == nullptr) return;
+  for (const Known& known : last->objects) {
+    if (known.pin != nullptr) dlclose(known.pin);
+  }
+  delete last;
+  retired().clear();
+  // What is unloaded from now on may make room for other code.
+  steps.clear();
+}
+
+bool is_same_walk(const Trail& trail, std::uint64_t session, const void* frame) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(frame);
+  if (trail.frame != begin || trail.session != session || trail.count == 0) return false;
+  for (std::uint32_t i = 0; i < trail.count; ++i) {
+    // Where a word stands follows from the words before it. So as long as those are the same, the
+    // next one is on this thread's stack, too, and can be read.
+    if (word_at(begin + trail.words[i].offset) != trail.words[i].value) return false;
+  }
+  return true;
+}
+
+std::size_t capture(const void* frame, const void** addresses, std::size_t capacity, Trail* trail) {
+#if defined(__x86_64__)
+  // The host's own frames before the first foreign one: a call into it and what that calls.
+  constexpr int kMaxSteps = 192;
+  Walk walk(reinterpret_cast<std::uintptr_t>(frame), trail);
+  std::size_t n = 0;
+  // Where the table of objects ends a walk, the next one may find more.
+  bool final = false;
+  for (int i = 0; i < kMaxSteps && n < capacity; ++i) {
+    const Step step = steps.get(walk.pc(), find_step);
+    if (step.kind == Kind::unknown) break;
+    final = true;
+    if (step.kind == Kind::boundary || (step.kind == Kind::host && n != 0)) break;
+    if (step.kind == Kind::other) addresses[n++] = reinterpret_cast<const void*>(walk.pc());
+    if (!walk.up(step.rule)) break;
+    final = n == capacity;
+  }
+  if (trail != nullptr && (!final || !walk.has_whole_trail())) trail->count = 0;
+  return n;
+#else
+  // There is no unwinder here yet; who called the hook is certain.
+  if (trail != nullptr) trail->count = 0;
+  const void* caller = static_cast<const void* const*>(frame)[1];
+  if (capacity == 0 || find_step(reinterpret_cast<std::uintptr_t>(caller)).kind != Kind::other) {
+    return 0;
+  }
+  addresses[0] = caller;
+  return 1;
+#endif
+}
+
+std::uint32_t module(Session& session, const void* address) {
+  const Known* known = object_at(address);
+  return known != nullptr ? module_of(session, *known) : 0;
+}
+
+std::uint32_t module_with_base(Session& session, std::uintptr_t base) {
+  const Table* now = table.load(std::memory_order_acquire);
+  if (now == nullptr) return 0;
+  for (const Known& known : now->objects) {
+    if (known.object.base == base) return module_of(session, known);
+  }
+  return 0;
+}
+
+std::uint32_t site(Session& session, const void* address) {
+  const auto value = reinterpret_cast<std::uint64_t>(address);
+  const IdTable::Found found = session.definitions().sites.find(mix(value));
+  if (!found.is_new) return found.id;
+  const Known* known = object_at(address);
+  format::SiteBody body{};
+  body.id = found.id;
+  body.offset = value;
+  if (known != nullptr) {
+    body.module = module_of(session, *known);
+    if (body.module != 0) body.offset -= known->object.base;
+  }
+  session.file().define(format::DefinitionTag::site, &body, sizeof body);
+  return found.id;
+}
+
+std::vector<Object> objects() {
+  std::vector<Object> all;
+  const Table* now = table.load(std::memory_order_acquire);
+  if (now == nullptr) return all;
+  for (const Known& known : now->objects) all.push_back(known.object);
+  return all;
+}
 
 }  // namespace gilscope::native_stack

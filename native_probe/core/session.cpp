@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/membarrier.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@ using format::ChunkHeader;
 using format::ChunkKind;
 using format::DefinitionTag;
 
-constexpr std::size_t kReadyAtStart = 4 << 20;
+constexpr std::size_t kReadyAtStart = 1 << 20;
 constexpr std::uint32_t kLargestChunk = 256 * 1024;
 
 int membarrier(int command) { return static_cast<int>(syscall(SYS_membarrier, command, 0, 0)); }
@@ -50,7 +51,8 @@ format::FileHeader make_header(const SessionOptions& options) {
   header.event_size = sizeof(format::EventRecord);
   header.slot_size = sizeof(format::ThreadSlot);
   header.flags = (options.free_threaded ? format::kFreeThreaded : 0u) |
-                 (options.gil_enabled ? format::kGilEnabled : 0u);
+                 (options.gil_enabled ? format::kGilEnabled : 0u) |
+                 (options.ring ? format::kRing : 0u);
   header.clock = static_cast<std::uint32_t>(Clock::kind());
 #if defined(__aarch64__)
   header.machine = EM_AARCH64;
@@ -64,43 +66,57 @@ format::FileHeader make_header(const SessionOptions& options) {
   header.start_ticks = now.ticks;
   header.start_monotonic = now.monotonic;
   header.start_realtime = now.realtime;
-  if (getrandom(header.session, sizeof header.session, GRND_NONBLOCK) < 0) errno = 0;
+  std::memcpy(header.session, options.session.data(), sizeof header.session);
+  if (options.session == decltype(options.session){} &&
+      getrandom(header.session, sizeof header.session, GRND_NONBLOCK) < 0) {
+    errno = 0;
+  }
   header.checksum = format::checksum(&header, offsetof(format::FileHeader, checksum));
   return header;
 }
 
 }  // namespace
 
-std::atomic<Session*> Session::active_{nullptr};
-std::atomic<std::uint64_t> Session::active_id_{0};
+Session::Current Session::current_{};
 std::atomic<std::uint64_t> Session::last_id_{0};
 
 Session::Session(const SessionOptions& options)
-    : id_(last_id_.fetch_add(1) + 1), file_(options.path, options.max_bytes), keeper_(file_) {
-  if (!file_.extend(kReadyAtStart) && file_.disk_full()) {
+    : id_(last_id_.fetch_add(1) + 1),
+      pid_(getpid()),
+      file_(options.path, options.max_bytes, options.ring),
+      keeper_(file_) {
+  for (const TraceFile::Part part : {TraceFile::Part::front, TraceFile::Part::events}) {
+    if (file_.extend(kReadyAtStart, part) || !file_.disk_full()) continue;
     if (!options.path.empty()) unlink(options.path.c_str());
     throw std::system_error(ENOSPC, std::generic_category());
   }
   // Only now: getting the pages ready takes milliseconds, and the header says when recording
   // begins.
-  file_.write_header(make_header(options));
+  const format::FileHeader header = make_header(options);
+  file_.write_header(header);
+  second_ = header.ticks_per_second;
+  sampled_ = header.start_ticks;
   file_.write_json(ChunkKind::metadata, options.metadata);
   sample_clock(file_);
 }
 
 void Session::activate() {
-  keeper_.start();
+  // Else whoever starts the second thread does it, before there is one.
+  if (!single_threaded()) keeper_.start();
   membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-  active_.store(this, std::memory_order_release);
-  active_id_.store(id_, std::memory_order_release);
+  // Kernels before 4.14 cannot; there only the handlers of fork() help.
+  madvise(&current_, sizeof current_, MADV_WIPEONFORK);
+  // The number last: whoever sees it sees the session.
+  current_.session.store(this, std::memory_order_release);
+  current_.id.store(id_, std::memory_order_release);
 }
 
 bool Session::deactivate() {
-  active_id_.store(0, std::memory_order_seq_cst);
-  active_.store(nullptr, std::memory_order_seq_cst);
-  keeper_.stop();
+  current_.id.store(0, std::memory_order_seq_cst);
+  current_.session.store(nullptr, std::memory_order_seq_cst);
   // After this every thread either sees that no session is active, or we see its `busy`.
   if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0 && membarrier(MEMBARRIER_CMD_GLOBAL) != 0) {
+    keeper_.stop();
     return false;
   }
   const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + 2'000'000'000;
@@ -112,6 +128,8 @@ bool Session::deactivate() {
       if (nanoseconds(CLOCK_MONOTONIC) > deadline) quiet = false;
     }
   });
+  // Only now: a hook may have started it until then.
+  keeper_.stop();
   return quiet;
 }
 
@@ -119,16 +137,27 @@ void Session::finish(std::string_view reason, bool gil_enabled) {
   seal_threads();
   sample_clock(file_);
   reason = reason_to_end(reason);
-  char json[256];
-  std::snprintf(json, sizeof json,
-                "{\"stop_ticks\": %llu, \"gil_enabled\": %s, \"dropped_events\": %llu, "
-                "\"reason\": \"%.*s\"}",
-                static_cast<unsigned long long>(Clock::ticks()), gil_enabled ? "true" : "false",
-                static_cast<unsigned long long>(dropped()), static_cast<int>(reason.size()),
-                reason.data());
+  const std::string json = end_json(reason, gil_enabled, dropped());
   file_.extend(2 * TraceFile::alignment());
   file_.write_json(ChunkKind::end, json);
   file_.finish();
+}
+
+std::string Session::end_json(std::string_view reason, bool gil_enabled,
+                              std::uint64_t dropped) const {
+  auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
+  char overwritten[64] = "";
+  if (file_.is_ring()) {
+    std::snprintf(overwritten, sizeof overwritten, "\"overwritten_events\": %llu, ",
+                  number(file_.overwritten()));
+  }
+  char json[320];
+  std::snprintf(json, sizeof json,
+                "{\"stop_ticks\": %llu, \"gil_enabled\": %s, \"dropped_events\": %llu, "
+                "%s\"reason\": \"%.*s\"}",
+                number(Clock::ticks()), gil_enabled ? "true" : "false", number(dropped),
+                overwritten, static_cast<int>(reason.size()), reason.data());
+  return json;
 }
 
 // A file that is full to the last page and lacks nothing was stopped in order.
@@ -168,6 +197,29 @@ format::ThreadSlot* Session::slot_at(std::uint32_t index) const {
   return slots + (index - 1) % kSlotsPerChunk;
 }
 
+void Session::remember(std::uint32_t index, std::uint32_t tid) {
+  by_tid_[tid % kTids].store(index, std::memory_order_release);
+}
+
+bool Session::is_living(std::uint32_t index, std::uint32_t tid) const {
+  const format::ThreadSlot* slot = slot_at(index);
+  return slot != nullptr && __atomic_load_n(&slot->thread, __ATOMIC_ACQUIRE) == index &&
+         slot->tid == tid && __atomic_load_n(&slot->end_ticks, __ATOMIC_RELAXED) == 0;
+}
+
+std::uint32_t Session::index_of(std::uint32_t tid) const {
+  constexpr std::uint32_t kLatest = 512;  // looked through where two living threads share a place
+  if (tid == 0) return 0;
+  const std::uint32_t likely = by_tid_[tid % kTids].load(std::memory_order_acquire);
+  if (likely == 0) return 0;
+  if (is_living(likely, tid)) return likely;
+  const std::uint32_t n = threads_.load(std::memory_order_relaxed);
+  for (std::uint32_t index = n; index > 0 && index + kLatest > n; --index) {
+    if (is_living(index, tid)) return index;
+  }
+  return 0;
+}
+
 bool Session::declare(std::uint32_t tid, std::uint64_t ident, std::uint32_t flags,
                       std::string_view name) {
   std::uint32_t index = 0;
@@ -180,6 +232,7 @@ bool Session::declare(std::uint32_t tid, std::uint64_t ident, std::uint32_t flag
                 (tid == static_cast<std::uint32_t>(getpid()) ? format::kMainThread : 0u);
   __atomic_store_n(&slot->thread, index, __ATOMIC_RELEASE);
   declared_ = index;
+  remember(index, tid);
   define_name(index, name);
   return true;
 }
@@ -262,9 +315,12 @@ bool Session::join(ThreadLog* log) {
   log->wait_stack = 0;
   log->counted = false;
   log->importing_module = 0;
+  log->spin = {};
+  log->pending.kind = 0;
   log->joined = true;
   log->session_id = id_;
   __atomic_store_n(&slot->thread, index, __ATOMIC_RELEASE);
+  remember(index, slot->tid);
   return true;
 }
 
@@ -273,6 +329,7 @@ void Session::leave(ThreadLog* log) {
   pthread_getname_np(pthread_self(), log->slot->os_name, sizeof log->slot->os_name);
   __atomic_store_n(&log->slot->end_ticks, Clock::ticks(), __ATOMIC_RELAXED);
   log->slot->open_wait = 0;
+  write_pending(log);
   seal_events(*log);
   log->session_id = 0;
 }
@@ -281,11 +338,12 @@ format::EventRecord* Session::next_chunk(ThreadLog* log) {
   const ErrnoKeeper keep_errno;
   seal_events(*log);
   ChunkHeader* chunk = file_.allocate(ChunkKind::events, log->index, log->next_chunk);
-  if (chunk == nullptr) {
+  if (chunk == nullptr && !file_.is_ring()) {
     // Near the end of the file a small one may still fit.
     chunk = file_.allocate(ChunkKind::events, log->index, TraceFile::alignment());
   }
   keeper_.call();
+  sample_now_and_then();
   if (chunk == nullptr) {
     ++log->slot->dropped;
     return nullptr;
@@ -298,11 +356,36 @@ format::EventRecord* Session::next_chunk(ThreadLog* log) {
   return log->cursor;
 }
 
+// What the keeper does where there is one.
+void Session::sample_now_and_then() {
+  if (keeper_.running()) return;
+  const std::uint64_t now = Clock::ticks();
+  std::uint64_t last = sampled_.load(std::memory_order_relaxed);
+  if (now - last < second_ ||
+      !sampled_.compare_exchange_strong(last, now, std::memory_order_relaxed)) {
+    return;
+  }
+  sample_clock(file_);
+}
+
+void Session::write_pending(ThreadLog* log) {
+  if (log->pending.kind == 0) return;
+  format::EventRecord* record = log->cursor != log->end ? log->cursor : next_chunk(log);
+  if (record != nullptr) {
+    const std::uint8_t kind = log->pending.kind;
+    log->pending.kind = 0;
+    *record = log->pending;
+    __atomic_store_n(&record->kind, kind, __ATOMIC_RELEASE);
+    log->cursor = record + 1;
+  }
+  log->pending.kind = 0;
+}
+
 void Session::seal_events(ThreadLog& log) {
   if (log.chunk == nullptr) return;
   const auto* first = reinterpret_cast<const format::EventRecord*>(log.chunk + 1);
   const auto count = static_cast<std::size_t>(log.cursor - first);
-  TraceFile::seal(log.chunk, count * sizeof(format::EventRecord));
+  file_.seal_events(log.chunk, count * sizeof(format::EventRecord));
   events_.fetch_add(count, std::memory_order_relaxed);
   log.chunk = nullptr;
   log.cursor = log.end = nullptr;
@@ -312,6 +395,7 @@ void Session::seal_threads() {
   ThreadLogs::for_each([&](ThreadLog& log) {
     if (log.session_id != id_) return;
     read_os_name(log.slot);
+    write_pending(&log);
     seal_events(log);
     log.session_id = 0;
   });
@@ -335,8 +419,8 @@ std::uint64_t Session::dropped() const {
 }
 
 void Session::after_fork() {
-  active_id_.store(0, std::memory_order_relaxed);
-  active_.store(nullptr, std::memory_order_relaxed);
+  current_.id.store(0, std::memory_order_relaxed);
+  current_.session.store(nullptr, std::memory_order_relaxed);
 }
 
 }  // namespace gilscope

@@ -1,6 +1,9 @@
 // One recording: a trace file, its threads, its locks, and the thread that keeps pages ready.
 #pragma once
 
+#include <sys/types.h>
+
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -11,8 +14,10 @@
 #include "core/id_table.hpp"
 #include "core/keeper.hpp"
 #include "core/lock_table.hpp"
+#include "core/name_table.hpp"
 #include "core/thread_log.hpp"
 #include "core/trace_file.hpp"
+#include "core/value_table.hpp"
 #include "core/wait_table.hpp"
 
 namespace gilscope {
@@ -24,6 +29,8 @@ struct SessionOptions {
   bool gil_enabled;
   std::uint32_t python;  // PY_VERSION_HEX
   std::string metadata;  // one JSON object
+  bool ring = false;
+  std::array<std::uint8_t, 16> session{};  // that of the files it belongs to; zeros: a new one
 };
 
 class Session {
@@ -33,10 +40,10 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  static Session* active() { return active_.load(std::memory_order_acquire); }
+  static Session* active() { return current_.session.load(std::memory_order_acquire); }
 
   // Number of the active session, 0 when there is none. Needs no session to be there.
-  static std::uint64_t active_id() { return active_id_.load(std::memory_order_acquire); }
+  static std::uint64_t active_id() { return current_.id.load(std::memory_order_acquire); }
 
   // Makes this session the one that hooks record to.
   void activate();
@@ -47,11 +54,27 @@ class Session {
   // members that the session knows itself.
   void finish(std::string_view reason, bool gil_enabled);
 
+  // Before the process gets another thread: whoever starts one says so.
+  void gets_threads() { keeper_.start(); }
+  // Around a fork: ends the session's own thread; true if there was one, which gets_threads()
+  // starts again.
+  bool pause_keeper() { return keeper_.pause(); }
+
   std::uint64_t id() const { return id_; }
+  // The process that records; a child that was made without any handler of fork() is another one.
+  pid_t pid() const { return pid_; }
   TraceFile& file() { return file_; }
   const TraceFile& file() const { return file_; }
   LockTable& locks() { return locks_; }
   WaitTable& waits() { return waits_; }
+  NameTable& names() { return names_; }
+  // What is known of the locks at an address, see cpython/lock_identity.cpp.
+  struct LockPlaces {
+    ValueTable waits{1 << 16};    // by lock and stack
+    ValueTable objects{1 << 16};  // by lock
+    ValueTable locals{1 << 16};   // by stack
+  };
+  LockPlaces& lock_places() { return lock_places_; }
 
   // Numbers of what is defined once a session; whoever finds a new one writes its definition.
   struct Definitions {
@@ -80,9 +103,20 @@ class Session {
   void leave(ThreadLog* log);
   // The next record of this thread, or nullptr (and a drop is counted).
   format::EventRecord* next_chunk(ThreadLog* log);
+  // Writes the record that the thread has pending, if any.
+  void write_pending(ThreadLog* log);
+
+  // The thread that the kernel knows by this id, as far as it is known to live; else 0.
+  std::uint32_t index_of(std::uint32_t tid) const;
 
   format::ThreadSlot* slot_at(std::uint32_t index) const;
   std::uint64_t dropped() const;
+  std::uint64_t dropped_without_slot() const {
+    return dropped_without_slot_.load(std::memory_order_relaxed);
+  }
+  // What END says when it is written now.
+  std::string end_json(std::string_view reason, bool gil_enabled, std::uint64_t dropped) const;
+  // In sealed chunks, those included that were overwritten.
   std::uint64_t events() const { return events_.load(std::memory_order_relaxed); }
 
   // In a forked child: no recording, the parent's file is not touched.
@@ -92,8 +126,11 @@ class Session {
   format::ThreadSlot* new_slot(std::uint32_t* index);
   format::ChunkHeader* slots_chunk(std::uint32_t number);
   format::ThreadSlot* declared_slot(const ThreadLog& log, std::uint32_t* index) const;
+  bool is_living(std::uint32_t index, std::uint32_t tid) const;
+  void remember(std::uint32_t index, std::uint32_t tid);
   void seal_threads();
   void seal_events(ThreadLog& log);
+  void sample_now_and_then();
   std::string_view reason_to_end(std::string_view asked) const;
 
   static constexpr std::size_t kSlotsChunk = std::size_t{16} * 1024;
@@ -101,21 +138,40 @@ class Session {
       (kSlotsChunk - sizeof(format::ChunkHeader)) / sizeof(format::ThreadSlot);
   static constexpr std::uint32_t kMaxSlotChunks = 4096;
 
-  static std::atomic<Session*> active_;
-  static std::atomic<std::uint64_t> active_id_;
+  // As large as any page, and with pages of its own: a forked child finds it zeroed by the kernel,
+  // even one that was made by _Fork() or clone() and runs no handlers. What it still has of hooks
+  // then does nothing, and does not look for the trace, which is not mapped there.
+#if defined(__x86_64__)
+  static constexpr std::size_t kPage = 4096;
+#else
+  static constexpr std::size_t kPage = 65536;
+#endif
+  struct alignas(kPage) Current {
+    std::atomic<Session*> session;
+    std::atomic<std::uint64_t> id;
+  };
+  static Current current_;
   static std::atomic<std::uint64_t> last_id_;
 
   const std::uint64_t id_;
+  const pid_t pid_;
   TraceFile file_;
   Keeper keeper_;
   LockTable locks_;
   WaitTable waits_;
+  NameTable names_;
+  LockPlaces lock_places_;
   Definitions definitions_;
   std::atomic<std::uint32_t> threads_{0};
   std::uint32_t declared_ = 0;
+  // The latest thread with each of these ids, modulo their number.
+  static constexpr std::uint32_t kTids = 4096;
+  std::atomic<std::uint32_t> by_tid_[kTids] = {};
   std::atomic<format::ChunkHeader*> slot_chunks_[kMaxSlotChunks] = {};
   std::atomic<std::uint64_t> dropped_without_slot_{0};
-  std::atomic<std::uint64_t> events_{0};  // in sealed chunks
+  std::atomic<std::uint64_t> events_{0};   // in sealed chunks
+  std::atomic<std::uint64_t> sampled_{0};  // ticks
+  std::uint64_t second_ = 0;               // ticks
 };
 
 // The program's errno is none of our business.

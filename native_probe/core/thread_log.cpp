@@ -27,6 +27,7 @@ ThreadLog* ThreadLogs::pool_ = nullptr;
 // For what little a thread still does after its log was given back: for ever busy, so that nothing
 // is recorded. A log of its own would never be given back.
 ThreadLog ThreadLogs::exited_{{1}};
+bool ThreadLogs::key_is_small_ = false;
 std::atomic<std::uint32_t> ThreadLogs::high_water_{0};
 std::atomic<std::uint64_t> ThreadLogs::free_{0};
 
@@ -39,6 +40,8 @@ bool ThreadLogs::initialize() {
     munmap(memory, sizeof(ThreadLog) * kCapacity);
     return false;
   }
+  // glibc has room for the first 32 keys in the thread itself.
+  key_is_small_ = exit_key < 32;
   pool_ = static_cast<ThreadLog*>(memory);  // zeros are a valid ThreadLog
   initialized = true;
   return true;
@@ -81,6 +84,7 @@ ThreadLog* ThreadLogs::attach() {
   log->origin = 0;
   log->attached_in = Session::active_id();
   log->exit_rounds = 0;
+  log->callbacks.session = 0;
   log->joined = false;
   current_ = log;
   pthread_setspecific(exit_key, log);

@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/callback_log.hpp"
 #include "core/clock.hpp"
 #include "core/format.hpp"
+#include "core/trail.hpp"
 
 namespace gilscope {
 
@@ -36,6 +38,25 @@ struct alignas(64) ThreadLog {
   bool counted = false;                // among the GIL's waiters
   std::uint32_t importing_module = 0;  // MODULE that the interpreter loaded last in this thread
 
+  // The spin that may go on.
+  struct Spin {
+    format::EventRecord* record = nullptr;  // in the thread's chunk, if it is the latest one there
+    const void* caller = nullptr;
+    std::uintptr_t address = 0;
+    std::uintptr_t count = 0;
+    std::uint64_t end = 0;
+    std::uint64_t session = 0;
+    std::uintptr_t expected = 0;  // self-test: the lock that the thread is about to run into
+  };
+  Spin spin;
+  bool learns_join = false;  // self-test: its next wait is for a thread's end
+
+  CallbackLog callbacks{};
+  static constexpr std::uint32_t kTrails = 4;
+  Trail trails[kTrails] = {};  // of the last callbacks
+  // A record that may still be taken back: written at the thread's exit or the session's end.
+  format::EventRecord pending{};
+
   std::uint32_t next_chunk = 0;  // bytes
   std::uint32_t tid = 0;
   std::uint32_t origin = 0;       // format::ThreadFlag, as far as the thread's start told
@@ -59,6 +80,9 @@ class ThreadLogs {
     ThreadLog* log = current_;
     return __builtin_expect(log != nullptr, 1) ? log : attach();
   }
+
+  // Whether current() needs no memory from the allocator, of which the caller may be a part.
+  static bool needs_no_memory() { return current_ != nullptr || key_is_small_; }
 
   // Remembers how the calling thread was started.
   static void set_origin(format::ThreadFlag origin);
@@ -84,6 +108,7 @@ class ThreadLogs {
   static __thread ThreadLog* current_ __attribute__((tls_model("initial-exec")));
   static ThreadLog* pool_;
   static ThreadLog exited_;
+  static bool key_is_small_;
   static std::atomic<std::uint32_t> high_water_;
   static std::atomic<std::uint64_t> free_;  // top of the free list: index + 1, counter above it
 };

@@ -1,7 +1,10 @@
 #include "core/trace_file.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +23,48 @@ namespace gilscope {
 namespace {
 
 using format::ChunkHeader;
+
+// What a thread makes ready that finds nothing: a millisecond's work at the most.
+constexpr std::size_t kHelp = 1 << 20;
+// How long a thread lets another one make space ready before it gives up.
+constexpr std::uint64_t kPatience = 2'000'000;  // ns
+
+// Space for all but events, in a file with a ring.
+constexpr std::uint64_t kLeastFront = 2 << 20;
+constexpr std::uint64_t kMostFront = 64 << 20;
+// A ring has about a thousand chunks, so that using one again loses little of what is latest.
+constexpr std::uint64_t kRingChunks = 1024;
+constexpr std::size_t kLargestRingChunk = std::size_t{64} * 1024;
+
+// A thread that is interrupted while it makes space ready keeps others waiting; and with a timer
+// that is fast enough, what a signal interrupts is never done.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+// To write beyond this limit is a signal that ends the program.
+std::uint64_t file_limit() {
+  rlimit limit{};
+  return getrlimit(RLIMIT_FSIZE, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
+}
+
+// For who reads the file after the end of the process; threads of this one have `use_`.
+void before_later_stores() {
+#if !defined(__SANITIZE_THREAD__)  // which knows no fences
+  __atomic_thread_fence(__ATOMIC_RELEASE);
+#endif
+}
 
 std::size_t round_up(std::size_t value, std::size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -44,8 +89,9 @@ bool populate(char* begin, std::size_t size) {
   return true;
 }
 
-// Replaces a file, but no device and no directory.
-int create(const std::string& path) {
+}  // namespace
+
+int create_trace_file(const std::string& path) {
   struct stat existing{};
   if (lstat(path.c_str(), &existing) == 0) {
     if (!S_ISREG(existing.st_mode) && !S_ISLNK(existing.st_mode)) fail(EEXIST, path);
@@ -55,32 +101,52 @@ int create(const std::string& path) {
   return open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 }
 
-}  // namespace
-
 std::size_t TraceFile::alignment() {
   static const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   return page;
 }
 
-TraceFile::TraceFile(const std::string& path, std::uint64_t max_bytes)
+TraceFile::TraceFile(const std::string& path, std::uint64_t max_bytes, bool ring)
     : max_bytes_(round_up(max_bytes, alignment())) {
-  fd_ = path.empty() ? memfd_create("gilscope", MFD_CLOEXEC) : create(path);
-  if (fd_ < 0) fail(errno, path);
-  void* base =
-      mmap(nullptr, max_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd_, 0);
+  const bool is_file = !path.empty();
+  fd_ = is_file ? create_trace_file(path) : -1;
+  if (is_file && fd_ < 0) fail(errno, path);
+  const int sharing = is_file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+  void* base = mmap(nullptr, max_bytes_, PROT_READ | PROT_WRITE, sharing | MAP_NORESERVE, fd_, 0);
   int error = base == MAP_FAILED ? errno : 0;
   if (error == 0) {
     base_ = static_cast<char*>(base);
     madvise(base_, max_bytes_, MADV_DONTFORK);  // a forked child must not write here
-    cursor_ = alignment();
+    divide(ring);
     if (!extend(1)) error = disk_full() ? ENOSPC : EFBIG;
   }
   if (error != 0) {
     if (base_ != nullptr) munmap(base_, max_bytes_);
-    close(fd_);
-    if (!path.empty()) unlink(path.c_str());
+    if (is_file) {
+      close(fd_);
+      unlink(path.c_str());
+    }
     fail(error, path);
   }
+}
+
+// Where the parts of the file begin and end.
+void TraceFile::divide(bool ring) {
+  front_.begin = 0;
+  front_.end = max_bytes_;
+  front_.cursor = alignment();
+  if (!ring) return;
+  front_.end = round_up(std::clamp(max_bytes_ / 4, kLeastFront, kMostFront), alignment());
+  ring_size_ = std::clamp(round_up(max_bytes_ / kRingChunks, alignment()), alignment(),
+                          std::max(kLargestRingChunk, alignment()));
+  const std::uint64_t room = max_bytes_ > front_.end ? max_bytes_ - front_.end : 0;
+  const std::uint64_t chunks = room / ring_size_;
+  ring_.begin = front_.end;
+  ring_.end = ring_.begin + chunks * ring_size_;
+  ring_.cursor = ring_.begin;
+  ring_.ready = ring_.begin;
+  use_ = std::make_unique<std::atomic<std::uint8_t>[]>(chunks);
+  for (std::uint64_t i = 0; i < chunks; ++i) use_[i].store(kClaimed, std::memory_order_relaxed);
 }
 
 void TraceFile::write_header(const format::FileHeader& header) {
@@ -92,13 +158,23 @@ TraceFile::~TraceFile() {
   if (fd_ >= 0) close(fd_);
 }
 
-std::size_t TraceFile::ready_ahead() const {
+std::size_t TraceFile::ready_ahead(Part part) const {
+  const Space& space = part_at(part);
   // In this order: the cursor is never ahead of a frontier that is read after it.
-  const std::uint64_t cursor = cursor_.load(std::memory_order_acquire);
-  return ready_.load(std::memory_order_relaxed) - cursor;
+  const std::uint64_t cursor = space.cursor.load(std::memory_order_acquire);
+  return space.ready.load(std::memory_order_relaxed) - cursor;
+}
+
+std::uint64_t TraceFile::bytes_used() const {
+  const std::uint64_t front = front_.cursor.load(std::memory_order_relaxed);
+  if (!is_ring()) return front;
+  const std::uint64_t ring = ring_.cursor.load(std::memory_order_relaxed);
+  return ring == ring_.begin ? front : ring;
 }
 
 bool TraceFile::reserve_on_disk(std::uint64_t begin, std::uint64_t end) const {
+  if (fd_ < 0) return true;
+  if (end > file_limit()) return false;
   int error = 0;
   do {
     error = posix_fallocate(fd_, static_cast<off_t>(begin), static_cast<off_t>(end - begin));
@@ -106,24 +182,58 @@ bool TraceFile::reserve_on_disk(std::uint64_t begin, std::uint64_t end) const {
   return error == 0;
 }
 
-bool TraceFile::extend(std::size_t ahead) {
-  const std::uint64_t ready = ready_.load(std::memory_order_relaxed);
-  const std::uint64_t wanted = cursor_.load(std::memory_order_relaxed) + ahead;
-  if (wanted <= ready) return true;
+bool TraceFile::try_growing() {
+  bool expected = false;
+  return growing_.compare_exchange_strong(expected, true, std::memory_order_acquire);
+}
+
+// For whoever has `growing_`.
+bool TraceFile::grow(Space& space, std::size_t wanted) {
+  const std::uint64_t ready = space.ready.load(std::memory_order_relaxed);
+  const std::uint64_t least = space.cursor.load(std::memory_order_relaxed) + wanted;
+  if (least <= ready) return true;
   if (disk_full()) return false;
-  const std::uint64_t target = std::min<std::uint64_t>(round_up(wanted, alignment()), max_bytes_);
-  if (target <= ready) {
-    at_limit_ = true;
-    return false;
-  }
+  const std::uint64_t target = std::min<std::uint64_t>(round_up(least, alignment()), space.end);
   // Blocks that exist on disk: a full disk is an error here and not a SIGBUS in somebody's thread.
-  if (!reserve_on_disk(ready, target) || !populate(base_ + ready, target - ready)) {
+  // Where there is no room for all of it, there may be some for a part.
+  std::uint64_t size = target - ready;
+  while (size != 0 && !(reserve_on_disk(ready, ready + size) && populate(base_ + ready, size))) {
     disk_full_ = true;
-    return false;
+    size = size / 2 / alignment() * alignment();
   }
   // Release: whoever sees the new frontier may write to the pages before it.
-  ready_.store(target, std::memory_order_release);
-  return true;
+  space.ready.store(ready + size, std::memory_order_release);
+  if (ready + size == space.end) space.at_limit = true;
+  return ready + size >= least;
+}
+
+bool TraceFile::extend(std::size_t ahead, Part part) {
+  const SignalsBlocked blocked;
+  while (!try_growing()) sched_yield();
+  const bool done = grow(part_at(part), ahead);
+  growing_.store(false, std::memory_order_release);
+  return done;
+}
+
+// In a hook: makes space ready, or waits a little for whoever does so already.
+bool TraceFile::help(Space& space, std::size_t wanted) {
+  if (space.at_limit.load(std::memory_order_acquire) || disk_full()) return space.holds(wanted);
+  const int kept_errno = errno;
+  const SignalsBlocked blocked;
+  const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + kPatience;
+  bool done = false;
+  while (!done && nanoseconds(CLOCK_MONOTONIC) < deadline) {
+    if (try_growing()) {
+      grow(space, std::max(wanted, kHelp));
+      growing_.store(false, std::memory_order_release);
+      done = true;
+    } else {
+      sched_yield();
+      done = space.holds(wanted);
+    }
+  }
+  errno = kept_errno;
+  return space.holds(wanted);
 }
 
 std::size_t TraceFile::kept_from(format::ChunkKind kind) {
@@ -135,17 +245,54 @@ std::size_t TraceFile::kept_from(format::ChunkKind kind) {
   }
 }
 
-ChunkHeader* TraceFile::allocate(format::ChunkKind kind, std::uint32_t thread, std::size_t size) {
-  size = round_up(size, alignment());
-  const std::size_t wanted = size + kept_from(kind);
-  std::uint64_t offset = cursor_.load(std::memory_order_relaxed);
+ChunkHeader* TraceFile::take(Space& space, std::size_t size, std::size_t kept) {
+  const std::size_t wanted = size + kept;
+  std::uint64_t offset = space.cursor.load(std::memory_order_relaxed);
   do {
-    if (offset + wanted > ready_.load(std::memory_order_acquire)) {
-      refused_.store(true, std::memory_order_relaxed);
-      return nullptr;
+    while (offset + wanted > space.ready.load(std::memory_order_acquire)) {
+      if (!help(space, wanted)) return nullptr;
+      offset = space.cursor.load(std::memory_order_relaxed);
     }
-  } while (!cursor_.compare_exchange_weak(offset, offset + size, std::memory_order_relaxed));
-  auto* chunk = reinterpret_cast<ChunkHeader*>(base_ + offset);
+  } while (!space.cursor.compare_exchange_weak(offset, offset + size, std::memory_order_acq_rel));
+  return chunk_at(offset);
+}
+
+// Goes round, so that the oldest comes first; one that its thread has not done with is passed over.
+ChunkHeader* TraceFile::use_again() {
+  const std::uint32_t n = ring_chunks();
+  for (std::uint32_t tries = 0; tries < n; ++tries) {
+    const auto i = static_cast<std::uint32_t>(hand_.fetch_add(1, std::memory_order_relaxed) % n);
+    std::uint8_t expected = kSealed;
+    if (!use_[i].compare_exchange_strong(expected, kClaimed, std::memory_order_acquire)) continue;
+    ChunkHeader* chunk = ring_chunk(i);
+    overwritten_.fetch_add(chunk->used / sizeof(format::EventRecord), std::memory_order_relaxed);
+    // In this order, however the process ends: no chunk has the records of another one.
+    __atomic_store_n(&chunk->magic, 0, __ATOMIC_RELAXED);
+    before_later_stores();
+    std::memset(static_cast<void*>(chunk + 1), 0, chunk->used);
+    chunk->used = 0;
+    chunk->checksum = 0;
+    __atomic_store_n(&chunk->state, static_cast<std::uint32_t>(format::kOpen), __ATOMIC_RELAXED);
+    return chunk;
+  }
+  return nullptr;
+}
+
+ChunkHeader* TraceFile::take_from_ring(std::uint32_t thread) {
+  ChunkHeader* chunk = take(ring_, ring_size_, 0);
+  if (chunk == nullptr) chunk = use_again();
+  if (chunk == nullptr) return nullptr;
+  begin_chunk(chunk, format::ChunkKind::events, thread, ring_size_);
+  const auto i =
+      (reinterpret_cast<char*>(chunk) - base_ - static_cast<std::ptrdiff_t>(ring_.begin)) /
+      static_cast<std::ptrdiff_t>(ring_size_);
+  use_[static_cast<std::size_t>(i)].fetch_and(static_cast<std::uint8_t>(~kClaimed),
+                                              std::memory_order_release);
+  return chunk;
+}
+
+void TraceFile::begin_chunk(ChunkHeader* chunk, format::ChunkKind kind, std::uint32_t thread,
+                            std::size_t size) {
   chunk->kind = static_cast<std::uint16_t>(kind);
   chunk->size = static_cast<std::uint32_t>(size);
   chunk->thread = thread;
@@ -156,7 +303,37 @@ ChunkHeader* TraceFile::allocate(format::ChunkKind kind, std::uint32_t thread, s
   chunk->header_checksum = format::checksum(&whole, offsetof(ChunkHeader, header_checksum));
   // The magic last: a chunk is there wholly or not at all, however the process ends.
   __atomic_store_n(&chunk->magic, format::kChunkMagic, __ATOMIC_RELEASE);
+}
+
+ChunkHeader* TraceFile::allocate(format::ChunkKind kind, std::uint32_t thread, std::size_t size) {
+  ChunkHeader* chunk = nullptr;
+  if (kind == format::ChunkKind::events && is_ring()) {
+    chunk = take_from_ring(thread);
+  } else {
+    size = round_up(size, alignment());
+    chunk = take(front_, size, kept_from(kind));
+    if (chunk != nullptr) begin_chunk(chunk, kind, thread, size);
+  }
+  if (chunk == nullptr) refused_.store(true, std::memory_order_relaxed);
   return chunk;
+}
+
+bool TraceFile::wait_for(const ChunkHeader* chunk) {
+  if (is_there(chunk)) return true;
+  const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + 10 * kPatience;
+  while (!is_there(chunk)) {
+    if (nanoseconds(CLOCK_MONOTONIC) > deadline) return false;
+    sched_yield();
+  }
+  return true;
+}
+
+void TraceFile::seal_events(ChunkHeader* chunk, std::size_t used) {
+  seal(chunk, used);
+  if (!is_ring()) return;
+  const auto offset = static_cast<std::uint64_t>(reinterpret_cast<char*>(chunk) - base_);
+  // Release: whoever claims it may do with it what he likes.
+  use_[(offset - ring_.begin) / ring_size_].fetch_or(kSealed, std::memory_order_release);
 }
 
 void TraceFile::seal(ChunkHeader* chunk, std::size_t used) {
@@ -239,7 +416,8 @@ void TraceFile::finish() {
 }
 
 void TraceFile::abandon() {
-  ready_ = 0;
+  front_.at_limit = ring_.at_limit = true;
+  front_.ready = ring_.ready = 0;
   if (fd_ >= 0) close(fd_);
   fd_ = -1;
 }

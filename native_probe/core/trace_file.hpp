@@ -1,14 +1,18 @@
 // The trace file while it is written: one shared mapping, filled from the front.
 //
-// A single address range is reserved for `max_bytes` of file. Behind the `ready` frontier lie pages
+// A single address range is reserved for `max_bytes` of file. Before the `ready` frontier lie pages
 // that exist on disk and are mapped, so that a thread which takes a chunk there takes no page
-// fault; only `extend()` moves the frontier, and only the session's own thread and its start call
-// it.
+// fault. The session's own thread moves the frontier ahead of all others; a thread that finds
+// nothing ready moves it itself.
+//
+// With a ring, the last part of the range is kept for chunks of events, all of one size; when they
+// are used up, the oldest ones that nobody writes to are used again.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -16,11 +20,18 @@
 
 namespace gilscope {
 
+// Opens a new file for a trace (0600); it replaces another file, but no device and no directory.
+// Throws std::system_error, or returns -1 and sets errno.
+int create_trace_file(const std::string& path);
+
 class TraceFile {
  public:
-  // Creates the file (0600, an existing one is replaced). An empty path makes a file in memory that
-  // has no name. Throws std::system_error.
-  TraceFile(const std::string& path, std::uint64_t max_bytes);
+  // Where chunks are taken: those of events from a part of their own if there is a ring.
+  enum class Part { front, events };
+
+  // Creates the file (0600, an existing one is replaced). An empty path makes memory without a
+  // file. Throws std::system_error.
+  TraceFile(const std::string& path, std::uint64_t max_bytes, bool ring = false);
   ~TraceFile();
   TraceFile(const TraceFile&) = delete;
   TraceFile& operator=(const TraceFile&) = delete;
@@ -28,15 +39,16 @@ class TraceFile {
   // To be called before anything else is written; the header is never changed again.
   void write_header(const format::FileHeader& header);
 
-  // Takes a chunk of `size` bytes (rounded up to the alignment); nullptr when the space that is
-  // ready does not hold it. Lock-free, callable from any thread and hook. The last bytes before the
-  // frontier are kept for what must still be said when events have filled the file: names, END.
+  // Takes a chunk of `size` bytes (rounded up to the alignment; events in a ring get chunks of its
+  // size); nullptr when there is no room. Callable from any thread and hook, and lock-free but
+  // where nothing is ready. The last bytes of the file are kept for what must still be said when
+  // events have filled it: names, END.
   format::ChunkHeader* allocate(format::ChunkKind kind, std::uint32_t thread, std::size_t size);
 
   // Makes sure that at least `ahead` bytes are ready beyond what is used. False at `max_bytes` or
-  // when the disk is full; `error()` then says which.
-  bool extend(std::size_t ahead);
-  std::size_t ready_ahead() const;
+  // when the disk is full. Waits for others that do the same: not for hooks.
+  bool extend(std::size_t ahead, Part part = Part::front);
+  std::size_t ready_ahead(Part part = Part::front) const;
 
   // Writes one definition; false when there was no room. Lock-free.
   bool define(format::DefinitionTag tag, const void* fixed, std::size_t fixed_size,
@@ -44,18 +56,68 @@ class TraceFile {
   bool write_json(format::ChunkKind kind, std::string_view json);
 
   static void seal(format::ChunkHeader* chunk, std::size_t used);
+  // Seals a chunk of events; in a ring it may be used again from now on.
+  void seal_events(format::ChunkHeader* chunk, std::size_t used);
 
-  // Calls `visit(chunk)` for every chunk so far.
+  // Calls `visit(chunk)` for every chunk so far, in a ring also while it is used again.
   template <typename Visit>
   void for_each_chunk(Visit visit) const {
-    const std::uint64_t end = bytes_used();
+    const std::uint64_t end = front_.cursor.load(std::memory_order_relaxed);
     std::uint64_t offset = alignment();
     while (offset < end) {
-      auto* chunk = reinterpret_cast<format::ChunkHeader*>(base_ + offset);
-      if (__atomic_load_n(&chunk->magic, __ATOMIC_ACQUIRE) != format::kChunkMagic) return;
+      format::ChunkHeader* chunk = chunk_at(offset);
+      if (!is_there(chunk)) break;
       visit(*chunk);
       offset += chunk->size;
     }
+    for (std::uint32_t i = 0; i < ring_chunks(); ++i) {
+      if (is_there(ring_chunk(i))) visit(*ring_chunk(i));
+    }
+  }
+
+  // For a reader beside the writers: `visit(chunk, size)` for every chunk of events, none of which
+  // is used again while it is visited; whoever has it may go on writing to it. One at a time.
+  template <typename Visit>
+  void for_each_events_chunk(Visit visit) const {
+    for_each_chunk_in_front([&](const format::ChunkHeader& chunk) {
+      if (chunk.kind == static_cast<std::uint16_t>(format::ChunkKind::events)) visit(chunk);
+    });
+    for (std::uint32_t i = 0; i < ring_chunks(); ++i) {
+      // Acquire: what is read is what its owner made of it, and not the zeros before.
+      if ((use_[i].fetch_or(kPinned, std::memory_order_acquire) & kClaimed) == 0) {
+        visit(*ring_chunk(i));
+      }
+      use_[i].fetch_and(static_cast<std::uint8_t>(~kPinned), std::memory_order_release);
+    }
+  }
+  // The same for all other chunks and, without a ring, those of events.
+  template <typename Visit>
+  void for_each_chunk_in_front(Visit visit) const {
+    const std::uint64_t end = front_.cursor.load(std::memory_order_acquire);
+    std::uint64_t offset = alignment();
+    while (offset < end) {
+      const format::ChunkHeader* chunk = chunk_at(offset);
+      if (!wait_for(chunk)) break;
+      visit(*chunk);
+      offset += chunk->size;
+    }
+  }
+
+  // Calls `visit(body)` for every definition of one kind so far.
+  template <typename Visit>
+  void for_each_definition(format::DefinitionTag tag, Visit visit) const {
+    for_each_chunk([&](const format::ChunkHeader& chunk) {
+      if (chunk.kind != static_cast<std::uint16_t>(format::ChunkKind::definitions)) return;
+      const char* at = reinterpret_cast<const char*>(&chunk + 1);
+      const char* end = reinterpret_cast<const char*>(&chunk) + chunk.size;
+      while (at + sizeof(format::DefinitionHeader) < end) {
+        const auto* header = reinterpret_cast<const format::DefinitionHeader*>(at);
+        const std::uint16_t found = __atomic_load_n(&header->tag, __ATOMIC_ACQUIRE);
+        if (found == 0) return;
+        if (found == static_cast<std::uint16_t>(tag)) visit(header + 1);
+        at += header->length;
+      }
+    });
   }
 
   // Seals the definitions, cuts the file to what is used and unmaps it. Nobody writes any more.
@@ -64,14 +126,75 @@ class TraceFile {
   // be waited for, which may still write. The TraceFile must then never be destroyed.
   void abandon();
 
-  std::uint64_t bytes_used() const { return cursor_.load(std::memory_order_relaxed); }
+  // Size of the file as it is.
+  std::uint64_t bytes_used() const;
+  // What was taken for events and, without a ring, for everything else.
+  std::uint64_t taken() const { return part_of_events().cursor.load(std::memory_order_relaxed); }
   bool disk_full() const { return disk_full_.load(std::memory_order_relaxed); }
-  bool at_limit() const { return at_limit_.load(std::memory_order_relaxed); }
+  // Whether no more than what is ready can be had.
+  bool at_limit(Part part = Part::front) const {
+    return part_at(part).at_limit.load(std::memory_order_relaxed);
+  }
   // Whether anybody was ever refused a chunk: only then something is missing from the file.
   bool refused() const { return refused_.load(std::memory_order_relaxed); }
+  bool is_ring() const { return use_ != nullptr; }
+  // Events that were in chunks which have been used again.
+  std::uint64_t overwritten() const { return overwritten_.load(std::memory_order_relaxed); }
+  std::uint64_t last_sequence() const { return sequence_.load(std::memory_order_relaxed); }
+  const char* header() const { return base_; }
   static std::size_t alignment();
 
  private:
+  // A part of the file that is filled from its front.
+  struct Space {
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+    std::atomic<std::uint64_t> cursor{0};
+    std::atomic<std::uint64_t> ready{0};
+    std::atomic<bool> at_limit{false};
+
+    bool holds(std::uint64_t bytes) const {
+      // In this order: the cursor is never ahead of a frontier that is read after it.
+      const std::uint64_t used = cursor.load(std::memory_order_acquire);
+      return used + bytes <= ready.load(std::memory_order_acquire);
+    }
+  };
+
+  // What becomes of a chunk of the ring. `claimed`: not there yet, or being made new; else `sealed`
+  // or with an owner. `pinned`: somebody reads it, it is not to be claimed.
+  enum Use : std::uint8_t { kSealed = 1, kClaimed = 2, kPinned = 4 };
+
+  Space& part_at(Part part) { return part == Part::events && is_ring() ? ring_ : front_; }
+  const Space& part_at(Part part) const {
+    return part == Part::events && is_ring() ? ring_ : front_;
+  }
+  const Space& part_of_events() const { return part_at(Part::events); }
+  format::ChunkHeader* chunk_at(std::uint64_t offset) const {
+    return reinterpret_cast<format::ChunkHeader*>(base_ + offset);
+  }
+  format::ChunkHeader* ring_chunk(std::uint32_t i) const {
+    return chunk_at(ring_.begin + std::uint64_t{i} * ring_size_);
+  }
+  std::uint32_t ring_chunks() const {
+    if (!is_ring()) return 0;
+    const std::uint64_t taken = ring_.cursor.load(std::memory_order_acquire) - ring_.begin;
+    return static_cast<std::uint32_t>(taken / ring_size_);
+  }
+  static bool is_there(const format::ChunkHeader* chunk) {
+    return __atomic_load_n(&chunk->magic, __ATOMIC_ACQUIRE) == format::kChunkMagic;
+  }
+  // A chunk that was taken just now gets its header at once, if its thread is not held up.
+  static bool wait_for(const format::ChunkHeader* chunk);
+
+  void divide(bool ring);
+  format::ChunkHeader* take(Space& space, std::size_t size, std::size_t kept);
+  format::ChunkHeader* take_from_ring(std::uint32_t thread);
+  format::ChunkHeader* use_again();
+  void begin_chunk(format::ChunkHeader* chunk, format::ChunkKind kind, std::uint32_t thread,
+                   std::size_t size);
+  bool help(Space& space, std::size_t wanted);
+  bool grow(Space& space, std::size_t wanted);
+  bool try_growing();
   char* reserve_definition(std::size_t length);
   void seal_definitions() const;
   bool reserve_on_disk(std::uint64_t begin, std::uint64_t end) const;
@@ -81,12 +204,16 @@ class TraceFile {
   int fd_ = -1;
   char* base_ = nullptr;
   std::uint64_t max_bytes_;
-  std::atomic<std::uint64_t> cursor_{0};
-  std::atomic<std::uint64_t> ready_{0};
+  Space front_;
+  Space ring_;
+  std::size_t ring_size_ = 0;  // of each of its chunks
+  std::unique_ptr<std::atomic<std::uint8_t>[]> use_;
+  std::atomic<std::uint64_t> hand_{0};  // goes round the ring
+  std::atomic<std::uint64_t> overwritten_{0};
+  std::atomic<bool> growing_{false};
   std::atomic<std::uint64_t> sequence_{0};
   std::atomic<format::ChunkHeader*> definitions_{nullptr};
   std::atomic<bool> disk_full_{false};
-  std::atomic<bool> at_limit_{false};
   std::atomic<bool> refused_{false};
 };
 

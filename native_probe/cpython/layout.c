@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cpython/frames.h"
 #include "internal/pycore_ceval.h"
 #include "internal/pycore_critical_section.h"
 #include "internal/pycore_gil.h"
@@ -101,6 +102,7 @@ const char* gilscope_layout_mismatch(void) {
   CHECK(pyobject, ob_type, offsetof(PyObject, ob_type));
   CHECK(type_object, tp_name, offsetof(PyTypeObject, tp_name));
 #undef CHECK
+  if (field == NULL) field = gilscope_frames_mismatch();
   if (field == NULL) return NULL;
   snprintf(message, sizeof message,
            "the interpreter's layout differs from the headers that the probe was built with (%s)",

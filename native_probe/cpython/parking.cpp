@@ -1,9 +1,15 @@
 #include "cpython/parking.hpp"
 
+#include <unwind.h>
+
+#include <atomic>
 #include <cstring>
+#include <string_view>
 
 #include "core/clock.hpp"
 #include "cpython/layout.h"
+#include "cpython/park_sites.hpp"
+#include "cpython/waits.h"
 
 namespace gilscope::parking {
 namespace {
@@ -17,31 +23,16 @@ constexpr std::uintptr_t kNear = 4096;
 // States of a PyMutex byte (Include/internal/pycore_lock.h): locked 1, somebody is parked 2.
 constexpr std::uint8_t kLockedAndParked = 3;
 
-CodeRange semaphore_wait;
 CodeRange wakeups[3];
-CodeRange parking_lot;
 std::uintptr_t lock_type = 0;
 std::uintptr_t rlock_type = 0;
-
-// Some compilers inline the first function into the second one, at some of its calls.
-bool is_park(const void* caller) {
-  return semaphore_wait.contains(caller) || parking_lot.contains(caller);
-}
+std::uintptr_t module_lock_code = 0;
+CodeRange event_wait;
+CodeRange once;
 
 bool is_near(std::uintptr_t address, const char* frame) {
   const auto here = reinterpret_cast<std::uintptr_t>(frame);
   return address > here && address < here + kNear;
-}
-
-// Looks for a return address into `function` on the stack between two places.
-__attribute__((no_sanitize("address"))) bool called_from(const CodeRange& function,
-                                                         const void* begin, std::uintptr_t end) {
-  if (!function.known()) return false;
-  const auto* last = reinterpret_cast<const void* const*>(end);
-  for (const auto* word = static_cast<const void* const*>(begin); word < last; ++word) {
-    if (function.contains(*word)) return true;
-  }
-  return false;
 }
 
 // A mutex passes {time until it is fair, handed off}; that time is a millisecond after it began to
@@ -54,10 +45,78 @@ bool is_mutex_entry(std::uintptr_t argument) {
   return fair - kFair <= now && fair - kFair > now - kRecent;
 }
 
-Waited mutex_at(std::uintptr_t address, std::uintptr_t argument) {
-  Waited waited;
+// The import system's locks of modules are made of other locks: what is waited for in its code is
+// one of them.
+bool is_module_lock() {
+  return module_lock_code != 0 && gilscope_innermost_code() == module_lock_code;
+}
+
+// How the stack of a thread that joins another one looks, from the semaphore of the parking lot up:
+// return addresses at distances, in words. The functions in between have frames of a fixed size, so
+// where the first one of them stands, the next ones stand where they stood, for the same caller.
+constexpr int kJoinDepth = 2;
+struct ReturnAddress {
+  std::ptrdiff_t distance;
+  std::uintptr_t value;
+};
+ReturnAddress join_stack[kJoinDepth];
+std::atomic<int> join_depth{0};
+
+struct Walk {
+  const std::uintptr_t* semaphore;
+  ReturnAddress found[kJoinDepth];
+  int count;
+};
+
+_Unwind_Reason_Code visit(_Unwind_Context* context, void* data) {
+  auto* walk = static_cast<Walk*>(data);
+  // Where the caller's address stands: right below the stack as the caller left it.
+  const auto* place = reinterpret_cast<const std::uintptr_t*>(_Unwind_GetCFA(context)) - 1;
+  if (place <= walk->semaphore) return _URC_NO_REASON;
+  const std::uintptr_t address = _Unwind_GetIP(context);
+  if (*place != address) return _URC_END_OF_STACK;  // not a stack like those of x86-64
+  walk->found[walk->count] = {place - walk->semaphore, address};
+  return ++walk->count == kJoinDepth ? _URC_END_OF_STACK : _URC_NO_REASON;
+}
+
+void learn_stack_of_join(const std::uintptr_t* semaphore) {
+  Walk walk{semaphore, {}, 0};
+  _Unwind_Backtrace(visit, &walk);
+  if (walk.count != kJoinDepth) return;
+  // The first caller is the function that waits for any event, unless that one is inlined.
+  const bool is_general = event_wait.contains(reinterpret_cast<const void*>(walk.found[0].value));
+  if (!is_general && event_wait.known()) walk.count = 1;
+  std::memcpy(join_stack, walk.found, sizeof walk.found);
+  join_depth.store(walk.count, std::memory_order_release);
+}
+
+LockKind kind_of_event(std::uintptr_t address, const std::uintptr_t* semaphore) {
+  if (gilscope_is_rw_mutex(address) != 0) return LockKind::rwlock;
+  ThreadLog* log = ThreadLogs::current();
+  if (log != nullptr && log->learns_join) {
+    log->learns_join = false;
+    learn_stack_of_join(semaphore);
+  }
+  const int depth = join_depth.load(std::memory_order_acquire);
+  if (depth == 0) return LockKind::event;
+  if (once.contains(reinterpret_cast<const void*>(semaphore[join_stack[0].distance]))) {
+    return LockKind::once;
+  }
+  for (int i = 0; i < depth; ++i) {
+    if (semaphore[join_stack[i].distance] != join_stack[i].value) return LockKind::event;
+  }
+  return LockKind::thread_end;
+}
+
+}  // namespace
+
+LockIdentity mutex_at(std::uintptr_t address) {
+  LockIdentity waited;
   waited.address = address;
-  waited.handed_off = reinterpret_cast<const int*>(argument + GILSCOPE_HANDED_OFF);
+  if (gilscope_is_import_lock(address) != 0) {
+    waited.kind = LockKind::import_lock;
+    return waited;
+  }
   const std::uintptr_t object = gilscope_object_of_lock(address);
   if (object != 0 && gilscope_in_critical_section() != 0) {
     // The thread that waits holds a reference to the object: its type can be read, here and now.
@@ -73,22 +132,31 @@ Waited mutex_at(std::uintptr_t address, std::uintptr_t argument) {
   const std::uintptr_t type = *reinterpret_cast<const std::uintptr_t*>(address - sizeof(type));
   if (type == 0 || (type != lock_type && type != rlock_type)) return waited;
   waited.kind = type == lock_type ? LockKind::lock : LockKind::rlock;
+  if (is_module_lock()) waited.kind = LockKind::import_lock;
   waited.object = gilscope_object_before(address);
   waited.type = type;
   return waited;
 }
 
-}  // namespace
+void learn_join() {
+  ThreadLog* log = ThreadLogs::current();
+  if (log != nullptr) log->learns_join = true;
+}
 
-void initialize(const ElfImage& interpreter, std::uintptr_t lock, std::uintptr_t rlock) {
-  semaphore_wait = interpreter.function("_PySemaphore_Wait");
+bool knows_join() { return join_depth.load() != 0; }
+
+void initialize(const ElfImage& interpreter, std::uintptr_t lock, std::uintptr_t rlock,
+                std::uintptr_t module_lock) {
+  find_sites(interpreter);
   // The last one is inlined into the other two by some compilers.
   wakeups[0] = interpreter.function("_PyParkingLot_Unpark");
   wakeups[1] = interpreter.function("_PyParkingLot_UnparkAll");
   wakeups[2] = interpreter.function("_PySemaphore_Wakeup");
-  parking_lot = interpreter.function("_PyParkingLot_Park");
   lock_type = lock;
   rlock_type = rlock;
+  module_lock_code = module_lock;
+  event_wait = interpreter.function("PyEvent_WaitTimed");
+  once = interpreter.function("_PyOnceFlag_CallOnceSlow");
 }
 
 bool on_own_stack(const sem_t* semaphore, const char* frame) {
@@ -107,7 +175,7 @@ Waited classify(const sem_t* semaphore, const void* caller, const char* frame) {
   if (!on_own_stack(semaphore, frame)) {
     // A PyThread_type_lock is a semaphore on the heap.
     if (is_park(caller)) return waited;
-    waited.kind = LockKind::thread_lock;
+    waited.kind = is_module_lock() ? LockKind::import_lock : LockKind::thread_lock;
     waited.address = reinterpret_cast<std::uintptr_t>(semaphore);
     return waited;
   }
@@ -115,9 +183,10 @@ Waited classify(const sem_t* semaphore, const void* caller, const char* frame) {
   const auto* entry = reinterpret_cast<const std::uintptr_t*>(semaphore);
   const std::uintptr_t address = entry[GILSCOPE_PARK_ADDRESS];
   const std::uintptr_t argument = entry[GILSCOPE_PARK_ARGUMENT];
-  if (!called_from(parking_lot, frame, reinterpret_cast<std::uintptr_t>(semaphore))) {
+  if (!in_parking_lot(semaphore, frame)) {
     // The other function with a semaphore on its stack; its word is the next waiter, no address.
-    waited.kind = LockKind::raw_mutex;
+    // Where there are copies of the first one, another word may be a lock of one not learnt yet.
+    if (address == 0 || !has_copies()) waited.kind = LockKind::raw_mutex;
     return waited;
   }
   waited.address = address;
@@ -126,12 +195,16 @@ Waited classify(const sem_t* semaphore, const void* caller, const char* frame) {
   } else if (gilscope_is_stop_event(address) != 0) {
     waited.kind = LockKind::stop_the_world_request;
   } else if (argument == 0) {
-    waited.kind = LockKind::event;
+    waited.kind = kind_of_event(address, entry);
   } else if (is_near(argument, frame)) {
     // A mutex and a queue both pass something on their stack. The byte of a mutex with a waiter is
     // 3, a queue's flag is 0 or 1; but the mutex may have been given back since.
     const std::uint8_t state = *reinterpret_cast<const volatile std::uint8_t*>(address);
-    if (state == kLockedAndParked || is_mutex_entry(argument)) return mutex_at(address, argument);
+    if (state == kLockedAndParked || is_mutex_entry(argument)) {
+      static_cast<LockIdentity&>(waited) = mutex_at(address);
+      waited.handed_off = reinterpret_cast<const int*>(argument + GILSCOPE_HANDED_OFF);
+      return waited;
+    }
     const bool item_is_empty = *reinterpret_cast<const volatile std::uintptr_t*>(argument) == 0;
     if (state <= 1 && item_is_empty) waited.kind = LockKind::simple_queue;
   }

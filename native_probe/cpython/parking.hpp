@@ -7,25 +7,32 @@
 
 #include "core/elf_image.hpp"
 #include "core/format.hpp"
+#include "core/lock_definition.hpp"
 
 namespace gilscope::parking {
 
-struct Waited {
-  format::LockKind kind = format::LockKind::unidentified;
-  std::uintptr_t address = 0;
-  std::uintptr_t object = 0;
-  std::uintptr_t type = 0;
+struct Waited : LockIdentity {
   const int* handed_off = nullptr;  // valid until the waiting function returns
 };
 
-// Once a process. `lock_type` and `rlock_type` are the types of threading.Lock and threading.RLock.
-void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type);
+// Once a process. `lock_type` and `rlock_type` are the types of threading.Lock and threading.RLock;
+// `module_lock` is the code in which a thread waits for another one to import a module, 0 unknown.
+void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type,
+                std::uintptr_t module_lock);
+
+// The self-test has the calling thread join another one: the next wait shows what that looks like.
+void learn_join();
+// Whether it was seen, so that such waits can be told from other ones.
+bool knows_join();
 
 // Whether the semaphore lies in the frames right above `frame`: then it is the parking lot's.
 bool on_own_stack(const sem_t* semaphore, const char* frame);
 
 // Whether a sem_post that returns to `caller` wakes up a thread in the parking lot.
 bool is_wakeup(const void* caller);
+
+// What the PyMutex at `address` belongs to; the calling thread waits for it, in the slow path.
+LockIdentity mutex_at(std::uintptr_t address);
 
 // For a call of sem_wait that returns to `caller`; `frame` is the frame address of the hook.
 Waited classify(const sem_t* semaphore, const void* caller, const char* frame);

@@ -4,14 +4,21 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <optional>
 #include <vector>
 
 #include "core/session.hpp"
+#include "cpython/frames.h"
 #include "cpython/layout.h"
+#include "cpython/park_sites.hpp"
+#include "cpython/parking.hpp"
+#include "cpython/stack.hpp"
 #include "hooks/interpreter.hpp"
+#include "hooks/native_locks.hpp"
+#include "hooks/spins.hpp"
 
 namespace gilscope {
 namespace {
@@ -53,6 +60,8 @@ class Helper {
     started_ = false;
   }
 
+  // False where the system gives no more threads.
+  bool started() const { return started_; }
   std::uint32_t index() const { return index_.load(); }
 
  private:
@@ -148,7 +157,7 @@ std::string test_gil(Session& session, std::uint32_t self) {
     PyEval_RestoreThread(own);
     PyGILState_Release(entered);
   });
-  while (!ready) sched_yield();
+  while (helper.started() && !ready) sched_yield();
   PyEval_RestoreThread(state);
   go = true;
   const bool waited = helper.is_waiting(EventKind::gil_wait);
@@ -236,6 +245,230 @@ std::string test_object_lock([[maybe_unused]] Session& session,
 #endif
 }
 
+// A thread that joins another one, which ends when a lock is given back to it.
+std::string test_join(Session& session) {
+  PyObject* module = PyImport_ImportModule("_thread");
+  PyObject* lock =
+      module != nullptr ? PyObject_CallMethod(module, "allocate_lock", nullptr) : nullptr;
+  PyObject* acquire = lock != nullptr ? PyObject_GetAttrString(lock, "acquire") : nullptr;
+  PyObject* taken = acquire != nullptr ? PyObject_CallNoArgs(acquire) : nullptr;
+  PyObject* joined = taken != nullptr
+                         ? PyObject_CallMethod(module, "start_joinable_thread", "O", acquire)
+                         : nullptr;
+  bool waited = false;
+  std::uint32_t index = 0;
+  if (joined != nullptr) {
+    PyThreadState* state = PyEval_SaveThread();
+    Helper helper(session, [joined] {
+      const PyGILState_STATE entered = PyGILState_Ensure();
+      parking::learn_join();
+      Py_XDECREF(PyObject_CallMethod(joined, "join", nullptr));
+      PyErr_Clear();
+      PyGILState_Release(entered);
+    });
+    waited = helper.is_waiting(EventKind::lock_wait);
+    PyEval_RestoreThread(state);
+    Py_XDECREF(PyObject_CallMethod(lock, "release", nullptr));
+    state = PyEval_SaveThread();
+    helper.finish();
+    PyEval_RestoreThread(state);
+    index = helper.index();
+  }
+  PyErr_Clear();
+  for (PyObject* object : {joined, taken, acquire, lock, module}) Py_XDECREF(object);
+  if (!waited) return not_measured("the wait was not seen");
+  if (!parking::knows_join()) return not_measured("it looks like a wait for any event");
+  for (const EventRecord& wait : records_of(session, index, EventKind::lock_wait)) {
+    const auto found = lock_with(session, wait.what);
+    if (found && found->kind == static_cast<std::uint16_t>(LockKind::thread_end)) return "ok";
+  }
+  return not_measured("it was taken for something else");
+}
+
+// Through the hook, as an extension would: our own calls are not hooked.
+std::string test_native_lock(Session& session, std::uint32_t self) {
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  pthread_mutex_lock(&mutex);
+  Helper helper(session, [&mutex] {
+    hooks::native_locks::mutex_lock(&mutex);
+    pthread_mutex_unlock(&mutex);
+  });
+  const bool waited = helper.is_waiting(EventKind::lock_wait);
+  pthread_mutex_unlock(&mutex);
+  helper.finish();
+  if (!waited) return not_measured("the wait was not seen");
+  // Its peer is the thread that held the mutex, which is the one that ended the wait, too.
+  return check_lock_wait(session, helper, self, reinterpret_cast<std::uintptr_t>(&mutex),
+                         {LockKind::native_mutex});
+}
+
+#ifdef Py_GIL_DISABLED
+
+using hooks::spins::Calibration;
+
+// A thread runs into `mutex`, which this one holds, and sleeps in the end. False when it did not.
+bool contend(Session& session, PyMutex* mutex, const std::function<void()>& run_into_it) {
+  PyMutex_Lock(mutex);
+  PyThreadState* state = PyEval_SaveThread();
+  Helper helper(session, run_into_it);
+  const bool waited = helper.is_waiting(EventKind::lock_wait);
+  PyMutex_Unlock(mutex);
+  helper.finish();
+  PyEval_RestoreThread(state);
+  return waited;
+}
+
+// The function itself: PyMutex_Lock() of the headers is inline and calls it when it must wait.
+#undef PyMutex_Lock
+void* function_that_locks() { return reinterpret_cast<void*>(&PyMutex_Lock); }
+#define PyMutex_Lock _PyMutex_Lock
+
+void learn_mutex(Session& session) {
+  PyMutex mutex{};
+  contend(session, &mutex, [&mutex] {
+    Calibration::expect(reinterpret_cast<std::uintptr_t>(&mutex));
+    Calibration::call(function_that_locks(), &mutex, nullptr);
+    Calibration::expect(0);
+    PyMutex_Unlock(&mutex);
+  });
+}
+
+void learn_object(Session& session, PyObject* object) {
+  contend(session, &object->ob_mutex, [object] {
+    const PyGILState_STATE entered = PyGILState_Ensure();
+    PyCriticalSection section;
+    Calibration::expect(reinterpret_cast<std::uintptr_t>(&object->ob_mutex));
+    Calibration::call(reinterpret_cast<void*>(&PyCriticalSection_Begin), &section, object);
+    Calibration::expect(0);
+    PyCriticalSection_End(&section);
+    PyGILState_Release(entered);
+  });
+}
+
+void learn_two_objects(Session& session, PyObject* held, PyObject* other) {
+  contend(session, &held->ob_mutex, [held, other] {
+    const PyGILState_STATE entered = PyGILState_Ensure();
+    PyCriticalSection2 section;
+    Calibration::expect(reinterpret_cast<std::uintptr_t>(&held->ob_mutex));
+    Calibration::call(reinterpret_cast<void*>(&PyCriticalSection2_Begin), &section, held, other);
+    Calibration::expect(0);
+    PyCriticalSection2_End(&section);
+    PyGILState_Release(entered);
+  });
+}
+
+// A threading.Lock or RLock, where it has a mutex in it.
+void learn_lock_object(Session& session, const char* factory) {
+  PyObject* module = PyImport_ImportModule("_thread");
+  PyObject* lock = module != nullptr ? PyObject_CallMethod(module, factory, nullptr) : nullptr;
+  PyObject* acquire = lock != nullptr ? PyObject_GetAttrString(lock, "acquire") : nullptr;
+  PyObject* release = lock != nullptr ? PyObject_GetAttrString(lock, "release") : nullptr;
+  PyObject* result = acquire != nullptr ? PyObject_CallNoArgs(acquire) : nullptr;
+  if (result != nullptr && release != nullptr) {
+    PyThreadState* state = PyEval_SaveThread();
+    Helper helper(session, [lock, acquire, release] {
+      const PyGILState_STATE entered = PyGILState_Ensure();
+      Calibration::expect(reinterpret_cast<std::uintptr_t>(lock) + sizeof(PyObject));
+      Calibration::call(reinterpret_cast<void*>(&PyObject_CallNoArgs), acquire, nullptr);
+      Calibration::expect(0);
+      Py_XDECREF(PyObject_CallNoArgs(release));
+      PyGILState_Release(entered);
+    });
+    helper.is_waiting(EventKind::lock_wait);
+    PyEval_RestoreThread(state);
+    Py_XDECREF(PyObject_CallNoArgs(release));
+    state = PyEval_SaveThread();
+    helper.finish();
+    PyEval_RestoreThread(state);
+  }
+  PyErr_Clear();
+  for (PyObject* object : {result, release, acquire, lock, module}) Py_XDECREF(object);
+}
+
+// Through each function that can wait for a lock, on several locks.
+Calibration::Result learn_spins(Session& session) {
+  const Calibration calibration;
+  for (int i = 0; i < 2; ++i) learn_mutex(session);
+  if (gilscope_gil_enabled() != 0) return Calibration::finish();
+  for (int i = 0; i < 2; ++i) {
+    PyObject* first = PyDict_New();
+    PyObject* second = PyDict_New();
+    if (first != nullptr && second != nullptr) {
+      learn_object(session, first);
+      learn_object(session, second);
+      learn_two_objects(session, first, second);
+      learn_two_objects(session, second, first);
+    }
+    PyErr_Clear();
+    Py_XDECREF(first);
+    Py_XDECREF(second);
+    learn_lock_object(session, "allocate_lock");
+    learn_lock_object(session, "RLock");
+  }
+  return Calibration::finish();
+}
+
+std::string check_spin(Session& session, bool proven) {
+  PyMutex mutex{};
+  std::atomic<std::uint32_t> index{0};
+  const bool waited = contend(session, &mutex, [&mutex, &index] {
+    {
+      Recording recording;
+      if (recording) index = recording.log().index;
+    }
+    PyMutex_Lock(&mutex);
+    PyMutex_Unlock(&mutex);
+  });
+  if (!waited) return not_measured("the wait was not seen");
+  const auto spins = records_of(session, index, EventKind::spin);
+  if (spins.size() != 1 || spins.front().aux < 2) return not_measured("a spin was not seen");
+  const auto lock = lock_with(session, spins.front().what);
+  if (!lock) return not_measured("the lock has no definition");
+  if (lock->address != (proven ? reinterpret_cast<std::uintptr_t>(&mutex) : 0)) {
+    return not_measured("the address decoded is not the lock's");
+  }
+  return "ok";
+}
+
+#endif
+
+void test_spin([[maybe_unused]] Session& session, SelfTestResult& result) {
+#ifdef Py_GIL_DISABLED
+  const Calibration::Result learnt = learn_spins(session);
+  result["spin"] = learnt.sites == 0
+                       ? not_measured("no lock was seen to yield the processor before it sleeps")
+                       : check_spin(session, learnt.proven == learnt.sites);
+  if (learnt.sites != 0) {
+    result["spin_lock"] = learnt.proven == learnt.sites
+                              ? "ok"
+                              : not_measured("no register is proven to hold the lock's address");
+  }
+#else
+  result["spin"] = "not applicable: a stock build goes to sleep at once";
+#endif
+}
+
+std::uint64_t stack_cost = 0;  // femtoseconds
+
+// The stack of whoever runs the test, seen before. The fastest of some rounds: what else the
+// machine does is not the probe's cost.
+void measure_stack_cost() {
+  constexpr int kRounds = 20;
+  constexpr int kCaptures = 50;
+  gilscope_watch_codes();
+  Recording recording;
+  if (recording && stack::capture(recording, __builtin_frame_address(0)) != 0) {
+    std::uint64_t best = UINT64_MAX;
+    for (int round = 0; round < kRounds; ++round) {
+      const std::uint64_t begin = nanoseconds(CLOCK_MONOTONIC);
+      for (int i = 0; i < kCaptures; ++i) stack::capture(recording, __builtin_frame_address(0));
+      best = std::min(best, nanoseconds(CLOCK_MONOTONIC) - begin);
+    }
+    stack_cost = best * 1'000'000 / kCaptures;
+  }
+  gilscope_unwatch_codes();
+}
+
 bool failed(const std::string& result) { return result.rfind("not measured", 0) == 0; }
 
 }  // namespace
@@ -253,15 +486,22 @@ SelfTestResult run_self_test() {
     Recording recording;
     if (recording) self = recording.log().index;
   }
+  measure_stack_cost();
+  parking::learn_sites();
   SelfTestResult result;
   result["gil"] = test_gil(*session, self);
   result["mutex"] = test_mutex(*session, self);
   result["thread_lock"] = test_thread_lock(*session, self);
   result["object_lock"] = test_object_lock(*session, self);
+  result["native_lock"] = test_native_lock(*session, self);
+  result["thread_end"] = test_join(*session);
+  test_spin(*session, result);
   hooks::classes.gil = !failed(result["gil"]);
   hooks::classes.parked = !failed(result["mutex"]);
   hooks::classes.thread_lock = !failed(result["thread_lock"]);
   hooks::classes.object = !failed(result["object_lock"]);
+  hooks::classes.spin = !failed(result["spin"]);
+  hooks::classes.native = !failed(result["native_lock"]);
   if (session->deactivate()) {
     session->finish("stop", options.gil_enabled);
     delete session;
@@ -270,5 +510,7 @@ SelfTestResult run_self_test() {
   }
   return result;
 }
+
+std::uint64_t captured_stack_cost() { return stack_cost; }
 
 }  // namespace gilscope

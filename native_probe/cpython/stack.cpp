@@ -1,7 +1,130 @@
 #include "cpython/stack.hpp"
 
-namespace gilscope::stack {
+#include <array>
+#include <cstddef>
+#include <string_view>
 
-std::uint32_t capture(Recording&, const void*) { return 0; }
+#include "core/native_stack.hpp"
+#include "cpython/frames.h"
+
+namespace gilscope::stack {
+namespace {
+
+constexpr std::size_t kFrames = 128;
+constexpr std::size_t kNativeFrames = 32;
+constexpr std::size_t kText = 1024;  // bytes of a name that are kept
+
+// A definition of a stack, in the layout of the file.
+struct Frames {
+  format::StackBody head{0, 0};
+  std::array<format::Frame, kFrames> all;
+
+  void add(std::uint32_t what, std::uint32_t line) { all[head.count++] = {what, line}; }
+  bool full() const { return head.count == kFrames; }
+};
+static_assert(offsetof(Frames, all) == sizeof(format::StackBody));
+
+struct Native {
+  std::array<const void*, kNativeFrames> addresses;
+  std::size_t count = 0;
+};
+
+std::uint32_t string(Session& session, const void* text) {
+  char buffer[kText];
+  std::size_t length = 0;
+  const char* bytes = gilscope_text(text, buffer, sizeof buffer, &length);
+  return session.string({bytes, length});
+}
+
+// The name of a function's module can be replaced while this thread looks at it.
+std::uint32_t module_name(Session& session, const void* text) {
+  char buffer[256];
+  const std::size_t length =
+      gilscope_copy_text(reinterpret_cast<std::uintptr_t>(text), buffer, sizeof buffer);
+  return session.string({buffer, length});
+}
+
+std::uint32_t define_code(Session& session, IdTable::Found found, const gilscope_place& place) {
+  if (!found.is_new) return found.id;
+  const format::CodeBody body{found.id,
+                              place.first_line,
+                              string(session, place.file),
+                              string(session, place.name),
+                              module_name(session, place.module),
+                              0};
+  session.file().define(format::DefinitionTag::code, &body, sizeof body);
+  return found.id;
+}
+
+// Where nobody tells us that a code object is gone, what it says is its identity.
+std::uint64_t hash_of_text(Session& session, const gilscope_place& place) {
+  const std::uint64_t file = string(session, place.file);
+  const std::uint64_t name = string(session, place.name);
+  return mix(mix(file << 32 | name) ^ place.first_line);
+}
+
+std::uint32_t code(Session& session, const void* frame, const gilscope_place& place, bool watched) {
+  const std::uint64_t key = watched ? mix(gilscope_hash_code(frame)) : hash_of_text(session, place);
+  return define_code(session, session.definitions().codes.find(key), place);
+}
+
+__attribute__((noinline)) void read(Session& session, const Native& native, const void* frame,
+                                    bool watched, Frames& frames) {
+  for (std::size_t i = 0; i < native.count; ++i) {
+    const std::uint32_t site = native_stack::site(session, native.addresses[i]);
+    if (site != 0) frames.add(site | format::kSiteFrame, 0);
+  }
+  for (; frame != nullptr && !frames.full(); frame = gilscope_calling_frame(frame)) {
+    gilscope_place place;
+    if (gilscope_place_of(frame, &place) == 0) continue;
+    frames.add(code(session, frame, place, watched), place.line);
+  }
+}
+
+void write(Session& session, Frames& frames, std::uint32_t id) {
+  frames.head.id = id;
+  session.file().define(format::DefinitionTag::stack, &frames,
+                        sizeof frames.head + frames.head.count * sizeof(format::Frame));
+}
+
+__attribute__((noinline)) void define(Session& session, const Native& native, const void* frame,
+                                      std::uint32_t id) {
+  Frames frames;
+  read(session, native, frame, true, frames);
+  write(session, frames, id);
+}
+
+__attribute__((noinline)) std::uint32_t capture_by_text(Session& session, const Native& native,
+                                                        const void* frame) {
+  Frames frames;
+  read(session, native, frame, false, frames);
+  std::uint64_t key = frames.head.count;
+  for (std::uint32_t i = 0; i < frames.head.count; ++i) {
+    key = mix(key ^ (std::uint64_t{frames.all[i].what} << 32 | frames.all[i].line));
+  }
+  const IdTable::Found found = session.definitions().stacks.find(key);
+  if (found.is_new) write(session, frames, found.id);
+  return found.id;
+}
+
+}  // namespace
+
+std::uint32_t capture(Recording& recording, const void* frame) {
+  Native native;
+  native.count = native_stack::capture(frame, native.addresses.data(), kNativeFrames);
+  int watched = 1;
+  const void* python = gilscope_innermost_frame(&watched);
+  if (native.count == 0 && python == nullptr) return 0;
+  Session& session = recording.session();
+  if (watched == 0) return capture_by_text(session, native, python);
+  std::uint64_t key = native.count;
+  for (std::size_t i = 0; i < native.count; ++i) {
+    key = mix(key ^ reinterpret_cast<std::uintptr_t>(native.addresses[i]));
+  }
+  key = gilscope_hash_frames(python, kFrames - native.count, key);
+  const IdTable::Found found = session.definitions().stacks.find(key);
+  if (found.is_new) define(session, native, python, found.id);
+  return found.id;
+}
 
 }  // namespace gilscope::stack

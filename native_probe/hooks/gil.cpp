@@ -145,8 +145,8 @@ __attribute__((noinline, cold)) void record_switch(Recording& recording, Gil& gi
   } else {
     return;
   }
-  recording.emit(EventKind::gil_switch, flags, 0, gil.id, now, 0,
-                 recording.log().importing_module, 0);
+  recording.emit(EventKind::gil_switch, flags, 0, gil.id, now, 0, recording.log().importing_module,
+                 stack::capture(recording, __builtin_frame_address(0)));
   // What the loader brought last is named for one import only.
   if (after == 0 || after == INT_MAX) recording.log().importing_module = 0;
 }

@@ -1,9 +1,16 @@
 #include "hooks/interpreter.hpp"
 
+#include <utility>
+
+#include "core/native_stack.hpp"
+#include "cpython/layout.h"
 #include "cpython/parking.hpp"
+#include "hooks/callbacks.hpp"
 #include "hooks/gil.hpp"
 #include "hooks/loader.hpp"
 #include "hooks/locks.hpp"
+#include "hooks/native_locks.hpp"
+#include "hooks/spins.hpp"
 #include "hooks/threads.hpp"
 
 namespace gilscope::hooks {
@@ -20,7 +27,7 @@ void* address(Function* function) {
 }  // namespace
 
 std::vector<Hook> interpreter_hooks() {
-  return {
+  std::vector<Hook> hooks = {
       {"pthread_mutex_lock", address(gil::mutex_lock)},
       {"pthread_cond_signal", address(gil::cond_signal)},
       {"pthread_cond_init", address(gil::cond_init)},
@@ -33,16 +40,40 @@ std::vector<Hook> interpreter_hooks() {
       {"sem_post", address(locks::post)},
       {"pthread_create", address(threads::create_python)},
   };
+  // The stock build does not spin.
+  if (gilscope_is_free_threaded() != 0 && classes.spin) {
+    hooks.push_back({"sched_yield", address(spins::hook())});
+  }
+  return hooks;
 }
 
-std::vector<Hook> other_hooks() { return {{"pthread_create", address(threads::create_native)}}; }
+std::vector<Hook> other_hooks() {
+  std::vector<Hook> hooks = callbacks::hooks();
+  hooks.push_back({"pthread_create", address(threads::create_native)});
+  return hooks;
+}
 
-void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type) {
+std::vector<Hook> native_lock_hooks() { return native_locks::hooks(); }
+
+void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type,
+                std::uintptr_t module_lock) {
   gil::initialize(interpreter);
-  parking::initialize(interpreter, lock_type, rlock_type);
+  parking::initialize(interpreter, lock_type, rlock_type, module_lock);
+  callbacks::initialize();
+  // Whatever is beyond a frame of these called Python code, and not what goes on below it.
+  std::vector<CodeRange> python_code;
+  for (const char* name :
+       {"_PyEval_EvalFrameDefault", "_Py_HandlePending", "_PyFunction_Vectorcall", "_PyEval_Vector",
+        "PyEval_EvalCode", "PyEval_EvalCodeEx"}) {
+    const CodeRange range = interpreter.function(name);
+    if (range.known()) python_code.push_back(range);
+  }
+  native_stack::initialize(interpreter, std::move(python_code));
 }
 
-std::vector<Hook> loader_hooks() { return {{"dlopen", address(loader::open)}}; }
+std::vector<Hook> loader_hooks(bool is_interpreter) {
+  return {{"dlopen", is_interpreter ? address(loader::open_module) : address(loader::open)}};
+}
 
 bool tells_forced_releases() { return gil::tells_forced_releases(); }
 

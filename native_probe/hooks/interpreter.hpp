@@ -13,8 +13,11 @@ namespace gilscope::hooks {
 std::vector<Hook> interpreter_hooks();
 // Functions that are hooked in every other object.
 std::vector<Hook> other_hooks();
+// Functions that are hooked in every other object that is not part of the runtime of C and C++,
+// when native locks are wanted.
+std::vector<Hook> native_lock_hooks();
 // Functions that are hooked in the objects whose calls mean the same when they come from the probe.
-std::vector<Hook> loader_hooks();
+std::vector<Hook> loader_hooks(bool is_interpreter);
 
 // Which classes of event are recorded; the self-test switches off what it could not prove.
 struct Classes {
@@ -22,11 +25,15 @@ struct Classes {
   bool parked = true;  // all waits on semaphores
   bool object = true;
   bool thread_lock = true;
+  bool native = true;  // locks of native code
+  bool spin = true;
 };
 extern Classes classes;
 
-// Once a process, with a thread state attached. `lock_type`, `rlock_type`: threading's types.
-void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type);
+// Once a process, with a thread state attached. `lock_type`, `rlock_type`: threading's types;
+// `module_lock`: code of the import system that waits for a module's lock.
+void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type,
+                std::uintptr_t module_lock);
 
 // Whether a forced release can be told from a voluntary one.
 bool tells_forced_releases();

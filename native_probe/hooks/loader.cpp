@@ -1,15 +1,25 @@
 #include "hooks/loader.hpp"
 
 #include <dlfcn.h>
+#include <link.h>
 
 #include <atomic>
 
+#include "core/native_stack.hpp"
 #include "core/session.hpp"
 
 namespace gilscope::hooks::loader {
 namespace {
 
 std::atomic<void (*)()> on_load{nullptr};
+
+void note_module(void* handle) {
+  const link_map* map = nullptr;
+  if (dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map)) != 0) return;
+  Recording recording;
+  if (!recording) return;
+  recording.log().importing_module = native_stack::module_with_base(recording.session(), map->l_addr);
+}
 
 }  // namespace
 
@@ -22,6 +32,14 @@ void* open(const char* file, int flags) {
   const ErrnoKeeper keep_errno;
   listener();
   dlerror();  // what went wrong in there, if anything, is not the program's
+  return handle;
+}
+
+void* open_module(const char* file, int flags) {
+  void* handle = open(file, flags);
+  if (handle == nullptr || Session::active() == nullptr) return handle;
+  const ErrnoKeeper keep_errno;
+  note_module(handle);
   return handle;
 }
 

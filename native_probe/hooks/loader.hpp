@@ -7,5 +7,7 @@ namespace gilscope::hooks::loader {
 void set_listener(void (*listener)());
 
 void* open(const char* file, int flags);
+// The interpreter's own calls: it imports an extension module.
+void* open_module(const char* file, int flags);
 
 }  // namespace gilscope::hooks::loader

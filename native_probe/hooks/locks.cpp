@@ -1,12 +1,11 @@
 #include "hooks/locks.hpp"
 
 #include <cerrno>
-#include <cstring>
-#include <string_view>
 
 #include "core/session.hpp"
-#include "cpython/layout.h"
+#include "cpython/lock_identity.hpp"
 #include "cpython/parking.hpp"
+#include "cpython/stack.hpp"
 #include "hooks/interpreter.hpp"
 
 namespace gilscope::hooks::locks {
@@ -16,41 +15,24 @@ using format::EventKind;
 using format::LockKind;
 using parking::Waited;
 
-std::uint32_t lock_id(Session& session, const Waited& waited) {
-  const LockTable::Found found =
-      session.locks().find(waited.address, static_cast<std::uint32_t>(waited.kind), waited.type);
-  if (!found.is_new) return found.id;
-  const std::string_view name =
-      waited.type != 0 ? gilscope_type_name(waited.type) : std::string_view();
-  struct {
-    std::uint32_t id;
-    std::uint16_t kind;
-    std::uint16_t reserved;
-    std::uint64_t address;
-    std::uint64_t object;
-    std::uint32_t length;
-    std::uint32_t reserved2;
-  } body{found.id,      static_cast<std::uint16_t>(waited.kind), 0, waited.address,
-         waited.object, static_cast<std::uint32_t>(name.size()), 0};
-  session.file().define(format::DefinitionTag::lock, &body, sizeof body, name);
-  return found.id;
-}
-
 // One wait, from before the real call to after it. The session may have been stopped, and another
 // one started, while the thread slept: then there is nothing to write to any more.
 class Wait {
  public:
-  Wait(const sem_t* semaphore, const Waited& waited) : handed_off_(waited.handed_off) {
+  Wait(const sem_t* semaphore, const Waited& waited, const void* frame)
+      : handed_off_(waited.handed_off) {
     Recording recording;
     if (!recording) return;
-    lock_ = lock_id(recording.session(), waited);
+    start_ = Clock::ticks();
+    stack_ = stack::capture(recording, frame);
+    lock_ = lock_identity::find(recording, waited, stack_);
     entry_ = recording.session().waits().claim(semaphore, recording.log().index, lock_);
     session_ = recording.session().id();
     format::ThreadSlot& slot = recording.slot();
     slot.open_wait_kind = static_cast<std::uint32_t>(EventKind::lock_wait);
     slot.open_wait_what = lock_;
     slot.open_wait_peer = 0;
-    start_ = Clock::ticks();
+    slot.open_wait_stack = stack_;
     __atomic_store_n(&slot.open_wait, start_, __ATOMIC_RELEASE);
   }
 
@@ -69,7 +51,8 @@ class Wait {
       flags = format::lock_wait_flag::kHandedOff;
     }
     recording.slot().open_wait = 0;
-    recording.emit(EventKind::lock_wait, flags, 0, lock_, start_, end - start_, ender);
+    recording.slot().open_wait_stack = 0;
+    recording.emit(EventKind::lock_wait, flags, 0, lock_, start_, end - start_, ender, stack_);
   }
 
  private:
@@ -78,6 +61,7 @@ class Wait {
   std::uint64_t session_ = 0;
   std::uint64_t start_ = 0;
   std::uint32_t lock_ = 0;
+  std::uint32_t stack_ = 0;
 };
 
 template <typename RealWait>
@@ -93,7 +77,7 @@ __attribute__((always_inline)) inline int hooked(sem_t* semaphore, const void* c
   }
   Waited waited = parking::classify(semaphore, caller, frame);
   if (waited.kind == LockKind::object && !classes.object) waited = Waited{};
-  Wait wait(semaphore, waited);
+  Wait wait(semaphore, waited, frame);
   errno = error;
   const int result = real();
   const int after = errno;
@@ -102,13 +86,15 @@ __attribute__((always_inline)) inline int hooked(sem_t* semaphore, const void* c
   return result;
 }
 
-void record_post(const sem_t* semaphore, const void* caller) {
+void record_post(const sem_t* semaphore, const void* caller, const void* frame) {
   Recording recording;
   if (!recording) return;
   const WaitTable::Woken woken = recording.session().waits().posting(
       semaphore, recording.log().index, parking::is_wakeup(caller));
   if (!woken.any) return;
-  recording.emit(EventKind::lock_wake, 0, 0, woken.lock, Clock::ticks(), 0, woken.waiter);
+  const std::uint64_t now = Clock::ticks();
+  recording.emit(EventKind::lock_wake, 0, 0, woken.lock, now, 0, woken.waiter,
+                 stack::capture(recording, frame));
 }
 
 }  // namespace
@@ -137,7 +123,7 @@ int post(sem_t* semaphore) {
   if (classes.parked) {
     // Before the real post: the semaphore dies as soon as the waiter has seen it.
     const int error = errno;
-    record_post(semaphore, __builtin_return_address(0));
+    record_post(semaphore, __builtin_return_address(0), __builtin_frame_address(0));
     errno = error;
   }
   return sem_post(semaphore);

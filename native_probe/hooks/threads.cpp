@@ -26,6 +26,10 @@ void* run(void* data) {
 
 int create(pthread_t* thread, const pthread_attr_t* attributes, void* (*routine)(void*),
            void* argument, format::ThreadFlag origin) {
+  {
+    Recording recording;
+    if (recording) recording.session().gets_threads();
+  }
   auto* start =
       Session::active() != nullptr ? new (std::nothrow) Start{routine, argument, origin} : nullptr;
   if (start == nullptr) return pthread_create(thread, attributes, routine, argument);

@@ -127,6 +127,20 @@ TEST("a variable to which the program has given another function is not touched"
   }
 }
 
+TEST("a variable to which the program gives another function later keeps it") {
+  for (const Linkage& linkage : linkages()) {
+    const Object object(linkage.path);
+    GotPatcher patcher;
+    patcher.patch(object.image(), hooks());
+    CHECK_EQUAL(object.call("call_chosen"), kReplaced);
+    object.call("choose");
+    CHECK_EQUAL(patcher.verify(), 0u);
+    CHECK_EQUAL(object.call("call_chosen"), -7);
+    CHECK_EQUAL(patcher.restore(), 0u);
+    CHECK_EQUAL(object.call("call_chosen"), -7);
+  }
+}
+
 TEST("a program that asks whether a function exists gets the same answer") {
   for (const Linkage& linkage : linkages()) {
     const Object object(linkage.path);
@@ -176,6 +190,24 @@ TEST("threads that call while slots are patched and restored get one function or
     stop = true;
     caller.join();
     CHECK_EQUAL(wrong.load(), 0);
+  }
+}
+
+TEST("a slot that is bound to another function than the hook's is left alone") {
+  for (const Linkage& linkage : linkages()) {
+    const Object object(linkage.path);
+    object.call("call_direct");  // which binds it
+    GotPatcher patcher;
+    const std::vector<Hook> others{
+        {"getppid", reinterpret_cast<void*>(replacement), reinterpret_cast<void*>(somebody_elses)}};
+    CHECK_EQUAL(patcher.patch(object.image(), others), 0u);
+    CHECK_EQUAL(object.call("call_direct"), getppid());
+    patcher.restore();
+    const std::vector<Hook> same{
+        {"getppid", reinterpret_cast<void*>(replacement), reinterpret_cast<void*>(getppid)}};
+    patcher.patch(object.image(), same);
+    CHECK_EQUAL(object.call("call_direct"), kReplaced);
+    patcher.restore();
   }
 }
 

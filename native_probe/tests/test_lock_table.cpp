@@ -71,4 +71,13 @@ TEST("a table that is full gives no number to a new lock, and the old ones keep 
   CHECK_EQUAL(table.find(kAddress, 1, 0).id, first);
 }
 
+TEST("a number that was given back is new again for the next one who asks") {
+  LockTable table;
+  const LockTable::Found first = table.find(kAddress, 1, 0);
+  table.forget(first.id);
+  CHECK(table.find(kAddress, 1, 0).is_new);
+  CHECK_EQUAL(table.find(kAddress, 1, 0).id, first.id);
+  CHECK(!table.find(kAddress, 1, 0).is_new);
+}
+
 }  // namespace

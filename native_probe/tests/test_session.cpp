@@ -218,4 +218,28 @@ TEST("a thread that stays inside a hook keeps the session's memory from being gi
   gilscope::testing::keep_for_ever(session);
 }
 
+TEST("a living thread is found by the kernel's number for it, one that has ended is not") {
+  const TemporaryDirectory directory;
+  Session* session = started_session(directory / "t");
+  CHECK(emit(1));
+  std::atomic<std::uint32_t> index{0};
+  std::atomic<std::uint32_t> tid{0};
+  std::atomic<bool> end{false};
+  std::thread other([&] {
+    Recording recording;
+    index = recording.log().index;
+    tid = recording.log().tid;
+    while (!end) std::this_thread::yield();
+  });
+  while (tid == 0) std::this_thread::yield();
+  CHECK_EQUAL(session->index_of(tid), index.load());
+  CHECK_EQUAL(session->index_of(static_cast<std::uint32_t>(getpid())), 1u);
+  CHECK_EQUAL(session->index_of(0), 0u);
+  CHECK_EQUAL(session->index_of(1), 0u);
+  end = true;
+  other.join();
+  CHECK_EQUAL(session->index_of(tid), 0u);
+  stop_session(session);
+}
+
 }  // namespace

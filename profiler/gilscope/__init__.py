@@ -29,7 +29,16 @@ if TYPE_CHECKING:
     from gilscope.trace.model import Trace
 
 __version__ = "0.1.0"
-__all__ = ["GilscopeError", "__version__", "compare", "load_ipython_extension", "open", "profile"]
+__all__ = [
+    "GilscopeError",
+    "__version__",
+    "compare",
+    "family",
+    "load_ipython_extension",
+    "open",
+    "profile",
+    "snapshot",
+]
 
 
 @contextmanager
@@ -52,12 +61,23 @@ def reader_side() -> Iterator[None]:
 
 
 @contextmanager
-def profile(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> Iterator[None]:
+def profile(
+    path: str | os.PathLike[str],
+    *,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    ring: bool = False,
+    follow_children: bool = False,
+    native_locks: bool = True,
+) -> Iterator[None]:
     """Record the threads of this process in the trace file ``path`` while the block runs.
 
     Args:
         path: The trace file; an earlier trace there is replaced.
         max_bytes: Size of the file at which recording ends; what comes later is counted.
+        ring: Do not end there: keep the latest events, and count those that they replace.
+        follow_children: Record the Python processes that this one makes, too, each in a trace of
+            its own; `family` finds them.
+        native_locks: Record waits for locks of native code (pthread, and so std::mutex), too.
 
     Raises:
         ProbeError: The probe runs already, or the file cannot be written.
@@ -68,12 +88,34 @@ def profile(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES)
     from gilscope.run.overwrite import check_overwrite  # noqa: PLC0415
 
     check_overwrite(Path(path))
-    probe.start(path, max_bytes=max_bytes)
+    probe.start(
+        path,
+        max_bytes=max_bytes,
+        ring=ring,
+        follow_children=follow_children,
+        native_locks=native_locks,
+    )
     try:
         yield
     finally:
         if probe.running():
             probe.stop()
+
+
+def snapshot(path: str | os.PathLike[str]) -> None:
+    """Write what is recorded so far to the trace file ``path``, and go on recording.
+
+    With ``ring=True`` that is a flight recorder: what happened last, whenever the program asks.
+
+    Raises:
+        ProbeError: The probe does not run, or the file cannot be written.
+        UsageError: The file is there and is no trace.
+    """
+    from gilscope import probe  # noqa: PLC0415 - only programs that record load these
+    from gilscope.run.overwrite import check_overwrite  # noqa: PLC0415
+
+    check_overwrite(Path(path))
+    probe.snapshot(path)
 
 
 def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001 - gilscope.open reads well
@@ -88,6 +130,20 @@ def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001 - gilscope.open r
     with reader_side():
         from gilscope.trace.reader import read  # noqa: PLC0415 - numpy is loaded on demand
     return read(path)
+
+
+def family(path: str | os.PathLike[str]) -> list[Path]:
+    """Return the traces of all processes that were recorded together with that of ``path``.
+
+    They are looked for in its directory, and come in the order in which they began.
+
+    Raises:
+        TraceError: The file cannot be read, or is no trace.
+        GilscopeError: A package that reading needs is not installed.
+    """
+    with reader_side():
+        from gilscope.trace.family import find  # noqa: PLC0415 - numpy is loaded on demand
+    return find(path)
 
 
 def compare(

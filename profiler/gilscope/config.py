@@ -6,6 +6,12 @@ from pathlib import Path
 TRACE_SUFFIX = ".gilscope"
 TRACE_MAGIC = b"GILSCOPE"
 
+SESSION_IN_HEADER = slice(80, 96)
+"""Where the header of a trace names its session, in bytes."""
+
+VARIABLE = "GILSCOPE_PARENT"
+"""Environment variable that names the session to which the traces of other programs belong."""
+
 DEFAULT_MAX_BYTES = 1 << 30
 """Size of a trace file, in bytes, at which recording ends."""
 

@@ -6,6 +6,7 @@ The only module that imports the native extension. It needs the standard library
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import sys
@@ -13,7 +14,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gilscope.config import DEFAULT_MAX_BYTES
+from gilscope.config import DEFAULT_MAX_BYTES, VARIABLE
 from gilscope.errors import ProbeError
 
 if TYPE_CHECKING:
@@ -23,11 +24,21 @@ if TYPE_CHECKING:
 MAX_BYTES = 1 << 44
 """The most that a trace may be limited to, in bytes: what a process can map."""
 
+SESSION_SIZE = 16
+
 MIN_BYTES = 8 << 20
 """The least that a trace may be limited to, in bytes: a few chunks for each of some threads."""
 
 
-def start(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+def start(
+    path: str | os.PathLike[str],
+    *,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    ring: bool = False,
+    follow_children: bool = False,
+    native_locks: bool = True,
+    belongs_to: tuple[bytes, int] | None = None,
+) -> None:
     """Record this process into the trace file ``path`` until `stop`.
 
     Every thread is recorded, those that exist already and those that native code starts, too. The
@@ -37,6 +48,12 @@ def start(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -
     Args:
         path: The trace file; an existing one is replaced.
         max_bytes: Size of the file at which recording ends; events after that are counted only.
+        ring: Do not end there: let the latest events replace the oldest ones.
+        follow_children: Record the Python processes that this one makes, too, each in a file of its
+            own beside ``path`` (see `gilscope.children`).
+        native_locks: Record waits for the mutexes, read-write locks and condition variables of
+            extension modules and their libraries, too.
+        belongs_to: Session of the process that made this one, and its process id.
 
     Raises:
         ProbeError: It runs already, the file cannot be written, or this interpreter is one that the
@@ -45,21 +62,34 @@ def start(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -
     native = _native()
     if not MIN_BYTES <= max_bytes <= MAX_BYTES:
         raise ProbeError(f"max_bytes is {max_bytes}: give {MIN_BYTES} to {MAX_BYTES}")
-    metadata = json.dumps(_metadata())
+    session, parent_pid = belongs_to or _session_of_environment()
+    metadata = json.dumps(_metadata(parent_pid))
     file = Path(path).absolute()
     try:
-        _call(native.start, os.fsencode(file), max_bytes, metadata, _known_threads())
+        _call(
+            native.start,
+            os.fsencode(file),
+            max_bytes,
+            metadata,
+            _known_threads(),
+            ring=ring,
+            session=session,
+            native_locks=native_locks,
+        )
     except OSError as error:
         raise ProbeError(f"cannot record to {file}: {error.strerror}") from None
     _names.install()
-    atexit.register(_stop_at_exit)
+    atexit.register(stop_at_exit)
+    if follow_children:
+        _children().follow(_children().Recorded(str(file), session, os.getpid(), max_bytes, ring))
 
 
 def stop() -> dict[str, int]:
     """End the recording and put everything back as it was before `start`.
 
     Returns:
-        Counts: ``events`` written, ``dropped`` for want of room, ``bytes`` of the file.
+        Counts: ``events`` in the file, ``dropped`` for want of room, ``overwritten`` by later ones
+        in a ring, ``bytes`` of the file.
 
     Raises:
         ProbeError: It does not run.
@@ -70,6 +100,26 @@ def stop() -> dict[str, int]:
 def running() -> bool:
     """Return whether the probe records this process."""
     return bool(_native().running())
+
+
+def snapshot(path: str | os.PathLike[str]) -> None:
+    """Write what is recorded so far to the trace file ``path``, and go on recording.
+
+    Any thread may call this. An existing file is replaced when the new one is complete.
+
+    Raises:
+        ProbeError: The probe does not run, or the file cannot be written.
+    """
+    file = Path(path).absolute()
+    draft = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        with _keep.session:
+            _call(_native().snapshot, os.fsencode(draft))
+        draft.replace(file)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise ProbeError(f"cannot write {file}: {error.strerror}") from None
 
 
 def self_test() -> dict[str, str]:
@@ -115,10 +165,29 @@ def _call[**P, R](function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
         raise ProbeError(str(error)) from None
 
 
-def _metadata() -> dict[str, object]:
+def _children() -> ModuleType:
+    from gilscope import children  # noqa: PLC0415 - loaded by those who use it, and uses this one
+
+    return children
+
+
+def _session_of_environment() -> tuple[bytes, int | None]:
+    """Return the session that this process belongs to, and the process that made it, if any."""
+    session, _, pid = os.environ.get(VARIABLE, "").partition(":")
+    try:
+        if int(pid) != os.getpid() and len(inherited := bytes.fromhex(session)) == SESSION_SIZE:
+            return inherited, int(pid)
+    except ValueError:
+        pass
+    return os.urandom(SESSION_SIZE), None
+
+
+def _metadata(parent_pid: int | None) -> dict[str, object]:
     from gilscope import __version__  # noqa: PLC0415 - defined after this module may be imported
 
+    parent = {} if parent_pid is None else {"parent_pid": parent_pid}
     return {
+        **parent,
         "gilscope": __version__,
         "python": sys.version,
         "executable": sys.executable,
@@ -161,13 +230,32 @@ def _stop(reason: str) -> dict[str, int]:
     # Threads may have been renamed while they ran.
     names = {tid: name for tid, _, _, name in _known_threads() if name}
     _names.remove()
-    atexit.unregister(_stop_at_exit)
-    return _call(native.stop, names, reason)
+    atexit.unregister(stop_at_exit)
+    if (children := sys.modules.get("gilscope.children")) is not None:
+        children.unfollow()
+    with _keep.session:
+        return _call(native.stop, names, reason)
 
 
-def _stop_at_exit() -> None:
+def stop_at_exit() -> None:
+    """End the recording if there is one: the program ends."""
     if running():
         _stop("exit")
+
+
+class _Keep:
+    """Keeps a session from being stopped while it is copied.
+
+    Attributes:
+        session: Held by whoever copies or stops it.
+    """
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """In a forked child, where whoever holds the lock does not exist."""
+        self.session = threading.Lock()
 
 
 class _ThreadNames:
@@ -202,4 +290,28 @@ class _ThreadNames:
 
 
 _names = _ThreadNames()
-os.register_at_fork(after_in_child=_names.remove)
+_keep = _Keep()
+
+
+def _before_fork() -> None:
+    if (native := sys.modules.get("gilscope._probe")) is not None:
+        native.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    if (native := sys.modules.get("gilscope._probe")) is not None:
+        native.after_fork_in_parent()
+
+
+def _after_fork_in_child() -> None:
+    _names.remove()
+    _keep.renew()
+    if (children := sys.modules.get("gilscope.children")) is not None:
+        children.after_fork()
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)

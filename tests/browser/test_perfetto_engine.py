@@ -10,10 +10,11 @@ from perfetto_engine import PerfettoEngine, opened
 
 from gilscope.export import FORMATS, count, export_file
 from gilscope.trace.reader import read
-from trace_examples import ft_trace, gil_trace
+from trace_examples import callback_trace, ft_trace, gil_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser
 
@@ -159,3 +160,29 @@ def test_counter(engine: PerfettoEngine) -> None:
     found = engine.query(sql)
     assert [ts for ts, _ in found] == [ts for ts, _ in expected]
     assert all(math.isclose(a, b) for (_, a), (_, b) in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("format", sorted(FORMATS))
+def test_callbacks(format: str, browser: Browser, tmp_path: Path) -> None:  # noqa: A002
+    """Callbacks are slices on tracks of their own, whole and nested as they were."""
+    trace = read(callback_trace().write(tmp_path / "calls.gilscope"))
+    path = tmp_path / ("calls" + FORMATS[format].suffix)
+    export_file([trace], format, path)
+    page = browser.new_page()
+    with opened(page, path) as engine:
+        expected = count([trace])
+        assert engine.value("select count(*) from slice") == expected.slices + expected.instants
+        errors = "select count(*) from stats where severity in ('error', 'data_loss') and value > 0"
+        assert engine.value(errors) == 0
+        found = engine.query(
+            "select slice.name, slice.ts, slice.dur, slice.depth from slice"
+            " where category = 'callback' order by ts"
+        )
+        first = found[0][1]
+    page.close()
+    assert [[name, ts - first, dur, depth] for name, ts, dur, depth in found] == [
+        ["builtins.print", 0, 8_500, 0],
+        ["app.on_event", 500, 6_000, 0],
+        ["builtins.print", 1_500, 1_000, 1],
+        ["app.on_event", 7_000, 2_500, 0],
+    ]

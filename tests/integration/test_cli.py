@@ -150,7 +150,7 @@ def test_run_module_and_code(tmp_path: Path) -> None:
 
 def test_run_needs_the_standard_library_only(tmp_path: Path) -> None:
     """No package of the reader side is loaded into the program's process."""
-    code = "import sys; print(sorted({'numpy', 'rich', 'bokeh', 'IPython'} & set(sys.modules)))"
+    code = "import sys; print(sorted({'numpy', 'rich', 'bokeh', 'zstandard'} & set(sys.modules)))"
     assert gilscope("run", "-c", code, cwd=tmp_path).out == "[]\n"
 
 
@@ -327,6 +327,34 @@ def test_info_says_what_a_trace_holds(compared: tuple[Path, dict[str, Any]]) -> 
     assert (facts["build"], facts["free_threaded"]) == ("ft", True)
     assert facts["argv"] == ["threads.py"] or facts["argv"][0].endswith("threads.py")
     assert facts["events"] > 0
+
+
+def test_pack_takes_little_room(tmp_path: Path) -> None:
+    """A packed trace of a real run says the same and takes 16 bytes an event or less."""
+    code = """
+    import threading, time
+    def work():
+        for _ in range(3000):
+            time.sleep(0)
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    """
+    script(tmp_path, code)
+    assert gilscope("run", "program.py", cwd=tmp_path).status == 0
+    done = gilscope("pack", "program.gilscope", cwd=tmp_path)
+    assert done.status == 0, done.err
+    assert done.out.startswith("program.packed.gilscope: ")
+    before, after = (
+        json.loads(gilscope("info", "--json", f"program{kind}.gilscope", cwd=tmp_path).out)
+        for kind in ("", ".packed")
+    )
+    assert before.pop("trace") != after.pop("trace")
+    assert before == after
+    assert before["events"] >= 9000
+    assert (tmp_path / "program.packed.gilscope").stat().st_size <= 16 * before["events"]
 
 
 def test_doctor_is_content_here(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from conftest import finished
 
 from gilscope.analysis.contention import check_invariants, gil_totals
-from gilscope.trace.format import Event, GilWaitFlag, HoldFlag
+from gilscope.trace.format import Event, GilSwitchFlag, GilWaitFlag, HoldFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -248,3 +248,27 @@ def test_interpreters_that_share_a_gil_are_one(record: Record) -> None:
     recorded = record("gil.py", "shared_gil")
     sound(recorded)
     assert [gil.interpreter for gil in recorded.trace.gils.values()] == [0]
+
+
+@FREE_THREADED
+def test_switch_of_the_gil_names_the_module(record: Record) -> None:
+    """An import that switches the GIL on for good is an event with the extension that did it."""
+    recorded = record("gil.py", "import_of_a_module_that_needs_the_gil")
+    switches = recorded.trace.gil_switches
+    permanent = GilSwitchFlag.ON | GilSwitchFlag.PERMANENT
+    rows = zip(switches.flags.tolist(), switches.module, switches.thread.tolist(), strict=True)
+    lasting = [row for row in rows if row[0] & GilSwitchFlag.PERMANENT]
+    assert [(flags, Path(module).name.split(".")[0]) for flags, module, _ in lasting] == [
+        (permanent, "stage_needs_gil")
+    ]
+    assert lasting[0][2] == recorded.trace.threads[0].index
+
+
+@FREE_THREADED
+def test_imports_switch_the_gil_for_a_moment(record: Record) -> None:
+    """Each import of an extension that needs no GIL switches it on and off, and is named."""
+    switches = record("gil.py", "transient").trace.gil_switches
+    rows = list(zip(switches.flags.tolist(), switches.module, strict=True))
+    assert [flags for flags, _ in rows[:2]] == [GilSwitchFlag.ON, GilSwitchFlag.OFF]
+    named = {Path(module).name.split(".")[0] for _, module in rows if module}
+    assert named & {"_bisect", "_csv", "_lsprof", "_zoneinfo", "unicodedata"}

@@ -26,6 +26,8 @@ KINDS = {
     "mutex": "mutex",
     "thread_lock": "thread_lock",
 }
+# From 3.15 on, what a C module gets from PyThread_allocate_lock() is a mutex.
+KINDS_SINCE_3_15 = {"thread_lock": "mutex"}
 
 
 def waits_since(recorded: Recorded) -> list[Row]:
@@ -49,11 +51,14 @@ def ended_by(recorded: Recorded, wait: Row) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_kind_of_lock_and_who_ended_the_wait(record: Record, name: str) -> None:
+def test_kind_of_lock_and_who_ended_the_wait(
+    interpreter: Interpreter, record: Record, name: str
+) -> None:
     """The wait is there, for a lock of the right kind, and ended by whom it was ended by."""
     recorded = record("locks.py", name)
     wait = staged_wait(recorded)
-    assert recorded.trace.locks[wait.what].kind == KINDS[name]
+    kinds = {**KINDS, **(KINDS_SINCE_3_15 if interpreter.version >= (3, 15) else {})}
+    assert recorded.trace.locks[wait.what].kind == kinds[name]
     ended_by(recorded, wait)
 
 
@@ -81,12 +86,31 @@ def test_mutex_of_native_code_has_its_address(record: Record) -> None:
     assert (lock.address, lock.object_address) == (recorded.facts["address"], 0)
 
 
-def test_join_waits_for_an_event(record: Record) -> None:
+def test_join_waits_for_a_thread(record: Record) -> None:
     """Who joins a thread waits for its end, and that thread ends the wait."""
     recorded = record("locks.py", "join")
     wait = staged_wait(recorded)
-    assert recorded.trace.locks[wait.what].kind == "event"
+    assert recorded.trace.locks[wait.what].kind == "thread_end"
     ended_by(recorded, wait)
+
+
+SPECIAL = {
+    "import_lock": "import_lock",
+    "once": "once",
+    "join": "thread_end",
+    "semaphore": "lock",
+    "full_queue": "lock",
+}
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_wait_inside_the_interpreter(record: Record, name: str) -> None:
+    """A module, an initialization, a thread's end; what is made of locks shows as such."""
+    recorded = record("waits.py", name)
+    since = recorded.facts["since"] - recorded.trace.start_monotonic_ns
+    rows = recorded.rows(Event.LOCK_WAIT, recorded.facts["waiter"])
+    (wait,) = [row for row in rows if row.start < since < row.end]
+    assert recorded.trace.locks[wait.what].kind == SPECIAL[name]
 
 
 def test_wait_that_is_handed_the_lock(record: Record) -> None:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pytest
 
 from gilscope import export
+from gilscope.analysis.nesting import nested_callbacks
 from gilscope.errors import ExportError
 from gilscope.export import FORMATS, count, export_file
 from gilscope.export.scene import FIRST_MADE_UP_ID, scenes
 from gilscope.trace.reader import read
 from trace_builder import TraceBuilder
-from trace_examples import ft_trace, gil_trace
+from trace_examples import callback_trace, ft_trace, gil_trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,12 @@ def traces(tmp_path: Path) -> list[Trace]:
     """Both runs of a comparison."""
     gil = read(gil_trace().write(tmp_path / "gil.gilscope"))
     return [gil, read(ft_trace().write(tmp_path / "ft.gilscope"))]
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Trace:
+    """A run with callbacks, stacks, spins and native locks."""
+    return read(callback_trace().write(tmp_path / "calls.gilscope"))
 
 
 def exported(name: str, traces: Sequence[Trace]) -> bytes:
@@ -60,10 +67,10 @@ def test_chrome_has_what_count_says(traces: list[Trace]) -> None:
     assert phases["s"] == phases["f"] == counts.flows
 
 
-def test_chrome_slices_nest(traces: list[Trace]) -> None:
+def test_chrome_slices_nest(traces: list[Trace], calls: Trace) -> None:
     """On each track, a slice ends before its successor begins or lies inside its predecessor."""
     tracks: dict[Any, list[tuple[float, float]]] = {}
-    for event in chrome_events(traces):
+    for event in chrome_events([*traces, calls]):
         if event["ph"] == "X" and event["dur"]:
             key = event["pid"], event["tid"]
             tracks.setdefault(key, []).append((event["ts"], event["ts"] + event["dur"]))
@@ -102,6 +109,50 @@ def test_chrome_arguments(traces: list[Trace]) -> None:
     } in args
 
 
+def test_chrome_callbacks(calls: Trace) -> None:
+    """Callbacks have tracks of their own, named after their threads, one slice each."""
+    events = chrome_events([calls])
+    names = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
+    found = [
+        (names[e["tid"]], e["name"], e["ts"], e["dur"], e["args"])
+        for e in events
+        if e.get("cat") == "callback"
+    ]
+    caller = "events::Loop::fire(int) (pybind11)"
+    first = {"from": caller, "to get in (ns)": 700}
+    assert ("pool: callbacks", "app.on_event", 3.0, 6.0, first) in found
+    assert sorted(name for _, name, *_ in found) == [*["app.on_event"] * 2, *["builtins.print"] * 2]
+    assert {thread for thread, *_ in found} == {"pool: callbacks", "late: callbacks"}
+
+
+def test_chrome_stack_and_holder(calls: Trace) -> None:
+    """A wait shows its stack, and tells a holder from the thread that ended it."""
+    slices = [e for e in chrome_events([calls]) if e["ph"] == "X" and "args" in e]
+    by_start = {(e["name"], e["ts"]): e["args"] for e in slices}
+    on_dict = by_start["waiting for dict `app.CACHE` (object lock)", 5.4]
+    assert on_dict["ended by"] == "MainThread"
+    assert on_dict["stack"] == (
+        "events::Loop::fire(int) (loop.cpp:77) ← on_event (app.py:42) ← Server.work (app.py:17)"
+    )
+    on_mutex = by_start["waiting for std::mutex / pthread_mutex `events::queue_mutex`", 3.6]
+    assert (on_mutex["held by"], on_mutex["note"]) == ("pool", "timed out, for a reader's share")
+    assert ("spinning for dict `app.CACHE` (object lock)", 5.1) in by_start
+
+
+def test_callbacks_that_overlap_are_made_to_nest(tmp_path: Path) -> None:
+    """A callback that would outlast the one around it is cut."""
+    builder = TraceBuilder()
+    thread = builder.thread(end=500)
+    builder.callback(thread, 0, 100)
+    builder.callback(thread, 50, 150)
+    builder.callback(thread, 50, 90)
+    builder.callback(thread, 100, 900)
+    ((_, found),) = nested_callbacks(read(builder.write(tmp_path / "x")))
+    assert found.starts.tolist() == [0, 50, 50, 100]
+    assert found.ends.tolist() == [100, 100, 90, 500]
+    assert found.parents.tolist() == [-1, 0, 1, -1]
+
+
 def test_ids_do_not_collide(traces: list[Trace]) -> None:
     """The same trace twice, and threads that reuse an id, still have tracks of their own."""
     taken = [scene.pid for scene in scenes([*traces, *traces])]
@@ -130,7 +181,7 @@ def test_empty_trace(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_more_than_one_block(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks are a matter of memory; the bytes do not depend on them."""
-    trace = read(gil_trace().write(tmp_path / "x"))
+    trace = read(callback_trace().write(tmp_path / "x"))
     whole = exported(name, [trace])
     monkeypatch.setattr(export.rows, "BLOCK", 2)
     parts = exported(name, [trace])

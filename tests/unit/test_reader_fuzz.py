@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gilscope.analysis import contention, spans
+from gilscope.cli.info import describe
+from gilscope.cli.info_text import text
 from gilscope.errors import TraceError
 from gilscope.export import FORMATS, count
+from gilscope.trace.pack import pack
 from gilscope.trace.reader import read
 from trace_builder import checksum
 from trace_examples import golden_files
@@ -73,6 +76,11 @@ def use(path: Path) -> None:
     contention.lock_totals(trace)
     contention.blocked_totals(trace)
     contention.check_invariants(trace)
+    text(describe(trace))
+    for table in (trace.codes, trace.modules, trace.sites, trace.callables):
+        assert all(table[number].id == number for number in table)
+    for stack in trace.intervals.stack.tolist() + trace.wakes.stack.tolist() + [*trace.stacks]:
+        assert all(frame.name for frame in trace.stacks[stack])
     count([trace])
 
 
@@ -96,6 +104,23 @@ def test_damage(part: int, tmp_path: Path) -> None:
             path.write_bytes(damaged(chance))
             message = use_or_refuse(path)
             assert "\n" not in message
+
+
+def test_packed_copies_of_damaged_traces(tmp_path: Path) -> None:
+    """What can be read can be packed, and the copy holds the same events."""
+    chance = random.Random(7)  # noqa: S311 - no secret
+    path, copy = tmp_path / "damaged.gilscope", tmp_path / "copy.gilscope"
+    for _ in range(100):
+        path.write_bytes(damaged(chance))
+        try:
+            trace = read(path)
+        except TraceError:
+            continue
+        pack(path, copy, force=True)
+        packed = read(copy)
+        assert packed.intervals.start.tolist() == trace.intervals.start.tolist()
+        assert packed.callbacks.start.tolist() == trace.callbacks.start.tolist()
+        assert [thread.index for thread in packed.threads] == [t.index for t in trace.threads]
 
 
 def test_exports_of_damaged_traces(tmp_path: Path) -> None:

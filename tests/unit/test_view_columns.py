@@ -13,7 +13,7 @@ from gilscope.view.columns import END, Columns, columns_of, raster, shares
 from gilscope.view.merge import Segments, bounded, merged
 from gilscope.view.palette import LEAST, LOOKS, STACK, STATES
 from trace_builder import TraceBuilder
-from trace_examples import ft_trace, gil_trace
+from trace_examples import callback_trace, ft_trace, gil_trace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +102,7 @@ def test_columns_name_locks_and_peers(tmp_path: Path) -> None:
     rows = columns.lane(lane)
     row = rows.start + int(np.argmax(columns.state[rows] == State.WAITING_LOCK))
     assert columns.locks[columns.lock[row]].startswith("dict at 0x7f0000002000")
-    assert columns.threads[columns.peer[row]] == "Arbeiter ü"
+    assert columns.threads[columns.peer[row]] == "ended by Arbeiter ü"
 
 
 def test_a_lane_ends_with_its_thread(tmp_path: Path) -> None:
@@ -156,3 +156,11 @@ def test_every_state_has_a_look_and_a_place() -> None:
     """No state is left without colour, or twice in the stack."""
     assert set(LOOKS) == set(STACK) == set(State)
     assert len(STACK) == len(State)
+
+
+def test_a_holder_is_called_so(tmp_path: Path) -> None:
+    """Who held a native lock when the wait for it began is not said to have ended the wait."""
+    columns = only(callback_trace().write(tmp_path / "t.gilscope"))
+    rows = columns.lane(columns.names.index("late"))
+    row = rows.start + int(np.argmax(columns.state[rows] == State.WAITING_LOCK))
+    assert columns.threads[columns.peer[row]] == "held by pool"

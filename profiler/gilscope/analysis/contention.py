@@ -49,7 +49,7 @@ class ThreadTotals:
         thread: the thread.
         gil_wait_ns: waiting for the GIL.
         gil_hold_ns: holding it.
-        lock_wait_ns: waiting for locks.
+        lock_wait_ns: waiting for locks, asleep or spinning.
         blocked_ns: waiting for something to happen: no contention.
         stopped_ns: in stop-the-world pauses.
     """
@@ -71,12 +71,16 @@ class LockTotals:
         waits: how many.
         wait_ns: their sum over all threads, ns.
         max_ns: the longest one, ns.
+        spins: how often threads yielded the processor for it instead of going to sleep, or before.
+        spin_ns: the sum of that, ns; no part of `wait_ns`.
     """
 
     lock: Lock
     waits: int
     wait_ns: int
     max_ns: int
+    spins: int = 0
+    spin_ns: int = 0
 
 
 def gil_totals(trace: Trace) -> GilTotals:
@@ -142,19 +146,24 @@ def check_invariants(trace: Trace) -> list[str]:
 
 def _totals_by_lock(trace: Trace, states: Iterable[State]) -> list[LockTotals]:
     intervals = trace.intervals
-    wanted = (intervals.kind == Event.LOCK_WAIT) & np.isin(interval_states(trace), list(states))
+    on_lock = np.isin(intervals.kind, (Event.LOCK_WAIT, Event.SPIN))
+    wanted = on_lock & np.isin(interval_states(trace), list(states))
     what, duration = intervals.what[wanted], intervals.duration[wanted]
-    order = np.argsort(what, kind="stable")
-    ids, firsts, counts = np.unique(what[order], return_index=True, return_counts=True)
-    if not len(ids):
-        return []
-    sums = np.add.reduceat(duration[order], firsts)
-    longest = np.maximum.reduceat(duration[order], firsts)
-    columns = (ids.tolist(), counts.tolist(), sums.tolist(), longest.tolist())
-    totals = [
-        LockTotals(trace.locks[i], n, ns, top) for i, n, ns, top in zip(*columns, strict=True)
+    spin = intervals.kind[wanted] == Event.SPIN
+    ids, places = np.unique(what, return_inverse=True)
+    n = len(ids)
+    longest = np.zeros(n, np.int64)
+    np.maximum.at(longest, places[~spin], duration[~spin])
+    columns = [
+        np.bincount(places[~spin], minlength=n),
+        np.bincount(places[~spin], duration[~spin], n).astype(np.int64),
+        longest,
+        np.bincount(places[spin], minlength=n),
+        np.bincount(places[spin], duration[spin], n).astype(np.int64),
     ]
-    return sorted(totals, key=lambda t: (-t.wait_ns, t.lock.id))
+    rows = zip(ids.tolist(), *(column.tolist() for column in columns), strict=True)
+    totals = [LockTotals(trace.locks[lock], *numbers) for lock, *numbers in rows]
+    return sorted(totals, key=lambda t: (-t.wait_ns - t.spin_ns, t.lock.id))
 
 
 def _negative(intervals: Intervals) -> list[str]:

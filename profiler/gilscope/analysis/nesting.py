@@ -75,6 +75,28 @@ def nested(trace: Trace) -> Iterator[tuple[Thread, Nested]]:
         yield thread, _nest(trace, thread, rows.get(thread.index, nothing))
 
 
+def nested_callbacks(trace: Trace) -> Iterator[tuple[Thread, Nested]]:
+    """Each thread that has callbacks, with these; rows are those of `Trace.callbacks`."""
+    callbacks = trace.callbacks
+    for index in np.unique(callbacks.thread).tolist():
+        thread = trace.threads_by_index[index]
+        rows = np.flatnonzero(callbacks.thread == index)
+        starts = np.clip(callbacks.start[rows], thread.start_ns, thread.end_ns)
+        ends = np.clip(callbacks.end[rows], starts, thread.end_ns)
+        order = np.lexsort((-ends, starts))
+        rows, starts, ends = rows[order], starts[order], ends[order]
+        parents = np.full(len(rows), NO_ROW)
+        around: list[tuple[int, int]] = []
+        for place, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+            while around and around[-1][1] <= start:
+                around.pop()
+            if around:
+                parents[place] = around[-1][0]
+                ends[place] = min(end, around[-1][1])
+            around.append((place, int(ends[place])))
+        yield thread, Nested(rows, starts, ends, parents)
+
+
 def edges(intervals: Nested) -> Edges:
     """Beginnings and ends of nested intervals."""
     n = len(intervals)

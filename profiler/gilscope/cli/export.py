@@ -19,7 +19,8 @@ def add(commands: Any) -> None:
         "export",
         help="write traces in a format that other tools read",
         description="Write one or more traces into one file, on one time axis, for "
-        "ui.perfetto.dev or chrome://tracing.",
+        "ui.perfetto.dev or chrome://tracing. Traces of one session (of a program and the "
+        "processes that it made) begin when they began, others side by side.",
     )
     option = parser.add_argument
     option("traces", type=Path, nargs="+", metavar="TRACE")
@@ -39,7 +40,8 @@ def execute(options: argparse.Namespace) -> int:
     with gilscope.reader_side():
         from gilscope.export import FORMATS as EXPORTERS  # noqa: PLC0415 - loaded on demand
         from gilscope.export import export_file  # noqa: PLC0415 - loaded on demand
-    traces = [gilscope.open(path) for path in options.traces]
+        from gilscope.trace.family import on_one_axis  # noqa: PLC0415 - loaded on demand
+    traces = on_one_axis([gilscope.open(path) for path in options.traces])
     default = options.traces[0].with_suffix(EXPORTERS[options.format].suffix)
     path = options.output or default
     export_file(traces, options.format, path, force=options.force)

@@ -42,6 +42,23 @@ def add(commands: Any) -> None:
         metavar="N",
         help="size at which recording ends, as 500M (default 1G)",
     )
+    parser.add_argument(
+        "--ring",
+        action="store_true",
+        help="at that size, let the latest events replace the oldest ones",
+    )
+    parser.add_argument(
+        "--children",
+        action="store_true",
+        help="record the Python processes that it makes, too, each in a FILE with its process id "
+        "(os.fork, multiprocessing, concurrent.futures)",
+    )
+    parser.add_argument(
+        "--no-native-locks",
+        dest="native_locks",
+        action="store_false",
+        help="do not record waits for locks of native code (pthread, std::mutex)",
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -54,7 +71,13 @@ def execute(options: argparse.Namespace) -> int:
     options.program.check()
     path = (options.output or Path(options.program.stem + TRACE_SUFFIX)).absolute()
     check_overwrite(path)
-    recording = Recording(path, options.max_bytes)
+    recording = Recording(
+        path,
+        options.max_bytes,
+        ring=options.ring,
+        follow_children=options.children,
+        native_locks=options.native_locks,
+    )
     outcome = run_as_main(options.program, recording.session())
     if recording.report:
         print(f"gilscope: {path}: {recording.report}", file=sys.stderr)
@@ -69,16 +92,33 @@ class Recording:
             even be compiled.
     """
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
-        """Record into ``path``, up to ``max_bytes``."""
+    def __init__(
+        self,
+        path: Path,
+        max_bytes: int,
+        *,
+        ring: bool = False,
+        follow_children: bool = False,
+        native_locks: bool = True,
+    ) -> None:
+        """Record into ``path``; the options are those of `gilscope.probe.start`."""
         self.path = path
         self.max_bytes = max_bytes
+        self.ring = ring
+        self.follow_children = follow_children
+        self.native_locks = native_locks
         self.report = ""
 
     @contextmanager
     def session(self) -> Iterator[None]:
         """Record the block."""
-        probe.start(self.path, max_bytes=self.max_bytes)
+        probe.start(
+            self.path,
+            max_bytes=self.max_bytes,
+            ring=self.ring,
+            follow_children=self.follow_children,
+            native_locks=self.native_locks,
+        )
         try:
             yield
         finally:
@@ -94,4 +134,5 @@ class Recording:
         except GilscopeError as error:
             self.report = f"incomplete: {error}"
             return
-        self.report = f"{counts.get('events', 0)} events, {counts['dropped']} dropped"
+        overwritten = f", {counts['overwritten']} overwritten" if self.ring else ""
+        self.report = f"{counts.get('events', 0)} events, {counts['dropped']} dropped{overwritten}"

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import gilscope
 from gilscope.analysis import contention
+from gilscope.comparison.details import WITHOUT_TRACE as WITHOUT_DETAILS
+from gilscope.comparison.details import details, seconds
 
 if TYPE_CHECKING:
     from gilscope.analysis.contention import LockTotals
@@ -17,11 +19,6 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 """Counts up when a name of the summary changes its meaning or goes; new names do not count."""
-
-
-def seconds(nanoseconds: float) -> float:
-    """Convert to seconds; what is below a nanosecond is no more than noise of the conversion."""
-    return round(float(nanoseconds) / 1e9, 9)
 
 
 def comparison_summary(comparison: Comparison) -> dict[str, Any]:
@@ -150,6 +147,7 @@ WITHOUT_TRACE: dict[str, Any] = {
     "dropped_events": 0,
     "not_measured": [],
     "problems": [],
+    **WITHOUT_DETAILS,
 }
 
 
@@ -168,6 +166,7 @@ def trace_summary(trace: Trace) -> dict[str, Any]:
             {"class": name, "reason": reason} for name, reason in trace.not_measured.items()
         ],
         "problems": list(trace.problems),
+        **details(trace),
     }
 
 
@@ -222,4 +221,8 @@ def _lock(totals: LockTotals) -> dict[str, Any]:
         "waits": int(totals.waits),
         "wait_s": seconds(totals.wait_ns),
         "max_wait_s": seconds(totals.max_ns),
+        "spins": int(totals.spins),
+        "spin_s": seconds(totals.spin_ns),
+        "native": lock.native,
+        "named_by": lock.source or None,
     }

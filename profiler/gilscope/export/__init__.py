@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -12,8 +9,10 @@ from gilscope.errors import ExportError
 from gilscope.export.chrome import ChromeExporter
 from gilscope.export.perfetto import PerfettoExporter
 from gilscope.export.scene import Counts, count
+from gilscope.trace.output import whole_file
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     from gilscope.trace.model import Trace
@@ -67,38 +66,6 @@ def export_file(
     if exporter is None:
         raise ExportError(f"no export format {format!r}: choose one of {', '.join(FORMATS)}")
     path = Path(path)
-    _check(path, traces, force=force)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("xb") as out:
-            exporter.write(traces, out)
-        part.replace(path)
-    except OSError as error:
-        raise ExportError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        # Gone already if all went well.
-        with suppress(OSError):
-            part.unlink()
+    with whole_file(path, [trace.path for trace in traces], force=force) as out:
+        exporter.write(traces, out)
     return path
-
-
-def _check(path: Path, traces: Sequence[Trace], *, force: bool) -> None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise ExportError(f"cannot write {path}: {error.strerror or error}") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise ExportError(f"cannot write {path}: it exists and is no regular file")
-    if not force:
-        raise ExportError(f"{path} exists: choose another name or overwrite it with force")
-    if any(_same_file(path, trace.path) for trace in traces):
-        raise ExportError(f"{path} is the trace itself: choose another name")
-
-
-def _same_file(path: Path, other: Path) -> bool:
-    try:
-        return path.samefile(other)
-    except OSError:
-        return False

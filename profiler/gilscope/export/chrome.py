@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from gilscope.analysis.nesting import nested
+from gilscope.analysis.nesting import nested, nested_callbacks
 from gilscope.export.rows import Integers, Part, blocks, constant, decimal, join, texts
-from gilscope.export.scene import COUNTERS, PEER_LABELS, Scene, scenes
+from gilscope.export.scene import COUNTERS, Scene, scenes
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ class _SceneWriter:
         self._names = [_json(name) for name in scene.names.strings]
         self._notes = [_json(note) for note in scene.notes.strings]
         self._peers = [_json(peer) for peer in scene.peers.strings]
+        self._stacks = [_json(stack) for stack in scene.stacks.strings]
+        self._callbacks_called = [_json(name) for name in scene.callback_names.strings]
+        self._callers = [_json(caller) for caller in scene.callers.strings]
         self._kinds = [_json(kind.name) for kind in Event]
 
     def write(self) -> None:
@@ -59,6 +62,9 @@ class _SceneWriter:
         for thread, intervals in nested(self._scene.trace):
             for block in blocks(len(intervals)):
                 self._slices(self._scene.tids[thread.index], intervals, block)
+        for thread, intervals in nested_callbacks(self._scene.trace):
+            for block in blocks(len(intervals)):
+                self._callbacks(self._scene.callback_tids[thread.index], intervals, block)
         self._gil_flows()
         self._wakes()
         for name, state in COUNTERS.items():
@@ -82,12 +88,29 @@ class _SceneWriter:
         ]
         self._out.write(join(parts, len(rows)))
 
+    def _callbacks(self, tid: int, callbacks: Nested, block: slice) -> None:
+        scene = self._scene
+        rows, starts, ends = (c[block] for c in (callbacks.rows, callbacks.starts, callbacks.ends))
+        parts = [
+            *self._head(b"X", constant(b"%d" % tid), starts),
+            constant(b',"dur":'),
+            *_micros(ends - starts),
+            constant(b',"cat":"callback","name":'),
+            texts(self._callbacks_called, scene.callback_names.index[rows]),
+            constant(b',"args":{"from":'),
+            texts(self._callers, scene.callers.index[rows]),
+            constant(b',"to get in (ns)":'),
+            decimal(scene.trace.callbacks.enter_ns[rows]),
+            constant(b"}},\n"),
+        ]
+        self._out.write(join(parts, len(rows)))
+
     def _arguments(self, rows: I64) -> Iterator[Part]:
         scene, intervals = self._scene, self._scene.trace.intervals
         kinds = intervals.kind[rows]
         peers, notes = scene.peers.index[rows], scene.notes.index[rows]
-        for kind, label in PEER_LABELS.items():
-            chosen = (kinds == kind) & (peers >= 0)
+        for label, labelled in scene.peer_labels.items():
+            chosen = labelled[rows] & (peers >= 0)
             yield constant(b',"%s":' % label.encode()).only(chosen)
             yield texts(self._peers or [b""], np.maximum(peers, 0)).only(chosen)
         waits = kinds == Event.LOCK_WAIT
@@ -95,6 +118,9 @@ class _SceneWriter:
         locks = (scene.trace.locks[lock] for lock in used.tolist())
         yield constant(b',"address":').only(waits)
         yield texts([b'"%#x"' % lock.address for lock in locks], places).only(waits)
+        stacks = scene.stacks.index[rows]
+        yield constant(b',"stack":').only(stacks >= 0)
+        yield texts(self._stacks or [b""], np.maximum(stacks, 0)).only(stacks >= 0)
         yield constant(b',"note":').only(notes >= 0)
         yield texts(self._notes, np.maximum(notes, 0)).only(notes >= 0)
         times = scene.switch_intervals[rows]
@@ -180,7 +206,11 @@ def _metadata(scene: Scene) -> Iterator[bytes]:
     for order, thread in enumerate(scene.trace.threads):
         tid = scene.tids[thread.index]
         yield event("thread_name", {"name": thread.name}, tid)
-        yield event("thread_sort_index", {"sort_index": order}, tid)
+        yield event("thread_sort_index", {"sort_index": 2 * order}, tid)
+        if thread.index in scene.callback_tids:
+            tid = scene.callback_tids[thread.index]
+            yield event("thread_name", {"name": f"{thread.name}: callbacks"}, tid)
+            yield event("thread_sort_index", {"sort_index": 2 * order + 1}, tid)
 
 
 def _micros(ns: I64) -> list[Part]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from gilscope.analysis.nesting import edges, nested
+from gilscope.analysis.nesting import edges, nested, nested_callbacks
 from gilscope.export import protobuf as wire
 from gilscope.export.rows import Integers, Part, blocks, constant, join
-from gilscope.export.scene import COUNTERS, PEER_LABELS, Scene, scenes
+from gilscope.export.scene import COUNTERS, ENDED_BY, HELD_BY, Scene, scenes
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
@@ -28,8 +28,17 @@ BEGIN, END, INSTANT, COUNTER = 1, 2, 3, 4
 # Widths of varints: 7 bits a byte.
 ID_WIDTH, TIME_WIDTH, ADDRESS_WIDTH = 4, 8, 10
 
-CATEGORIES = ("gil", "lock")
-ANNOTATIONS = ("held by", "ended by", "address", "note", "switch intervals")
+CATEGORIES = ("gil", "lock", "callback")
+ANNOTATIONS = (
+    HELD_BY,
+    ENDED_BY,
+    "address",
+    "note",
+    "switch intervals",
+    "stack",
+    "from",
+    "to get in (ns)",
+)
 
 
 class PerfettoExporter:
@@ -58,7 +67,9 @@ class _SceneWriter:
         self._process = first_track
         threads = enumerate(trace.threads, first_track + 1)
         self._tracks = {thread.index: track for track, thread in threads}
-        self._first_counter = first_track + 1 + len(self._tracks)
+        calling = enumerate(scene.callback_tids, first_track + 1 + len(self._tracks))
+        self._callback_tracks = {index: track for track, index in calling}
+        self._first_counter = first_track + 1 + len(self._tracks) + len(self._callback_tracks)
         self.next_track = self._first_counter + len(COUNTERS)
         self._flows_out = np.zeros(len(trace.intervals), np.uint64)
         self._flows_in = np.zeros(len(trace.intervals), np.uint64)
@@ -69,6 +80,15 @@ class _SceneWriter:
         # Interned strings are numbered from 1; wakes have names of their own behind the slices'.
         self._waked = [f"wakes {name}" for name in scene.peers.strings]
         self._waked += [f"woken by {name}" for name in scene.peers.strings]
+        names = scene.names.strings + self._waked
+        self._first_callback_name = 1 + len(names)
+        self._names = names + scene.callback_names.strings
+        values = scene.peers, scene.notes, scene.stacks, scene.callers
+        self._values = [string for part in values for string in part.strings]
+        lengths = [len(part.strings) for part in values]
+        self._first_note, self._first_stack, self._first_caller = (
+            1 + sum(lengths[:n]) for n in (1, 2, 3)
+        )
 
     def write(self) -> None:
         """Write the process."""
@@ -78,6 +98,10 @@ class _SceneWriter:
             changes = edges(intervals)
             for block in blocks(len(changes.times)):
                 self._edges(self._tracks[thread.index], changes, block)
+        for thread, intervals in nested_callbacks(self._scene.trace):
+            changes = edges(intervals)
+            for block in blocks(len(changes.times)):
+                self._callbacks(self._callback_tracks[thread.index], changes, block)
         self._wakes()
         for track, state in enumerate(COUNTERS.values(), self._first_counter):
             self._counter(track, *self._scene.counter(state))
@@ -90,6 +114,9 @@ class _SceneWriter:
             ids = wire.number(1, scene.pid) + wire.number(2, scene.tids[thread.index])
             described = wire.data(4, ids + wire.text(5, thread.name))
             self._descriptor(self._tracks[thread.index], described)
+        for index, track in self._callback_tracks.items():
+            parent = wire.number(5, self._tracks[index])
+            self._descriptor(track, parent + wire.text(2, "callbacks"))
         for track, name in enumerate(COUNTERS, self._first_counter):
             parent = wire.number(5, self._process)
             self._descriptor(track, parent + wire.text(2, name) + wire.data(8, b""))
@@ -100,14 +127,7 @@ class _SceneWriter:
 
     def _interned(self) -> None:
         """Strings of this process; they replace those of the one before."""
-        scene = self._scene
-        values = scene.peers.strings + scene.notes.strings
-        tables = (
-            (1, CATEGORIES),
-            (2, scene.names.strings + self._waked),
-            (3, ANNOTATIONS),
-            (29, values),
-        )
+        tables = ((1, CATEGORIES), (2, self._names), (3, ANNOTATIONS), (29, self._values))
         self._out.write(_state_packet(b""))
         for field, strings in tables:
             for at in range(0, len(strings), 1000):
@@ -126,7 +146,7 @@ class _SceneWriter:
         event = [
             wire.field(9, np.where(begins, BEGIN, END), 1),
             wire.field(11, np.array([track]), ID_WIDTH),
-            wire.field(3, 1 + (kinds == Event.LOCK_WAIT), 1).only(begins),
+            wire.field(3, 1 + np.isin(kinds, (Event.LOCK_WAIT, Event.SPIN)), 1).only(begins),
             wire.field(10, 1 + self._scene.names.index[rows], ID_WIDTH).only(begins),
             wire.fixed64(47, outgoing).only(begins & (outgoing > 0)),
             wire.fixed64(48, incoming).only(begins & (incoming > 0)),
@@ -134,18 +154,37 @@ class _SceneWriter:
         ]
         self._write_events(changes.times[block], event)
 
+    def _callbacks(self, track: int, changes: Edges, block: slice) -> None:
+        scene = self._scene
+        begins, rows = changes.begins[block], changes.rows[block]
+        names = self._first_callback_name + scene.callback_names.index[rows]
+        callers = self._first_caller + scene.callers.index[rows]
+        enter = scene.trace.callbacks.enter_ns[rows]
+        event = [
+            wire.field(9, np.where(begins, BEGIN, END), 1),
+            wire.field(11, np.array([track]), ID_WIDTH),
+            wire.field(3, np.array([1 + CATEGORIES.index("callback")]), 1).only(begins),
+            wire.field(10, names, ID_WIDTH).only(begins),
+            *_annotation("from", 17, callers, ID_WIDTH, begins),
+            *_annotation("to get in (ns)", 3, enter, TIME_WIDTH, begins),
+        ]
+        self._write_events(changes.times[block], event)
+
     def _annotations(self, rows: I64, kinds: U8, begins: Bools) -> Iterable[Part]:
         """Arguments of slices; most slices have one, few have them all."""
         scene = self._scene
         peers, notes = scene.peers.index[rows], scene.notes.index[rows]
-        for kind, label in PEER_LABELS.items():
-            chosen = begins & (kinds == kind) & (peers >= 0)
+        for label, labelled in scene.peer_labels.items():
+            chosen = begins & labelled[rows] & (peers >= 0)
             yield from _annotation(label, 17, 1 + peers, ID_WIDTH, chosen)
         waits = begins & (kinds == Event.LOCK_WAIT)
         if waits.any():
             yield from _annotation("address", 7, self._addresses(rows), ADDRESS_WIDTH, waits)
-        notes_from_1 = 1 + len(scene.peers.strings) + notes
-        yield from _annotation("note", 17, notes_from_1, ID_WIDTH, begins & (notes >= 0))
+        chosen = begins & (notes >= 0)
+        yield from _annotation("note", 17, self._first_note + notes, ID_WIDTH, chosen)
+        stacks = scene.stacks.index[rows]
+        chosen = begins & (stacks >= 0)
+        yield from _annotation("stack", 17, self._first_stack + stacks, ID_WIDTH, chosen)
         times = scene.switch_intervals[rows]
         yield from _annotation("switch intervals", 3, times, 3, begins & (times > 0))
 

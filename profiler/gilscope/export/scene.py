@@ -18,7 +18,8 @@ from gilscope.trace.model import State
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gilscope.trace.model import I64, U16, Lock, Trace
+    from gilscope.trace.model import I64, U16, Bools, Lock, Trace
+    from gilscope.trace.places import Frame
 
 # Above any real one (the kernel's limit is 2²²), for ids that are missing or taken already.
 FIRST_MADE_UP_ID = 1_000_000_000
@@ -29,7 +30,8 @@ GIL_NAMES = {
     fmt.Event.GIL_WAIT: "waiting for the GIL",
     fmt.Event.GIL_SWITCH_WAIT: "handing over the GIL",
 }
-PEER_LABELS = {fmt.Event.GIL_WAIT: "held by", fmt.Event.LOCK_WAIT: "ended by"}
+HELD_BY, ENDED_BY = "held by", "ended by"
+MAX_FRAMES = 12  # of a stack that are written out
 COUNTERS = {
     "threads waiting for the GIL": State.WAITING_GIL,
     "threads waiting for a lock": State.WAITING_LOCK,
@@ -47,6 +49,7 @@ _NOTES: dict[fmt.Event, dict[int, str]] = {
         fmt.LockWaitFlag.TIMED_OUT: "timed out",
         fmt.LockWaitFlag.INTERRUPTED: "interrupted by a signal",
         fmt.LockWaitFlag.HANDED_OFF: "woke up owning the lock",
+        fmt.LockWaitFlag.SHARED: "for a reader's share",
     },
 }
 _STILL_OPEN = "not over when the trace ended"
@@ -57,7 +60,7 @@ class Counts:
     """What an export holds.
 
     Attributes:
-        slices: one an interval.
+        slices: one an interval, and one a callback.
         instants: two a wake: at the thread that woke, and at the one that was woken.
         flows: arrows, from a release of the GIL to the acquisition it allowed, and from a wake.
     """
@@ -71,7 +74,7 @@ def count(traces: Sequence[Trace]) -> Counts:
     """What an export of these traces holds, in every format that has slices."""
     wakes = sum(len(lock_handovers(trace)) for trace in traces)
     handovers = sum(len(gil_handovers(trace)) for trace in traces)
-    slices = sum(len(trace.intervals) for trace in traces)
+    slices = sum(len(trace.intervals) + len(trace.callbacks) for trace in traces)
     return Counts(slices, 2 * wakes, wakes + handovers)
 
 
@@ -93,6 +96,8 @@ class Scene:
         pid: unique among the processes of an export.
         tids: thread index → thread id, unique among all threads of an export.
         first_flow: number of the first arrow, unique within an export.
+        callback_tids: thread index → made-up id of the track of its callbacks, if it has any: they
+            lie around intervals, and need not nest with them to the nanosecond.
     """
 
     trace: Trace
@@ -100,6 +105,7 @@ class Scene:
     pid: int
     tids: Mapping[int, int]
     first_flow: int
+    callback_tids: Mapping[int, int]
 
     @cached_property
     def gil_flows(self) -> Handovers:
@@ -155,6 +161,42 @@ class Scene:
         return Names(strings, np.where(known, np.searchsorted(indices, peers), -1))
 
     @cached_property
+    def peer_labels(self) -> dict[str, Bools]:
+        """What the other thread was → the intervals of which it was that."""
+        intervals = self.trace.intervals
+        holder = (intervals.flags & np.uint8(fmt.LockWaitFlag.HOLDER)) != 0
+        lock_wait = intervals.kind == fmt.Event.LOCK_WAIT
+        held = (intervals.kind == fmt.Event.GIL_WAIT) | (lock_wait & holder)
+        return {HELD_BY: held, ENDED_BY: lock_wait & ~holder}
+
+    @cached_property
+    def stacks(self) -> Names:
+        """Stack of each interval as text."""
+        used, places = np.unique(self.trace.intervals.stack, return_inverse=True)
+        strings = [_stack_text(self.trace.stacks[stack]) for stack in used.tolist()]
+        has = np.array([bool(string) for string in strings], np.bool_)
+        return Names(strings, np.where(has[places], places, -1) if len(places) else places)
+
+    @cached_property
+    def callback_names(self) -> Names:
+        """Name of the slice of each callback: what was called, else who called."""
+        callbacks, trace = self.trace.callbacks, self.trace
+        pairs = callbacks.entry.astype(np.uint64) << np.uint64(32) | callbacks.callable
+        used, places = np.unique(pairs, return_inverse=True)
+        strings = [
+            trace.callables[pair & 0xFFFFFFFF].label or f"from {trace.entries[pair >> 32].function}"
+            for pair in used.tolist()
+        ]
+        return Names(strings, places)
+
+    @cached_property
+    def callers(self) -> Names:
+        """Native function and binding of each callback."""
+        used, places = np.unique(self.trace.callbacks.entry, return_inverse=True)
+        entries = (self.trace.entries[entry] for entry in used.tolist())
+        return Names([f"{entry.function} ({entry.binding})" for entry in entries], places)
+
+    @cached_property
     def switch_intervals(self) -> U16:
         """How often each wait for the GIL lasted longer than the switch interval."""
         waits = self.trace.intervals.kind == fmt.Event.GIL_WAIT
@@ -185,7 +227,9 @@ def scenes(traces: Sequence[Trace]) -> list[Scene]:
             # The main thread comes first, and on Linux its id is the process's.
             is_main = thread.main and not tids
             tids[thread.index] = pid if is_main else ids.take(thread.tid)
-        scene = Scene(trace, _process_name(trace), pid, tids, flow)
+        calling = np.unique(trace.callbacks.thread).tolist()
+        callback_tids = {index: ids.take(0) for index in calling}
+        scene = Scene(trace, _process_name(trace), pid, tids, flow, callback_tids)
         result.append(scene)
         flow += scene.flow_count
     return result
@@ -217,6 +261,15 @@ def _wait_name(lock: Lock, doing: str = "waiting for") -> str:
     # Without a type, the name tells the kind already.
     kind = lock.kind.replace("_", " ") + (" lock" if lock.kind == "object" else "")
     return f"{doing} {lock.name}" + (f" ({kind})" if lock.type else "")
+
+
+def _stack_text(frames: Sequence[Frame]) -> str:
+    """Frames in one line, the innermost first."""
+    shown = [
+        f"{frame.name} ({frame.file.rpartition('/')[2]}:{frame.line})" if frame.line else frame.name
+        for frame in frames[:MAX_FRAMES]
+    ]
+    return " ← ".join(shown + ["…"] * (len(frames) > MAX_FRAMES))
 
 
 def _note(kind: int, flags: int, still_open: int) -> str:

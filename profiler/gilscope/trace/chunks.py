@@ -94,6 +94,10 @@ class File:
             # ENXIO: only a hole is left. Others: the file system does not know holes.
             return len(self.data) if error.errno == errno.ENXIO else at
 
+    def allocated(self) -> int:
+        """Bytes that the file takes on the disk."""
+        return os.fstat(self.descriptor).st_blocks * 512
+
 
 @contextmanager
 def opened(path: Path) -> Iterator[File]:
@@ -160,17 +164,18 @@ def _plausible(header: Header) -> bool:
 
 
 class ChunkWalk:
-    """One pass over the chunks of a file.
+    """One pass over the chunks of a file; those of unknown kinds are left out unless asked for.
 
     Attributes:
         problems: filled in while the walk goes on.
     """
 
-    def __init__(self, file: File, header: Header) -> None:
+    def __init__(self, file: File, header: Header, *, unknown: bool = False) -> None:
         self._file = file
         self._data = file.data
         self._at = header.header_size
         self._alignment = header.alignment
+        self._with_unknown = unknown
         self.problems: list[str] = []
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -185,7 +190,7 @@ class ChunkWalk:
             self._at += int(head["size"])
             if chunk is None:
                 continue
-            if chunk.kind in fmt.Chunk:
+            if chunk.kind in fmt.Chunk or self._with_unknown:
                 yield chunk
             else:
                 unknown[chunk.kind] += 1

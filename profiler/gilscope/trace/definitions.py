@@ -78,6 +78,20 @@ class Definitions:
             at += length
 
 
+def length_of(chunk: Chunk) -> int:
+    """Bytes of a chunk of definitions that are in use; all of it if it is damaged."""
+    payload: Any = memoryview(chunk.payload)
+    at = 0
+    while at + _HEAD <= len(payload):
+        tag, _, length = struct.unpack_from("<HHI", payload, at)
+        if tag == 0 and not chunk.sealed:
+            return at
+        if length < _HEAD or length % _HEAD or at + length > len(payload):
+            return len(payload)
+        at += length
+    return at
+
+
 def read_json(chunk: Chunk) -> dict[str, Any] | None:
     """The JSON object of a METADATA or END chunk; None if it is none."""
     if len(chunk.payload) > MAX_JSON and chunk.sealed:

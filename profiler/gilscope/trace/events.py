@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from gilscope.trace import format as fmt
 from gilscope.trace.model import COLUMN_TYPES, Callbacks, Intervals
+from gilscope.trace.packed import PackedError, count, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -196,16 +198,43 @@ def collect(
     """Read the event records of all chunks.
 
     Args:
-        chunks: EVENTS chunks, in any order.
+        chunks: EVENTS and PACKED_EVENTS chunks, in the order of the file.
         dtype: of a record.
         clock: to convert times.
         spare: rows that are kept free for what is open.
     """
-    found = [(chunk.thread, records_of(chunk, dtype)) for chunk in chunks]
-    columns = EventColumns(sum(len(records) for _, records in found) + spare)
-    for thread, records in found:
-        if 0 < thread <= MAX_INDEX:
-            columns.add(records, thread, clock)
-        elif len(records):
-            columns.lost["events of no thread"] += len(records)
+    sound: list[Chunk] = []
+    capacity = spare
+    for chunk in chunks:
+        with suppress(PackedError):
+            capacity += _count(chunk, dtype)
+            sound.append(chunk)
+    columns = EventColumns(capacity)
+    lost = len(chunks) - len(sound)
+    for chunk in sound:
+        try:
+            parts = _parts(chunk, dtype)
+        except PackedError:
+            lost += 1
+            continue
+        for thread, records in parts:
+            if 0 < thread <= MAX_INDEX:
+                columns.add(records, thread, clock)
+            elif len(records):
+                columns.lost["events of no thread"] += len(records)
+    if lost:
+        columns.lost["damaged chunks (packed_events)"] = lost
     return columns
+
+
+def _count(chunk: Chunk, dtype: np.dtype[Any]) -> int:
+    if chunk.kind == fmt.Chunk.PACKED_EVENTS:
+        return count(chunk.payload, dtype.itemsize)
+    return len(records_of(chunk, dtype))
+
+
+def _parts(chunk: Chunk, dtype: np.dtype[Any]) -> list[tuple[int, npt.NDArray[Any]]]:
+    """Threads and records of theirs."""
+    if chunk.kind == fmt.Chunk.PACKED_EVENTS:
+        return decode(chunk.payload, dtype, chunk.open_ticks)
+    return [(chunk.thread, records_of(chunk, dtype))]

@@ -143,6 +143,7 @@ class Chunk(IntEnum):
     EVENTS = 3
     THREADS = 4
     END = 5
+    PACKED_EVENTS = 6
 
 
 class Event(IntEnum):
@@ -233,6 +234,9 @@ class Tag(IntEnum):
     ENTRY = 13
     CALLABLE = 14
 
+
+PROBLEMS_BEFORE_PACKING = "problems_before_packing"
+"""Key of METADATA: what was damaged before packing, and so is not there any more."""
 
 SITE_FRAME = 0x80000000
 """In a frame of a STACK: a SITE, not a CODE."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gilscope.trace import format as fmt
+from gilscope.trace.symbols import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable as Function
@@ -66,7 +67,8 @@ class Site:
         id: number in the trace.
         module: path of the object that it lies in; "" if unknown.
         offset: of the return address in that object; without an object the address itself.
-        function: demangled; "" if not resolved.
+        function: demangled; "" if not resolved. What the trace does not say is looked up in the
+            object's file, if that is still there with the same build id.
         file: source file; "" if unknown.
         line: in that file; 0 if unknown.
     """
@@ -257,7 +259,18 @@ class PlaceTables:
             return Site(number)
         module, offset, function, file, line = self._raw.sites[number]
         path = self.modules[module].path if module else ""
-        return Site(number, path, offset, self.string(function), self.string(file), line)
+        site = Site(number, path, offset, self.string(function), self.string(file), line)
+        return site if site.function and site.file else self._looked_up(site, module)
+
+    def _looked_up(self, site: Site, module: int) -> Site:
+        """The site with what the object file says of it."""
+        path, _, build_id = self._raw.modules.get(module, (0, 0, b""))
+        found = resolve(self._raw.strings.get(path, b""), build_id, site.offset)
+        function = site.function or text(found.function.encode(), MAX_STRING)
+        if site.file or not found.file:
+            return replace(site, function=function)
+        file = text(found.file.encode(errors="replace"), MAX_STRING)
+        return replace(site, function=function, file=file, line=found.line)
 
     def _stack(self, number: int) -> tuple[Frame, ...]:
         frames = self._raw.stacks.get(number, b"")

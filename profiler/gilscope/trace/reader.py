@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gilscope.trace.events import Events
     from gilscope.trace.model import Intervals
 
+# Both hold events, and their order counts.
+_KEYS: dict[int, int] = {fmt.Chunk.PACKED_EVENTS: fmt.Chunk.EVENTS}
 _LEVELS = {0xA: "a", 0xB: "b", 0xC: "rc"}
 
 
@@ -45,7 +47,7 @@ def read(path: str | os.PathLike[str]) -> Trace:
         walk = ChunkWalk(file, header)
         chunks: defaultdict[int, list[Chunk]] = defaultdict(list)
         for chunk in walk:
-            chunks[chunk.kind].append(chunk)
+            chunks[_KEYS.get(chunk.kind, chunk.kind)].append(chunk)
         parts = _Parts.of(header, chunks)
         problems += walk.problems + parts.problems
     return _assemble(path, header, parts, problems)
@@ -84,6 +86,8 @@ class _Parts:
         record = fmt.event_dtype(header.event_size)
         events = collect(chunks[fmt.Chunk.EVENTS], record, clock, spare=3 * len(slots))
         problems += end_problems + slot_problems + clock_problems
+        earlier = _of_type(metadata, fmt.PROBLEMS_BEFORE_PACKING, list) or []
+        problems += [_harmless(problem) for problem in earlier if isinstance(problem, str)]
         problems += _left_out(definitions.unknown) + _left_out(events.lost)
         stamps = [chunk.open_ticks for kind in chunks.values() for chunk in kind]
         stamps += [ticks for ticks, _ in definitions.clock]

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gilscope.analysis.spans import lanes as spans_of
+from gilscope.trace.format import Event, LockWaitFlag
 from gilscope.trace.model import State
 from gilscope.view.merge import Segments, bounded
 from gilscope.view.order import aligned
@@ -50,10 +51,10 @@ class Columns:
         start: f64[n], ms; a segment ends where the next row starts.
         state: u8[n].
         lock: i32[n], position in ``locks``, or -1.
-        peer: i32[n], position in ``threads``, or -1: who held the GIL, or who ended the wait.
+        peer: i32[n], position in ``threads``, or -1: who held the GIL or lock, or ended the wait.
         count: i32[n], segments of the trace that this one stands for.
         locks: Names of locks.
-        threads: Names of threads.
+        threads: Names of threads behind what they were, such as "held by worker".
         duration: Of the trace, ms.
         grain: ms; segments shorter than this may have been merged. 0: none were.
     """
@@ -138,14 +139,25 @@ def _locks(trace: Trace, rows: Segments) -> tuple[I32, tuple[str, ...]]:
 
 
 def _peers(trace: Trace, rows: Segments) -> tuple[I32, tuple[str, ...]]:
-    """Return each row's position in a list of thread names, and the list."""
+    """Return each row's position in a list of what threads were, and the list."""
     result = np.full(len(rows), -1, np.int32)
     has_ref = np.flatnonzero(rows.refs >= 0)
-    peer = trace.intervals.peer[rows.refs[has_ref]]
+    refs = rows.refs[has_ref]
+    intervals = trace.intervals
+    held = (intervals.kind[refs] == Event.GIL_WAIT) | (
+        (intervals.kind[refs] == Event.LOCK_WAIT)
+        & ((intervals.flags[refs] & np.uint8(LockWaitFlag.HOLDER)) != 0)
+    )
+    peer = intervals.peer[refs]
     known = peer > 0
-    ids, position = np.unique(peer[known], return_inverse=True)
+    # Twice the thread, plus 1 where it was the holder.
+    codes = 2 * peer[known].astype(np.int64) + held[known]
+    used, position = np.unique(codes, return_inverse=True)
     result[has_ref[known]] = position
-    return result, tuple(trace.thread_name(int(thread)) for thread in ids)
+    words = ("ended by", "held by")
+    return result, tuple(
+        f"{words[code % 2]} {trace.thread_name(code // 2)}" for code in used.tolist()
+    )
 
 
 def shares(columns: Columns, lane: int, edges: F64) -> F64:

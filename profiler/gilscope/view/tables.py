@@ -79,6 +79,8 @@ def _locks(caption: str, locks: Sequence[Row], nothing: str) -> str:
         ("Waited", lambda row: time_text(row["wait_s"])),
         ("Longest", lambda row: time_text(row.get("max_wait_s", 0))),
     ]
+    if any(row.get("spins") for row in locks):
+        columns.append(("Spinning", lambda row: time_text(row.get("spin_s", 0))))
     return _table(caption, columns, locks, LOCKS_SHOWN)
 
 

@@ -29,7 +29,6 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from gilscope.trace.model import State
 from gilscope.view import palette
 from gilscope.view.columns import Columns, columns_of
 from gilscope.view.words import build_title, short_name, time_text
@@ -53,7 +52,6 @@ MAX_SEGMENTS_AS_BOXES = 3000
 NAME_LENGTH = 26
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 STAY = "label.x = Math.max(end, range.start)"  # in sight, wherever a reader has zoomed to
-PEER_WORDS = {State.WAITING_GIL: "held by"}
 
 
 def timelines(traces: Sequence[tuple[str, Trace]]) -> Any:
@@ -294,7 +292,6 @@ def _looks() -> dict[str, object]:
         "stalled": palette.by_value("stalled"),
         "least": palette.LEAST,
         "stack": [int(state) for state in palette.STACK],
-        "peer": [PEER_WORDS.get(state, "ended by") for state in sorted(State)],
     }
 
 

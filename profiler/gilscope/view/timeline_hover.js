@@ -24,6 +24,6 @@ if (format === "head") return `${looks.label[code]}: ${time(duration)}`
 
 const lines = [`${names[value]}, from ${start[row].toFixed(3)} ms`]
 if (lock[row] >= 0) lines.push(`for ${locks[lock[row]]}`)
-if (peer[row] >= 0) lines.push(`${looks.peer[code]} ${threads[peer[row]]}`)
+if (peer[row] >= 0) lines.push(threads[peer[row]])
 if (count[row] > 1) lines.push(`${count[row]} intervals shorter than ${time(grain)}, as one`)
 return lines.join("\n")

@@ -1,0 +1,48 @@
+// The LOCK definition of something that a thread waits for.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/session.hpp"
+
+namespace gilscope {
+
+struct LockIdentity {
+  format::LockKind kind = format::LockKind::unidentified;
+  std::uintptr_t address = 0;
+  std::uintptr_t object = 0;
+  std::uintptr_t type = 0;
+};
+
+// The lock's number in the session. `distinction`: what else tells it from another lock that was at
+// its address before, below 2^32. `type_name(type)` is asked for once a lock.
+template <typename TypeName>
+LockTable::Found find_lock(Session& session, const LockIdentity& lock, std::uint32_t distinction,
+                           TypeName type_name) {
+  const auto kind = static_cast<std::uint16_t>(lock.kind);
+  const LockTable::Found found =
+      session.locks().find(lock.address, kind, lock.type ^ std::uint64_t{distinction} << 32);
+  if (!found.is_new) return found;
+  const std::string_view name = lock.type != 0 ? type_name(lock.type) : std::string_view();
+  struct {
+    std::uint32_t id;
+    std::uint16_t kind;
+    std::uint16_t reserved;
+    std::uint64_t address;
+    std::uint64_t object;
+    std::uint32_t length;
+    std::uint32_t reserved2;
+  } body{found.id, kind, 0, lock.address, lock.object, static_cast<std::uint32_t>(name.size()), 0};
+  if (!session.file().define(format::DefinitionTag::lock, &body, sizeof body, name)) {
+    // No room just now: the next one to meet the lock tries again.
+    session.locks().forget(found.id);
+  }
+  return found;
+}
+
+inline std::uint32_t lock_id(Session& session, const LockIdentity& lock) {
+  return find_lock(session, lock, 0, [](std::uintptr_t) { return std::string_view(); }).id;
+}
+
+}  // namespace gilscope

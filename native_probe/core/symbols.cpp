@@ -1,0 +1,249 @@
+#include "core/symbols.hpp"
+
+#include <cxxabi.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+
+namespace gilscope::symbols {
+namespace {
+
+using format::DefinitionTag;
+
+template <typename Visit>
+void for_each_definition(const TraceFile& file, Visit visit) {
+  file.for_each_chunk([&](const format::ChunkHeader& chunk) {
+    if (chunk.kind != static_cast<std::uint16_t>(format::ChunkKind::definitions)) return;
+    const char* at = reinterpret_cast<const char*>(&chunk + 1);
+    const char* end = reinterpret_cast<const char*>(&chunk) + chunk.size;
+    while (at + sizeof(format::DefinitionHeader) <= end) {
+      const auto* header = reinterpret_cast<const format::DefinitionHeader*>(at);
+      if (header->tag == 0) return;
+      visit(static_cast<DefinitionTag>(header->tag), reinterpret_cast<const char*>(header + 1));
+      at += header->length;
+    }
+  });
+}
+
+template <typename Body>
+Body body_at(const char* at) {
+  Body body{};
+  std::memcpy(&body, at, sizeof body);
+  return body;
+}
+
+// Texts and stacks while the rest is read.
+struct Parts {
+  std::unordered_map<std::uint32_t, std::string_view> strings;
+  std::unordered_map<std::uint32_t, std::uint32_t> paths;  // of modules
+  std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> stacks;
+};
+
+void read_stack(const char* body, Parts& parts) {
+  const auto head = body_at<format::StackBody>(body);
+  std::vector<std::uint32_t> sites;
+  for (std::uint32_t i = 0; i < head.count; ++i) {
+    const auto frame =
+        body_at<format::Frame>(body + sizeof head + std::size_t{i} * sizeof(format::Frame));
+    if ((frame.what & format::kSiteFrame) == 0) break;
+    sites.push_back(frame.what & ~format::kSiteFrame);
+  }
+  parts.stacks[head.id] = std::move(sites);
+}
+
+void read_definition(DefinitionTag tag, const char* body, Native& native, Parts& parts) {
+  switch (tag) {
+    case DefinitionTag::string: {
+      const auto head = body_at<format::StringBody>(body);
+      parts.strings[head.id] = {body + sizeof head, head.length};
+      break;
+    }
+    case DefinitionTag::module: {
+      const auto head = body_at<format::ModuleBody>(body);
+      native.modules[head.id].build_id.assign(body + sizeof head, head.length);
+      parts.paths[head.id] = head.path;
+      break;
+    }
+    case DefinitionTag::site: {
+      const auto head = body_at<format::SiteBody>(body);
+      native.sites[head.id].body = head;
+      break;
+    }
+    case DefinitionTag::stack: read_stack(body, parts); break;
+    case DefinitionTag::entry: {
+      const auto head = body_at<format::EntryBody>(body);
+      native.entries[head.id].body = head;
+      break;
+    }
+    default: break;
+  }
+}
+
+Native read_native(const TraceFile& file) {
+  Native native;
+  Parts parts;
+  for_each_definition(file, [&](DefinitionTag tag, const char* body) {
+    read_definition(tag, body, native, parts);
+  });
+  auto text = [&parts](std::uint32_t id) {
+    const auto found = parts.strings.find(id);
+    return found != parts.strings.end() ? std::string(found->second) : std::string();
+  };
+  for (auto& [id, module] : native.modules) module.path = text(parts.paths[id]);
+  for (auto& [id, site] : native.sites) site.function = text(site.body.function);
+  for (auto& [id, entry] : native.entries) {
+    const auto stack = parts.stacks.find(entry.body.stack);
+    if (stack != parts.stacks.end()) entry.sites = stack->second;
+  }
+  return native;
+}
+
+// The functions at some addresses of one object, in one pass over its symbols.
+void name_sites(const ObjectFile& file, std::vector<Native::Site*>& sites) {
+  auto before = [](const Native::Site* site, std::uint64_t address) {
+    // A call can be the last instruction of a function: look at the call, not at the return.
+    return site->body.offset - 1 < address;
+  };
+  std::sort(sites.begin(), sites.end(), [](const Native::Site* a, const Native::Site* b) {
+    return a->body.offset < b->body.offset;
+  });
+  std::vector<std::string_view> names(sites.size());
+  file.for_each_function([&](const Function& function) {
+    auto site = std::lower_bound(sites.begin(), sites.end(), function.begin, before);
+    for (; site != sites.end() && (*site)->body.offset - 1 < function.end; ++site) {
+      std::string_view& name = names[static_cast<std::size_t>(site - sites.begin())];
+      if (name.empty()) name = function.name;
+    }
+  });
+  for (std::size_t i = 0; i < sites.size(); ++i) sites[i]->function = demangle(names[i]);
+}
+
+void define_site(Session& session, Native::Site& site) {
+  if (site.function.empty()) return;
+  // The session's own thread is gone: nobody else makes room.
+  session.file().extend(site.function.size() + TraceFile::alignment());
+  site.body.function = session.string(site.function);
+  if (site.body.function == 0) return;
+  session.file().define(DefinitionTag::site, &site.body, sizeof site.body);
+}
+
+}  // namespace
+
+ObjectFile::ObjectFile(const std::string& path, std::string_view build_id) {
+  if (build_id.empty()) return;
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  struct stat status{};
+  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
+    const auto size = static_cast<std::size_t>(status.st_size);
+    void* memory = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (memory != MAP_FAILED) {
+      data_ = static_cast<const char*>(memory);
+      size_ = size;
+    }
+  }
+  close(fd);
+  if (data_ == nullptr) return;
+  read_sections();
+  if (is_same(build_id)) return;
+  symbols_ = names_ = {};
+  constants_.clear();
+}
+
+ObjectFile::~ObjectFile() {
+  if (data_ != nullptr) munmap(const_cast<char*>(data_), size_);
+}
+
+bool ObjectFile::holds(std::uint64_t offset, std::uint64_t size) const {
+  return offset <= size_ && size <= size_ - offset;
+}
+
+void ObjectFile::read_sections() {
+  const auto* file = reinterpret_cast<const ElfW(Ehdr)*>(data_);
+  if (size_ < sizeof *file || std::memcmp(file->e_ident, ELFMAG, SELFMAG) != 0) return;
+  if (file->e_shentsize != sizeof(ElfW(Shdr)) ||
+      !holds(file->e_shoff, std::uint64_t{file->e_shnum} * sizeof(ElfW(Shdr)))) {
+    return;
+  }
+  const auto* sections = reinterpret_cast<const ElfW(Shdr)*>(data_ + file->e_shoff);
+  for (unsigned i = 0; i < file->e_shnum; ++i) {
+    const ElfW(Shdr)& section = sections[i];
+    if (section.sh_type == SHT_NOBITS || !holds(section.sh_offset, section.sh_size)) continue;
+    const std::string_view content(data_ + section.sh_offset, section.sh_size);
+    const bool is_constant = (section.sh_flags & SHF_ALLOC) != 0 &&
+                             (section.sh_flags & SHF_EXECINSTR) == 0 &&
+                             section.sh_type == SHT_PROGBITS;
+    if (is_constant || section.sh_type == SHT_NOTE) constants_.push_back(content);
+    const bool is_table =
+        section.sh_type == SHT_SYMTAB || (section.sh_type == SHT_DYNSYM && symbols_.empty());
+    if (!is_table || section.sh_link >= file->e_shnum) continue;
+    const ElfW(Shdr)& strings = sections[section.sh_link];
+    if (!holds(strings.sh_offset, strings.sh_size) || strings.sh_size == 0) continue;
+    symbols_ = content;
+    names_ = {data_ + strings.sh_offset, strings.sh_size};
+    if (names_.back() != '\0') symbols_ = names_ = {};
+  }
+}
+
+bool ObjectFile::is_same(std::string_view build_id) const { return has_text(build_id); }
+
+bool ObjectFile::has_text(std::string_view text) const {
+  return std::any_of(constants_.begin(), constants_.end(), [text](std::string_view constants) {
+    return memmem(constants.data(), constants.size(), text.data(), text.size()) != nullptr;
+  });
+}
+
+bool ObjectFile::has_symbol_with(std::string_view part) const {
+  return memmem(names_.data(), names_.size(), part.data(), part.size()) != nullptr;
+}
+
+std::size_t ObjectFile::symbol_count() const { return symbols_.size() / sizeof(ElfW(Sym)); }
+
+bool ObjectFile::function_at(std::size_t index, Function& function) const {
+  ElfW(Sym) symbol{};
+  std::memcpy(&symbol, symbols_.data() + index * sizeof symbol, sizeof symbol);
+  const unsigned type = ELF64_ST_TYPE(symbol.st_info);
+  if ((type != STT_FUNC && type != STT_GNU_IFUNC) || symbol.st_shndx == SHN_UNDEF ||
+      symbol.st_size == 0 || symbol.st_name >= names_.size()) {
+    return false;
+  }
+  function = {symbol.st_value, symbol.st_value + symbol.st_size, names_.data() + symbol.st_name};
+  return true;
+}
+
+std::string demangle(std::string_view name) {
+  const std::string whole(name);
+  int status = -1;
+  // Only names of C++ begin so; a C function may be called like a mangled type.
+  if (whole.compare(0, 2, "_Z") != 0) return whole;
+  const std::unique_ptr<char, decltype(&std::free)> plain(
+      abi::__cxa_demangle(whole.c_str(), nullptr, nullptr, &status), &std::free);
+  return status == 0 ? std::string(plain.get()) : whole;
+}
+
+Native resolve_sites(Session& session) {
+  Native native = read_native(session.file());
+  std::map<std::uint32_t, std::vector<Native::Site*>> nameless;
+  for (auto& [id, site] : native.sites) {
+    if (site.function.empty() && site.body.module != 0) nameless[site.body.module].push_back(&site);
+  }
+  for (auto& [id, sites] : nameless) {
+    const auto module = native.modules.find(id);
+    if (module == native.modules.end()) continue;
+    name_sites(ObjectFile(module->second.path, module->second.build_id), sites);
+    for (Native::Site* site : sites) define_site(session, *site);
+  }
+  return native;
+}
+
+}  // namespace gilscope::symbols

@@ -1,0 +1,34 @@
+// What an object's unwinding tables (.eh_frame) say about one return address.
+#pragma once
+
+#include <cstdint>
+
+namespace gilscope::unwind {
+
+// From a frame to its caller, the same for every visit of one return address: the tables depend on
+// the code alone. Only what compilers emit for ordinary functions; all else is `none`.
+struct Rule {
+  enum class Base : std::uint8_t {
+    none,              // the tables do not say, or it is the thread's first frame
+    stack_pointer,     // CFA = stack pointer + offset
+    frame_pointer,     // CFA = frame pointer + offset
+    at_frame_pointer,  // CFA = what stands at frame pointer + offset (a realigned stack)
+  };
+  enum class Saved : std::uint8_t {
+    not_saved,         // the caller's frame pointer is still in its register
+    at_cfa,            // it stands at CFA + saved_offset
+    at_frame_pointer,  // it stands at frame pointer + saved_offset
+    lost,              // the rest cannot be followed by the frame pointer
+  };
+  std::int32_t cfa_offset = 0;    // bytes
+  std::int16_t saved_offset = 0;  // bytes
+  Base base = Base::none;
+  Saved saved = Saved::lost;
+};
+static_assert(sizeof(Rule) == 8);
+
+// The rule for the return address `pc`, from the object's .eh_frame_hdr. Reads the object's tables
+// only; no lock, no allocation. x86-64 only; elsewhere there are no rules.
+Rule find_rule(const void* eh_frame_hdr, std::uintptr_t pc);
+
+}  // namespace gilscope::unwind

@@ -1,0 +1,128 @@
+#include "cpython/lock_identity.hpp"
+
+#include <string_view>
+
+#include "cpython/layout.h"
+#include "cpython/names.h"
+
+namespace gilscope::lock_identity {
+namespace {
+
+using format::LockKind;
+
+// `name`: a STRING, or 0.
+LockTable::Found find_id(Session& session, const LockIdentity& lock, std::uint32_t name) {
+  return find_lock(session, lock, name, [](std::uintptr_t type) {
+    return std::string_view(gilscope_type_name(type));
+  });
+}
+
+void add_name(Session& session, std::uint32_t lock, const gilscope_name& name) {
+  session.names().add(lock, static_cast<std::uint16_t>(name.source), {name.text, name.length},
+                      [&session, lock](std::string_view all, std::uint16_t source) {
+                        const format::LockNameBody body{lock, session.string(all), source, 0, 0};
+                        session.file().define(format::DefinitionTag::lock_name, &body, sizeof body);
+                      });
+}
+
+// What a word of the tables says: how many locks had ended at the address, and the lock since then.
+constexpr std::uint64_t word(std::uint32_t ends, std::uint32_t lock) {
+  return std::uint64_t{ends} << 32 | lock;
+}
+bool is_since(std::uint64_t word, std::uint32_t ends) {
+  return static_cast<std::uint32_t>(word) != 0 && word >> 32 == ends;
+}
+
+// A condition makes a lock for each wait, and the next one has the last one's address, and name. It
+// is the same lock in the trace, and cheap: the name's STRING, or 0.
+std::uint32_t name_as_before(std::uint64_t local, const LockIdentity& waited) {
+  const bool is_it = local != 0 && gilscope_is_local(waited.object, waited.address,
+                                                     local >> 8 & 0xFF, local & 0xFF) != 0;
+  return is_it ? static_cast<std::uint32_t>(local >> 32) : 0;
+}
+
+void remember_local(std::atomic<std::uint64_t>* local, std::uint32_t string,
+                    const gilscope_name& name) {
+  if (local == nullptr || name.source != GILSCOPE_LOCAL_VARIABLE) return;
+  local->store(std::uint64_t{string} << 32 | name.frame << 8 | name.place,
+               std::memory_order_relaxed);
+}
+
+// Another thread may be doing the same for the same lock: it has one number, the first one's.
+std::uint32_t agree(std::atomic<std::uint64_t>& object, std::uint32_t ends, std::uint32_t id) {
+  std::uint64_t known = object.load(std::memory_order_relaxed);
+  while (!is_since(known, ends)) {
+    if (object.compare_exchange_weak(known, word(ends, id), std::memory_order_relaxed)) return id;
+  }
+  return static_cast<std::uint32_t>(known);
+}
+
+__attribute__((noinline)) std::uint32_t identify(Session& session, const LockIdentity& waited,
+                                                 std::uint32_t stack, std::uint32_t ends,
+                                                 std::atomic<std::uint64_t>& object) {
+  const std::uint64_t known = object.load(std::memory_order_relaxed);
+  std::atomic<std::uint64_t>* local = session.lock_places().locals.find(mix(stack));
+  if (local != nullptr && !is_since(known, ends)) {
+    const std::uint32_t same = name_as_before(local->load(std::memory_order_relaxed), waited);
+    const LockTable::Found found =
+        same != 0 ? find_id(session, waited, same) : LockTable::Found{0, true};
+    if (!found.is_new) return agree(object, ends, found.id);
+  }
+  gilscope_name name;
+  const bool named = gilscope_find_name(waited.object, waited.address, &name) != 0;
+  const std::uint32_t string = named ? session.string({name.text, name.length}) : 0;
+  const std::uint32_t id = is_since(known, ends)
+                               ? static_cast<std::uint32_t>(known)
+                               : agree(object, ends, find_id(session, waited, string).id);
+  if (named) {
+    add_name(session, id, name);
+    remember_local(local, string, name);
+  }
+  return id;
+}
+
+bool is_watched(LockKind kind) { return kind == LockKind::lock || kind == LockKind::rlock; }
+
+// Of other objects and locks nobody tells us when they end.
+std::uint32_t ends_of(const LockIdentity& waited) {
+  if (is_watched(waited.kind)) return gilscope_ends_at(waited.object);
+  return waited.kind == LockKind::thread_lock ? gilscope_ends_at(waited.address) : 0;
+}
+
+}  // namespace
+
+std::uint32_t find(Recording& recording, const LockIdentity& waited, std::uint32_t stack) {
+  Session& session = recording.session();
+  if (waited.object == 0 && waited.kind != LockKind::thread_lock) {
+    return find_id(session, waited, 0).id;
+  }
+  const std::uint32_t ends = ends_of(waited);
+  const std::uint64_t key =
+      mix(waited.address ^ static_cast<std::uint64_t>(waited.kind) << 56) ^ waited.type;
+  std::atomic<std::uint64_t>* object = session.lock_places().objects.find(mix(key));
+  if (object == nullptr) return find_id(session, waited, 0).id;
+  std::atomic<std::uint64_t>* place = session.lock_places().waits.find(mix(mix(key) ^ stack));
+  // No room to remember where it was waited for.
+  const std::uint64_t known = (place != nullptr ? place : object)->load(std::memory_order_relaxed);
+  if (is_since(known, ends)) return static_cast<std::uint32_t>(known);
+  const std::uint32_t id = identify(session, waited, stack, ends, *object);
+  if (is_watched(waited.kind)) session.names().remember(id, waited.object, ends);
+  if (place != nullptr) place->store(word(ends, id), std::memory_order_relaxed);
+  return id;
+}
+
+void name_allocations(Session& session) {
+  session.names().for_each_unnamed(
+      [&session](std::uint32_t lock, std::uintptr_t object, std::uint32_t ends) {
+        char text[1024];
+        // Of an object that has ended by now it may be the place of another one.
+        const std::size_t length = gilscope_allocation_of(object, text, sizeof text);
+        if (length == 0 || gilscope_ends_at(object) != ends) return;
+        const format::LockNameBody body{lock, session.string({text, length}),
+                                        static_cast<std::uint16_t>(format::NameSource::allocation),
+                                        0, 0};
+        session.file().define(format::DefinitionTag::lock_name, &body, sizeof body);
+      });
+}
+
+}  // namespace gilscope::lock_identity

@@ -1,0 +1,19 @@
+// Which lock it is that a thread waits for, and what the program calls it.
+#pragma once
+
+#include <cstdint>
+
+#include "core/lock_definition.hpp"
+#include "core/session.hpp"
+
+namespace gilscope::lock_identity {
+
+// The LOCK definition of what the calling thread is about to wait for at this place. The thread is
+// what keeps the object alive: a name is looked for here and now, once a place.
+std::uint32_t find(Recording& recording, const LockIdentity& lock, std::uint32_t stack);
+
+// Names the threading locks that are left without a name by the line that made them, where
+// tracemalloc has seen it. While their ends are being counted, with a thread state attached.
+void name_allocations(Session& session);
+
+}  // namespace gilscope::lock_identity

@@ -1,0 +1,167 @@
+#include "cpython/park_sites.hpp"
+
+#include <Python.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include <atomic>
+#include <cstring>
+
+#include "core/clock.hpp"
+#include "cpython/layout.h"
+
+namespace gilscope::parking {
+namespace {
+
+constexpr std::uint64_t kPatience = 2'000'000'000;  // ns; far more than a lesson takes
+constexpr int kMostCopies = 4;
+
+ElfImage* interpreter_image = nullptr;  // leaked: threads may be in a hook at the process's end
+CodeRange semaphore_wait;
+CodeRange parking_lot;
+
+// Return addresses of calls of _PySemaphore_Wait in copies of _PyParkingLot_Park. Written by the
+// one thread that takes a lesson.
+std::atomic<const void*> copies[kMostCopies];
+std::atomic<std::uintptr_t> lesson{0};  // the lock that the lesson is about; 0: there is none
+std::atomic<bool> looked{false};
+
+// Whether the instruction before `address` is a direct call of _PySemaphore_Wait.
+bool returns_from_wait(const void* address) {
+  const auto at = reinterpret_cast<std::uintptr_t>(address);
+  if (!interpreter_image->contains(reinterpret_cast<const void*>(at - 8))) return false;
+#if defined(__x86_64__)
+  std::int32_t distance = 0;
+  std::memcpy(&distance, reinterpret_cast<const void*>(at - sizeof distance), sizeof distance);
+  return *reinterpret_cast<const std::uint8_t*>(at - 5) == 0xE8 &&
+         at + static_cast<std::intptr_t>(distance) == semaphore_wait.begin;
+#elif defined(__aarch64__)
+  std::uint32_t instruction = 0;
+  if (at % sizeof instruction != 0) return false;
+  std::memcpy(&instruction, reinterpret_cast<const void*>(at - 4), sizeof instruction);
+  // BL: the distance is a signed number of instructions, 26 bits.
+  const auto distance = static_cast<std::int32_t>(instruction << 6U) >> 4;
+  return instruction >> 26U == 0x25 &&
+         at - 4 + static_cast<std::intptr_t>(distance) == semaphore_wait.begin;
+#else
+  return false;
+#endif
+}
+
+// Calls `matches` with each word between the hook's frame and the semaphore. That is the frame of
+// _PySemaphore_Wait, the return address into its caller, and the beginning of the caller's frame.
+template <typename Matches>
+__attribute__((no_sanitize("address"))) int count_words(const sem_t* semaphore, const char* frame,
+                                                        Matches matches) {
+  int n = 0;
+  const auto* end = reinterpret_cast<const void* const*>(semaphore);
+  for (const auto* word = reinterpret_cast<const void* const*>(frame); word < end; ++word) {
+    if (matches(*word)) ++n;
+  }
+  return n;
+}
+
+bool is_copy(const void* address) {
+  for (const auto& copy : copies) {
+    const void* known = copy.load(std::memory_order_relaxed);
+    if (known == nullptr) return false;
+    if (known == address) return true;
+  }
+  return false;
+}
+
+void remember(const void* address) {
+  if (is_copy(address)) return;
+  for (auto& copy : copies) {
+    if (copy.load(std::memory_order_relaxed) != nullptr) continue;
+    copy.store(address, std::memory_order_relaxed);
+    return;
+  }
+}
+
+bool is_entry_of(const sem_t* semaphore, std::uintptr_t lock) {
+  return reinterpret_cast<const std::uintptr_t*>(semaphore)[GILSCOPE_PARK_ADDRESS] == lock;
+}
+
+// What sleeps here, for a lock that is known, is a copy of the parking lot's function.
+void take_lesson(const sem_t* semaphore, const char* frame) {
+  const void* found = nullptr;
+  const int n = count_words(semaphore, frame, [&found](const void* word) {
+    if (!returns_from_wait(word)) return false;
+    found = word;
+    return true;
+  });
+  if (n == 1) remember(found);
+}
+
+struct Pupil {
+  PyMutex* mutex;
+  bool attached;
+};
+
+void* wait_for_mutex(void* data) {
+  const Pupil& pupil = *static_cast<Pupil*>(data);
+  const PyGILState_STATE state = pupil.attached ? PyGILState_Ensure() : PyGILState_STATE{};
+  PyMutex_Lock(pupil.mutex);
+  PyMutex_Unlock(pupil.mutex);
+  if (pupil.attached) PyGILState_Release(state);
+  return nullptr;
+}
+
+// A thread whose stack is new, so nothing that looks like a return address is left on it.
+// False when no wait of it was seen.
+bool give_lesson(bool attached) {
+  PyMutex mutex{};
+  PyMutex_Lock(&mutex);
+  Pupil pupil{&mutex, attached};
+  looked = false;
+  lesson = reinterpret_cast<std::uintptr_t>(&mutex);
+  pthread_t thread{};
+  if (pthread_create(&thread, nullptr, wait_for_mutex, &pupil) == 0) {
+    const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + kPatience;
+    while (!looked && nanoseconds(CLOCK_MONOTONIC) < deadline) sched_yield();
+    PyMutex_Unlock(&mutex);
+    pthread_join(thread, nullptr);
+  } else {
+    PyMutex_Unlock(&mutex);
+  }
+  lesson = 0;
+  return looked;
+}
+
+}  // namespace
+
+void find_sites(const ElfImage& interpreter) {
+  interpreter_image = new ElfImage(interpreter);
+  semaphore_wait = interpreter.function("_PySemaphore_Wait");
+  parking_lot = interpreter.function("_PyParkingLot_Park");
+}
+
+// Some compilers inline the first function into the second one, at some of its calls.
+bool is_park(const void* caller) {
+  return semaphore_wait.contains(caller) || parking_lot.contains(caller);
+}
+
+bool in_parking_lot(const sem_t* semaphore, const char* frame) {
+  if (!parking_lot.known()) return false;
+  const int n = count_words(semaphore, frame, [](const void* word) {
+    return parking_lot.contains(word) || is_copy(word);
+  });
+  const std::uintptr_t lock = lesson.load(std::memory_order_relaxed);
+  if (lock == 0 || !is_entry_of(semaphore, lock)) return n != 0;
+  if (n == 0) take_lesson(semaphore, frame);
+  looked = true;
+  return n != 0;
+}
+
+bool has_copies() { return copies[0].load(std::memory_order_relaxed) != nullptr; }
+
+void learn_sites() {
+  if (!parking_lot.known() || !semaphore_wait.known()) return;
+  PyThreadState* state = PyEval_SaveThread();
+  // A thread without a thread state has nothing to detach, which may be another call.
+  if (give_lesson(false)) give_lesson(true);
+  PyEval_RestoreThread(state);
+}
+
+}  // namespace gilscope::parking

@@ -1,0 +1,30 @@
+// Where the interpreter goes to sleep in its parking lot.
+#pragma once
+
+#include <semaphore.h>
+
+#include <cstdint>
+
+#include "core/elf_image.hpp"
+
+namespace gilscope::parking {
+
+// Once a process.
+void find_sites(const ElfImage& interpreter);
+
+// Whether a call of sem_wait that returns to `caller` was made by _PySemaphore_Wait.
+bool is_park(const void* caller);
+
+// Whether the semaphore stands in an entry of the parking lot: it was proved, here or by
+// learn_sites(), that the function which sleeps on it is _PyParkingLot_Park.
+bool in_parking_lot(const sem_t* semaphore, const char* frame);
+
+// Whether there are functions with an entry of the parking lot besides _PyParkingLot_Park itself.
+bool has_copies();
+
+// Compilers make copies of _PyParkingLot_Park for some of its callers, which have no symbol. Waits
+// for a lock that is known, so that the copies that locks use show themselves. With the hooks in
+// place and a session active; needs an attached thread state, gives the GIL up for moments.
+void learn_sites();
+
+}  // namespace gilscope::parking

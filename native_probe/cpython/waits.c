@@ -1,0 +1,43 @@
+#define _GNU_SOURCE
+#define Py_BUILD_CORE 1
+#include "cpython/waits.h"
+
+#include <Python.h>
+
+#include "internal/pycore_frame.h"
+#if PY_VERSION_HEX >= 0x030E0000
+#include "internal/pycore_interpframe_structs.h"
+#endif
+#include "internal/pycore_interp.h"
+#include "internal/pycore_pystate.h"
+#include "internal/pycore_runtime.h"
+
+static PyThreadState* own_thread_state(void) {
+  PyThreadState* current = PyThreadState_GetUnchecked();
+  return current != NULL ? current : PyGILState_GetThisThreadState();
+}
+
+uintptr_t gilscope_innermost_code(void) {
+  const _Py_DebugOffsets* offsets = &_PyRuntime.debug_offsets;
+  if (offsets->thread_state.current_frame != offsetof(PyThreadState, current_frame) ||
+      offsets->interpreter_frame.executable != offsetof(_PyInterpreterFrame, f_executable)) {
+    return 0;
+  }
+  const PyThreadState* tstate = own_thread_state();
+  const _PyInterpreterFrame* frame = tstate != NULL ? tstate->current_frame : NULL;
+  if (frame == NULL) return 0;
+#if PY_VERSION_HEX < 0x030E0000
+  return (uintptr_t)frame->f_executable;
+#else
+  return frame->f_executable.bits & ~(uintptr_t)3; /* without the tag */
+#endif
+}
+
+int gilscope_is_import_lock(uintptr_t address) {
+  const PyThreadState* tstate = own_thread_state();
+  return tstate != NULL && address == (uintptr_t)&tstate->interp->imports.lock.mutex;
+}
+
+int gilscope_is_rw_mutex(uintptr_t address) {
+  return address == (uintptr_t)&_PyRuntime.stoptheworld_mutex;
+}

@@ -1,0 +1,26 @@
+// Hooks for the functions by which native code enters and leaves Python.
+#pragma once
+
+#include <vector>
+
+#include "core/got_patcher.hpp"
+#include "core/session.hpp"
+
+namespace gilscope::hooks::callbacks {
+
+// Once a process, with a thread state attached.
+void initialize();
+
+// For every object but the interpreter.
+std::vector<Hook> hooks();
+
+// A call of a Python object by native code: the object itself, or the name of a method.
+struct Call {
+  void* object;
+  void* self;
+  const char* text;
+  void* name;
+};
+void called(const Call& call);
+
+}  // namespace gilscope::hooks::callbacks

@@ -1,0 +1,296 @@
+#include "hooks/native_locks.hpp"
+
+#include <cxxabi.h>
+#include <dlfcn.h>
+#include <link.h>
+#include <time.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+
+#include "core/lock_definition.hpp"
+#include "cpython/stack.hpp"
+#include "hooks/interpreter.hpp"
+
+// std::condition_variable::wait(std::unique_lock<std::mutex>&). It is a function of libstdc++,
+// which calls pthread_cond_wait() itself; timed waits are inline and call pthread_cond_clockwait().
+extern "C" void gilscope_condition_variable_wait(void* condition, void* lock) __asm__(
+    "_ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE");
+
+// A lock that is free is taken by the function that only tries, which does then what the other one
+// would have done: it costs no time stamp, and nothing of the probe is touched. What it answers
+// instead of EBUSY is what the other one answers (EOWNERDEAD is a lock that was taken, EAGAIN one
+// that was taken too often). At EBUSY the other one is called, which has the last word: a lock that
+// its own thread holds already gives EDEADLK there.
+namespace gilscope::hooks::native_locks {
+namespace {
+
+using format::EventKind;
+using format::LockKind;
+namespace flag = format::lock_wait_flag;
+
+// One wait, from before the real call to after it; also when the thread is cancelled in there,
+// which unwinds its stack.
+class Wait {
+ public:
+  // `holder`: tid of the thread that holds the lock, 0 unknown.
+  Wait(LockKind kind, const void* lock, std::uint8_t flags, int holder, const void* frame)
+      : flags_(flags) {
+    if (!classes.native || !ThreadLogs::needs_no_memory()) return;
+    const ErrnoKeeper keep_errno;
+    Recording recording;
+    // In a wait already: a signal handler runs in the middle of it.
+    if (!recording || recording.slot().open_wait != 0) return;
+    Session& session = recording.session();
+    session_ = session.id();
+    LockIdentity identity;
+    identity.kind = kind;
+    identity.address = reinterpret_cast<std::uintptr_t>(lock);
+    lock_ = lock_id(session, identity);
+    holder_ = session.index_of(static_cast<std::uint32_t>(holder));
+    if (holder_ != 0) flags_ |= flag::kHolder;
+    stack_ = stack::capture(recording, frame);
+    format::ThreadSlot& slot = recording.slot();
+    slot.open_wait_kind = static_cast<std::uint32_t>(EventKind::lock_wait);
+    slot.open_wait_what = lock_;
+    slot.open_wait_peer = holder_;
+    slot.open_wait_flags = flags_;
+    slot.open_wait_stack = stack_;
+    start_ = Clock::ticks();
+    __atomic_store_n(&slot.open_wait, start_, __ATOMIC_RELEASE);
+  }
+  Wait(const Wait&) = delete;
+  Wait& operator=(const Wait&) = delete;
+  ~Wait() {
+    if (session_ != 0) end(ECANCELED);
+  }
+
+  int finish(int result) {
+    if (session_ != 0) end(result);
+    return result;
+  }
+
+ private:
+  void end(int result) {
+    const std::uint64_t now = Clock::ticks();
+    const ErrnoKeeper keep_errno;
+    Recording recording;
+    const bool same_session = recording && recording.session().id() == session_;
+    session_ = 0;
+    if (!same_session) return;
+    recording.slot().open_wait = 0;
+    switch (result) {
+      case 0:
+      case EOWNERDEAD: break;
+      case ETIMEDOUT: flags_ |= flag::kTimedOut; break;
+      case ECANCELED: flags_ |= flag::kInterrupted; break;
+      default: return;  // the request was wrong: there was no wait
+    }
+    recording.emit(EventKind::lock_wait, flags_, 0, lock_, start_, now - start_, holder_, stack_);
+  }
+
+  std::uint64_t session_ = 0;
+  std::uint64_t start_ = 0;
+  std::uint32_t lock_ = 0;
+  std::uint32_t holder_ = 0;
+  std::uint32_t stack_ = 0;
+  std::uint8_t flags_;
+};
+
+// Not in the hooks themselves, which stay as small as they can be.
+template <typename Real>
+__attribute__((noinline, cold)) int mutex_wait(const pthread_mutex_t* mutex, const void* frame,
+                                               Real real) {
+  Wait wait(LockKind::native_mutex, mutex, 0,
+            __atomic_load_n(&mutex->__data.__owner, __ATOMIC_RELAXED), frame);
+  return wait.finish(real());
+}
+
+template <typename Real>
+__attribute__((noinline, cold)) int rwlock_wait(const pthread_rwlock_t* lock, std::uint8_t flags,
+                                                const void* frame, Real real) {
+  // Readers leave no trace of who they are.
+  Wait wait(LockKind::native_rwlock, lock, flags,
+            __atomic_load_n(&lock->__data.__cur_writer, __ATOMIC_RELAXED), frame);
+  return wait.finish(real());
+}
+
+template <typename Real>
+int cond_wait(const void* condition, const void* frame, Real real) {
+  Wait wait(LockKind::native_condition, condition, 0, 0, frame);
+  return wait.finish(real());
+}
+
+// A wrong time is an error even where the lock is free, in some of the functions and some versions:
+// the real one decides.
+bool is_valid(const timespec* until) {
+  return until != nullptr && until->tv_nsec >= 0 && until->tv_nsec < 1'000'000'000;
+}
+
+bool is_valid(clockid_t clock, const timespec* until) {
+  return (clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC) && is_valid(until);
+}
+
+int mutex_timedlock(pthread_mutex_t* mutex, const timespec* until) {
+  if (!is_valid(until)) return pthread_mutex_timedlock(mutex, until);
+  const int result = pthread_mutex_trylock(mutex);
+  if (result != EBUSY) return result;
+  return mutex_wait(mutex, __builtin_frame_address(0),
+                    [=] { return pthread_mutex_timedlock(mutex, until); });
+}
+
+int mutex_clocklock(pthread_mutex_t* mutex, clockid_t clock, const timespec* until) {
+  if (!is_valid(clock, until)) return pthread_mutex_clocklock(mutex, clock, until);
+  const int result = pthread_mutex_trylock(mutex);
+  if (result != EBUSY) return result;
+  return mutex_wait(mutex, __builtin_frame_address(0),
+                    [=] { return pthread_mutex_clocklock(mutex, clock, until); });
+}
+
+int read_lock(pthread_rwlock_t* lock) {
+  const int result = pthread_rwlock_tryrdlock(lock);
+  if (__builtin_expect(result != EBUSY, 1)) return result;
+  return rwlock_wait(lock, flag::kShared, __builtin_frame_address(0),
+                     [=] { return pthread_rwlock_rdlock(lock); });
+}
+
+int read_timedlock(pthread_rwlock_t* lock, const timespec* until) {
+  if (!is_valid(until)) return pthread_rwlock_timedrdlock(lock, until);
+  const int result = pthread_rwlock_tryrdlock(lock);
+  if (result != EBUSY) return result;
+  return rwlock_wait(lock, flag::kShared, __builtin_frame_address(0),
+                     [=] { return pthread_rwlock_timedrdlock(lock, until); });
+}
+
+int read_clocklock(pthread_rwlock_t* lock, clockid_t clock, const timespec* until) {
+  if (!is_valid(clock, until)) return pthread_rwlock_clockrdlock(lock, clock, until);
+  const int result = pthread_rwlock_tryrdlock(lock);
+  if (result != EBUSY) return result;
+  return rwlock_wait(lock, flag::kShared, __builtin_frame_address(0),
+                     [=] { return pthread_rwlock_clockrdlock(lock, clock, until); });
+}
+
+int write_lock(pthread_rwlock_t* lock) {
+  const int result = pthread_rwlock_trywrlock(lock);
+  if (__builtin_expect(result != EBUSY, 1)) return result;
+  return rwlock_wait(lock, 0, __builtin_frame_address(0),
+                     [=] { return pthread_rwlock_wrlock(lock); });
+}
+
+int write_timedlock(pthread_rwlock_t* lock, const timespec* until) {
+  if (!is_valid(until)) return pthread_rwlock_timedwrlock(lock, until);
+  const int result = pthread_rwlock_trywrlock(lock);
+  if (result != EBUSY) return result;
+  return rwlock_wait(lock, 0, __builtin_frame_address(0),
+                     [=] { return pthread_rwlock_timedwrlock(lock, until); });
+}
+
+int write_clocklock(pthread_rwlock_t* lock, clockid_t clock, const timespec* until) {
+  if (!is_valid(clock, until)) return pthread_rwlock_clockwrlock(lock, clock, until);
+  const int result = pthread_rwlock_trywrlock(lock);
+  if (result != EBUSY) return result;
+  return rwlock_wait(lock, 0, __builtin_frame_address(0),
+                     [=] { return pthread_rwlock_clockwrlock(lock, clock, until); });
+}
+
+int condition_wait(pthread_cond_t* condition, pthread_mutex_t* mutex) {
+  return cond_wait(condition, __builtin_frame_address(0),
+                   [=] { return pthread_cond_wait(condition, mutex); });
+}
+
+int condition_timedwait(pthread_cond_t* condition, pthread_mutex_t* mutex, const timespec* until) {
+  return cond_wait(condition, __builtin_frame_address(0),
+                   [=] { return pthread_cond_timedwait(condition, mutex, until); });
+}
+
+int condition_clockwait(pthread_cond_t* condition, pthread_mutex_t* mutex, clockid_t clock,
+                        const timespec* until) {
+  return cond_wait(condition, __builtin_frame_address(0),
+                   [=] { return pthread_cond_clockwait(condition, mutex, clock, until); });
+}
+
+// The native handle is the condition variable's first and only member.
+void condition_variable_wait(void* condition, void* lock) {
+  cond_wait(condition, __builtin_frame_address(0), [=] {
+    gilscope_condition_variable_wait(condition, lock);
+    return 0;
+  });
+}
+
+template <typename Replacement, typename Real>
+Hook hook(std::string_view symbol, Replacement* replacement, Real* real) {
+  return {symbol, reinterpret_cast<void*>(replacement), reinterpret_cast<void*>(real)};
+}
+
+bool is_native(std::uint16_t kind) {
+  return kind == static_cast<std::uint16_t>(LockKind::native_mutex) ||
+         kind == static_cast<std::uint16_t>(LockKind::native_rwlock) ||
+         kind == static_cast<std::uint16_t>(LockKind::native_condition);
+}
+
+// The variable that has this address in it; empty when no symbol says so.
+std::string variable_at(std::uintptr_t address) {
+  Dl_info info{};
+  void* entry = nullptr;
+  const auto* place = reinterpret_cast<const void*>(address);
+  if (dladdr1(place, &info, &entry, RTLD_DL_SYMENT) == 0 || info.dli_sname == nullptr) return {};
+  const auto* symbol = static_cast<const ElfW(Sym)*>(entry);
+  if (symbol == nullptr || ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT) return {};
+  int status = 0;
+  char* demangled = abi::__cxa_demangle(info.dli_sname, nullptr, nullptr, &status);
+  std::string name = demangled != nullptr ? demangled : info.dli_sname;
+  std::free(demangled);
+  const std::uintptr_t offset = address - reinterpret_cast<std::uintptr_t>(info.dli_saddr);
+  return offset == 0 ? name : name + "+" + std::to_string(offset);
+}
+
+}  // namespace
+
+int mutex_lock(pthread_mutex_t* mutex) {
+  const int result = pthread_mutex_trylock(mutex);
+  if (__builtin_expect(result != EBUSY, 1)) return result;
+  return mutex_wait(mutex, __builtin_frame_address(0), [=] { return pthread_mutex_lock(mutex); });
+}
+
+std::vector<Hook> hooks() {
+  return {
+      hook("pthread_mutex_lock", mutex_lock, pthread_mutex_lock),
+      hook("pthread_mutex_timedlock", mutex_timedlock, pthread_mutex_timedlock),
+      hook("pthread_mutex_clocklock", mutex_clocklock, pthread_mutex_clocklock),
+      hook("pthread_rwlock_rdlock", read_lock, pthread_rwlock_rdlock),
+      hook("pthread_rwlock_timedrdlock", read_timedlock, pthread_rwlock_timedrdlock),
+      hook("pthread_rwlock_clockrdlock", read_clocklock, pthread_rwlock_clockrdlock),
+      hook("pthread_rwlock_wrlock", write_lock, pthread_rwlock_wrlock),
+      hook("pthread_rwlock_timedwrlock", write_timedlock, pthread_rwlock_timedwrlock),
+      hook("pthread_rwlock_clockwrlock", write_clocklock, pthread_rwlock_clockwrlock),
+      hook("pthread_cond_wait", condition_wait, pthread_cond_wait),
+      hook("pthread_cond_timedwait", condition_timedwait, pthread_cond_timedwait),
+      hook("pthread_cond_clockwait", condition_clockwait, pthread_cond_clockwait),
+      hook("_ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE", condition_variable_wait,
+           gilscope_condition_variable_wait),
+  };
+}
+
+void name_locks(Session& session) {
+  struct Lock {
+    std::uint32_t id;
+    std::uint16_t kind;
+    std::uint16_t reserved;
+    std::uint64_t address;
+  };
+  std::vector<Lock> locks;
+  session.file().for_each_definition(format::DefinitionTag::lock, [&locks](const void* body) {
+    const auto* lock = static_cast<const Lock*>(body);
+    if (is_native(lock->kind)) locks.push_back(*lock);
+  });
+  for (const Lock& lock : locks) {
+    const std::uint32_t name = session.string(variable_at(lock.address));
+    if (name == 0) continue;
+    const format::LockNameBody body{lock.id, name,
+                                    static_cast<std::uint16_t>(format::NameSource::symbol), 0, 0};
+    session.file().define(format::DefinitionTag::lock_name, &body, sizeof body);
+  }
+}
+
+}  // namespace gilscope::hooks::native_locks

@@ -1,0 +1,89 @@
+"""Traces of processes that belong together: finding them, and putting them on one time axis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gilscope.errors import TraceError
+from gilscope.trace import format as fmt
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from gilscope.trace.model import Intervals, Trace
+
+SUFFIX = ".gilscope"
+
+
+def find(path: str | os.PathLike[str]) -> list[Path]:
+    """The traces in the directory of ``path`` that are of its session, by their start.
+
+    Raises:
+        TraceError: ``path`` cannot be read, or is no trace.
+    """
+    path = Path(path)
+    wanted = _identity(path)
+    if wanted is None:
+        raise TraceError(f"{path} is not a gilscope trace")
+    found = {path: wanted}
+    for other in path.parent.glob(f"*{SUFFIX}"):
+        identity = _identity(other)
+        if identity is not None and other != path and identity[0] == wanted[0]:
+            found[other] = identity
+    return sorted(found, key=lambda one: (found[one][1], one))
+
+
+def on_one_axis(traces: Sequence[Trace]) -> list[Trace]:
+    """Traces of one session with times from the start of the first one; others as they are.
+
+    Traces of different sessions, such as the two builds of a comparison, stay side by side: each
+    begins at 0.
+    """
+    sessions = {identity[0] for trace in traces if (identity := _identity(trace.path))}
+    if len(traces) < 2 or len(sessions) != 1:  # noqa: PLR2004 - one alone has its axis
+        return list(traces)
+    start = min(trace.start_monotonic_ns for trace in traces)
+    return [_later(trace, trace.start_monotonic_ns - start) for trace in traces]
+
+
+def _later(trace: Trace, ns: int) -> Trace:
+    """The trace with all of its times counted from ``ns`` before its start."""
+    threads = [
+        replace(thread, start_ns=thread.start_ns + ns, end_ns=thread.end_ns + ns)
+        for thread in trace.threads
+    ]
+    return replace(
+        trace,
+        start_monotonic_ns=trace.start_monotonic_ns - ns,
+        start_realtime_ns=trace.start_realtime_ns - ns,
+        duration_ns=trace.duration_ns + ns,
+        threads=tuple(threads),
+        intervals=_shifted(trace.intervals, ns),
+        wakes=_shifted(trace.wakes, ns),
+    )
+
+
+def _shifted(intervals: Intervals, ns: int) -> Intervals:
+    start = intervals.start + ns
+    start.flags.writeable = False
+    return replace(intervals, start=start)
+
+
+def _identity(path: Path) -> tuple[bytes, int] | None:
+    """The session of a trace, and its start on the clock that all of them share, in ns."""
+    try:
+        if not path.is_file():  # opening a pipe would wait for its writer
+            return None
+        with path.open("rb") as file:
+            header = file.read(fmt.HEADER_SIZE)
+    except OSError as error:
+        raise TraceError(f"cannot read {path}: {error.strerror or error}") from None
+    if len(header) < fmt.HEADER_SIZE or not header.startswith(fmt.MAGIC):
+        return None
+    record = np.frombuffer(header, fmt.HEADER)[0]
+    return record["session"].tobytes(), int(record["start_monotonic"])

@@ -168,6 +168,28 @@ def test_the_table_shows_both_builds(traced: Run) -> None:
     assert "note: mind this" in text
 
 
+def test_threads_are_matched_over_the_builds(traced: Run, tmp_path: Path) -> None:
+    """A group a name without its numbers; the sums are those of the lives of its threads."""
+    builder = TraceBuilder(free_threaded=True)
+    builder.thread("MainThread", main=True)
+    workers = [builder.thread(f"pool-{i}") for i in range(2)]
+    mutex, table = builder.lock("native_mutex"), builder.lock("object", type="dict", object=16)
+    builder.wait(workers[0], mutex, 1 * MS, 3 * MS)
+    builder.wait(workers[1], table, 2 * MS, 6 * MS)
+    trace = gilscope.open(builder.write(tmp_path / "ft.gilscope", duration=10 * MS))
+    rows = make(traced, make_run("ft", trace=trace)).summary()["activity"]
+    groups = {row["threads"]: row["builds"] for row in rows}
+    assert list(groups) == ["MainThread", "worker", "pool-#"]
+    assert list(groups["MainThread"]) == ["gil", "ft"]
+    assert groups["worker"]["gil"]["object_locks_s"] == pytest.approx(0.002)
+    pool = groups["pool-#"]["ft"]
+    assert pool["count"] == 2
+    assert (pool["native_locks_s"], pool["object_locks_s"]) == pytest.approx((0.002, 0.004))
+    assert pool["running_s"] == pytest.approx(0.014)
+    text = make(traced, make_run("ft", trace=trace)).summary_text()
+    assert "waiting for locks of native code" in text
+
+
 def test_the_times_as_rows() -> None:
     """One a timed run, probe off and on."""
     rows = make(make_run("gil"), make_run("ft", probed_wall_s=())).times()

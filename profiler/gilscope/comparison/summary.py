@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import gilscope
 from gilscope.analysis import contention
+from gilscope.comparison.activity import activity
 from gilscope.comparison.details import WITHOUT_TRACE as WITHOUT_DETAILS
 from gilscope.comparison.details import details, seconds
 
@@ -31,6 +32,7 @@ def comparison_summary(comparison: Comparison) -> dict[str, Any]:
         **_speedup(comparison, "ft"),
         "notices": list(comparison.notices),
         "prediction": _prediction(comparison),
+        "activity": activity(comparison.traces()),
         "machine": _machine(comparison.conditions),
         "scaling": [_scaling(curve) for curve in comparison.scaling],
         "runs": [
@@ -140,7 +142,6 @@ WITHOUT_TRACE: dict[str, Any] = {
     "duration_s": None,
     "ended_early": None,
     "gil": None,
-    "gil_switches": [],
     "threads": [],
     "locks": [],
     "blocked": [],
@@ -157,7 +158,6 @@ def trace_summary(trace: Trace) -> dict[str, Any]:
         "duration_s": seconds(trace.duration_ns),
         "ended_early": trace.ended_early,
         "gil": _gil(trace),
-        "gil_switches": _gil_switches(trace),
         "threads": _threads(trace),
         "locks": [_lock(totals) for totals in contention.lock_totals(trace)],
         "blocked": [_lock(totals) for totals in contention.blocked_totals(trace)],
@@ -181,16 +181,6 @@ def _gil(trace: Trace) -> dict[str, Any]:
         "wait_s": seconds(totals.wait_ns),
         "hold_s": seconds(totals.hold_ns),
     }
-
-
-def _gil_switches(trace: Trace) -> list[dict[str, Any]]:
-    switches = trace.gil_switches
-    columns = switches.start, switches.on, switches.permanent
-    rows = zip(*(column.tolist() for column in columns), switches.module, strict=True)
-    return [
-        {"at_s": seconds(at), "on": on, "permanent": permanent, "module": module or None}
-        for at, on, permanent, module in rows
-    ]
 
 
 def _threads(trace: Trace) -> list[dict[str, Any]]:

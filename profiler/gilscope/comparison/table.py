@@ -5,6 +5,9 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from gilscope.comparison.activity import ACTIVITIES
 from gilscope.config import BUILDS
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ def summary_text(summary: dict[str, Any]) -> str:
     parts = [summary["title"], "", *grid(_rows(runs)), "", verdict(summary), *_build_alone(runs)]
     parts += prediction_text(summary["prediction"])
     parts += scaling_text(summary["scaling"])
+    parts += activity_text(summary["activity"])
     for run in runs:
         parts += _contended(run)
     parts += [f"note: {notice}" for notice in summary["notices"]]
@@ -92,6 +96,20 @@ def prediction_text(prediction: dict[str, Any] | None) -> list[str]:
 
 def _error(error: float | None) -> str:
     return "" if error is None else f", {abs(error):.0%} too {'high' if error > 0 else 'low'}"
+
+
+def activity_text(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what all threads together spent their time on, a column a build, if there are two."""
+    builds = list(dict.fromkeys(build for row in rows for build in row["builds"]))
+    if len(builds) < 2:  # noqa: PLR2004 - there is nothing to compare
+        return []
+    lines = [["", *(BUILDS[build] for build in builds)]]
+    for name, words in ACTIVITIES.items():
+        cells = (row["builds"].get(build, {}).get(name, 0.0) for build in builds for row in rows)
+        values = np.array(list(cells)).reshape(len(builds), -1).sum(axis=1).tolist()
+        if any(values):
+            lines.append([words, *map(duration, values)])
+    return ["", "what the threads spent their time on, all together:", *grid(lines)]
 
 
 def scaling_text(curves: Sequence[dict[str, Any]]) -> list[str]:

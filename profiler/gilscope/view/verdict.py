@@ -147,8 +147,20 @@ def _speedup(summary: Mapping[str, Any]) -> str:
         element("div", "Speed-up", "what"),
         element("div", number, "number"),
         element("div", words, "detail"),
+        element("div", _predicted(summary.get("prediction")), "detail"),
     ]
     return element("div", join(parts), "card speedup")
+
+
+def _predicted(prediction: Mapping[str, Any] | None) -> str:
+    """Say what the trace of the GIL build let one expect."""
+    if prediction is None:
+        return ""
+    low, high = prediction["speedup_range"]
+    return (
+        f"predicted from the GIL build’s trace: {prediction['speedup']:.2f}× "
+        f"({low:.2f}× to {high:.2f}×)"
+    )
 
 
 def legend() -> str:

@@ -6,7 +6,7 @@ export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
 # The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
 prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
 
-.PHONY: help demo test test-debian test-cpython bench lint format clean
+.PHONY: help demo test test-debian test-cpython bench prediction lint format clean
 
 help:
 	@echo "make demo          compare both examples under both builds; writes out/demo/"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-debian   the probe's tests on Debian sid's interpreters, in a chroot; root only"
 	@echo "make test-cpython  CPython's own tests of threads, the same with the probe as without it"
 	@echo "make bench         measure what gilscope costs, next to other profilers; writes out/bench.json"
+	@echo "make prediction    hold predicted speed-ups against measured ones; docs/prediction.md"
 	@echo "make lint          all checks that need no run"
 	@echo "make format        format the sources"
 	@echo "make clean         remove what make has made, except the interpreters in the cache"
@@ -33,6 +34,10 @@ test:
 bench:
 	@$(prepare) demo bench
 	@$(PYTHON) tools/bench.py
+
+prediction:
+	@$(prepare) demo
+	@$(PYTHON) tools/predict.py
 
 test-debian:
 	@$(prepare) test

@@ -23,7 +23,7 @@ from gilscope.errors import GilscopeError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from gilscope.comparison import Comparison
     from gilscope.trace.model import Trace
@@ -147,7 +147,7 @@ def family(path: str | os.PathLike[str]) -> list[Path]:
 
 
 def compare(
-    script: str | os.PathLike[str],
+    script: str | os.PathLike[str] | Callable[[], object],
     args: Sequence[str] = (),
     *,
     builds: Sequence[str] = ("gil", "ft"),
@@ -158,9 +158,10 @@ def compare(
     """Run ``script`` under each of the builds and compare.
 
     Args:
-        script: The script, run as ``python script args`` would.
+        script: The script, run as ``python script args`` would; or a function without arguments
+            that can be imported by its name, which is then called.
         args: Arguments of the script.
-        builds: ``gil`` and ``ft``, or one of them.
+        builds: ``gil`` and ``ft``, and ``ft-gil``: the free-threaded build with its GIL on.
         repeat: How often each build is timed with the probe off and recorded with it on.
         out_dir: Where the traces are kept; by default they go with the returned object.
         **options: More of :func:`gilscope.comparison.compare_script`.
@@ -171,8 +172,11 @@ def compare(
         GilscopeError: A package that reading needs is not installed.
     """
     with reader_side():
-        from gilscope.comparison import compare_script  # noqa: PLC0415 - loaded on demand
-    return compare_script(script, args, builds=builds, repeat=repeat, out_dir=out_dir, **options)
+        from gilscope.comparison import compare_callable, compare_script  # noqa: PLC0415 - see above
+    options = {"builds": builds, "repeat": repeat, "out_dir": out_dir, **options}
+    if callable(script):
+        return compare_callable(script, **options)
+    return compare_script(script, args, **options)
 
 
 def load_ipython_extension(shell: Any) -> None:

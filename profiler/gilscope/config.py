@@ -17,14 +17,36 @@ DEFAULT_MAX_BYTES = 1 << 30
 
 MINIMUM_PYTHON = (3, 13)
 
-BUILDS = {"gil": "GIL build", "ft": "free-threaded build"}
+BUILDS = {
+    "gil": "GIL build",
+    "ft-gil": "free-threaded build, GIL on",
+    "ft": "free-threaded build",
+}
 """The builds that code can be compared under, by their short names, in the order of display."""
 
+DEFAULT_BUILDS = ("gil", "ft")
+"""Those that it is compared under if nobody says otherwise."""
+
+INTERPRETERS = {"gil": "gil", "ft-gil": "ft", "ft": "ft"}
+"""The interpreter that each build takes: a key of the two tables below."""
+
 PYTHON_VARIABLES = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}
-"""Environment variables that name the interpreter of each build."""
+"""Environment variables that name the interpreters."""
 
 PYTHON_OPTIONS = {"gil": "--python", "ft": "--ft-python"}
-"""Options of the commands that name the interpreter of each build."""
+"""Options of the commands that name the interpreters."""
+
+
+def build_of(*, free_threaded: bool, gil_enabled: bool) -> str:
+    """Return the short name of the build that a program ran under.
+
+    Args:
+        free_threaded: Whether it is a free-threaded build.
+        gil_enabled: Whether its GIL was on when the program began.
+    """
+    if not free_threaded:
+        return "gil"
+    return "ft-gil" if gil_enabled else "ft"
 
 
 def cache_directory() -> Path:

@@ -334,6 +334,8 @@ def test_a_file_that_is_no_trace_is_not_replaced(tmp_path: Path) -> None:
         ["run", "--max-bytes", "lots", "x.py"],
         ["compare", "--repeat", "0", "x.py"],
         ["compare", "--builds", "gil,nogil", "x.py"],
+        ["compare", "--threads", "1,two", "x.py"],
+        ["compare", "--affinity", "-1", "x.py"],
         ["export", "x", "--format", "pdf"],
         ["nonsense"],
         [],
@@ -345,6 +347,24 @@ def test_words_that_make_no_sense(tmp_path: Path, words: list[str]) -> None:
     assert done.status == 2
     assert done.err.startswith("usage: gilscope")
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--max-bytes", "1M"], "max_bytes is 1048576: give 8388608 to"),
+        (["--affinity", "9999"], "processor 9999 cannot be used"),
+        (["--threads", "0,1"], "name each number of threads once, from 1 on"),
+    ],
+)
+def test_compare_refuses_before_anything_runs(
+    tmp_path: Path, words: list[str], message: str
+) -> None:
+    """One line, and the program was not started."""
+    done = gilscope("compare", *words, "-c", "open('ran', 'w')", cwd=tmp_path)
+    assert done.status == 2
+    assert message in done.error_line
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_missing_package_of_the_reader_side(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import pytest
 
 import gilscope as package
 from command import TIMEOUT_S, gilscope
+from gilscope.export.scene import scenes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -204,21 +206,23 @@ def test_compare_shows_equal_output_once(tmp_path: Path) -> None:
     assert "gilscope: free-threaded build, what the program printed:\nt\n" in done.err
 
 
-def test_compare_names_the_module_that_turns_the_gil_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first_line", ["", "import warnings; warnings.simplefilter('ignore')"])
+def test_compare_names_the_module_that_turns_the_gil_on(tmp_path: Path, first_line: str) -> None:
     """An extension without Py_mod_gil makes the free-threaded run invalid, and is named."""
     (tmp_path / "oldstyle.c").write_text(
         "#include <Python.h>\n"
         'static struct PyModuleDef def = {PyModuleDef_HEAD_INIT, "oldstyle", 0, 0, 0};\n'
         "PyMODINIT_FUNC PyInit_oldstyle(void) { return PyModuleDef_Init(&def); }\n"
     )
-    program = """
-        import pathlib, subprocess, sysconfig
+    program = f"""
+        {first_line}
+        import _bisect, pathlib, subprocess, sysconfig
         here = pathlib.Path(__file__).parent
         library = here / ("oldstyle" + sysconfig.get_config_var("EXT_SUFFIX"))
         if not library.exists():
             subprocess.run(["cc", "-shared", "-fPIC", "-I", sysconfig.get_path("include"),
                             "-o", library, here / "oldstyle.c"], check=True)
-        import oldstyle
+        import oldstyle, _heapq
         """
     script(tmp_path, program)
     done = gilscope("compare", "--repeat", 1, "--json", "s.json", "program.py", cwd=tmp_path)
@@ -386,6 +390,84 @@ def test_output_that_nobody_reads_is_no_error(compared: tuple[Path, dict[str, An
     )
     os.close(writing)
     assert done.stderr == b""
+
+
+def test_compare_under_the_free_threaded_build_with_its_gil(tmp_path: Path) -> None:
+    """The arm ft-gil has its GIL on, so the run is valid; its trace says so where it is shown."""
+    program = "import os, sys; print(sys._is_gil_enabled(), os.environ.get('PYTHON_GIL'))"
+    comparison = package.compare(
+        script(tmp_path, program), builds=["gil", "ft-gil", "ft"], repeat=1, out_dir=tmp_path
+    )
+    runs = {run.build: run for run in comparison.runs}
+    printed = {build: run.stdout for build, run in runs.items()}
+    assert printed == {"gil": "True None\n", "ft-gil": "True 1\n", "ft": "False None\n"}
+    assert all(run.valid for run in comparison.runs)
+    assert (tmp_path / "program-ft-gil.gilscope").is_file()
+    names = [scene.name for scene in scenes([trace for _, trace in comparison.traces()])]
+    assert [name.split()[0] for name in names] == ["gil", "ft-gil", "ft"]
+    page = tmp_path / "r.html"
+    comparison.report(page)
+    assert "Free-threaded build, GIL on" in page.read_text(encoding="utf-8")
+
+
+def test_compare_a_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function of a module beside the caller is imported and called by each build."""
+    (tmp_path / "functions_to_compare.py").write_text(
+        "import sys\nclass Work:\n    @staticmethod\n    def do(): print('done', sys.abiflags)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    work = importlib.import_module("functions_to_compare").Work.do
+    comparison = package.compare(work, repeat=1)
+    assert comparison.title == "functions_to_compare.Work.do"
+    assert [run.stdout for run in comparison.runs] == ["done \n", "done t\n"]
+
+
+def test_compare_by_number_of_threads(tmp_path: Path) -> None:
+    """The program is told how many and where to run; the highest number has the trace."""
+    program = """
+        import os, threading
+        count = int(os.environ["GILSCOPE_THREADS"])
+        threads = [threading.Thread(target=sum, args=(range(10**5),)) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print(count, os.sched_getaffinity(0))
+        """
+    script(tmp_path, program)
+    cpu = min(os.sched_getaffinity(0))
+    options = ["--repeat", 2, "--threads", "1,3", "--affinity", cpu, "--json", "s.json"]
+    done = gilscope("compare", *options, "--html", "r.html", "program.py", cwd=tmp_path)
+    assert done.status == 0, done.err
+    assert done.out.startswith(f"3 {{{cpu}}}\n")
+    assert "wall time by number of threads" in done.out
+    summary = json.loads((tmp_path / "s.json").read_text())
+    assert summary["machine"]["cpus"] == [cpu]
+    assert [curve["build"] for curve in summary["scaling"]] == ["gil", "ft"]
+    for curve, run in zip(summary["scaling"], summary["runs"], strict=True):
+        assert [(p["threads"], len(p["wall_s"])) for p in curve["points"]] == [(1, 2), (3, 2)]
+        assert curve["points"][1]["wall_s"] == run["wall_s"]
+        assert curve["amdahl"] is not None
+        assert sum(not thread["native"] for thread in run["threads"]) == 4
+    assert "Scaling with the number of threads" in (tmp_path / "r.html").read_text()
+
+
+def test_compare_notices_another_output(tmp_path: Path) -> None:
+    """The first line that differs, unless only a time in it does; a difference is no failure."""
+    program = "import sys, time; print(time.perf_counter(), 's'); print('flags', sys.abiflags)"
+    done = gilscope("compare", "--repeat", 1, "-c", program, cwd=tmp_path)
+    assert done.status == 0
+    expected = "its output differs from that of the GIL build: line 2 is 'flags t' and not 'flags '"
+    assert f"note: free-threaded build: {expected}" in done.out
+
+
+def test_compare_of_a_program_that_leaves_by_os_exit(tmp_path: Path) -> None:
+    """It has not failed, but there is nothing to time; it is run once under each build."""
+    program = "import os; os.write(1, b'out\\n'); os._exit(0)"
+    done = gilscope("compare", "--builds", "gil", "-c", program, cwd=tmp_path)
+    assert (done.status, done.out.splitlines()[0]) == (0, "out")
+    assert "note: GIL build: it ended by os._exit, so it was not timed" in done.out
+    assert done.err.count("gilscope: [") == 1
 
 
 def test_compare_from_python(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,7 @@ import gilscope
 from gilscope.comparison import Comparison, Run
 from gilscope.comparison.compare import compare_target
 from gilscope.comparison.table import duration, grid
-from gilscope.errors import UsageError
+from gilscope.errors import GilscopeError, UsageError
 from gilscope.run.target import Target
 from trace_builder import TraceBuilder
 
@@ -23,14 +24,15 @@ MS = 1_000_000
 
 def make_run(build: str = "gil", **facts: Any) -> Run:
     """A run without a trace."""
-    free_threaded = build == "ft"
+    free_threaded = build != "gil"
+    gil = build != "ft"
     standard: dict[str, Any] = {
         "build": build,
         "python": "3.13.5",
         "executable": "/py",
         "free_threaded": free_threaded,
-        "gil_enabled_before": not free_threaded,
-        "gil_enabled_after": not free_threaded,
+        "gil_enabled_before": gil,
+        "gil_enabled_after": gil,
         "gil_enabled_by": None,
         "wall_s": (2.0, 4.0, 3.0) if build == "gil" else (1.0, 1.5, 2.0),
         "probed_wall_s": (3.5,),
@@ -83,6 +85,19 @@ def test_a_free_threaded_run_with_the_gil_on_is_invalid() -> None:
     assert make_run("gil").valid
 
 
+def test_the_gil_is_meant_to_be_on_in_ft_gil() -> None:
+    """That arm is invalid where the GIL was off."""
+    assert make_run("ft-gil").valid
+    assert not make_run("ft-gil", gil_enabled_before=False).valid
+    off = make_run("ft-gil", gil_enabled_before=False, gil_enabled_after=False)
+    assert "off: INVALID" in make(off).summary_text()
+
+
+def test_an_invalid_run_makes_no_speedup() -> None:
+    """A number that says nothing is not shown."""
+    assert make(make_run("gil"), make_run("ft", gil_enabled_after=True)).speedup is None
+
+
 def test_runs_by_build() -> None:
     """A build that was not run is a KeyError."""
     comparison = make(make_run("gil"))
@@ -126,6 +141,22 @@ def test_every_name_of_the_summary_is_documented(traced: Run, request: Any) -> N
     assert not missing
 
 
+def test_the_prediction_stands_beside_what_was_measured(traced: Run) -> None:
+    """With the factor of the build, if that was measured."""
+    alone = make(traced).summary()["prediction"]
+    assert alone["speedup"] == pytest.approx(8 / 7, rel=0.3)
+    assert (alone["measured"], alone["error"], alone["speedup_with_build"]) == (None, None, None)
+    both = make(traced, make_run("ft-gil", wall_s=(6.0, 6.0)), make_run("ft"))
+    found = both.summary()["prediction"]
+    assert found["build_factor"] == 0.5
+    assert found["speedup_with_build"] == pytest.approx(alone["speedup"] / 2)
+    assert found["error"] == pytest.approx(found["speedup"] / 2 - 1)
+    assert found["error_with_build"] == pytest.approx(found["speedup_with_build"] / 2 - 1)
+    assert "predicted from the GIL build's trace" in both.summary_text()
+    assert "too low" in both.summary_text()
+    assert make(make_run("gil")).summary()["prediction"] is None
+
+
 def test_the_table_shows_both_builds(traced: Run) -> None:
     """A column a build, the verdict, the contended locks and the notices."""
     text = make(traced, make_run("ft"), notices=("mind this",)).summary_text()
@@ -135,6 +166,56 @@ def test_the_table_shows_both_builds(traced: Run) -> None:
     assert "speed-up without the GIL: 2.00x" in text
     assert "dict" in text
     assert "note: mind this" in text
+
+
+def test_threads_are_matched_over_the_builds(traced: Run, tmp_path: Path) -> None:
+    """A group a name without its numbers; the sums are those of the lives of its threads."""
+    builder = TraceBuilder(free_threaded=True)
+    builder.thread("MainThread", main=True)
+    workers = [builder.thread(f"pool-{i}") for i in range(2)]
+    mutex, table = builder.lock("native_mutex"), builder.lock("object", type="dict", object=16)
+    builder.wait(workers[0], mutex, 1 * MS, 3 * MS)
+    builder.wait(workers[1], table, 2 * MS, 6 * MS)
+    trace = gilscope.open(builder.write(tmp_path / "ft.gilscope", duration=10 * MS))
+    rows = make(traced, make_run("ft", trace=trace)).summary()["activity"]
+    groups = {row["threads"]: row["builds"] for row in rows}
+    assert list(groups) == ["MainThread", "worker", "pool-#"]
+    assert list(groups["MainThread"]) == ["gil", "ft"]
+    assert groups["worker"]["gil"]["object_locks_s"] == pytest.approx(0.002)
+    pool = groups["pool-#"]["ft"]
+    assert pool["count"] == 2
+    assert (pool["native_locks_s"], pool["object_locks_s"]) == pytest.approx((0.002, 0.004))
+    assert pool["running_s"] == pytest.approx(0.014)
+    text = make(traced, make_run("ft", trace=trace)).summary_text()
+    assert "waiting for locks of native code" in text
+
+
+def test_the_times_as_rows() -> None:
+    """One a timed run, probe off and on."""
+    rows = make(make_run("gil"), make_run("ft", probed_wall_s=())).times()
+    assert len(rows) == 3 + 1 + 3
+    assert rows[0] == {
+        "build": "gil",
+        "threads": None,
+        "probe": False,
+        "repetition": 1,
+        "wall_s": 2.0,
+    }
+    assert [row["wall_s"] for row in rows if row["probe"]] == [3.5]
+
+
+def test_pandas_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is missing, it is said what to do."""
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(GilscopeError, match="pip install pandas"):
+        make(make_run("gil")).to_pandas()
+
+
+@pytest.mark.parametrize("function", [lambda: None, Target("code", "").check])
+def test_a_function_that_cannot_be_imported(function: Any) -> None:
+    """It is refused before anything runs."""
+    with pytest.raises(UsageError, match="cannot be imported"):
+        gilscope.compare(function)
 
 
 def test_a_slower_build_is_called_slower() -> None:
@@ -171,6 +252,10 @@ def test_columns_line_up() -> None:
         ({"builds": ["gil", "gil"]}, "each build once"),
         ({"builds": []}, "each build once"),
         ({"repeat": 0}, "at least one run"),
+        ({"threads": [0, 1]}, "from 1 on"),
+        ({"threads": [2, 2]}, "once"),
+        ({"max_bytes": 1 << 20}, "max_bytes is 1048576: give 8388608"),
+        ({"affinity": [9999]}, "processor 9999 cannot be used"),
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:

@@ -20,6 +20,9 @@ GIL = Interpreter("gil", Path("/py"), "3.13.5", "test")
 FT = Interpreter("ft", Path("/pyt"), "3.13.5", "test")
 CODE = Target("code", "pass")
 
+environments: list[dict[str, str]] = []
+"""The environment of each worker that was started."""
+
 type Worker = Callable[[dict[str, Any], str], tuple[int, dict[str, Any] | None]]
 
 
@@ -36,8 +39,9 @@ def use(
 ) -> None:
     """Let ``worker`` take the place of the worker's process."""
 
-    def run(command: Sequence[Any], **_: Any) -> process.Ended:
+    def run(command: Sequence[Any], **more: Any) -> process.Ended:
         interpreter, _, _, job_path, result_path = command
+        environments.append(dict(more["env"]))
         job = json.loads(job_path.read_text())
         if done is not None:
             done.append((str(interpreter), job["trace"] is not None))
@@ -56,6 +60,46 @@ def test_the_arms_take_turns(tmp_path: Path, jobs: list[tuple[str, bool]]) -> No
     runner.run_arms(CODE, [GIL, FT], tmp_path, runner.Options(repeat=2))
     probed = [True, False, True, False, True]
     assert jobs == [(path, state) for state in probed for path in ("/py", "/pyt")]
+
+
+def test_numbers_of_threads_take_turns(tmp_path: Path, jobs: list[tuple[str, bool]]) -> None:
+    """Each is an arm that is told its number; only the highest is warmed up and recorded."""
+    environments.clear()
+    arms = runner.run_arms(CODE, [GIL, FT], tmp_path, runner.Options(repeat=2, threads=(1, 4, 2)))
+    assert [(arm.interpreter.build, arm.threads) for arm in arms if arm.recorded] == [
+        ("gil", 4),
+        ("ft", 4),
+    ]
+    both = ["/py", "/pyt"]
+    a_round = [(path, False) for path in 3 * both] + [(path, True) for path in both]
+    assert jobs == [(path, True) for path in both] + 2 * a_round
+    told = [env[runner.THREADS_VARIABLE] for env in environments[:8:2]]
+    assert told == ["4", "1", "4", "2"]
+    assert {len(arm.counted(probed=False)) for arm in arms} == {2}
+    assert arms[0].title == "GIL build, 1 thread"
+
+
+def test_only_one_build_is_told_to_turn_the_gil_on(
+    tmp_path: Path, jobs: list[tuple[str, bool]]
+) -> None:
+    """By the interpreter's own variable."""
+    environments.clear()
+    forced = Interpreter("ft-gil", Path("/pyt"), "3.13.5", "test")
+    runner.run_arms(CODE, [GIL, forced, FT], tmp_path, runner.Options(repeat=1))
+    assert [env.get("PYTHON_GIL") for env in environments[:3]] == [None, "1", None]
+    assert jobs
+
+
+def test_a_program_that_leaves_by_os_exit_is_not_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It did not fail, but there is no time, and there would be none the next time."""
+    use(monkeypatch, lambda _job, _: (0, None))
+    [arm] = runner.run_arms(CODE, [GIL], tmp_path, runner.Options(repeat=2))
+    [attempt] = arm.attempts
+    assert (attempt.error, attempt.wall_ns) == (None, None)
+    assert attempt.untimed == "it ended by os._exit, so it was not timed"
+    assert arm.failure is None
 
 
 @pytest.mark.usefixtures("jobs")

@@ -41,6 +41,7 @@ def run_of(trace: Trace, **changes: Any) -> dict[str, Any]:
         "gil_enabled_before": not trace.free_threaded,
         "gil_enabled_after": not trace.free_threaded,
         "gil_enabled_by": None,
+        "valid": True,
         "status": 0,
         "error": None,
         "wall_s": [0.4, 0.42, 0.41] if trace.build == "gil" else [0.2, 0.21, 0.2],
@@ -101,6 +102,40 @@ def test_the_verdict_says_how_much_faster_it_is(traces: list[Trace]) -> None:
     assert "faster without the GIL" in html
 
 
+@pytest.mark.parametrize(
+    ("factor", "interval", "words"),
+    [
+        (1.04, [0.9, 1.2], "no difference shown without the GIL; 95 % interval 0.90× to 1.20×"),
+        (1.04, [1.01, 1.2], "faster without the GIL; 95 % interval"),
+        (0.5, [0.4, 0.6], "slower without the GIL; 95 % interval"),
+        (1.04, None, "no difference shown without the GIL"),
+        (0.9, None, "slower without the GIL"),
+    ],
+)
+def test_the_verdict_goes_by_the_interval(
+    traces: list[Trace], factor: float, interval: list[float] | None, words: str
+) -> None:
+    """Where it spans 1, nothing was shown; without one, a small difference says nothing."""
+    section = section_of(traces)
+    prediction = {"speedup": 1.5, "speedup_range": [1.4, 1.75]}
+    more = {"speedup": factor, "speedup_interval": interval, "prediction": prediction}
+    html = verdict(Section("x", section.traces, {**section.summary, **more}))
+    assert words in html
+    assert "1.50× (1.40× to 1.75×)" in html
+
+
+def test_an_invalid_run_is_marked_wherever_it_is_shown(tmp_path: Path) -> None:
+    """On its card, at its tables and above its timeline."""
+    builder = TraceBuilder(free_threaded=True, gil_enabled=False)
+    builder.thread("MainThread", main=True)
+    trace = read(builder.write(tmp_path / "ft.gilscope", duration=1000))
+    object.__setattr__(trace, "gil_enabled_end", True)
+    section = section_of([trace], valid=False)
+    assert "invalid: see above" in verdict(section)
+    assert "Free-threaded build (invalid)" in tables(section.summary)
+    assert "invalid: the GIL was turned on" in svg(section.traces)
+
+
 def test_the_legend_names_each_state_once(traces: list[Trace]) -> None:
     """One legend serves both timelines."""
     assert verdict(section_of(traces)).count("waiting for the GIL</span>") == 1
@@ -108,7 +143,7 @@ def test_the_legend_names_each_state_once(traces: list[Trace]) -> None:
 
 def test_a_gil_that_was_turned_on_raises_the_alarm(traces: list[Trace]) -> None:
     """A free-threaded run with the GIL on is called invalid, with the module's name."""
-    section = section_of(traces, gil_enabled_after=True, gil_enabled_by="old_ext")
+    section = section_of(traces, valid=False, gil_enabled_by="old_ext")
     level, text = next(banners(section))
     assert level == "alarm"
     assert "old_ext" in text
@@ -117,7 +152,7 @@ def test_a_gil_that_was_turned_on_raises_the_alarm(traces: list[Trace]) -> None:
 def test_the_alarm_is_raised_once(traces: list[Trace]) -> None:
     """What the comparison has noticed already is not said a second time."""
     notice = "free-threaded build: the GIL was turned on by the import of old_ext"
-    section = section_of(traces, (notice,), gil_enabled_after=True)
+    section = section_of(traces, (notice,), valid=False)
     assert [text for _, text in banners(section) if "turned on" in text] == [notice]
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
-from gilscope.cli.parser import positive, size
+from gilscope.cli.parser import numbers, positive, size
 from gilscope.cli.termination import terminate_as_exit
-from gilscope.config import BUILDS, DEFAULT_MAX_BYTES, PYTHON_OPTIONS
+from gilscope.config import BUILDS, DEFAULT_BUILDS, DEFAULT_MAX_BYTES, PYTHON_OPTIONS
 from gilscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,8 +29,23 @@ def add(commands: Any) -> None:
         epilog="Exit status: 0, 1 if the program failed under a build, 2 if nothing could be run.",
     )
     option = parser.add_argument
-    option("--builds", type=_words, default=tuple(BUILDS), help="by default gil,ft")
+    option(
+        "--builds",
+        type=_words,
+        default=DEFAULT_BUILDS,
+        help=f"of {','.join(BUILDS)}; ft-gil is the free-threaded build with its GIL on, which "
+        "shows what the build alone costs (default gil,ft)",
+    )
     option("--repeat", type=positive, default=3, metavar="N", help="runs of each kind (default 3)")
+    option(
+        "--threads",
+        type=numbers,
+        default=(),
+        metavar="N,N",
+        help="run with each of these numbers of threads, which the program takes from the "
+        "environment variable GILSCOPE_THREADS; the highest one is recorded",
+    )
+    option("--affinity", type=numbers, default=(), metavar="CPU,CPU", help="processors to run on")
     option("--json", type=Path, metavar="FILE", help="write the numbers (docs/summary.md)")
     option("--html", type=Path, metavar="FILE", help="write the timelines and tables")
     option("-o", "--output", type=Path, metavar="DIR", help="keep one trace a build there")
@@ -49,7 +64,7 @@ def execute(options: argparse.Namespace) -> int:
     for path in filter(None, (options.json, options.html)):
         if not path.absolute().parent.is_dir():
             raise UsageError(f"{path} cannot be written: there is no such directory")
-    pythons = {build: getattr(options, f"python_{build}") for build in BUILDS}
+    pythons = {build: getattr(options, f"python_{build}") for build in PYTHON_OPTIONS}
     with terminate_as_exit(), Listener() as listener:
         comparison = compare_target(
             options.program,
@@ -60,6 +75,8 @@ def execute(options: argparse.Namespace) -> int:
             pythons={build: path for build, path in pythons.items() if path},
             timeout=options.timeout,
             max_bytes=options.max_bytes,
+            threads=options.threads,
+            affinity=options.affinity,
             progress=listener.progress,
             output=listener.output,
         )

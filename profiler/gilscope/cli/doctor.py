@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gilscope.config import BUILDS, PYTHON_OPTIONS
+from gilscope.config import BUILDS, DEFAULT_BUILDS, PYTHON_OPTIONS
 from gilscope.errors import InterpreterError
 from gilscope.run.interpreters import environment, find
 
@@ -96,7 +96,7 @@ def execute(options: argparse.Namespace) -> int:
     Raises:
         InterpreterError: No interpreter was found for any build.
     """
-    findings = [_examine(build, getattr(options, f"python_{build}")) for build in BUILDS]
+    findings = [_examine(build, getattr(options, f"python_{build}")) for build in DEFAULT_BUILDS]
     if options.json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:

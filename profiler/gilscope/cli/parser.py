@@ -73,6 +73,13 @@ def positive(text: str) -> int:
     return value
 
 
+def numbers(text: str) -> tuple[int, ...]:
+    """Parse a comma-separated list of whole numbers."""
+    if not all(word.isascii() and word.isdigit() for word in text.split(",")):
+        raise argparse.ArgumentTypeError(f"{text} is not a list of numbers, as 1,2,4")
+    return tuple(map(int, text.split(",")))
+
+
 def size(text: str) -> int:
     """Parse a number of bytes, with K, M or G behind it for powers of 1024."""
     factor = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}.get(text[-1:].upper(), 1)

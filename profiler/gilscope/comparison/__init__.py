@@ -3,13 +3,19 @@
 What the command line, the magic and ``gilscope.compare`` call.
 """
 
-from gilscope.comparison.compare import compare_code, compare_script, compare_target
+from gilscope.comparison.compare import (
+    compare_callable,
+    compare_code,
+    compare_script,
+    compare_target,
+)
 from gilscope.comparison.model import Comparison, Run
 from gilscope.comparison.summary import trace_summary
 
 __all__ = [
     "Comparison",
     "Run",
+    "compare_callable",
     "compare_code",
     "compare_script",
     "compare_target",

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gilscope.comparison.findings import findings, turned_on_by
 from gilscope.comparison.model import Comparison, Run
-from gilscope.config import BUILDS, DEFAULT_MAX_BYTES, TRACE_SUFFIX
+from gilscope.comparison.scaling import Scaling, scaling
+from gilscope.config import (
+    BUILDS,
+    DEFAULT_BUILDS,
+    DEFAULT_MAX_BYTES,
+    INTERPRETERS,
+    TRACE_SUFFIX,
+)
 from gilscope.errors import InterpreterError, TraceError, UsageError
+from gilscope.probe import MAX_BYTES, MIN_BYTES
 from gilscope.run.interpreters import find
+from gilscope.run.machine import Watch, usable_cpus
 from gilscope.run.overwrite import check_overwrite
 from gilscope.run.runner import Options, run_arms
 from gilscope.run.target import Target
@@ -47,10 +60,47 @@ def compare_code(code: str, *, filename: str = "<code>", **options: Any) -> Comp
     return compare_target(Target("code", code, (), filename), **{"title": filename, **options})
 
 
+def compare_callable(function: Callable[[], object], **options: Any) -> Comparison:
+    """Call ``function`` under several builds.
+
+    Args:
+        function: Without arguments, and importable: each build imports its module and calls it.
+        **options: Those of :func:`compare_target`.
+
+    Raises:
+        UsageError: It cannot be imported by its name.
+    """
+    module = getattr(function, "__module__", None) or "?"
+    name = getattr(function, "__qualname__", None) or "?"
+    title = f"{module}.{name}"
+    try:
+        same = attrgetter(name)(sys.modules[module]) == function
+    except (AttributeError, KeyError):
+        same = False
+    if module == "__main__" or not same:
+        raise UsageError(
+            f"{title} cannot be imported by other interpreters: define it in a module, or use "
+            "compare_code() with its text"
+        )
+    top = getattr(sys.modules.get(module.partition(".")[0]), "__file__", None)
+    place = Path(top).resolve().parent if top else None
+    if place and Path(str(top)).name == "__init__.py":
+        place = place.parent
+    # What is installed is found in each interpreter's own place.
+    here = (
+        [] if place is None or {"site-packages", "lib-dynload"} & {*place.parts} else [str(place)]
+    )
+    code = (
+        f"import importlib, operator, sys\nsys.path[:0] = {here!r}\n"
+        f"operator.attrgetter({name!r})(importlib.import_module({module!r}))()\n"
+    )
+    return compare_code(code, **{"filename": f"<{title}>", "title": title, **options})
+
+
 def compare_target(
     target: Target,
     *,
-    builds: Sequence[str] = ("gil", "ft"),
+    builds: Sequence[str] = DEFAULT_BUILDS,
     repeat: int = 3,
     out_dir: str | os.PathLike[str] | None = None,
     title: str | None = None,
@@ -59,6 +109,8 @@ def compare_target(
     cwd: str | os.PathLike[str] | None = None,
     timeout: float | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    threads: Sequence[int] = (),
+    affinity: Sequence[int] = (),
     progress: Callable[[str], None] | None = None,
     output: Callable[[str, str, str], None] | None = None,
 ) -> Comparison:
@@ -75,10 +127,14 @@ def compare_target(
             are kept as long as the returned object.
         title: Short name for people.
         name: Short name for files.
-        pythons: Interpreters by build; by default they are looked for.
+        pythons: Interpreters by the keys of ``config.PYTHON_OPTIONS``; by default they are looked
+            for.
         cwd: Working directory of the program.
         timeout: Seconds that one run may take.
         max_bytes: Size of a trace file at which recording ends.
+        threads: Numbers of threads to run with; the program takes its own from the environment
+            variable GILSCOPE_THREADS. Only runs with the highest one are recorded.
+        affinity: The processors that the program may run on; by default all that this process may.
         progress: Takes a line about what is done next.
         output: Takes build, stream and text that the program prints in its first run.
 
@@ -87,7 +143,8 @@ def compare_target(
         InterpreterError: No interpreter can be used, or one that was named cannot.
         TargetError: There is no such program.
     """
-    _check(builds, repeat)
+    _check(builds, repeat, threads, max_bytes)
+    cpus = usable_cpus(affinity)
     target.check()
     name = name or target.stem
     kept = {build: _kept_path(out_dir, name, build) for build in builds} if out_dir else {}
@@ -97,13 +154,18 @@ def compare_target(
         cwd=Path(cwd) if cwd else None,
         timeout=timeout,
         max_bytes=max_bytes,
+        threads=tuple(threads),
+        cpus=cpus if affinity else (),
         progress=progress,
         output=output,
     )
     files = tempfile.TemporaryDirectory(prefix=".gilscope-", dir=out_dir)
     try:
+        watch = Watch(cpus)
         arms = run_arms(target, interpreters, Path(files.name), options)
-        runs = [_run(arm, kept.get(arm.interpreter.build), notices) for arm in arms]
+        conditions = watch.finish()
+        shown = [arm for arm in arms if arm.recorded]
+        runs = [_run(arm, kept.get(arm.interpreter.build), notices) for arm in shown]
     except BaseException:
         files.cleanup()
         raise
@@ -113,12 +175,14 @@ def compare_target(
         title=title or name,
         command=target.command,
         runs=tuple(runs),
-        notices=tuple(notices + _findings(runs)),
+        notices=(*notices, *findings(runs, arms, conditions)),
+        conditions=conditions,
+        scaling=_scaling(arms) if threads else (),
         _files=files,
     )
 
 
-def _check(builds: Sequence[str], repeat: int) -> None:
+def _check(builds: Sequence[str], repeat: int, threads: Sequence[int], max_bytes: int) -> None:
     for build in builds:
         if build not in BUILDS:
             raise UsageError(f"no build {build!r}: there are {', '.join(BUILDS)}")
@@ -126,6 +190,10 @@ def _check(builds: Sequence[str], repeat: int) -> None:
         raise UsageError("name each build once, as in gil,ft")
     if repeat < 1:
         raise UsageError(f"repeat is {repeat}: it takes at least one run")
+    if min(threads, default=1) < 1 or len(set(threads)) != len(threads):
+        raise UsageError("name each number of threads once, from 1 on, as in 1,2,4")
+    if not MIN_BYTES <= max_bytes <= MAX_BYTES:
+        raise UsageError(f"max_bytes is {max_bytes}: give {MIN_BYTES} to {MAX_BYTES}")
 
 
 def _kept_path(out_dir: str | os.PathLike[str], name: str, build: str) -> Path:
@@ -144,9 +212,14 @@ def _interpreters(
     builds: Sequence[str], pythons: Mapping[str, str | os.PathLike[str]]
 ) -> tuple[list[Interpreter], list[str]]:
     """Find the interpreters; what is missing is a notice as long as one is there."""
-    found = [find(build, pythons.get(build)) for build in builds]
-    missing = [discovery.advice for discovery in found if discovery.interpreter is None]
-    interpreters = [discovery.interpreter for discovery in found if discovery.interpreter]
+    wanted = dict.fromkeys(INTERPRETERS[build] for build in builds)
+    found = {name: find(name, pythons.get(name)) for name in wanted}
+    missing = [discovery.advice for discovery in found.values() if discovery.interpreter is None]
+    interpreters = [
+        replace(interpreter, build=build)
+        for build in builds
+        if (interpreter := found[INTERPRETERS[build]].interpreter)
+    ]
     if not interpreters:
         raise InterpreterError("; ".join(missing))
     return interpreters, missing
@@ -162,16 +235,17 @@ def _run(arm: Arm, kept: Path | None, notices: list[str]) -> Run:
         trace = read(path) if path else None
     except (TraceError, OSError) as error:
         notices.append(f"{BUILDS[arm.interpreter.build]}: no timeline: {error}")
+    gil_by = shown.gil_by or (turned_on_by(trace) if trace else None)
     counted = arm.counted(probed=True)
     probed = counted or [attempt for attempt in [shown] if attempt.probed]
     return Run(
         build=arm.interpreter.build,
         python=arm.interpreter.version,
         executable=str(arm.interpreter.path),
-        free_threaded=arm.interpreter.build == "ft",
+        free_threaded=INTERPRETERS[arm.interpreter.build] == "ft",
         gil_enabled_before=shown.gil_before,
         gil_enabled_after=shown.gil_after,
-        gil_enabled_by=shown.gil_by,
+        gil_enabled_by=gil_by,
         wall_s=_seconds(arm.counted(probed=False)),
         probed_wall_s=_seconds(probed),
         trace_path=path if trace else None,
@@ -184,24 +258,14 @@ def _run(arm: Arm, kept: Path | None, notices: list[str]) -> Run:
     )
 
 
+def _scaling(arms: Sequence[Arm]) -> tuple[Scaling, ...]:
+    """Return the curve of each build."""
+    times: dict[str, dict[int, tuple[float, ...]]] = {}
+    for arm in arms:
+        walls = _seconds(arm.counted(probed=False))
+        times.setdefault(arm.interpreter.build, {})[arm.threads or 0] = walls
+    return tuple(scaling(build, walls) for build, walls in times.items())
+
+
 def _seconds(attempts: Sequence[Attempt]) -> tuple[float, ...]:
     return tuple(a.wall_ns / 1e9 for a in attempts if a.wall_ns is not None)
-
-
-def _findings(runs: Sequence[Run]) -> list[str]:
-    """Return what a reader must know before believing the numbers."""
-    notices = []
-    for run in runs:
-        build = BUILDS[run.build]
-        if run.error:
-            notices.append(f"{build}: the program failed: {run.error}")
-        if not run.valid:
-            by = f" by the import of {run.gil_enabled_by}" if run.gil_enabled_by else ""
-            notices.append(
-                f"{build}: the GIL was turned on{by}, so this run says nothing about running "
-                "without it"
-            )
-    if len({run.python.rpartition(".")[0] for run in runs}) > 1:
-        versions = ", ".join(f"{run.python} ({run.build})" for run in runs)
-        notices.append(f"the builds are of different versions of Python: {versions}")
-    return notices

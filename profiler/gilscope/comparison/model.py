@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from statistics import median
+from functools import cached_property
+from importlib import import_module
+from os import cpu_count
 from typing import TYPE_CHECKING, Any
 
+from gilscope.analysis.prediction import predict
+from gilscope.comparison.statistics import Speedup, speedup
 from gilscope.comparison.summary import comparison_summary
 from gilscope.comparison.table import summary_text
+from gilscope.errors import GilscopeError
 
 if TYPE_CHECKING:
     import os
     from pathlib import Path
 
+    from gilscope.analysis.prediction import Prediction
+    from gilscope.comparison.scaling import Scaling
+    from gilscope.run.machine import Conditions
     from gilscope.trace.model import Trace
     from gilscope.view.section import Section
 
@@ -22,13 +30,13 @@ class Run:
     """What one build made of the code.
 
     Attributes:
-        build: ``gil`` or ``ft``.
+        build: A key of ``config.BUILDS``: ``gil``, ``ft-gil`` or ``ft``.
         python: Version of the interpreter, as ``3.13.5``.
         executable: Its path.
         free_threaded: Whether it is a free-threaded build.
         gil_enabled_before: Whether the GIL was on when the code began; None if that is not known.
-        gil_enabled_after: The same when the code had ended: True in a free-threaded build means
-            that something turned the GIL on and the run says nothing about free threading.
+        gil_enabled_after: The same when the code had ended: True in an ``ft`` run means that
+            something turned the GIL on and the run says nothing about free threading.
         gil_enabled_by: The module that turned the GIL on, where Python named it.
         wall_s: Seconds that the code took with the probe off, one a repetition.
         probed_wall_s: Seconds that it took with the probe on, one a repetition.
@@ -60,8 +68,18 @@ class Run:
 
     @property
     def valid(self) -> bool:
-        """Whether the run stands for its build: a free-threaded one must have kept the GIL off."""
-        return not (self.free_threaded and self.gil_enabled_after)
+        """Whether the run stands for its build: the GIL was as that has it, to the end."""
+        return self.invalid is None
+
+    @property
+    def invalid(self) -> str | None:
+        """Why the run does not stand for its build; None if it does."""
+        if self.build == "ft" and self.gil_enabled_after:
+            by = f" by the import of {self.gil_enabled_by}" if self.gil_enabled_by else ""
+            return f"the GIL was turned on{by}, so this run says nothing about running without it"
+        if self.build == "ft-gil" and False in (self.gil_enabled_before, self.gil_enabled_after):
+            return "the GIL was off, so this run does not say what the build alone costs"
+        return None
 
 
 @dataclass(frozen=True)
@@ -73,12 +91,16 @@ class Comparison:
         command: What was run: the script and its arguments.
         runs: One a build, in the order in which the builds were asked for.
         notices: Lines that a reader must see: what is missing, what makes the comparison invalid.
+        conditions: What the machine did meanwhile; None if that is not known.
+        scaling: A curve a build, if several numbers of threads were asked for.
     """
 
     title: str
     command: tuple[str, ...]
     runs: tuple[Run, ...]
     notices: tuple[str, ...] = ()
+    conditions: Conditions | None = None
+    scaling: tuple[Scaling, ...] = ()
     _files: object = field(default=None, repr=False, compare=False)  # owner of temporary traces
 
     def run(self, build: str) -> Run:
@@ -99,12 +121,30 @@ class Comparison:
 
     @property
     def speedup(self) -> float | None:
-        """Median wall time of ``gil`` over that of ``ft``, probe off; None if one is missing."""
-        walls = {run.build: run.wall_s for run in self.runs}
-        gil, ft = walls.get("gil"), walls.get("ft")
-        if not gil or not ft or not median(ft):
-            return None
-        return median(gil) / median(ft)
+        """Median wall time of ``gil`` over that of ``ft``, probe off.
+
+        None if one is missing or does not stand for its build.
+        """
+        found = self.speedup_of("ft")
+        return found.factor if found else None
+
+    def speedup_of(self, build: str) -> Speedup | None:
+        """Return how much faster ``build`` was than ``gil``, probe off.
+
+        None for ``gil`` itself, and if one was not timed or does not stand for its build.
+        """
+        walls = {run.build: run.wall_s for run in self.runs if run.valid}
+        return speedup(walls.get("gil", ()), walls.get(build, ())) if build != "gil" else None
+
+    @cached_property
+    def prediction(self) -> Prediction | None:
+        """What the trace of the ``gil`` run lets one expect without the GIL, on as many processors.
+
+        None if there is no such trace.
+        """
+        trace = next((run.trace for run in self.runs if run.build == "gil"), None)
+        processors = len(self.conditions.cpus) if self.conditions else cpu_count() or 1
+        return predict(trace, processors) if trace else None
 
     def summary(self) -> dict[str, Any]:
         """Return the comparison as the JSON object that docs/summary.md describes."""
@@ -129,6 +169,44 @@ class Comparison:
     def traces(self) -> list[tuple[str, Trace]]:
         """Return build and trace of each run that has a trace."""
         return [(run.build, run.trace) for run in self.runs if run.trace is not None]
+
+    def times(self) -> list[dict[str, Any]]:
+        """Return one row a timed run: build, threads, probe on or off, repetition, seconds.
+
+        ``threads`` is None where the program itself chose their number.
+        """
+        highest = max((p.threads for c in self.scaling for p in c.points), default=None)
+        rows = [
+            (run.build, highest, probe, walls)
+            for run in self.runs
+            for probe, walls in ((False, run.wall_s), (True, run.probed_wall_s))
+        ]
+        rows += [
+            (curve.build, point.threads, False, point.wall_s)
+            for curve in self.scaling
+            for point in curve.points
+            if point.threads != highest
+        ]
+        return [
+            {"build": build, "threads": threads, "probe": probe, "repetition": n, "wall_s": wall}
+            for build, threads, probe, walls in rows
+            for n, wall in enumerate(walls, 1)
+        ]
+
+    def to_pandas(self) -> Any:
+        """Return :meth:`times` as a ``pandas.DataFrame``.
+
+        Raises:
+            GilscopeError: pandas is not installed; gilscope itself does not need it.
+        """
+        try:
+            pandas = import_module("pandas")
+        except ModuleNotFoundError:
+            raise GilscopeError(
+                "to_pandas() needs pandas, which is not installed here: pip install pandas "
+                "(summary() and times() do without)"
+            ) from None
+        return pandas.DataFrame(self.times())
 
     def _repr_html_(self) -> str:
         """Show the table in a notebook."""

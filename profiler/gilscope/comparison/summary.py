@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import gilscope
 from gilscope.analysis import contention
+from gilscope.comparison.activity import activity
 from gilscope.comparison.details import WITHOUT_TRACE as WITHOUT_DETAILS
 from gilscope.comparison.details import details, seconds
 
 if TYPE_CHECKING:
     from gilscope.analysis.contention import LockTotals
     from gilscope.comparison.model import Comparison, Run
+    from gilscope.comparison.scaling import Law, Scaling
+    from gilscope.comparison.statistics import Speedup
+    from gilscope.run.machine import Conditions
     from gilscope.trace.model import Trace
 
 SCHEMA = 1
@@ -25,9 +29,91 @@ def comparison_summary(comparison: Comparison) -> dict[str, Any]:
         "gilscope": gilscope.__version__,
         "title": comparison.title,
         "command": list(comparison.command),
-        "speedup": comparison.speedup,
+        **_speedup(comparison, "ft"),
         "notices": list(comparison.notices),
-        "runs": [run_summary(run) for run in comparison.runs],
+        "prediction": _prediction(comparison),
+        "activity": activity(comparison.traces()),
+        "machine": _machine(comparison.conditions),
+        "scaling": [_scaling(curve) for curve in comparison.scaling],
+        "runs": [
+            {**run_summary(run), **_speedup(comparison, run.build)} for run in comparison.runs
+        ],
+    }
+
+
+def _speedup(comparison: Comparison, build: str) -> dict[str, Any]:
+    found = comparison.speedup_of(build)
+    return {
+        "speedup": found.factor if found else None,
+        "speedup_interval": _interval(found),
+    }
+
+
+def _interval(speedup: Speedup | None) -> list[float] | None:
+    return list(speedup.interval) if speedup and speedup.interval else None
+
+
+def _prediction(comparison: Comparison) -> dict[str, Any] | None:
+    """Return what was predicted, and next to it what was measured.
+
+    The build itself costs something, too: its factor is measured by the ``ft-gil`` run.
+    """
+    found = comparison.prediction
+    if found is None:
+        return None
+    build = comparison.speedup_of("ft-gil")
+    with_build = found.speedup * build.factor if build else None
+    measured = comparison.speedup
+    return {
+        "processors": found.processors,
+        "speedup": found.speedup,
+        "speedup_range": list(found.interval),
+        "build_factor": build.factor if build else None,
+        "speedup_with_build": with_build,
+        "measured": measured,
+        "error": found.speedup / measured - 1 if measured else None,
+        "error_with_build": with_build / measured - 1 if with_build and measured else None,
+        "gil_wait_s": seconds(found.gil_wait_ns),
+        "unexplained_s": seconds(found.unexplained_ns),
+        "inferred_joins": found.inferred_joins,
+    }
+
+
+def _machine(conditions: Conditions | None) -> dict[str, Any] | None:
+    if conditions is None:
+        return None
+    return {
+        "cpus": list(conditions.cpus),
+        "load_before": list(conditions.load_before),
+        "load_after": list(conditions.load_after),
+        "others_cpus": conditions.others,
+    }
+
+
+def _scaling(scaling: Scaling) -> dict[str, Any]:
+    points = [
+        {
+            "threads": point.threads,
+            "wall_s": list(point.wall_s),
+            "speedup": point.speedup.factor if point.speedup else None,
+            "speedup_interval": _interval(point.speedup),
+        }
+        for point in scaling.points
+    ]
+    laws = {"amdahl": scaling.amdahl, "usl": scaling.usl}
+    return {
+        "build": scaling.build,
+        "points": points,
+        **{name: _law(law) if law else None for name, law in laws.items()},
+    }
+
+
+def _law(law: Law) -> dict[str, Any]:
+    return {
+        "contention": law.contention,
+        "coherence": law.coherence,
+        "best_threads": law.best_threads,
+        "fit_error": law.error,
     }
 
 
@@ -42,6 +128,7 @@ def run_summary(run: Run) -> dict[str, Any]:
         "gil_enabled_before": run.gil_enabled_before,
         "gil_enabled_after": run.gil_enabled_after,
         "gil_enabled_by": run.gil_enabled_by,
+        "valid": run.valid,
         "status": run.status,
         "error": run.error,
         "wall_s": list(run.wall_s),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from gilscope.comparison.activity import ACTIVITIES
 from gilscope.config import BUILDS
 
 if TYPE_CHECKING:
@@ -17,7 +20,10 @@ GAP = "   "
 def summary_text(summary: dict[str, Any]) -> str:
     """Return the table of a summary: one column a build, the verdict and what to look at first."""
     runs = summary["runs"]
-    parts = [summary["title"], "", *grid(_rows(runs)), "", verdict(summary)]
+    parts = [summary["title"], "", *grid(_rows(runs)), "", verdict(summary), *_build_alone(runs)]
+    parts += prediction_text(summary["prediction"])
+    parts += scaling_text(summary["scaling"])
+    parts += activity_text(summary["activity"])
     for run in runs:
         parts += _contended(run)
     parts += [f"note: {notice}" for notice in summary["notices"]]
@@ -38,11 +44,119 @@ def grid(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def verdict(summary: dict[str, Any]) -> str:
     """Return the one line that a reader takes home."""
-    speedup = summary["speedup"]
-    if speedup is None:
+    if summary["speedup"] is None:
+        if any(not run["valid"] for run in summary["runs"]):
+            return "speed-up: none, a run does not stand for its build"
         return "speed-up: not measured, it takes a complete run under both builds"
-    factor = f"{speedup:.2f}x" if speedup >= 1 else f"{1 / speedup:.2f}x slower"
-    return f"speed-up without the GIL: {factor} (median wall time, probe off)"
+    words = factor_text(summary["speedup"], summary["speedup_interval"])
+    return f"speed-up without the GIL: {words} (median wall time, probe off)"
+
+
+def factor_text(factor: float, interval: Sequence[float] | None) -> str:
+    """Return a speed-up with its interval: ``1.25x slower, 95 % interval 1.11x to 1.34x slower``.
+
+    Where the interval spans 1, that no difference was shown comes first.
+    """
+    slower = factor < 1
+    if interval is None:
+        return f"{1 / factor:.2f}x slower" if slower else f"{factor:.2f}x"
+    low, high = interval
+    if low <= 1 <= high:
+        return f"no difference shown: {factor:.2f}x, 95 % interval {low:.2f}x to {high:.2f}x"
+    if slower:
+        low, high = 1 / high, 1 / low
+        return f"{1 / factor:.2f}x slower, 95 % interval {low:.2f}x to {high:.2f}x slower"
+    return f"{factor:.2f}x, 95 % interval {low:.2f}x to {high:.2f}x"
+
+
+def _build_alone(runs: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what the free-threaded build costs or brings with its GIL on."""
+    return [
+        f"by the free-threaded build alone: {factor_text(run['speedup'], run['speedup_interval'])}"
+        for run in runs
+        if run["build"] == "ft-gil" and run["speedup"] is not None
+    ]
+
+
+def prediction_text(prediction: dict[str, Any] | None) -> list[str]:
+    """Return what the trace of the GIL build let one expect, and how wrong that was."""
+    if prediction is None:
+        return []
+    low, high = prediction["speedup_range"]
+    text = (
+        f"predicted from the GIL build's trace: {prediction['speedup']:.2f}x "
+        f"({low:.2f}x to {high:.2f}x)"
+    )
+    text += _error(prediction["error"])
+    if prediction["speedup_with_build"]:
+        text += f"; with what the build alone costs {prediction['speedup_with_build']:.2f}x"
+        text += _error(prediction["error_with_build"])
+    return [text]
+
+
+def _error(error: float | None) -> str:
+    return "" if error is None else f", {abs(error):.0%} too {'high' if error > 0 else 'low'}"
+
+
+def activity_text(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what all threads together spent their time on, a column a build, if there are two."""
+    builds = list(dict.fromkeys(build for row in rows for build in row["builds"]))
+    if len(builds) < 2:  # noqa: PLR2004 - there is nothing to compare
+        return []
+    lines = [["", *(BUILDS[build] for build in builds)]]
+    for name, words in ACTIVITIES.items():
+        cells = (row["builds"].get(build, {}).get(name, 0.0) for build in builds for row in rows)
+        values = np.array(list(cells)).reshape(len(builds), -1).sum(axis=1).tolist()
+        if any(values):
+            lines.append([words, *map(duration, values)])
+    return ["", "what the threads spent their time on, all together:", *grid(lines)]
+
+
+def scaling_text(curves: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the table of the scaling curves: a row a number of threads, a column a build."""
+    if not curves:
+        return []
+    head = ["threads", *(BUILDS[curve["build"]] for curve in curves)]
+    numbers = sorted({point["threads"] for curve in curves for point in curve["points"]})
+    rows = [[str(number), *(_point(curve, number) for curve in curves)] for number in numbers]
+    laws = [[name, *(show(curve) for curve in curves)] for name, show in LAWS.items()]
+    return ["", "wall time by number of threads, against one thread:", *grid([head, *rows, *laws])]
+
+
+def _point(curve: dict[str, Any], threads: int) -> str:
+    for point in curve["points"]:
+        if point["threads"] == threads:
+            factor = f"{point['speedup']:.2f}x" if point["speedup"] else "-"
+            return f"{_wall(point['wall_s'])}, {factor}"
+    return "-"
+
+
+def _amdahl(curve: dict[str, Any]) -> str:
+    law = curve["amdahl"]
+    return f"{law['contention']:.0%} (error {law['fit_error']:.0%})" if law else "-"
+
+
+def _usl(curve: dict[str, Any]) -> str:
+    law = curve["usl"]
+    if not law:
+        return "-"
+    shares = f"{law['contention']:.1%}, {law['coherence']:.2%}"
+    return f"{shares} (error {law['fit_error']:.0%})"
+
+
+def _best(curve: dict[str, Any]) -> str:
+    law = curve["usl"]
+    if not law:
+        return "-"
+    return f"{law['best_threads']:.0f}" if law["best_threads"] else "no limit"
+
+
+LAWS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "Amdahl: serial": _amdahl,
+    "USL: contention, coherence": _usl,
+    "USL: best number of threads": _best,
+}
+"""What the table shows of the laws that were fitted to a curve."""
 
 
 def _rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
@@ -86,7 +200,8 @@ def _wall(values: Sequence[float]) -> str:
 def _gil_state(run: dict[str, Any]) -> str:
     states = {True: "on", False: "off", None: "?"}
     before, after = states[run["gil_enabled_before"]], states[run["gil_enabled_after"]]
-    return before if before == after else f"{before}, then {after}"
+    state = before if before == after else f"{before}, then {after}"
+    return state if run["valid"] else f"{state}: INVALID"
 
 
 def _status(run: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from gilscope.analysis.handover import Handovers, gil_handovers, lock_handovers
 from gilscope.analysis.spans import interval_states
+from gilscope.config import build_of
 from gilscope.trace import format as fmt
 from gilscope.trace.model import State
 
@@ -228,10 +229,17 @@ def scenes(traces: Sequence[Trace]) -> list[Scene]:
             tids[thread.index] = pid if is_main else ids.take(thread.tid)
         calling = np.unique(trace.callbacks.thread).tolist()
         callback_tids = {index: ids.take(0) for index in calling}
-        scene = Scene(trace, f"{trace.build} {trace.python}", pid, tids, flow, callback_tids)
+        scene = Scene(trace, _process_name(trace), pid, tids, flow, callback_tids)
         result.append(scene)
         flow += scene.flow_count
     return result
+
+
+def _process_name(trace: Trace) -> str:
+    """Return build and version, and whether something turned the GIL on."""
+    build = build_of(free_threaded=trace.free_threaded, gil_enabled=trace.gil_enabled_start)
+    turned_on = build == "ft" and trace.gil_enabled_end
+    return f"{build} {trace.python}" + (" (invalid: the GIL was turned on)" if turned_on else "")
 
 
 class _Ids:

@@ -72,6 +72,7 @@ class ThreadMagics:
                 title=f"Cell {self._cell_number}",
                 builds=options.builds,
                 repeat=options.repeat,
+                threads=options.threads,
                 cwd=Path.cwd(),
                 progress=progress.step,
                 output=printed.take,

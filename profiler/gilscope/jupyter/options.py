@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import NoReturn
 
-from gilscope.config import BUILDS
+from gilscope.config import BUILDS, DEFAULT_BUILDS
 from gilscope.errors import UsageError
 
 NAME = "profile_threads"
@@ -42,8 +42,8 @@ def make_parser() -> MagicParser:
     """Return the parser of the options."""
     parser = MagicParser(
         prog=f"%%{NAME}",
-        usage=f"%%%%{NAME} [--repeat N] [--builds gil,ft] [-o NAME] with a cell, or "
-        f"%%{NAME} [options] STATEMENT",
+        usage=f"%%%%{NAME} [--repeat N] [--builds gil,ft] [--threads 1,2] [-o NAME] with a "
+        f"cell, or %%{NAME} [options] STATEMENT",
         description="Run the code under the GIL build and the free-threaded build of CPython and "
         "show the timelines of its threads, one above the other. The code runs as a program of "
         "its own: it imports and defines what it uses.",
@@ -54,9 +54,18 @@ def make_parser() -> MagicParser:
     add(
         "--builds",
         type=_builds,
-        default=tuple(BUILDS),
+        default=DEFAULT_BUILDS,
         metavar="gil,ft",
-        help="which builds, in the order of display (default: both)",
+        help="which builds, in the order of display; ft-gil is the free-threaded build with its "
+        "GIL on, which shows what the build alone costs (default: gil,ft)",
+    )
+    add(
+        "--threads",
+        type=_numbers,
+        default=(),
+        metavar="N,N",
+        help="run with each of these numbers of threads, which the code takes from "
+        "os.environ['GILSCOPE_THREADS']; the highest one is recorded",
     )
     add("-o", dest="name", type=_identifier, metavar="NAME", help="keep the result in a variable")
     return parser
@@ -93,8 +102,15 @@ def _positive(text: str) -> int:
 def _builds(text: str) -> tuple[str, ...]:
     names = tuple(text.split(","))
     if len(set(names)) != len(names) or not set(names) <= BUILDS.keys():
-        raise argparse.ArgumentTypeError(f"{text} is not gil, ft or gil,ft")
+        raise argparse.ArgumentTypeError(f"{text} is not a list of {', '.join(BUILDS)}, as gil,ft")
     return names
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    words = text.split(",")
+    if not all(word.isascii() and word.isdigit() for word in words):
+        raise argparse.ArgumentTypeError(f"{text} is not a list of numbers, as 1,2,4")
+    return tuple(map(int, words))
 
 
 def _identifier(text: str) -> str:

@@ -51,7 +51,8 @@ class Interpreter:
     """An interpreter that was run and found fit.
 
     Attributes:
-        build: ``gil`` or ``ft``.
+        build: ``gil`` or ``ft``; of an arm the build that it stands for, a key of
+            ``config.BUILDS``.
         path: How it is started: a virtual environment's own path, not what it links to.
         version: As ``3.13.5``.
         source: Where it was found.
@@ -199,13 +200,17 @@ def _cause(error: Exception) -> str:
     return lines[-1] if lines else str(error)
 
 
-def environment() -> dict[str, str]:
-    """Return the environment for an interpreter whose own GIL setting is what counts.
+def environment(build: str | None = None) -> dict[str, str]:
+    """Return the environment for an interpreter whose GIL is as the build wants it.
 
     PYTHON_GIL would turn the GIL of a free-threaded build on, and a stock build refuses to start
     with PYTHON_GIL=0.
+
+    Args:
+        build: A key of ``config.BUILDS``; None for the interpreter's own setting.
     """
-    return {name: value for name, value in os.environ.items() if name != "PYTHON_GIL"}
+    own = {name: value for name, value in os.environ.items() if name != "PYTHON_GIL"}
+    return {**own, "PYTHON_GIL": "1"} if build == "ft-gil" else own
 
 
 def candidates(build: str) -> Iterator[tuple[Path, str]]:

@@ -3,6 +3,9 @@
 Each arm first runs once with the probe on: that warms caches up, shows the program's output, and
 leaves a trace if the program fails. Its time does not count. Then the arms take turns: all of them
 with the probe off, all of them with it on, as often as asked.
+
+Where several numbers of threads are asked for, each of them is an arm. Only those with the highest
+one are recorded; the others are timed with the probe off, in the same turns.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import json
 import signal
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median_low
 from typing import TYPE_CHECKING, Any
@@ -18,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope.config import BUILDS, DEFAULT_MAX_BYTES
 from gilscope.errors import TargetError
 from gilscope.run import process
+from gilscope.run.culprit import find_culprit
 from gilscope.run.interpreters import environment
 
 if TYPE_CHECKING:
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
 
     from gilscope.run.interpreters import Interpreter
     from gilscope.run.target import Target
+
+THREADS_VARIABLE = "GILSCOPE_THREADS"
+"""Environment variable that tells a program how many threads it is to use."""
 
 # The working directory must not come before the standard library while the worker is loaded.
 START = """
@@ -45,6 +52,8 @@ class Options:
         cwd: The working directory of the program; None for this process's own.
         timeout: Seconds that one run may take; None for no limit.
         max_bytes: Size of a trace file at which recording ends.
+        threads: Numbers of threads to run with; none for what the program itself chooses.
+        cpus: The processors that the workers may run on; none for all of this process.
         progress: Takes a line about what is done next.
         output: Takes build, stream and text that a program prints in its first run.
     """
@@ -53,6 +62,8 @@ class Options:
     cwd: Path | None = None
     timeout: float | None = None
     max_bytes: int = DEFAULT_MAX_BYTES
+    threads: tuple[int, ...] = ()
+    cpus: tuple[int, ...] = ()
     progress: Callable[[str], None] | None = None
     output: Callable[[str, str, str], None] | None = None
 
@@ -73,6 +84,9 @@ class Attempt:
         gil_before: Whether the GIL was on when the code began; None if that is not known.
         gil_after: The same when it had ended.
         gil_by: The module that turned the GIL on, where Python named it.
+        extensions: ``sys.path`` and the extension modules (name, file) of a program of which
+            something turned the GIL on that Python did not name.
+        untimed: Why there is no time although the program did not fail; None if there is one.
     """
 
     probed: bool
@@ -86,14 +100,38 @@ class Attempt:
     gil_before: bool | None
     gil_after: bool | None
     gil_by: str | None
+    extensions: tuple[list[str], list[list[str]]] | None = None
+    untimed: str | None = None
 
 
 @dataclass
 class Arm:
-    """An interpreter and what it has made of the program so far; the first attempt warms up."""
+    """An interpreter and what it has made of the program so far.
+
+    Attributes:
+        interpreter: The interpreter, with the build that it stands for.
+        attempts: The runs; the first one of an arm that is recorded warms up.
+        threads: What the program is told about threads; None for nothing.
+        recorded: Whether it is run with the probe on as well.
+    """
 
     interpreter: Interpreter
     attempts: list[Attempt] = field(default_factory=list)
+    threads: int | None = None
+    recorded: bool = True
+
+    @property
+    def title(self) -> str:
+        """What people read while it runs."""
+        build = BUILDS[self.interpreter.build]
+        if self.threads is None:
+            return build
+        return f"{build}, {self.threads} thread{'' if self.threads == 1 else 's'}"
+
+    @property
+    def over(self) -> bool:
+        """Whether another run would make no sense: the last one failed or could not be timed."""
+        return bool(self.attempts and (self.attempts[-1].error or self.attempts[-1].untimed))
 
     @property
     def failure(self) -> Attempt | None:
@@ -104,7 +142,7 @@ class Arm:
         """Return the attempts whose time counts."""
         return [
             attempt
-            for attempt in self.attempts[1:]
+            for attempt in self.attempts[self.recorded :]
             if attempt.probed == probed and attempt.wall_ns is not None
         ]
 
@@ -120,11 +158,11 @@ class Arm:
 def run_arms(
     target: Target, interpreters: Sequence[Interpreter], directory: Path, options: Options
 ) -> list[Arm]:
-    """Run ``target`` under each interpreter as ``options`` say; one that fails is not run again.
+    """Run ``target`` under each interpreter as ``options`` say; an arm that fails is over.
 
     Args:
         target: The program.
-        interpreters: One an arm.
+        interpreters: One an arm, and one for each number of threads.
         directory: A private directory for traces, jobs and results.
         options: How to run.
 
@@ -132,26 +170,49 @@ def run_arms(
         TargetError: There is no such program, or a worker cannot be started.
     """
     target.check()
-    arms = [Arm(interpreter) for interpreter in interpreters]
-    steps = list(_schedule(options.repeat))
-    for number, (label, probed) in enumerate(steps):
-        for position, arm in enumerate(arms):
-            if arm.failure:
-                continue
-            count = number * len(arms) + position + 1
-            build = BUILDS[arm.interpreter.build]
-            if options.progress:
-                options.progress(f"[{count}/{len(steps) * len(arms)}] {build}: {label}")
-            arm.attempts.append(_attempt(target, arm, directory, options, probed=probed))
+    threads: Sequence[int | None] = options.threads or (None,)
+    highest = max(options.threads, default=None)
+    arms = [
+        Arm(interpreter, threads=number, recorded=number == highest)
+        for number in threads
+        for interpreter in interpreters
+    ]
+    steps = [
+        (arm, label, probed)
+        for label, probed, warming_up in _schedule(options.repeat)
+        for arm in arms
+        if arm.recorded or not (probed or warming_up)
+    ]
+    for count, (arm, label, probed) in enumerate(steps, 1):
+        if arm.over:
+            continue
+        if options.progress:
+            options.progress(f"[{count}/{len(steps)}] {arm.title}: {label}")
+        arm.attempts.append(_attempt(target, arm, directory, options, probed=probed))
+    for arm in arms:
+        _name_culprit(arm, options)
     return arms
 
 
-def _schedule(repeat: int) -> Iterator[tuple[str, bool]]:
-    """Yield label and probe state of each round over the arms."""
-    yield "first run, probe on, not counted", True
+def _name_culprit(arm: Arm, options: Options) -> None:
+    """Find out what turned the GIL on, once, where that is not known yet."""
+    unnamed = [attempt for attempt in arm.attempts if attempt.extensions]
+    if not arm.recorded or not unnamed or not unnamed[0].extensions:
+        return
+    path, modules = unnamed[0].extensions
+    found = find_culprit(arm.interpreter, path, modules, options.cwd)
+    arm.attempts = [
+        replace(attempt, gil_by=found) if attempt.extensions else attempt
+        for attempt in arm.attempts
+    ]
+
+
+def _schedule(repeat: int) -> Iterator[tuple[str, bool, bool]]:
+    """Yield label, probe state and whether it only warms up, of each round over the arms."""
+    yield "first run, probe on, not counted", True, True
     for number in range(1, repeat + 1):
-        yield f"run {number} of {repeat}, probe off", False
-        yield f"run {number} of {repeat}, probe on", True
+        yield f"run {number} of {repeat}, probe off", False, False
+        yield f"run {number} of {repeat}, probe on", True, False
 
 
 def _attempt(
@@ -169,21 +230,27 @@ def _attempt(
         "trace": str(trace) if probed else None,
         "max_bytes": options.max_bytes,
         "live": first,
+        "cpus": options.cpus,
     }
     (place / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    output = options.output if first else None
+    output = options.output if first and arm.recorded else None
     build = arm.interpreter.build
     try:
         ended = process.run(
             [arm.interpreter.path, "-c", START, place / "job.json", place / "result.json"],
             cwd=options.cwd,
-            env=environment(),
+            env=_environment(arm),
             timeout=options.timeout,
             output=None if output is None else lambda stream, text: output(build, stream, text),
         )
     except OSError as error:
         raise TargetError(f"{arm.interpreter.path} cannot be started: {error}") from None
     return _judge(ended, place, options, probed=probed)
+
+
+def _environment(arm: Arm) -> dict[str, str]:
+    env = environment(arm.interpreter.build)
+    return env if arm.threads is None else {**env, THREADS_VARIABLE: str(arm.threads)}
 
 
 def _judge(ended: process.Ended, place: Path, options: Options, *, probed: bool) -> Attempt:
@@ -202,6 +269,8 @@ def _judge(ended: process.Ended, place: Path, options: Options, *, probed: bool)
         gil_before=result.get("gil_before"),
         gil_after=result.get("gil_after"),
         gil_by=result.get("gil_by"),
+        extensions=(result["path"], result["extensions"]) if "extensions" in result else None,
+        untimed=None if result or ended.status else "it ended by os._exit, so it was not timed",
     )
 
 
@@ -225,7 +294,7 @@ def _error(ended: process.Ended, result: dict[str, Any], options: Options) -> st
         return f"the probe failed: {result['probe_error']}"
     if result.get("error"):
         return str(result["error"])
-    if not result:
+    if not result and ended.status:
         return f"ended by os._exit with status {ended.status}, so it was not timed"
     return f"exit status {ended.status}" if ended.status else None
 

@@ -7,17 +7,21 @@ The job and its result are JSON files in a private directory of the runner:
 
     job      kind, value, args, filename: the target · trace: path or null (probe off) · max_bytes
              live: whether output should appear as it is printed
+             cpus: numbers of the processors to run on, none for all
     result   wall_ns, gil_before, gil_after, gil_by, error, traceback, probe_error
+             path, extensions: sys.path and the extension modules, if something turned the GIL on
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import sys
 import time
 import warnings
+from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +64,7 @@ class Measurement:
             self.result["wall_ns"] = time.perf_counter_ns() - begin
             self._stop()
             self.result["gil_after"] = gil_enabled()
+            self._list_extensions()
 
     def _stop(self) -> None:
         try:
@@ -67,6 +72,14 @@ class Measurement:
                 probe.stop()
         except GilscopeError as error:
             self.result["probe_error"] = str(error)
+
+    def _list_extensions(self) -> None:
+        """Name the modules that may have turned the GIL on, if something did and is not known."""
+        result = self.result
+        if result["gil_before"] or not result["gil_after"] or result["gil_by"]:
+            return
+        result["path"] = [entry for entry in sys.path if isinstance(entry, str)]
+        result["extensions"] = list(filter(None, map(extension, list(sys.modules.values()))))
 
     def _watch_for_the_gil(self) -> None:
         """Take the name of the module that turns the GIL on from the interpreter's own warning."""
@@ -81,6 +94,17 @@ class Measurement:
         warnings.filterwarnings("always", "The global interpreter lock", RuntimeWarning)
 
 
+def extension(module: object) -> tuple[str, str] | None:
+    """Return name and file of a module that was loaded from a shared library."""
+    try:
+        spec = vars(module)["__spec__"]
+        if isinstance(spec.loader, ExtensionFileLoader):
+            return str(spec.name), str(spec.origin)
+    except (TypeError, KeyError, AttributeError):  # programs put anything into sys.modules
+        pass
+    return None
+
+
 def gil_enabled() -> bool:
     """Return whether the GIL is on at this moment."""
     return sys._is_gil_enabled()  # noqa: SLF001 - there is no public name for it
@@ -92,6 +116,8 @@ def work(job: dict[str, Any], result: Path) -> int:
     if job["live"]:
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    if job["cpus"]:
+        os.sched_setaffinity(0, job["cpus"])
     measurement = Measurement(job["trace"], job["max_bytes"])
     try:
         outcome = run_as_main(target, measurement.session())

@@ -17,8 +17,8 @@ class Section:
 
     Attributes:
         title: Heading.
-        traces: Build (``gil`` or ``ft``) and trace of each run that has a trace, in the order of
-            display.
+        traces: Build (a key of ``config.BUILDS``) and trace of each run that has a trace, in the
+            order of display.
         summary: The comparison's summary, as docs/summary.md describes it.
     """
 

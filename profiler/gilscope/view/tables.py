@@ -8,6 +8,7 @@ from gilscope.trace.model import State
 from gilscope.view.markup import element, join, text
 from gilscope.view.order import aligned
 from gilscope.view.palette import LOOKS
+from gilscope.view.scaling import scaling
 from gilscope.view.words import build_name, time_text
 
 if TYPE_CHECKING:
@@ -27,13 +28,13 @@ def tables(summary: Mapping[str, Any]) -> str:
         element("div", _run(run, [run["threads"][position] for position in order]), "column")
         for run, order in zip(runs, orders, strict=True)
     ]
-    return element("div", join(columns), "columns")
+    return join([element("div", join(columns), "columns"), scaling(summary.get("scaling", ()))])
 
 
 def _run(run: Row, threads: Sequence[Row]) -> str:
     return join(
         [
-            element("h3", text(build_name(run["build"]))),
+            element("h3", text(build_name(run["build"]) + ("" if run["valid"] else " (invalid)"))),
             _gil(run.get("gil")),
             _threads(threads),
             _locks("Contended locks", run["locks"], "no thread waited for a lock"),

@@ -31,7 +31,7 @@ from bokeh.plotting import figure
 
 from gilscope.view import palette
 from gilscope.view.columns import Columns, columns_of
-from gilscope.view.words import build_title, time_text
+from gilscope.view.words import build_title, short_name, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +94,7 @@ def _figure(trace: Trace, columns: Columns, shared: Range1d, margin: int, max_bo
     lane_height = max(12, min(30, 720 // lanes))
     plot = figure(
         title=build_title(trace),
-        name=f"timeline-{trace.build}",
+        name=f"timeline-{short_name(trace)}",
         x_range=shared,
         y_range=Range1d(0, lanes),
         frame_height=lanes * lane_height,
@@ -112,7 +112,7 @@ def _figure(trace: Trace, columns: Columns, shared: Range1d, margin: int, max_bo
     plot.toolbar.active_scroll = wheel
     plot.toolbar.active_drag = pan
     _add_marks(plot, trace, columns, shared)
-    _add_drawing(plot, trace.build, columns, shared, max_boxes)
+    _add_drawing(plot, short_name(trace), columns, shared, max_boxes)
     return plot
 
 

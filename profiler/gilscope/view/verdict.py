@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gilscope.view.section import Section
 
 LEVEL = 0.05
-"""Share by which two wall times must differ before one is called faster."""
+"""Share by which two wall times must differ before one is called faster; an interval says more."""
 
 
 def verdict(section: Section) -> str:
@@ -39,8 +39,8 @@ def banners(section: Section) -> Iterator[tuple[str, str]]:
     """Yield level (``alarm``, ``warning``, ``note``) and text of what a reader must know first."""
     notices = list(section.summary.get("notices", ()))
     for run in section.summary["runs"]:
-        if run["free_threaded"] and run["gil_enabled_after"]:
-            yield "alarm", _told(notices, run, "the GIL was turned on") or _turned_on(run)
+        if not run["valid"]:
+            yield "alarm", _told(notices, run, "the GIL was") or _not_as_wanted(run)
         if run.get("error") and not _told(list(notices), run, "the program failed"):
             yield "warning", f"{build_name(run['build'])}: the program failed: {run['error']}"
     yield from (("warning", notice) for notice in notices)
@@ -61,7 +61,9 @@ def _told(notices: list[str], run: Mapping[str, Any], start: str) -> str | None:
     return found
 
 
-def _turned_on(run: Mapping[str, Any]) -> str:
+def _not_as_wanted(run: Mapping[str, Any]) -> str:
+    if run["build"] == "ft-gil":
+        return f"{build_name(run['build'])}: the GIL was off"
     by = f" by {run['gil_enabled_by']}" if run.get("gil_enabled_by") else ""
     return (
         f"{build_name(run['build'])}: the GIL was turned on{by}, so this run says nothing about "
@@ -94,6 +96,7 @@ def _card(run: Mapping[str, Any], trace: Trace | None) -> str:
         join(
             [
                 element("div", build, "what"),
+                "" if run["valid"] else element("div", "invalid: see above", "detail alarm"),
                 element("div", time_text(median(walls)) if walls else "–", "number"),
                 element("div", text(_spread(walls)), "detail"),
                 element("div", text(_waiting(trace)), "detail"),
@@ -128,21 +131,36 @@ def waiting_share(trace: Trace) -> float | None:
 
 
 def _speedup(summary: Mapping[str, Any]) -> str:
-    factor = summary.get("speedup")
+    factor, interval = summary.get("speedup"), summary.get("speedup_interval")
+    low, high = interval or (1 - LEVEL, 1 + LEVEL)
     if factor is None:
         number, words = "–", "speed-up: it takes a complete run under both builds"
-    elif factor > 1 + LEVEL:
+    elif (low if interval else factor / high) > 1:
         number, words = f"{factor:.2f}×", "faster without the GIL"
-    elif factor < 1 - LEVEL:
+    elif (high if interval else factor / low) < 1:
         number, words = f"{1 / factor:.2f}×", "slower without the GIL"
     else:
-        number, words = f"{factor:.2f}×", "no real difference without the GIL"
+        number, words = f"{factor:.2f}×", "no difference shown without the GIL"
+    if interval:
+        words += f"; 95 % interval {low:.2f}× to {high:.2f}×"
     parts = [
         element("div", "Speed-up", "what"),
         element("div", number, "number"),
         element("div", words, "detail"),
+        element("div", _predicted(summary.get("prediction")), "detail"),
     ]
     return element("div", join(parts), "card speedup")
+
+
+def _predicted(prediction: Mapping[str, Any] | None) -> str:
+    """Say what the trace of the GIL build let one expect."""
+    if prediction is None:
+        return ""
+    low, high = prediction["speedup_range"]
+    return (
+        f"predicted from the GIL build’s trace: {prediction['speedup']:.2f}× "
+        f"({low:.2f}× to {high:.2f}×)"
+    )
 
 
 def legend() -> str:

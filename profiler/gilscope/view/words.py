@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gilscope.config import BUILDS
+from gilscope.config import BUILDS, build_of
 
 if TYPE_CHECKING:
     from gilscope.trace.model import Trace
@@ -21,12 +21,19 @@ def time_text(seconds: float) -> str:
 
 
 def build_name(build: str) -> str:
-    """Return ``GIL build`` or ``Free-threaded build``."""
+    """Return ``GIL build``, ``Free-threaded build`` and so on."""
     name = BUILDS.get(build, build)
     return name[:1].upper() + name[1:]
 
 
 def build_title(trace: Trace) -> str:
-    """Return the heading of a timeline: build, version, duration."""
+    """Return the heading of a timeline: build, version, duration, and whether it is invalid."""
     duration = time_text(trace.duration_ns / 1e9)
-    return f"{build_name(trace.build)} – CPython {trace.python} – {duration}"
+    build = short_name(trace)
+    invalid = " – invalid: the GIL was turned on" if build == "ft" and trace.gil_enabled_end else ""
+    return f"{build_name(build)} – CPython {trace.python} – {duration}{invalid}"
+
+
+def short_name(trace: Trace) -> str:
+    """Return the key of ``config.BUILDS`` that the trace is of."""
+    return build_of(free_threaded=trace.free_threaded, gil_enabled=trace.gil_enabled_start)

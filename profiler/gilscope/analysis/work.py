@@ -1,0 +1,158 @@
+"""How much of a processor's time each thread of a recorded run had.
+
+It is not in a trace. Where more threads ran than there were processors, each is taken to have had
+the same share.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gilscope.trace.format import HoldFlag
+from gilscope.trace.model import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gilscope.analysis.joins import Join
+    from gilscope.analysis.spans import Lane
+    from gilscope.trace.model import Bools, Trace
+
+    type F64 = np.typing.NDArray[np.float64]
+
+
+class Work:
+    """How much of a processor's time each thread had, up to any moment."""
+
+    def __init__(self, trace: Trace, lanes: list[Lane], joins: list[Join], processors: int) -> None:
+        self._numbers = {lane.thread.index: number for number, lane in enumerate(lanes)}
+        idle: dict[int, list[tuple[int, int]]] = {}
+        for join in joins:
+            idle.setdefault(join.thread, []).append((join.start, join.end))
+            for worker in join.workers:
+                lane = lanes[self._numbers[worker]]
+                idle.setdefault(worker, []).extend(_idle_around(lane, join))
+        self._holding = [_spans(lane, lane.states == State.HOLDING_GIL, ()) for lane in lanes]
+        self._running = [
+            _spans(lane, _working(trace, lane), idle.get(lane.thread.index, ())) for lane in lanes
+        ]
+        self._clock = _shares([*self._holding, *self._running], processors)
+
+    def between(self, number: int, times: F64, *, off_processor: bool = False) -> tuple[F64, F64]:
+        """Return what a thread did between each two times: holding the GIL, and without it."""
+        holding = np.diff(_up_to(self._holding[number], times, self._clock))
+        clock = None if off_processor else self._clock
+        return holding, np.diff(_up_to(self._running[number], times, clock))
+
+    def even_factors(
+        self, joins: Iterable[Join], begins: dict[tuple[int, int], int], processors: int
+    ) -> list[list[tuple[int, int, float]]]:
+        """Return, a thread, (start, end, factor): what shared work changes its own by.
+
+        Args:
+            joins: Those whose threads share their work.
+            begins: When each of them began to work, by the join's start and the worker.
+            processors: How many they have.
+        """
+        factors: list[list[tuple[int, int, float]]] = [[] for _ in self._numbers]
+        for join in joins:
+            numbers = [self._numbers[worker] for worker in join.workers]
+            times = np.array([join.start, join.end], np.float64)
+            work = [float(np.concatenate(self.between(n, times)).sum()) for n in numbers]
+            delays = [begins[join.start, worker] - join.start for worker in join.workers]
+            even = shared_work(sum(work), delays, processors)
+            for number, own, part in zip(numbers, work, even, strict=True):
+                if own:
+                    factors[number].append((join.start, join.end, part / own))
+        return factors
+
+
+def shared_work(total: float, delays: Sequence[float], processors: int) -> list[float]:
+    """Return the part of each thread if all go on until the work is done, and end together.
+
+    Args:
+        total: The work, ns of a processor.
+        delays: When each thread begins, ns.
+        processors: How many there are; the threads share them evenly.
+    """
+    begins = np.sort(np.asarray(delays, np.float64))
+    active = np.arange(1, len(begins) + 1)
+    # Up to when each thread begins: the work of all, and that of one from the first beginning on.
+    spans = np.diff(begins)
+    all_by = np.concatenate([[0.0], np.cumsum(spans * np.minimum(processors, active[:-1]))])
+    one_by = np.concatenate([[0.0], np.cumsum(spans * np.minimum(1, processors / active[:-1]))])
+    last = int(np.searchsorted(all_by, total, side="right")) - 1
+    rest = (total - all_by[last]) / min(processors, active[last])
+    one = one_by[last] + rest * min(1.0, processors / active[last])
+    clock = np.interp(np.asarray(delays, np.float64), begins, one_by)
+    parts: list[float] = np.maximum(one - clock, 0).tolist()
+    return parts
+
+
+def _working(trace: Trace, lane: Lane) -> Bools:
+    """Return the segments without the GIL in which the thread may have been at work, bool[n].
+
+    One that had to give up the GIL has nothing to do but to ask for it again; where that takes
+    long, the thread has lost its processor, too.
+    """
+    flags = np.append(trace.intervals.flags, np.uint8(0))[lane.refs]  # the last is of -1
+    forced = (lane.states == State.HOLDING_GIL) & ((flags & np.uint8(HoldFlag.FORCED)) != 0)
+    working: Bools = lane.states == State.RUNNING
+    working[1:] &= ~forced[:-1]
+    return working
+
+
+def _idle_around(lane: Lane, join: Join) -> Iterable[tuple[int, int]]:
+    """Yield when a worker had nothing to do: before the join, and when it was done with its work.
+
+    It is done when it gives up the GIL for the last time, as who comes back with a result does.
+    """
+    held = lane.ends[(lane.states == State.HOLDING_GIL) & (lane.starts < join.end)]
+    done = int(held[-1]) if len(held) and held[-1] > join.start else join.end
+    if done < lane.thread.end_ns <= join.end:
+        done = lane.thread.end_ns
+    for row in np.flatnonzero(lane.states == State.RUNNING).tolist():
+        start, end = int(lane.starts[row]), int(lane.ends[row])
+        if start < join.start < end:
+            yield start, join.start
+        if done <= start < join.end or start < join.end < end:
+            yield max(done, start), end
+
+
+def _spans(lane: Lane, chosen: Bools, without: Iterable[tuple[int, int]]) -> F64:
+    """Return (beginning, end) of a thread's chosen segments, without some times: f64[n, 2]."""
+    spans = np.stack([lane.starts[chosen], lane.ends[chosen]], axis=1).astype(np.float64)
+    for begin, end in without:
+        head, tail = spans.copy(), spans.copy()
+        head[:, 1] = np.minimum(head[:, 1], begin)
+        tail[:, 0] = np.maximum(tail[:, 0], end)
+        spans = np.concatenate([head, tail])
+        spans = spans[spans[:, 1] > spans[:, 0]]
+    return spans[np.argsort(spans[:, 0], kind="stable")]
+
+
+def _shares(spans: list[F64], processors: int) -> tuple[F64, F64]:
+    """Return (times, work): what a thread has had by then that was running all the time, ns."""
+    every = np.concatenate(spans)
+    times = np.concatenate([every[:, 0], every[:, 1]])
+    steps = np.repeat([1, -1], len(every))
+    order = np.argsort(times, kind="stable")
+    times, counts = times[order], np.cumsum(steps[order])
+    rates = np.minimum(1.0, processors / np.maximum(counts, 1))
+    work = np.concatenate([[0.0], np.cumsum(np.diff(times) * rates[:-1])])
+    return times, work
+
+
+def _up_to(spans: F64, times: F64, clock: tuple[F64, F64] | None) -> F64:
+    """Return how much of the spans lies before each of the times, by a clock or in ns."""
+    if not len(spans):
+        return np.zeros(len(times))
+    edges = spans.ravel()
+    marks = edges if clock is None else np.interp(edges, *clock)
+    inside = np.repeat(np.diff(marks.reshape(-1, 2), axis=1).ravel(), 2)
+    inside[::2] = 0
+    total = np.cumsum(inside)
+    at = times if clock is None else np.interp(times, *clock)
+    return np.interp(at, marks, total)

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Hold the predicted speed-up of every example against the measured one; writes docs/prediction.md.
+
+    .venv/bin/python tools/predict.py [--out docs/prediction.md] [--repeat 7]
+
+Takes an environment with gilscope and the examples for each build, which `make prediction` makes.
+Exit status: 0, 1 if an example could not be compared, 2 if nothing could be run.
+"""
+# ruff: noqa: PLC0415 - what gilscope needs may be missing, which is then said in words
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILDS = ("gil", "ft-gil", "ft")
+EXAMPLES: dict[str, tuple[str, Sequence[str]]] = {
+    "native_logging": ("native_logging", ()),
+    "parallel_eval, callback": ("parallel_eval", ("--ways", "callback")),
+    "parallel_eval, batch": ("parallel_eval", ("--ways", "batch")),
+    "parallel_eval, native": ("parallel_eval", ("--ways", "native")),
+}
+HEAD = ("example", "measured", "predicted", "error", "build alone", "both", "error of both")
+TEXT = """\
+# Predicting the speed-up without the GIL
+
+`gilscope compare` says, from the trace of the GIL build alone, what speed-up to expect without
+the GIL, and shows next to it what was measured. This page holds one against the other for all
+examples; `make prediction` remakes it.
+
+## How
+
+The trace is replayed ({package}/analysis/prediction.py):
+
+- What a thread did while it held the GIL, or ran without it, takes as much of a processor as
+  before. Threads share the processors evenly. How much of a processor a thread got is not in a
+  trace: where more threads ran than there were processors, each is taken to have had the same
+  share.
+- Waits for the GIL are left out.
+- A wait for a lock, an event, a queue or a thread's end is over when the thread that ended it in
+  the trace has come to that point. Where that is not known, or the wait timed out, it takes as
+  long as before.
+- Native code that waits for its own threads where no hook sees it looks as if it ran. Such a wait
+  is inferred where other threads are idle before, at work in between, and done when it comes
+  back.
+
+## How sure
+
+The range comes from assumptions that the trace does not decide:
+
+- Threads that were waited for together, and finished together, are taken to share their work as a
+  pool does. The range has the replays in which all such threads do, and in which none do.
+- What runs without the GIL needs a processor. The range has the replay in which it needs none, as
+  if it waited for a disk or a network.
+
+Two things are in no range. The free-threaded build runs the same code at another speed: the
+`ft-gil` run measures that, and the column "both" has it in. And locks that nobody contends for as
+long as the GIL keeps threads apart cannot be seen in its trace: where threads write to the same
+objects, the measured speed-up is lower.
+
+## Predicted and measured
+
+{table}
+
+"measured" is the ratio of median wall times with its 95 % interval; "build alone" the same for
+the free-threaded build with its GIL on; "both" the product of that and "predicted". An error says
+by how much a prediction is above (+) or below (-) "measured".
+
+CPython {pythons}; {cpus} processors; {repeat} runs of each kind, of which the other processes of
+the machine took {others} of the processors' time. {busy}
+"""
+BUSY = "That is a lot: the times, and with them the errors, say little."
+BUSY_SHARE = 0.1
+
+
+def compare(arguments: tuple[str, Sequence[str]], title: str, repeat: int) -> dict[str, Any]:
+    """Run one example under all builds; return its summary."""
+    from gilscope.comparison import compare_script
+
+    def progress(line: str) -> None:
+        print(f"{title}: {line}", file=sys.stderr, flush=True)
+
+    name, args = arguments
+    script = ROOT / "examples" / name / "run.py"
+    comparison = compare_script(
+        script, args, builds=BUILDS, repeat=repeat, title=title, progress=progress
+    )
+    return comparison.summary()
+
+
+def row(title: str, summary: dict[str, Any]) -> list[str]:
+    """Return the cells of one example."""
+    found = summary["prediction"]
+    alone = next((run for run in summary["runs"] if run["build"] == "ft-gil"), None)
+    if found is None or summary["speedup"] is None:
+        return [title, *(["–"] * (len(HEAD) - 1))]
+    return [
+        title,
+        factor(summary["speedup"], summary["speedup_interval"]),
+        factor(found["speedup"], found["speedup_range"]),
+        share(found["error"]),
+        factor(alone["speedup"], alone["speedup_interval"]) if alone else "–",
+        factor(found["speedup_with_build"], None),
+        share(found["error_with_build"]),
+    ]
+
+
+def share(value: float | None) -> str:
+    """Return an error with its sign."""
+    return "–" if value is None else f"{value:+.0%}"
+
+
+def factor(value: float | None, interval: Sequence[float] | None) -> str:
+    """Return a speed-up and within what it lies."""
+    if value is None:
+        return "–"
+    return f"{value:.2f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
+
+
+def table(summaries: dict[str, dict[str, Any]]) -> str:
+    """Return the table in Markdown."""
+    rows = [HEAD, ["---"] * len(HEAD), *(row(*item) for item in summaries.items())]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+
+
+def document(summaries: dict[str, dict[str, Any]], repeat: int) -> str:
+    """Return the whole page."""
+    machines = [summary["machine"] for summary in summaries.values()]
+    shares = [m["others_cpus"] / len(m["cpus"]) for m in machines if m["others_cpus"] is not None]
+    pythons = {run["python"] for summary in summaries.values() for run in summary["runs"]}
+    busy = bool(shares) and max(shares) > BUSY_SHARE
+    text = TEXT.format(
+        package="profiler/gilscope",
+        table=table(summaries),
+        pythons=", ".join(sorted(pythons)),
+        cpus=len(machines[0]["cpus"]),
+        repeat=repeat,
+        others=f"{min(shares):.0%} to {max(shares):.0%}" if shares else "an unknown part",
+        busy=BUSY if busy else "",
+    )
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare all examples and write the page; return the exit status."""
+    summaries = {
+        title: compare(example, title, options.repeat) for title, example in EXAMPLES.items()
+    }
+    text = document(summaries, options.repeat)
+    options.out.write_text(text, encoding="utf-8")
+    print(table(summaries))
+    print(f"\nwritten: {options.out}")
+    return 0 if all(summary["speedup"] for summary in summaries.values()) else 1
+
+
+def main() -> int:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition("\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    out = ROOT / "docs" / "prediction.md"
+    parser.add_argument("--out", type=Path, default=out, help="file")
+    parser.add_argument("--repeat", type=int, default=7, help="runs of each kind a build")
+    options = parser.parse_args()
+    try:
+        from gilscope.errors import GilscopeError
+    except ImportError:
+        hint = "make prediction"
+        print(f"predict: gilscope is not installed for {sys.executable}: {hint}", file=sys.stderr)
+        return 2
+    try:
+        return run(options)
+    except GilscopeError as error:
+        print(f"predict: error: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"predict: error: {error.filename} cannot be written: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 130
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -139,7 +139,7 @@ def test_no_free_threaded_interpreter(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "s.json").read_text())
     assert [run["build"] for run in summary["runs"]] == ["gil"]
-    [notice] = summary["notices"]
+    notice = summary["notices"][0]  # there is another one if the machine is busy
     assert "free-threaded build" in notice
     assert "uv python install" in notice
     assert "GILSCOPE_FT_PYTHON" in notice

@@ -168,6 +168,17 @@ def test_the_table_shows_both_builds(traced: Run) -> None:
     assert "note: mind this" in text
 
 
+def test_locks_that_threads_only_spun_for(tmp_path: Path) -> None:
+    """Such a lock has no waits, but it has a time."""
+    builder = TraceBuilder(free_threaded=True, minor=1)
+    worker = builder.thread("worker")
+    builder.spin(worker, builder.lock("object", type="dict", object=16), 0, 2 * MS, yields=9)
+    trace = gilscope.open(builder.write(tmp_path / "ft.gilscope", duration=5 * MS))
+    text = make(make_run("ft", trace=trace)).summary_text()
+    assert "1 spin   2.00 ms" in text
+    assert "0 waits" not in text
+
+
 def test_threads_are_matched_over_the_builds(traced: Run, tmp_path: Path) -> None:
     """A group a name without its numbers; the sums are those of the lives of its threads."""
     builder = TraceBuilder(free_threaded=True)

@@ -229,8 +229,11 @@ QUANTITIES: dict[str, Callable[[dict[str, Any]], str]] = {
 """What the table shows of each run, from top to bottom."""
 
 
-def _waits(count: int) -> str:
-    return f"{_count(count)} wait" + ("" if count == 1 else "s")
+def _waits(lock: dict[str, Any]) -> str:
+    """Return how often threads waited for a lock, and how often they only spun for it."""
+    counts = {"wait": lock["waits"], "spin": lock["spins"]}
+    words = (f"{_count(n)} {name}{'' if n == 1 else 's'}" for name, n in counts.items() if n)
+    return ", ".join(words)
 
 
 def _contended(run: dict[str, Any]) -> list[str]:
@@ -239,7 +242,7 @@ def _contended(run: dict[str, Any]) -> list[str]:
     if not locks:
         return []
     rows = [
-        [f"  {lock['name']}", _waits(lock["waits"]), duration(lock["wait_s"])]
+        [f"  {lock['name']}", _waits(lock), duration(lock["wait_s"] + lock["spin_s"])]
         for lock in locks[:LOCKS_SHOWN]
     ]
     more = len(locks) - LOCKS_SHOWN

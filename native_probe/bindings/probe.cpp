@@ -362,7 +362,7 @@ std::vector<std::tuple<std::string, std::string, std::size_t>> hook_report() {
     const std::vector<Slot> slots = image.slots();
     for (const Hook& hook : hooks) {
       std::size_t n = 0;
-      for (const Slot& slot : slots) n += slot.symbol == hook.symbol ? 1 : 0;
+      for (const Slot& slot : slots) n += GotPatcher::is_for(image, slot, hook) ? 1 : 0;
       if (n != 0 || all) report.emplace_back(hook.symbol, image.path(), n);
     }
   };

@@ -96,6 +96,11 @@ bool may_patch(const ElfImage& image, const Slot& slot, const Hook& hook) {
 
 }  // namespace
 
+bool GotPatcher::is_for(const ElfImage& image, const Slot& slot, const Hook& hook) {
+  return hook.symbol == slot.symbol &&
+         (*slot.address == hook.replacement || may_patch(image, slot, hook));
+}
+
 std::size_t GotPatcher::patch(const ElfImage& image, const std::vector<Hook>& hooks) {
   void* pin = image.pin();
   if (pin == nullptr) return 0;

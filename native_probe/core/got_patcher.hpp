@@ -33,6 +33,9 @@ class GotPatcher {
   // counted as failed. Returns the number patched.
   std::size_t patch(const ElfImage& image, const std::vector<Hook>& hooks);
 
+  // Whether patch() changes this slot for this hook, or has done so already.
+  static bool is_for(const ElfImage& image, const Slot& slot, const Hook& hook);
+
   // Whether `image` has been given to patch() since the last restore().
   bool knows(const ElfImage& image) const;
 

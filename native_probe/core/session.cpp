@@ -22,7 +22,7 @@ using format::ChunkHeader;
 using format::ChunkKind;
 using format::DefinitionTag;
 
-constexpr std::size_t kReadyAtStart = 1 << 20;
+constexpr std::size_t kReadyAtStart = 4 << 20;
 constexpr std::uint32_t kLargestChunk = 256 * 1024;
 
 int membarrier(int command) { return static_cast<int>(syscall(SYS_membarrier, command, 0, 0)); }

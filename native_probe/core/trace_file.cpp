@@ -27,7 +27,7 @@ using format::ChunkHeader;
 // What a thread makes ready that finds nothing: a millisecond's work at the most.
 constexpr std::size_t kHelp = 1 << 20;
 // How long a thread lets another one make space ready before it gives up.
-constexpr std::uint64_t kPatience = 2'000'000;  // ns
+constexpr std::uint64_t kPatience = 20'000'000;  // ns; what is lost is lost
 
 // Space for all but events, in a file with a ring.
 constexpr std::uint64_t kLeastFront = 2 << 20;
@@ -320,7 +320,7 @@ ChunkHeader* TraceFile::allocate(format::ChunkKind kind, std::uint32_t thread, s
 
 bool TraceFile::wait_for(const ChunkHeader* chunk) {
   if (is_there(chunk)) return true;
-  const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + 10 * kPatience;
+  const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + kPatience;
   while (!is_there(chunk)) {
     if (nanoseconds(CLOCK_MONOTONIC) > deadline) return false;
     sched_yield();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     type Record = Callable[..., Recorded]
 
+BARE = "finalization_without_us"
 CREATED, DELETED = CallbackFlag.STATE_CREATED, CallbackFlag.STATE_DELETED
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # Callbacks of N turns in a native thread: those that call, those that call nothing.
@@ -205,15 +207,31 @@ def test_examples_show_who_called_what(
     assert names <= {"LoggingLogger.log", "Collector.on_output"}
 
 
-def test_interpreter_ends_with_native_threads_calling_in(record: Record) -> None:
-    """Neither a crash nor a hang, and the trace is there."""
-    recorded = record("callbacks.py", "finalization")
+def survived(interpreter: Interpreter, recorded: Recorded) -> Recorded:
+    """The recording; skips where the interpreter crashes at its end without the probe, too.
+
+    Up to 3.15, a native thread that enters a finished interpreter is on its own (PEP 788).
+    """
+    if recorded.status == -signal.SIGSEGV:
+        bare = [interpreter.run("callbacks.py", BARE, recorded.path) for _ in range(10)]
+        if any(run.status == recorded.status for run in bare):
+            pytest.skip("this interpreter crashes at its end when native threads call in")
     assert recorded.status == 0, recorded.err
+    return recorded
+
+
+def test_interpreter_ends_with_native_threads_calling_in(
+    interpreter: Interpreter, record: Record
+) -> None:
+    """Neither a crash nor a hang, and the trace is there."""
+    recorded = survived(interpreter, record("callbacks.py", "finalization"))
     assert counts(recorded.trace)[0] > 0
 
 
-def test_recording_can_stop_and_start_while_native_threads_call_in(record: Record) -> None:
+def test_recording_can_stop_and_start_while_native_threads_call_in(
+    interpreter: Interpreter, record: Record
+) -> None:
     """Each trace is whole, and its callbacks have names."""
-    recorded = record("callbacks.py", "restarted")
+    recorded = survived(interpreter, record("callbacks.py", "restarted"))
     for i in range(recorded.facts["n"]):
         assert recorded.beside(f".{i}").trace.problems == ()

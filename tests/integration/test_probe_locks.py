@@ -104,13 +104,16 @@ SPECIAL = {
 
 
 @pytest.mark.parametrize("name", SPECIAL)
-def test_wait_inside_the_interpreter(record: Record, name: str) -> None:
+def test_wait_inside_the_interpreter(interpreter: Interpreter, record: Record, name: str) -> None:
     """A module, an initialization, a thread's end; what is made of locks shows as such."""
     recorded = record("waits.py", name)
     since = recorded.facts["since"] - recorded.trace.start_monotonic_ns
     rows = recorded.rows(Event.LOCK_WAIT, recorded.facts["waiter"])
     (wait,) = [row for row in rows if row.start < since < row.end]
-    assert recorded.trace.locks[wait.what].kind == SPECIAL[name]
+    kinds = {SPECIAL[name]}
+    if name == "once" and interpreter.version >= (3, 14):
+        kinds.add("event")  # where the waiting function is inlined, nothing proves what it is
+    assert recorded.trace.locks[wait.what].kind in kinds
 
 
 def test_wait_that_is_handed_the_lock(record: Record) -> None:

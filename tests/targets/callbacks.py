@@ -196,6 +196,18 @@ def finalization(trace: str) -> dict[str, object]:
 
 
 @scenario
+def finalization_without_us(_trace: str) -> dict[str, object]:
+    """The same without the probe."""
+    for _ in range(3):
+        callback_stage.forever(work)
+    threading.Thread(
+        target=callback_stage.in_thread, args=("ensure", work, 1 << 40), daemon=True
+    ).start()
+    time.sleep(0.2)
+    return {}
+
+
+@scenario
 def restarted(trace: str) -> dict[str, object]:
     """Recording stops and starts again and again while native threads call back."""
     for _ in range(3):

@@ -22,6 +22,7 @@ using format::ChunkHeader;
 using format::ChunkKind;
 using format::DefinitionTag;
 
+constexpr std::size_t kLeastAtStart = 1 << 20;
 constexpr std::size_t kReadyAtStart = 4 << 20;
 constexpr std::uint32_t kLargestChunk = 256 * 1024;
 
@@ -86,7 +87,10 @@ Session::Session(const SessionOptions& options)
       file_(options.path, options.max_bytes, options.ring),
       keeper_(file_) {
   for (const TraceFile::Part part : {TraceFile::Part::front, TraceFile::Part::events}) {
-    if (file_.extend(kReadyAtStart, part) || !file_.disk_full()) continue;
+    if (file_.extend(kLeastAtStart, part) || !file_.disk_full()) {
+      file_.extend(kReadyAtStart, part);
+      continue;
+    }
     if (!options.path.empty()) unlink(options.path.c_str());
     throw std::system_error(ENOSPC, std::generic_category());
   }

@@ -249,13 +249,15 @@ __attribute__((noinline)) void contended_request(const Gil& gil, const void* fra
   begin_wait(recording, gil, EventKind::gil_wait, log.request, 0, log.wait_stack);
 }
 
-void waiting(Gil& gil) {
+void waiting(Gil& gil, const void* frame) {
   Recording recording;
   if (!recording) return;
   ThreadLog& log = recording.log();
   if (log.request == 0) {
+    // Rare: the GIL was taken between the look at it and the lock of its mutex.
     log.request = Clock::ticks();
-    begin_wait(recording, gil, EventKind::gil_wait, log.request, 0, 0);
+    log.wait_stack = stack::capture(recording, frame);
+    begin_wait(recording, gil, EventKind::gil_wait, log.request, 0, log.wait_stack);
   }
   if (!log.counted) {
     log.counted = true;
@@ -379,7 +381,7 @@ int cond_wait(pthread_cond_t* cond, pthread_mutex_t* mutex) {
 int cond_timedwait(pthread_cond_t* cond, pthread_mutex_t* mutex, const timespec* until) {
   Gil* gil = classes.gil ? gil_with(cond, at.cond) : nullptr;
   if (gil == nullptr) return pthread_cond_timedwait(cond, mutex, until);
-  waiting(*gil);
+  waiting(*gil, __builtin_frame_address(0));
   const int result = pthread_cond_timedwait(cond, mutex, until);
   if (result == ETIMEDOUT) timed_out();
   return result;

@@ -155,6 +155,7 @@ def _native() -> ModuleType:
             f"the native probe cannot be loaded in {sys.executable} ({error}): "
             "install gilscope there with pip"
         ) from None
+    _loaded.native = _probe
     return _probe
 
 
@@ -168,6 +169,7 @@ def _call[**P, R](function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
 def _children() -> ModuleType:
     from gilscope import children  # noqa: PLC0415 - loaded by those who use it, and uses this one
 
+    _loaded.children = children
     return children
 
 
@@ -231,8 +233,8 @@ def _stop(reason: str) -> dict[str, int]:
     names = {tid: name for tid, _, _, name in _known_threads() if name}
     _names.remove()
     atexit.unregister(stop_at_exit)
-    if (children := sys.modules.get("gilscope.children")) is not None:
-        children.unfollow()
+    if _loaded.children is not None:
+        _loaded.children.unfollow()
     with _keep.session:
         return _call(native.stop, names, reason)
 
@@ -241,6 +243,17 @@ def stop_at_exit() -> None:
     """End the recording if there is one: the program ends."""
     if running():
         _stop("exit")
+
+
+class _Loaded:
+    """The modules that are loaded when they are needed.
+
+    In a forked child of a free-threaded build, whoever looks into a dict that another thread was
+    changing at the fork waits for ever: so not in sys.modules.
+    """
+
+    native: ModuleType | None = None
+    children: ModuleType | None = None
 
 
 class _Keep:
@@ -289,25 +302,27 @@ class _ThreadNames:
             self._original = None
 
 
+_loaded = _Loaded()
 _names = _ThreadNames()
 _keep = _Keep()
 
 
 def _before_fork() -> None:
-    if (native := sys.modules.get("gilscope._probe")) is not None:
-        native.before_fork()
+    if _loaded.native is not None:
+        _loaded.native.before_fork()
 
 
 def _after_fork_in_parent() -> None:
-    if (native := sys.modules.get("gilscope._probe")) is not None:
-        native.after_fork_in_parent()
+    if _loaded.native is not None:
+        _loaded.native.after_fork_in_parent()
 
 
 def _after_fork_in_child() -> None:
-    _names.remove()
+    # The names of threads are left as they are: they tell nobody anything now, and to put them back
+    # takes a lock of the types, which another thread may have held at the fork.
     _keep.renew()
-    if (children := sys.modules.get("gilscope.children")) is not None:
-        children.after_fork()
+    if _loaded.children is not None:
+        _loaded.children.after_fork()
 
 
 os.register_at_fork(

@@ -177,15 +177,14 @@ void initialize(Probe& p) {
 // Once a process: neither the interpreter nor the hooks change while it runs.
 void test_once(Probe& p) {
   if (p.self_test) return;
+  const long threads = thread_count();
   install_hooks(p);
   if (p.patcher.patches().empty()) {
     remove_hooks(p);
     throw ProbeFailure("no hook can be installed: the relocation slots cannot be made writable");
   }
-  std::uint64_t recorded = 0;
   try {
     p.self_test = run_self_test();
-    recorded = cost::recorded_pair();
   } catch (const std::system_error& error) {
     remove_hooks(p);
     throw ProbeFailure("the self-test could not run: " + error.code().message());
@@ -196,7 +195,8 @@ void test_once(Probe& p) {
   remove_hooks(p);
   // Last: the C library takes locks at less cost in a process that never had a second thread.
   const std::uint64_t bare = cost::pair();
-  p.cost = recorded > bare ? recorded - bare : 0;
+  wait_for_thread_count(threads);
+  p.cost = recorded_pair_cost() > bare ? recorded_pair_cost() - bare : 0;
 }
 
 void define_not_measured(Session& session, const SelfTestResult& result, std::size_t failed,

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +29,15 @@ constexpr std::uint64_t kShortest = 5'000'000;         // ns that a rate is take
 constexpr long kSecond = 1'000'000'000;                // ns
 constexpr std::uint64_t kClockPeriod = 1'000'000'000;  // ns
 constexpr std::uint64_t kPatience = 2'000'000'000;     // ns
+
+// pthread_join() returns a moment before the system forgets the thread, and who counts the threads
+// of this process then (the interpreter, at a fork) finds one too many.
+void wait_until_forgotten(pid_t tid) {
+  const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + kPatience;
+  while (syscall(SYS_tgkill, getpid(), tid, 0) == 0 && nanoseconds(CLOCK_MONOTONIC) < deadline) {
+    sched_yield();
+  }
+}
 
 }  // namespace
 
@@ -59,6 +69,7 @@ void Keeper::join() {
   end_.store(true, std::memory_order_release);
   sem_post(&wake_);
   pthread_join(thread_, nullptr);
+  wait_until_forgotten(tid_.load(std::memory_order_relaxed));
 }
 
 bool Keeper::pause() {
@@ -102,6 +113,7 @@ void* Keeper::main(void* keeper) {
 }
 
 void Keeper::run() {
+  tid_.store(static_cast<pid_t>(syscall(SYS_gettid)), std::memory_order_relaxed);
   std::uint64_t next_sample = nanoseconds(CLOCK_MONOTONIC) + kClockPeriod;
   looked_at_ = 0;
   while (!end_.load(std::memory_order_acquire)) {
@@ -158,9 +170,9 @@ void Keeper::wait() {
   called_.store(false, std::memory_order_relaxed);
 }
 
-bool single_threaded() {
+long thread_count() {
   const int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
+  if (fd < 0) return 0;
   char text[512] = {};
   const ssize_t n = read(fd, text, sizeof text - 1);
   close(fd);
@@ -168,7 +180,15 @@ bool single_threaded() {
   const char* at = n > 0 ? std::strrchr(text, ')') : nullptr;
   constexpr int kFieldsBetween = 18;  // from the name to num_threads, see proc(5)
   for (int i = 0; at != nullptr && i < kFieldsBetween; ++i) at = std::strchr(at + 1, ' ');
-  return at != nullptr && std::strtol(at, nullptr, 10) == 1;
+  return at != nullptr ? std::strtol(at, nullptr, 10) : 0;
+}
+
+bool single_threaded() { return thread_count() == 1; }
+
+void wait_for_thread_count(long most) {
+  constexpr std::uint64_t kLongest = 100'000'000;  // ns; the program may have started threads, too
+  const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + kLongest;
+  while (thread_count() > most && nanoseconds(CLOCK_MONOTONIC) < deadline) sched_yield();
 }
 
 void sample_clock(TraceFile& file) {

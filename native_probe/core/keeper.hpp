@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/types.h>
 
 #include <atomic>
 #include <cstddef>
@@ -50,6 +51,7 @@ class Keeper {
   TraceFile& file_;
   std::atomic<State> state_{State::idle};
   pthread_t thread_{};
+  std::atomic<pid_t> tid_{0};
   sem_t wake_{};
   std::atomic<bool> called_{false};
   std::atomic<bool> end_{false};
@@ -58,6 +60,12 @@ class Keeper {
   std::uint64_t taken_before_ = 0;
   std::uint64_t looked_at_ = 0;
 };
+
+// Threads of this process as the system counts them; 0 when it does not tell.
+long thread_count();
+
+// For threads that have been joined: the system forgets them a moment later. 0.1 s at most.
+void wait_for_thread_count(long most);
 
 // Whether the calling thread is the only one of this process.
 bool single_threaded();

@@ -517,11 +517,6 @@ std::size_t capture(const void* frame, const void** addresses, std::size_t capac
 #endif
 }
 
-std::uint32_t module(Session& session, const void* address) {
-  const Known* known = object_at(address);
-  return known != nullptr ? module_of(session, *known) : 0;
-}
-
 std::uint32_t module_with_base(Session& session, std::uintptr_t base) {
   const Table* now = table.load(std::memory_order_acquire);
   if (now == nullptr) return 0;

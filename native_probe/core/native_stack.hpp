@@ -39,10 +39,7 @@ bool is_same_walk(const Trail& trail, std::uint64_t session, const void* frame);
 // The SITE definition of a return address; 0 when there is no room for it.
 std::uint32_t site(Session& session, const void* address);
 
-// The MODULE definition of the object that holds this address; 0 when there is none or no room.
-std::uint32_t module(Session& session, const void* address);
-
-// The same of the object that the loader put there.
+// The MODULE definition of the object that the loader put there; 0 when there is none or no room.
 std::uint32_t module_with_base(Session& session, std::uintptr_t base);
 
 // A loaded object as the table knows it.

@@ -4,9 +4,7 @@
 
 #include <algorithm>
 
-#include "core/session.hpp"
-#include "cpython/layout.h"
-#include "hooks/interpreter.hpp"
+#include "core/clock.hpp"
 
 namespace gilscope::cost {
 namespace {
@@ -28,22 +26,6 @@ std::uint64_t pair() {
     least = std::min(least, now - before);
   }
   return least * 1'000'000 / kPairs;
-}
-
-std::uint64_t recorded_pair() {
-  const bool gil_enabled = gilscope_gil_enabled() != 0;
-  auto* session = new Session(
-      {"", 4 << 20, gilscope_is_free_threaded() != 0, gil_enabled, PY_VERSION_HEX, "{}"});
-  hooks::begin_session(*session, gil_enabled);
-  session->activate();
-  const std::uint64_t result = pair();
-  if (session->deactivate()) {
-    session->finish("stop", gil_enabled);
-    delete session;
-  } else {
-    session->file().abandon();
-  }
-  return result;
 }
 
 }  // namespace gilscope::cost

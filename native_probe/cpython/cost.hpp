@@ -10,7 +10,4 @@ namespace gilscope::cost {
 // Needs an attached thread state.
 std::uint64_t pair();
 
-// Of the same in a session of its own. The hooks are in place.
-std::uint64_t recorded_pair();
-
 }  // namespace gilscope::cost

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/session.hpp"
+#include "cpython/cost.hpp"
 #include "cpython/frames.h"
 #include "cpython/layout.h"
 #include "cpython/park_sites.hpp"
@@ -449,6 +450,7 @@ void test_spin([[maybe_unused]] Session& session, SelfTestResult& result) {
 }
 
 std::uint64_t stack_cost = 0;  // femtoseconds
+std::uint64_t pair_cost = 0;   // femtoseconds
 
 // The stack of whoever runs the test, seen before. The fastest of some rounds: what else the
 // machine does is not the probe's cost.
@@ -502,6 +504,7 @@ SelfTestResult run_self_test() {
   hooks::classes.object = !failed(result["object_lock"]);
   hooks::classes.spin = !failed(result["spin"]);
   hooks::classes.native = !failed(result["native_lock"]);
+  pair_cost = cost::pair();
   if (session->deactivate()) {
     session->finish("stop", options.gil_enabled);
     delete session;
@@ -512,5 +515,7 @@ SelfTestResult run_self_test() {
 }
 
 std::uint64_t captured_stack_cost() { return stack_cost; }
+
+std::uint64_t recorded_pair_cost() { return pair_cost; }
 
 }  // namespace gilscope

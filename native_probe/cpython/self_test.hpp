@@ -17,5 +17,7 @@ SelfTestResult run_self_test();
 
 // What a stack that has been seen before costs, in femtoseconds, as the self-test found; 0 unknown.
 std::uint64_t captured_stack_cost();
+// And an uncontended release and acquire of the GIL while it is recorded, in femtoseconds.
+std::uint64_t recorded_pair_cost();
 
 }  // namespace gilscope

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <climits>
 #include <mutex>
+#include <string_view>
 
 #include "cpython/layout.h"
 #include "cpython/stack.hpp"
@@ -39,7 +40,6 @@ struct Gil {
 constexpr std::size_t kMaxGils = 256;
 Gil gils[kMaxGils];
 std::atomic<std::size_t> gil_count{0};
-std::atomic<std::size_t> gils_not_seen{0};
 std::mutex adding;
 
 gilscope_gil_layout at{};
@@ -128,6 +128,13 @@ void define(Session& session, const Gil& gil) {
     std::int64_t interpreter;
   } body{gil.id, 0, gil.state.load(std::memory_order_relaxed), gil.interpreter};
   session.file().define(format::DefinitionTag::gil, &body, sizeof body);
+}
+
+void define_left_out(Session& session) {
+  static constexpr std::string_view kClass = "gil_of_later_interpreters";
+  static constexpr std::string_view kReason = "a session tells 256 GILs apart, and there were more";
+  const std::uint32_t sizes[2] = {kClass.size(), kReason.size()};
+  session.file().define(format::DefinitionTag::not_measured, sizes, sizeof sizes, kClass, kReason);
 }
 
 // Free-threaded builds switch the GIL on for the time of an import, or for good, and off again.
@@ -280,18 +287,12 @@ bool is_holder() {
   return log != nullptr && log->holding_in != 0 && log->holding_in == Session::active_id();
 }
 
-std::uint32_t last_id = 0;
-
 // With `adding` held, or before there are hooks.
 Gil* add(std::uintptr_t state) {
   const std::size_t n = gil_count.load(std::memory_order_relaxed);
-  std::size_t place = n;
-  if (n == kMaxGils) {
-    gils_not_seen.fetch_add(1, std::memory_order_relaxed);
-    return nullptr;
-  }
-  Gil& gil = gils[place];
-  gil.id = ++last_id;
+  if (n == kMaxGils) return nullptr;
+  Gil& gil = gils[n];
+  gil.id = static_cast<std::uint32_t>(n) + 1;
   gil.holder = 0;
   gil.waiters = 0;
   gil.released = 0;
@@ -316,7 +317,6 @@ void begin_session(Session& session, bool enabled) {
   std::uintptr_t found[kMaxGils];
   const std::size_t n = gilscope_find_gils(found, kMaxGils);
   gil_count = 0;
-  last_id = 0;
   for (Gil& gil : gils) gil.state.store(0, std::memory_order_relaxed);
   for (std::size_t i = 0; i < n; ++i) {
     if (const Gil* gil = add(found[i])) define(session, *gil);
@@ -402,7 +402,11 @@ int cond_init(pthread_cond_t* cond, const pthread_condattr_t* attributes) {
   Recording recording;
   if (recording) {
     const std::lock_guard<std::mutex> lock(adding);
-    if (const Gil* gil = add(candidate)) define(recording.session(), *gil);
+    if (const Gil* gil = add(candidate)) {
+      define(recording.session(), *gil);
+    } else {
+      define_left_out(recording.session());
+    }
   }
   candidate = 0;
   return result;

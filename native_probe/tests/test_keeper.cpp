@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <string>
 #include <thread>
 
@@ -36,14 +35,6 @@ int keepers() {
   return found;
 }
 
-// A thread that has been joined may stand in /proc for a moment more.
-bool no_keeper_is_left() {
-  for (int i = 0; i < 2000 && keepers() != 0; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return keepers() == 0;
-}
-
 TEST("a program with one thread has one under a session, too") {
   const TemporaryDirectory directory;
   const bool alone = gilscope::single_threaded();  // not so under the thread sanitizer
@@ -60,7 +51,7 @@ TEST("the session's own thread comes with the second one of the program and goes
   session->gets_threads();
   CHECK_EQUAL(keepers(), 1);
   stop_session(session);
-  CHECK(no_keeper_is_left());
+  CHECK_EQUAL(keepers(), 0);
 }
 
 TEST("a program that has threads at the start of a session gets the session's own at once") {
@@ -82,7 +73,7 @@ TEST("around a fork the session's own thread is away, and comes back") {
   session->gets_threads();
   CHECK(session->pause_keeper());
   CHECK(!session->pause_keeper());
-  CHECK(no_keeper_is_left());
+  CHECK_EQUAL(keepers(), 0);
   CHECK(emit(1));
   session->gets_threads();
   CHECK_EQUAL(keepers(), 1);
@@ -98,7 +89,7 @@ TEST("threads that start it at once, and while it is stopped, leave no thread be
     for (std::thread& starter : starters) starter = std::thread([&keeper] { keeper.start(); });
     keeper.stop();
     for (std::thread& starter : starters) starter.join();
-    CHECK(no_keeper_is_left());
+    CHECK_EQUAL(keepers(), 0);
   }
 }
 

@@ -182,28 +182,28 @@ def ends_inside(trace: str) -> dict[str, object]:
     return {"n": N}
 
 
-@scenario
-def finalization(trace: str) -> dict[str, object]:
-    """The interpreter ends while threads of native code call into it without a pause."""
-    probe.start(trace)
+def call_in_without_a_pause() -> None:
+    """Start threads that call into the interpreter for ever, and let them."""
     for _ in range(3):
         callback_stage.forever(work)
     threading.Thread(
         target=callback_stage.in_thread, args=("ensure", work, 1 << 40), daemon=True
     ).start()
     time.sleep(0.2)
+
+
+@scenario
+def finalization(trace: str) -> dict[str, object]:
+    """The interpreter ends while threads of native code call into it without a pause."""
+    probe.start(trace)
+    call_in_without_a_pause()
     return {}
 
 
 @scenario
 def finalization_without_us(_trace: str) -> dict[str, object]:
     """The same without the probe."""
-    for _ in range(3):
-        callback_stage.forever(work)
-    threading.Thread(
-        target=callback_stage.in_thread, args=("ensure", work, 1 << 40), daemon=True
-    ).start()
-    time.sleep(0.2)
+    call_in_without_a_pause()
     return {}
 
 

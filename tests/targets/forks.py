@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 from gilscope import probe
@@ -35,6 +36,8 @@ def main() -> None:
         other = threading.Thread(target=int)
         other.start()
         other.join()
+        while system_threads() > 1:  # whoever is joined is counted for a moment more
+            time.sleep(0.001)
         statuses.append(fork())
         threads.append(system_threads())
     print(json.dumps({"threads": threads, "statuses": statuses, **probe.stop()}))

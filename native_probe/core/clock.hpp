@@ -32,9 +32,15 @@ class Clock {
   static format::ClockKind kind() { return kind_; }
 
   static std::uint64_t ticks() {
+    return __builtin_expect(is_counter(), 1) ? counter() : nanoseconds(CLOCK_MONOTONIC);
+  }
+
+  // Whether a time stamp is one instruction: counter().
+  static bool is_counter() { return kind_ != format::ClockKind::monotonic; }
+
+  static std::uint64_t counter() {
 #if defined(__x86_64__)
-    if (__builtin_expect(kind_ == format::ClockKind::tsc, 1)) return __rdtsc();
-    return nanoseconds(CLOCK_MONOTONIC);
+    return __rdtsc();
 #elif defined(__aarch64__)
     std::uint64_t value;
     asm volatile("mrs %0, cntvct_el0" : "=r"(value));

@@ -235,6 +235,15 @@ class Recording {
       record = session_->next_chunk(log_);
       if (record == nullptr) return nullptr;
     }
+    return write(*log_, kind, flags, aux, what, start, duration, peer, stack);
+  }
+
+  // The same where there is room.
+  static format::EventRecord* write(ThreadLog& log, format::EventKind kind, std::uint8_t flags,
+                                    std::uint16_t aux, std::uint32_t what, std::uint64_t start,
+                                    std::uint64_t duration, std::uint32_t peer,
+                                    std::uint32_t stack) {
+    format::EventRecord* record = log.cursor;
     record->flags = flags;
     record->aux = aux;
     record->what = what;
@@ -244,8 +253,21 @@ class Recording {
     record->stack = stack;
     // The kind last: a record is there wholly or not at all, however the process ends.
     __atomic_store_n(&record->kind, static_cast<std::uint8_t>(kind), __ATOMIC_RELEASE);
-    log_->cursor = record + 1;
+    log.cursor = record + 1;
     return record;
+  }
+
+  // Calls `body(log)`, which calls nothing that is not inline, where this thread has joined the
+  // active session and is in no other hook; returns what it returns, else false.
+  template <typename Body>
+  static bool in_short(ThreadLog& log, Body body) {
+    if (log.busy.load(std::memory_order_relaxed) != 0) return false;
+    log.busy.store(1, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // as above
+    const std::uint64_t id = Session::active_id();
+    const bool done = id != 0 && log.session_id == id && body(log);
+    log.busy.store(0, std::memory_order_release);
+    return done;
   }
 
  private:

@@ -81,6 +81,9 @@ class ThreadLogs {
     return __builtin_expect(log != nullptr, 1) ? log : attach();
   }
 
+  // The same where there is one already.
+  static ThreadLog* seen() { return current_; }
+
   // Whether current() needs no memory from the allocator, of which the caller may be a part.
   static bool needs_no_memory() { return current_ != nullptr || key_is_small_; }
 

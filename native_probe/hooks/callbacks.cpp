@@ -47,26 +47,32 @@ bool is_attached() { return PyThreadState_GetUnchecked() != nullptr; }
 // Calls in a callback that are looked at until one is what it runs.
 constexpr std::uint8_t kLooks = 8;
 
-// The calling thread's levels, empty at its first event in a session; nullptr where none is active.
-CallbackLog* levels() {
-  const std::uint64_t session = Session::active_id();
-  if (session == 0) return nullptr;
+__attribute__((noinline)) CallbackLog* first_levels(std::uint64_t session) {
   ThreadLog* log = ThreadLogs::current();
   if (log == nullptr) return nullptr;
   CallbackLog& callbacks = log->callbacks;
-  if (__builtin_expect(callbacks.session != session, 0)) {
-    // Whoever saw this thread's start saw that it came from native code.
-    const bool native = log->attached_in == session && log->origin == format::kNativeThread;
-    callbacks.session = session;
-    callbacks.depth = 0;
-    callbacks.overflow = 0;
-    callbacks.native = native;
-    callbacks.made = nullptr;
-    callbacks.cleared = nullptr;
-    callbacks.levels[0] = Level{};
-    calls::set_wanted(false);
-  }
+  // Whoever saw this thread's start saw that it came from native code.
+  const bool native = log->attached_in == session && log->origin == format::kNativeThread;
+  callbacks.session = session;
+  callbacks.depth = 0;
+  callbacks.overflow = 0;
+  callbacks.native = native;
+  callbacks.made = nullptr;
+  callbacks.cleared = nullptr;
+  callbacks.levels[0] = Level{};
+  calls::set_wanted(false);
   return &callbacks;
+}
+
+// The calling thread's levels, empty at its first event in a session; nullptr where none is active.
+inline CallbackLog* levels() {
+  const std::uint64_t session = Session::active_id();
+  if (session == 0) return nullptr;
+  ThreadLog* log = ThreadLogs::seen();
+  if (__builtin_expect(log != nullptr && log->callbacks.session == session, 1)) {
+    return &log->callbacks;
+  }
+  return first_levels(session);
 }
 
 Level& top(CallbackLog& log) { return log.levels[log.depth]; }
@@ -362,7 +368,7 @@ void gilstate_release(PyGILState_STATE old) {
   if (!is_attached()) after_ensured_release(log, state, start);
 }
 
-PyThreadState* save_thread() {
+__attribute__((noinline)) PyThreadState* any_save_thread() {
   CallbackLog* log = levels();
   const Meaning meaning = before_release(log, By::state);
   PyThreadState* state = PyEval_SaveThread();
@@ -370,7 +376,7 @@ PyThreadState* save_thread() {
   return state;
 }
 
-void restore_thread(PyThreadState* state) {
+__attribute__((noinline)) void any_restore_thread(PyThreadState* state) {
   CallbackLog* log = levels();
   if (log != nullptr) decide(*log, state, number(GILSCOPE_FRAME));
   if (ends_section(log, state, By::state)) {
@@ -380,6 +386,32 @@ void restore_thread(PyThreadState* state) {
   Entering entering(By::state, state, GILSCOPE_FRAME);
   PyEval_RestoreThread(state);
   entering.done();
+}
+
+// Nearly all of them: a section without the GIL that no callback has begun.
+PyThreadState* save_thread() {
+  CallbackLog* log = levels();
+  if (__builtin_expect(log == nullptr || log->depth != 0 || log->native, 0)) {
+    return any_save_thread();
+  }
+  PyThreadState* state = PyEval_SaveThread();
+  Level& level = log->levels[0];
+  level.released = state;
+  level.released_frame = number(GILSCOPE_FRAME);
+  level.released_by = By::state;
+  return state;
+}
+
+void restore_thread(PyThreadState* state) {
+  CallbackLog* log = levels();
+  if (__builtin_expect(log == nullptr || log->depth != 0 || state == nullptr ||
+                           log->levels[0].released != state ||
+                           log->levels[0].released_by != By::state,
+                       0)) {
+    return any_restore_thread(state);
+  }
+  PyEval_RestoreThread(state);
+  log->levels[0].released = nullptr;
 }
 
 void acquire_thread(PyThreadState* state) {

@@ -26,7 +26,7 @@ using format::EventRecord;
 constexpr std::uint64_t kLongHold = 1'000'000;  // ns
 
 // One GIL of the process. What is not atomic is read and written only while its mutex is held.
-struct Gil {
+struct alignas(64) Gil {
   std::atomic<std::uintptr_t> state{0};  // struct _gil_runtime_state; 0: this place is free
   std::uint32_t id = 0;
   std::uint32_t holder = 0;
@@ -82,7 +82,7 @@ int enabled(const Gil& gil) {
 // Whether the thread state that holds, or last held, this GIL has been asked to give it up.
 // drop_gil() puts the releasing thread state there before it takes the mutex, except for the last
 // release of a thread state, which is never a forced one.
-bool drop_requested(const Gil& gil) {
+inline bool drop_requested(const Gil& gil) {
   const auto* place = reinterpret_cast<const std::uintptr_t*>(
       gil.state.load(std::memory_order_relaxed) + at.last_holder);
   const std::uintptr_t holder = __atomic_load_n(place, __ATOMIC_RELAXED);
@@ -182,20 +182,33 @@ __attribute__((noinline)) void end_request(Recording& recording, Gil& gil, std::
   log.after_forced = false;
 }
 
-__attribute__((always_inline)) inline void acquired(Gil& gil) {
-  Recording recording;
-  if (!recording) return;
-  const std::uint64_t now = not_before(Clock::ticks(), gil.released);
-  ThreadLog& log = recording.log();
-  if (__builtin_expect(log.request != 0 || log.after_forced, 0)) {
-    end_request(recording, gil, now, 0);
-  }
-  format::ThreadSlot& slot = recording.slot();
+// Whether the GIL was switched on or off since it was last seen.
+inline bool is_switched(const Gil& gil) {
+  return at.enabled != GILSCOPE_NO_MEMBER && enabled(gil) != gil.enabled;
+}
+
+inline void begin_hold(ThreadLog& log, Gil& gil, std::uint64_t now) {
+  format::ThreadSlot& slot = *log.slot;
   gil.holder = log.index;
   slot.open_gil = gil.id;
   slot.open_hold_flags = 0;
   log.holding_in = log.session_id;
   __atomic_store_n(&slot.open_hold, now, __ATOMIC_RELEASE);
+}
+
+inline void end_hold(ThreadLog& log, Gil& gil, std::uint64_t now) {
+  log.slot->open_hold = 0;
+  gil.holder = 0;
+  gil.released = now;
+}
+
+void acquired(Gil& gil) {
+  Recording recording;
+  if (!recording) return;
+  const std::uint64_t now = not_before(Clock::ticks(), gil.released);
+  ThreadLog& log = recording.log();
+  if (log.request != 0 || log.after_forced) end_request(recording, gil, now, 0);
+  begin_hold(log, gil, now);
   note_switch(recording, gil, now);
 }
 
@@ -229,9 +242,7 @@ __attribute__((noinline)) int released(Gil& gil, pthread_cond_t* cond, const voi
   if (gil.waiters != 0) flags |= format::hold_flag::kWanted;
   EventRecord* record =
       recording.emit(EventKind::gil_hold, flags, 0, gil.id, since, duration, 0, 0);
-  slot.open_hold = 0;
-  gil.holder = 0;
-  gil.released = now;
+  end_hold(recording.log(), gil, now);
   note_switch(recording, gil, now);
   if (__builtin_expect(gil.waiters == 0 && duration < long_hold, 1)) {
     return pthread_cond_signal(cond);
@@ -241,6 +252,36 @@ __attribute__((noinline)) int released(Gil& gil, pthread_cond_t* cond, const voi
   if (record != nullptr) record->stack = stack::capture(recording, frame);
   errno = error;
   return result;
+}
+
+// What nearly every acquire and release comes to, without a call or a frame of its own: false, and
+// nothing done, where there is more to it. (A hook that calls nothing saves no registers: this and
+// the same for SaveThread and RestoreThread is a fifth of what a pair costs.)
+__attribute__((always_inline)) inline bool acquired_at_once(Gil& gil) {
+  ThreadLog* log = ThreadLogs::seen();
+  if (log == nullptr || log->request != 0 || log->after_forced || is_switched(gil)) return false;
+  return Recording::in_short(*log, [&gil](ThreadLog& own) {
+    begin_hold(own, gil, not_before(Clock::counter(), gil.released));
+    return true;
+  });
+}
+
+__attribute__((always_inline)) inline bool released_at_once(Gil& gil) {
+  ThreadLog* log = ThreadLogs::seen();
+  if (log == nullptr || gil.waiters != 0 || drop_requested(gil) || is_switched(gil)) return false;
+  return Recording::in_short(*log, [&gil](ThreadLog& own) {
+    const format::ThreadSlot& slot = *own.slot;
+    const std::uint64_t since = slot.open_hold;
+    const std::uint64_t now = Clock::counter();
+    if (since == 0 || now < since || now - since >= long_hold || own.cursor == own.end) {
+      return false;
+    }
+    const auto flags = static_cast<std::uint8_t>(slot.open_hold_flags);
+    Recording::write(own, EventKind::gil_hold, flags, 0, gil.id, since, now - since, 0, 0);
+    own.holding_in = 0;
+    end_hold(own, gil, now);
+    return true;
+  });
 }
 
 // Before the GIL's mutex is taken: this thread is about to wait, and whatever is done now costs
@@ -345,7 +386,9 @@ int mutex_lock(pthread_mutex_t* mutex) {
   return pthread_mutex_lock(mutex);
 }
 
-int cond_signal(pthread_cond_t* cond) {
+namespace {
+
+__attribute__((noinline)) int any_cond_signal(pthread_cond_t* cond) {
   if (!classes.gil) return pthread_cond_signal(cond);
   if (Gil* gil = gil_with(cond, at.switch_cond)) {
     acquired(*gil);
@@ -353,6 +396,20 @@ int cond_signal(pthread_cond_t* cond) {
     return released(*gil, cond, __builtin_frame_address(0));
   }
   return pthread_cond_signal(cond);
+}
+
+}  // namespace
+
+int cond_signal(pthread_cond_t* cond) {
+  if (__builtin_expect(classes.gil && Clock::is_counter(), 1)) {
+    const std::uintptr_t state = gils[0].state.load(std::memory_order_relaxed);
+    const auto address = reinterpret_cast<std::uintptr_t>(cond);
+    if ((address == state + at.switch_cond && acquired_at_once(gils[0])) ||
+        (address == state + at.cond && released_at_once(gils[0]))) {
+      return pthread_cond_signal(cond);
+    }
+  }
+  return any_cond_signal(cond);
 }
 
 int cond_wait(pthread_cond_t* cond, pthread_mutex_t* mutex) {

@@ -9,7 +9,7 @@ namespace gilscope::format {
 
 inline constexpr char kMagic[8] = {'G', 'I', 'L', 'S', 'C', 'O', 'P', 'E'};
 inline constexpr std::uint16_t kVersionMajor = 1;
-inline constexpr std::uint16_t kVersionMinor = 1;
+inline constexpr std::uint16_t kVersionMinor = 2;
 inline constexpr std::uint32_t kChunkMagic = 0x4B435347;  // "GSCK"
 
 enum HeaderFlag : std::uint32_t { kFreeThreaded = 1, kGilEnabled = 2, kRing = 4 };
@@ -97,7 +97,8 @@ enum class DefinitionTag : std::uint16_t {
   site = 11,
   lock_name = 12,
   entry = 13,
-  callable = 14
+  callable = 14,
+  cpu_time = 15
 };
 
 // In a frame of a STACK: a SITE, not a CODE.
@@ -234,6 +235,13 @@ struct DefinitionHeader {
 static_assert(sizeof(DefinitionHeader) == 8);
 
 // Bodies of definitions, up to their texts.
+struct CpuTimeBody {
+  std::uint32_t thread;
+  std::uint32_t reserved;
+  std::uint64_t ticks;
+  std::uint64_t on_cpu;
+  std::uint64_t runnable;
+};
 struct StringBody {
   std::uint32_t id;
   std::uint32_t length;

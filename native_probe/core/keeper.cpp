@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "core/clock.hpp"
 
@@ -28,6 +29,8 @@ constexpr std::uint64_t kReserve = 250'000'000;        // ns that the space read
 constexpr std::uint64_t kShortest = 5'000'000;         // ns that a rate is taken over
 constexpr long kSecond = 1'000'000'000;                // ns
 constexpr std::uint64_t kClockPeriod = 1'000'000'000;  // ns
+constexpr std::uint64_t kSamplePeriod = 90'000'000;    // ns; a little less than kPeriod
+constexpr std::uint64_t kSampleShare = 200;            // of this thread's time, one part
 constexpr std::uint64_t kPatience = 2'000'000'000;     // ns
 
 // pthread_join() returns a moment before the system forgets the thread, and who counts the threads
@@ -41,7 +44,10 @@ void wait_until_forgotten(pid_t tid) {
 
 }  // namespace
 
-Keeper::Keeper(TraceFile& file) : file_(file), ahead_(kLeastAhead) { sem_init(&wake_, 0, 0); }
+Keeper::Keeper(TraceFile& file, std::function<void()> sample)
+    : file_(file), sample_(std::move(sample)), ahead_(kLeastAhead) {
+  sem_init(&wake_, 0, 0);
+}
 
 Keeper::~Keeper() { sem_destroy(&wake_); }
 
@@ -114,18 +120,26 @@ void* Keeper::main(void* keeper) {
 
 void Keeper::run() {
   tid_.store(static_cast<pid_t>(syscall(SYS_gettid)), std::memory_order_relaxed);
-  std::uint64_t next_sample = nanoseconds(CLOCK_MONOTONIC) + kClockPeriod;
+  next_clock_ = nanoseconds(CLOCK_MONOTONIC) + kClockPeriod;
   looked_at_ = 0;
   while (!end_.load(std::memory_order_acquire)) {
     follow_rate();
     keep_ready();
-    const std::uint64_t now = nanoseconds(CLOCK_MONOTONIC);
-    if (now >= next_sample) {
-      sample_clock(file_);
-      next_sample = now + kClockPeriod;
-    }
+    sample();
     wait();
   }
+}
+
+void Keeper::sample() {
+  const std::uint64_t now = nanoseconds(CLOCK_MONOTONIC);
+  if (now >= next_clock_) {
+    sample_clock(file_);
+    next_clock_ = now + kClockPeriod;
+  }
+  if (now < next_sample_ || !sample_ || file_.is_ring() || file_.at_limit()) return;
+  sample_();
+  const std::uint64_t end = nanoseconds(CLOCK_MONOTONIC);
+  next_sample_ = end + std::max(kSamplePeriod, (end - now) * kSampleShare);
 }
 
 // A program that records much, and keeps the processors busy, must not run out of pages while this

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 #include "core/trace_file.hpp"
 
@@ -18,7 +19,8 @@ namespace gilscope {
 // ready itself, see TraceFile.
 class Keeper {
  public:
-  explicit Keeper(TraceFile& file);
+  // `sample` is called now and then; not in a ring, where the file would fill up with samples.
+  explicit Keeper(TraceFile& file, std::function<void()> sample = {});
   // Not before the last hook has ended: it may call().
   ~Keeper();
   Keeper(const Keeper&) = delete;
@@ -44,11 +46,13 @@ class Keeper {
   void run();
   void keep_ready();
   void follow_rate();
+  void sample();
   void wait();
   void join();
   bool change(State from);
 
   TraceFile& file_;
+  const std::function<void()> sample_;
   std::atomic<State> state_{State::idle};
   pthread_t thread_{};
   std::atomic<pid_t> tid_{0};
@@ -59,6 +63,8 @@ class Keeper {
   std::atomic<std::size_t> ahead_;
   std::uint64_t taken_before_ = 0;
   std::uint64_t looked_at_ = 0;
+  std::uint64_t next_sample_ = 0;
+  std::uint64_t next_clock_ = 0;
 };
 
 // Threads of this process as the system counts them; 0 when it does not tell.

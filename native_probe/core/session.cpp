@@ -85,7 +85,8 @@ Session::Session(const SessionOptions& options)
     : id_(last_id_.fetch_add(1) + 1),
       pid_(getpid()),
       file_(options.path, options.max_bytes, options.ring),
-      keeper_(file_) {
+      cpu_times_(file_),
+      keeper_(file_, [this] { sample_cpu_times(); }) {
   for (const TraceFile::Part part : {TraceFile::Part::front, TraceFile::Part::events}) {
     if (file_.extend(kLeastAtStart, part) || !file_.disk_full()) {
       file_.extend(kReadyAtStart, part);
@@ -105,6 +106,7 @@ Session::Session(const SessionOptions& options)
 }
 
 void Session::activate() {
+  sample_cpu_times();
   // Else whoever starts the second thread does it, before there is one.
   if (!single_threaded()) keeper_.start();
   membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
@@ -138,6 +140,7 @@ bool Session::deactivate() {
 }
 
 void Session::finish(std::string_view reason, bool gil_enabled) {
+  sample_cpu_times();
   seal_threads();
   sample_clock(file_);
   reason = reason_to_end(reason);
@@ -333,6 +336,7 @@ void Session::leave(ThreadLog* log) {
   pthread_getname_np(pthread_self(), log->slot->os_name, sizeof log->slot->os_name);
   __atomic_store_n(&log->slot->end_ticks, Clock::ticks(), __ATOMIC_RELAXED);
   log->slot->open_wait = 0;
+  CpuTimes::sample_last(file_, log->index);
   write_pending(log);
   seal_events(*log);
   log->session_id = 0;
@@ -393,6 +397,20 @@ void Session::seal_events(ThreadLog& log) {
   events_.fetch_add(count, std::memory_order_relaxed);
   log.chunk = nullptr;
   log.cursor = log.end = nullptr;
+}
+
+void Session::sample_cpu_times() {
+  const std::uint32_t n = std::min(threads_.load(), kSlotsPerChunk * kMaxSlotChunks);
+  for (std::uint32_t index = 1; index <= n; ++index) {
+    const format::ThreadSlot* slot = slot_at(index);
+    // Its thread may only just be filling it in.
+    if (slot == nullptr || __atomic_load_n(&slot->thread, __ATOMIC_ACQUIRE) != index ||
+        __atomic_load_n(&slot->end_ticks, __ATOMIC_RELAXED) != 0) {
+      continue;
+    }
+    cpu_times_.sample(index, static_cast<pid_t>(slot->tid));
+  }
+  cpu_times_.write();
 }
 
 void Session::seal_threads() {

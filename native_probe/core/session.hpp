@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/cpu_time.hpp"
 #include "core/id_table.hpp"
 #include "core/keeper.hpp"
 #include "core/lock_table.hpp"
@@ -129,6 +130,7 @@ class Session {
   bool is_living(std::uint32_t index, std::uint32_t tid) const;
   void remember(std::uint32_t index, std::uint32_t tid);
   void seal_threads();
+  void sample_cpu_times();
   void seal_events(ThreadLog& log);
   void sample_now_and_then();
   std::string_view reason_to_end(std::string_view asked) const;
@@ -156,6 +158,7 @@ class Session {
   const std::uint64_t id_;
   const pid_t pid_;
   TraceFile file_;
+  CpuTimes cpu_times_;
   Keeper keeper_;
   LockTable locks_;
   WaitTable waits_;

@@ -8,6 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gilscope.trace import format as fmt
 from gilscope.trace.locknames import lock_name
 from gilscope.trace.model import Gil, Lock, Locks
@@ -16,6 +18,8 @@ from gilscope.trace.places import text as harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
 
     from gilscope.trace.chunks import Chunk
 
@@ -36,6 +40,7 @@ class Definitions:
         lock_names: lock → (string, source).
         places: functions, stacks, native code.
         not_measured: class of event → reason.
+        cpu_times: arrays of format.CPU_TIME.
         probe_cost_ns: an uncontended acquire and release; None if not measured.
         stack_cost_ns: a captured stack; None if not measured.
         unknown: what was passed over → how often.
@@ -48,6 +53,7 @@ class Definitions:
     lock_names: dict[int, tuple[int, int]] = field(default_factory=dict)
     places: Places = field(default_factory=Places)
     not_measured: dict[str, str] = field(default_factory=dict)
+    cpu_times: list[NDArray[np.void]] = field(default_factory=list)
     probe_cost_ns: float | None = None
     stack_cost_ns: float | None = None
     unknown: Counter[str] = field(default_factory=Counter)
@@ -130,6 +136,10 @@ def named_locks(found: Definitions, string: Callable[[int], str]) -> Locks:
         if number in locks and string(name):
             locks[number] = replace(lock, name=shown, source=source)
     return locks
+
+
+def _cpu_times(found: Definitions, body: bytes) -> None:
+    found.cpu_times.append(np.frombuffer(body, fmt.CPU_TIME))
 
 
 def _clock(found: Definitions, body: bytes) -> None:
@@ -221,6 +231,7 @@ _TAKE: dict[int, Callable[[Definitions, bytes], None]] = {
     fmt.Tag.GIL: _gil,
     fmt.Tag.LOCK: _lock,
     fmt.Tag.NOT_MEASURED: _not_measured,
+    fmt.Tag.CPU_TIME: _cpu_times,
     fmt.Tag.PROBE_COST: _probe_cost,
     fmt.Tag.STRING: _string,
     fmt.Tag.CODE: _code,

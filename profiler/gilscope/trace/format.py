@@ -1,4 +1,4 @@
-"""Constants of the trace format, version 1.1, as native_probe/FORMAT.md defines it."""
+"""Constants of the trace format, version 1.2, as native_probe/FORMAT.md defines it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"GILSCOPE"
 VERSION_MAJOR = 1
-VERSION_MINOR = 1
+VERSION_MINOR = 2
 
 HEADER_SIZE = 128
 CHUNK_HEADER_SIZE = 64
@@ -97,6 +97,15 @@ _SLOT_FIELDS: list[tuple[str, str]] = [
     ("open_wait_flags", "<u4"),
     ("reserved", "<u8"),
 ]
+CPU_TIME = np.dtype(
+    [
+        ("thread", "<u4"),
+        ("reserved", "<u4"),
+        ("ticks", "<u8"),
+        ("on_cpu", "<u8"),
+        ("runnable", "<u8"),
+    ]
+)
 DEFINITION_HEADER = np.dtype([("tag", "<u2"), ("reserved", "<u2"), ("length", "<u4")])
 
 
@@ -233,6 +242,7 @@ class Tag(IntEnum):
     LOCK_NAME = 12
     ENTRY = 13
     CALLABLE = 14
+    CPU_TIME = 15
 
 
 PROBLEMS_BEFORE_PACKING = "problems_before_packing"

@@ -1,4 +1,4 @@
-// Tells a waiting thread who woke it up.
+// Tells a waiting thread who woke it up, on a semaphore or a condition variable.
 #pragma once
 
 #include <atomic>
@@ -32,7 +32,7 @@ class WaitTable {
   static std::uint32_t release(Entry* entry) {
     const std::uint32_t ender = entry->ender.load(std::memory_order_relaxed);
     entry->semaphore.store(0, std::memory_order_release);
-    return ender;
+    return ender != kSeveral ? ender : 0;
   }
 
   struct Woken {
@@ -58,7 +58,26 @@ class WaitTable {
     return woken;
   }
 
+  // Before a condition is signalled. Which of several waiters wakes up is the system's choice, and
+  // by which of several signals: those of more than one thread name nobody.
+  Woken signalling(const void* condition, std::uint32_t ender) {
+    Woken woken{0, 0, false};
+    for (std::uint32_t i = 0; i < kProbes; ++i) {
+      Entry& entry = at(condition, i);
+      if (!holds(entry, condition)) continue;
+      std::uint32_t before = 0;
+      if (!entry.ender.compare_exchange_strong(before, ender, std::memory_order_relaxed) &&
+          before != ender) {
+        entry.ender.store(kSeveral, std::memory_order_relaxed);
+      }
+      woken = {woken.any ? 0 : entry.waiter.load(std::memory_order_relaxed),
+               entry.lock.load(std::memory_order_relaxed), true};
+    }
+    return woken;
+  }
+
  private:
+  static constexpr std::uint32_t kSeveral = UINT32_MAX;
   static constexpr std::uint32_t kEntries = 4096;
   static constexpr std::uint32_t kProbes = 16;
   static constexpr std::uintptr_t kClaimed = 1;

@@ -17,6 +17,10 @@
 // which calls pthread_cond_wait() itself; timed waits are inline and call pthread_cond_clockwait().
 extern "C" void gilscope_condition_variable_wait(void* condition, void* lock) __asm__(
     "_ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE");
+extern "C" void gilscope_condition_variable_notify_one(void* condition) __asm__(
+    "_ZNSt18condition_variable10notify_oneEv");
+extern "C" void gilscope_condition_variable_notify_all(void* condition) __asm__(
+    "_ZNSt18condition_variable10notify_allEv");
 
 // A lock that is free is taken by the function that only tries, which does then what the other one
 // would have done: it costs no time stamp, and nothing of the probe is touched. What it answers
@@ -51,6 +55,9 @@ class Wait {
     holder_ = session.index_of(static_cast<std::uint32_t>(holder));
     if (holder_ != 0) flags_ |= flag::kHolder;
     stack_ = stack::capture(recording, frame);
+    if (kind == LockKind::native_condition) {
+      entry_ = session.waits().claim(lock, recording.log().index, lock_);
+    }
     format::ThreadSlot& slot = recording.slot();
     slot.open_wait_kind = static_cast<std::uint32_t>(EventKind::lock_wait);
     slot.open_wait_what = lock_;
@@ -80,8 +87,11 @@ class Wait {
     session_ = 0;
     if (!same_session) return;
     recording.slot().open_wait = 0;
+    const std::uint32_t signaller = entry_ != nullptr ? WaitTable::release(entry_) : 0;
     switch (result) {
       case 0:
+        if (entry_ != nullptr) holder_ = signaller;
+        break;
       case EOWNERDEAD: break;
       case ETIMEDOUT: flags_ |= flag::kTimedOut; break;
       case ECANCELED: flags_ |= flag::kInterrupted; break;
@@ -95,6 +105,7 @@ class Wait {
   std::uint32_t lock_ = 0;
   std::uint32_t holder_ = 0;
   std::uint32_t stack_ = 0;
+  WaitTable::Entry* entry_ = nullptr;  // of a condition
   std::uint8_t flags_;
 };
 
@@ -120,6 +131,19 @@ template <typename Real>
 int cond_wait(const void* condition, const void* frame, Real real) {
   Wait wait(LockKind::native_condition, condition, 0, 0, frame);
   return wait.finish(real());
+}
+
+// Before the real signal: after it the waiter may be gone.
+__attribute__((noinline)) void signalled(const void* condition, const void* frame) {
+  if (!classes.native || !ThreadLogs::needs_no_memory()) return;
+  const ErrnoKeeper keep_errno;
+  Recording recording;
+  if (!recording) return;
+  const WaitTable::Woken woken =
+      recording.session().waits().signalling(condition, recording.log().index);
+  if (!woken.any) return;
+  recording.emit(EventKind::lock_wake, 0, 0, woken.lock, Clock::ticks(), 0, woken.waiter,
+                 stack::capture(recording, frame));
 }
 
 // A wrong time is an error even where the lock is free, in some of the functions and some versions:
@@ -218,6 +242,26 @@ void condition_variable_wait(void* condition, void* lock) {
   });
 }
 
+int condition_signal(pthread_cond_t* condition) {
+  signalled(condition, __builtin_frame_address(0));
+  return pthread_cond_signal(condition);
+}
+
+int condition_broadcast(pthread_cond_t* condition) {
+  signalled(condition, __builtin_frame_address(0));
+  return pthread_cond_broadcast(condition);
+}
+
+void notify_one(void* condition) {
+  signalled(condition, __builtin_frame_address(0));
+  gilscope_condition_variable_notify_one(condition);
+}
+
+void notify_all(void* condition) {
+  signalled(condition, __builtin_frame_address(0));
+  gilscope_condition_variable_notify_all(condition);
+}
+
 template <typename Replacement, typename Real>
 Hook hook(std::string_view symbol, Replacement* replacement, Real* real) {
   return {symbol, reinterpret_cast<void*>(replacement), reinterpret_cast<void*>(real)};
@@ -269,6 +313,12 @@ std::vector<Hook> hooks() {
       hook("pthread_cond_clockwait", condition_clockwait, pthread_cond_clockwait),
       hook("_ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE", condition_variable_wait,
            gilscope_condition_variable_wait),
+      hook("pthread_cond_signal", condition_signal, pthread_cond_signal),
+      hook("pthread_cond_broadcast", condition_broadcast, pthread_cond_broadcast),
+      hook("_ZNSt18condition_variable10notify_oneEv", notify_one,
+           gilscope_condition_variable_notify_one),
+      hook("_ZNSt18condition_variable10notify_allEv", notify_all,
+           gilscope_condition_variable_notify_all),
   };
 }
 

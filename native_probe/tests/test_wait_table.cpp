@@ -108,4 +108,32 @@ TEST("waiters that are woken at once all learn the right name") {
   CHECK_EQUAL(wrong.load(), 0);
 }
 
+TEST("a waiter on a condition learns who signalled it, of several threads none") {
+  const auto table = std::make_unique<WaitTable>();
+  int condition = 0;
+  WaitTable::Entry* entry = table->claim(&condition, 1, kLock);
+  CHECK_EQUAL(table->signalling(&condition, 101).waiter, 1u);
+  CHECK_EQUAL(table->signalling(&condition, 101).waiter, 1u);
+  CHECK_EQUAL(WaitTable::release(entry), 101u);
+  entry = table->claim(&condition, 1, kLock);
+  table->signalling(&condition, 101);
+  table->signalling(&condition, 102);
+  table->signalling(&condition, 102);
+  CHECK_EQUAL(WaitTable::release(entry), 0u);
+}
+
+TEST("a signal to several waiters is for none by name, and one to nobody is none") {
+  const auto table = std::make_unique<WaitTable>();
+  int condition = 0;
+  CHECK(!table->signalling(&condition, 101).any);
+  WaitTable::Entry* first = table->claim(&condition, 1, kLock);
+  WaitTable::Entry* second = table->claim(&condition, 2, kLock);
+  const WaitTable::Woken woken = table->signalling(&condition, 101);
+  CHECK(woken.any);
+  CHECK_EQUAL(woken.waiter, 0u);
+  CHECK_EQUAL(woken.lock, kLock);
+  CHECK_EQUAL(WaitTable::release(first), 101u);
+  CHECK_EQUAL(WaitTable::release(second), 101u);
+}
+
 }  // namespace

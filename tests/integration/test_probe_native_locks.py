@@ -104,7 +104,19 @@ def test_wait_for_a_condition(play: Play, scene: str) -> None:
     assert recorded.facts["slept"]
     rows = waits(recorded)
     assert {recorded.trace.locks[row.what].kind for row in rows} == {"native_condition"}
-    assert not [row for row in rows if row.flags or row.peer]
+    (row,) = rows
+    signaller = recorded.thread(recorded.facts["main"]).index
+    assert (row.flags, row.peer) == (0, signaller)
+
+
+def test_signal_for_a_waiter_is_recorded(play: Play) -> None:
+    """With who gave it and who waited; it is within the wait."""
+    recorded = play("condition_variable")
+    (row,) = waits(recorded)
+    wakes = recorded.rows(Event.LOCK_WAKE, recorded.facts["main"])
+    (wake,) = [wake for wake in wakes if wake.what == row.what]
+    assert wake.peer == recorded.thread(recorded.facts["waiter"]).index
+    assert row.start < wake.start < row.end
 
 
 def test_wait_for_a_condition_that_times_out(play: Play) -> None:

@@ -60,7 +60,7 @@ class ThreadStateTotals:
 def callback_totals(trace: Trace) -> list[CallbackTotals]:
     """Totals of each native function and what it called, the longest in all first."""
     callbacks = trace.callbacks
-    groups, members = _groups(trace)
+    groups, members = callback_groups(trace)
     waits = lock_waits_inside(trace)
     order = np.lexsort((callbacks.duration, groups))
     firsts = np.flatnonzero(np.diff(groups[order], prepend=-1))
@@ -107,7 +107,7 @@ def _rows_of(threads: I32, thread: int) -> I64:
     return np.flatnonzero(threads == thread)
 
 
-def _groups(trace: Trace) -> tuple[I64, list[tuple[Entry, Callable]]]:
+def callback_groups(trace: Trace) -> tuple[I64, list[tuple[Entry, Callable]]]:
     """The group of each callback, i64[n], and what the groups stand for.
 
     One function may have several entries: it may enter Python from several of its lines.

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.spans import interval_states
+from gilscope.analysis.waits import exact_states
 from gilscope.trace.format import Event
 from gilscope.trace.model import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gilscope.trace.model import I64, Trace
+    from gilscope.trace.model import I64, U8, Trace
 
 _NOTHING = np.zeros(0, np.int64)
 
@@ -62,11 +62,12 @@ class _Holds:
     ends: I64
 
 
-def blame(trace: Trace) -> Blame:
-    """Charge all waiting of the trace."""
+def blame(trace: Trace, states: U8 | None = None) -> Blame:
+    """Charge all waiting of the trace; `states` are its `exact_states`, if they are at hand."""
+    states = exact_states(trace) if states is None else states
     size = 1 + max((thread.index for thread in trace.threads), default=0)
     cells, gil = _gil_blame(trace, size)
-    lock_cells, lock = _lock_blame(trace, size)
+    lock_cells, lock = _lock_blame(trace, states, size)
     every = np.union1d(cells, lock_cells)
     table = np.zeros((2, len(every)), np.int64)
     table[0, np.searchsorted(every, cells)] = gil
@@ -184,9 +185,9 @@ def _overlaps(holds: _Holds, starts: I64, ends: I64) -> Iterator[tuple[I64, I64,
         begin = end
 
 
-def _lock_blame(trace: Trace, size: int) -> tuple[I64, I64]:
+def _lock_blame(trace: Trace, states: U8, size: int) -> tuple[I64, I64]:
     intervals = trace.intervals
-    rows = np.flatnonzero(interval_states(trace) == State.WAITING_LOCK)
+    rows = np.flatnonzero(states == State.WAITING_LOCK)
     known = (intervals.kind[rows] == Event.LOCK_WAIT) & (intervals.peer[rows] < size)
     holders = np.where(known, intervals.peer[rows], 0).astype(np.int64)
     cells = intervals.thread[rows].astype(np.int64) * size + holders

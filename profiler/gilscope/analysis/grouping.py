@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class Summary:
         return len(self.count)
 
 
-def summarize(groups: NDArray[np.integer], values: I64, size: int) -> Summary:  # type: ignore[type-arg]
+def summarize(groups: NDArray[np.integer[Any]], values: I64, size: int) -> Summary:
     """Figures of each group.
 
     Args:
@@ -62,16 +62,16 @@ def summarize(groups: NDArray[np.integer], values: I64, size: int) -> Summary:  
     return Summary(count, sums[ends] - sums[firsts], quantile(0.5), quantile(0.99), quantile(1.0))
 
 
-def order_by(keys: NDArray[np.integer]) -> I64:  # type: ignore[type-arg]
+def order_by(keys: NDArray[np.integer[Any]]) -> I64:
     """Return the rows in the order of small numbers, those of one number in their own order."""
     # The sort of 16-bit numbers is linear: several times as fast for 10 million rows.
-    if len(keys) and 0 <= int(keys.min()) and int(keys.max()) <= np.iinfo(np.uint16).max:
+    if len(keys) and int(keys.min()) >= 0 and int(keys.max()) <= np.iinfo(np.uint16).max:
         keys = keys.astype(np.uint16)
     order: I64 = np.argsort(keys, kind="stable")
     return order
 
 
-def _sorted_within(groups: NDArray[np.integer], values: I64, size: int) -> I64:  # type: ignore[type-arg]
+def _sorted_within(groups: NDArray[np.integer[Any]], values: I64, size: int) -> I64:
     """Return the values by group, and within each from the smallest on."""
     if not len(values):
         return np.zeros(0, np.int64)

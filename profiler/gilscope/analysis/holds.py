@@ -1,6 +1,4 @@
-"""Holds of the GIL that others waited for: where they ended, and how long they went on after a
-thread had asked for the GIL.
-"""
+"""Holds of the GIL that others waited for: where they ended, how long after they were asked to."""
 
 from __future__ import annotations
 

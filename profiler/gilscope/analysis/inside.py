@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.callbacks import callback_groups
-from gilscope.analysis.grouping import Summary, order_by, summarize
+from gilscope.analysis.grouping import order_by, summarize
+from gilscope.analysis.stacks import short
 from gilscope.trace.format import Event
 from gilscope.trace.model import State
 
 if TYPE_CHECKING:
-    from gilscope.trace.model import I64, U8, Trace
+    from gilscope.trace.model import I32, I64, U8, Trace
     from gilscope.trace.places import Callable, Entry
 
 NONE = -1
@@ -54,7 +55,12 @@ class CallbackWork:
     @property
     def name(self) -> str:
         """What was called, else the native function."""
-        return self.callable.label or self.entry.function
+        return self.callable.label or self.function
+
+    @property
+    def function(self) -> str:
+        """The native function, without its arguments."""
+        return short(self.entry.function)
 
 
 class Inside:
@@ -76,7 +82,7 @@ class Inside:
             for depth in range(int(self.depths.max(initial=NONE)) + 1)
         ]
 
-    def at(self, threads: I64, times: I64) -> I64:
+    def at(self, threads: I32, times: I64) -> I64:
         """Return the innermost callback of each thread at each time: a row, or -1; i64[m]."""
         keys = threads.astype(np.int64) * self._span + np.clip(times, 0, self._span - 1)
         begun = np.searchsorted(self._starts, keys, "right")
@@ -163,7 +169,8 @@ def _own_time(trace: Trace, inside: Inside) -> I64:
     parents = inside.parents()
     inner = parents != NONE
     taken = np.bincount(parents[inner], callbacks.duration[inner], len(own)).astype(np.int64)
-    return np.maximum(own - taken, 0)
+    spent: I64 = np.maximum(own - taken, 0)
+    return spent
 
 
 def _distinct(groups: I64, values: I64, size: int) -> I64:

@@ -92,7 +92,8 @@ def critical_path(trace: Trace, life: Sequence[Lane] | None = None) -> CriticalP
         life: `lanes(trace)`, if it is at hand.
     """
     if not trace.threads:
-        return CriticalPath(*(np.zeros(0, np.int64) for _ in range(3)), 0)
+        nothing = np.zeros(0, np.int64)
+        return CriticalPath(nothing, nothing, nothing, 0)
     causes = _causes(trace, lanes(trace) if life is None else life)
     last = next(
         (thread for thread in trace.threads if thread.main),
@@ -123,14 +124,8 @@ def on_path(path: CriticalPath, life: Iterable[Lane]) -> list[OnPath]:
         for state in np.unique(lane.states).tolist():
             spent = np.where(lane.states == state, lane.ends - lane.starts, 0)
             until = np.concatenate([[0], np.cumsum(spent)])
-            sums[state] = int(
-                round(
-                    np.sum(
-                        np.interp(path.end[mine], bounds, until)
-                        - np.interp(path.start[mine], bounds, until)
-                    )
-                )
-            )
+            begun = np.interp(path.start[mine], bounds, until)
+            sums[state] = int((np.interp(path.end[mine], bounds, until) - begun).sum().round())
         found.append(OnPath(lane.thread.index, tuple(sums)))
     return sorted(found, key=lambda one: (-one.total_ns, one.thread))
 

@@ -38,8 +38,8 @@ class Place:
 
     Attributes:
         name: for people: "app.py:12 in work", or the name of a native function.
-        file: source file; "" if unknown.
-        line: in that file; 0 if unknown.
+        file: source file, of a native function the loaded object; "" if unknown.
+        line: in that file; 0 if unknown, and of a native function.
         known: it is a place, not a word for there being none.
     """
 
@@ -78,7 +78,8 @@ def native_function(frames: Sequence[Frame]) -> Place:
     if not natives:
         return Place(NO_NATIVE, known=False)
     own = next((frame for frame in natives if not frame.name.startswith(GLUE)), natives[0])
-    return Place(own.name, own.file, own.line)
+    # Not its line: a function is one place, wherever in it a stack was taken.
+    return Place(own.name, own.module)
 
 
 def innermost(frames: Sequence[Frame]) -> Place:
@@ -98,3 +99,19 @@ def located(trace: Trace, stacks: U32, locate: Locate) -> tuple[I64, list[Place]
         [numbers.setdefault(locate(trace.stacks[s]), len(numbers)) for s in used.tolist()], np.int64
     )
     return table[rows] if len(table) else np.zeros(0, np.int64), list(numbers)
+
+
+def short(function: str) -> str:
+    """Return the name of a native function without what C++ puts around it."""
+    name = function.replace("(anonymous namespace)::", "")
+    return name.partition("(")[0].strip() or function
+
+
+def called_from(frames: Sequence[Frame]) -> str:
+    """Return where a stack was taken, and the outermost line of Python that led there."""
+    inner = innermost(frames)
+    python = [frame for frame in frames if not frame.native]
+    words = inner.name if inner.line else short(inner.name)
+    if len(python) > 1 or (python and not inner.line):
+        words += f", called from {python_line(python[-1:]).name}"
+    return words

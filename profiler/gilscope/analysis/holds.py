@@ -74,12 +74,12 @@ def _late(trace: Trace, rows: I64) -> I64:
     """Return how long each hold went on after it had been asked for."""
     intervals = trace.intervals
     late = np.zeros(len(rows), np.int64)
-    waits = intervals.where(Event.GIL_WAIT)
+    waits = np.flatnonzero(intervals.kind == Event.GIL_WAIT)
     for gil in np.unique(intervals.what[rows]).tolist():
         chosen = intervals.what[rows] == gil
         starts, ends = intervals.start[rows[chosen]], intervals.end[rows[chosen]]
-        mine = waits.what == gil
-        begins, over = np.sort(waits.start[mine]), np.sort(waits.end[mine])
+        mine = waits[intervals.what[waits] == gil]
+        begins, over = intervals.start[mine], np.sort(intervals.end[mine])
         # Who waits already when the hold begins, or else the first one to begin after that.
         at = starts + SLACK_NS
         waiting = np.searchsorted(begins, at, "right") > np.searchsorted(over, at, "right")

@@ -203,14 +203,15 @@ def _of_locks(trace: Trace) -> tuple[I64, I64, I64, I64]:
 def _joins(trace: Trace, joins: Iterable[Join]) -> Iterable[tuple[int, int, int, int]]:
     """Yield, of each wait of native code for its threads, its end and what began with it."""
     intervals = trace.intervals
-    holds, idle = intervals.where(Event.GIL_HOLD), intervals.select(unexplained(trace))
     signs: dict[int, I64] = {}
     for join in joins:
         done = {}
         for worker in join.workers:
             if worker not in signs:
-                gone = idle.start[idle.thread == worker]
-                signs[worker] = np.sort(np.append(gone, holds.end[holds.thread == worker]))
+                mine = intervals.thread == worker
+                gone = intervals.start[mine & unexplained(trace)]
+                left = intervals.end[mine & (intervals.kind == Event.GIL_HOLD)]
+                signs[worker] = np.sort(np.append(gone, left))
             place = int(np.searchsorted(signs[worker], join.end)) - 1
             thread = trace.threads_by_index[worker]
             done[worker] = int(signs[worker][place]) if place >= 0 else 0

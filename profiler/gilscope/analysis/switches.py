@@ -87,10 +87,10 @@ def gaps(trace: Trace) -> Gaps:
     before, after = before[same], after[same]
     ends, starts = intervals.end[before], intervals.start[after]
     lost = np.zeros(len(after), np.int64)
-    waits = intervals.where(Event.GIL_WAIT)
+    waits = np.flatnonzero(intervals.kind == Event.GIL_WAIT)
     for gil in np.unique(intervals.what[after]).tolist():
-        mine, chosen = waits.what == gil, intervals.what[after] == gil
-        begins, over = np.sort(waits.start[mine]), np.sort(waits.end[mine])
+        mine, chosen = waits[intervals.what[waits] == gil], intervals.what[after] == gil
+        begins, over = intervals.start[mine], np.sort(intervals.end[mine])
         since, until = ends[chosen], starts[chosen]
         # The one that gets it waits until it has it, give or take what time stamps overlap by.
         waiting = np.searchsorted(begins, since, "right") > np.searchsorted(
@@ -126,12 +126,12 @@ def starved(trace: Trace) -> list[Starved]:
     """Return what each thread that waited for the GIL waited and held, longest waits first."""
     intervals = trace.intervals
     size = 1 + max((thread.index for thread in trace.threads), default=0)
-    waits, holds = intervals.where(Event.GIL_WAIT), intervals.where(Event.GIL_HOLD)
-    waited = summarize(waits.thread, waits.duration, size)
-    held = summarize(holds.thread, holds.duration, size)
-    asked = np.bincount(waits.thread[waits.aux > 0], minlength=size)
-    forced = (holds.flags & np.uint8(HoldFlag.FORCED)) != 0
-    pushed = np.bincount(holds.thread[forced], minlength=size)
+    waits, holds = intervals.kind == Event.GIL_WAIT, intervals.kind == Event.GIL_HOLD
+    waited = summarize(intervals.thread[waits], intervals.duration[waits], size)
+    held = summarize(intervals.thread[holds], intervals.duration[holds], size)
+    asked = np.bincount(intervals.thread[waits & (intervals.aux > 0)], minlength=size)
+    forced = holds & ((intervals.flags & np.uint8(HoldFlag.FORCED)) != 0)
+    pushed = np.bincount(intervals.thread[forced], minlength=size)
     columns = (waited.count, asked, waited.total, waited.p50, held.p50, held.count, pushed)
     rows = np.flatnonzero(waited.count)
     rows = rows[np.argsort(-waited.total[rows], kind="stable")]

@@ -128,8 +128,8 @@ def starvation(facts: Facts) -> Iterator[Finding]:
                     f"({time(SWITCH_INTERVAL_NS)} unless set) or more"
                 ),
                 (
-                    f"it waited {time(found.wait_ns)}, {share(found.wait_ns, trace.duration_ns)} of "
-                    f"the run, and held the GIL {found.holds:,} times"
+                    f"it waited {time(found.wait_ns)}, {share(found.wait_ns, trace.duration_ns)} "
+                    f"of the run, and held the GIL {found.holds:,} times"
                 ),
                 "the threads that it waited for give the GIL up only when they are asked to",
             ),

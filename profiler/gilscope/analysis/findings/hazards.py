@@ -40,8 +40,8 @@ def native_mutex(facts: Facts) -> Iterator[Finding]:
         names = sorted({trace.thread_name(thread) for thread in intervals.thread[rows].tolist()})
         evidence = [
             (
-                f"{len(mine):,} times a thread began to wait for it while its holder waited for the "
-                "GIL"
+                f"{len(mine):,} times a thread began to wait for it while its holder waited for "
+                "the GIL"
             ),
             f"holders: {', '.join(names)}; the others waited {time(cost)} for it",
         ]

@@ -118,8 +118,8 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
             severity=Severity.WARNING,
             evidence=(
                 (
-                    f"{len(rows):,} times the lock was handed to a thread that then had to wait for "
-                    f"the GIL, {time(cost)} in all, {share(cost, trace.duration_ns)} of the run"
+                    f"{len(rows):,} times the lock was handed to a thread that then had to wait "
+                    f"for the GIL, {time(cost)} in all, {share(cost, trace.duration_ns)} of the run"
                 ),
                 (
                     f"the longest such wait took {time(int(intervals.duration[rows[0]]))}; whoever "

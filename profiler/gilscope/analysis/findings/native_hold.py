@@ -53,8 +53,8 @@ def native_hold(facts: Facts) -> Iterator[Finding]:
             evidence=(
                 (
                     f"{late:,} of {count:,} holds that ended there and were waited for went on for "
-                    f"{time(SWITCH_INTERVAL_NS)} or more after a thread had asked for the GIL; Python "
-                    "code gives it up in microseconds"
+                    f"{time(SWITCH_INTERVAL_NS)} or more after a thread had asked for the GIL; "
+                    "Python code gives it up in microseconds"
                 ),
                 f"the longest took {time(int(trace.intervals.duration[rows].max()))}",
                 (

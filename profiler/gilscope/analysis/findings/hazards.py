@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.findings.model import Finding, Severity, jumps, time
+from gilscope.analysis.findings.model import Finding, Severity, jumps, many, time
 from gilscope.analysis.grouping import order_by
 from gilscope.trace.format import Event, LockWaitFlag
 
@@ -40,8 +40,8 @@ def native_mutex(facts: Facts) -> Iterator[Finding]:
         names = sorted({trace.thread_name(thread) for thread in intervals.thread[rows].tolist()})
         evidence = [
             (
-                f"{len(mine):,} times a thread began to wait for it while its holder waited for "
-                "the GIL"
+                f"{many(len(mine), 'time')} a thread began to wait for it while its holder waited "
+                "for the GIL"
             ),
             f"holders: {', '.join(names)}; the others waited {time(cost)} for it",
         ]

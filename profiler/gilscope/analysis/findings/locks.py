@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.convoys import convoys
-from gilscope.analysis.findings.model import Finding, Severity, jumps, matters, share, time
+from gilscope.analysis.findings.model import Finding, Severity, jumps, many, matters, share, time
 from gilscope.analysis.stacks import called_from
 from gilscope.trace.format import Event
 
@@ -57,9 +57,9 @@ def _hot(facts: Facts, lock: Lock, rows: I64, cost: int) -> Finding:
     rows = rows[np.argsort(-intervals.duration[rows], kind="stable")]
     spins = int(np.count_nonzero(intervals.kind[rows] == Event.SPIN))
     threads = len(np.unique(intervals.thread[rows]))
-    words = f"{len(rows) - spins:,} times asleep"
+    words = f"{many(len(rows) - spins, 'time')} asleep"
     if spins:
-        words += f", {spins:,} times yielding the processor"
+        words += f", {many(spins, 'time')} yielding the processor"
     is_object = lock.kind == "object"
     return Finding(
         name="hot-object-lock" if is_object else "hot-lock",

@@ -113,6 +113,11 @@ def jumps(intervals: Intervals, rows: I64, note: str) -> tuple[Jump, ...]:
     )
 
 
+def many(number: int, what: str) -> str:
+    """Return a number of things: "1 time", "2 times"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def time(ns: float) -> str:
     """Return a time for people, to three digits."""
     for unit, factor in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):

@@ -13,6 +13,7 @@ from gilscope.analysis.findings.model import (
     Jump,
     Severity,
     jumps,
+    many,
     matters,
     share,
     time,
@@ -47,6 +48,7 @@ def stop_the_world(facts: Facts) -> Iterator[Finding]:
     for pause in pauses:
         by_thread[pause.requester] = by_thread.get(pause.requester, 0) + 1
     most = max(by_thread, key=lambda thread: by_thread[thread])
+    who = trace.thread_name(most) or "an unknown thread"
     worst = sorted(pauses, key=lambda pause: -pause.duration_ns)[:MOST_JUMPS]
     rate = len(pauses) / (trace.duration_ns / 1e9)
     yield Finding(
@@ -59,7 +61,7 @@ def stop_the_world(facts: Facts) -> Iterator[Finding]:
                 f"of the run, and held threads up for {time(held)}"
             ),
             f"the longest took {time(worst[0].duration_ns)}",
-            f"{by_thread[most]:,} were asked for by {trace.thread_name(most) or 'unknown threads'}",
+            f"{by_thread[most]:,} of them asked for by {who}",
         ),
         advice="Look at what that thread does there: gc.collect(), sys._current_frames(), "
         "sys.settrace() and sys.setprofile(), changes of classes while threads run, and many new "
@@ -88,7 +90,7 @@ def thread_states(facts: Facts) -> Iterator[Finding]:
     callbacks = sum(work.count for work in facts.callbacks)
     yield Finding(
         name="thread-state-churn",
-        title=f"{threads} threads made {totals.created:,} thread states",
+        title=f"{totals.created:,} thread states made by {many(threads, 'native thread')}",
         severity=Severity.WARNING,
         evidence=(
             f"{totals.created:,} made and {totals.deleted:,} destroyed, in {callbacks:,} callbacks",

@@ -45,7 +45,7 @@ class Row:
     Attributes:
         name: dotted, stable.
         value: in ``unit``.
-        unit: "ns", "x" (a ratio), "bytes", "%".
+        unit: "ns", "ms", "x" (a ratio), "bytes", "MiB", "%".
         target: at most (for "%": at least) this; None if there is none.
         met: whether the target is met; None without one.
         spread: half the distance between the quartiles of the rounds; None for counts.
@@ -173,9 +173,17 @@ def show(rows: list[Row]) -> None:
     Console(width=100).print(table)
 
 
+def analysis_rows(_rounds: int) -> list[Row]:
+    """Time and memory of the analysis of made-up traces."""
+    from benchmarks import analysis_bench  # noqa: PLC0415 - takes numpy
+
+    return [row(name, [value], unit) for name, value, unit in analysis_bench.rows()]
+
+
 BENCHES: dict[str, Callable[[int], list[Row]]] = {
     "pair": pair_rows,
     **{name: (lambda rounds, name=name: slowdown_rows(name, rounds)) for name in WORKLOADS},
+    "analysis": analysis_rows,
 }
 
 

@@ -19,7 +19,7 @@ from gilscope.analysis.stacks import short
 from gilscope.analysis.top import SORTS, TABLES, top
 from gilscope.trace.model import State
 from gilscope.trace.reader import read
-from trace_builder import TraceBuilder
+from trace_builder import LOCK_WAKE, TraceBuilder
 from trace_examples import callback_trace, ft_trace, gil_trace
 
 if TYPE_CHECKING:
@@ -156,8 +156,8 @@ def test_critical_path_of_anything_ends(tmp_path: Path, seed: int) -> None:
     threads = [builder.thread(f"t{i}", main=not i) for i in range(4)]
     for kind, start, length in chance.integers([1, 0, 0], [6, 1000, 50], (300, 3)).tolist():
         thread, other = chance.choice(threads, 2).tolist()
-        length *= kind != 5
-        builder.event(kind, thread, start, start + length, what=lock, peer=other)
+        end = start if kind == LOCK_WAKE else start + length
+        builder.event(kind, thread, start, end, what=lock, peer=other)
     trace = read(builder.write(tmp_path / "x.gilscope"))
     path = critical_path(trace)
     assert (path.start <= path.end).all()

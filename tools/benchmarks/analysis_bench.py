@@ -145,10 +145,13 @@ def rows(sizes: Sequence[int] = SIZES) -> list[tuple[str, float, str]]:
         figures = json.loads(done.stdout)
         name = f"analyse.{n // 1_000_000}M"
         found += [
-            (f"{name}.{part}", 1e9 * figures[part], "ns")
+            (f"{name}.{part}", 1e3 * figures[part], "ms")
             for part in ("findings", "top", "critical_path", "metrics", "total")
         ]
-        found += [(f"{name}.{part}", figures[part], "bytes") for part in ("memory", "trace_memory")]
+        found += [
+            (f"{name}.{part}", figures[part] / (1 << 20), "MiB")
+            for part in ("memory", "trace_memory")
+        ]
     return found
 
 

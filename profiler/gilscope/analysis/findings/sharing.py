@@ -60,9 +60,8 @@ def refcounts(facts: Facts) -> Iterator[Finding]:
                     "line; more threads than processors, or memory at its limit, look the same"
                 ),
             ),
-            advice="Let each thread have its own object or bound method, keep what is shared in "
-            "local variables outside of loops, or make it immortal (module-level functions and "
-            "constants of free-threaded 3.14 are).",
+            advice="Let each thread have its own object or bound method, and keep what is shared "
+            "in local variables outside of loops.",
             intervals=tuple(
                 Jump(thread, start, end, "slow beside others") for thread, start, end in places
             ),

@@ -17,6 +17,7 @@ from gilscope.analysis.pauses import pauses
 from gilscope.analysis.spans import lanes
 from gilscope.analysis.switches import gaps, starved, switching
 from gilscope.analysis.waits import contention, exact_states
+from gilscope.trace.format import Event
 from gilscope.trace.model import State
 
 if TYPE_CHECKING:
@@ -119,6 +120,27 @@ class Facts:
     def callbacks(self) -> list[CallbackWork]:
         """What callbacks did and waited for."""
         return callback_work(self.trace, self.inside, self.states)
+
+    @cached_property
+    def group_of_callback(self) -> I64:
+        """Place in `callbacks` of the group that each callback belongs to, i64[c]."""
+        groups = np.zeros(len(self.trace.callbacks), np.int64)
+        for number, work in enumerate(self.callbacks):
+            groups[work.rows] = number
+        return groups
+
+    @cached_property
+    def gil_waits_in_callbacks(self) -> tuple[I64, I64]:
+        """Rows of the waits for the GIL in callbacks, and the group of each in `callbacks`."""
+        rows = np.flatnonzero(self.trace.intervals.kind == Event.GIL_WAIT)
+        groups = self.groups_at(rows)
+        return rows[groups != NONE], groups[groups != NONE]
+
+    def groups_at(self, rows: I64) -> I64:
+        """Return the group in `callbacks` in which each interval began, or -1."""
+        intervals = self.trace.intervals
+        found = self.inside.at(intervals.thread[rows], intervals.start[rows])
+        return np.append(self.group_of_callback, NONE)[found]
 
     @cached_property
     def outer_callbacks(self) -> Callbacks:

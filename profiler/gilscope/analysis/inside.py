@@ -10,7 +10,6 @@ import numpy as np
 from gilscope.analysis.callbacks import callback_groups
 from gilscope.analysis.grouping import order_by, summarize
 from gilscope.analysis.stacks import short
-from gilscope.trace.format import Event
 from gilscope.trace.model import State
 
 if TYPE_CHECKING:
@@ -144,22 +143,6 @@ def callback_work(trace: Trace, inside: Inside, states: U8) -> list[CallbackWork
         for number, (entry, called) in enumerate(members)
     ]
     return sorted(work, key=lambda one: (-one.total_ns, one.entry.id, one.callable.id))
-
-
-def entered_holds(trace: Trace, inside: Inside, rows: I64) -> I64:
-    """Return the innermost callback in which each hold of the GIL began: a row, or -1."""
-    intervals = trace.intervals
-    return inside.at(intervals.thread[rows], intervals.start[rows])
-
-
-def callback_waits(trace: Trace, inside: Inside, work: CallbackWork) -> I64:
-    """Return the waits for the GIL in these callbacks, as rows, the longest first."""
-    intervals = trace.intervals
-    rows = np.flatnonzero(intervals.kind == Event.GIL_WAIT)
-    found = inside.at(intervals.thread[rows], intervals.start[rows])
-    mine = rows[np.isin(found, work.rows)]
-    longest: I64 = mine[np.argsort(-intervals.duration[mine], kind="stable")]
-    return longest
 
 
 def _own_time(trace: Trace, inside: Inside) -> I64:

@@ -85,15 +85,11 @@ def by_callable(facts: Facts) -> list[Row]:
     """Calls of each Python callable by native code; what it caused is waiting for the GIL."""
     callbacks = facts.trace.callbacks
     work = facts.callbacks
-    groups = np.zeros(len(callbacks), np.int64)
-    for number, one in enumerate(work):
-        groups[one.rows] = number
-    figures = summarize(groups, callbacks.duration, len(work))
+    figures = summarize(facts.group_of_callback, callbacks.duration, len(work))
     holds = facts.wanted_holds
-    intervals = facts.trace.intervals
-    rows = facts.inside.at(intervals.thread[holds.rows], intervals.start[holds.rows])
-    within = rows >= 0
-    caused = np.bincount(groups[rows[within]], holds.caused_ns[within], len(work)).astype(np.int64)
+    groups = facts.groups_at(holds.rows)
+    within = groups >= 0
+    caused = np.bincount(groups[within], holds.caused_ns[within], len(work)).astype(np.int64)
     return _rows(
         figures,
         caused,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.findings.model import Finding, Severity, jumps, matters, share, time
-from gilscope.analysis.inside import callback_waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,13 +32,14 @@ BATCH = 10
 def serialised(facts: Facts) -> Iterator[Finding]:
     """Find callbacks from several threads that wait for each other's GIL."""
     trace = facts.trace
-    for work in facts.callbacks:
+    rows, groups = facts.gil_waits_in_callbacks
+    for number, work in enumerate(facts.callbacks):
         queue = QUEUED * work.threads * work.hold_ns
         if work.threads < 2 or work.gil_wait_ns > queue:  # noqa: PLR2004 - several
             continue
         if not matters(trace, work.gil_wait_ns):
             continue
-        rows = callback_waits(trace, facts.inside, work)
+        mine = rows[groups == number]
         yield Finding(
             name="serialised-callbacks",
             title=f"{work.threads} threads queue for the GIL to call {work.name}",
@@ -54,14 +54,14 @@ def serialised(facts: Facts) -> Iterator[Finding]:
                     f"{time(work.hold_ns)}, of a run of {time(trace.duration_ns)}"
                 ),
                 (
-                    f"the longest of {len(rows):,} waits took "
-                    f"{time(int(trace.intervals.duration[rows].max(initial=0)))}"
+                    f"the longest of {len(mine):,} waits took "
+                    f"{time(int(trace.intervals.duration[mine].max(initial=0)))}"
                 ),
             ),
             advice="Only one thread at a time runs Python under the GIL: do less in the callback, "
             "hand results over through a native queue that one Python thread empties, or run under "
             "the free-threaded build (gilscope compare shows what that brings).",
-            intervals=jumps(trace.intervals, rows, f"waits for the GIL to call {work.name}"),
+            intervals=jumps(trace.intervals, mine, f"waits for the GIL to call {work.name}"),
             cost_ns=work.gil_wait_ns,
         )
 
@@ -70,6 +70,7 @@ def chatty(facts: Facts) -> Iterator[Finding]:
     """Find callbacks that cost more to get into than batches of them would."""
     trace = facts.trace
     lost = _lost_at_entries(facts)
+    rows, groups = facts.gil_waits_in_callbacks
     for number, work in enumerate(facts.callbacks):
         entering = work.count * work.enter_ns + int(lost[number])
         rate = work.count / max(trace.duration_ns / 1e9, 1e-9)
@@ -77,7 +78,6 @@ def chatty(facts: Facts) -> Iterator[Finding]:
         if not short or not matters(trace, entering):
             continue
         gain = entering * (BATCH - 1) // BATCH
-        rows = callback_waits(trace, facts.inside, work)
         yield Finding(
             name="chatty-callbacks",
             title=f"{work.name} is called {rate:,.0f} times a second for "
@@ -99,21 +99,17 @@ def chatty(facts: Facts) -> Iterator[Finding]:
                 ),
             ),
             advice="Collect results in the native code and hand over many of them in one callback.",
-            intervals=jumps(trace.intervals, rows, f"waits for the GIL to call {work.name}"),
+            intervals=jumps(
+                trace.intervals, rows[groups == number], f"waits for the GIL to call {work.name}"
+            ),
             cost_ns=gain,
         )
 
 
 def _lost_at_entries(facts: Facts) -> list[float]:
     """Return how long the GIL was free but wanted before a callback of each group got it, ns."""
-    trace = facts.trace
-    groups = np.zeros(len(trace.callbacks), np.int64)
-    for number, work in enumerate(facts.callbacks):
-        groups[work.rows] = number
-    holds = facts.gaps.holds
-    rows = facts.inside.at(trace.intervals.thread[holds], trace.intervals.start[holds])
-    within = rows >= 0
-    lost: list[float] = np.bincount(
-        groups[rows[within]], facts.gaps.lost_ns[within], len(facts.callbacks)
-    ).tolist()
+    groups = facts.groups_at(facts.gaps.holds)
+    within = groups >= 0
+    size = len(facts.callbacks)
+    lost: list[float] = np.bincount(groups[within], facts.gaps.lost_ns[within], size).tolist()
     return lost

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.findings.model import Finding, Jump, Severity, jumps, matters, share, time
+from gilscope.analysis.findings.model import (
+    MOST_JUMPS,
+    Finding,
+    Jump,
+    Severity,
+    jumps,
+    matters,
+    share,
+    time,
+)
 from gilscope.analysis.holds import SWITCH_INTERVAL_NS
 from gilscope.trace.format import Event
 
@@ -82,7 +91,7 @@ def ping_pong(facts: Facts) -> Iterator[Finding]:
         return
     if not matters(trace, found.lost_ns):
         return
-    worst = facts.gaps.holds[np.argsort(-facts.gaps.lost_ns, kind="stable")]
+    most = facts.gaps.holds[np.argsort(facts.gaps.lost_ns)[-MOST_JUMPS:]]
     yield Finding(
         name="gil-ping-pong",
         title=f"the GIL changes hands {found.per_second:,.0f} times a second",
@@ -101,7 +110,7 @@ def ping_pong(facts: Facts) -> Iterator[Finding]:
         advice="Do more between releases of the GIL: larger reads and writes, batches, fewer "
         "threads. Native code that takes less than some microseconds is faster without "
         "releasing the GIL.",
-        intervals=jumps(trace.intervals, worst, "got the GIL late"),
+        intervals=jumps(trace.intervals, most, "got the GIL late"),
         cost_ns=found.lost_ns,
     )
 
@@ -115,7 +124,6 @@ def starvation(facts: Facts) -> Iterator[Finding]:
         rows = np.flatnonzero(
             (intervals.kind == Event.GIL_WAIT) & (intervals.thread == found.thread)
         )
-        rows = rows[np.argsort(-intervals.duration[rows], kind="stable")]
         name = trace.thread_name(found.thread)
         yield Finding(
             name="switch-interval-starvation",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.findings.model import Finding, Severity, jumps, many, time
+from gilscope.analysis.findings.model import MOST_JUMPS, Finding, Severity, jumps, many, time
 from gilscope.analysis.grouping import order_by
 from gilscope.trace.format import Event, LockWaitFlag
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gilscope.trace.model import I32, I64, Trace
 
 NO_ROW = -1
+HALF = MOST_JUMPS // 2
 
 
 def native_mutex(facts: Facts) -> Iterator[Finding]:
@@ -64,8 +65,8 @@ def native_mutex(facts: Facts) -> Iterator[Finding]:
             advice="Unlock it before the callback, or take the GIL first and the lock second, "
             "everywhere in the same order; release the GIL before waiting for a native lock.",
             intervals=(
-                *jumps(intervals, rows[:5], f"holds {lock.name}, waits for the GIL"),
-                *jumps(intervals, mine[:5], f"waits for {lock.name}"),
+                *jumps(intervals, rows, f"holds {lock.name}, waits for the GIL", HALF),
+                *jumps(intervals, mine, f"waits for {lock.name}", HALF),
             ),
             cost_ns=cost,
         )

@@ -54,7 +54,6 @@ def hot_locks(facts: Facts) -> Iterator[Finding]:
 
 def _hot(facts: Facts, lock: Lock, rows: I64, cost: int) -> Finding:
     trace, intervals = facts.trace, facts.trace.intervals
-    rows = rows[np.argsort(-intervals.duration[rows], kind="stable")]
     spins = int(np.count_nonzero(intervals.kind[rows] == Event.SPIN))
     threads = len(np.unique(intervals.thread[rows]))
     words = f"{many(len(rows) - spins, 'time')} asleep"
@@ -69,7 +68,7 @@ def _hot(facts: Facts, lock: Lock, rows: I64, cost: int) -> Finding:
             f"{threads} threads waited for it, {words} ({lock.kind.replace('_', ' ')})",
             (
                 f"that took {time(cost)}, {share(cost, trace.duration_ns)} of the run; the longest "
-                f"wait took {time(int(intervals.duration[rows[0]]))}"
+                f"wait took {time(int(intervals.duration[rows].max()))}"
             ),
             *_where(facts, rows),
         ),
@@ -104,14 +103,14 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
     """Find locks whose new owner first had to wait for the GIL."""
     trace, intervals = facts.trace, facts.trace.intervals
     found = convoys(trace)
-    what = intervals.what[found.lock_waits]
-    for lock_id in np.unique(what).tolist():
-        rows = found.gil_waits[what == lock_id]
-        cost = int(intervals.duration[rows].sum())
-        if len(rows) < LEAST_CONVOYS or not matters(trace, cost):
-            continue
-        rows = rows[np.argsort(-intervals.duration[rows], kind="stable")]
-        lock = trace.locks[lock_id]
+    waits = found.gil_waits
+    ids, places = np.unique(intervals.what[found.lock_waits], return_inverse=True)
+    cost = np.bincount(places, intervals.duration[waits], len(ids)).astype(np.int64)
+    counts = np.bincount(places, minlength=len(ids))
+    worth = (counts >= LEAST_CONVOYS) & np.array([matters(trace, ns) for ns in cost.tolist()], bool)
+    for number in np.flatnonzero(worth).tolist():
+        lock = trace.locks[int(ids[number])]
+        rows = waits[places == number]
         yield Finding(
             name="lock-convoy",
             title=f"threads own {lock.name} while they wait for the GIL",
@@ -119,15 +118,16 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
             evidence=(
                 (
                     f"{len(rows):,} times the lock was handed to a thread that then had to wait "
-                    f"for the GIL, {time(cost)} in all, {share(cost, trace.duration_ns)} of the run"
+                    f"for the GIL, {time(cost[number])} in all, "
+                    f"{share(cost[number], trace.duration_ns)} of the run"
                 ),
                 (
-                    f"the longest such wait took {time(int(intervals.duration[rows[0]]))}; whoever "
-                    "wants the lock waits as long"
+                    f"the longest such wait took {time(int(intervals.duration[rows].max()))}; "
+                    "whoever wants the lock waits as long"
                 ),
             ),
             advice="Keep what needs the GIL out of the locked section, take the lock less often, "
             "or let each thread have its own.",
             intervals=jumps(intervals, rows, f"owns {lock.name} and waits for the GIL"),
-            cost_ns=cost,
+            cost_ns=int(cost[number]),
         )

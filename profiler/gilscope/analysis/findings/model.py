@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from gilscope.trace.model import I64, Intervals, Trace
 
@@ -103,9 +105,13 @@ def matters(trace: Trace, cost_ns: int) -> bool:
     return cost_ns >= max(SHARE * trace.duration_ns, LEAST_NS)
 
 
-def jumps(intervals: Intervals, rows: I64, note: str) -> tuple[Jump, ...]:
-    """Return the first of these rows as places to look at."""
-    some = rows[:MOST_JUMPS]
+def jumps(intervals: Intervals, rows: I64, note: str, most: int = MOST_JUMPS) -> tuple[Jump, ...]:
+    """Return the longest of these rows as places to look at."""
+    duration = intervals.duration[rows]
+    if len(rows) > most:  # far fewer than there are: no need to sort them all
+        longest = np.argpartition(duration, len(rows) - most)[-most:]
+        rows, duration = rows[longest], duration[longest]
+    some = rows[np.argsort(-duration, kind="stable")]
     columns = (intervals.thread[some], intervals.start[some], intervals.end[some])
     return tuple(
         Jump(thread, start, end, note)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gilscope.analysis.facts import Facts
+    from gilscope.trace.model import I64, Bools
 
 LATE_IN_NATIVE = 0.5
 """Share of the wanted holds that end at a native function and are late by a switch interval or
@@ -34,17 +35,16 @@ there are tens of them a processor."""
 def native_hold(facts: Facts) -> Iterator[Finding]:
     """Find places at which the GIL is kept although another thread has asked for it."""
     trace, holds, at = facts.trace, facts.wanted_holds, facts.hold_places
-    for number, place in enumerate(at.places):
-        native = not place.line
-        count, late = int(at.held.count[number]), int(at.late[number])
-        mine = (at.of_hold == number) & (holds.late_ns >= SWITCH_INTERVAL_NS)
+    late = holds.late_ns >= SWITCH_INTERVAL_NS
+    for number in _candidates(facts, late).tolist():
+        place = at.places[number]
+        mine = late & (at.of_hold == number)
         caused = int(holds.caused_ns[mine].sum())
-        often = late >= (LATE_IN_NATIVE if native else LATE_IN_PYTHON) * count
-        enough = late >= LEAST_HOLDS or int(holds.late_ns[mine].max(initial=0)) >= LONG_NS
-        if not (place.known and late and often and enough and matters(trace, caused)):
+        enough = at.late[number] >= LEAST_HOLDS or int(holds.late_ns[mine].max()) >= LONG_NS
+        if not (place.known and enough and matters(trace, caused)):
             continue
         rows = holds.rows[mine]
-        rows = rows[np.argsort(-trace.intervals.duration[rows], kind="stable")]
+        native = not place.line
         where = short(place.name) if native else place.name
         yield Finding(
             name="gil-held-in-native-code",
@@ -52,9 +52,9 @@ def native_hold(facts: Facts) -> Iterator[Finding]:
             severity=Severity.WARNING,
             evidence=(
                 (
-                    f"{late:,} of {count:,} holds that ended there and were waited for went on for "
-                    f"{time(SWITCH_INTERVAL_NS)} or more after a thread had asked for the GIL; "
-                    "Python code gives it up in microseconds"
+                    f"{at.late[number]:,} of {at.held.count[number]:,} holds that ended there and "
+                    f"were waited for went on for {time(SWITCH_INTERVAL_NS)} or more after a "
+                    "thread had asked for the GIL; Python code gives it up in microseconds"
                 ),
                 f"the longest took {time(int(trace.intervals.duration[rows].max()))}",
                 (
@@ -69,3 +69,13 @@ def native_hold(facts: Facts) -> Iterator[Finding]:
             cost_ns=caused,
             suspected=not native,
         )
+
+
+def _candidates(facts: Facts, late: Bools) -> I64:
+    """Return the places at which holds are late often enough, and cause enough waiting."""
+    at, trace = facts.hold_places, facts.trace
+    limit = np.array([LATE_IN_PYTHON if place.line else LATE_IN_NATIVE for place in at.places])
+    often = (at.late > 0) & (at.late >= limit * at.held.count)
+    caused = np.bincount(at.of_hold[late], facts.wanted_holds.caused_ns[late], len(at.places))
+    found = np.flatnonzero(often)
+    return found[[matters(trace, int(ns)) for ns in caused[found].tolist()]]

@@ -86,7 +86,6 @@ def thread_states(facts: Facts) -> Iterator[Finding]:
     threads = len(np.unique(states.thread))
     if totals.created < STATES_A_THREAD * threads:
         return
-    rows = np.argsort(-states.duration, kind="stable")
     callbacks = sum(work.count for work in facts.callbacks)
     yield Finding(
         name="thread-state-churn",
@@ -102,6 +101,6 @@ def thread_states(facts: Facts) -> Iterator[Finding]:
         advice="Keep one thread state for the life of the native thread: hold an outer "
         "PyGILState_Ensure (pybind11: one gil_scoped_acquire at the thread's start, with "
         "gil_scoped_release in it) around all of its callbacks.",
-        intervals=jumps(states, rows, "makes or destroys a thread state"),
+        intervals=jumps(states, np.arange(len(states)), "makes or destroys a thread state"),
         cost_ns=cost,
     )

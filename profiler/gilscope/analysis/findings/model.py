@@ -106,12 +106,12 @@ def matters(trace: Trace, cost_ns: int) -> bool:
 
 
 def jumps(intervals: Intervals, rows: I64, note: str, most: int = MOST_JUMPS) -> tuple[Jump, ...]:
-    """Return the longest of these rows as places to look at."""
+    """Return the longest of these rows as places to look at, of equal ones the first."""
     duration = intervals.duration[rows]
     if len(rows) > most:  # far fewer than there are: no need to sort them all
-        longest = np.argpartition(duration, len(rows) - most)[-most:]
-        rows, duration = rows[longest], duration[longest]
-    some = rows[np.argsort(-duration, kind="stable")]
+        long = duration >= np.partition(duration, -most)[-most]
+        rows, duration = rows[long], duration[long]
+    some = rows[np.argsort(-duration, kind="stable")[:most]]
     columns = (intervals.thread[some], intervals.start[some], intervals.end[some])
     return tuple(
         Jump(thread, start, end, note)

@@ -44,7 +44,7 @@ def test_findings_as_text(place: Path) -> None:
     done = gilscope("findings", "after.gilscope", cwd=place)
     assert done.status == 0
     lines = done.out.splitlines()
-    assert lines[0] == "warning: 2 threads contend for dict at 0x1000"
+    assert lines[0] == "medium: 2 threads contend for dict at 0x1000"
     assert "    at 0.000000 s for 5.00 ms: worker-0 waits for dict at 0x1000" in lines
     assert lines[-1] == "    see: docs/findings/hot-object-lock.md"
 
@@ -53,7 +53,7 @@ def test_findings_decide_over_the_exit_status_if_asked(place: Path) -> None:
     """--fail-on counts findings as severe as that, or more."""
     statuses = [
         gilscope("findings", "after.gilscope", "--fail-on", severity, cwd=place).status
-        for severity in ("error", "warning", "hint")
+        for severity in ("high", "medium", "low")
     ]
     assert statuses == [0, 1, 1]
 

@@ -103,7 +103,7 @@ def test_hot_object_lock(found: Find) -> None:
 def test_native_mutex_held_while_taking_the_gil(found: Find) -> None:
     """The holder of a mutex waits for the GIL while another thread waits for the mutex."""
     finding = found("mutex")["native-mutex-held-while-taking-gil"]
-    assert finding.severity == Severity.WARNING
+    assert finding.severity == Severity.MEDIUM
     assert len(finding.intervals) == 2
 
 
@@ -131,5 +131,5 @@ def test_stop_the_world_storm(found: Find) -> None:
 def test_gil_reenabled(found: Find) -> None:
     """The module that turned the GIL on is named."""
     finding = found("import_of_a_module_that_needs_the_gil", "gil.py")["gil-reenabled"]
-    assert finding.severity == Severity.ERROR
+    assert finding.severity == Severity.HIGH
     assert finding.title == "the GIL was switched on by the import of stage_needs_gil"

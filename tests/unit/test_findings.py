@@ -217,7 +217,7 @@ def test_refcount_hot_object(found: Found) -> None:
     """What takes longer in company, without a lock, is suspected, not claimed."""
     finding = found(together(3))["refcount-hot-object"]
     assert finding.title == "app.Cache.get takes 3.0 times as long while others call it"
-    assert (finding.severity, finding.suspected) == (Severity.HINT, True)
+    assert (finding.severity, finding.suspected) == (Severity.LOW, True)
 
 
 def test_calls_that_company_does_not_slow_down(found: Found) -> None:
@@ -226,7 +226,7 @@ def test_calls_that_company_does_not_slow_down(found: Found) -> None:
 
 
 def test_deadlock(found: Found) -> None:
-    """Each has what the other one waits for, to the end of the trace: an error."""
+    """Each has what the other one waits for, to the end of the trace: nothing is worse."""
     builder = TraceBuilder()
     main = builder.thread("MainThread", main=True)
     pool = builder.thread("pool", native=True)
@@ -236,7 +236,7 @@ def test_deadlock(found: Found) -> None:
     builder.wait(main, mutex, 2_000, peer=pool, flags=8)
     builder.ticks(5_000)
     finding = found(builder)["native-mutex-held-while-taking-gil"]
-    assert finding.severity == Severity.ERROR
+    assert finding.severity == Severity.HIGH
     assert finding.title.startswith("deadlock: ")
     assert "neither wait had ended when the trace did" in finding.evidence
 
@@ -257,7 +257,7 @@ def test_a_finding_as_json(tmp_path: Path) -> None:
     """Times are seconds, threads have their names, the page is where it is."""
     trace = read(convoy(20).write(tmp_path / "x.gilscope"))
     one = next(one for one in find(trace) if one.name == "lock-convoy").as_dict(trace)
-    assert one["severity"] == "warning"
+    assert one["severity"] == "medium"
     assert one["page"] == "docs/findings/lock-convoy.md"
     assert one["cost_s"] == 0.04
     assert one["intervals"][0] == {

@@ -148,10 +148,7 @@ def rows(sizes: Sequence[int] = SIZES) -> list[tuple[str, float, str]]:
             (f"{name}.{part}", 1e3 * figures[part], "ms")
             for part in ("findings", "top", "critical_path", "metrics", "total")
         ]
-        found += [
-            (f"{name}.{part}", figures[part] / (1 << 20), "MiB")
-            for part in ("memory", "trace_memory")
-        ]
+        found += [(f"{name}.{part}", figures[part], "bytes") for part in ("memory", "trace_memory")]
     return found
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.contention import acquired_waits
-from gilscope.analysis.grouping import order_by
 from gilscope.analysis.nesting import NO_ROW
 from gilscope.trace.format import Event, LockWaitFlag
 
@@ -38,7 +37,7 @@ def gil_handovers(trace: Trace) -> Handovers:
     """The hold that ended → the hold of another thread that had been waiting for it."""
     intervals = trace.intervals
     holds = np.flatnonzero(intervals.kind == Event.GIL_HOLD)
-    holds = holds[order_by(intervals.what[holds])]
+    holds = holds[np.argsort(intervals.what[holds], kind="stable")]
     before, after = holds[:-1], holds[1:]
     good = (
         (intervals.what[before] == intervals.what[after])
@@ -108,7 +107,7 @@ def _contended_holds(trace: Trace) -> I64:
     """Rows of the holds that their thread had to wait for."""
     intervals = trace.intervals
     rows = np.flatnonzero(np.isin(intervals.kind, (Event.GIL_HOLD, Event.GIL_WAIT)))
-    rows = rows[order_by(intervals.thread[rows])]
+    rows = rows[np.argsort(intervals.thread[rows], kind="stable")]
     before, after = rows[:-1], rows[1:]
     contended: I64 = after[
         (intervals.thread[before] == intervals.thread[after])

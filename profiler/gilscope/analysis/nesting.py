@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.grouping import order_by
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Edges:
 def rows_by_thread(trace: Trace) -> dict[int, I64]:
     """Rows of `trace.intervals` of each thread that has any, in the order of their starts."""
     threads = trace.intervals.thread
-    order = order_by(threads)
+    order = np.argsort(threads, kind="stable")
     indices, firsts = np.unique(threads[order], return_index=True)
     parts = np.split(order, firsts[1:])
     return dict(zip(indices.tolist(), parts, strict=False))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gilscope.analysis.findings import Finding
     from gilscope.trace.model import Trace
 
-SEVERITIES = ("error", "warning", "hint")
+SEVERITIES = ("high", "medium", "low")
 FOUND = 1
 JUMPS_SHOWN = 3
 

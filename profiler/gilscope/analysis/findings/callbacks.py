@@ -43,7 +43,7 @@ def serialised(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             name="serialised-callbacks",
             title=f"{work.threads} threads queue for the GIL to call {work.name}",
-            severity=Severity.WARNING,
+            severity=Severity.MEDIUM,
             evidence=(
                 (
                     f"{work.count:,} callbacks from {work.function} ({work.entry.binding}) "
@@ -82,7 +82,7 @@ def chatty(facts: Facts) -> Iterator[Finding]:
             name="chatty-callbacks",
             title=f"{work.name} is called {rate:,.0f} times a second for "
             f"{time(work.inside_ns)} of work each",
-            severity=Severity.WARNING,
+            severity=Severity.MEDIUM,
             evidence=(
                 (
                     f"{work.count:,} callbacks from {work.function} ({work.entry.binding}), "

@@ -70,7 +70,7 @@ def gil_enabled(facts: Facts) -> Iterator[Finding]:
     yield Finding(
         name="gil-reenabled",
         title=f"the GIL was switched on {by}",
-        severity=Severity.ERROR,
+        severity=Severity.HIGH,
         evidence=(
             "the run began without the GIL and ended with it",
             *(f"switched on for the rest of the process by {path}" for path in paths),
@@ -95,7 +95,7 @@ def ping_pong(facts: Facts) -> Iterator[Finding]:
     yield Finding(
         name="gil-ping-pong",
         title=f"the GIL changes hands {found.per_second:,.0f} times a second",
-        severity=Severity.WARNING,
+        severity=Severity.MEDIUM,
         evidence=(
             f"{found.switches:,} times it went to another thread that waited for it",
             (
@@ -129,7 +129,7 @@ def starvation(facts: Facts) -> Iterator[Finding]:
             name="switch-interval-starvation",
             title=f"thread {name} waits {time(found.p50_ns)} for the GIL to hold it for "
             f"{time(found.hold_ns)}",
-            severity=Severity.WARNING,
+            severity=Severity.MEDIUM,
             evidence=(
                 (
                     f"{found.asked:,} of its {found.waits:,} waits took a switch interval "

@@ -60,7 +60,7 @@ def native_mutex(facts: Facts) -> Iterator[Finding]:
                 if deadlock
                 else f"{lock.name} is held while its holder waits for the GIL"
             ),
-            severity=Severity.ERROR if deadlock else Severity.WARNING,
+            severity=Severity.HIGH if deadlock else Severity.MEDIUM,
             evidence=tuple(evidence),
             advice="Unlock it before the callback, or take the GIL first and the lock second, "
             "everywhere in the same order; release the GIL before waiting for a native lock.",

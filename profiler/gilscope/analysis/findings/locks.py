@@ -63,7 +63,7 @@ def _hot(facts: Facts, lock: Lock, rows: I64, cost: int) -> Finding:
     return Finding(
         name="hot-object-lock" if is_object else "hot-lock",
         title=f"{threads} threads contend for {lock.name}",
-        severity=Severity.WARNING,
+        severity=Severity.MEDIUM,
         evidence=(
             f"{threads} threads waited for it, {words} ({lock.kind.replace('_', ' ')})",
             (
@@ -114,7 +114,7 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             name="lock-convoy",
             title=f"threads own {lock.name} while they wait for the GIL",
-            severity=Severity.WARNING,
+            severity=Severity.MEDIUM,
             evidence=(
                 (
                     f"{len(rows):,} times the lock was handed to a thread that then had to wait "

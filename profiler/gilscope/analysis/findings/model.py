@@ -25,9 +25,9 @@ MOST_JUMPS = 10
 class Severity(StrEnum):
     """How bad it is."""
 
-    ERROR = "error"  # the run is invalid, or stands still
-    WARNING = "warning"  # it costs time, or is a hazard
-    HINT = "hint"  # suspected, or a small cost
+    HIGH = "high"  # the run is invalid, or stands still
+    MEDIUM = "medium"  # it costs time, or is a hazard
+    LOW = "low"  # suspected, or a small cost
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def native_hold(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             name="gil-held-in-native-code",
             title=f"the GIL is held for {time(int(at.held.p50[number]))} up to {where}",
-            severity=Severity.WARNING,
+            severity=Severity.MEDIUM,
             evidence=(
                 (
                     f"{at.late[number]:,} of {at.held.count[number]:,} holds that ended there and "

@@ -48,7 +48,7 @@ def refcounts(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             name="refcount-hot-object",
             title=f"{work.name} takes {shared / alone:.1f} times as long while others call it",
-            severity=Severity.HINT,
+            severity=Severity.LOW,
             evidence=(
                 (
                     f"middle one of {int((~together).sum()):,} calls alone: {time(alone)}; of "

@@ -54,7 +54,7 @@ def stop_the_world(facts: Facts) -> Iterator[Finding]:
     yield Finding(
         name="stop-the-world-storm",
         title=f"all threads are stopped {rate:,.0f} times a second",
-        severity=Severity.WARNING,
+        severity=Severity.MEDIUM,
         evidence=(
             (
                 f"{len(pauses):,} pauses took {time(lasted)}, {share(lasted, trace.duration_ns)} "
@@ -90,7 +90,7 @@ def thread_states(facts: Facts) -> Iterator[Finding]:
     yield Finding(
         name="thread-state-churn",
         title=f"{totals.created:,} thread states made by {many(threads, 'native thread')}",
-        severity=Severity.WARNING,
+        severity=Severity.MEDIUM,
         evidence=(
             f"{totals.created:,} made and {totals.deleted:,} destroyed, in {callbacks:,} callbacks",
             (

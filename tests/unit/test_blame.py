@@ -10,6 +10,7 @@ import pytest
 from gilscope.analysis import blame as module
 from gilscope.analysis.blame import Blame, blame, caused_by_holds
 from gilscope.analysis.facts import Facts
+from gilscope.analysis.findings import find
 from gilscope.analysis.grouping import order_by, summarize
 from gilscope.analysis.inside import Inside
 from gilscope.analysis.metrics import metrics
@@ -164,6 +165,40 @@ def test_critical_path_of_anything_ends(tmp_path: Path, seed: int) -> None:
     assert (path.end[:-1] <= path.start[1:]).all()
     assert path.start[0] >= 0
     assert path.end[-1] == trace.duration_ns
+
+
+def wild(seed: int) -> TraceBuilder:
+    """Anything that a damaged file may hold: kinds, peers, locks and times at random."""
+    chance = np.random.default_rng(seed)
+    builder = TraceBuilder(free_threaded=bool(seed % 2), minor=1)
+    kinds = ["object", "lock", "native_mutex", "stop_the_world", "stop_the_world_request"]
+    locks = [builder.lock(kind, address=0x1000) for kind in kinds]
+    stack = builder.stack((builder.code("work", "/src/app.py", 1), 2))
+    threads = [builder.thread(f"t{i}", main=not i) for i in range(4)]
+    longest = 10 ** int(chance.integers(2, 17))
+    for kind in chance.integers(1, 10, 400).tolist():
+        start, length = chance.integers(0, longest, 2).tolist()
+        end = start if kind in (LOCK_WAKE, 9) else start + length
+        about = {
+            "what": int(chance.choice([*locks, 0, 77])),
+            "peer": int(chance.choice([*threads, 0, 99, 1 << 31])),
+            "flags": int(chance.integers(256)),
+            "aux": int(chance.integers(1 << 16)),
+            "stack": int(chance.choice([0, stack, 55])),
+        }
+        builder.event(kind, int(chance.choice(threads)), start, end, **about)
+    return builder
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(40))
+def test_anything_is_analysed(tmp_path: Path, seed: int) -> None:
+    """Whatever a trace holds, there are tables, numbers and findings, and no error."""
+    facts = Facts(read(wild(seed).write(tmp_path / "x.gilscope")))
+    for by in TABLES:
+        top(facts, by)
+    assert all(value >= 0 for value in metrics(facts).values())
+    assert all(one.cost_ns >= 0 for one in find(facts))
 
 
 def test_the_innermost_callback(tmp_path: Path) -> None:

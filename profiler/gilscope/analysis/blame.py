@@ -188,7 +188,8 @@ def _overlaps(holds: _Holds, starts: I64, ends: I64) -> Iterator[tuple[I64, I64,
 def _lock_blame(trace: Trace, states: U8, size: int) -> tuple[I64, I64]:
     intervals = trace.intervals
     rows = np.flatnonzero(states == State.WAITING_LOCK)
-    known = (intervals.kind[rows] == Event.LOCK_WAIT) & (intervals.peer[rows] < size)
-    holders = np.where(known, intervals.peer[rows], 0).astype(np.int64)
+    peers = intervals.peer[rows]
+    known = (intervals.kind[rows] == Event.LOCK_WAIT) & (peers > 0) & (peers < size)
+    holders = np.where(known, peers, 0).astype(np.int64)
     cells = intervals.thread[rows].astype(np.int64) * size + holders
     return _sums(cells, intervals.duration[rows], size)

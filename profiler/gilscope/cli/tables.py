@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PIPED_WIDTH = 200  # characters, where nobody looks at a terminal
 
+NARROW = 12  # characters that a column of text has at least
+
 
 def console() -> Console:
     """Return the console that results go to; its width is the terminal's."""
@@ -37,12 +39,16 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """Return a table: its first column to the left, the others, numbers, to the right."""
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1
+) -> Table:
+    """Return a table: some columns of text, which are folded where room is short, then numbers."""
     made = Table(title=Text(title, "bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for place, column in enumerate(columns):
-        justify = "right" if place else "left"
-        made.add_column(Text(column), justify=justify, no_wrap=bool(place), overflow="fold")  # type: ignore[arg-type]
+        if place < texts:
+            made.add_column(Text(column), overflow="fold", min_width=min(len(column), NARROW))
+        else:
+            made.add_column(Text(column), justify="right", no_wrap=True)
     for row in rows:
         made.add_row(*(Text(clean(cell)) for cell in row))
     return made

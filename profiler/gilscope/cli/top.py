@@ -22,6 +22,7 @@ TABLES = ("thread", "lock", "callable", "line", "function")
 MORE = ("blame", "path")
 SORTS = ("total", "caused", "count", "p50", "p99", "max")
 LIMIT = 10
+TEXTS = 2  # columns of text, with which a table begins
 TITLES = {
     "thread": "waits for the GIL and for locks, by the thread that waited",
     "lock": "waits, by what was waited for",
@@ -94,10 +95,14 @@ def _table(by: str, rows: list[Row], limit: int) -> Table:
         for row in rows[:limit]
     ]
     columns.append("caused")
-    # Without a word in it, a column says nothing.
-    kept = [place for place in range(len(columns)) if any(row[place] for row in cells)]
+    # Without a word in it, a column says nothing; nor if nothing was caused.
+    caused = any(row.caused_ns for row in rows)
+    shown = range(len(columns) if caused else len(columns) - 1)
+    kept = [place for place in shown if any(row[place] for row in cells)]
     title = TITLES[by] + (f" ({limit} of {len(rows)})" if len(rows) > limit else "")
-    return table(title, [columns[p] for p in kept], ([row[p] for p in kept] for row in cells))
+    texts = sum(place < TEXTS for place in kept)
+    cells = [[row[p] for p in kept] for row in cells]
+    return table(title, [columns[p] for p in kept], cells, texts)
 
 
 def _cut(text: str, width: int = 50) -> str:
@@ -113,7 +118,8 @@ def _blame(facts: Facts, limit: int) -> Table:
          time(pair["lock_s"] * 1e9)]
         for pair in _pairs(facts, limit)
     ]  # fmt: skip
-    return table("who waited for whom", ["thread", "waited for", "for the GIL", "for locks"], rows)
+    head = ["thread", "waited for", "for the GIL", "for locks"]
+    return table("who waited for whom", head, rows, TEXTS)
 
 
 def _pairs(facts: Facts, limit: int | None = None) -> list[dict[str, Any]]:
@@ -141,8 +147,10 @@ def _path(facts: Facts, limit: int) -> Table:
     from gilscope.cli.tables import table, time  # noqa: PLC0415 - loaded on demand
 
     found = _path_as_dict(facts)
-    columns = ("holding_gil_s", "running_s", "waiting_gil_s", "waiting_lock_s", "blocked_s",
-               "stopped_s")  # fmt: skip
+    names = ("holding_gil_s", "running_s", "waiting_gil_s", "waiting_lock_s", "blocked_s",
+             "stopped_s")  # fmt: skip
+    # What no thread did has no column.
+    columns = [name for name in names if any(one[name] for one in found["threads"])]
     rows = [
         [one["thread"], time(one["total_s"] * 1e9), *(time(one[name] * 1e9) for name in columns)]
         for one in found["threads"][:limit]

@@ -45,7 +45,7 @@ class Row:
     Attributes:
         name: dotted, stable.
         value: in ``unit``.
-        unit: "ns", "x" (a ratio), "bytes", "%".
+        unit: "ns", "ms", "x" (a ratio), "bytes", "%".
         target: at most (for "%": at least) this; None if there is none.
         met: whether the target is met; None without one.
         spread: half the distance between the quartiles of the rounds; None for counts.
@@ -80,6 +80,13 @@ def compile_helper() -> None:
     source = str(BENCHMARKS / "pairs.c")
     command = ["gcc", "-O2", "-shared", "-fPIC", "-w", f"-I{include}", source, "-o", str(target)]
     subprocess.run(command, check=True)
+
+
+def analysis_rows(_rounds: int) -> list[Row]:
+    """Time and memory of the analysis of made-up traces."""
+    from benchmarks import analysis_bench  # noqa: PLC0415 - takes numpy
+
+    return [row(name, [value], unit) for name, value, unit in analysis_bench.rows()]
 
 
 def drive(workload: str, variants: tuple[str, ...], rounds: int) -> dict[str, Any]:
@@ -174,6 +181,7 @@ def show(rows: list[Row]) -> None:
 
 
 BENCHES: dict[str, Callable[[int], list[Row]]] = {
+    "analysis": analysis_rows,
     "pair": pair_rows,
     **{name: (lambda rounds, name=name: slowdown_rows(name, rounds)) for name in WORKLOADS},
 }

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gilscope.analysis.grouping import order_by
 from gilscope.analysis.spans import interval_states
 from gilscope.trace.format import ThreadStateFlag
 from gilscope.trace.model import State
 
 if TYPE_CHECKING:
-    from gilscope.trace.model import I32, I64, Bools, Callbacks, Trace
+    from gilscope.trace.model import I64, U8, Bools, Callbacks, Trace
     from gilscope.trace.places import Callable, Entry
 
 
@@ -60,7 +61,7 @@ class ThreadStateTotals:
 def callback_totals(trace: Trace) -> list[CallbackTotals]:
     """Totals of each native function and what it called, the longest in all first."""
     callbacks = trace.callbacks
-    groups, members = _groups(trace)
+    groups, members = callback_groups(trace)
     waits = lock_waits_inside(trace)
     order = np.lexsort((callbacks.duration, groups))
     firsts = np.flatnonzero(np.diff(groups[order], prepend=-1))
@@ -85,29 +86,31 @@ def thread_state_totals(trace: Trace) -> ThreadStateTotals:
     )
 
 
-def lock_waits_inside(trace: Trace) -> I64:
-    """Contention for locks inside each callback, ns, those inside it included, i64[n]."""
+def lock_waits_inside(trace: Trace, states: U8 | None = None) -> I64:
+    """Contention for locks inside each callback, ns, those inside it included, i64[n].
+
+    Args:
+        trace: the trace.
+        states: of its intervals, by default `interval_states(trace)`.
+    """
     callbacks = trace.callbacks
-    waits = trace.intervals.select(interval_states(trace) == State.WAITING_LOCK)
-    inside = np.zeros(len(callbacks), np.int64)
+    states = interval_states(trace) if states is None else states
+    waits = trace.intervals.select(states == State.WAITING_LOCK)
     if not len(waits):
-        return inside
-    for thread in np.unique(callbacks.thread).tolist():
-        mine = _rows_of(callbacks.thread, thread)
-        others = _rows_of(waits.thread, thread)
-        starts = waits.start[others]
-        sums = np.concatenate([[0], np.cumsum(waits.duration[others])])
-        first = np.searchsorted(starts, callbacks.start[mine])
-        last = np.searchsorted(starts, callbacks.end[mine])
-        inside[mine] = sums[last] - sums[first]
+        return np.zeros(len(callbacks), np.int64)
+    order = order_by(waits.thread)
+    # One key for thread and time: all of one thread lies before all of the next.
+    span = int(max(waits.start.max(), callbacks.end.max(initial=0))) + 1
+    keys = waits.thread[order].astype(np.int64) * span + waits.start[order]
+    sums = np.concatenate([[0], np.cumsum(waits.duration[order])])
+    threads = callbacks.thread.astype(np.int64) * span
+    first = np.searchsorted(keys, threads + callbacks.start)
+    last = np.searchsorted(keys, threads + callbacks.end)
+    inside: I64 = sums[last] - sums[first]
     return inside
 
 
-def _rows_of(threads: I32, thread: int) -> I64:
-    return np.flatnonzero(threads == thread)
-
-
-def _groups(trace: Trace) -> tuple[I64, list[tuple[Entry, Callable]]]:
+def callback_groups(trace: Trace) -> tuple[I64, list[tuple[Entry, Callable]]]:
     """The group of each callback, i64[n], and what the groups stand for.
 
     One function may have several entries: it may enter Python from several of its lines.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gilscope.analysis.grouping import order_by
 from gilscope.analysis.spans import interval_states
 from gilscope.trace.format import Event, GilWaitFlag, HoldFlag
 from gilscope.trace.model import State
@@ -199,7 +200,7 @@ def _waits_without_hold(trace: Trace) -> list[str]:
     """Waits that got the GIL, after which the thread waits again without having held it."""
     acquired = acquired_waits(trace.intervals)
     rows = np.flatnonzero(np.isin(trace.intervals.kind, (Event.GIL_HOLD, Event.GIL_WAIT)))
-    rows = rows[np.argsort(trace.intervals.thread[rows], kind="stable")]
+    rows = rows[order_by(trace.intervals.thread[rows])]
     threads, kinds = trace.intervals.thread[rows], trace.intervals.kind[rows]
     again = (threads[1:] == threads[:-1]) & (kinds[1:] == Event.GIL_WAIT)
     n = _count(acquired[rows[:-1]] & again)

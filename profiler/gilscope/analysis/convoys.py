@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gilscope.analysis.grouping import order_by
 from gilscope.trace.format import Event, LockWaitFlag
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ConvoyTotals:
 def convoys(trace: Trace) -> Convoys:
     """Waits for locks that ended with a hand-over, and what their threads did next: wait again."""
     intervals = trace.intervals
-    rows = np.argsort(intervals.thread, kind="stable")
+    rows = order_by(intervals.thread)
     before, after = rows[:-1], rows[1:]
     found = (
         (intervals.thread[before] == intervals.thread[after])

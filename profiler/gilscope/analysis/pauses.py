@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ from gilscope.analysis.spans import interval_states
 from gilscope.trace.model import State
 
 if TYPE_CHECKING:
-    from gilscope.trace.model import Bools, Intervals, Trace
+    from gilscope.trace.model import I64, Bools, Intervals, Trace
 
 REQUEST = "stop_the_world_request"
 
@@ -46,10 +45,17 @@ def pauses(trace: Trace) -> list[Pause]:
     requests = _is_request(trace, waits)
     # Sorted by start: a new pause begins where all waits so far are over.
     latest = np.maximum.accumulate(waits.end)
-    firsts = 1 + np.flatnonzero(waits.start[1:] > latest[:-1])
-    bounds = [0, *firsts.tolist(), len(waits)]
-    parts = (slice(a, b) for a, b in pairwise(bounds))
-    return [_pause(waits.select(part), requests[part]) for part in parts]
+    firsts = np.concatenate([[0], 1 + np.flatnonzero(waits.start[1:] > latest[:-1])])
+    starts = waits.start[firsts]
+    columns = (
+        starts,
+        np.maximum.reduceat(waits.end, firsts) - starts,
+        _requesters(waits, requests, firsts),
+        np.add.reduceat(np.where(requests, waits.duration, 0), firsts),
+        _held(waits, requests, firsts),
+        np.add.reduceat(np.where(requests, 0, waits.duration), firsts),
+    )
+    return [Pause(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 def _is_request(trace: Trace, waits: Intervals) -> Bools:
@@ -58,20 +64,21 @@ def _is_request(trace: Trace, waits: Intervals) -> Bools:
     return kinds[places]
 
 
-def _pause(waits: Intervals, requests: Bools) -> Pause:
-    held = waits.select(~requests)
-    if requests.any():
-        requester = int(waits.thread[requests][0])
-    else:
-        # Nobody had to be waited for: the thread that let the others go on is the one that asked.
-        enders = np.unique(held.peer[~held.open])
-        requester = int(enders[0]) if len(enders) == 1 else 0
-    start = int(waits.start[0])
-    return Pause(
-        start_ns=start,
-        duration_ns=int(waits.end.max()) - start,
-        requester=requester,
-        request_ns=int(waits.duration[requests].sum()),
-        held=len(np.unique(held.thread)),
-        held_ns=int(held.duration.sum()),
-    )
+def _requesters(waits: Intervals, requests: Bools, firsts: I64) -> I64:
+    """Return who asked for each pause, 0 if that is not known."""
+    none = len(waits)
+    asked = np.minimum.reduceat(np.where(requests, np.arange(none), none), firsts)
+    # Nobody had to be waited for: the thread that let the others go on is the one that asked.
+    ended = ~requests & ~waits.open
+    low = np.minimum.reduceat(np.where(ended, waits.peer, np.iinfo(np.int32).max), firsts)
+    high = np.maximum.reduceat(np.where(ended, waits.peer, 0), firsts)
+    threads = np.append(waits.thread, 0)[asked].astype(np.int64)
+    return np.where(asked < none, threads, np.where(low == high, high, 0))
+
+
+def _held(waits: Intervals, requests: Bools, firsts: I64) -> I64:
+    """Return how many threads each pause held up."""
+    numbers = np.repeat(np.arange(len(firsts)), np.diff(np.append(firsts, len(waits))))
+    span = int(waits.thread.max()) + 1
+    pairs = np.unique(numbers[~requests] * span + waits.thread[~requests])
+    return np.bincount(pairs // span, minlength=len(firsts))

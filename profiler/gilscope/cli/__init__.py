@@ -12,14 +12,14 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 import gilscope
-from gilscope.cli import compare, doctor, export, info, pack, run
+from gilscope.cli import compare, diff, doctor, export, findings, info, pack, run, top
 from gilscope.cli.parser import CommandParser
 from gilscope.errors import GilscopeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (run, compare, export, pack, info, doctor)
+COMMANDS = (run, compare, findings, top, diff, info, export, pack, doctor)
 FAILED = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141

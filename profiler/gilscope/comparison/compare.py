@@ -10,8 +10,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gilscope.comparison.findings import findings, turned_on_by
+from gilscope.analysis.findings.gil import turned_on_by
 from gilscope.comparison.model import Comparison, Run
+from gilscope.comparison.notices import noticed
 from gilscope.comparison.scaling import Scaling, scaling
 from gilscope.config import (
     BUILDS,
@@ -175,7 +176,7 @@ def compare_target(
         title=title or name,
         command=target.command,
         runs=tuple(runs),
-        notices=(*notices, *findings(runs, arms, conditions)),
+        notices=(*notices, *noticed(runs, arms, conditions)),
         conditions=conditions,
         scaling=_scaling(arms) if threads else (),
         _files=files,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
+    from gilscope.analysis.findings import Finding
     from gilscope.analysis.prediction import Prediction
     from gilscope.comparison.scaling import Scaling
     from gilscope.run.machine import Conditions
@@ -169,6 +170,13 @@ class Comparison:
     def traces(self) -> list[tuple[str, Trace]]:
         """Return build and trace of each run that has a trace."""
         return [(run.build, run.trace) for run in self.runs if run.trace is not None]
+
+    @cached_property
+    def findings(self) -> tuple[tuple[str, Finding], ...]:
+        """Build and finding: what an expert would point out in each run that has a trace."""
+        from gilscope.analysis.findings import find  # noqa: PLC0415 - most comparisons need none
+
+        return tuple((build, one) for build, trace in self.traces() for one in find(trace))
 
     def times(self) -> list[dict[str, Any]]:
         """Return one row a timed run: build, threads, probe on or off, repetition, seconds.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gilscope.comparison.outputs import differences
@@ -14,38 +13,29 @@ if TYPE_CHECKING:
     from gilscope.comparison.model import Run
     from gilscope.run.machine import Conditions
     from gilscope.run.runner import Arm
-    from gilscope.trace.model import Trace
 
 BUSY = 0.1
 """Share of the processors that other processes may take before it is worth a notice."""
 
 
-def findings(runs: Sequence[Run], arms: Sequence[Arm], conditions: Conditions) -> list[str]:
-    """Return a line a finding: on the runs that are shown, on the arms that were timed."""
+def noticed(runs: Sequence[Run], arms: Sequence[Arm], conditions: Conditions) -> list[str]:
+    """Return a line a notice: on the runs that are shown, on the arms that were timed."""
     return [*_on_runs(runs), *differences(runs), *_on_arms(arms), *_on_the_machine(conditions)]
-
-
-def turned_on_by(trace: Trace) -> str | None:
-    """Return the module whose import turned the GIL on for good, as the trace has it."""
-    switches = trace.gil_switches
-    rows = (switches.on & switches.permanent).nonzero()[0].tolist()
-    names = [Path(switches.module[row]).name.partition(".")[0] for row in rows]
-    return next(filter(None, names), None)
 
 
 def _on_runs(runs: Sequence[Run]) -> list[str]:
     """Return what failed, what is invalid and what is not of one version."""
-    notices = []
+    lines = []
     for run in runs:
         build = BUILDS[run.build]
         if run.error:
-            notices.append(f"{build}: the program failed: {run.error}")
+            lines.append(f"{build}: the program failed: {run.error}")
         if not run.valid:
-            notices.append(f"{build}: {run.invalid}")
+            lines.append(f"{build}: {run.invalid}")
     if len({run.python.rpartition(".")[0] for run in runs}) > 1:
         versions = ", ".join(f"{run.python} ({run.build})" for run in runs)
-        notices.append(f"the builds are of different versions of Python: {versions}")
-    return notices
+        lines.append(f"the builds are of different versions of Python: {versions}")
+    return lines
 
 
 def _on_arms(arms: Sequence[Arm]) -> list[str]:

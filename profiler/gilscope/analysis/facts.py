@@ -1,0 +1,158 @@
+"""What several analyses of one trace need, each worked out once, when it is first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gilscope.analysis.blame import blame
+from gilscope.analysis.callbacks import lock_waits_inside
+from gilscope.analysis.grouping import summarize
+from gilscope.analysis.holds import hold_places, wanted_holds
+from gilscope.analysis.inside import NONE, Inside, callback_work
+from gilscope.analysis.path import critical_path
+from gilscope.analysis.pauses import pauses
+from gilscope.analysis.spans import lanes
+from gilscope.analysis.switches import gaps, starved, switching
+from gilscope.analysis.waits import contention, exact_states
+from gilscope.trace.format import Event
+from gilscope.trace.model import State
+
+if TYPE_CHECKING:
+    from gilscope.analysis.blame import Blame
+    from gilscope.analysis.grouping import Summary
+    from gilscope.analysis.holds import HoldPlaces, WantedHolds
+    from gilscope.analysis.inside import CallbackWork
+    from gilscope.analysis.path import CriticalPath
+    from gilscope.analysis.pauses import Pause
+    from gilscope.analysis.spans import Lane
+    from gilscope.analysis.switches import Gaps, Starved, Switching
+    from gilscope.trace.model import I64, U8, Callbacks, Trace
+
+
+class Facts:
+    """A trace and what was found out about it.
+
+    Attributes:
+        trace: the trace.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+
+    @cached_property
+    def states(self) -> U8:
+        """`State` of each interval, with waits for a notification as BLOCKED, u8[n]."""
+        return exact_states(self.trace)
+
+    @cached_property
+    def waits(self) -> I64:
+        """Rows of the intervals that are waits for the GIL or for a contended lock."""
+        return np.flatnonzero(contention(self.states))
+
+    @cached_property
+    def lock_waits(self) -> I64:
+        """Rows of the intervals that are waits for a contended lock, asleep or spinning."""
+        return np.flatnonzero(self.states == State.WAITING_LOCK)
+
+    @cached_property
+    def gil_waits(self) -> Summary:
+        """Figures of all waits for the GIL: one group."""
+        return self._of_state(State.WAITING_GIL)
+
+    @cached_property
+    def lock_wait_figures(self) -> Summary:
+        """Figures of all waits for contended locks: one group."""
+        return self._of_state(State.WAITING_LOCK)
+
+    def _of_state(self, state: State) -> Summary:
+        values = self.trace.intervals.duration[self.states == state]
+        return summarize(np.zeros(len(values), np.int64), values, 1)
+
+    @cached_property
+    def lanes(self) -> list[Lane]:
+        """The life of each thread."""
+        return lanes(self.trace)
+
+    @cached_property
+    def path(self) -> CriticalPath:
+        """The critical path."""
+        return critical_path(self.trace, self.lanes)
+
+    @cached_property
+    def blame(self) -> Blame:
+        """Who waited for whom."""
+        return blame(self.trace, self.states)
+
+    @cached_property
+    def wanted_holds(self) -> WantedHolds:
+        """Holds of the GIL that others waited for."""
+        return wanted_holds(self.trace)
+
+    @cached_property
+    def hold_places(self) -> HoldPlaces:
+        """Where these ended."""
+        return hold_places(self.trace, self.wanted_holds)
+
+    @cached_property
+    def gaps(self) -> Gaps:
+        """When the GIL was free and waited for."""
+        return gaps(self.trace)
+
+    @cached_property
+    def switching(self) -> Switching:
+        """How the GIL changed hands."""
+        return switching(self.trace, self.gaps)
+
+    @cached_property
+    def starved(self) -> list[Starved]:
+        """What each thread waited and held the GIL."""
+        return starved(self.trace)
+
+    @cached_property
+    def inside(self) -> Inside:
+        """In which callback something happened."""
+        return Inside(self.trace)
+
+    @cached_property
+    def callbacks(self) -> list[CallbackWork]:
+        """What callbacks did and waited for."""
+        return callback_work(self.trace, self.inside, self.states)
+
+    @cached_property
+    def group_of_callback(self) -> I64:
+        """Place in `callbacks` of the group that each callback belongs to, i64[c]."""
+        groups = np.zeros(len(self.trace.callbacks), np.int64)
+        for number, work in enumerate(self.callbacks):
+            groups[work.rows] = number
+        return groups
+
+    @cached_property
+    def gil_waits_in_callbacks(self) -> tuple[I64, I64]:
+        """Rows of the waits for the GIL in callbacks, and the group of each in `callbacks`."""
+        rows = np.flatnonzero(self.trace.intervals.kind == Event.GIL_WAIT)
+        groups = self.groups_at(rows)
+        return rows[groups != NONE], groups[groups != NONE]
+
+    def groups_at(self, rows: I64) -> I64:
+        """Return the group in `callbacks` in which each interval began, or -1."""
+        intervals = self.trace.intervals
+        found = self.inside.at(intervals.thread[rows], intervals.start[rows])
+        return np.append(self.group_of_callback, NONE)[found]
+
+    @cached_property
+    def outer_callbacks(self) -> Callbacks:
+        """Callbacks that lie in no other one."""
+        return self.trace.callbacks.select(self.inside.parents() == NONE)
+
+    @cached_property
+    def lock_waits_inside(self) -> I64:
+        """Contention for locks inside each callback, ns, i64[c]."""
+        return lock_waits_inside(self.trace, self.states)
+
+    @cached_property
+    def pauses(self) -> list[Pause]:
+        """Stop-the-world pauses."""
+        return pauses(self.trace)

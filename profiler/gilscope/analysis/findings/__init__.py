@@ -1,0 +1,55 @@
+"""What an expert would point out in a trace: one rule a kind of finding.
+
+A rule is a function of `Facts` that yields findings and stays silent on clean code. A new one is
+added to `RULES`, with a page in docs/findings/ and tests that it speaks up and stays silent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gilscope.analysis.facts import Facts
+from gilscope.analysis.findings.callbacks import chatty, serialised
+from gilscope.analysis.findings.gil import gil_enabled, ping_pong, starvation
+from gilscope.analysis.findings.hazards import native_mutex
+from gilscope.analysis.findings.locks import hot_locks, lock_convoy
+from gilscope.analysis.findings.model import Finding, Jump, Severity
+from gilscope.analysis.findings.native_hold import native_hold
+from gilscope.analysis.findings.sharing import refcounts
+from gilscope.analysis.findings.world import stop_the_world, thread_states
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gilscope.trace.model import Trace
+
+type Rule = Callable[[Facts], Iterator[Finding]]
+
+RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
+    (gil_enabled, ("gil-reenabled",)),
+    (native_mutex, ("native-mutex-held-while-taking-gil",)),
+    (serialised, ("serialised-callbacks",)),
+    (chatty, ("chatty-callbacks",)),
+    (native_hold, ("gil-held-in-native-code",)),
+    (lock_convoy, ("lock-convoy",)),
+    (hot_locks, ("hot-object-lock", "hot-lock")),
+    (stop_the_world, ("stop-the-world-storm",)),
+    (thread_states, ("thread-state-churn",)),
+    (refcounts, ("refcount-hot-object",)),
+    (ping_pong, ("gil-ping-pong",)),
+    (starvation, ("switch-interval-starvation",)),
+)
+"""Each rule with the names of what it may find."""
+
+NAMES = tuple(name for _, names in RULES for name in names)
+
+
+def find(trace: Trace | Facts) -> list[Finding]:
+    """Return the findings of a trace: the most severe first, of these the most expensive."""
+    facts = trace if isinstance(trace, Facts) else Facts(trace)
+    order = list(Severity)
+    found = [finding for rule, _ in RULES for finding in rule(facts)]
+    return sorted(found, key=lambda one: (order.index(one.severity), -one.cost_ns, one.title))
+
+
+__all__ = ["NAMES", "RULES", "Facts", "Finding", "Jump", "Severity", "find"]

@@ -1,0 +1,115 @@
+"""Callbacks of native threads that queue for the GIL, or that come in for too little."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gilscope.analysis.findings.model import Finding, Severity, jumps, matters, share, time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gilscope.analysis.facts import Facts
+
+QUEUED = 10
+"""Where n threads queue, each waits for the others' holds, and for hand-overs; ten times as
+much is not their own doing: they wait for something else that holds the GIL."""
+
+LEAST_RATE = 1000
+"""Callbacks a second. Each costs a release, an acquire and often a hand-over, some tens of
+microseconds together: at 1,000 a second that is a few per cent of a thread."""
+
+SHORT_NS = 100_000
+"""Work of a callback below which getting in and out is not small beside it: a hand-over of the GIL
+to a sleeping thread takes 20 to 60 µs (measured on 2 cores with `examples/`)."""
+
+BATCH = 10
+"""Callbacks that the estimate puts into one: nine tenths of the entries go."""
+
+
+def serialised(facts: Facts) -> Iterator[Finding]:
+    """Find callbacks from several threads that wait for each other's GIL."""
+    trace = facts.trace
+    rows, groups = facts.gil_waits_in_callbacks
+    for number, work in enumerate(facts.callbacks):
+        queue = QUEUED * work.threads * work.hold_ns
+        if work.threads < 2 or work.gil_wait_ns > queue:  # noqa: PLR2004 - several
+            continue
+        if not matters(trace, work.gil_wait_ns):
+            continue
+        mine = rows[groups == number]
+        yield Finding(
+            name="serialised-callbacks",
+            title=f"{work.threads} threads queue for the GIL to call {work.name}",
+            severity=Severity.MEDIUM,
+            evidence=(
+                (
+                    f"{work.count:,} callbacks from {work.function} ({work.entry.binding}) "
+                    f"in {work.threads} threads"
+                ),
+                (
+                    f"they waited {time(work.gil_wait_ns)} for the GIL and held it "
+                    f"{time(work.hold_ns)}, of a run of {time(trace.duration_ns)}"
+                ),
+                (
+                    f"the longest of {len(mine):,} waits took "
+                    f"{time(int(trace.intervals.duration[mine].max(initial=0)))}"
+                ),
+            ),
+            advice="Only one thread at a time runs Python under the GIL: do less in the callback, "
+            "hand results over through a native queue that one Python thread empties, or run under "
+            "the free-threaded build (gilscope compare shows what that brings).",
+            intervals=jumps(trace.intervals, mine, f"waits for the GIL to call {work.name}"),
+            cost_ns=work.gil_wait_ns,
+        )
+
+
+def chatty(facts: Facts) -> Iterator[Finding]:
+    """Find callbacks that cost more to get into than batches of them would."""
+    trace = facts.trace
+    lost = _lost_at_entries(facts)
+    rows, groups = facts.gil_waits_in_callbacks
+    for number, work in enumerate(facts.callbacks):
+        entering = work.count * work.enter_ns + int(lost[number])
+        rate = work.count / max(trace.duration_ns / 1e9, 1e-9)
+        short = work.inside_ns < SHORT_NS and rate >= LEAST_RATE
+        if not short or not matters(trace, entering):
+            continue
+        gain = entering * (BATCH - 1) // BATCH
+        yield Finding(
+            name="chatty-callbacks",
+            title=f"{work.name} is called {rate:,.0f} times a second for "
+            f"{time(work.inside_ns)} of work each",
+            severity=Severity.MEDIUM,
+            evidence=(
+                (
+                    f"{work.count:,} callbacks from {work.function} ({work.entry.binding}), "
+                    f"the middle one {time(work.inside_ns)} inside"
+                ),
+                (
+                    f"getting in took {time(work.enter_ns)} where the GIL was free; while it went "
+                    f"from thread to thread nobody had it for {time(int(lost[number]))}, "
+                    f"{share(int(lost[number]), trace.duration_ns)} of the run"
+                ),
+                (
+                    f"{BATCH} results a callback save up to {time(gain)}, "
+                    f"{share(gain, trace.duration_ns)} of the run, if processors are free for it"
+                ),
+            ),
+            advice="Collect results in the native code and hand over many of them in one callback.",
+            intervals=jumps(
+                trace.intervals, rows[groups == number], f"waits for the GIL to call {work.name}"
+            ),
+            cost_ns=gain,
+        )
+
+
+def _lost_at_entries(facts: Facts) -> list[float]:
+    """Return how long the GIL was free but wanted before a callback of each group got it, ns."""
+    groups = facts.groups_at(facts.gaps.holds)
+    within = groups >= 0
+    size = len(facts.callbacks)
+    lost: list[float] = np.bincount(groups[within], facts.gaps.lost_ns[within], size).tolist()
+    return lost

@@ -1,0 +1,157 @@
+"""The GIL itself: switched on again, passed on all the time, out of reach for short needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gilscope.analysis.findings.model import (
+    MOST_JUMPS,
+    Finding,
+    Jump,
+    Severity,
+    jumps,
+    matters,
+    share,
+    time,
+)
+from gilscope.analysis.holds import SWITCH_INTERVAL_NS
+from gilscope.trace.format import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gilscope.analysis.facts import Facts
+    from gilscope.analysis.switches import Starved
+    from gilscope.trace.model import Trace
+
+LEAST_SWITCHES = 1000
+"""Switches a second: each wakes a thread, 20 to 60 µs as measured on 2 cores; with fewer of them
+that is less than 5 % of the run."""
+
+LEAST_WAITS = 20
+"""Waits of a thread: fewer are no pattern."""
+
+ASKED = 0.5
+"""Share of a starved thread's waits in which it had to ask for the GIL: otherwise it is given up in
+time, by threads that need it as shortly."""
+
+SHORT_NS = 1_000_000
+"""A fifth of the switch interval: who holds the GIL for less waits longer than it works."""
+
+FORCED = 0.1
+"""Share of its own holds that a starved thread was asked to end: who computes is not starved."""
+
+
+def turned_on_by(trace: Trace) -> str | None:
+    """Return the module whose import turned the GIL on for good, as the trace has it."""
+    switches = trace.gil_switches
+    rows = (switches.on & switches.permanent).nonzero()[0].tolist()
+    names = [Path(switches.module[row]).name.partition(".")[0] for row in rows]
+    return next(filter(None, names), None)
+
+
+def gil_enabled(facts: Facts) -> Iterator[Finding]:
+    """Find that the GIL of a free-threaded build was switched on for good."""
+    trace = facts.trace
+    if not trace.free_threaded or trace.gil_enabled_start or not trace.gil_enabled_end:
+        return
+    switches = trace.gil_switches
+    rows = np.flatnonzero(switches.on & switches.permanent)
+    module = turned_on_by(trace)
+    by = f"by the import of {module}" if module else "by a module that the trace does not name"
+    paths = dict.fromkeys(switches.module[row] for row in rows.tolist() if switches.module[row])
+    moments = [
+        Jump(int(switches.thread[row]), int(switches.start[row]), int(switches.start[row]), by)
+        for row in rows.tolist()
+    ]
+    yield Finding(
+        name="gil-reenabled",
+        title=f"the GIL was switched on {by}",
+        severity=Severity.HIGH,
+        evidence=(
+            "the run began without the GIL and ended with it",
+            *(f"switched on for the rest of the process by {path}" for path in paths),
+            f"{time(facts.gil_waits.total[0])} were waited for it from then on",
+        ),
+        advice="Get a release of that module that supports free threading; in one of your own "
+        "declare Py_MOD_GIL_NOT_USED (pybind11: py::mod_gil_not_used()) once it is thread-safe. "
+        "PYTHON_GIL=0 keeps the GIL off for a trial.",
+        intervals=tuple(moments),
+        cost_ns=int(facts.gil_waits.total[0]),
+    )
+
+
+def ping_pong(facts: Facts) -> Iterator[Finding]:
+    """Find that passing the GIL on takes longer than what is done with it."""
+    trace, found = facts.trace, facts.switching
+    if found.per_second < LEAST_SWITCHES or found.work_ns > found.handover_ns:
+        return
+    if not matters(trace, found.lost_ns):
+        return
+    most = facts.gaps.holds[np.argsort(facts.gaps.lost_ns)[-MOST_JUMPS:]]
+    yield Finding(
+        name="gil-ping-pong",
+        title=f"the GIL changes hands {found.per_second:,.0f} times a second",
+        severity=Severity.MEDIUM,
+        evidence=(
+            f"{found.switches:,} times it went to another thread that waited for it",
+            (
+                f"in between the threads held it for {time(found.work_ns)}; to hand it over took "
+                f"{time(found.handover_ns)} (the middle ones)"
+            ),
+            (
+                f"it was free although somebody waited for {time(found.lost_ns)}, "
+                f"{share(found.lost_ns, trace.duration_ns)} of the run"
+            ),
+        ),
+        advice="Do more between releases of the GIL: larger reads and writes, batches, fewer "
+        "threads. Native code that takes less than some microseconds is faster without "
+        "releasing the GIL.",
+        intervals=jumps(trace.intervals, most, "got the GIL late"),
+        cost_ns=found.lost_ns,
+    )
+
+
+def starvation(facts: Facts) -> Iterator[Finding]:
+    """Find threads that need the GIL for moments only and wait a switch interval each time."""
+    trace, intervals = facts.trace, facts.trace.intervals
+    for found in facts.starved:
+        if not _is_starved(found) or not matters(trace, found.wait_ns):
+            continue
+        rows = np.flatnonzero(
+            (intervals.kind == Event.GIL_WAIT) & (intervals.thread == found.thread)
+        )
+        name = trace.thread_name(found.thread)
+        yield Finding(
+            name="switch-interval-starvation",
+            title=f"thread {name} waits {time(found.p50_ns)} for the GIL to hold it for "
+            f"{time(found.hold_ns)}",
+            severity=Severity.MEDIUM,
+            evidence=(
+                (
+                    f"{found.asked:,} of its {found.waits:,} waits took a switch interval "
+                    f"({time(SWITCH_INTERVAL_NS)} unless set) or more"
+                ),
+                (
+                    f"it waited {time(found.wait_ns)}, {share(found.wait_ns, trace.duration_ns)} "
+                    f"of the run, and held the GIL {found.holds:,} times"
+                ),
+                "the threads that it waited for give the GIL up only when they are asked to",
+            ),
+            advice="Move what computes out of this process, or into native code without the GIL; "
+            "sys.setswitchinterval() shortens each wait; a free-threaded build has none of them.",
+            intervals=jumps(intervals, rows, "waits for the GIL"),
+            cost_ns=found.wait_ns,
+        )
+
+
+def _is_starved(found: Starved) -> bool:
+    return (
+        found.waits >= LEAST_WAITS
+        and found.asked >= ASKED * found.waits
+        and found.hold_ns < SHORT_NS
+        and found.forced <= FORCED * found.holds
+    )

@@ -1,0 +1,103 @@
+"""Native locks held while a thread waits for the GIL: where deadlocks come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gilscope.analysis.findings.model import MOST_JUMPS, Finding, Severity, jumps, many, time
+from gilscope.analysis.grouping import order_by
+from gilscope.trace.format import Event, LockWaitFlag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gilscope.analysis.facts import Facts
+    from gilscope.trace.model import I32, I64, Trace
+
+NO_ROW = -1
+HALF = MOST_JUMPS // 2
+
+
+def native_mutex(facts: Facts) -> Iterator[Finding]:
+    """Find native locks whose holder waits for the GIL.
+
+    Proven by a thread that began to wait for the lock at such a moment: glibc then said who held
+    it. Holders that nobody waits for are not seen.
+    """
+    trace, intervals = facts.trace, facts.trace.intervals
+    waits, holder_waits = holders_without_gil(trace)
+    what = intervals.what[waits]
+    for lock_id in np.unique(what).tolist():
+        mine, theirs = waits[what == lock_id], holder_waits[what == lock_id]
+        lock = trace.locks[lock_id]
+        with_gil = covering(trace, Event.GIL_HOLD, intervals.thread[mine], intervals.start[mine])
+        # Each has what the other one waits for, and the trace ends with that.
+        stuck = intervals.open[mine] & intervals.open[theirs] & (with_gil != NO_ROW)
+        deadlock = bool(stuck.any())
+        rows = np.unique(theirs)
+        cost = int(intervals.duration[mine].sum())
+        names = sorted({trace.thread_name(thread) for thread in intervals.thread[rows].tolist()})
+        evidence = [
+            (
+                f"{many(len(mine), 'time')} a thread began to wait for it while its holder waited "
+                "for the GIL"
+            ),
+            f"holders: {', '.join(names)}; the others waited {time(cost)} for it",
+        ]
+        if (with_gil != NO_ROW).any():
+            count = int(np.count_nonzero(with_gil != NO_ROW))
+            evidence.append(
+                f"{count:,} of those waited with the GIL held, the other half of a deadlock"
+            )
+        if deadlock:
+            evidence.append("neither wait had ended when the trace did")
+        yield Finding(
+            name="native-mutex-held-while-taking-gil",
+            title=(
+                f"deadlock: {lock.name} and the GIL"
+                if deadlock
+                else f"{lock.name} is held while its holder waits for the GIL"
+            ),
+            severity=Severity.HIGH if deadlock else Severity.MEDIUM,
+            evidence=tuple(evidence),
+            advice="Unlock it before the callback, or take the GIL first and the lock second, "
+            "everywhere in the same order; release the GIL before waiting for a native lock.",
+            intervals=(
+                *jumps(intervals, rows, f"holds {lock.name}, waits for the GIL", HALF),
+                *jumps(intervals, mine, f"waits for {lock.name}", HALF),
+            ),
+            cost_ns=cost,
+        )
+
+
+def holders_without_gil(trace: Trace) -> tuple[I64, I64]:
+    """Return waits for native locks that began while the holder waited for the GIL: k of them.
+
+    Returns:
+        Rows of `trace.intervals`, i64[k] each: the wait for the lock; the holder's for the GIL.
+    """
+    intervals = trace.intervals
+    native = [number for number, lock in trace.locks.items() if lock.native]
+    holder = (intervals.flags & np.uint8(LockWaitFlag.HOLDER)) != 0
+    known = (intervals.kind == Event.LOCK_WAIT) & holder & (intervals.peer > 0)
+    rows = np.flatnonzero(known & np.isin(intervals.what, native))
+    found = covering(trace, Event.GIL_WAIT, intervals.peer[rows], intervals.start[rows])
+    return rows[found != NO_ROW], found[found != NO_ROW]
+
+
+def covering(trace: Trace, kind: int, threads: I32, times: I64) -> I64:
+    """Return the interval of one kind that each thread is in at a time: a row, or -1; i64[m]."""
+    intervals = trace.intervals
+    rows = np.flatnonzero(intervals.kind == kind)
+    if not len(rows):
+        return np.full(len(threads), NO_ROW)
+    rows = rows[order_by(intervals.thread[rows])]
+    span = trace.duration_ns + int(intervals.start.max()) + 2
+    keys = intervals.thread[rows].astype(np.int64) * span + intervals.start[rows]
+    places = np.searchsorted(keys, threads.astype(np.int64) * span + times, "right") - 1
+    found = rows[np.maximum(places, 0)]
+    good = (places >= 0) & (intervals.thread[found] == threads) & (times < intervals.end[found])
+    result: I64 = np.where(good, found, NO_ROW)
+    return result

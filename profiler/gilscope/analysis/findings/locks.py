@@ -1,0 +1,133 @@
+"""Locks that threads contend for, and convoys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gilscope.analysis.convoys import convoys
+from gilscope.analysis.findings.model import Finding, Severity, jumps, many, matters, share, time
+from gilscope.analysis.stacks import called_from
+from gilscope.trace.format import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gilscope.analysis.facts import Facts
+    from gilscope.trace.model import I64, Lock
+
+YIELD_NS = 50_000
+"""That one yield of the processor counts for at most. It returns within microseconds, or else the
+processor was given to another thread, which is no fault of the lock."""
+
+LEAST_WAITS = 10
+"""For one lock: fewer are no pattern."""
+
+LEAST_CONVOYS = 10
+"""Hand-overs of one lock to a thread without the GIL: a few of them happen to any lock."""
+
+OBJECT = (
+    "Free-threaded Python locks the object for each such operation: give each thread an object of "
+    "its own and merge them at the end, or look the value up once outside the loop."
+)
+OTHER = (
+    "Do less while it is held, or let each thread have its own: shard what it protects, or collect "
+    "in each thread and merge."
+)
+
+
+def hot_locks(facts: Facts) -> Iterator[Finding]:
+    """Find locks that much was waited for."""
+    trace, intervals = facts.trace, facts.trace.intervals
+    rows = facts.lock_waits
+    ids, places = np.unique(intervals.what[rows], return_inverse=True)
+    cost = np.bincount(places, _contention(facts, rows), len(ids)).astype(np.int64)
+    counts = np.bincount(places, minlength=len(ids))
+    worth = (counts >= LEAST_WAITS) & np.array([matters(trace, ns) for ns in cost.tolist()], bool)
+    for number in np.flatnonzero(worth)[np.argsort(-cost[worth], kind="stable")].tolist():
+        mine = rows[places == number]
+        lock = trace.locks[int(ids[number])]
+        if len(np.unique(intervals.thread[mine])) > 1:
+            yield _hot(facts, lock, mine, int(cost[number]))
+
+
+def _hot(facts: Facts, lock: Lock, rows: I64, cost: int) -> Finding:
+    trace, intervals = facts.trace, facts.trace.intervals
+    spins = int(np.count_nonzero(intervals.kind[rows] == Event.SPIN))
+    threads = len(np.unique(intervals.thread[rows]))
+    words = f"{many(len(rows) - spins, 'time')} asleep"
+    if spins:
+        words += f", {many(spins, 'time')} yielding the processor"
+    is_object = lock.kind == "object"
+    return Finding(
+        name="hot-object-lock" if is_object else "hot-lock",
+        title=f"{threads} threads contend for {lock.name}",
+        severity=Severity.MEDIUM,
+        evidence=(
+            f"{threads} threads waited for it, {words} ({lock.kind.replace('_', ' ')})",
+            (
+                f"that took {time(cost)}, {share(cost, trace.duration_ns)} of the run; the longest "
+                f"wait took {time(int(intervals.duration[rows].max()))}"
+            ),
+            *_where(facts, rows),
+        ),
+        advice=OBJECT if is_object else OTHER,
+        intervals=jumps(intervals, rows, f"waits for {lock.name}"),
+        cost_ns=cost,
+    )
+
+
+def _where(facts: Facts, rows: I64) -> list[str]:
+    """Return the line that says where most of these waits were, if that is known."""
+    intervals = facts.trace.intervals
+    used, places = np.unique(intervals.stack[rows], return_inverse=True)
+    cost = np.bincount(places, intervals.duration[rows])
+    frames = facts.trace.stacks[int(used[int(cost.argmax())])]
+    if not frames:
+        return []
+    return [f"{share(cost.max(), cost.sum())} of it at {called_from(frames)}"]
+
+
+def _contention(facts: Facts, rows: I64) -> I64:
+    """Return what each wait counts for, ns: all of a sleep, of a spin what it may have taken."""
+    intervals = facts.trace.intervals
+    limit = intervals.aux[rows].astype(np.int64) * YIELD_NS
+    duration = intervals.duration[rows]
+    spin = intervals.kind[rows] == Event.SPIN
+    counted: I64 = np.where(spin, np.minimum(duration, limit), duration)
+    return counted
+
+
+def lock_convoy(facts: Facts) -> Iterator[Finding]:
+    """Find locks whose new owner first had to wait for the GIL."""
+    trace, intervals = facts.trace, facts.trace.intervals
+    found = convoys(trace)
+    waits = found.gil_waits
+    ids, places = np.unique(intervals.what[found.lock_waits], return_inverse=True)
+    cost = np.bincount(places, intervals.duration[waits], len(ids)).astype(np.int64)
+    counts = np.bincount(places, minlength=len(ids))
+    worth = (counts >= LEAST_CONVOYS) & np.array([matters(trace, ns) for ns in cost.tolist()], bool)
+    for number in np.flatnonzero(worth).tolist():
+        lock = trace.locks[int(ids[number])]
+        rows = waits[places == number]
+        yield Finding(
+            name="lock-convoy",
+            title=f"threads own {lock.name} while they wait for the GIL",
+            severity=Severity.MEDIUM,
+            evidence=(
+                (
+                    f"{len(rows):,} times the lock was handed to a thread that then had to wait "
+                    f"for the GIL, {time(cost[number])} in all, "
+                    f"{share(cost[number], trace.duration_ns)} of the run"
+                ),
+                (
+                    f"the longest such wait took {time(int(intervals.duration[rows].max()))}; "
+                    "whoever wants the lock waits as long"
+                ),
+            ),
+            advice="Keep what needs the GIL out of the locked section, take the lock less often, "
+            "or let each thread have its own.",
+            intervals=jumps(intervals, rows, f"owns {lock.name} and waits for the GIL"),
+            cost_ns=int(cost[number]),
+        )

@@ -1,0 +1,137 @@
+"""What a finding is, and the thresholds that several of them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from gilscope.trace.model import I64, Intervals, Trace
+
+SHARE = 0.05
+"""Of the run: waiting below it is left alone. The run cannot become faster by more than was waited,
+and 5 % is what the times of one program differ by from run to run (README, What it costs)."""
+
+LEAST_NS = 10_000_000
+"""And at least this: two switch intervals, that is one hand-over that went badly."""
+
+MOST_JUMPS = 10
+"""Intervals that a finding names: the longest ones."""
+
+
+class Severity(StrEnum):
+    """How bad it is."""
+
+    HIGH = "high"  # the run is invalid, or stands still
+    MEDIUM = "medium"  # it costs time, or is a hazard
+    LOW = "low"  # suspected, or a small cost
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """Somewhere to look at in the timeline.
+
+    Attributes:
+        thread: `Thread.index`; 0 if it is of no thread.
+        start_ns: from the trace's start.
+        end_ns: from the trace's start.
+        note: what is to be seen there.
+    """
+
+    thread: int
+    start_ns: int
+    end_ns: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that an expert would point out.
+
+    Attributes:
+        name: of the kind of finding: what its page is called.
+        title: one line for people that says what was found, where.
+        severity: how bad it is.
+        evidence: lines with the numbers that it stands on.
+        intervals: where to look, the worst first.
+        advice: what to do about it.
+        cost_ns: thread time that it took, at most this is to be gained; 0 if it has no such price.
+        suspected: the trace does not prove it.
+    """
+
+    name: str
+    title: str
+    severity: Severity
+    evidence: tuple[str, ...]
+    advice: str
+    intervals: tuple[Jump, ...] = ()
+    cost_ns: int = 0
+    suspected: bool = False
+
+    @property
+    def page(self) -> str:
+        """The page that shows a minimal example and its repair."""
+        return f"docs/findings/{self.name}.md"
+
+    def as_dict(self, trace: Trace) -> dict[str, Any]:
+        """Return the finding as the JSON object that docs/findings/README.md describes."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "severity": str(self.severity),
+            "suspected": self.suspected,
+            "cost_s": round(self.cost_ns / 1e9, 9),
+            "evidence": list(self.evidence),
+            "advice": self.advice,
+            "page": self.page,
+            "intervals": [
+                {
+                    "thread": jump.thread or None,
+                    "thread_name": trace.thread_name(jump.thread) or None,
+                    "start_s": round(jump.start_ns / 1e9, 9),
+                    "end_s": round(jump.end_ns / 1e9, 9),
+                    "note": jump.note,
+                }
+                for jump in self.intervals
+            ],
+        }
+
+
+def matters(trace: Trace, cost_ns: int) -> bool:
+    """Return whether so much waiting is worth a word."""
+    return cost_ns >= max(SHARE * trace.duration_ns, LEAST_NS)
+
+
+def jumps(intervals: Intervals, rows: I64, note: str, most: int = MOST_JUMPS) -> tuple[Jump, ...]:
+    """Return the longest of these rows as places to look at, of equal ones the first."""
+    duration = intervals.duration[rows]
+    if len(rows) > most:  # far fewer than there are: no need to sort them all
+        long = duration >= np.partition(duration, -most)[-most]
+        rows, duration = rows[long], duration[long]
+    some = rows[np.argsort(-duration, kind="stable")[:most]]
+    columns = (intervals.thread[some], intervals.start[some], intervals.end[some])
+    return tuple(
+        Jump(thread, start, end, note)
+        for thread, start, end in zip(*(column.tolist() for column in columns), strict=True)
+    )
+
+
+def many(number: int, what: str) -> str:
+    """Return a number of things: "1 time", "2 times"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def time(ns: float) -> str:
+    """Return a time for people, to three digits."""
+    for unit, factor in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if ns >= factor:
+            return f"{ns / factor:.3g} {unit}"
+    return f"{ns:.0f} ns"
+
+
+def share(ns: float, whole: float) -> str:
+    """Return a share in percent."""
+    return f"{ns / whole:.0%}" if whole else "0%"

@@ -1,0 +1,81 @@
+"""The GIL held by native code that other threads wait for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gilscope.analysis.findings.model import Finding, Severity, jumps, matters, share, time
+from gilscope.analysis.holds import SWITCH_INTERVAL_NS
+from gilscope.analysis.stacks import short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gilscope.analysis.facts import Facts
+    from gilscope.trace.model import I64, Bools
+
+LATE_IN_NATIVE = 0.5
+"""Share of the wanted holds that end at a native function and are late by a switch interval or
+more. A thread that has lost its processor is late as well, but now and then, not most times."""
+
+LATE_IN_PYTHON = 0.9
+"""The same where it was given up in Python: there a thread that lost its processor is late more
+often, as it gives the GIL up because it was asked, which takes a switch interval to begin with."""
+
+LEAST_HOLDS = 3
+"""Late holds at one place: one or two may be chance …"""
+
+LONG_NS = 200_000_000
+"""… unless it is this long: no scheduler keeps a thread that can run waiting for 200 ms, unless
+there are tens of them a processor."""
+
+
+def native_hold(facts: Facts) -> Iterator[Finding]:
+    """Find places at which the GIL is kept although another thread has asked for it."""
+    trace, holds, at = facts.trace, facts.wanted_holds, facts.hold_places
+    late = holds.late_ns >= SWITCH_INTERVAL_NS
+    for number in _candidates(facts, late).tolist():
+        place = at.places[number]
+        mine = late & (at.of_hold == number)
+        caused = int(holds.caused_ns[mine].sum())
+        enough = at.late[number] >= LEAST_HOLDS or int(holds.late_ns[mine].max()) >= LONG_NS
+        if not (place.known and enough and matters(trace, caused)):
+            continue
+        rows = holds.rows[mine]
+        native = not place.line
+        where = short(place.name) if native else place.name
+        yield Finding(
+            name="gil-held-in-native-code",
+            title=f"the GIL is held for {time(int(at.held.p50[number]))} up to {where}",
+            severity=Severity.MEDIUM,
+            evidence=(
+                (
+                    f"{at.late[number]:,} of {at.held.count[number]:,} holds that ended there and "
+                    f"were waited for went on for {time(SWITCH_INTERVAL_NS)} or more after a "
+                    "thread had asked for the GIL; Python code gives it up in microseconds"
+                ),
+                f"the longest took {time(int(trace.intervals.duration[rows].max()))}",
+                (
+                    f"other threads waited {time(caused)} for them, "
+                    f"{share(caused, trace.duration_ns)} of the run"
+                ),
+            ),
+            advice="Release the GIL around what takes long there "
+            "(Py_BEGIN_ALLOW_THREADS, pybind11::gil_scoped_release, nogil)."
+            + ("" if native else " The line may be one that calls such native code."),
+            intervals=jumps(trace.intervals, rows, "holds the GIL"),
+            cost_ns=caused,
+            suspected=not native,
+        )
+
+
+def _candidates(facts: Facts, late: Bools) -> I64:
+    """Return the places at which holds are late often enough, and cause enough waiting."""
+    at, trace = facts.hold_places, facts.trace
+    limit = np.array([LATE_IN_PYTHON if place.line else LATE_IN_NATIVE for place in at.places])
+    often = (at.late > 0) & (at.late >= limit * at.held.count)
+    caused = np.bincount(at.of_hold[late], facts.wanted_holds.caused_ns[late], len(at.places))
+    found = np.flatnonzero(often)
+    return found[[matters(trace, int(ns)) for ns in caused[found].tolist()]]

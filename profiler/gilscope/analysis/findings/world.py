@@ -1,0 +1,106 @@
+"""Pauses that stop all threads, and thread states that native code makes again and again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gilscope.analysis.callbacks import thread_state_totals
+from gilscope.analysis.findings.model import (
+    MOST_JUMPS,
+    Finding,
+    Jump,
+    Severity,
+    jumps,
+    many,
+    matters,
+    share,
+    time,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gilscope.analysis.facts import Facts
+
+LEAST_PAUSES = 10
+"""Garbage collections, imports and the start of a profiler make a few in any run."""
+
+LEAST_STATES = 100
+"""Thread states made by native code: a pool that is started makes one a thread, which is right."""
+
+STATES_A_THREAD = 2
+"""One a thread is what every thread needs that calls into Python."""
+
+STATES_SHARE = 0.05
+"""Of the time in callbacks: what the states must have cost, as elsewhere (`model.SHARE`)."""
+
+
+def stop_the_world(facts: Facts) -> Iterator[Finding]:
+    """Find that all threads are stopped again and again."""
+    trace, pauses = facts.trace, facts.pauses
+    lasted = sum(pause.duration_ns for pause in pauses)
+    held = sum(pause.held_ns for pause in pauses)
+    if len(pauses) < LEAST_PAUSES or not matters(trace, lasted):
+        return
+    by_thread: dict[int, int] = {}
+    for pause in pauses:
+        by_thread[pause.requester] = by_thread.get(pause.requester, 0) + 1
+    most = max(by_thread, key=lambda thread: by_thread[thread])
+    who = trace.thread_name(most) or "an unknown thread"
+    worst = sorted(pauses, key=lambda pause: -pause.duration_ns)[:MOST_JUMPS]
+    rate = len(pauses) / (trace.duration_ns / 1e9)
+    yield Finding(
+        name="stop-the-world-storm",
+        title=f"all threads are stopped {rate:,.0f} times a second",
+        severity=Severity.MEDIUM,
+        evidence=(
+            (
+                f"{len(pauses):,} pauses took {time(lasted)}, {share(lasted, trace.duration_ns)} "
+                f"of the run, and held threads up for {time(held)}"
+            ),
+            f"the longest took {time(worst[0].duration_ns)}",
+            f"{by_thread[most]:,} of them asked for by {who}",
+        ),
+        advice="Look at what that thread does there: gc.collect(), sys._current_frames(), "
+        "sys.settrace() and sys.setprofile(), changes of classes while threads run, and many new "
+        "objects that refer to each other (gc.freeze() and a higher gc.set_threshold() help).",
+        intervals=tuple(
+            Jump(pause.requester, pause.start_ns, pause.start_ns + pause.duration_ns, "a pause")
+            for pause in worst
+        ),
+        cost_ns=held,
+    )
+
+
+def thread_states(facts: Facts) -> Iterator[Finding]:
+    """Find that native threads make and destroy a thread state for each callback."""
+    trace = facts.trace
+    totals = thread_state_totals(trace)
+    cost = totals.created_ns + totals.deleted_ns
+    inside = int(facts.outer_callbacks.duration.sum())
+    if totals.created < LEAST_STATES or cost < STATES_SHARE * inside:
+        return
+    states = trace.thread_states
+    threads = len(np.unique(states.thread))
+    if totals.created < STATES_A_THREAD * threads:
+        return
+    callbacks = sum(work.count for work in facts.callbacks)
+    yield Finding(
+        name="thread-state-churn",
+        title=f"{totals.created:,} thread states made by {many(threads, 'native thread')}",
+        severity=Severity.MEDIUM,
+        evidence=(
+            f"{totals.created:,} made and {totals.deleted:,} destroyed, in {callbacks:,} callbacks",
+            (
+                f"that took {time(cost)}, {time(cost / totals.created)} each, "
+                f"{share(cost, inside)} of the time in callbacks"
+            ),
+        ),
+        advice="Keep one thread state for the life of the native thread: hold an outer "
+        "PyGILState_Ensure (pybind11: one gil_scoped_acquire at the thread's start, with "
+        "gil_scoped_release in it) around all of its callbacks.",
+        intervals=jumps(states, np.arange(len(states)), "makes or destroys a thread state"),
+        cost_ns=cost,
+    )

@@ -1,0 +1,117 @@
+"""What stacks say about whole columns of intervals: the line of Python, the native function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gilscope.trace.model import I64, U32, Trace
+    from gilscope.trace.places import Frame
+
+GLUE = (
+    "pybind11::",
+    "nanobind::",
+    "boost::python::",
+    "std::",
+    "__gnu_cxx::",
+    "Py",
+    "_Py",
+    "pthread_",
+    "__pthread",
+    "___pthread",
+)
+"""How names of functions begin that stand between a program's own native code and Python."""
+
+NO_STACK = "(no stack recorded)"
+NO_PYTHON = "(native thread, no Python frame)"
+NO_NATIVE = "(Python code)"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something was done.
+
+    Attributes:
+        name: for people: "app.py:12 in work", or the name of a native function.
+        file: source file, of a native function the loaded object; "" if unknown.
+        line: in that file; 0 if unknown, and of a native function.
+        known: it is a place, not a word for there being none.
+    """
+
+    name: str
+    file: str = ""
+    line: int = 0
+    known: bool = True
+
+
+type Locate = Callable[[Sequence[Frame]], Place]
+
+
+def python_line(frames: Sequence[Frame]) -> Place:
+    """Return the innermost line of Python in a stack."""
+    if not frames:
+        return Place(NO_STACK, known=False)
+    frame = next((frame for frame in frames if not frame.native), None)
+    if frame is None:
+        return Place(NO_PYTHON, known=False)
+    short = frame.file.rpartition("/")[2] or "?"
+    return Place(f"{short}:{frame.line} in {frame.name}", frame.file, frame.line)
+
+
+def native_function(frames: Sequence[Frame]) -> Place:
+    """Return the innermost native function of the program's own that no Python lies above.
+
+    A binding's own functions are passed over, unless there are no others.
+    """
+    if not frames:
+        return Place(NO_STACK, known=False)
+    natives = []
+    for frame in frames:
+        if not frame.native:
+            break
+        natives.append(frame)
+    if not natives:
+        return Place(NO_NATIVE, known=False)
+    own = next((frame for frame in natives if not frame.name.startswith(GLUE)), natives[0])
+    # Not its line: a function is one place, wherever in it a stack was taken.
+    return Place(own.name, own.module)
+
+
+def innermost(frames: Sequence[Frame]) -> Place:
+    """Return the native function if there is one, else the line of Python."""
+    place = native_function(frames)
+    return place if place.known else python_line(frames)
+
+
+def located(trace: Trace, stacks: U32, locate: Locate) -> tuple[I64, list[Place]]:
+    """Return the number of each stack's place, i64[n], and the places.
+
+    Only stacks that differ are looked at, each once.
+    """
+    used, rows = np.unique(stacks, return_inverse=True)
+    numbers: dict[Place, int] = {}
+    table = np.array(
+        [numbers.setdefault(locate(trace.stacks[s]), len(numbers)) for s in used.tolist()], np.int64
+    )
+    return table[rows] if len(table) else np.zeros(0, np.int64), list(numbers)
+
+
+def short(function: str) -> str:
+    """Return the name of a native function without what C++ puts around it."""
+    name = function.replace("(anonymous namespace)::", "")
+    return name.partition("(")[0].strip() or function
+
+
+def called_from(frames: Sequence[Frame]) -> str:
+    """Return where a stack was taken, and the outermost line of Python that led there."""
+    inner = innermost(frames)
+    python = [frame for frame in frames if not frame.native]
+    words = inner.name if inner.line else short(inner.name)
+    if len(python) > 1 or (python and not inner.line):
+        words += f", called from {python_line(python[-1:]).name}"
+    return words

@@ -1,0 +1,135 @@
+"""Findings on real programs under the real probe: each speaks up, and only where it should."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import FACTS, TARGETS, TIMEOUT_S
+
+pytest.importorskip("numpy")
+
+import json
+
+from gilscope.analysis.findings import Severity, find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Interpreter, Recorded
+
+    from gilscope.analysis.findings import Finding
+
+    type Find = Callable[[str], dict[str, Finding]]
+
+GIL_ONLY = pytest.mark.parametrize("interpreter", ["gil"], indirect=True)
+FT_ONLY = pytest.mark.parametrize("interpreter", ["ft"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def compiled() -> set[Path]:
+    """Where the stage has been compiled."""
+    return set()
+
+
+@pytest.fixture
+def found(interpreter: Interpreter, record: Callable[..., Recorded], compiled: set[Path]) -> Find:
+    """Record a scenario of targets/findings.py, and find; the worst finding of each name."""
+    if interpreter.modules not in compiled:
+        done = subprocess.run(
+            [interpreter.python, "-c", FACTS],
+            capture_output=True, text=True, timeout=TIMEOUT_S, check=True,
+        )  # fmt: skip
+        facts = json.loads(done.stdout)
+        target = interpreter.modules / ("findings_stage" + facts["suffix"])
+        command = ["gcc", "-O2", "-shared", "-fPIC", "-pthread", f"-I{facts['include']}"]
+        command += ["-o", str(target), str(TARGETS / "findings_stage.c")]
+        subprocess.run(command, timeout=TIMEOUT_S, check=True)
+        compiled.add(interpreter.modules)
+
+    def run(scenario: str, program: str = "findings.py") -> dict[str, Finding]:
+        recorded = record(program, scenario)
+        assert recorded.status == 0, recorded.err
+        return {one.name: one for one in reversed(find(recorded.trace))}
+
+    return run
+
+
+def test_a_clean_program_has_no_findings(found: Find) -> None:
+    """Callbacks in turn, a queue and an event are in nobody's way, in either build."""
+    assert found("clean") == {}
+
+
+@GIL_ONLY
+def test_serialised_callbacks(found: Find) -> None:
+    """Threads that call back at the same time queue for the GIL."""
+    finding = found("callbacks")["serialised-callbacks"]
+    assert finding.title == "4 threads queue for the GIL to call __main__.compute"
+    assert finding.intervals[0].end_ns > finding.intervals[0].start_ns
+
+
+@FT_ONLY
+def test_callbacks_without_the_gil_are_not_serialised(found: Find) -> None:
+    """Without the GIL the same program has no such finding."""
+    assert not {"serialised-callbacks", "chatty-callbacks"} & found("callbacks").keys()
+
+
+def test_thread_state_churn(found: Find) -> None:
+    """A thread state for each callback is told of; one for all of them is not."""
+    finding = found("thread_states")["thread-state-churn"]
+    assert "1,500 made and 1,500 destroyed" in finding.evidence[0]
+    assert "thread-state-churn" not in found("callbacks")
+
+
+@GIL_ONLY
+def test_gil_held_in_native_code(found: Find) -> None:
+    """Native code that keeps the GIL while others have asked for it is found by its line."""
+    finding = found("kept")["gil-held-in-native-code"]
+    assert "findings.py" in finding.title
+    assert finding.suspected
+
+
+@FT_ONLY
+def test_hot_object_lock(found: Find) -> None:
+    """An object whose lock is kept is found; without the GIL that is all that is wrong."""
+    findings = found("kept")
+    assert findings.keys() == {"hot-object-lock"}
+    assert "contend for dict" in findings["hot-object-lock"].title
+
+
+@GIL_ONLY
+def test_native_mutex_held_while_taking_the_gil(found: Find) -> None:
+    """The holder of a mutex waits for the GIL while another thread waits for the mutex."""
+    finding = found("mutex")["native-mutex-held-while-taking-gil"]
+    assert finding.severity == Severity.MEDIUM
+    assert len(finding.intervals) == 2
+
+
+@FT_ONLY
+def test_native_mutex_without_the_gil(found: Find) -> None:
+    """Without the GIL nothing is wrong with that."""
+    assert "native-mutex-held-while-taking-gil" not in found("mutex")
+
+
+@GIL_ONLY
+def test_switch_interval_starvation(found: Find) -> None:
+    """A thread that needs the GIL for moments waits for one that computes."""
+    finding = found("starved")["switch-interval-starvation"]
+    assert finding.title.startswith("thread heart waits ")
+
+
+@FT_ONLY
+def test_stop_the_world_storm(found: Find) -> None:
+    """Garbage collected all the time stops all threads."""
+    finding = found("collected")["stop-the-world-storm"]
+    assert "asked for by MainThread" in finding.evidence[2]
+
+
+@FT_ONLY
+def test_gil_reenabled(found: Find) -> None:
+    """The module that turned the GIL on is named."""
+    finding = found("import_of_a_module_that_needs_the_gil", "gil.py")["gil-reenabled"]
+    assert finding.severity == Severity.HIGH
+    assert finding.title == "the GIL was switched on by the import of stage_needs_gil"

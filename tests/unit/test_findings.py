@@ -1,0 +1,266 @@
+"""Findings on built traces: what real programs do not do on demand, and what must stay silent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gilscope.analysis.findings import NAMES, Finding, Severity, find
+from gilscope.trace.reader import read
+from trace_builder import GIL_HOLD, SITE_FRAME, TraceBuilder
+from trace_examples import callback_trace, ft_trace, gil_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    type Found = Callable[[TraceBuilder], dict[str, Finding]]
+
+US, MS = 1_000, 1_000_000
+PAGES = Path(__file__).parents[2] / "docs" / "findings"
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Found:
+    """Write what a builder has, read it and find; by name."""
+
+    def run(builder: TraceBuilder) -> dict[str, Finding]:
+        return {one.name: one for one in find(read(builder.write(tmp_path / "x.gilscope")))}
+
+    return run
+
+
+@pytest.mark.parametrize("builder", [gil_trace, ft_trace, callback_trace, TraceBuilder])
+def test_small_traces_have_no_findings(found: Found, builder: Callable[[], TraceBuilder]) -> None:
+    """Some microseconds of waiting are nothing to talk about."""
+    assert found(builder()) == {}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_finding_has_its_page(name: str) -> None:
+    """A page says what it is, shows an example and its repair, and says when it is silent."""
+    page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# {name}\n")
+    for heading in ("## Example", "## Repair", "## When it speaks up"):
+        assert heading in page
+
+
+def calls(gap: int, *, work: int = 5 * US, count: int = 2000) -> TraceBuilder:
+    """Two native threads call back in turns; the GIL is free for a time before each gets it."""
+    builder = TraceBuilder(split=5000)
+    threads = [builder.thread(f"pool-{i}", native=True) for i in range(2)]
+    library = builder.module("/usr/lib/libevents.so.1")
+    entry = builder.entry(builder.site(library, 0x10, "events::fire(int)"), 2)
+    called = builder.callable(builder.code("on_event", "/src/app.py", 40, "app"))
+    time = free = US
+    for number in range(count):
+        thread, other = threads[number % 2], threads[1 - number % 2]
+        time = free + gap
+        # Each asks while the other one still holds it.
+        asked = free - work // 2 if number else time
+        if gap and number:
+            builder.gil_wait(thread, asked, time, peer=other)
+        begin = asked if gap else time
+        builder.hold(thread, time, time + work)
+        builder.callback(
+            thread, begin, time + work, enter=time - begin, entry=entry, callable=called
+        )
+        free = time + work
+    return builder
+
+
+def test_chatty_callbacks(found: Found) -> None:
+    """The time in which the GIL goes from thread to thread is what batches would save."""
+    finding = found(calls(30 * US))["chatty-callbacks"]
+    assert finding.title.startswith("app.on_event is called 28,5")
+    assert "nobody had it for 60 ms" in finding.evidence[1]
+    assert finding.evidence[2].startswith("10 results a callback save up to")
+
+
+def test_callbacks_that_nobody_waits_for_are_not_chatty(found: Found) -> None:
+    """However many they are, if getting in costs nothing there is nothing to gain."""
+    assert found(calls(0)) == {}
+
+
+def test_long_callbacks_are_not_chatty(found: Found) -> None:
+    """Beside a millisecond of work, a hand-over is small: that is told as what it is."""
+    assert "chatty-callbacks" not in found(calls(30 * US, work=MS, count=200))
+
+
+def convoy(count: int) -> TraceBuilder:
+    """A lock is handed over; its new owner then waits for the GIL."""
+    builder = TraceBuilder()
+    main, worker = builder.thread("MainThread", main=True), builder.thread("worker")
+    lock = builder.lock("lock", address=0x1000)
+    for number in range(count):
+        start = number * 4 * MS
+        builder.wait(worker, lock, start, start + MS, peer=main, flags=4)
+        builder.gil_wait(worker, start + MS, start + 3 * MS, peer=main)
+        builder.hold(worker, start + 3 * MS, start + 3 * MS + 10 * US)
+    return builder
+
+
+def test_lock_convoy(found: Found) -> None:
+    """A lock that waits for the GIL with its owner is found."""
+    finding = found(convoy(20))["lock-convoy"]
+    assert finding.evidence[0].startswith("20 times the lock was handed to a thread")
+    assert finding.cost_ns == 40 * MS
+
+
+def test_a_few_hand_overs_are_no_convoy(found: Found) -> None:
+    """It happens to any lock now and then."""
+    assert "lock-convoy" not in found(convoy(5))
+
+
+def hot(kind: str, *, spin: bool = False, stack: tuple[str, str] | None = None) -> TraceBuilder:
+    """Two threads wait for one lock, 20 times each."""
+    builder = TraceBuilder(free_threaded=True)
+    threads = [builder.thread(f"worker-{i}") for i in range(2)]
+    lock = builder.lock(kind, type="dict", address=0x100A, object=0x1000)
+    where = builder.stack((builder.code(*stack, 1), 359)) if stack else 0
+    for number in range(20):
+        for thread in threads:
+            start = number * 10 * MS
+            if spin:
+                builder.spin(thread, lock, start, start + 5 * MS, yields=1)
+            else:
+                builder.wait(thread, lock, start, start + 5 * MS, stack=where)
+    return builder
+
+
+def test_hot_object_lock(found: Found) -> None:
+    """Waiting for an object's own lock has a finding of its own."""
+    assert found(hot("object")).keys() == {"hot-object-lock"}
+
+
+def test_hot_lock(found: Found) -> None:
+    """So has any other lock, a native one as well."""
+    assert found(hot("native_mutex")).keys() == {"hot-lock"}
+
+
+def test_a_lost_processor_is_no_contention(found: Found) -> None:
+    """One yield of the processor that takes long was somebody else's turn."""
+    assert found(hot("object", spin=True)) == {}
+
+
+def test_waiting_for_a_notification_is_no_contention(found: Found) -> None:
+    """A Condition's wait is made of a lock, and is no contention for it."""
+    inside = ("Condition.wait", "/usr/lib/python3.13/threading.py")
+    assert found(hot("lock", stack=inside)) == {}
+    assert found(hot("lock", stack=("work", "/src/app.py"))).keys() == {"hot-lock"}
+
+
+def kept(late: int, of: int) -> TraceBuilder:
+    """A native function holds the GIL, now and then for long, while another thread wants it."""
+    builder = TraceBuilder()
+    main, worker = builder.thread("MainThread", main=True), builder.thread("worker")
+    library = builder.module("/usr/lib/libslow.so.1")
+    frames = [
+        builder.site(library, 0x10, "pybind11::gil_scoped_release::gil_scoped_release(bool)"),
+        builder.site(library, 0x20, "slow::compress(char const*)"),
+    ]
+    stack = builder.stack(*((frame | SITE_FRAME, 0) for frame in frames))
+    time = 0
+    for number in range(of):
+        end = time + (40 * MS if number < late else 2 * MS)
+        builder.event(GIL_HOLD, main, time, end, what=1, flags=4, stack=stack)
+        builder.gil_wait(worker, time + 10 * US, end, peer=main)
+        builder.hold(worker, end, end + 10 * US)
+        time = end + 20 * US
+    return builder
+
+
+def test_gil_held_in_a_native_function(found: Found) -> None:
+    """The function is named without its binding's glue and its arguments."""
+    finding = found(kept(4, of=4))["gil-held-in-native-code"]
+    assert finding.title == "the GIL is held for 40 ms up to slow::compress"
+    assert not finding.suspected
+
+
+def test_a_hold_that_is_long_now_and_then_is_not_the_functions_fault(found: Found) -> None:
+    """A thread that lost its processor holds the GIL for long as well."""
+    assert "gil-held-in-native-code" not in found(kept(4, of=40))
+
+
+def test_gil_ping_pong(found: Found) -> None:
+    """Two threads pass the GIL on for less work than passing it on takes."""
+    builder = TraceBuilder(split=5000)
+    threads = [builder.thread(f"worker-{i}") for i in range(2)]
+    time = 0
+    for number in range(2000):
+        thread, other = threads[number % 2], threads[1 - number % 2]
+        builder.gil_wait(thread, time - 2 * US if number else 0, time + 20 * US, peer=other)
+        builder.hold(thread, time + 20 * US, time + 25 * US)
+        time += 25 * US
+    finding = found(builder)["gil-ping-pong"]
+    assert finding.title == "the GIL changes hands 39,980 times a second"
+    assert "held it for 5 µs; to hand it over took 20 µs" in finding.evidence[1]
+
+
+def together(factor: int) -> TraceBuilder:
+    """A method is called by one thread, then by two at a time, which takes that much longer."""
+    builder = TraceBuilder(free_threaded=True)
+    threads = [builder.thread(f"pool-{i}", native=True) for i in range(2)]
+    entry = builder.entry(builder.site(builder.module("/x.so"), 1, "fire()"), 2)
+    called = builder.callable(builder.code("Cache.get", "/src/app.py", 40, "app"))
+    time = 0
+    for number in range(400):
+        length = 100 * US if number < 200 else factor * 100 * US
+        for thread in threads[: 1 if number < 200 else 2]:
+            builder.callback(thread, time, time + length, entry=entry, callable=called)
+        time += length + US
+    return builder
+
+
+def test_refcount_hot_object(found: Found) -> None:
+    """What takes longer in company, without a lock, is suspected, not claimed."""
+    finding = found(together(3))["refcount-hot-object"]
+    assert finding.title == "app.Cache.get takes 3.0 times as long while others call it"
+    assert (finding.severity, finding.suspected) == (Severity.LOW, True)
+
+
+def test_calls_that_company_does_not_slow_down(found: Found) -> None:
+    """What takes as long together as alone shares nothing that matters."""
+    assert found(together(1)) == {}
+
+
+def test_deadlock(found: Found) -> None:
+    """Each has what the other one waits for, to the end of the trace: nothing is worse."""
+    builder = TraceBuilder()
+    main = builder.thread("MainThread", main=True)
+    pool = builder.thread("pool", native=True)
+    mutex = builder.lock("native_mutex", address=0x3000)
+    builder.hold(main, 0)
+    builder.gil_wait(pool, 1_000, peer=main)
+    builder.wait(main, mutex, 2_000, peer=pool, flags=8)
+    builder.ticks(5_000)
+    finding = found(builder)["native-mutex-held-while-taking-gil"]
+    assert finding.severity == Severity.HIGH
+    assert finding.title.startswith("deadlock: ")
+    assert "neither wait had ended when the trace did" in finding.evidence
+
+
+def test_a_mutex_whose_holder_has_the_gil_is_no_hazard(found: Found) -> None:
+    """A holder that waits for nothing lets the others in."""
+    builder = TraceBuilder()
+    main = builder.thread("MainThread", main=True)
+    pool = builder.thread("pool", native=True)
+    mutex = builder.lock("native_mutex", address=0x3000)
+    builder.gil_wait(pool, 1_000, 1_500, peer=main)
+    builder.hold(pool, 1_500, 4_000)
+    builder.wait(main, mutex, 2_000, 3_000, peer=pool, flags=8)
+    assert found(builder) == {}
+
+
+def test_a_finding_as_json(tmp_path: Path) -> None:
+    """Times are seconds, threads have their names, the page is where it is."""
+    trace = read(convoy(20).write(tmp_path / "x.gilscope"))
+    one = next(one for one in find(trace) if one.name == "lock-convoy").as_dict(trace)
+    assert one["severity"] == "medium"
+    assert one["page"] == "docs/findings/lock-convoy.md"
+    assert one["cost_s"] == 0.04
+    assert one["intervals"][0] == {
+        "thread": 2, "thread_name": "worker", "start_s": 0.001, "end_s": 0.003,
+        "note": "owns threading.Lock at 0x1000 and waits for the GIL",
+    }  # fmt: skip

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-    from gilscope.trace.model import Intervals, Trace
+    from gilscope.trace.model import Trace
 
 SUFFIX = ".gilscope"
 
@@ -63,15 +63,12 @@ def _later(trace: Trace, ns: int) -> Trace:
         start_realtime_ns=trace.start_realtime_ns - ns,
         duration_ns=trace.duration_ns + ns,
         threads=tuple(threads),
-        intervals=_shifted(trace.intervals, ns),
-        wakes=_shifted(trace.wakes, ns),
+        intervals=trace.intervals.shifted(ns),
+        wakes=trace.wakes.shifted(ns),
+        callbacks=trace.callbacks.shifted(ns),
+        thread_states=trace.thread_states.shifted(ns),
+        gil_switches=trace.gil_switches.shifted(ns),
     )
-
-
-def _shifted(intervals: Intervals, ns: int) -> Intervals:
-    start = intervals.start + ns
-    start.flags.writeable = False
-    return replace(intervals, start=start)
 
 
 def _identity(path: Path) -> tuple[bytes, int] | None:

@@ -6,10 +6,10 @@ is immutable; the columns are numpy arrays that cannot be written to.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from gilscope.trace.format import Event, GilSwitchFlag
 from gilscope.trace.places import NOWHERE, Callable, Code, Entry, Frame, Module, Site, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable as Function
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -28,6 +29,7 @@ type U64 = npt.NDArray[np.uint64]
 type I32 = npt.NDArray[np.int32]
 type I64 = npt.NDArray[np.int64]
 type Bools = npt.NDArray[np.bool_]
+type Rows = Bools | npt.NDArray[np.integer[Any]] | slice
 type Build = Literal["gil", "ft"]
 
 
@@ -114,6 +116,22 @@ class Gil:
     interpreter: int
 
 
+class Columns(Protocol):
+    """Where columns come from that are read when they are asked for."""
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """A column that cannot be written to."""
+
+    def select(self, rows: Rows) -> Columns:
+        """Those of some rows."""
+
+    def shifted(self, ns: int) -> Columns:
+        """All starts later by ``ns``."""
+
+
 @dataclass(frozen=True, eq=False)
 class Intervals:
     """Intervals as columns of equal length n, sorted by (start, thread).
@@ -145,7 +163,23 @@ class Intervals:
     stack: U32
 
     def __len__(self) -> int:
-        return len(self.kind)
+        return len(self.start)
+
+    @classmethod
+    def deferred(cls, columns: Columns) -> Self:
+        """Intervals of which each column is read when it is first asked for."""
+        made = object.__new__(cls)
+        made.__dict__["_columns"] = columns
+        return made
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):  # noqa: ANN001, ANN202 - hidden from type checkers
+            columns = self.__dict__.get("_columns")
+            if columns is None or name not in COLUMN_TYPES:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            self.__dict__[name] = columns.column(name)
+            return self.__dict__[name]
 
     @cached_property
     def end(self) -> I64:
@@ -153,9 +187,23 @@ class Intervals:
         end: I64 = self.start + self.duration
         return end
 
-    def select(self, rows: Bools | npt.NDArray[np.integer[Any]] | slice) -> Intervals:
+    def select(self, rows: Rows) -> Intervals:
         """Those intervals that a mask (bool[n]), row numbers or a slice names, in that order."""
-        return Intervals(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        columns: Columns | None = self.__dict__.get("_columns")
+        if columns is None:
+            return Intervals(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        made = Intervals.deferred(columns.select(rows))
+        # What is read already is not read again.
+        known = COLUMN_TYPES.keys() & self.__dict__.keys()
+        made.__dict__.update({name: self.__dict__[name][rows] for name in known})
+        return made
+
+    def shifted(self, ns: int) -> Intervals:
+        """The same intervals, later by ``ns``."""
+        columns: Columns | None = self.__dict__.get("_columns")
+        if columns is not None:
+            return Intervals.deferred(columns.shifted(ns))
+        return replace(self, start=_later(self.start, ns))
 
     def where(self, kind: int) -> Intervals:
         """The intervals of one kind."""
@@ -219,9 +267,13 @@ class Callbacks:
         end: I64 = self.start + self.duration
         return end
 
-    def select(self, rows: Bools | npt.NDArray[np.integer[Any]] | slice) -> Callbacks:
+    def select(self, rows: Rows) -> Callbacks:
         """Those that a mask (bool[n]), row numbers or a slice names, in that order."""
         return Callbacks(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    def shifted(self, ns: int) -> Callbacks:
+        """The same callbacks, later by ``ns``."""
+        return replace(self, start=_later(self.start, ns))
 
     @classmethod
     def empty(cls) -> Self:
@@ -276,6 +328,10 @@ class GilSwitches:
         """bool[n]: for the rest of the process."""
         permanent: Bools = (self.flags & np.uint8(GilSwitchFlag.PERMANENT)) != 0
         return permanent
+
+    def shifted(self, ns: int) -> GilSwitches:
+        """The same moments, later by ``ns``."""
+        return replace(self, start=_later(self.start, ns))
 
     @classmethod
     def empty(cls) -> Self:
@@ -366,6 +422,29 @@ class Trace:
     session: str = ""
     parent_pid: int | None = None
 
+    @classmethod
+    def deferred(cls, load: Function[[], dict[str, Any]], **known: Any) -> Self:
+        """A trace of which some fields are read when one of them is first asked for.
+
+        Args:
+            load: gives the fields that are not known.
+            **known: the others.
+        """
+        made = object.__new__(cls)
+        made.__dict__.update(known)
+        made.__dict__["_load"] = load
+        return made
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):  # noqa: ANN001, ANN202 - hidden from type checkers
+            load = self.__dict__.get("_load")
+            if load is None or name not in type(self).__dataclass_fields__:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            self.__dict__.update(load())
+            self.__dict__.pop("_load", None)
+            return self.__dict__[name]
+
     @cached_property
     def spins(self) -> Intervals:
         """The spins among the intervals; `what` is a lock, `aux` the yields, 65535 or more."""
@@ -380,3 +459,9 @@ class Trace:
         """Name of the thread with this index; "" for 0 and for one that is not in the trace."""
         thread = self.threads_by_index.get(index)
         return thread.name if thread else ""
+
+
+def _later(start: I64, ns: int) -> I64:
+    later: I64 = start + ns
+    later.flags.writeable = False
+    return later

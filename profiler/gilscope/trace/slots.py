@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.trace import format as fmt
 from gilscope.trace.definitions import text
-from gilscope.trace.events import MAX_INDEX, OpenInterval
+from gilscope.trace.events import OpenInterval
 from gilscope.trace.model import Thread
+from gilscope.trace.records import MAX_INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -174,7 +174,7 @@ class Intervals:
 
     if not TYPE_CHECKING:
 
-        def __getattr__(self, name):  # noqa: ANN001, ANN202 - hidden from type checkers
+        def __getattr__(self, name: str) -> Any:
             columns = self.__dict__.get("_columns")
             if columns is None or name not in COLUMN_TYPES:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -437,7 +437,7 @@ class Trace:
 
     if not TYPE_CHECKING:
 
-        def __getattr__(self, name):  # noqa: ANN001, ANN202 - hidden from type checkers
+        def __getattr__(self, name: str) -> Any:
             load = self.__dict__.get("_load")
             if load is None or name not in type(self).__dataclass_fields__:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from gilscope.errors import ExportError
 from gilscope.export.chrome import ChromeExporter
 from gilscope.export.perfetto import PerfettoExporter
+from gilscope.export.progress import Progress, silent
 from gilscope.export.scene import Counts, count
 from gilscope.trace.output import whole_file
 
@@ -33,7 +34,7 @@ class Exporter(Protocol):
     suffix: str
     description: str
 
-    def write(self, traces: Sequence[Trace], out: BinaryIO) -> None:
+    def write(self, traces: Sequence[Trace], out: BinaryIO, progress: Progress = silent) -> None:
         """Write the traces; all of them begin at the same zero."""
 
 
@@ -47,6 +48,7 @@ def export_file(
     path: str | os.PathLike[str],
     *,
     force: bool = False,
+    progress: Progress = silent,
 ) -> Path:
     """Write traces to a file; it is there whole, or not at all.
 
@@ -55,6 +57,7 @@ def export_file(
         format: a key of `FORMATS`.
         path: the file.
         force: replace one that exists.
+        progress: told of each so many intervals that are written.
 
     Returns:
         The path.
@@ -67,5 +70,5 @@ def export_file(
         raise ExportError(f"no export format {format!r}: choose one of {', '.join(FORMATS)}")
     path = Path(path)
     with whole_file(path, [trace.path for trace in traces], force=force) as out:
-        exporter.write(traces, out)
+        exporter.write(traces, out, progress)
     return path

@@ -175,7 +175,10 @@ class EventColumns:
     def select(self, rows: Rows) -> EventColumns:
         """Those of some rows."""
         picked = self._rows.pick(rows)
-        return EventColumns(self._records, self._clock, self._open, picked, self._later)
+        made = EventColumns(self._records, self._clock, self._open, picked, self._later)
+        if self._taken is not None:
+            made._taken = self._taken[rows]
+        return made
 
     def shifted(self, ns: int) -> EventColumns:
         """All starts later by ``ns``."""

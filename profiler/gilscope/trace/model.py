@@ -30,6 +30,7 @@ type I32 = npt.NDArray[np.int32]
 type I64 = npt.NDArray[np.int64]
 type Bools = npt.NDArray[np.bool_]
 type Rows = Bools | npt.NDArray[np.integer[Any]] | slice
+_GATHER = 1 << 17  # rows that are read together
 type Build = Literal["gil", "ft"]
 
 
@@ -197,6 +198,14 @@ class Intervals:
         known = COLUMN_TYPES.keys() & self.__dict__.keys()
         made.__dict__.update({name: self.__dict__[name][rows] for name in known})
         return made
+
+    def gather(self, name: str, rows: npt.NDArray[np.integer[Any]]) -> npt.NDArray[Any]:
+        """A column of some rows, without having all of the column in memory."""
+        result = np.empty(len(rows), COLUMN_TYPES[name])
+        for at in range(0, len(rows), _GATHER):
+            part = slice(at, at + _GATHER)
+            result[part] = getattr(self.select(rows[part]), name)
+        return result
 
     def shifted(self, ns: int) -> Intervals:
         """The same intervals, later by ``ns``."""

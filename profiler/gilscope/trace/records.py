@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MAX_INDEX = np.iinfo(np.int32).max
 BLOCK = 1 << 18  # records that are looked at together
 _RELEASE = 1 << 26  # bytes of the file that are read before their memory is given back
+_FEW = 1 << 14  # records that may lie anywhere in it
 
 
 class Run(NamedTuple):
@@ -58,6 +59,7 @@ class Records:
         self._added: list[Recorded] = []
         self._next = len(self._mapped)
         self._read = 0
+        self._taken = 0
         self.runs: list[Run] = []
         self.lost: Counter[str] = Counter()
         for head in heads:
@@ -118,13 +120,24 @@ class Records:
         self._file.check()
         first = len(self._mapped)
         if not len(self._memory):
-            taken: Recorded = self._mapped.take(positions)
-        else:
-            taken = np.empty(len(positions), fmt.event_dtype())
-            inside = positions < first
-            taken[inside] = self._mapped.take(positions[inside])
-            taken[~inside] = self._memory.take(positions[~inside] - first)
-        self._count_read(taken.nbytes)
+            return self._take_mapped(positions)
+        taken: Recorded = np.empty(len(positions), fmt.event_dtype())
+        inside = positions < first
+        taken[inside] = self._take_mapped(positions[inside])
+        taken[~inside] = self._memory.take(positions[~inside] - first)
+        return taken
+
+    def _take_mapped(self, positions: Positions) -> Recorded:
+        """Copies of records of the file, with no more of it in memory than a window."""
+        n = len(positions)
+        if n > _FEW and int(positions.max()) - int(positions.min()) > _RELEASE // fmt.EVENT_SIZE:
+            halves = positions[: n // 2], positions[n // 2 :]
+            return np.concatenate([self._take_mapped(half) for half in halves])
+        taken: Recorded = self._mapped.take(positions)
+        self._taken += n
+        if self._taken > _FEW:
+            self._file.release()
+            self._taken = 0
         return taken
 
     def _count_read(self, size: int) -> None:

@@ -124,17 +124,7 @@ class Scene:
     @cached_property
     def names(self) -> Labels:
         """Names of slices of intervals, by `name_codes`."""
-        locks = self.trace.locks
-
-        def name(code: int) -> str:
-            kind = fmt.Event(code & 15)
-            if kind in GIL_NAMES:
-                return GIL_NAMES[kind]
-            return _wait_name(
-                locks[code >> 4], "spinning for" if kind == fmt.Event.SPIN else "waiting for"
-            )
-
-        return Labels(name)
+        return Labels(lambda code: slice_name(self.trace, code))
 
     @cached_property
     def notes(self) -> Labels:
@@ -207,6 +197,15 @@ def name_codes(intervals: Intervals) -> I64:
     kinds = intervals.kind.astype(np.int64)
     on_lock = on_locks(intervals)
     return np.where(on_lock, intervals.what.astype(np.int64) << 4 | kinds, kinds)
+
+
+def slice_name(trace: Trace, code: int) -> str:
+    """The name for one of `name_codes`."""
+    kind = fmt.Event(code & 15)
+    if kind in GIL_NAMES:
+        return GIL_NAMES[kind]
+    doing = "spinning for" if kind == fmt.Event.SPIN else "waiting for"
+    return _wait_name(trace.locks[code >> 4], doing)
 
 
 def note_codes(intervals: Intervals) -> I64:

@@ -10,6 +10,7 @@ import numpy as np
 
 from gilscope.errors import TraceError
 from gilscope.trace import format as fmt
+from gilscope.trace.model import Threads
 
 if TYPE_CHECKING:
     import os
@@ -62,7 +63,7 @@ def _later(trace: Trace, ns: int) -> Trace:
         start_monotonic_ns=trace.start_monotonic_ns - ns,
         start_realtime_ns=trace.start_realtime_ns - ns,
         duration_ns=trace.duration_ns + ns,
-        threads=tuple(threads),
+        threads=Threads(threads),
         intervals=trace.intervals.shifted(ns),
         wakes=trace.wakes.shifted(ns),
         callbacks=trace.callbacks.shifted(ns),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from gilscope.trace import tables
 from gilscope.trace.format import Event, GilSwitchFlag
 from gilscope.trace.places import NOWHERE, Callable, Code, Entry, Frame, Module, Site, Table
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable as Function
     from collections.abc import Mapping
     from pathlib import Path
+
+    from gilscope.trace.tables import Table as DataTable
 
 type U8 = npt.NDArray[np.uint8]
 type U16 = npt.NDArray[np.uint16]
@@ -72,6 +75,20 @@ class Thread:
     dropped: int = 0
 
 
+class Threads(tuple[Thread, ...]):
+    """Threads in the order of the lanes."""
+
+    __slots__ = ()
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame`, a row a thread."""
+        return tables.of_threads(self).to_pandas()
+
+    def to_arrow(self) -> Any:
+        """A `pyarrow.Table`, a row a thread."""
+        return tables.of_threads(self).to_arrow()
+
+
 @dataclass(frozen=True, slots=True)
 class Lock:
     """Something that threads waited for.
@@ -106,6 +123,14 @@ class Locks(dict[int, Lock]):
 
     def __missing__(self, lock_id: int) -> Lock:
         return Lock(lock_id, "unidentified", "", f"unidentified lock {lock_id}", 0, 0)
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame`, a row a lock."""
+        return tables.of_locks(self.values()).to_pandas()
+
+    def to_arrow(self) -> Any:
+        """A `pyarrow.Table`, a row a lock."""
+        return tables.of_locks(self.values()).to_arrow()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +232,27 @@ class Intervals:
             result[part] = getattr(self.select(rows[part]), name)
         return result
 
+    def between(self, start_ns: int, end_ns: int) -> Intervals:
+        """Those that are, at least in part, in this time; ns from the trace's start."""
+        return self.select((self.start < end_ns) & (self.end >= start_ns))
+
+    def of_thread(self, *indices: int) -> Intervals:
+        """Those of these threads, by `Thread.index`."""
+        return self.select(np.isin(self.thread, indices))
+
+    def of_lock(self, *ids: int) -> Intervals:
+        """The waits and spins for these locks, by `Lock.id`; of wakes the wakes."""
+        about_locks = np.isin(self.kind, (Event.LOCK_WAIT, Event.LOCK_WAKE, Event.SPIN))
+        return self.select(about_locks & np.isin(self.what, ids))
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame`, a row an interval; `Trace.table` has it with names."""
+        return tables.of_intervals(self).to_pandas()
+
+    def to_arrow(self) -> Any:
+        """A `pyarrow.Table`, a row an interval."""
+        return tables.of_intervals(self).to_arrow()
+
     def shifted(self, ns: int) -> Intervals:
         """The same intervals, later by ``ns``."""
         columns: Columns | None = self.__dict__.get("_columns")
@@ -279,6 +325,22 @@ class Callbacks:
     def select(self, rows: Rows) -> Callbacks:
         """Those that a mask (bool[n]), row numbers or a slice names, in that order."""
         return Callbacks(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    def between(self, start_ns: int, end_ns: int) -> Callbacks:
+        """Those that are, at least in part, in this time; ns from the trace's start."""
+        return self.select((self.start < end_ns) & (self.end >= start_ns))
+
+    def of_thread(self, *indices: int) -> Callbacks:
+        """Those of these threads, by `Thread.index`."""
+        return self.select(np.isin(self.thread, indices))
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame`, a row a callback."""
+        return tables.of_callbacks(self).to_pandas()
+
+    def to_arrow(self) -> Any:
+        """A `pyarrow.Table`, a row a callback."""
+        return tables.of_callbacks(self).to_arrow()
 
     def shifted(self, ns: int) -> Callbacks:
         """The same callbacks, later by ``ns``."""
@@ -408,7 +470,7 @@ class Trace:
     duration_ns: int
     ended_early: bool
     end_reason: str | None
-    threads: tuple[Thread, ...]
+    threads: Threads
     locks: Locks
     intervals: Intervals
     wakes: Intervals
@@ -463,6 +525,10 @@ class Trace:
     def threads_by_index(self) -> Mapping[int, Thread]:
         """Threads by `Thread.index`, which is what intervals refer to."""
         return {thread.index: thread for thread in self.threads}
+
+    def table(self, name: str) -> DataTable:
+        """A table with names besides numbers: a key of `tables.TABLES`, such as "intervals"."""
+        return tables.TABLES[name](self)
 
     def thread_name(self, index: int) -> str:
         """Name of the thread with this index; "" for 0 and for one that is not in the trace."""

@@ -76,10 +76,15 @@ def _served(trace: Path) -> Iterator[str]:
 
 
 class PerfettoEngine:
-    """A page of the user interface that has loaded a trace."""
+    """A page of the user interface that has loaded a trace.
+
+    Attributes:
+        format: of the trace.
+    """
 
     def __init__(self, page: Page) -> None:
         self._page = page
+        self.format = ""
 
     def query(self, sql: str) -> list[list[Any]]:
         """Rows of the answer."""

@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 
     from gilscope.trace.model import Trace
 
+TIMELINES = ("chrome", "perfetto")
 SLICES = """
 select process.name, thread.name, slice.name, slice.ts, slice.dur, slice.depth
 from slice join thread_track on slice.track_id = thread_track.id
 join thread using (utid) join process using (upid)
+"""
+BLOCKED = """
+include perfetto module android.monitor_contention;
+select blocked_thread_name, blocking_thread_name, waiter_count, short_blocked_method,
+  short_blocking_method, dur
+from android_monitor_contention order by ts
 """
 FLOWS = """
 select o.name, ot.name, i.name, it.name from flow
@@ -41,7 +48,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> list[Trace]:
     return [gil, read(ft_trace().write(folder / "ft.gilscope"))]
 
 
-@pytest.fixture(scope="module", params=sorted(FORMATS))
+@pytest.fixture(scope="module", params=TIMELINES)
 def engine(
     request: pytest.FixtureRequest,
     browser: Browser,
@@ -53,13 +60,22 @@ def engine(
     export_file(traces, request.param, path)
     page = browser.new_page()
     with opened(page, path) as engine:
+        engine.format = request.param
         yield engine
     page.close()
 
 
+def slices_in(format: str, traces: list[Trace]) -> int:  # noqa: A002
+    """Slices that an export must have."""
+    expected = count(traces)
+    inside = expected.contentions if format == "perfetto" else 0
+    return expected.slices + expected.instants + inside
+
+
 def slices(engine: PerfettoEngine, thread: str) -> list[list[Any]]:
     """(name, start, duration, depth) of the slices of a thread, in order."""
-    found = engine.query(f"{SLICES} where thread.name = '{thread}' order by ts, depth")
+    chosen = f"thread.name = '{thread}' and slice.name not like 'monitor contention%'"
+    found = engine.query(f"{SLICES} where {chosen} order by ts, depth")
     return [row[2:] for row in found]
 
 
@@ -71,9 +87,8 @@ def test_no_import_errors(engine: PerfettoEngine) -> None:
 
 def test_slice_count(engine: PerfettoEngine, traces: list[Trace]) -> None:
     """There are as many slices as `count` says."""
-    expected = count(traces)
-    assert engine.value("select count(*) from slice") == expected.slices + expected.instants
-    assert engine.value("select count(*) from flow") == expected.flows
+    assert engine.value("select count(*) from slice") == slices_in(engine.format, traces)
+    assert engine.value("select count(*) from flow") == count(traces).flows
 
 
 def test_processes(engine: PerfettoEngine) -> None:
@@ -162,7 +177,7 @@ def test_counter(engine: PerfettoEngine) -> None:
     assert all(math.isclose(a, b) for (_, a), (_, b) in zip(found, expected, strict=True))
 
 
-@pytest.mark.parametrize("format", sorted(FORMATS))
+@pytest.mark.parametrize("format", TIMELINES)
 def test_callbacks(format: str, browser: Browser, tmp_path: Path) -> None:  # noqa: A002
     """Callbacks are slices on tracks of their own, whole and nested as they were."""
     trace = read(callback_trace().write(tmp_path / "calls.gilscope"))
@@ -170,8 +185,7 @@ def test_callbacks(format: str, browser: Browser, tmp_path: Path) -> None:  # no
     export_file([trace], format, path)
     page = browser.new_page()
     with opened(page, path) as engine:
-        expected = count([trace])
-        assert engine.value("select count(*) from slice") == expected.slices + expected.instants
+        assert engine.value("select count(*) from slice") == slices_in(format, [trace])
         errors = "select count(*) from stats where severity in ('error', 'data_loss') and value > 0"
         assert engine.value(errors) == 0
         found = engine.query(
@@ -185,4 +199,21 @@ def test_callbacks(format: str, browser: Browser, tmp_path: Path) -> None:  # no
         ["app.on_event", 500, 6_000, 0],
         ["builtins.print", 1_500, 1_000, 1],
         ["app.on_event", 7_000, 2_500, 0],
+    ]
+
+
+def test_tables_of_contention(browser: Browser, tmp_path: Path) -> None:
+    """Perfetto's own table says who blocked whom, where, and how many others waited."""
+    path = tmp_path / "calls.perfetto-trace"
+    export_file([read(callback_trace().write(tmp_path / "calls.gilscope"))], "perfetto", path)
+    page = browser.new_page()
+    with opened(page, path) as engine:
+        found = engine.query(BLOCKED)
+    page.close()
+    fire, bare, unknown = "events::Loop::fire[int]", "libevents.so.1+0x5678", "?"
+    assert found == [
+        ["late", "pool", 0, bare, unknown, 500],
+        ["late", "pool", 0, unknown, unknown, 100],
+        ["pool", "MainThread", 0, fire, fire, 600],
+        ["pool", "late", 0, bare, unknown, 2_200],
     ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from gilscope.export.progress import Progress
     from gilscope.trace.model import Trace
 
 
@@ -57,6 +58,7 @@ def test_count(traces: list[Trace]) -> None:
     """Slices, instants and arrows can be foretold."""
     counts = count(traces)
     assert (counts.slices, counts.instants, counts.flows) == (11 + 5, 2 * 4, 3 + 4)
+    assert counts.contentions == 3
 
 
 def test_chrome_has_what_count_says(traces: list[Trace]) -> None:
@@ -254,7 +256,7 @@ class FullDisk:
 
     name, suffix, description = "full", ".full", ""
 
-    def write(self, traces: Sequence[Trace], out: BinaryIO) -> None:  # noqa: ARG002
+    def write(self, _traces: Sequence[Trace], out: BinaryIO, _progress: Progress) -> None:
         """Write a little and fail."""
         out.write(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.contention import acquired_waits
-from gilscope.analysis.nesting import NO_ROW
+from gilscope.analysis.nesting import NO_ROW, thread_rows
 from gilscope.trace.format import Event, LockWaitFlag
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ class Handovers:
     """k pairs of rows, cause and effect.
 
     Attributes:
-        causes: i64[k], for a GIL rows of `Trace.intervals`, for locks rows of `Trace.wakes`.
-        effects: i64[k], rows of `Trace.intervals`.
+        causes: u32[k], for a GIL rows of `Trace.intervals`, for locks rows of `Trace.wakes`.
+        effects: u32[k], rows of `Trace.intervals`.
     """
 
-    causes: I64
-    effects: I64
+    causes: U32
+    effects: U32
 
     def __len__(self) -> int:
         return len(self.causes)
@@ -36,39 +36,43 @@ class Handovers:
 def gil_handovers(trace: Trace) -> Handovers:
     """The hold that ended → the hold of another thread that had been waiting for it."""
     intervals = trace.intervals
-    holds = np.flatnonzero(intervals.kind == Event.GIL_HOLD)
-    holds = holds[np.argsort(intervals.what[holds], kind="stable")]
-    before, after = holds[:-1], holds[1:]
-    good = (
-        (intervals.what[before] == intervals.what[after])
-        & (intervals.thread[before] != intervals.thread[after])
-        & (intervals.end[before] <= intervals.start[after])
-        & ~intervals.open[before]
-        & np.isin(after, _contended_holds(trace))
-    )
-    return Handovers(before[good], after[good])
+    holds = np.flatnonzero(intervals.kind == Event.GIL_HOLD).astype(np.uint32)
+    gils = intervals.gather("what", holds)
+    if len(gils) and (gils != gils[0]).any():
+        order = np.argsort(gils, kind="stable")
+        holds, gils = holds[order], gils[order]
+    good = np.zeros(len(intervals), np.bool_)
+    _mark_contended_holds(intervals, good)
+    threads = intervals.thread[holds]
+    handed = good[holds[1:]] & (threads[:-1] != threads[1:]) & (gils[:-1] == gils[1:])
+    pairs = np.flatnonzero(handed)
+    before, after = holds[pairs], holds[pairs + 1]
+    ends = intervals.start[before] + intervals.gather("duration", before)
+    over = ~intervals.open[before] & (ends <= intervals.start[after])
+    return Handovers(before[over], after[over])
 
 
 def lock_handovers(trace: Trace) -> Handovers:
     """The wake → the wait that it ended: the last one for this lock before the wait's end."""
     wakes, intervals = trace.wakes, trace.intervals
     waits = np.flatnonzero(_ended_by_a_wake(intervals))
-    what, threads = intervals.what[waits], intervals.thread[waits]
+    ended = intervals.select(waits)
+    what, threads, ends = ended.what, ended.thread, ended.end
     last = np.full(len(waits), NO_ROW)
     # A wake names the thread that it is for, unless several were waiting.
     for peers, chosen in ((threads, wakes.peer != 0), (np.zeros_like(threads), wakes.peer == 0)):
         rows = np.flatnonzero(chosen)
         found = _last_before(
             (wakes.what[rows], wakes.peer[rows], wakes.start[rows]),
-            (what, peers, intervals.end[waits]),
+            (what, peers, ends),
         )
         seen = found != NO_ROW
         # Wakes are sorted by time, so the later one has the higher row.
         last[seen] = np.maximum(last[seen], rows[found[seen]])
     good = last != NO_ROW
-    good[good] &= wakes.start[last[good]] >= intervals.start[waits[good]]
+    good[good] &= wakes.start[last[good]] >= ended.start[good]
     good[good] &= wakes.thread[last[good]] != threads[good]
-    return Handovers(last[good], waits[good])
+    return Handovers(last[good].astype(np.uint32), waits[good].astype(np.uint32))
 
 
 def _ended_by_a_wake(intervals: Intervals) -> Bools:
@@ -103,15 +107,11 @@ def _last_before(causes: Columns, effects: Columns) -> I64:
     return result[n:]
 
 
-def _contended_holds(trace: Trace) -> I64:
-    """Rows of the holds that their thread had to wait for."""
-    intervals = trace.intervals
-    rows = np.flatnonzero(np.isin(intervals.kind, (Event.GIL_HOLD, Event.GIL_WAIT)))
-    rows = rows[np.argsort(intervals.thread[rows], kind="stable")]
-    before, after = rows[:-1], rows[1:]
-    contended: I64 = after[
-        (intervals.thread[before] == intervals.thread[after])
-        & acquired_waits(intervals)[before]
-        & (intervals.kind[after] == Event.GIL_HOLD)
-    ]
-    return contended
+def _mark_contended_holds(intervals: Intervals, marks: Bools) -> None:
+    """Mark the holds that their thread had to wait for."""
+    kinds, acquired = intervals.kind, acquired_waits(intervals)
+    for rows in thread_rows(intervals.thread).values():
+        own = rows[np.isin(kinds[rows], (Event.GIL_HOLD, Event.GIL_WAIT))]
+        holds = own[1:][kinds[own[1:]] == Event.GIL_HOLD]
+        waited = acquired[own[:-1]][kinds[own[1:]] == Event.GIL_HOLD]
+        marks[holds[waited]] = True

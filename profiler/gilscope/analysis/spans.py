@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.nesting import NO_ROW, Nested, edges, nested
+from gilscope.trace.distinct import distinct
 from gilscope.trace.format import Event, LockWaitFlag
 from gilscope.trace.model import State
 
@@ -60,15 +61,13 @@ def interval_states(trace: Trace) -> U8:
     states = np.full(len(kinds), State.WAITING_GIL, np.uint8)
     states[kinds == Event.GIL_HOLD] = State.HOLDING_GIL
     lock_waits = np.flatnonzero(kinds == Event.LOCK_WAIT)
-    known = np.array(sorted(trace.locks), np.int64)
-    table = np.array([_lock_state(trace.locks[lock].kind) for lock in known.tolist()], np.uint8)
-    what = trace.intervals.what[lock_waits].astype(np.int64)
-    states[lock_waits] = State.WAITING_LOCK
-    defined = np.isin(what, known)
-    states[lock_waits[defined]] = table[np.searchsorted(known, what[defined])]
+    waits = trace.intervals.select(lock_waits)
+    used, places = distinct(waits.what)
+    table = np.array([_lock_state(trace.locks[lock].kind) for lock in used.tolist()], np.uint8)
+    states[lock_waits] = table[places]
     states[kinds == Event.SPIN] = State.WAITING_LOCK
     # Who let itself in was held up by nobody: nested critical sections on one object do that.
-    states[ended_by_itself(trace.intervals)] = State.RUNNING
+    states[lock_waits[ended_by_itself(waits)]] = State.RUNNING
     return states
 
 

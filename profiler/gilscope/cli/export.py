@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
+from gilscope.cli.progress import bar
 
 if TYPE_CHECKING:
     import argparse
 
-FORMATS = ("chrome", "perfetto")
+# Those of `gilscope.export.FORMATS` and `gilscope.trace.tables.TABLES`, which need numpy.
+FORMATS = {
+    "perfetto": "ui.perfetto.dev and trace_processor",
+    "chrome": "chrome://tracing, ui.perfetto.dev and others",
+    "speedscope": "www.speedscope.app",
+    "firefox": "profiler.firefox.com (experimental)",
+    "collapsed": "stacks of waiting time, for flamegraph.pl and speedscope",
+    "flamegraph": "the same as an SVG for any browser",
+    "csv": "a table",
+    "parquet": "a table (needs pyarrow)",
+    "arrow": "a table (needs pyarrow)",
+}
+TABLES = ("intervals", "wakes", "callbacks", "locks", "threads")
 
 
 def add(commands: Any) -> None:
@@ -18,15 +33,21 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "export",
         help="write traces in a format that other tools read",
-        description="Write one or more traces into one file, on one time axis, for "
-        "ui.perfetto.dev or chrome://tracing. Traces of one session (of a program and the "
-        "processes that it made) begin when they began, others side by side.",
+        description="Write one or more traces into one file, on one time axis. Traces of one "
+        "session (of a program and the processes that it made) begin when they began, others side "
+        "by side.",
+        epilog="Formats: "
+        + "; ".join(f"{name}: {about}" for name, about in FORMATS.items())
+        + ". Exit status: 0, or 2 if a trace cannot be read or the file cannot be written; then "
+        "nothing half-written is left.",
     )
     option = parser.add_argument
     option("traces", type=Path, nargs="+", metavar="TRACE")
     option("--format", choices=FORMATS, default="perfetto", help="by default perfetto")
+    option("--table", choices=TABLES, help="which table csv, parquet and arrow hold: intervals")
     option("-o", "--output", type=Path, metavar="FILE", help="by default beside the first trace")
     option("--force", action="store_true", help="replace FILE if it is there")
+    option("--json", action="store_true", help="say as JSON what was written")
     parser.set_defaults(execute=execute)
 
 
@@ -36,14 +57,28 @@ def execute(options: argparse.Namespace) -> int:
     Raises:
         TraceError: A trace cannot be read.
         ExportError: The file cannot be written.
+        GilscopeError: A package that the format needs is not installed.
     """
     with gilscope.reader_side():
         from gilscope.export import FORMATS as EXPORTERS  # noqa: PLC0415 - loaded on demand
         from gilscope.export import export_file  # noqa: PLC0415 - loaded on demand
         from gilscope.trace.family import on_one_axis  # noqa: PLC0415 - loaded on demand
     traces = on_one_axis([gilscope.open(path) for path in options.traces])
-    default = options.traces[0].with_suffix(EXPORTERS[options.format].suffix)
+    suffix = EXPORTERS[options.format].suffix
+    table = options.table
+    default = options.traces[0].with_suffix(f".{table}{suffix}" if table else suffix)
     path = options.output or default
-    export_file(traces, options.format, path, force=options.force)
-    print(path)
+    intervals = sum(len(trace.intervals) for trace in traces)
+    with bar(f"writing {path.name}", intervals) as advance:
+        export_file(
+            traces, options.format, path, force=options.force, table=table, progress=advance
+        )
+    for problem in dict.fromkeys(problem for trace in traces for problem in trace.problems):
+        print(f"problem: {problem}", file=sys.stderr)
+    if options.json:
+        problems = [problem for trace in traces for problem in trace.problems]
+        facts = {"file": str(path), "format": options.format, "bytes": path.stat().st_size}
+        print(json.dumps(facts | {"intervals": intervals, "problems": problems}, indent=2))
+    else:
+        print(path)
     return 0

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from gilscope.errors import ExportError
 from gilscope.export.chrome import ChromeExporter
+from gilscope.export.collapsed import CollapsedExporter
+from gilscope.export.firefox import FirefoxExporter
+from gilscope.export.flamegraph import FlamegraphExporter
 from gilscope.export.perfetto import PerfettoExporter
+from gilscope.export.progress import Progress, silent
 from gilscope.export.scene import Counts, count
+from gilscope.export.speedscope import SpeedscopeExporter
+from gilscope.export.tables import ArrowExporter, CsvExporter, ParquetExporter, TableExporter
 from gilscope.trace.output import whole_file
 
 if TYPE_CHECKING:
@@ -33,11 +39,21 @@ class Exporter(Protocol):
     suffix: str
     description: str
 
-    def write(self, traces: Sequence[Trace], out: BinaryIO) -> None:
+    def write(self, traces: Sequence[Trace], out: BinaryIO, progress: Progress = silent) -> None:
         """Write the traces; all of them begin at the same zero."""
 
 
-_EXPORTERS: tuple[Exporter, ...] = (PerfettoExporter(), ChromeExporter())
+_EXPORTERS: tuple[Exporter, ...] = (
+    PerfettoExporter(),
+    ChromeExporter(),
+    SpeedscopeExporter(),
+    FirefoxExporter(),
+    CollapsedExporter(),
+    FlamegraphExporter(),
+    CsvExporter(),
+    ParquetExporter(),
+    ArrowExporter(),
+)
 FORMATS: dict[str, Exporter] = {exporter.name: exporter for exporter in _EXPORTERS}
 
 
@@ -47,6 +63,8 @@ def export_file(
     path: str | os.PathLike[str],
     *,
     force: bool = False,
+    table: str | None = None,
+    progress: Progress = silent,
 ) -> Path:
     """Write traces to a file; it is there whole, or not at all.
 
@@ -55,6 +73,8 @@ def export_file(
         format: a key of `FORMATS`.
         path: the file.
         force: replace one that exists.
+        table: of formats that hold one table, which; a key of `trace.tables.TABLES`.
+        progress: told of each so many intervals that are written.
 
     Returns:
         The path.
@@ -65,7 +85,11 @@ def export_file(
     exporter = FORMATS.get(format)
     if exporter is None:
         raise ExportError(f"no export format {format!r}: choose one of {', '.join(FORMATS)}")
+    if table is not None:
+        if not isinstance(exporter, TableExporter):
+            raise ExportError(f"{format} holds all there is: tables are for csv, parquet and arrow")
+        exporter = exporter.of(table)
     path = Path(path)
     with whole_file(path, [trace.path for trace in traces], force=force) as out:
-        exporter.write(traces, out)
+        exporter.write(traces, out, progress)
     return path

@@ -10,16 +10,28 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from gilscope.analysis.nesting import nested, nested_callbacks
+from gilscope.analysis.handover import gil_handovers, lock_handovers
+from gilscope.analysis.nesting import nested_callbacks
+from gilscope.export.labels import NONE, Labels
+from gilscope.export.progress import Progress, silent
 from gilscope.export.rows import Integers, Part, blocks, constant, decimal, join, texts
-from gilscope.export.scene import COUNTERS, Scene, scenes
+from gilscope.export.scene import (
+    COUNTERS,
+    Scene,
+    name_codes,
+    note_codes,
+    on_locks,
+    peer_labels,
+    scenes,
+    switch_intervals,
+)
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gilscope.analysis.nesting import Nested
-    from gilscope.trace.model import I64, Trace
+    from gilscope.trace.model import I32, I64, Intervals, Trace
 
 CATEGORIES = (b'"gil"', b'"lock"')
 NS_PER_US = 1000
@@ -32,12 +44,12 @@ class ChromeExporter:
     suffix = ".json"
     description = "Chrome trace JSON, for ui.perfetto.dev, speedscope and others"
 
-    def write(self, traces: Sequence[Trace], out: BinaryIO) -> None:
+    def write(self, traces: Sequence[Trace], out: BinaryIO, progress: Progress = silent) -> None:
         """Write all traces as one, with a common start."""
         out.write(b'{"displayTimeUnit":"ns","traceEvents":[\n')
         metadata: list[bytes] = []
         for scene in scenes(traces):
-            _SceneWriter(scene, out).write()
+            _SceneWriter(scene, out).write(progress)
             metadata += _metadata(scene)
         # Every event ends with a comma; the last one must not.
         out.write(b",\n".join(metadata) + b"\n]}\n")
@@ -49,123 +61,126 @@ class _SceneWriter:
     def __init__(self, scene: Scene, out: BinaryIO) -> None:
         self._scene = scene
         self._out = out
-        self._names = [_json(name) for name in scene.names.strings]
-        self._notes = [_json(note) for note in scene.notes.strings]
-        self._peers = [_json(peer) for peer in scene.peers.strings]
-        self._stacks = [_json(stack) for stack in scene.stacks.strings]
-        self._callbacks_called = [_json(name) for name in scene.callback_names.strings]
-        self._callers = [_json(caller) for caller in scene.callers.strings]
         self._kinds = [_json(kind.name) for kind in Event]
+        self._encoded: dict[int, list[bytes]] = {}
 
-    def write(self) -> None:
+    def write(self, progress: Progress) -> None:
         """Write the process, all but its names."""
-        for thread, intervals in nested(self._scene.trace):
-            for block in blocks(len(intervals)):
-                self._slices(self._scene.tids[thread.index], intervals, block)
-        for thread, intervals in nested_callbacks(self._scene.trace):
-            for block in blocks(len(intervals)):
-                self._callbacks(self._scene.callback_tids[thread.index], intervals, block)
+        scene = self._scene
+        for piece in scene.pieces():
+            nesting = piece.nesting
+            for block in blocks(len(piece)):
+                part = piece.intervals.select(nesting.rows[block])
+                times = nesting.starts[block], nesting.ends[block]
+                self._slices(scene.tids[piece.thread.index], part, *times)
+            progress(len(piece))
+        for thread, callbacks in nested_callbacks(scene.trace):
+            for block in blocks(len(callbacks)):
+                self._callbacks(scene.callback_tids[thread.index], callbacks, block)
         self._gil_flows()
         self._wakes()
         for name, state in COUNTERS.items():
-            self._counter(name, *self._scene.counter(state))
+            for moments, values in scene.counter(state):
+                self._counter(name, moments, values)
 
-    def _slices(self, tid: int, intervals: Nested, block: slice) -> None:
-        rows, starts, ends = (c[block] for c in (intervals.rows, intervals.starts, intervals.ends))
-        kinds = self._scene.trace.intervals.kind[rows]
+    def _texts(self, labels: Labels, numbers: I64) -> Part:
+        """Texts as JSON; nothing where the number is `NONE`."""
+        encoded = self._encoded.setdefault(id(labels), [])
+        encoded += map(_json, labels.strings[len(encoded) :])
+        return texts(encoded or [b""], np.maximum(numbers, 0)).only(numbers != NONE)
+
+    def _slices(self, tid: int, intervals: Intervals, starts: I64, ends: I64) -> None:
+        scene = self._scene
+        kinds = intervals.kind
         parts = [
             *self._head(b"X", constant(b"%d" % tid), starts),
             constant(b',"dur":'),
             *_micros(ends - starts),
             constant(b',"cat":'),
-            texts(CATEGORIES, np.isin(kinds, (Event.LOCK_WAIT, Event.SPIN)).astype(np.int64)),
+            texts(CATEGORIES, on_locks(intervals).astype(np.int64)),
             constant(b',"name":'),
-            texts(self._names, self._scene.names.index[rows]),
+            self._texts(scene.names, scene.names.numbers(name_codes(intervals))),
             constant(b',"args":{"kind":'),
             texts(self._kinds, kinds.astype(np.int64) - 1),
-            *self._arguments(rows),
+            *self._arguments(intervals),
             constant(b"}},\n"),
         ]
-        self._out.write(join(parts, len(rows)))
+        self._out.write(join(parts, len(intervals)))
 
     def _callbacks(self, tid: int, callbacks: Nested, block: slice) -> None:
         scene = self._scene
         rows, starts, ends = (c[block] for c in (callbacks.rows, callbacks.starts, callbacks.ends))
+        entries = scene.trace.callbacks.entry[rows].astype(np.int64)
+        names = scene.callback_names.numbers(scene.callback_codes[rows])
         parts = [
             *self._head(b"X", constant(b"%d" % tid), starts),
             constant(b',"dur":'),
             *_micros(ends - starts),
             constant(b',"cat":"callback","name":'),
-            texts(self._callbacks_called, scene.callback_names.index[rows]),
+            self._texts(scene.callback_names, names),
             constant(b',"args":{"from":'),
-            texts(self._callers, scene.callers.index[rows]),
+            self._texts(scene.callers, scene.callers.numbers(entries)),
             constant(b',"to get in (ns)":'),
             decimal(scene.trace.callbacks.enter_ns[rows]),
             constant(b"}},\n"),
         ]
         self._out.write(join(parts, len(rows)))
 
-    def _arguments(self, rows: I64) -> Iterator[Part]:
-        scene, intervals = self._scene, self._scene.trace.intervals
-        kinds = intervals.kind[rows]
-        peers, notes = scene.peers.index[rows], scene.notes.index[rows]
-        for label, labelled in scene.peer_labels.items():
-            chosen = labelled[rows] & (peers >= 0)
+    def _arguments(self, intervals: Intervals) -> Iterator[Part]:
+        scene = self._scene
+        peers = scene.peers.numbers(intervals.peer.astype(np.int64))
+        notes = scene.notes.numbers(note_codes(intervals))
+        stacks = scene.stacks.numbers(intervals.stack.astype(np.int64))
+        for label, labelled in peer_labels(intervals).items():
+            chosen = labelled & (peers != NONE)
             yield constant(b',"%s":' % label.encode()).only(chosen)
-            yield texts(self._peers or [b""], np.maximum(peers, 0)).only(chosen)
-        waits = kinds == Event.LOCK_WAIT
-        used, places = np.unique(intervals.what[rows], return_inverse=True)
-        locks = (scene.trace.locks[lock] for lock in used.tolist())
+            yield self._texts(scene.peers, peers).only(chosen)
+        waits = intervals.kind == Event.LOCK_WAIT
+        locks = scene.addresses.numbers(np.where(waits, intervals.what, 0).astype(np.int64))
         yield constant(b',"address":').only(waits)
-        yield texts([b'"%#x"' % lock.address for lock in locks], places).only(waits)
-        stacks = scene.stacks.index[rows]
-        yield constant(b',"stack":').only(stacks >= 0)
-        yield texts(self._stacks or [b""], np.maximum(stacks, 0)).only(stacks >= 0)
-        yield constant(b',"note":').only(notes >= 0)
-        yield texts(self._notes, np.maximum(notes, 0)).only(notes >= 0)
-        times = scene.switch_intervals[rows]
+        yield self._texts(scene.addresses, locks).only(waits)
+        yield constant(b',"stack":').only(stacks != NONE)
+        yield self._texts(scene.stacks, stacks)
+        yield constant(b',"note":').only(notes != NONE)
+        yield self._texts(scene.notes, notes)
+        times = switch_intervals(intervals)
         yield constant(b',"switch intervals":').only(times > 0)
-        yield decimal(times.astype(np.int64)).only(times > 0)
+        yield decimal(times).only(times > 0)
 
     def _gil_flows(self) -> None:
         """Arrows from hold to hold; their ends must lie inside the slices that they bind to."""
-        scene, intervals = self._scene, self._scene.trace.intervals
-        flows = scene.gil_flows
-        before, after = flows.causes, flows.effects
-        leave = np.maximum(intervals.end[before] - 1, intervals.start[before])
-        numbers = np.arange(scene.first_flow, scene.first_flow + len(flows))
+        scene, flows = self._scene, gil_handovers(self._scene.trace)
         for block in blocks(len(flows)):
-            ids = numbers[block]
-            self._flow(b"s", intervals.thread[before[block]], leave[block], ids)
-            self._flow(b"f", intervals.thread[after[block]], intervals.start[after[block]], ids)
+            before = scene.trace.intervals.select(flows.causes[block])
+            after = scene.trace.intervals.select(flows.effects[block])
+            leave = np.maximum(before.end - 1, before.start)
+            ids = scene.first_flow + np.arange(block.start, block.stop)
+            self._flow(b"s", before.thread, leave, ids)
+            self._flow(b"f", after.thread, after.start, ids)
 
     def _wakes(self) -> None:
         """An arrow for each wake, between two slices of no length."""
-        scene, trace, flows = self._scene, self._scene.trace, self._scene.lock_flows
-        wakers = trace.wakes.thread[flows.causes]
-        woken = trace.intervals.thread[flows.effects]
-        times = trace.wakes.start[flows.causes], trace.intervals.end[flows.effects]
-        first = scene.first_flow + len(scene.gil_flows)
-        numbers = np.arange(first, first + len(flows))
-        strings = scene.peers.strings
+        scene, flows = self._scene, lock_handovers(self._scene.trace)
+        first = scene.first_wake_flow
+        wakes = Labels(lambda index: f"wakes {scene.trace.thread_name(index)}")
+        woken = Labels(lambda index: f"woken by {scene.trace.thread_name(index)}")
         for block in blocks(len(flows)):
-            ids = numbers[block]
-            self._instants([f"wakes {s}" for s in strings], wakers, woken, times[0], block)
-            self._flow(b"s", wakers[block], times[0][block], ids)
-            self._instants([f"woken by {s}" for s in strings], woken, wakers, times[1], block)
-            self._flow(b"f", woken[block], times[1][block], ids)
+            ids = first + np.arange(block.start, block.stop)
+            cause = scene.trace.wakes.select(flows.causes[block])
+            effect = scene.trace.intervals.select(flows.effects[block])
+            self._instants(wakes, cause.thread, effect.thread, cause.start)
+            self._flow(b"s", cause.thread, cause.start, ids)
+            self._instants(woken, effect.thread, cause.thread, effect.end)
+            self._flow(b"f", effect.thread, effect.end, ids)
 
-    def _instants(
-        self, names: Sequence[str], threads: Integers, others: Integers, times: I64, block: slice
-    ) -> None:
-        places = np.searchsorted(np.array(sorted(self._scene.tids)), others[block])
+    def _instants(self, labels: Labels, threads: I32, others: I32, times: I64) -> None:
         parts = [
-            *self._head(b"X", self._tids(threads[block]), times[block]),
+            *self._head(b"X", self._tids(threads), times),
             constant(b',"dur":0,"cat":"lock","name":'),
-            texts([_json(name) for name in names], places),
+            self._texts(labels, labels.numbers(others.astype(np.int64))),
             constant(b"},\n"),
         ]
-        self._out.write(join(parts, len(places)))
+        self._out.write(join(parts, len(times)))
 
     def _flow(self, phase: bytes, threads: Integers, times: I64, ids: I64) -> None:
         parts = [

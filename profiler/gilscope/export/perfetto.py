@@ -1,7 +1,7 @@
 """Perfetto's protobuf trace: one process a build, a track a thread, arrows, counters.
 
-Field numbers are those of protos/perfetto/trace/ in Perfetto's source: trace_packet.proto,
-interned_data.proto, track_event/*.proto.
+Field numbers, here and in `packets`, are those of protos/perfetto/trace/ in Perfetto's source:
+trace_packet.proto, interned_data.proto, track_event/*.proto.
 """
 
 from __future__ import annotations
@@ -10,35 +10,38 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from gilscope.analysis.nesting import edges, nested, nested_callbacks
+from gilscope.analysis.handover import gil_handovers, lock_handovers
+from gilscope.analysis.nesting import edges, nested_callbacks
+from gilscope.export import packets
 from gilscope.export import protobuf as wire
-from gilscope.export.rows import Integers, Part, blocks, constant, join
-from gilscope.export.scene import COUNTERS, ENDED_BY, HELD_BY, Scene, scenes
+from gilscope.export.contention import contentions
+from gilscope.export.labels import NONE, Labels
+from gilscope.export.packets import Has
+from gilscope.export.progress import Progress, silent
+from gilscope.export.scene import (
+    COUNTERS,
+    ENDED_BY,
+    HELD_BY,
+    PIECE,
+    Scene,
+    name_codes,
+    note_codes,
+    on_locks,
+    peer_labels,
+    scenes,
+    switch_intervals,
+)
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from gilscope.analysis.nesting import Edges
-    from gilscope.trace.model import I64, U8, Bools, Trace
+    from gilscope.analysis.handover import Handovers
+    from gilscope.analysis.nesting import Edges, Piece
+    from gilscope.export.protobuf import Integers
+    from gilscope.trace.model import I64, U64, Bools, Intervals, Trace
 
-SEQUENCE = 1
-STATE_CLEARED, NEEDS_STATE = 1, 2
-BEGIN, END, INSTANT, COUNTER = 1, 2, 3, 4
-# Widths of varints: 7 bits a byte.
-ID_WIDTH, TIME_WIDTH, ADDRESS_WIDTH = 4, 8, 10
-
-CATEGORIES = ("gil", "lock", "callback")
-ANNOTATIONS = (
-    HELD_BY,
-    ENDED_BY,
-    "address",
-    "note",
-    "switch intervals",
-    "stack",
-    "from",
-    "to get in (ns)",
-)
+    type Values = dict[str, Integers]
 
 
 class PerfettoExporter:
@@ -48,13 +51,38 @@ class PerfettoExporter:
     suffix = ".perfetto-trace"
     description = "Perfetto protobuf, for ui.perfetto.dev and trace_processor"
 
-    def write(self, traces: Sequence[Trace], out: BinaryIO) -> None:
+    def write(self, traces: Sequence[Trace], out: BinaryIO, progress: Progress = silent) -> None:
         """Write all traces as one, with a common start."""
         track = 1
         for scene in scenes(traces):
             writer = _SceneWriter(scene, track, out)
-            writer.write()
+            writer.write(progress)
             track = writer.next_track
+
+
+class _Strings:
+    """Labels that are interned in one table, each with numbers of its own.
+
+    Args:
+        table: of the interned data.
+        labels: all that share it.
+    """
+
+    def __init__(self, table: int, labels: Sequence[Labels]) -> None:
+        self._table = table
+        self._labels = labels
+
+    def number(self, labels: Labels, numbers: I64) -> I64:
+        """Numbers in the table."""
+        return 1 + numbers * len(self._labels) + self._labels.index(labels)
+
+    def new(self) -> bytes:
+        """What the trace does not say yet."""
+        return b"".join(
+            packets.interned(self._table, 1 + number * len(self._labels) + place, string)
+            for place, labels in enumerate(self._labels)
+            for number, string in labels.new()
+        )
 
 
 class _SceneWriter:
@@ -71,196 +99,202 @@ class _SceneWriter:
         self._callback_tracks = {index: track for track, index in calling}
         self._first_counter = first_track + 1 + len(self._tracks) + len(self._callback_tracks)
         self.next_track = self._first_counter + len(COUNTERS)
-        self._flows_out = np.zeros(len(trace.intervals), np.uint64)
-        self._flows_in = np.zeros(len(trace.intervals), np.uint64)
-        flows = scene.gil_flows
-        numbers = np.arange(scene.first_flow, scene.first_flow + len(flows), dtype=np.uint64)
-        self._flows_out[flows.causes] = numbers
-        self._flows_in[flows.effects] = numbers
-        # Interned strings are numbered from 1; wakes have names of their own behind the slices'.
-        self._waked = [f"wakes {name}" for name in scene.peers.strings]
-        self._waked += [f"woken by {name}" for name in scene.peers.strings]
-        names = scene.names.strings + self._waked
-        self._first_callback_name = 1 + len(names)
-        self._names = names + scene.callback_names.strings
+        self._wakes = Labels(lambda index: f"wakes {trace.thread_name(index)}")
+        self._woken = Labels(lambda index: f"woken by {trace.thread_name(index)}")
+        self._contentions = contentions(trace, scene.tids)
+        self._contended = Labels(lambda number: self._contentions.names[number])
+        names = scene.names, self._wakes, self._woken, scene.callback_names, self._contended
+        self._known_addresses: list[int] = []
+        self._names = _Strings(packets.NAME_TABLE, names)
         values = scene.peers, scene.notes, scene.stacks, scene.callers
-        self._values = [string for part in values for string in part.strings]
-        lengths = [len(part.strings) for part in values]
-        self._first_note, self._first_stack, self._first_caller = (
-            1 + sum(lengths[:n]) for n in (1, 2, 3)
-        )
+        self._values = _Strings(packets.VALUE_TABLE, values)
 
-    def write(self) -> None:
+    def write(self, progress: Progress) -> None:
         """Write the process."""
+        scene = self._scene
         self._descriptors()
-        self._interned()
-        for thread, intervals in nested(self._scene.trace):
-            changes = edges(intervals)
-            for block in blocks(len(changes.times)):
-                self._edges(self._tracks[thread.index], changes, block)
-        for thread, intervals in nested_callbacks(self._scene.trace):
-            changes = edges(intervals)
-            for block in blocks(len(changes.times)):
-                self._callbacks(self._callback_tracks[thread.index], changes, block)
-        self._wakes()
+        flows = _Flows(scene, gil_handovers(scene.trace))
+        for piece in scene.pieces():
+            self._slices(piece, flows)
+            progress(len(piece))
+        del flows
+        # Behind the slices: what ends at the moment of a wake is over then.
+        self._write_wakes(lock_handovers(scene.trace))
+        for thread, nesting in nested_callbacks(scene.trace):
+            self._callbacks(self._callback_tracks[thread.index], edges(nesting))
         for track, state in enumerate(COUNTERS.values(), self._first_counter):
-            self._counter(track, *self._scene.counter(state))
+            for times, values in scene.counter(state):
+                event = {"time": times, "track": np.array([track]), "value": values}
+                self._out.write(packets.counter().encode(event, len(times)).tobytes())
 
     def _descriptors(self) -> None:
-        scene, trace = self._scene, self._scene.trace
-        process = wire.number(1, scene.pid) + b"".join(wire.text(2, arg) for arg in trace.argv)
-        self._descriptor(self._process, wire.data(3, process + wire.text(6, scene.name)))
+        scene, trace, write = self._scene, self._scene.trace, self._out.write
+        process = wire.number(1, scene.pid) + wire.text(6, scene.name)
+        for arg in trace.argv:
+            process += wire.text(2, arg)
+        write(packets.descriptor(self._process, wire.message(3, process)))
         for thread in trace.threads:
             ids = wire.number(1, scene.pid) + wire.number(2, scene.tids[thread.index])
-            described = wire.data(4, ids + wire.text(5, thread.name))
-            self._descriptor(self._tracks[thread.index], described)
+            described = wire.message(4, ids + wire.text(5, thread.name))
+            write(packets.descriptor(self._tracks[thread.index], described))
         for index, track in self._callback_tracks.items():
             parent = wire.number(5, self._tracks[index])
-            self._descriptor(track, parent + wire.text(2, "callbacks"))
+            write(packets.descriptor(track, parent + wire.text(2, "callbacks")))
         for track, name in enumerate(COUNTERS, self._first_counter):
             parent = wire.number(5, self._process)
-            self._descriptor(track, parent + wire.text(2, name) + wire.data(8, b""))
+            write(packets.descriptor(track, parent + wire.text(2, name) + wire.data(8, b"")))
+        fixed = (
+            (packets.CATEGORY_TABLE, packets.CATEGORIES),
+            (
+                packets.ANNOTATION_TABLE,
+                packets.ANNOTATIONS,
+            ),
+        )
+        parts = [packets.interned(t, i, s) for t, names in fixed for i, s in enumerate(names, 1)]
+        write(packets.state(b"".join(parts), packets.STATE_CLEARED | packets.NEEDS_STATE))
 
-    def _descriptor(self, track: int, body: bytes) -> None:
-        packet = wire.data(60, wire.number(1, track) + body) + wire.number(10, SEQUENCE)
-        self._out.write(wire.data(1, packet))
+    def _tell_strings(self) -> None:
+        """Write the strings that are new in what comes next."""
+        new = self._names.new() + self._values.new()
+        if new:
+            self._out.write(packets.state(new))
 
-    def _interned(self) -> None:
-        """Strings of this process; they replace those of the one before."""
-        tables = ((1, CATEGORIES), (2, self._names), (3, ANNOTATIONS), (29, self._values))
-        self._out.write(_state_packet(b""))
-        for field, strings in tables:
-            for at in range(0, len(strings), 1000):
-                entries = enumerate(strings[at : at + 1000], at + 1)
-                body = b"".join(
-                    wire.data(field, wire.number(1, number) + wire.text(2, string))
-                    for number, string in entries
-                )
-                self._out.write(_state_packet(body, flags=NEEDS_STATE))
+    def _slices(self, piece: Piece, flows: _Flows) -> None:
+        has, values = self._values_of(piece.rows, piece.intervals, flows)
+        changes = edges(piece.nesting)
+        values["track"] = np.array([self._tracks[piece.thread.index]])
+        contended = (has & Has.CONTENTION) != 0
+        groups = []
+        for slices, ending in ((1, ~contended), (2, contended)):
+            ends = np.flatnonzero(~changes.begins & ending[changes.rows])
+            event = {"time": changes.times[ends], "track": values["track"]}
+            groups.append((ends, packets.end(slices).encode(event, len(ends))))
+        codes = np.where(changes.begins, has[changes.rows], -1)
+        for code in np.flatnonzero(np.bincount(has, minlength=1)).tolist():
+            chosen = np.flatnonzero(codes == code)
+            message = packets.begin(code)
+            at = changes.rows[chosen]
+            used = {slot.name for slot in message.slots} - {"time", "track"}
+            event = {name: values[name][at] for name in used}
+            event |= {"time": changes.times[chosen], "track": values["track"]}
+            groups.append((chosen, message.encode(event, len(chosen))))
+        self._tell_strings()
+        self._out.write(wire.in_order(groups, len(changes.times)))
 
-    def _edges(self, track: int, changes: Edges, block: slice) -> None:
-        begins, rows = changes.begins[block], changes.rows[block]
-        intervals = self._scene.trace.intervals
-        kinds = intervals.kind[rows]
-        outgoing, incoming = self._flows_out[rows], self._flows_in[rows]
-        event = [
-            wire.field(9, np.where(begins, BEGIN, END), 1),
-            wire.field(11, np.array([track]), ID_WIDTH),
-            wire.field(3, 1 + np.isin(kinds, (Event.LOCK_WAIT, Event.SPIN)), 1).only(begins),
-            wire.field(10, 1 + self._scene.names.index[rows], ID_WIDTH).only(begins),
-            wire.fixed64(47, outgoing).only(begins & (outgoing > 0)),
-            wire.fixed64(48, incoming).only(begins & (incoming > 0)),
-            *self._annotations(rows, kinds, begins),
-        ]
-        self._write_events(changes.times[block], event)
-
-    def _callbacks(self, track: int, changes: Edges, block: slice) -> None:
-        scene = self._scene
-        begins, rows = changes.begins[block], changes.rows[block]
-        names = self._first_callback_name + scene.callback_names.index[rows]
-        callers = self._first_caller + scene.callers.index[rows]
-        enter = scene.trace.callbacks.enter_ns[rows]
-        event = [
-            wire.field(9, np.where(begins, BEGIN, END), 1),
-            wire.field(11, np.array([track]), ID_WIDTH),
-            wire.field(3, np.array([1 + CATEGORIES.index("callback")]), 1).only(begins),
-            wire.field(10, names, ID_WIDTH).only(begins),
-            *_annotation("from", 17, callers, ID_WIDTH, begins),
-            *_annotation("to get in (ns)", 3, enter, TIME_WIDTH, begins),
-        ]
-        self._write_events(changes.times[block], event)
-
-    def _annotations(self, rows: I64, kinds: U8, begins: Bools) -> Iterable[Part]:
-        """Arguments of slices; most slices have one, few have them all."""
-        scene = self._scene
-        peers, notes = scene.peers.index[rows], scene.notes.index[rows]
-        for label, labelled in scene.peer_labels.items():
-            chosen = begins & labelled[rows] & (peers >= 0)
-            yield from _annotation(label, 17, 1 + peers, ID_WIDTH, chosen)
-        waits = begins & (kinds == Event.LOCK_WAIT)
-        if waits.any():
-            yield from _annotation("address", 7, self._addresses(rows), ADDRESS_WIDTH, waits)
-        chosen = begins & (notes >= 0)
-        yield from _annotation("note", 17, self._first_note + notes, ID_WIDTH, chosen)
-        stacks = scene.stacks.index[rows]
-        chosen = begins & (stacks >= 0)
-        yield from _annotation("stack", 17, self._first_stack + stacks, ID_WIDTH, chosen)
-        times = scene.switch_intervals[rows]
-        yield from _annotation("switch intervals", 3, times, 3, begins & (times > 0))
-
-    def _addresses(self, rows: I64) -> Integers:
-        """Address that each interval waits on; of use for lock waits only."""
-        locks = self._scene.trace.locks
-        used, places = np.unique(self._scene.trace.intervals.what[rows], return_inverse=True)
-        table = np.array([locks[lock].address for lock in used.tolist()], np.uint64)
-        return table[places]
-
-    def _wakes(self) -> None:
-        """An arrow for each wake, between two instants: slices end nowhere else in time."""
-        scene, flows = self._scene, self._scene.lock_flows
-        trace = scene.trace
-        wakers = trace.wakes.thread[flows.causes]
-        woken = trace.intervals.thread[flows.effects]
-        first = scene.first_flow + len(scene.gil_flows)
-        numbers = np.arange(first, first + len(flows), dtype=np.uint64)
-        ends = trace.intervals.end[flows.effects]
-        for flow_field, tracks, others, offset, times in (
-            (47, wakers, woken, 0, trace.wakes.start[flows.causes]),
-            (48, woken, wakers, len(scene.peers.strings), ends),
+    def _values_of(self, rows: I64, intervals: Intervals, flows: _Flows) -> tuple[I64, Values]:
+        """What the slice of each interval has, and the numbers for it."""
+        scene, names, texts = self._scene, self._names, self._values
+        waits = intervals.kind == Event.LOCK_WAIT
+        peers = scene.peers.numbers(intervals.peer.astype(np.int64))
+        notes = scene.notes.numbers(note_codes(intervals))
+        stacks = scene.stacks.numbers(intervals.stack.astype(np.int64))
+        slices = scene.names.numbers(name_codes(intervals))
+        contended = np.full(len(rows), NONE)
+        contended[waits] = self._contentions.numbers_of(rows[waits])
+        values: Values = {
+            "name": names.number(scene.names, slices),
+            "flow_out": flows.outgoing[rows],
+            "flow_in": flows.incoming[rows],
+            "peer": texts.number(scene.peers, peers),
+            "note": texts.number(scene.notes, notes),
+            "stack": texts.number(scene.stacks, stacks),
+            "times": switch_intervals(intervals),
+            "address": self._addresses(intervals, waits),
+        }
+        has = on_locks(intervals) * Has.LOCK.value
+        for flag, chosen in (
+            (Has.FLOW_OUT, values["flow_out"] > 0),
+            (Has.FLOW_IN, values["flow_in"] > 0),
+            (Has.HELD_BY, peer_labels(intervals)[HELD_BY] & (peers != NONE)),
+            (Has.ENDED_BY, peer_labels(intervals)[ENDED_BY] & (peers != NONE)),
+            (Has.ADDRESS, waits & (values["address"] < packets.ADDRESS_LIMIT)),
+            (Has.NOTE, notes != NONE),
+            (Has.TIMES, values["times"] > 0),
+            (Has.STACK, stacks != NONE),
+            (Has.CONTENTION, contended != NONE),
         ):
-            names = 1 + len(scene.names.strings) + offset + _places(scene, others)
-            table = _lookup(self._tracks, tracks)
-            for block in blocks(len(flows)):
-                event = [
-                    wire.field(9, np.array([INSTANT]), 1),
-                    wire.field(11, table[block], ID_WIDTH),
-                    wire.field(3, np.array([2]), 1),
-                    wire.field(10, names[block], ID_WIDTH),
-                    wire.fixed64(flow_field, numbers[block]),
-                ]
-                self._write_events(times[block], event)
+            has += chosen * flag.value
+        if (contended != NONE).any():
+            numbers = self._contended.numbers(np.maximum(contended, 0))
+            values["contention"] = names.number(self._contended, numbers)
+        return has, values
 
-    def _counter(self, track: int, times: I64, values: I64) -> None:
-        for block in blocks(len(times)):
-            event = [
-                wire.field(9, np.array([COUNTER]), 1),
-                wire.field(11, np.array([track]), ID_WIDTH),
-                wire.field(30, values[block], ID_WIDTH),
+    def _addresses(self, intervals: Intervals, waits: Bools) -> U64:
+        """Address that each interval waits on; 0 of those that do not wait for a lock."""
+        labels = self._scene.addresses
+        numbers = labels.numbers(intervals.what[waits].astype(np.int64))
+        known = len(self._known_addresses)
+        self._known_addresses += [int(text, 16) for text in labels.strings[known:]]
+        result = np.zeros(len(intervals), np.uint64)
+        result[waits] = np.array(self._known_addresses, np.uint64)[numbers]
+        return result
+
+    def _callbacks(self, track: int, changes: Edges) -> None:
+        scene = self._scene
+        for at in range(0, len(changes.times), PIECE):
+            part = slice(at, at + PIECE)
+            begins, times = changes.begins[part], changes.times[part]
+            rows = changes.rows[part][begins]
+            names = scene.callback_names.numbers(scene.callback_codes[rows])
+            callers = scene.callers.numbers(scene.trace.callbacks.entry[rows].astype(np.int64))
+            tracks = np.array([track])
+            event = {
+                "time": times[begins],
+                "track": tracks,
+                "name": self._names.number(scene.callback_names, names),
+                "from": self._values.number(scene.callers, callers),
+                "enter": scene.trace.callbacks.enter_ns[rows],
+            }
+            ends = {"time": times[~begins], "track": tracks}
+            groups = [
+                (np.flatnonzero(begins), packets.callback().encode(event, len(rows))),
+                (np.flatnonzero(~begins), packets.end().encode(ends, len(ends["time"]))),
             ]
-            self._write_events(times[block], event)
+            self._tell_strings()
+            self._out.write(wire.in_order(groups, len(times)))
 
-    def _write_events(self, times: I64, event: Sequence[Part]) -> None:
-        n = len(times)
-        packet = [
-            wire.field(8, times, TIME_WIDTH),
-            constant(wire.number(10, SEQUENCE) + wire.number(13, NEEDS_STATE)),
-            *wire.message(11, event),
-        ]
-        self._out.write(join(list(wire.message(1, packet)), n))
+    def _write_wakes(self, flows: Handovers) -> None:
+        """An arrow for each wake, between two instants: slices end nowhere else in time."""
+        scene, first = self._scene, self._scene.first_wake_flow
+        for at in range(0, len(flows), PIECE):
+            part = slice(at, at + PIECE)
+            wakes = scene.trace.wakes.select(flows.causes[part])
+            waits = scene.trace.intervals.select(flows.effects[part])
+            numbers = np.arange(first + at, first + at + len(wakes))
+            for labels, threads, others, times in (
+                (self._wakes, wakes.thread, waits.thread, wakes.start),
+                (self._woken, waits.thread, wakes.thread, waits.end),
+            ):
+                event = {
+                    "time": times,
+                    "track": _lookup(self._tracks, threads),
+                    "name": self._names.number(labels, labels.numbers(others.astype(np.int64))),
+                    "flow": numbers,
+                }
+                self._tell_strings()
+                message = packets.instant(wakes=labels is self._wakes)
+                self._out.write(message.encode(event, len(times)).tobytes())
 
 
-def _places(scene: Scene, threads: Integers) -> Integers:
-    """Position of each thread's name among `scene.peers.strings`."""
-    return np.searchsorted(np.array(sorted(scene.tids)), threads)
+class _Flows:
+    """Arrows from hold to hold, by the rows that they lead from and to.
+
+    Attributes:
+        outgoing: u32[n] or wider, number of the arrow from each interval; 0 for none.
+        incoming: the same of the arrow to it.
+    """
+
+    def __init__(self, scene: Scene, flows: Handovers) -> None:
+        last = scene.first_flow + len(flows)
+        dtype = np.uint32 if last < 1 << 32 else np.uint64
+        numbers = np.arange(scene.first_flow, last, dtype=dtype)
+        self.outgoing: Integers = np.zeros(len(scene.trace.intervals), dtype)
+        self.incoming: Integers = np.zeros(len(scene.trace.intervals), dtype)
+        self.outgoing[flows.causes] = numbers
+        self.incoming[flows.effects] = numbers
 
 
 def _lookup(table: dict[int, int], keys: Integers) -> Integers:
     known = np.array(sorted(table))
     values = np.array([table[key] for key in known.tolist()])
     return values[np.searchsorted(known, keys)] if len(keys) else np.zeros(0, np.int64)
-
-
-def _state_packet(interned: bytes, flags: int = STATE_CLEARED | NEEDS_STATE) -> bytes:
-    body = wire.data(12, interned) + wire.number(10, SEQUENCE) + wire.number(13, flags)
-    return wire.data(1, body)
-
-
-def _annotation(
-    name: str, number: int, values: Integers, width: int, rows: Bools
-) -> Iterable[Part]:
-    """A debug annotation with a name and a value, in these rows; `number` is the value's field."""
-    if not rows.any():
-        return ()
-    label = constant(wire.number(1, 1 + ANNOTATIONS.index(name)))
-    value = wire.field(number, values, width)
-    return (part.only(rows) for part in wire.message(4, [label, value]))

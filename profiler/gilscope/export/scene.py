@@ -9,21 +9,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.handover import Handovers, gil_handovers, lock_handovers
+from gilscope.analysis.handover import gil_handovers, lock_handovers
+from gilscope.analysis.nesting import nested_pieces, thread_rows
 from gilscope.analysis.spans import interval_states
 from gilscope.config import build_of
+from gilscope.export.contention import contended_rows
+from gilscope.export.labels import Labels
 from gilscope.trace import format as fmt
 from gilscope.trace.model import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from gilscope.trace.model import I64, U16, Bools, Lock, Trace
+    from gilscope.analysis.nesting import Piece
+    from gilscope.trace.model import I64, U8, Bools, Intervals, Lock, Trace
     from gilscope.trace.places import Frame
 
 # Above any real one (the kernel's limit is 2²²), for ids that are missing or taken already.
 FIRST_MADE_UP_ID = 1_000_000_000
 MAX_ID = (1 << 31) - 1
+PIECE = 1 << 16  # intervals that are encoded at a time
 
 GIL_NAMES = {
     fmt.Event.GIL_HOLD: "holding the GIL",
@@ -63,11 +68,13 @@ class Counts:
         slices: one an interval, and one a callback.
         instants: two a wake: at the thread that woke, and at the one that was woken.
         flows: arrows, from a release of the GIL to the acquisition it allowed, and from a wake.
+        contentions: slices inside those of lock waits, for tables of contention; Perfetto only.
     """
 
     slices: int
     instants: int
     flows: int
+    contentions: int
 
 
 def count(traces: Sequence[Trace]) -> Counts:
@@ -75,15 +82,8 @@ def count(traces: Sequence[Trace]) -> Counts:
     wakes = sum(len(lock_handovers(trace)) for trace in traces)
     handovers = sum(len(gil_handovers(trace)) for trace in traces)
     slices = sum(len(trace.intervals) + len(trace.callbacks) for trace in traces)
-    return Counts(slices, 2 * wakes, wakes + handovers)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Names:
-    """Strings by number, and the number of each row; -1 where a row has none."""
-
-    strings: list[str]
-    index: I64
+    contended = sum(len(contended_rows(trace)) for trace in traces)
+    return Counts(slices, 2 * wakes, wakes + handovers, contended)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,118 +107,137 @@ class Scene:
     first_flow: int
     callback_tids: Mapping[int, int]
 
-    @cached_property
-    def gil_flows(self) -> Handovers:
-        """Arrows from hold to hold; numbered from `first_flow`."""
-        return gil_handovers(self.trace)
-
-    @cached_property
-    def lock_flows(self) -> Handovers:
-        """Arrows from wake to the end of a wait; numbered behind the others."""
-        return lock_handovers(self.trace)
-
     @property
-    def flow_count(self) -> int:
-        """Arrows in all."""
-        return len(self.gil_flows) + len(self.lock_flows)
+    def first_wake_flow(self) -> int:
+        """Number of the first arrow from a wake; those of the GIL come before."""
+        return self.first_flow + len(self.trace.intervals)
 
     @cached_property
-    def names(self) -> Names:
-        """Name of the slice of each interval."""
-        intervals, locks = self.trace.intervals, self.trace.locks
-        strings = list(GIL_NAMES.values())
-        index = np.zeros(len(intervals), np.int64)
-        for number, kind in enumerate(GIL_NAMES):
-            index[intervals.kind == kind] = number
-        waits = np.flatnonzero(intervals.kind == fmt.Event.LOCK_WAIT)
-        used, places = np.unique(intervals.what[waits], return_inverse=True)
-        index[waits] = len(strings) + places
-        strings += [_wait_name(locks[lock]) for lock in used.tolist()]
-        spins = np.flatnonzero(intervals.kind == fmt.Event.SPIN)
-        used, places = np.unique(intervals.what[spins], return_inverse=True)
-        index[spins] = len(strings) + places
-        strings += [_wait_name(locks[lock], "spinning for") for lock in used.tolist()]
-        return Names(strings, index)
+    def states(self) -> U8:
+        """The `State` that each interval puts its thread into."""
+        return interval_states(self.trace)
+
+    def pieces(self, size: int = PIECE) -> Iterator[Piece]:
+        """The intervals thread by thread, some at a time, made to nest."""
+        return nested_pieces(self.trace, thread_rows(self.trace.intervals.thread), size)
 
     @cached_property
-    def notes(self) -> Names:
-        """What is special about each interval; most have nothing."""
-        intervals = self.trace.intervals
-        codes = intervals.kind.astype(np.int64) << 9 | intervals.flags.astype(np.int64) << 1
-        used, places = np.unique(codes | intervals.open, return_inverse=True)
-        strings = [_note(code >> 9, code >> 1 & 0xFF, code & 1) for code in used.tolist()]
-        has = np.array([bool(string) for string in strings], np.bool_)
-        index = np.where(has[places], places, -1) if len(places) else places
-        return Names(strings, index)
+    def names(self) -> Labels:
+        """Names of slices of intervals, by `name_codes`."""
+        return Labels(lambda code: slice_name(self.trace, code))
 
     @cached_property
-    def peers(self) -> Names:
-        """Name of the other thread of each interval."""
-        indices = np.array(sorted(self.trace.threads_by_index), np.int64)
-        strings = [self.trace.thread_name(index) for index in indices.tolist()]
-        peers = self.trace.intervals.peer
-        known = np.isin(peers, indices)
-        return Names(strings, np.where(known, np.searchsorted(indices, peers), -1))
+    def notes(self) -> Labels:
+        """What is special about an interval, by `note_codes`."""
+        return Labels(lambda code: _note(code >> 9, code >> 1 & 0xFF, code & 1))
 
     @cached_property
-    def peer_labels(self) -> dict[str, Bools]:
-        """What the other thread was → the intervals of which it was that."""
-        intervals = self.trace.intervals
-        holder = (intervals.flags & np.uint8(fmt.LockWaitFlag.HOLDER)) != 0
-        lock_wait = intervals.kind == fmt.Event.LOCK_WAIT
-        held = (intervals.kind == fmt.Event.GIL_WAIT) | (lock_wait & holder)
-        return {HELD_BY: held, ENDED_BY: lock_wait & ~holder}
+    def peers(self) -> Labels:
+        """Names of threads, by index."""
+        threads = self.trace.threads_by_index
+        return Labels(lambda index: threads[index].name if index in threads else "")
 
     @cached_property
-    def stacks(self) -> Names:
-        """Stack of each interval as text."""
-        used, places = np.unique(self.trace.intervals.stack, return_inverse=True)
-        strings = [_stack_text(self.trace.stacks[stack]) for stack in used.tolist()]
-        has = np.array([bool(string) for string in strings], np.bool_)
-        return Names(strings, np.where(has[places], places, -1) if len(places) else places)
+    def stacks(self) -> Labels:
+        """Stacks as text, by id."""
+        return Labels(lambda stack: stack_text(self.trace.stacks[stack]))
 
     @cached_property
-    def callback_names(self) -> Names:
-        """Name of the slice of each callback: what was called, else who called."""
-        callbacks, trace = self.trace.callbacks, self.trace
-        pairs = callbacks.entry.astype(np.uint64) << np.uint64(32) | callbacks.callable
-        used, places = np.unique(pairs, return_inverse=True)
-        strings = [
-            trace.callables[pair & 0xFFFFFFFF].label or f"from {trace.entries[pair >> 32].function}"
-            for pair in used.tolist()
-        ]
-        return Names(strings, places)
+    def addresses(self) -> Labels:
+        """Addresses of locks in hexadecimal, by id."""
+        return Labels(lambda lock: f"{self.trace.locks[lock].address:#x}")
 
     @cached_property
-    def callers(self) -> Names:
-        """Native function and binding of each callback."""
-        used, places = np.unique(self.trace.callbacks.entry, return_inverse=True)
-        entries = (self.trace.entries[entry] for entry in used.tolist())
-        return Names([f"{entry.function} ({entry.binding})" for entry in entries], places)
+    def callback_names(self) -> Labels:
+        """Names of slices of callbacks, by `callback_codes`: what was called, else who called."""
+        trace = self.trace
+        return Labels(
+            lambda pair: (
+                trace.callables[pair & 0xFFFFFFFF].label
+                or f"from {trace.entries[pair >> 32].function}"
+            )
+        )
 
     @cached_property
-    def switch_intervals(self) -> U16:
-        """How often each wait for the GIL lasted longer than the switch interval."""
-        waits = self.trace.intervals.kind == fmt.Event.GIL_WAIT
-        return np.where(waits, self.trace.intervals.aux, 0).astype(np.uint16)
+    def callers(self) -> Labels:
+        """Native functions and bindings of callbacks, by entry."""
+        entries = self.trace.entries
+        return Labels(lambda entry: f"{entries[entry].function} ({entries[entry].binding})")
 
-    def counter(self, state: State) -> tuple[I64, I64]:
-        """(times, threads in this state from then on), where the number changes."""
-        intervals = self.trace.intervals
-        chosen = intervals.select(interval_states(self.trace) == state)
-        times = np.concatenate([chosen.start, chosen.end])
-        steps = np.repeat(np.array([1, -1]), len(chosen))
-        order = np.argsort(times, kind="stable")
-        times, values = times[order], np.cumsum(steps[order])
-        last = np.ones(len(times), np.bool_)
-        last[:-1] = times[1:] != times[:-1]
-        return times[last], values[last]
+    @cached_property
+    def callback_codes(self) -> I64:
+        """Code of each callback's name."""
+        callbacks = self.trace.callbacks
+        codes = callbacks.entry.astype(np.uint64) << np.uint64(32) | callbacks.callable
+        # A damaged id beyond 2³¹ is another one that nothing defines.
+        return codes.astype(np.int64) & np.int64((1 << 63) - 1)
+
+    def counter(self, state: State, size: int = PIECE) -> Iterator[tuple[I64, I64]]:
+        """(times, threads in this state from then on), where the number changes, in pieces."""
+        chosen = self.trace.intervals.select(np.flatnonzero(self.states == state))
+        starts, ends = chosen.start, np.sort(chosen.end)
+        done = 0
+        for at in range(0, len(starts), size):
+            last = at + size >= len(starts)
+            until = len(ends) if last else int(np.searchsorted(ends, starts[at + size]))
+            some = np.concatenate([starts[at : at + size], ends[done:until]])
+            some.sort()
+            times = some[np.diff(some, prepend=-1) > 0]
+            if not last:
+                # The rest of what begins at this moment is in the next piece.
+                times = times[times < starts[at + size]]
+            began = at + np.searchsorted(starts[at : at + size], times, side="right")
+            ended = done + np.searchsorted(ends[done:until], times, side="right")
+            yield times, began - ended
+            done = until
 
 
-def scenes(traces: Sequence[Trace]) -> list[Scene]:
+def name_codes(intervals: Intervals) -> I64:
+    """Codes for `Scene.names`."""
+    kinds = intervals.kind.astype(np.int64)
+    on_lock = on_locks(intervals)
+    return np.where(on_lock, intervals.what.astype(np.int64) << 4 | kinds, kinds)
+
+
+def slice_name(trace: Trace, code: int) -> str:
+    """The name for one of `name_codes`."""
+    kind = fmt.Event(code & 15)
+    if kind in GIL_NAMES:
+        return GIL_NAMES[kind]
+    doing = "spinning for" if kind == fmt.Event.SPIN else "waiting for"
+    return _wait_name(trace.locks[code >> 4], doing)
+
+
+def note_codes(intervals: Intervals) -> I64:
+    """Codes for `Scene.notes`."""
+    kinds, flags = intervals.kind.astype(np.int64), intervals.flags.astype(np.int64)
+    return kinds << 9 | flags << 1 | intervals.open
+
+
+def peer_labels(intervals: Intervals) -> dict[str, Bools]:
+    """What the other thread was → the intervals of which it was that."""
+    holder = (intervals.flags & np.uint8(fmt.LockWaitFlag.HOLDER)) != 0
+    lock_wait = intervals.kind == fmt.Event.LOCK_WAIT
+    held = (intervals.kind == fmt.Event.GIL_WAIT) | (lock_wait & holder)
+    return {HELD_BY: held, ENDED_BY: lock_wait & ~holder}
+
+
+def on_locks(intervals: Intervals) -> Bools:
+    """Those that are about a lock, not about the GIL."""
+    kinds = intervals.kind
+    found: Bools = (kinds == fmt.Event.LOCK_WAIT) | (kinds == fmt.Event.SPIN)
+    return found
+
+
+def switch_intervals(intervals: Intervals) -> I64:
+    """How often each wait for the GIL lasted longer than the switch interval; 0 of others."""
+    waits = intervals.kind == fmt.Event.GIL_WAIT
+    return np.where(waits, intervals.aux, 0).astype(np.int64)
+
+
+def scenes(traces: Sequence[Trace]) -> Iterator[Scene]:
     """Processes of an export, with ids that do not collide."""
     ids = _Ids()
-    result: list[Scene] = []
     flow = 1
     for trace in traces:
         pid = ids.take(trace.pid)
@@ -229,13 +248,12 @@ def scenes(traces: Sequence[Trace]) -> list[Scene]:
             tids[thread.index] = pid if is_main else ids.take(thread.tid)
         calling = np.unique(trace.callbacks.thread).tolist()
         callback_tids = {index: ids.take(0) for index in calling}
-        scene = Scene(trace, _process_name(trace), pid, tids, flow, callback_tids)
-        result.append(scene)
-        flow += scene.flow_count
-    return result
+        scene = Scene(trace, process_name(trace), pid, tids, flow, callback_tids)
+        yield scene
+        flow += 2 * len(trace.intervals)  # as many as there can be
 
 
-def _process_name(trace: Trace) -> str:
+def process_name(trace: Trace) -> str:
     """Return build and version, and whether something turned the GIL on."""
     build = build_of(free_threaded=trace.free_threaded, gil_enabled=trace.gil_enabled_start)
     turned_on = build == "ft" and trace.gil_enabled_end
@@ -257,13 +275,13 @@ class _Ids:
         return wanted
 
 
-def _wait_name(lock: Lock, doing: str = "waiting for") -> str:
+def _wait_name(lock: Lock, doing: str) -> str:
     # Without a type, the name tells the kind already.
     kind = lock.kind.replace("_", " ") + (" lock" if lock.kind == "object" else "")
     return f"{doing} {lock.name}" + (f" ({kind})" if lock.type else "")
 
 
-def _stack_text(frames: Sequence[Frame]) -> str:
+def stack_text(frames: Sequence[Frame]) -> str:
     """Frames in one line, the innermost first."""
     shown = [
         f"{frame.name} ({frame.file.rpartition('/')[2]}:{frame.line})" if frame.line else frame.name

@@ -10,10 +10,12 @@ import errno
 import mmap
 import os
 import stat
+import struct
+import weakref
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -26,10 +28,15 @@ if TYPE_CHECKING:
 
     from gilscope.trace.model import U8
 
+KINDS = frozenset(fmt.Chunk)
+MAX_READ = 1 << 25  # bytes of a file that is read at once, and then left alone
 MIN_ALIGNMENT = 64
 MAX_ALIGNMENT = 1 << 30
 MAX_RECORD_SIZE = 1 << 16
 _STEP = 1 << 14  # places that are looked at together in a search for the next chunk
+_HEAD = struct.Struct("<IHHIIQQQIIQQ")
+_WORDS = struct.Struct("<QQQQ")
+_MASK = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,28 @@ class Header:
     start_realtime: int
     ticks_per_second: int
     session: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A chunk's header; fields as in FORMAT.md.
+
+    Attributes:
+        at: offset of the chunk.
+        end: offset of the end of its payload, not beyond the end of the file.
+        sealed: its writer was done with it, and the file has all of it.
+    """
+
+    at: int
+    end: int
+    kind: int
+    size: int
+    thread: int
+    sequence: int
+    open_ticks: int
+    sealed: bool
+    used: int
+    checksum: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,17 +103,31 @@ class Chunk:
     payload: U8
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class File:
-    """A file that is open for reading.
+    """A file that is open for reading; a small one is read, a large one mapped.
 
     Attributes:
-        data: u8[size], the file mapped; lives as long as any view of it.
+        path: the file.
+        data: u8[size], what is in it; lives as long as any view of it.
         descriptor: open as long as the block of `opened`.
+        complete: nobody writes to it any more.
     """
 
-    data: U8
-    descriptor: int
+    def __init__(self, path: Path, file: BinaryIO, size: int, max_read: int) -> None:
+        self.path = path
+        self.descriptor = file.fileno()
+        self._mapping: mmap.mmap | None = None
+        self._own: int | None = None
+        self.complete = False
+        if size > max_read:
+            # Not closed by us: the views keep it, and it goes with the last of them.
+            self._mapping = mmap.mmap(self.descriptor, size, access=mmap.ACCESS_READ)
+            self._own = os.dup(self.descriptor)
+            self._changed = os.fstat(self._own).st_mtime_ns
+            weakref.finalize(self, os.close, self._own)
+            self.data: U8 = np.frombuffer(self._mapping, np.uint8)
+        else:
+            self.data = np.fromfile(file, np.uint8, size)
 
     def next_data(self, at: int) -> int:
         """Offset of the next byte at or after `at` that is not in a hole of a sparse file."""
@@ -98,10 +141,32 @@ class File:
         """Bytes that the file takes on the disk."""
         return os.fstat(self.descriptor).st_blocks * 512
 
+    def check(self) -> None:
+        """Make sure that what is mapped is still there: reading beyond the end would be fatal.
+
+        Raises:
+            TraceError: the file has been changed.
+        """
+        if self._own is None or self._mapping is None:
+            return
+        now = os.fstat(self._own)
+        changed = self.complete and now.st_mtime_ns != self._changed
+        if changed or now.st_size < len(self.data):
+            raise TraceError(f"{self.path} was changed while it was open: open it again")
+
+    def release(self) -> None:
+        """Give back the memory of pages that were read; they come back when they are needed."""
+        if self._mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._mapping.madvise(mmap.MADV_DONTNEED)
+
 
 @contextmanager
-def opened(path: Path) -> Iterator[File]:
-    """Open and map a file.
+def opened(path: Path, *, max_read: int = MAX_READ) -> Iterator[File]:
+    """Open a file.
+
+    Args:
+        path: the file.
+        max_read: bytes up to which it is read; a larger one is mapped.
 
     Raises:
         TraceError: it cannot be read, is no regular file or is too short for a trace.
@@ -114,9 +179,7 @@ def opened(path: Path) -> Iterator[File]:
             size = os.fstat(file.fileno()).st_size
             if size < fmt.HEADER_SIZE:
                 raise TraceError(f"{path} is not a gilscope trace: {size} bytes are no header")
-            mapping = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
-            # Not closed here: the views keep it, and it goes with the last of them.
-            yield File(np.frombuffer(mapping, np.uint8), file.fileno())
+            yield File(path, file, size, max_read)
     except OSError as error:
         raise TraceError(f"cannot read {path}: {error.strerror or error}") from None
 
@@ -176,61 +239,65 @@ class ChunkWalk:
         self._at = header.header_size
         self._alignment = header.alignment
         self._with_unknown = unknown
+        self._damaged: Counter[str] = Counter()
         self.problems: list[str] = []
 
     def __iter__(self) -> Iterator[Chunk]:
-        damaged: Counter[str] = Counter()
+        for head in self.heads():
+            chunk = self.chunk(head)
+            if chunk is not None:
+                yield chunk
+
+    def heads(self) -> Iterator[Head]:
+        """The headers of the chunks; payloads are not looked at."""
         unknown: Counter[int] = Counter()
         while self._at + fmt.CHUNK_HEADER_SIZE <= len(self._data):
             head = self._head(self._at)
             if head is None:
-                self._at = self._next_chunk(self._at, damaged)
+                self._at = self._next_chunk(self._at, self._damaged)
                 continue
-            chunk = self._chunk(head, damaged)
-            self._at += int(head["size"])
-            if chunk is None:
-                continue
-            if chunk.kind in fmt.Chunk or self._with_unknown:
-                yield chunk
+            self._at += head.size
+            if head.kind in KINDS or self._with_unknown:
+                yield head
             else:
-                unknown[chunk.kind] += 1
-        self.problems += [f"{what}: {n} left out" for what, n in damaged.items()]
+                unknown[head.kind] += 1
+        self.problems += damage(self._damaged)
         self.problems += [
             f"chunks of kind {kind}, which this gilscope does not know: {n} left out"
             for kind, n in sorted(unknown.items())
         ]
 
-    def _head(self, at: int) -> Any:
-        """The chunk header at an offset; None if there is none that is whole."""
-        raw = self._data[at : at + fmt.CHUNK_HEADER_SIZE]
-        head: Any = raw.view(fmt.CHUNK_HEADER)[0]
-        good = (
-            int(head["magic"]) == fmt.CHUNK_MAGIC
-            and int(head["size"]) >= fmt.CHUNK_HEADER_SIZE
-            and int(head["size"]) % self._alignment == 0
-            and fmt.checksum(raw[: fmt.CHUNK_CHECKSUMMED]) == int(head["header_checksum"])
-        )
-        return head if good else None
+    def chunk(self, head: Head) -> Chunk | None:
+        """The chunk of a header; None, and noted as damaged, if its checksum is wrong."""
+        payload = payload_of(self._file, head)
+        if payload is None:
+            self._damaged[damaged_chunks(head.kind)] += 1
+            return None
+        return Chunk(head.kind, head.thread, head.sequence, head.open_ticks, head.sealed, payload)
 
-    def _chunk(self, head: Any, damaged: Counter[str]) -> Chunk | None:
-        begin = self._at + fmt.CHUNK_HEADER_SIZE
-        end = self._at + int(head["size"])
-        sealed = int(head["state"]) == fmt.SEALED
-        if end > len(self._data):
-            lost = end - len(self._data)
-            self.problems.append(f"the file ends inside a chunk: up to {lost} bytes are missing")
-            sealed = sealed and begin + int(head["used"]) <= len(self._data)
-        payload = self._data[begin : min(end, len(self._data))]
-        if sealed:
-            used = int(head["used"])
-            whole = used <= len(payload)
-            payload = payload[:used]
-            if not whole or fmt.checksum(payload) != int(head["checksum"]):
-                damaged[f"damaged chunks ({_name(int(head['kind']))})"] += 1
-                return None
-        names = ("kind", "thread", "sequence", "open_ticks")
-        kind, thread, sequence, open_ticks = (int(head[name]) for name in names)
-        return Chunk(kind, thread, sequence, open_ticks, sealed, payload)
+    def _head(self, at: int) -> Head | None:
+        """The chunk header at an offset; None if there is none that is whole."""
+        # Not through the mapping: of a large file, that would bring in pages around each header.
+        raw = os.pread(self._file.descriptor, fmt.CHUNK_HEADER_SIZE, at)
+        if len(raw) < fmt.CHUNK_HEADER_SIZE:
+            return None
+        magic, kind, _, size, thread, sequence, ticks, check, state, used, checksum, _ = (
+            _HEAD.unpack(raw)
+        )
+        if magic != fmt.CHUNK_MAGIC or size < fmt.CHUNK_HEADER_SIZE or size % self._alignment:
+            return None
+        a, b, c, d = _WORDS.unpack_from(raw)
+        if (3 * a + 5 * b + 7 * c + 9 * d) & _MASK != check:
+            return None
+        begin, end, total = at + fmt.CHUNK_HEADER_SIZE, at + size, len(self._data)
+        sealed = state == fmt.SEALED
+        if end > total:
+            self.problems.append(
+                f"the file ends inside a chunk: up to {end - total} bytes are missing"
+            )
+            sealed = sealed and begin + used <= total
+            end = total
+        return Head(at, end, kind, size, thread, sequence, ticks, sealed, used, checksum)
 
     def _next_chunk(self, at: int, damaged: Counter[str]) -> int:
         """Offset of the next place that begins like a chunk; the file's size if there is none."""
@@ -252,5 +319,21 @@ class ChunkWalk:
         return at if at + fmt.CHUNK_HEADER_SIZE <= size else size
 
 
-def _name(kind: int) -> str:
-    return fmt.Chunk(kind).name.lower() if kind in fmt.Chunk else f"kind {kind}"
+def payload_of(file: File, head: Head) -> U8 | None:
+    """The payload of a chunk, a view of the file; None if its checksum is wrong."""
+    payload = file.data[head.at + fmt.CHUNK_HEADER_SIZE : head.end]
+    if not head.sealed:
+        return payload
+    whole = head.used <= len(payload)
+    payload = payload[: head.used]
+    return payload if whole and fmt.checksum(payload) == head.checksum else None
+
+
+def damaged_chunks(kind: int) -> str:
+    """What damaged chunks of this kind are called."""
+    return f"damaged chunks ({fmt.Chunk(kind).name.lower() if kind in KINDS else f'kind {kind}'})"
+
+
+def damage(counts: Counter[str]) -> list[str]:
+    """One line each for what is left out."""
+    return [f"{what}: {n} left out" for what, n in counts.items()]

@@ -1,9 +1,11 @@
-"""Event records of all threads → columns in nanoseconds, in the order of their starts."""
+"""Event records of all threads → tables in nanoseconds, in the order of their starts.
+
+One pass finds out which record belongs to which table, and the order of each; of the columns only
+thread and start are made then. The others are read from the records when they are asked for.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,20 +13,21 @@ import numpy as np
 
 from gilscope.trace import format as fmt
 from gilscope.trace.model import COLUMN_TYPES, Callbacks, Intervals
-from gilscope.trace.packed import PackedError, count, decode
+from gilscope.trace.records import BLOCK, MAX_INDEX, times_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections import Counter
+    from collections.abc import Callable, Iterable
 
     import numpy.typing as npt
 
-    from gilscope.trace.chunks import Chunk
     from gilscope.trace.clock import ClockMap
-    from gilscope.trace.model import I64, U16, U64
+    from gilscope.trace.model import I32, I64, U8, Rows
+    from gilscope.trace.records import Positions, Recorded, Records
 
-MAX_INDEX = np.iinfo(np.int32).max
 # Kinds with tables of their own. All others are intervals: what a thread is in, one at a time.
 _APART = [fmt.Event.LOCK_WAKE, fmt.Event.CALLBACK, fmt.Event.THREAD_STATE, fmt.Event.GIL_SWITCH]
+_OPEN = np.dtype([(name, dtype) for name, dtype in COLUMN_TYPES.items()])
 
 
 class OpenInterval(NamedTuple):
@@ -51,48 +54,62 @@ class Events:
     gil_switches: Intervals
 
 
-class EventColumns:
-    """Columns that grow chunk by chunk.
+class _Rows(NamedTuple):
+    """Rows of a table: where their records are, and what they are sorted by."""
+
+    position: Positions
+    start: I64
+    thread: I32
+
+    def pick(self, rows: Rows) -> _Rows:
+        return _Rows(self.position[rows], self.start[rows], self.thread[rows])
+
+
+class EventTables:
+    """The events of a trace, found in one pass.
 
     Attributes:
-        columns: by name, as in `Intervals`; of them `count` rows are filled.
         lost: what was passed over → how often.
+        latest: the last end, ns from the start; 0 if there is nothing.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self.columns = {name: np.zeros(capacity, dtype) for name, dtype in COLUMN_TYPES.items()}
-        self.count = 0
-        self.lost: Counter[str] = Counter()
-        # Times to get in of the rows that are callbacks, in the order of the rows.
-        self._enter: list[I64] = []
+    def __init__(self, records: Records, clock: ClockMap, spare: int) -> None:
+        n = len(records) + spare
+        self._records, self._clock = records, clock
+        self.lost: Counter[str] = records.lost
+        self.latest = 0
+        self._count = 0
+        self._kind: U8 = np.empty(n, np.uint8)
+        self._rows = _Rows(
+            np.empty(n, records.position_type()), np.empty(n, np.int64), np.empty(n, np.int32)
+        )
+        self._open = np.zeros(spare, _OPEN)
+        self._open_count = 0
+        for positions, threads, found in records.blocks():
+            self._scan(positions, threads, found)
 
-    def add(self, records: npt.NDArray[Any], thread: int, clock: ClockMap) -> None:
-        """Take over the records of one chunk."""
-        kinds = records["kind"]
+    def _scan(self, positions: Positions, threads: I32, found: Recorded) -> None:
+        """Take over some records, as far as they are events."""
+        kinds = found["kind"]
         known = (kinds >= min(fmt.Event)) & (kinds <= max(fmt.Event))
+        start, end, good = times_of(found, self._clock)
         if not known.all():
-            self._count_unknown(kinds[~known])
-            records = records[known]
-        start, start_good = clock.convert(records["start"])
-        end, end_good = clock.convert(records["start"] + records["duration"])
-        good = start_good & end_good & (end >= start) & (end >= 0)
+            for kind, n in enumerate(np.bincount(kinds[~known]).tolist()):
+                if n:
+                    self.lost[f"events of kind {kind}, which this gilscope does not know"] += n
+        wrong = int(np.count_nonzero(known & ~good))
+        if wrong:
+            self.lost["events with impossible times"] += wrong
+        good &= known
         if not good.all():
-            self.lost["events with impossible times"] += int(np.count_nonzero(~good))
-            records, start, end = records[good], start[good], end[good]
-        rows = slice(self.count, self.count + len(records))
-        for name in ("kind", "flags", "aux", "what", "stack"):
-            self.columns[name][rows] = records[name]
-        peers = records["peer"]
-        self.columns["peer"][rows] = np.where(peers <= MAX_INDEX, peers, 0)
-        self.columns["thread"][rows] = thread
-        # A wait may have begun before the session: of it, the part inside counts.
-        start = np.maximum(start, 0)
-        callbacks = records[records["kind"] == fmt.Event.CALLBACK]
-        if len(callbacks):
-            self._enter.append(_time_to_get_in(callbacks["start"], callbacks["aux"], clock))
-        self.columns["start"][rows] = start
-        self.columns["duration"][rows] = end - start
-        self.count = rows.stop
+            kinds, positions, threads = kinds[good], positions[good], threads[good]
+            start, end = start[good], end[good]
+        rows = slice(self._count, self._count + len(kinds))
+        self._kind[rows] = kinds
+        self._rows.position[rows], self._rows.start[rows] = positions, start
+        self._rows.thread[rows] = threads
+        self._count = rows.stop
+        self.latest = max(self.latest, int(end.max(initial=0)))
 
     def add_open(self, intervals: Iterable[OpenInterval]) -> None:
         """Take over what never ended, unless its record is there all the same.
@@ -101,71 +118,163 @@ class EventColumns:
         """
         intervals = list(intervals)
         starts = np.array([interval.start for interval in intervals], np.int64)
-        rows = np.flatnonzero(np.isin(self.columns["start"][: self.count], starts))
-        keys = ("kind", "thread", "start")
-        recorded = set(zip(*(self.columns[key][rows].tolist() for key in keys), strict=True))
+        rows = np.flatnonzero(np.isin(self._rows.start[: self._count], starts))
+        columns = self._kind, self._rows.thread, self._rows.start
+        recorded = set(zip(*(column[rows].tolist() for column in columns), strict=True))
         for interval in intervals:
             if (interval.kind, interval.thread, interval.start) in recorded:
                 continue
             values = interval._asdict() | {"duration": interval.end - interval.start, "open": True}
             for name in COLUMN_TYPES.keys() & values.keys():
-                self.columns[name][self.count] = values[name]
-            if interval.kind == fmt.Event.CALLBACK:
-                self._enter.append(np.zeros(1, np.int64))
-            self.count += 1
-
-    def latest(self) -> int:
-        """The last end, ns from the start; 0 if there is nothing."""
-        rows = slice(self.count)
-        ends = self.columns["start"][rows] + self.columns["duration"][rows]
-        return int(ends.max(initial=0))
+                self._open[name][self._open_count] = values[name]
+            self._kind[self._count] = interval.kind
+            self._rows.position[self._count] = self._records.end + self._open_count
+            self._rows.start[self._count] = interval.start
+            self._rows.thread[self._count] = interval.thread
+            self._open_count += 1
+            self._count += 1
 
     def finish(self) -> Events:
-        """Sort and hand over. The columns are gone afterwards."""
-        rows = slice(self.count)
-        order = np.lexsort((self.columns["thread"][rows], self.columns["start"][rows]))
-        kinds = self.columns["kind"][order]
-        apart = [np.flatnonzero(kinds == kind) for kind in _APART]
-        picked = [order[chosen] for chosen in apart]
-        picked.append(np.delete(order, np.concatenate(apart)))
-        enter = self._enter_of(picked[_APART.index(fmt.Event.CALLBACK)])
-        parts: list[dict[str, npt.NDArray[Any]]] = [{} for _ in picked]
-        for name in COLUMN_TYPES:
-            column = self.columns.pop(name)
-            for part, chosen in zip(parts, picked, strict=True):
-                part[name] = column[chosen]
-                part[name].flags.writeable = False
-        wakes, callbacks, states, switches, intervals = (Intervals(**part) for part in parts)
-        return Events(intervals, wakes, _callbacks(callbacks, enter), states, switches)
+        """Sort and hand over. The rows are gone afterwards."""
+        kinds, rows = self._kind[: self._count], self._rows.pick(slice(self._count))
+        apart = [rows.pick(np.flatnonzero(kinds == kind)) for kind in _APART]
+        if sum(len(part.start) for part in apart):
+            rows = rows.pick(np.flatnonzero(~np.isin(kinds, _APART)))
+        del self._kind, self._rows
+        intervals = Intervals.deferred(self._columns(rows))
+        wakes, callbacks, states, switches = map(self._columns, apart)
+        return Events(
+            intervals,
+            Intervals.deferred(wakes),
+            _callbacks(callbacks),
+            Intervals.deferred(states),
+            Intervals.deferred(switches),
+        )
 
-    def _enter_of(self, rows: npt.NDArray[np.intp]) -> I64:
-        """Times to get in of these rows, which are all the callbacks that there are."""
-        enter = np.zeros(len(rows), np.int64)
-        if self._enter:
-            enter[np.argsort(rows, kind="stable")] = np.concatenate(self._enter)
-        return enter
-
-    def _count_unknown(self, kinds: npt.NDArray[np.uint8]) -> None:
-        for kind, n in enumerate(np.bincount(kinds).tolist()):
-            if n:
-                self.lost[f"events of kind {kind}, which this gilscope does not know"] += n
+    def _columns(self, rows: _Rows) -> EventColumns:
+        return EventColumns(
+            self._records, self._clock, self._open, rows.pick(_order(rows.start, rows.thread))
+        )
 
 
-def _time_to_get_in(start: U64, aux: U16, clock: ClockMap) -> I64:
+class EventColumns:
+    """The columns of a table, read from the records when they are asked for."""
+
+    def __init__(
+        self, records: Records, clock: ClockMap, opened: Recorded, rows: _Rows, later: int = 0
+    ) -> None:
+        self._records, self._clock, self._open, self._rows = records, clock, opened, rows
+        self._later = later
+        self._taken: Recorded | None = None
+        for column in rows:
+            column.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self._rows.start)
+
+    def select(self, rows: Rows) -> EventColumns:
+        """Those of some rows."""
+        picked = self._rows.pick(rows)
+        made = EventColumns(self._records, self._clock, self._open, picked, self._later)
+        if self._taken is not None:
+            made._taken = self._taken[rows]
+        return made
+
+    def shifted(self, ns: int) -> EventColumns:
+        """All starts later by ``ns``."""
+        parts = self._records, self._clock, self._open, self._rows
+        return EventColumns(*parts, self._later + ns)
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """A column as `Intervals` has it, or `enter_ns`, the time to get in of callbacks.
+
+        Raises:
+            TraceError: the file has become shorter meanwhile.
+        """
+        if name == "thread":
+            return self._rows.thread
+        if name == "start":
+            return self._rows.start + self._later if self._later else self._rows.start
+        column = np.empty(len(self), COLUMN_TYPES.get(name, np.int64))
+        for at in range(0, len(self), BLOCK):
+            part = slice(at, at + BLOCK)
+            column[part] = self._values(name, self._rows.position[part])
+        column.flags.writeable = False
+        return column
+
+    def _values(self, name: str, positions: Positions) -> npt.NDArray[Any]:
+        closed = positions < self._records.end
+        if closed.all():
+            return _VALUES[name](self._take(positions), self._clock)
+        values = np.zeros(len(positions), COLUMN_TYPES.get(name, np.int64))
+        values[closed] = _VALUES[name](self._records.take(positions[closed]), self._clock)
+        if name in COLUMN_TYPES:
+            values[~closed] = self._open[name][positions[~closed] - self._records.end]
+        return values
+
+    def _take(self, positions: Positions) -> Recorded:
+        """The records; of a few rows they are kept, since all columns may be asked for."""
+        if len(self) > BLOCK:
+            return self._records.take(positions)
+        if self._taken is None:
+            self._taken = self._records.take(positions)
+        return self._taken
+
+
+def _field(name: str) -> Callable[[Recorded, ClockMap], npt.NDArray[Any]]:
+    return lambda records, _: records[name]
+
+
+def _duration(records: Recorded, clock: ClockMap) -> I64:
+    start, end, _ = times_of(records, clock)
+    return end - start
+
+
+def _peer(records: Recorded, _: ClockMap) -> npt.NDArray[Any]:
+    peers = records["peer"]
+    return np.where(peers <= MAX_INDEX, peers, 0)
+
+
+def _time_to_get_in(records: Recorded, clock: ClockMap) -> I64:
     """The short floats of callbacks in ns."""
-    wide = aux.astype(np.uint64)
+    wide = records["aux"].astype(np.uint64)
     ticks = (wide & np.uint64(0x7FF)) << (wide >> np.uint64(11))
-    begin, _ = clock.convert(start)
-    end, _ = clock.convert(start + ticks)
+    begin, _ = clock.convert(records["start"])
+    end, _ = clock.convert(records["start"] + ticks)
     enter: I64 = np.maximum(end - begin, 0)
     return enter
 
 
-def _callbacks(rows: Intervals, enter: I64) -> Callbacks:
+_VALUES: dict[str, Callable[[Recorded, ClockMap], npt.NDArray[Any]]] = {
+    **{name: _field(name) for name in ("kind", "flags", "aux", "what", "stack")},
+    "duration": _duration,
+    "peer": _peer,
+    "open": lambda records, _: np.zeros(len(records), np.bool_),
+    "enter_ns": _time_to_get_in,
+}
+
+
+def _order(start: I64, thread: I32) -> npt.NDArray[np.intp]:
+    """Order by start, then thread, then as they were."""
+    # Quicker than a stable sort by both; the few rows that begin together are put right after it.
+    order = np.argsort(start)
+    ordered = start[order]
+    same = ordered[1:] == ordered[:-1]
+    if same.any():
+        among = np.zeros(len(order), np.bool_)
+        among[1:] |= same
+        among[:-1] |= same
+        rows = order[among]
+        order[among] = rows[np.lexsort((rows, thread[rows], start[rows]))]
+    return order
+
+
+def _callbacks(columns: EventColumns) -> Callbacks:
     """The rows as callbacks: what and peer of theirs are definitions."""
+    rows = Intervals.deferred(columns)
     callables = rows.peer.astype(np.uint32)
     # Never longer than the whole, of which the part inside the session counts.
-    enter = np.minimum(enter, rows.duration)
+    enter = np.minimum(columns.column("enter_ns"), rows.duration)
     for column in (callables, enter):
         column.flags.writeable = False
     return Callbacks(
@@ -179,62 +288,3 @@ def _callbacks(rows: Intervals, enter: I64) -> Callbacks:
         open=rows.open,
         stack=rows.stack,
     )
-
-
-def records_of(chunk: Chunk, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """The event records of a chunk, a view of the file."""
-    size = dtype.itemsize
-    records = chunk.payload[: len(chunk.payload) // size * size].view(dtype)
-    if not chunk.sealed:
-        empty = records["kind"] == 0
-        if empty.any():
-            return records[: int(np.argmax(empty))]
-    return records
-
-
-def collect(
-    chunks: Sequence[Chunk], dtype: np.dtype[Any], clock: ClockMap, spare: int
-) -> EventColumns:
-    """Read the event records of all chunks.
-
-    Args:
-        chunks: EVENTS and PACKED_EVENTS chunks, in the order of the file.
-        dtype: of a record.
-        clock: to convert times.
-        spare: rows that are kept free for what is open.
-    """
-    sound: list[Chunk] = []
-    capacity = spare
-    for chunk in chunks:
-        with suppress(PackedError):
-            capacity += _count(chunk, dtype)
-            sound.append(chunk)
-    columns = EventColumns(capacity)
-    lost = len(chunks) - len(sound)
-    for chunk in sound:
-        try:
-            parts = _parts(chunk, dtype)
-        except PackedError:
-            lost += 1
-            continue
-        for thread, records in parts:
-            if 0 < thread <= MAX_INDEX:
-                columns.add(records, thread, clock)
-            elif len(records):
-                columns.lost["events of no thread"] += len(records)
-    if lost:
-        columns.lost["damaged chunks (packed_events)"] = lost
-    return columns
-
-
-def _count(chunk: Chunk, dtype: np.dtype[Any]) -> int:
-    if chunk.kind == fmt.Chunk.PACKED_EVENTS:
-        return count(chunk.payload, dtype.itemsize)
-    return len(records_of(chunk, dtype))
-
-
-def _parts(chunk: Chunk, dtype: np.dtype[Any]) -> list[tuple[int, npt.NDArray[Any]]]:
-    """Threads and records of theirs."""
-    if chunk.kind == fmt.Chunk.PACKED_EVENTS:
-        return decode(chunk.payload, dtype, chunk.open_ticks)
-    return [(chunk.thread, records_of(chunk, dtype))]

@@ -10,12 +10,13 @@ import numpy as np
 
 from gilscope.errors import TraceError
 from gilscope.trace import format as fmt
+from gilscope.trace.model import Threads
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-    from gilscope.trace.model import Intervals, Trace
+    from gilscope.trace.model import Trace
 
 SUFFIX = ".gilscope"
 
@@ -62,16 +63,13 @@ def _later(trace: Trace, ns: int) -> Trace:
         start_monotonic_ns=trace.start_monotonic_ns - ns,
         start_realtime_ns=trace.start_realtime_ns - ns,
         duration_ns=trace.duration_ns + ns,
-        threads=tuple(threads),
-        intervals=_shifted(trace.intervals, ns),
-        wakes=_shifted(trace.wakes, ns),
+        threads=Threads(threads),
+        intervals=trace.intervals.shifted(ns),
+        wakes=trace.wakes.shifted(ns),
+        callbacks=trace.callbacks.shifted(ns),
+        thread_states=trace.thread_states.shifted(ns),
+        gil_switches=trace.gil_switches.shifted(ns),
     )
-
-
-def _shifted(intervals: Intervals, ns: int) -> Intervals:
-    start = intervals.start + ns
-    start.flags.writeable = False
-    return replace(intervals, start=start)
 
 
 def _identity(path: Path) -> tuple[bytes, int] | None:

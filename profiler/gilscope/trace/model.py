@@ -6,20 +6,24 @@ is immutable; the columns are numpy arrays that cannot be written to.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from gilscope.trace import tables
 from gilscope.trace.format import Event, GilSwitchFlag
 from gilscope.trace.places import NOWHERE, Callable, Code, Entry, Frame, Module, Site, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable as Function
     from collections.abc import Mapping
     from pathlib import Path
+
+    from gilscope.trace.tables import Table as DataTable
 
 type U8 = npt.NDArray[np.uint8]
 type U16 = npt.NDArray[np.uint16]
@@ -28,6 +32,8 @@ type U64 = npt.NDArray[np.uint64]
 type I32 = npt.NDArray[np.int32]
 type I64 = npt.NDArray[np.int64]
 type Bools = npt.NDArray[np.bool_]
+type Rows = Bools | npt.NDArray[np.integer[Any]] | slice
+_GATHER = 1 << 17  # rows that are read together
 type Build = Literal["gil", "ft"]
 
 
@@ -69,6 +75,20 @@ class Thread:
     dropped: int = 0
 
 
+class Threads(tuple[Thread, ...]):
+    """Threads in the order of the lanes."""
+
+    __slots__ = ()
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame`, a row a thread."""
+        return tables.of_threads(self).to_pandas()
+
+    def to_arrow(self) -> Any:
+        """A `pyarrow.Table`, a row a thread."""
+        return tables.of_threads(self).to_arrow()
+
+
 @dataclass(frozen=True, slots=True)
 class Lock:
     """Something that threads waited for.
@@ -104,6 +124,14 @@ class Locks(dict[int, Lock]):
     def __missing__(self, lock_id: int) -> Lock:
         return Lock(lock_id, "unidentified", "", f"unidentified lock {lock_id}", 0, 0)
 
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame`, a row a lock."""
+        return tables.of_locks(self.values()).to_pandas()
+
+    def to_arrow(self) -> Any:
+        """A `pyarrow.Table`, a row a lock."""
+        return tables.of_locks(self.values()).to_arrow()
+
 
 @dataclass(frozen=True, slots=True)
 class Gil:
@@ -112,6 +140,22 @@ class Gil:
     id: int
     address: int
     interpreter: int
+
+
+class Columns(Protocol):
+    """Where columns come from that are read when they are asked for."""
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """A column that cannot be written to."""
+
+    def select(self, rows: Rows) -> Columns:
+        """Those of some rows."""
+
+    def shifted(self, ns: int) -> Columns:
+        """All starts later by ``ns``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +189,23 @@ class Intervals:
     stack: U32
 
     def __len__(self) -> int:
-        return len(self.kind)
+        return len(self.start)
+
+    @classmethod
+    def deferred(cls, columns: Columns) -> Self:
+        """Intervals of which each column is read when it is first asked for."""
+        made = object.__new__(cls)
+        made.__dict__["_columns"] = columns
+        return made
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            columns = self.__dict__.get("_columns")
+            if columns is None or name not in COLUMN_TYPES:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            self.__dict__[name] = columns.column(name)
+            return self.__dict__[name]
 
     @cached_property
     def end(self) -> I64:
@@ -153,9 +213,52 @@ class Intervals:
         end: I64 = self.start + self.duration
         return end
 
-    def select(self, rows: Bools | npt.NDArray[np.integer[Any]] | slice) -> Intervals:
+    def select(self, rows: Rows) -> Intervals:
         """Those intervals that a mask (bool[n]), row numbers or a slice names, in that order."""
-        return Intervals(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        columns: Columns | None = self.__dict__.get("_columns")
+        if columns is None:
+            return Intervals(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        made = Intervals.deferred(columns.select(rows))
+        # What is read already is not read again.
+        known = COLUMN_TYPES.keys() & self.__dict__.keys()
+        made.__dict__.update({name: self.__dict__[name][rows] for name in known})
+        return made
+
+    def gather(self, name: str, rows: npt.NDArray[np.integer[Any]]) -> npt.NDArray[Any]:
+        """A column of some rows, without having all of the column in memory."""
+        result = np.empty(len(rows), COLUMN_TYPES[name])
+        for at in range(0, len(rows), _GATHER):
+            part = slice(at, at + _GATHER)
+            result[part] = getattr(self.select(rows[part]), name)
+        return result
+
+    def between(self, start_ns: int, end_ns: int) -> Intervals:
+        """Those that are, at least in part, in this time; ns from the trace's start."""
+        return self.select((self.start < end_ns) & (self.end >= start_ns))
+
+    def of_thread(self, *indices: int) -> Intervals:
+        """Those of these threads, by `Thread.index`."""
+        return self.select(np.isin(self.thread, indices))
+
+    def of_lock(self, *ids: int) -> Intervals:
+        """The waits and spins for these locks, by `Lock.id`; of wakes the wakes."""
+        about_locks = np.isin(self.kind, (Event.LOCK_WAIT, Event.LOCK_WAKE, Event.SPIN))
+        return self.select(about_locks & np.isin(self.what, ids))
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame`, a row an interval; `Trace.table` has it with names."""
+        return tables.of_intervals(self).to_pandas()
+
+    def to_arrow(self) -> Any:
+        """A `pyarrow.Table`, a row an interval."""
+        return tables.of_intervals(self).to_arrow()
+
+    def shifted(self, ns: int) -> Intervals:
+        """The same intervals, later by ``ns``."""
+        columns: Columns | None = self.__dict__.get("_columns")
+        if columns is not None:
+            return Intervals.deferred(columns.shifted(ns))
+        return replace(self, start=_later(self.start, ns))
 
     def where(self, kind: int) -> Intervals:
         """The intervals of one kind."""
@@ -219,9 +322,29 @@ class Callbacks:
         end: I64 = self.start + self.duration
         return end
 
-    def select(self, rows: Bools | npt.NDArray[np.integer[Any]] | slice) -> Callbacks:
+    def select(self, rows: Rows) -> Callbacks:
         """Those that a mask (bool[n]), row numbers or a slice names, in that order."""
         return Callbacks(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    def between(self, start_ns: int, end_ns: int) -> Callbacks:
+        """Those that are, at least in part, in this time; ns from the trace's start."""
+        return self.select((self.start < end_ns) & (self.end >= start_ns))
+
+    def of_thread(self, *indices: int) -> Callbacks:
+        """Those of these threads, by `Thread.index`."""
+        return self.select(np.isin(self.thread, indices))
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame`, a row a callback."""
+        return tables.of_callbacks(self).to_pandas()
+
+    def to_arrow(self) -> Any:
+        """A `pyarrow.Table`, a row a callback."""
+        return tables.of_callbacks(self).to_arrow()
+
+    def shifted(self, ns: int) -> Callbacks:
+        """The same callbacks, later by ``ns``."""
+        return replace(self, start=_later(self.start, ns))
 
     @classmethod
     def empty(cls) -> Self:
@@ -276,6 +399,10 @@ class GilSwitches:
         """bool[n]: for the rest of the process."""
         permanent: Bools = (self.flags & np.uint8(GilSwitchFlag.PERMANENT)) != 0
         return permanent
+
+    def shifted(self, ns: int) -> GilSwitches:
+        """The same moments, later by ``ns``."""
+        return replace(self, start=_later(self.start, ns))
 
     @classmethod
     def empty(cls) -> Self:
@@ -343,7 +470,7 @@ class Trace:
     duration_ns: int
     ended_early: bool
     end_reason: str | None
-    threads: tuple[Thread, ...]
+    threads: Threads
     locks: Locks
     intervals: Intervals
     wakes: Intervals
@@ -366,6 +493,29 @@ class Trace:
     session: str = ""
     parent_pid: int | None = None
 
+    @classmethod
+    def deferred(cls, load: Function[[], dict[str, Any]], **known: Any) -> Self:
+        """A trace of which some fields are read when one of them is first asked for.
+
+        Args:
+            load: gives the fields that are not known.
+            **known: the others.
+        """
+        made = object.__new__(cls)
+        made.__dict__.update(known)
+        made.__dict__["_load"] = load
+        return made
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            load = self.__dict__.get("_load")
+            if load is None or name not in type(self).__dataclass_fields__:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            self.__dict__.update(load())
+            self.__dict__.pop("_load", None)
+            return self.__dict__[name]
+
     @cached_property
     def spins(self) -> Intervals:
         """The spins among the intervals; `what` is a lock, `aux` the yields, 65535 or more."""
@@ -376,7 +526,17 @@ class Trace:
         """Threads by `Thread.index`, which is what intervals refer to."""
         return {thread.index: thread for thread in self.threads}
 
+    def table(self, name: str) -> DataTable:
+        """A table with names besides numbers: a key of `tables.TABLES`, such as "intervals"."""
+        return tables.TABLES[name](self)
+
     def thread_name(self, index: int) -> str:
         """Name of the thread with this index; "" for 0 and for one that is not in the trace."""
         thread = self.threads_by_index.get(index)
         return thread.name if thread else ""
+
+
+def _later(start: I64, ns: int) -> I64:
+    later: I64 = start + ns
+    later.flags.writeable = False
+    return later

@@ -16,10 +16,10 @@ import numpy as np
 from gilscope.trace import format as fmt
 from gilscope.trace.chunks import Chunk, ChunkWalk, File, Header, opened, read_header
 from gilscope.trace.definitions import Definitions, length_of, read_json
-from gilscope.trace.events import records_of
 from gilscope.trace.output import whole_file
 from gilscope.trace.packed import MAX_RECORDS, encode, joined
 from gilscope.trace.places import PlaceTables
+from gilscope.trace.records import records_of
 
 if TYPE_CHECKING:
     import os
@@ -63,7 +63,7 @@ def pack(
         ExportError: the target cannot be written.
     """
     source, target = Path(source), Path(target)
-    with opened(source) as file:
+    with opened(source, max_read=0) as file:
         header, problems = read_header(file.data, source)
         with whole_file(target, [source], force=force) as out:
             out.write(_header(file))

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gilscope.trace import format as fmt
-from gilscope.trace.chunks import Chunk, ChunkWalk, Header, opened, read_header
+from gilscope.trace.chunks import Chunk, ChunkWalk, File, Head, Header, opened, read_header
 from gilscope.trace.clock import ClockMap, make_clock
 from gilscope.trace.definitions import Definitions, named_locks, read_json
-from gilscope.trace.events import EventColumns, collect
+from gilscope.trace.events import EventTables
 from gilscope.trace.model import GilSwitches, Trace
 from gilscope.trace.places import PlaceTables
+from gilscope.trace.records import Records
 from gilscope.trace.slots import Slot, latest, make_threads, open_intervals, read_slots
 
 if TYPE_CHECKING:
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
     from gilscope.trace.events import Events
     from gilscope.trace.model import Intervals
 
-# Both hold events, and their order counts.
-_KEYS: dict[int, int] = {fmt.Chunk.PACKED_EVENTS: fmt.Chunk.EVENTS}
+_EVENTS = (fmt.Chunk.EVENTS, fmt.Chunk.PACKED_EVENTS)
 _LEVELS = {0xA: "a", 0xB: "b", 0xC: "rc"}
 
 
 def read(path: str | os.PathLike[str]) -> Trace:
     """Read a trace file, as far as it is good.
+
+    Definitions and the index of chunks are read at once, events when something is asked for that
+    depends on them: so any file opens quickly, and needs memory for what is used of it.
 
     Args:
         path: a `.gilscope` file; it may be torn, damaged or that of a process that was killed.
@@ -46,28 +49,33 @@ def read(path: str | os.PathLike[str]) -> Trace:
         header, problems = read_header(file.data, path)
         walk = ChunkWalk(file, header)
         chunks: defaultdict[int, list[Chunk]] = defaultdict(list)
-        for chunk in walk:
-            chunks[_KEYS.get(chunk.kind, chunk.kind)].append(chunk)
-        parts = _Parts.of(header, chunks)
+        events: list[Head] = []
+        for head in walk.heads():
+            if head.kind in _EVENTS:
+                events.append(head)
+            elif (chunk := walk.chunk(head)) is not None:
+                chunks[chunk.kind].append(chunk)
+        parts = _Parts.of(header, chunks, events)
+        file.complete = parts.end is not None
         problems += walk.problems + parts.problems
-    return _assemble(path, header, parts, problems)
+    return _assemble(file, header, parts, problems)
 
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What the chunks of a file say."""
+    """What the chunks of a file say, without their events."""
 
     definitions: Definitions
     metadata: dict[str, Any]
     end: dict[str, Any] | None
     slots: dict[int, Slot]
     clock: ClockMap
-    events: EventColumns
+    events: list[Head]
     latest: int
     problems: list[str]
 
     @classmethod
-    def of(cls, header: Header, chunks: dict[int, list[Chunk]]) -> _Parts:
+    def of(cls, header: Header, chunks: dict[int, list[Chunk]], events: list[Head]) -> _Parts:
         definitions = Definitions()
         for chunk in sorted(chunks[fmt.Chunk.DEFINITIONS], key=lambda chunk: chunk.sequence):
             definitions.add(chunk)
@@ -83,35 +91,26 @@ class _Parts:
             start_monotonic=header.start_monotonic,
             points=definitions.clock,
         )
-        record = fmt.event_dtype(header.event_size)
-        events = collect(chunks[fmt.Chunk.EVENTS], record, clock, spare=3 * len(slots))
         problems += end_problems + slot_problems + clock_problems
         earlier = _of_type(metadata, fmt.PROBLEMS_BEFORE_PACKING, list) or []
         problems += [_harmless(problem) for problem in earlier if isinstance(problem, str)]
-        problems += _left_out(definitions.unknown) + _left_out(events.lost)
+        problems += _left_out(definitions.unknown)
         stamps = [chunk.open_ticks for kind in chunks.values() for chunk in kind]
+        stamps += [head.open_ticks for head in events]
         stamps += [ticks for ticks, _ in definitions.clock]
         times, good = clock.convert(np.array(stamps, np.uint64))
-        last = max(int(times[good].max(initial=0)), latest(slots.values(), clock), events.latest())
+        last = max(int(times[good].max(initial=0)), latest(slots.values(), clock))
         return cls(definitions, metadata or {}, end, slots, clock, events, last, problems)
 
 
-def _assemble(path: Path, header: Header, parts: _Parts, problems: list[str]) -> Trace:
-    definitions, slots, end = parts.definitions, parts.slots, parts.end
-    stop_ns, duration_ns = _stop(parts)
-    parts.events.add_open(open_intervals(slots.values(), parts.clock, stop_ns))
-    events = parts.events.finish()
-    strangers = _strangers(slots, events, header)
+def _assemble(file: File, header: Header, parts: _Parts, problems: list[str]) -> Trace:
+    definitions, end = parts.definitions, parts.end
     places = PlaceTables(definitions.places)
-    slots = slots | strangers
-    if strangers:
-        problems.append(
-            f"threads that have events and no slot: {len(strangers)}, not known by name"
-        )
-    dropped = max(sum(slot.dropped for slot in slots.values()), _int(end, "dropped_events"))
+    dropped = max(sum(slot.dropped for slot in parts.slots.values()), _int(end, "dropped_events"))
     free_threaded = bool(header.flags & fmt.HeaderFlag.FREE_THREADED)
-    return Trace(
-        path=path,
+    return Trace.deferred(
+        lambda: _load(file, header, parts, places, problems),
+        path=file.path,
         build="ft" if free_threaded else "gil",
         python=python_version(header.python),
         free_threaded=free_threaded,
@@ -122,21 +121,13 @@ def _assemble(path: Path, header: Header, parts: _Parts, problems: list[str]) ->
         executable=_harmless(_of_type(parts.metadata, "executable", str) or ""),
         start_monotonic_ns=header.start_monotonic,
         start_realtime_ns=header.start_realtime,
-        duration_ns=duration_ns,
         ended_early=end is None,
         end_reason=_of_type(end, "reason", str),
-        threads=make_threads(slots, definitions.names, parts.clock, duration_ns),
         locks=named_locks(definitions, places.string),
-        intervals=events.intervals,
-        wakes=events.wakes,
         dropped_events=dropped,
         not_measured=definitions.not_measured,
-        problems=tuple(problems),
         probe_cost_ns=definitions.probe_cost_ns,
         gils=definitions.gils,
-        callbacks=events.callbacks,
-        thread_states=events.thread_states,
-        gil_switches=_gil_switches(events.gil_switches, places),
         codes=places.codes,
         modules=places.modules,
         sites=places.sites,
@@ -150,6 +141,34 @@ def _assemble(path: Path, header: Header, parts: _Parts, problems: list[str]) ->
     )
 
 
+def _load(
+    file: File, header: Header, parts: _Parts, places: PlaceTables, problems: list[str]
+) -> dict[str, Any]:
+    """The fields of the trace that depend on its events."""
+    records = Records(file, header, parts.events)
+    tables = EventTables(records, parts.clock, spare=3 * len(parts.slots))
+    stop_ns, duration_ns = _stop(parts, tables.latest)
+    tables.add_open(open_intervals(parts.slots.values(), parts.clock, stop_ns))
+    events = tables.finish()
+    strangers = _strangers(parts.slots, events, header)
+    problems = [*problems, *_left_out(tables.lost)]
+    if strangers:
+        problems.append(
+            f"threads that have events and no slot: {len(strangers)}, not known by name"
+        )
+    names = parts.definitions.names
+    return {
+        "duration_ns": duration_ns,
+        "threads": make_threads(parts.slots | strangers, names, parts.clock, duration_ns),
+        "intervals": events.intervals,
+        "wakes": events.wakes,
+        "problems": tuple(problems),
+        "callbacks": events.callbacks,
+        "thread_states": events.thread_states,
+        "gil_switches": _gil_switches(events.gil_switches, places),
+    }
+
+
 def python_version(hexversion: int) -> str:
     """Version of a PY_VERSION_HEX, such as "3.13.5" or "3.15.0b2"."""
     major, minor, micro, rest = hexversion.to_bytes(4, "big")
@@ -157,14 +176,15 @@ def python_version(hexversion: int) -> str:
     return f"{major}.{minor}.{micro}" + (f"{level}{rest & 15}" if level else "")
 
 
-def _stop(parts: _Parts) -> tuple[int, int]:
+def _stop(parts: _Parts, latest_event: int) -> tuple[int, int]:
     """(when what is open is closed, length of the trace), ns from the start."""
     ticks = _int(parts.end, "stop_ticks")
     stop = parts.clock.one(ticks) if 0 < ticks < 1 << 64 else None
     if stop is None or stop < 0:
-        return parts.latest, parts.latest
+        last = max(parts.latest, latest_event)
+        return last, last
     # Another thread may have finished a record after the stop was stamped.
-    return stop, max(stop, parts.events.latest())
+    return stop, max(stop, latest_event)
 
 
 def _strangers(slots: dict[int, Slot], events: Events, header: Header) -> dict[int, Slot]:
@@ -172,7 +192,7 @@ def _strangers(slots: dict[int, Slot], events: Events, header: Header) -> dict[i
     known = np.array(sorted(slots), np.int32)
     tables = events.intervals, events.wakes, events.callbacks, events.thread_states
     columns = [table.thread for table in (*tables, events.gil_switches)]
-    unknown = [column[~np.isin(column, known)] for column in columns]
+    unknown = [np.unique(column[~np.isin(column, known)]) for column in columns]
     indices = np.unique(np.concatenate(unknown)).tolist()
     return {index: Slot(index, start_ticks=header.start_ticks) for index in indices}
 

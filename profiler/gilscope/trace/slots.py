@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.trace import format as fmt
 from gilscope.trace.definitions import text
-from gilscope.trace.events import MAX_INDEX, OpenInterval
-from gilscope.trace.model import Thread
+from gilscope.trace.events import OpenInterval
+from gilscope.trace.model import Thread, Threads
+from gilscope.trace.records import MAX_INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -121,7 +122,7 @@ def _open(slot: Slot) -> Iterator[tuple[int, int, int, int, int, int]]:
 
 def make_threads(
     slots: Mapping[int, Slot], names: Mapping[int, str], clock: ClockMap, end_ns: int
-) -> tuple[Thread, ...]:
+) -> Threads:
     """Threads in the order of the lanes: the main thread, then by start."""
     main_os_name = next((slot.os_name for slot in slots.values() if slot.main), b"")
     threads = []
@@ -139,7 +140,7 @@ def make_threads(
             dropped=slot.dropped,
         )
         threads.append(thread)
-    return tuple(sorted(threads, key=lambda t: (not t.main, t.start_ns, t.index)))
+    return Threads(sorted(threads, key=lambda t: (not t.main, t.start_ns, t.index)))
 
 
 def _end(slot: Slot, clock: ClockMap, end_ns: int) -> int:

@@ -1,0 +1,216 @@
+"""Firefox profiler's JSON: markers a thread, in the shape of CPython 3.15's `--gecko` output.
+
+Experimental: the profiler documents no format for others. There are no samples: what the threads
+did is in the markers, with the names that CPython uses where it has them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from gilscope.export.progress import Progress, silent
+from gilscope.export.rows import blocks, constant, decimal, join, texts
+from gilscope.export.scene import Scene, name_codes, scenes
+from gilscope.trace.format import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gilscope.export.rows import Part
+    from gilscope.trace.model import I64, U8, Thread, Trace
+
+VERSION, PREPROCESSED_VERSION = 32, 57
+CATEGORIES = {"Other": "grey", "Native": "blue", "GIL": "green", "Lock": "orange"}
+MARKERS = {
+    Event.GIL_HOLD: ("Has GIL", "GIL"),
+    Event.GIL_WAIT: ("Waiting for GIL", "GIL"),
+    Event.GIL_SWITCH_WAIT: ("Handing over GIL", "GIL"),
+    Event.LOCK_WAIT: ("Waiting for lock", "Lock"),
+    Event.SPIN: ("Spinning for lock", "Lock"),
+    Event.CALLBACK: ("Callback", "Native"),
+}
+_SORTED = sorted(MARKERS.items())
+INTERVAL = 1  # the phase of a marker that has a start and an end
+NS_PER_MS = 1_000_000
+_TABLES: dict[str, tuple[str, ...]] = {
+    "samples": ("stack", "time", "eventDelay"),
+    "stackTable": ("frame", "category", "subcategory", "prefix"),
+    "frameTable": (
+        *("address", "category", "subcategory", "func", "innerWindowID", "implementation"),
+        *("optimizations", "line", "column", "inlineDepth", "nativeSymbol"),
+    ),
+    "funcTable": (
+        *("name", "isJS", "relevantForJS", "resource", "fileName", "lineNumber"),
+        "columnNumber",
+    ),
+    "resourceTable": ("lib", "name", "host", "type"),
+    "nativeSymbols": ("libIndex", "address", "name", "functionSize"),
+}
+
+
+class FirefoxExporter:
+    """Writes a processed profile."""
+
+    name = "firefox"
+    suffix = ".firefox.json"
+    description = "Firefox profiler JSON, for profiler.firefox.com (experimental)"
+
+    def write(self, traces: Sequence[Trace], out: BinaryIO, progress: Progress = silent) -> None:
+        """Write all traces as one profile."""
+        names = [name for name, _ in MARKERS.values()]
+        out.write(b'{"meta":' + _json(_meta(traces)) + b',"libs":[],"threads":[')
+        strings: list[str] = list(names)
+        first = True
+        for scene in scenes(traces):
+            for thread in scene.trace.threads:
+                out.write(b"" if first else b",\n")
+                first = False
+                _ThreadWriter(scene, thread, out).write(strings)
+            progress(len(scene.trace.intervals))
+        shared = {"stringArray": strings, "sources": {"length": 0, "uuid": [], "filename": []}}
+        out.write(b'],"pages":[],"shared":' + _json(shared) + b"}\n")
+
+
+class _ThreadWriter:
+    """Writes one thread."""
+
+    def __init__(self, scene: Scene, thread: Thread, out: BinaryIO) -> None:
+        self._scene, self._thread, self._out = scene, thread, out
+        trace = scene.trace
+        rows = np.flatnonzero(trace.intervals.thread == thread.index)
+        intervals = trace.intervals.select(rows)
+        calls = trace.callbacks.select(trace.callbacks.thread == thread.index)
+        called = np.full(len(calls), Event.CALLBACK, np.uint8)
+        codes = trace.callbacks.thread == thread.index
+        self._starts = np.concatenate([intervals.start, calls.start])
+        self._ends = np.concatenate([intervals.end, calls.end])
+        self._kinds = np.concatenate([intervals.kind, called])
+        names = scene.names.numbers(name_codes(intervals))
+        call_names = scene.callback_names.numbers(scene.callback_codes[codes])
+        # Numbers of both, those of callbacks behind the others.
+        self._names = [_json(name) for name in scene.names.strings]
+        self._numbers = np.concatenate([names, len(self._names) + call_names])
+        self._names += [_json(name) for name in scene.callback_names.strings]
+
+    def write(self, strings: Sequence[str]) -> None:
+        """Write the thread; names of markers are numbers of strings."""
+        scene, thread = self._scene, self._thread
+        about = {
+            "name": thread.name,
+            "isMainThread": thread.main,
+            "processStartupTime": 0,
+            "processShutdownTime": None,
+            "registerTime": thread.start_ns / NS_PER_MS,
+            "unregisterTime": thread.end_ns / NS_PER_MS,
+            "pausedRanges": [],
+            "pid": str(scene.pid),
+            "tid": scene.tids[thread.index],
+            "processType": "default",
+            "processName": scene.name,
+        }
+        tables: dict[str, Any] = {
+            name: {**{column: [] for column in columns}, "length": 0}
+            for name, columns in _TABLES.items()
+        }
+        tables["samples"] |= {"weight": None, "weightType": "samples"}
+        self._out.write(_json(about | tables)[:-1] + b',"markers":{')
+        kinds = _places(self._kinds)
+        names = np.array([strings.index(name) for _, (name, _) in _SORTED])[kinds]
+        known = list(CATEGORIES)
+        categories = np.array([known.index(category) for _, (_, category) in _SORTED])[kinds]
+        self._column("data", self._data)
+        self._column("name", lambda part: [decimal(names[part])])
+        self._column("startTime", lambda part: _millis(self._starts[part]))
+        self._column("endTime", lambda part: _millis(self._ends[part]))
+        self._column("phase", lambda _: [constant(b"%d" % INTERVAL)])
+        self._column("category", lambda part: [decimal(categories[part])])
+        self._out.write(b'"length":%d}}' % len(self._kinds))
+
+    def _column(self, name: str, values: Callable[[slice], list[Part]]) -> None:
+        self._out.write(_json(name) + b":[")
+        for part in blocks(len(self._kinds)):
+            n = part.stop - part.start
+            written = join([*values(part), constant(b",")], n)
+            self._out.write(b"," * bool(part.start) + written[:-1])
+        self._out.write(b"],\n")
+
+    def _data(self, part: slice) -> list[Part]:
+        types = [_json(_type(name)) for _, (name, _) in _SORTED]
+        return [
+            constant(b'{"type":'),
+            texts(types, _places(self._kinds[part])),
+            constant(b',"duration":'),
+            *_millis(self._ends[part] - self._starts[part]),
+            constant(b',"tid":%d,"name":' % self._scene.tids[self._thread.index]),
+            texts(self._names, self._numbers[part]),
+            constant(b"}"),
+        ]
+
+
+def _places(kinds: U8) -> I64:
+    """Positions of kinds of event among `_SORTED`."""
+    return np.searchsorted(np.array([kind for kind, _ in _SORTED]), kinds)
+
+
+def _type(name: str) -> str:
+    return name.replace(" ", "")
+
+
+def _meta(traces: Sequence[Trace]) -> dict[str, Any]:
+    categories = [
+        {"name": name, "color": color, "subcategories": ["Other"]}
+        for name, color in CATEGORIES.items()
+    ]
+    return {
+        "interval": 1.0,
+        "startTime": min((t.start_realtime_ns for t in traces), default=0) / NS_PER_MS,
+        "abi": "",
+        "misc": "Python profiler",
+        "oscpu": "",
+        "platform": "Linux",
+        "processType": 0,
+        "categories": categories,
+        "stackwalk": 0,
+        "toolkit": "",
+        "version": VERSION,
+        "preprocessedProfileVersion": PREPROCESSED_VERSION,
+        "appBuildID": "",
+        "physicalCPUs": 0,
+        "logicalCPUs": 0,
+        "CPUName": "",
+        "product": "Python",
+        "symbolicated": True,
+        "markerSchema": [_schema(name) for name, _ in MARKERS.values()],
+        "importedFrom": "gilscope",
+        "extensions": {"id": [], "name": [], "baseURL": [], "length": 0},
+    }
+
+
+def _schema(name: str) -> dict[str, Any]:
+    """How markers of one type are shown."""
+    fields = (
+        ("name", "What", "string"),
+        ("duration", "Duration", "duration"),
+        ("tid", "Thread ID", "integer"),
+    )
+    return {
+        "name": _type(name),
+        "display": ["marker-chart", "marker-table", "timeline-overview"],
+        "chartLabel": "{marker.data.name}",
+        "tableLabel": "{marker.data.name}",
+        "tooltipLabel": name,
+        "fields": [
+            {"key": k, "label": label, "format": f, "searchable": True} for k, label, f in fields
+        ],
+    }
+
+
+def _millis(ns: I64) -> list[Part]:
+    return [decimal(ns // NS_PER_MS), constant(b"."), decimal(ns % NS_PER_MS, least=6)]
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()

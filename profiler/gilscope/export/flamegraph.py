@@ -1,0 +1,119 @@
+"""A flame graph of waiting time, as a picture that any browser shows; it runs no script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, BinaryIO
+
+from gilscope.export.progress import Progress, silent
+from gilscope.export.waits import waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gilscope.export.waits import Waiting
+    from gilscope.trace.model import Trace
+
+WIDTH, ROW, MARGIN, HEAD = 1200, 19, 10, 58  # pixels
+LEAST = 0.3  # pixels; what is narrower is not drawn
+PER_CHARACTER = 6.6  # pixels of a character of the font
+GIL, LOCK = "#D55E00", "#E69F00"
+FRAMES = "#DCE6EE", "#CBD9E4"  # one row is told from the next one
+SHORTEST = 3  # characters of a label
+MAX_DEPTH = 300
+
+STYLE = (
+    "text{font:11px ui-monospace,Menlo,Consolas,monospace;fill:#1a1a1a}"
+    ".title{font:600 16px system-ui,sans-serif}.note{font:12px system-ui,sans-serif;fill:#555}"
+    "rect{stroke:#fff;stroke-width:.6}g:hover>rect{stroke:#000}"
+)
+
+
+@dataclass(slots=True)
+class _Node:
+    """A frame with the waiting in it."""
+
+    name: str
+    total_ns: int = 0
+    count: int = 0
+    colour: str = ""
+    inside: dict[str, _Node] = field(default_factory=dict)
+
+
+class FlamegraphExporter:
+    """Writes a flame graph: the wider, the longer threads waited there."""
+
+    name = "flamegraph"
+    suffix = ".svg"
+    description = "flame graph of waiting time, an SVG for any browser"
+
+    def write(self, traces: Sequence[Trace], out: BinaryIO, progress: Progress = silent) -> None:
+        """Draw the waiting of all traces."""
+        root = _tree(waiting(traces))
+        depth = _depth(root)
+        height = HEAD + depth * ROW + MARGIN
+        size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
+        about = f"{time_text(root.total_ns)} of waiting in {root.count:,} waits"
+        about += "; for the GIL red, for locks orange" if root.count else ""
+        lines = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size}>',
+            f"<style>{STYLE}</style>",
+            f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
+            f'<text class="title" x="{MARGIN}" y="26">Where threads waited</text>',
+            f'<text class="note" x="{MARGIN}" y="45">{escape(about)}</text>',
+            *_boxes(root, MARGIN, (WIDTH - 2 * MARGIN) / max(root.total_ns, 1), 0, root.total_ns),
+            "</svg>",
+        ]
+        out.write("\n".join(lines).encode())
+        progress(sum(len(trace.intervals) for trace in traces))
+
+
+def _tree(found: Sequence[Waiting]) -> _Node:
+    root = _Node("all threads")
+    for one in found:
+        node = root
+        for name in ("", *one.path):
+            if name:
+                node = node.inside.setdefault(name, _Node(name))
+            node.total_ns += one.total_ns
+            node.count += one.count
+        node.colour = GIL if one.on_gil else LOCK
+    return root
+
+
+def _depth(node: _Node) -> int:
+    deepest, level = 0, [node]
+    while level and deepest < MAX_DEPTH:
+        deepest += 1
+        level = [inner for outer in level for inner in outer.inside.values()]
+    return deepest
+
+
+def _boxes(node: _Node, x: float, scale: float, depth: int, whole: int) -> Iterator[str]:
+    """The box of a node and those below it: the innermost frames are at the bottom."""
+    width = node.total_ns * scale
+    if width < LEAST or depth >= MAX_DEPTH:
+        return
+    y = HEAD + depth * ROW
+    share = 100 * node.total_ns / whole
+    told = f"{node.name}\n{time_text(node.total_ns)}, {share:.1f} %, {node.count:,} waits"
+    fit = int((width - 6) / PER_CHARACTER)
+    shown = node.name if len(node.name) <= fit else node.name[: max(fit - 1, 0)] + "…"
+    label = f'<text x="{x + 3:.1f}" y="{y + 13}">{escape(shown)}</text>' if fit >= SHORTEST else ""
+    colour = node.colour or FRAMES[depth % 2]
+    yield (
+        f'<g><title>{escape(told)}</title><rect x="{x:.1f}" y="{y}" width="{width:.1f}"'
+        f' height="{ROW - 1}" fill="{colour}"/>{label}</g>'
+    )
+    for inner in sorted(node.inside.values(), key=lambda inner: inner.name):
+        yield from _boxes(inner, x, scale, depth + 1, whole)
+        x += inner.total_ns * scale
+
+
+def time_text(ns: int) -> str:
+    """A time for people."""
+    for unit, size in (("s", 1_000_000_000), ("ms", 1_000_000), ("µs", 1_000)):
+        if ns >= size:
+            return f"{ns / size:.3g} {unit}" if ns < 1000 * size else f"{ns / size:,.0f} {unit}"
+    return f"{ns} ns"

@@ -50,8 +50,7 @@ void CpuTimes::sample(std::uint32_t thread, pid_t tid) {
   if (last_.size() <= thread) last_.resize(thread + 1);
   Last& last = last_[thread];
   const bool is_first = last.body.thread == 0;
-  const bool ran =
-      is_first || last.body.on_cpu != now.on_cpu || last.body.runnable != now.runnable;
+  const bool ran = is_first || last.body.on_cpu != now.on_cpu || last.body.runnable != now.runnable;
   if (ran) {
     if (!is_first && !last.is_written) round_.push_back(last.body);
     round_.push_back(now);

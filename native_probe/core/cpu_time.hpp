@@ -1,4 +1,5 @@
-// How long the threads ran on a processor and how long they waited for one, as the kernel counts it.
+// How long the threads ran on a processor and how long they waited for one, as the kernel counts
+// it.
 #pragma once
 
 #include <sys/types.h>

@@ -127,3 +127,17 @@ def test_names_that_cannot_be_recorded_do_no_harm(record: Record, scenario: str)
     recorded = record("threads.py", scenario)
     tids = recorded.facts["tids"]
     assert [recorded.thread(tid).tid for tid in tids] == tids
+
+
+@pytest.mark.parametrize("name", ["runs", "sleeps"])
+def test_time_on_a_processor_is_what_the_thread_says(record: Record, name: str) -> None:
+    """What the kernel counted up to the thread's end is no less than what it read before that."""
+    recorded = record("threads.py", "runs_and_sleeps")
+    (thread,) = [thread for thread in recorded.trace.threads if thread.name == name]
+    share = recorded.trace.cpu_times.share(thread.index, thread.start_ns, thread.end_ns)
+    assert share is not None
+    own = recorded.facts["seconds"][name] * 1e9
+    assert own - 1e6 <= share.on_cpu_ns <= share.measured_ns
+    assert share.on_cpu_ns + share.runnable_ns + share.asleep_ns == share.measured_ns
+    if name == "sleeps":
+        assert share.asleep_ns > 0

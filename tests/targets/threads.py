@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import stage
 from scenario import main, scenario, start_all
@@ -46,6 +47,30 @@ def idle_native(trace: str) -> dict[str, object]:
     probe.start(trace)
     made = stage.idle_threads(MANY)
     return {**probe.stop(), "made": made}
+
+
+@scenario
+def runs_and_sleeps(trace: str) -> dict[str, object]:
+    """A thread that computes, and one that waits for it to end."""
+    seconds: dict[str, float] = {}
+
+    def runs() -> None:
+        before = time.thread_time()
+        while time.thread_time() - before < 0.3:
+            sum(range(1000))
+        seconds["runs"] = time.thread_time()
+
+    def sleeps() -> None:
+        busy.join()
+        seconds["sleeps"] = time.thread_time()
+
+    busy = threading.Thread(target=runs, name="runs")
+    lazy = threading.Thread(target=sleeps, name="sleeps")
+    probe.start(trace)
+    for thread in (busy, lazy):
+        thread.start()
+    lazy.join()
+    return {**probe.stop(), "seconds": seconds}
 
 
 @scenario

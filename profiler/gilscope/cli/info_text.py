@@ -58,6 +58,12 @@ def _threads(facts: Facts) -> list[list[str]]:
         [thread["name"], str(thread["tid"]), *(duration(thread[name]) for name in columns)]
         for thread in threads
     ]
+    if any(thread["cpu"] for thread in threads):
+        rows[0] += ["on CPU", "wants CPU"]
+        for row, thread in zip(rows[1:], threads, strict=True):
+            cpu = thread["cpu"]
+            names = ("on_cpu_s", "runnable_s")
+            row += [duration(cpu[name]) if cpu else "not known" for name in names]
     if any(thread["dropped_events"] for thread in threads):
         rows[0].append("dropped")
         for row, thread in zip(rows[1:], threads, strict=True):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gilscope.comparison.scaling import Law, Scaling
     from gilscope.comparison.statistics import Speedup
     from gilscope.run.machine import Conditions
-    from gilscope.trace.model import Trace
+    from gilscope.trace.model import Thread, Trace
 
 SCHEMA = 1
 """Counts up when a name of the summary changes its meaning or goes; new names do not count."""
@@ -194,10 +194,23 @@ def _threads(trace: Trace) -> list[dict[str, Any]]:
             "lock_wait_s": seconds(totals.lock_wait_ns),
             "blocked_s": seconds(totals.blocked_ns),
             "stopped_s": seconds(totals.stopped_ns),
+            "cpu": _cpu(trace, totals.thread),
             "dropped_events": totals.thread.dropped,
         }
         for totals in contention.thread_totals(trace)
     ]
+
+
+def _cpu(trace: Trace, thread: Thread) -> dict[str, float] | None:
+    share = trace.cpu_times.share(thread.index, thread.start_ns, thread.end_ns)
+    if share is None:
+        return None
+    return {
+        "measured_s": seconds(share.measured_ns),
+        "on_cpu_s": seconds(share.on_cpu_ns),
+        "runnable_s": seconds(share.runnable_ns),
+        "asleep_s": seconds(share.asleep_ns),
+    }
 
 
 def _lock(totals: LockTotals) -> dict[str, Any]:

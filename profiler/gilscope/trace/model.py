@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gilscope.trace import tables
+from gilscope.trace.cpu_time import CpuTimes
 from gilscope.trace.format import Event, GilSwitchFlag
 from gilscope.trace.places import NOWHERE, Callable, Code, Entry, Frame, Module, Site, Table
 
@@ -444,6 +445,7 @@ class Trace:
         thread_states: thread states made and destroyed by native code: what that cost without the
             wait for the GIL; `flags` are `format.ThreadStateFlag`.
         gil_switches: a free-threaded build's GIL switched on and off.
+        cpu_times: samples of how long each thread ran on a processor and waited for one.
         codes: Python functions by id.
         modules: loaded objects by id.
         sites: places in native code by id.
@@ -482,6 +484,7 @@ class Trace:
     callbacks: Callbacks = field(default_factory=Callbacks.empty)
     thread_states: Intervals = field(default_factory=Intervals.empty)
     gil_switches: GilSwitches = field(default_factory=GilSwitches.empty)
+    cpu_times: CpuTimes = field(default_factory=CpuTimes.empty)
     codes: Table[Code] = field(default_factory=lambda: NOWHERE.codes)
     modules: Table[Module] = field(default_factory=lambda: NOWHERE.modules)
     sites: Table[Site] = field(default_factory=lambda: NOWHERE.sites)

@@ -12,6 +12,7 @@ import numpy as np
 from gilscope.trace import format as fmt
 from gilscope.trace.chunks import Chunk, ChunkWalk, File, Head, Header, opened, read_header
 from gilscope.trace.clock import ClockMap, make_clock
+from gilscope.trace.cpu_time import CpuTimes, cpu_times
 from gilscope.trace.definitions import Definitions, named_locks, read_json
 from gilscope.trace.events import EventTables
 from gilscope.trace.model import GilSwitches, Trace
@@ -70,6 +71,7 @@ class _Parts:
     end: dict[str, Any] | None
     slots: dict[int, Slot]
     clock: ClockMap
+    cpu_times: CpuTimes
     events: list[Head]
     latest: int
     problems: list[str]
@@ -92,6 +94,14 @@ class _Parts:
             points=definitions.clock,
         )
         problems += end_problems + slot_problems + clock_problems
+        births = {
+            slot.thread: slot.start_ticks
+            for slot in slots.values()
+            if not slot.flags & fmt.ThreadFlag.STARTED_BEFORE
+        }
+        samples, impossible = cpu_times(definitions.cpu_times, births, clock)
+        if impossible:
+            definitions.unknown["samples of processor time that cannot be right"] += impossible
         earlier = _of_type(metadata, fmt.PROBLEMS_BEFORE_PACKING, list) or []
         problems += [_harmless(problem) for problem in earlier if isinstance(problem, str)]
         problems += _left_out(definitions.unknown)
@@ -100,7 +110,7 @@ class _Parts:
         stamps += [ticks for ticks, _ in definitions.clock]
         times, good = clock.convert(np.array(stamps, np.uint64))
         last = max(int(times[good].max(initial=0)), latest(slots.values(), clock))
-        return cls(definitions, metadata or {}, end, slots, clock, events, last, problems)
+        return cls(definitions, metadata or {}, end, slots, clock, samples, events, last, problems)
 
 
 def _assemble(file: File, header: Header, parts: _Parts, problems: list[str]) -> Trace:
@@ -136,6 +146,7 @@ def _assemble(file: File, header: Header, parts: _Parts, problems: list[str]) ->
         callables=places.callables,
         stack_cost_ns=definitions.stack_cost_ns,
         overwritten_events=_int(end, "overwritten_events"),
+        cpu_times=parts.cpu_times,
         session=header.session.hex(),
         parent_pid=_of_type(parts.metadata, "parent_pid", int),
     )

@@ -191,14 +191,6 @@ class TraceBuilder:
         )
         self.define(15, b"".join(rows))
 
-    def cpu_times(self, *samples: tuple[int, int, int, int]) -> None:
-        """Samples: (thread, ticks from the start, ns on a processor, ns runnable)."""
-        rows = (
-            struct.pack("<IIQQQ", thread, 0, self.start_ticks + ticks, on_cpu, runnable)
-            for thread, ticks, on_cpu, runnable in samples
-        )
-        self.define(15, b"".join(rows))
-
     def string(self, value: str) -> int:
         """Define a string, once; its id. 0 for the empty one."""
         if value and value not in self.strings:

@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     comparisons = {name: compare(name, out, options.repeat) for name in EXAMPLES}
     report = write(comparisons, out)
     for name, comparison in comparisons.items():
-        print(f"\n=== {comparison.summary_text()}")
+        print(f"\n=== {comparison.summary_text()}\n{comparison.findings_text()}")
         for failed in comparison.failed:
             print(f"{name}, {failed.build}:\n{failed.stderr}", file=sys.stderr)
     print(f"\nThe timelines: {report.resolve()}\nThe numbers:   {(out / 'summary.json').resolve()}")

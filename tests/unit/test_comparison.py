@@ -14,6 +14,7 @@ from gilscope.comparison.compare import compare_target
 from gilscope.comparison.table import duration, grid
 from gilscope.errors import GilscopeError, UsageError
 from gilscope.run.target import Target
+from gilscope.trace.reader import read
 from trace_builder import TraceBuilder
 
 if TYPE_CHECKING:
@@ -139,6 +140,20 @@ def test_every_name_of_the_summary_is_documented(traced: Run, request: Any) -> N
 
     missing = {name for name in names(make(traced).summary()) if f"`{name}`" not in document}
     assert not missing
+
+
+def test_the_findings_of_all_runs(tmp_path: Path) -> None:
+    """Each comes with its build, in the summary and in words."""
+    builder = TraceBuilder(free_threaded=True, minor=1)
+    main = builder.thread("MainThread", main=True)
+    builder.gil_switch(main, 5_000, flags=5, module=builder.module("/lib/fast.so"))
+    trace = read(builder.write(tmp_path / "x.gilscope", end=False))
+    comparison = make(make_run("ft", trace=trace))
+    [finding] = comparison.summary()["findings"]
+    assert (finding["build"], finding["name"]) == ("ft", "gil-reenabled")
+    assert comparison.findings_text() == (
+        "found (ft): the GIL was switched on by the import of fast (docs/findings/gil-reenabled.md)"
+    )
 
 
 def test_the_prediction_stands_beside_what_was_measured(traced: Run) -> None:

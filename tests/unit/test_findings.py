@@ -15,7 +15,7 @@ from trace_examples import callback_trace, ft_trace, gil_trace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    type Found = Callable[[TraceBuilder], dict[str, Finding]]
+    type Found = Callable[..., dict[str, Finding]]
 
 US, MS = 1_000, 1_000_000
 PAGES = Path(__file__).parents[2] / "docs" / "findings"
@@ -25,8 +25,9 @@ PAGES = Path(__file__).parents[2] / "docs" / "findings"
 def found(tmp_path: Path) -> Found:
     """Write what a builder has, read it and find; by name."""
 
-    def run(builder: TraceBuilder) -> dict[str, Finding]:
-        return {one.name: one for one in find(read(builder.write(tmp_path / "x.gilscope")))}
+    def run(builder: TraceBuilder, **options: bool) -> dict[str, Finding]:
+        trace = read(builder.write(tmp_path / "x.gilscope", **options))
+        return {one.name: one for one in find(trace)}
 
     return run
 
@@ -251,6 +252,27 @@ def test_a_mutex_whose_holder_has_the_gil_is_no_hazard(found: Found) -> None:
     builder.hold(pool, 1_500, 4_000)
     builder.wait(main, mutex, 2_000, 3_000, peer=pool, flags=8)
     assert found(builder) == {}
+
+
+def switched(flags: int) -> TraceBuilder:
+    """A free-threaded build whose GIL is switched on, by the import of a module."""
+    builder = TraceBuilder(free_threaded=True, minor=1)
+    main = builder.thread("MainThread", main=True)
+    library = builder.module("/usr/lib/python3/fast.cpython-313t-x86_64-linux-gnu.so")
+    builder.gil_switch(main, 5_000, flags=flags, module=library)
+    return builder
+
+
+def test_gil_reenabled(found: Found) -> None:
+    """The moment is told, and who did it, also where the trace does not say how it ended."""
+    finding = found(switched(1 | 4), end=False)["gil-reenabled"]
+    assert finding.title == "the GIL was switched on by the import of fast"
+    assert finding.intervals[0].start_ns == 5_000
+
+
+def test_a_gil_that_is_on_during_an_import_is_no_finding(found: Found) -> None:
+    """Python does that with each extension module, and switches it off again."""
+    assert found(switched(1)) == found(switched(1), end=False) == {}
 
 
 def test_a_finding_as_json(tmp_path: Path) -> None:

@@ -137,19 +137,20 @@ def _waits(trace: Trace, gil: int) -> tuple[I64, I64, I64]:
 
 def _gil_blame(trace: Trace, size: int) -> tuple[I64, I64]:
     """Return cells, waiter · size + holder, and how long each was, ns; none of them 0."""
-    cells, charged = [], []
+    cells, charged = _NOTHING, _NOTHING
     for gil in _gils(trace):
         holds = _holds(trace, gil)
         starts, ends, waiters = _waits(trace, gil)
         holders = trace.intervals.thread[holds.rows].astype(np.int64)
         # All of it is charged to nobody, and then what somebody held the GIL taken off.
-        cells.append(waiters * size)
-        charged.append(ends - starts)
+        cells = np.append(cells, waiters * size)
+        charged = np.append(charged, ends - starts)
         for wait, hold, shared in _overlaps(holds, starts, ends):
             found, sums = _sums(waiters[wait] * size + holders[hold], shared, size)
-            cells += [found, found // size * size]
-            charged += [sums, -sums]
-    return _sums(np.concatenate([_NOTHING, *cells]), np.concatenate([_NOTHING, *charged]), size)
+            # Summed up again and again: no more cells are kept than there are pairs of threads.
+            cells = np.concatenate([cells, found, found // size * size])
+            cells, charged = _sums(cells, np.concatenate([charged, sums, -sums]), size)
+    return _sums(cells, charged, size)
 
 
 def _sums(cells: I64, values: I64, size: int) -> tuple[I64, I64]:

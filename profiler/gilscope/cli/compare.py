@@ -82,8 +82,8 @@ def execute(options: argparse.Namespace) -> int:
         )
     listener.show_unseen(comparison)
     print(comparison.summary_text())
-    for build, finding in comparison.findings:
-        print(f"found ({build}): {finding.title} ({finding.page})")
+    if comparison.findings:
+        print(comparison.findings_text())
     _write(comparison, options)
     return 1 if comparison.failed else 0
 

@@ -178,6 +178,12 @@ class Comparison:
 
         return tuple((build, one) for build, trace in self.traces() for one in find(trace))
 
+    def findings_text(self) -> str:
+        """Return a line a finding."""
+        return "\n".join(
+            f"found ({build}): {one.title} ({one.page})" for build, one in self.findings
+        )
+
     def times(self) -> list[dict[str, Any]]:
         """Return one row a timed run: build, threads, probe on or off, repetition, seconds.
 

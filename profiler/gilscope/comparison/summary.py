@@ -31,6 +31,7 @@ def comparison_summary(comparison: Comparison) -> dict[str, Any]:
         "command": list(comparison.command),
         **_speedup(comparison, "ft"),
         "notices": list(comparison.notices),
+        "findings": _findings(comparison),
         "prediction": _prediction(comparison),
         "activity": activity(comparison.traces()),
         "machine": _machine(comparison.conditions),
@@ -77,6 +78,11 @@ def _prediction(comparison: Comparison) -> dict[str, Any] | None:
         "unexplained_s": seconds(found.unexplained_ns),
         "inferred_joins": found.inferred_joins,
     }
+
+
+def _findings(comparison: Comparison) -> list[dict[str, Any]]:
+    traces = dict(comparison.traces())
+    return [{"build": build, **one.as_dict(traces[build])} for build, one in comparison.findings]
 
 
 def _machine(conditions: Conditions | None) -> dict[str, Any] | None:

@@ -56,10 +56,12 @@ def turned_on_by(trace: Trace) -> str | None:
 def gil_enabled(facts: Facts) -> Iterator[Finding]:
     """Find that the GIL of a free-threaded build was switched on for good."""
     trace = facts.trace
-    if not trace.free_threaded or trace.gil_enabled_start or not trace.gil_enabled_end:
-        return
     switches = trace.gil_switches
     rows = np.flatnonzero(switches.on & switches.permanent)
+    # A trace that was cut short does not say how it ended.
+    on = trace.gil_enabled_end if trace.gil_enabled_end is not None else len(rows) > 0
+    if not trace.free_threaded or trace.gil_enabled_start or not on:
+        return
     module = turned_on_by(trace)
     by = f"by the import of {module}" if module else "by a module that the trace does not name"
     paths = dict.fromkeys(switches.module[row] for row in rows.tolist() if switches.module[row])
@@ -72,7 +74,7 @@ def gil_enabled(facts: Facts) -> Iterator[Finding]:
         title=f"the GIL was switched on {by}",
         severity=Severity.HIGH,
         evidence=(
-            "the run began without the GIL and ended with it",
+            "the run began without the GIL",
             *(f"switched on for the rest of the process by {path}" for path in paths),
             f"{time(facts.gil_waits.total[0])} were waited for it from then on",
         ),

@@ -31,45 +31,49 @@ def native_mutex(facts: Facts) -> Iterator[Finding]:
     what = intervals.what[waits]
     for lock_id in np.unique(what).tolist():
         mine, theirs = waits[what == lock_id], holder_waits[what == lock_id]
-        lock = trace.locks[lock_id]
+        name = trace.locks[lock_id].name
         with_gil = covering(trace, Event.GIL_HOLD, intervals.thread[mine], intervals.start[mine])
         # Each has what the other one waits for, and the trace ends with that.
         stuck = intervals.open[mine] & intervals.open[theirs] & (with_gil != NO_ROW)
         deadlock = bool(stuck.any())
         rows = np.unique(theirs)
-        cost = int(intervals.duration[mine].sum())
-        names = sorted({trace.thread_name(thread) for thread in intervals.thread[rows].tolist()})
-        evidence = [
-            (
-                f"{many(len(mine), 'time')} a thread began to wait for it while its holder waited "
-                "for the GIL"
-            ),
-            f"holders: {', '.join(names)}; the others waited {time(cost)} for it",
-        ]
-        if (with_gil != NO_ROW).any():
-            count = int(np.count_nonzero(with_gil != NO_ROW))
-            evidence.append(
-                f"{count:,} of those waited with the GIL held, the other half of a deadlock"
-            )
-        if deadlock:
-            evidence.append("neither wait had ended when the trace did")
         yield Finding(
             name="native-mutex-held-while-taking-gil",
-            title=(
-                f"deadlock: {lock.name} and the GIL"
-                if deadlock
-                else f"{lock.name} is held while its holder waits for the GIL"
-            ),
+            title=f"deadlock: {name} and the GIL"
+            if deadlock
+            else f"{name} is held while its holder waits for the GIL",
             severity=Severity.HIGH if deadlock else Severity.MEDIUM,
-            evidence=tuple(evidence),
+            evidence=_evidence(trace, mine, rows, with_gil, deadlock=deadlock),
             advice="Unlock it before the callback, or take the GIL first and the lock second, "
             "everywhere in the same order; release the GIL before waiting for a native lock.",
             intervals=(
-                *jumps(intervals, rows, f"holds {lock.name}, waits for the GIL", HALF),
-                *jumps(intervals, mine, f"waits for {lock.name}", HALF),
+                *jumps(intervals, rows, f"holds {name}, waits for the GIL", HALF),
+                *jumps(intervals, mine, f"waits for {name}", HALF),
             ),
-            cost_ns=cost,
+            cost_ns=int(intervals.duration[mine].sum()),
         )
+
+
+def _evidence(
+    trace: Trace, waits: I64, holders: I64, with_gil: I64, *, deadlock: bool
+) -> tuple[str, ...]:
+    """Return the numbers of one lock."""
+    intervals = trace.intervals
+    threads = np.unique(intervals.thread[holders]).tolist()
+    cost = time(int(intervals.duration[waits].sum()))
+    lines = [
+        (
+            f"{many(len(waits), 'time')} a thread began to wait for it while its holder waited for "
+            "the GIL"
+        ),
+        f"holders: {', '.join(map(trace.thread_name, threads))}; the others waited {cost} for it",
+    ]
+    both = int(np.count_nonzero(with_gil != NO_ROW))
+    if both:
+        lines.append(f"{both:,} of those waited with the GIL held: the other half of a deadlock")
+    if deadlock:
+        lines.append("neither wait had ended when the trace did")
+    return tuple(lines)
 
 
 def holders_without_gil(trace: Trace) -> tuple[I64, I64]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.findings.model import Finding, Jump, Severity, matters, time
+from gilscope.analysis.findings.model import MOST_JUMPS, Finding, Jump, Severity, matters, time
 from gilscope.analysis.grouping import order_by
 
 if TYPE_CHECKING:
@@ -40,11 +40,6 @@ def refcounts(facts: Facts) -> Iterator[Finding]:
         cost = int((shared - alone) * together.sum())
         if shared < SLOWER * max(alone, 1.0) or not matters(trace, cost):
             continue
-        callbacks = trace.callbacks
-        rows = work.rows[together]
-        rows = rows[np.argsort(-callbacks.duration[rows], kind="stable")][:5]
-        columns = (callbacks.thread[rows], callbacks.start[rows], callbacks.end[rows])
-        places = zip(*(column.tolist() for column in columns), strict=True)
         yield Finding(
             name="refcount-hot-object",
             title=f"{work.name} takes {shared / alone:.1f} times as long while others call it",
@@ -62,12 +57,19 @@ def refcounts(facts: Facts) -> Iterator[Finding]:
             ),
             advice="Let each thread have its own object or bound method, and keep what is shared "
             "in local variables outside of loops.",
-            intervals=tuple(
-                Jump(thread, start, end, "slow beside others") for thread, start, end in places
-            ),
+            intervals=_slowest(facts, work.rows[together]),
             cost_ns=cost,
             suspected=True,
         )
+
+
+def _slowest(facts: Facts, rows: I64) -> tuple[Jump, ...]:
+    """Return the longest of these calls as places to look at."""
+    callbacks = facts.trace.callbacks
+    some = rows[np.argsort(-callbacks.duration[rows], kind="stable")[:MOST_JUMPS]]
+    columns = (callbacks.thread[some], callbacks.start[some], callbacks.end[some])
+    places = zip(*(column.tolist() for column in columns), strict=True)
+    return tuple(Jump(thread, start, end, "slow beside others") for thread, start, end in places)
 
 
 def _without_waits(facts: Facts, work: CallbackWork) -> I64:

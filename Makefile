@@ -6,13 +6,14 @@ export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
 # The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
 prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
 
-.PHONY: help demo test test-debian test-cpython bench prediction lint format clean
+.PHONY: help demo test test-debian test-cpython fuzz bench prediction lint format clean
 
 help:
 	@echo "make demo          compare both examples under both builds; writes out/demo/"
 	@echo "make test          all tests"
 	@echo "make test-debian   the probe's tests on Debian sid's interpreters, in a chroot; root only"
 	@echo "make test-cpython  CPython's own tests of threads, the same with the probe as without it"
+	@echo "make fuzz          read 100,000 damaged traces"
 	@echo "make bench         measure what gilscope costs, next to other profilers; writes out/bench.json"
 	@echo "make prediction    hold predicted speed-ups against measured ones; docs/prediction.md"
 	@echo "make lint          all checks that need no run"
@@ -28,8 +29,13 @@ test:
 	@$(HOST_PYTHON) tools/core_tests.py
 	@-$(HOST_PYTHON) tools/chromium.py
 	@-$(PYTHON) tools/bindings.py >/dev/null
+	@-$(PYTHON) tools/speedscope.py >/dev/null
 	@$(PYTHON) -m pytest
 	@.venv-ft/bin/python -m pytest tests/integration/test_examples.py
+
+fuzz:
+	@$(prepare) test
+	@GILSCOPE_FUZZ_CASES=100000 $(PYTHON) -m pytest tests/unit/test_reader_fuzz.py -k test_damage --timeout=0
 
 bench:
 	@$(prepare) demo bench

@@ -1,258 +1,155 @@
-"""A second reader of the trace format, in plain Python, from native_probe/FORMAT.md alone.
-
-It shows that the document says enough, and the tests hold the real reader against it. It is slow,
-and it trusts the file more than the real one does.
-"""
+"""A second reader in plain Python, from native_probe/FORMAT.md alone; it trusts the file more."""
 
 from __future__ import annotations
 
 import json
 import struct
-from collections import defaultdict
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-HEADER = struct.Struct("<8sHHIIIIIIIIIQQQQ")
-HEADER_NAMES = (
-    "magic",
-    "major",
-    "minor",
-    "size",
-    "alignment",
-    "event_size",
-    "slot_size",
-    "flags",
-    "clock",
-    "machine",
-    "pid",
-    "python",
-    "start",
-    "monotonic",
-    "realtime",
-    "per_second",
-)
-EVENT = struct.Struct("<BBHIQQII")
-SLOT = struct.Struct("<IIQQQQIIQQIIII16sQIIII")
-SLOT_NAMES = (
-    "thread",
-    "tid",
-    "ident",
-    "start_ticks",
-    "end_ticks",
-    "dropped",
-    "flags",
-    "open_gil",
-    "open_hold",
-    "open_wait",
-    "open_wait_kind",
-    "open_wait_what",
-    "open_wait_peer",
-    "open_hold_flags",
-    "os_name",
-    "open_callback",
-    "open_callback_what",
-    "open_callback_callable",
-    "open_wait_stack",
-    "open_wait_flags",
-)
-METADATA, DEFINITIONS, EVENTS, THREADS, END, PACKED_EVENTS = range(1, 7)
-STRING, STACK, MODULE = 7, 9, 10
-PLACE_BODIES = {
-    8: ("codes", "<IIIIII"),
-    10: ("modules", "<IIQII"),
-    11: ("sites", "<IIQIIII"),
-    12: ("lock_names", "<IIH"),
-    13: ("entries", "<IIHHI"),
-    14: ("callables", "<IIII"),
-}
-PLACES = ("strings", "stacks", *(name for name, _ in PLACE_BODIES.values()))
-GIL_HOLD, LOCK_WAKE, CALLBACK, THREAD_STATE, SPIN, GIL_SWITCH = 1, 5, 6, 7, 8, 9
+HEAD = "magic major minor size alignment event slot flags clock machine pid python start monotonic"
+SLOT = "thread tid ident start_ticks end_ticks dropped flags gil hold wait wait_kind wait_what"
+SLOT += " wait_peer hold_flags os_name callback callback_what callback_peer wait_stack wait_flags"
+BODIES = {8: ("codes", "6I"), 10: ("modules", "2IQ2I"), 11: ("sites", "2IQ4I")}
+BODIES |= {12: ("lock_names", "2IH"), 13: ("entries", "2I2HI"), 14: ("callables", "4I")}
+TABLES = ("names", "locks", "not_measured", "strings", "stacks", *(n for n, _ in BODIES.values()))
+OF_KINDS = {"intervals": (1, 2, 3, 4, 8), "wakes": (5,), "callbacks": (6,)}
+OF_KINDS |= {"thread_states": (7,), "gil_switches": (9,)}
 
 
 def checksum(data: bytes) -> int:
     """Position-weighted sum of the words."""
-    data += bytes(-len(data) % 8)
-    return sum(w * (2 * i + 1) for i, (w,) in enumerate(struct.iter_unpack("<Q", data), 1)) % 2**64
+    words = struct.iter_unpack("<Q", data + bytes(-len(data) % 8))
+    return sum(word * (2 * i + 1) for i, (word,) in enumerate(words, 1)) % 2**64
 
 
-def chunks(data: bytes, at: int, alignment: int) -> Iterator[tuple[int, ...]]:
-    """(sequence, kind, thread, open_ticks, sealed, payload) of every good chunk."""
+def chunks(data: bytes, at: int, alignment: int) -> Iterator[tuple[Any, ...]]:
+    """Sequence, kind, thread, open_ticks, sealed and payload of every good chunk."""
     while at + 64 <= len(data):
         magic, kind, _, size, thread, sequence, opened = struct.unpack_from("<IHHIIQQ", data, at)
-        head_sum, state, used, body_sum = struct.unpack_from("<QIIQ", data, at + 32)
-        if magic != 0x4B435347 or head_sum != checksum(data[at : at + 32]):
-            at += alignment
-            continue
-        payload = data[at + 64 : at + size]
-        at += size
-        if state == 1 and used <= len(payload):
-            payload = payload[:used]
-            if checksum(payload) != body_sum:
-                continue
-        yield sequence, kind, thread, opened, state == 1, payload
+        head_sum, sealed, used, body_sum = struct.unpack_from("<QIIQ", data, at + 32)
+        good = magic == 0x4B435347 and head_sum == checksum(data[at : at + 32])
+        payload = data[at + 64 : at + size] if good else b""
+        at += size if good else alignment
+        whole = good and sealed and used <= len(payload)
+        if good and (not whole or checksum(payload[:used]) == body_sum):
+            yield sequence, kind, thread, opened, sealed, payload[:used] if whole else payload
 
 
-def records(payload: bytes, size: int, layout: struct.Struct) -> Iterator[tuple[Any, ...]]:
-    """Records of fixed size."""
-    for at in range(0, len(payload) - size + 1, size):
-        yield layout.unpack_from(payload, at)
+def define(result: dict[str, Any], points: set[Any], tag: int, body: bytes) -> None:
+    """Take over a definition."""
+    n, m = struct.unpack_from("<2I", body)
+    if tag == 1:
+        points.add(struct.unpack_from("<2Q", body))
+    elif tag in (2, 7):
+        result["names" if tag == 2 else "strings"][n] = body[8 : 8 + m].decode()
+    elif tag == 4:
+        lock, kind, _, address, owner, n = struct.unpack_from("<I2H2QI", body)
+        result["locks"][lock] = [kind, body[32 : 32 + n].decode(), address, owner]
+    elif tag == 5:
+        result["not_measured"][body[8 : 8 + n].decode()] = body[8 + n : 8 + n + m].decode()
+    elif tag == 9:
+        result["stacks"][n] = list(struct.unpack_from(f"<{2 * m}I", body, 8))
+    elif tag in BODIES:
+        number, *values = struct.unpack_from("<" + BODIES[tag][1], body)
+        values[-1] = body[24 : 24 + values[-2]].hex() if tag == 10 else values[-1]
+        result[BODIES[tag][0]][number] = values
 
 
-def definitions(payload: bytes) -> Iterator[tuple[int, bytes]]:
-    """(tag, body) of every definition."""
-    at = 0
-    while at + 8 <= len(payload):
-        tag, _, length = struct.unpack_from("<HHI", payload, at)
-        if tag == 0:
-            return
-        yield tag, payload[at + 8 : at + length]
-        at += length
+def unpacked(payload: bytes, opened: int) -> Iterator[tuple[int, ...]]:
+    """Records of a packed chunk whose frame is one raw block."""
+    n, runs, _, _, length = struct.unpack_from("<3IBQ", payload)
+    content, rows = payload[24 : 24 + length], iter(range(n))
+    for at in range(0, 8 * runs, 8):
+        (thread, count), end = struct.unpack_from("<2I", content, at), opened
+        for row in islice(rows, count):
+            record = bytes(content[8 * runs + plane * n + row] for plane in range(32))
+            kind, flags, aux, what, gap, *rest = struct.unpack("<2BHI2Q2I", record)
+            start = (end + (-(gap + 1) // 2 if gap % 2 else gap // 2)) % 2**64
+            yield thread, kind, flags, aux, what, start, *rest
+            end = (start + rest[0]) % 2**64
 
 
-def to_ns(points: list[tuple[int, int]], rate: float) -> Callable[[int], int]:
+def to_ns(points: list[tuple[int, int]], rate: float, ticks: int) -> int:
     """Ticks from the start → ns from the start; points are sorted and begin with (0, 0)."""
+    for (t0, n0), (t1, n1) in pairwise(points):
+        if t0 <= ticks <= t1:
+            return round(n0 + (ticks - t0) * (n1 - n0) / (t1 - t0))
+    base = points[0] if ticks < 0 else points[-1]
     rate = points[-1][1] / points[-1][0] if len(points) > 1 else rate
-
-    def convert(ticks: int) -> int:
-        for (t0, n0), (t1, n1) in pairwise(points):
-            if t0 <= ticks <= t1:
-                return round(n0 + (ticks - t0) * (n1 - n0) / (t1 - t0))
-        base = points[0] if ticks < 0 else points[-1]
-        return round(base[1] + (ticks - base[0]) * rate)
-
-    return convert
+    return round(base[1] + (ticks - base[0]) * rate)
 
 
-def define(result: dict[str, Any], points: set[tuple[int, int]], payload: bytes) -> None:
-    """Take over a chunk of definitions."""
-    for tag, body in definitions(payload):
-        if tag == 1:
-            points.add(struct.unpack_from("<QQ", body))
-        elif tag == 2:
-            thread, n = struct.unpack_from("<II", body)
-            result["names"][thread] = body[8 : 8 + n].decode()
-        elif tag == 4:
-            lock, kind, _, address, owner, n = struct.unpack_from("<IHHQQI", body)
-            result["locks"][lock] = [kind, body[32 : 32 + n].decode(), address, owner]
-        elif tag in PLACE_BODIES:
-            name, layout = PLACE_BODIES[tag]
-            number, *values = struct.unpack_from(layout, body)
-            if tag == MODULE:
-                values[-1] = body[24 : 24 + values[-2]].hex()
-            result[name][number] = values
-        elif tag == STRING:
-            number, n = struct.unpack_from("<II", body)
-            result["strings"][number] = body[8 : 8 + n].decode()
-        elif tag == STACK:
-            number, n = struct.unpack_from("<II", body)
-            result["stacks"][number] = list(struct.unpack_from(f"<{2 * n}I", body, 8))
-        elif tag == 5:
-            n, m = struct.unpack_from("<II", body)
-            result["not_measured"][body[8 : 8 + n].decode()] = body[8 + n : 8 + n + m].decode()
+def rows_of(raw: list[Any], slots: list[Any], ns: Callable[[int], int], stop: int) -> list[Any]:
+    """[kind, flags, aux, what, thread, start, duration, peer, open, stack], by start and thread."""
+    rows = []
+    for thread, kind, flags, aux, what, start, duration, peer, stack in raw:
+        enter = ns(start + ((aux & 0x7FF) << (aux >> 11))) - ns(start)
+        length = ns(start + duration) - ns(start)
+        times = [enter if kind == 6 else aux, what, thread, ns(start), length]
+        rows.append([kind, flags, *times, peer, 0, stack])
+    known = {(row[0], row[4], row[5]) for row in rows}
+    for s in slots:
+        waiting = [s["wait_" + name] for name in ("kind", "flags", "what", "peer", "stack")]
+        inside = (6, 0, s["callback_what"], s["callback_peer"], 0)
+        states = ((s["hold"], (1, s["hold_flags"], s["gil"], 0, 0)), (s["wait"], waiting))
+        end = ns(s["end_ticks"]) if s["end_ticks"] else stop
+        for since, (kind, flags, what, peer, stack) in (*states, (s["callback"], inside)):
+            if since and (kind, s["thread"], ns(since)) not in known:
+                times = [what, s["thread"], ns(since), end - ns(since)]
+                rows.append([kind, flags, 0, *times, peer, 1, stack])
+    return sorted(rows, key=lambda row: (row[5], row[4]))
 
 
 def read(path: Path) -> dict[str, Any]:
     """What the trace says, in types that JSON has."""
     data = path.read_bytes()
-    head = dict(zip(HEADER_NAMES, HEADER.unpack_from(data), strict=True))
+    names = [*HEAD.split(), "realtime", "per_second"]
+    head = dict(zip(names, struct.unpack_from("<8s2H9I4Q", data), strict=True))
     assert (head["magic"], head["major"]) == (b"GILSCOPE", 1)
-    result: dict[str, Any] = {name: {} for name in ("names", "locks", "not_measured", *PLACES)}
+    result: dict[str, Any] = {name: {} for name in TABLES}
     points, stamps, raw, slots, end = {(head["start"], head["monotonic"])}, [], [], [], {}
-    for _, kind, thread, opened, sealed, payload in sorted(
-        chunks(data, head["size"], head["alignment"])
-    ):
+    found = sorted(chunks(data, head["size"], head["alignment"]))
+    for _, kind, thread, opened, sealed, payload in found:
         stamps.append(opened)
-        if kind == METADATA:
-            result["argv"] = json.loads(payload.rstrip(b"\0"))["argv"]
-        elif kind == END:
-            end = json.loads(payload.rstrip(b"\0"))
-        elif kind == DEFINITIONS:
-            define(result, points, payload)
-        elif kind == THREADS:
-            found = records(payload, head["slot_size"], SLOT)
-            slots += [dict(zip(SLOT_NAMES, slot, strict=True)) for slot in found if slot[0]]
-        elif kind == EVENTS:
-            for record in records(payload, head["event_size"], EVENT):
-                if record[0] == 0 and not sealed:
-                    break
-                raw += [(thread, *record)] if GIL_HOLD <= record[0] <= GIL_SWITCH else []
-        elif kind == PACKED_EVENTS:
-            raw += unpacked(payload, head["event_size"], opened)
+        if kind in (1, 5):
+            said = json.loads(payload.rstrip(b"\0"))
+            result |= {"argv": said["argv"]} if kind == 1 else {}
+            end = said if kind == 5 else end
+        at = 0
+        while kind == 2 and at + 8 <= len(payload):
+            tag, _, length = struct.unpack_from("<2HI", payload, at)
+            if not tag:
+                break
+            define(result, points, tag, payload[at + 8 : at + length])
+            at += length
+        for at in range(0, len(payload) - head["event"] + 1, head["event"]) if kind == 3 else ():
+            record = struct.unpack_from("<2BHI2Q2I", payload, at)
+            if not record[0] and not sealed:
+                break
+            raw += [(thread, *record)] if 1 <= record[0] <= 9 else []
+        for at in range(0, len(payload) - head["slot"] + 1, head["slot"]) if kind == 4 else ():
+            values = struct.unpack_from("<2I4Q2I2Q4I16sQ4I", payload, at)
+            slots += [dict(zip(SLOT.split(), values, strict=True))] if values[0] else []
+        raw += unpacked(payload, opened) if kind == 6 else ()
     relative = sorted((t - head["start"], n - head["monotonic"]) for t, n in points)
-    convert = to_ns(relative, 1e9 / head["per_second"])
-    stamps += [ticks for ticks, _ in points] + [r[5] + r[6] for r in raw]
-    stamps += [
-        slot[name]
-        for slot in slots
-        for name in ("start_ticks", "end_ticks", "open_hold", "open_wait", "open_callback")
-    ]
-    stop = convert(end.get("stop_ticks", max(stamps)) - head["start"])
-    rows = intervals(raw, slots, lambda ticks: convert(ticks - head["start"]), stop)
+
+    def ns(ticks: int) -> int:
+        return to_ns(relative, 1e9 / head["per_second"], ticks - head["start"])
+
+    stamps += [ticks for ticks, _ in points] + [record[5] + record[6] for record in raw]
+    whens = ("start_ticks", "end_ticks", "hold", "wait", "callback")
+    stamps += [slot[name] for slot in slots for name in whens]
+    result["duration_ns"] = stop = ns(end.get("stop_ticks", max(stamps)))
+    rows = rows_of(raw, slots, ns, stop)
+    result |= {name: [r for r in rows if r[0] in kinds] for name, kinds in OF_KINDS.items()}
+    result |= {name: head[name] for name in ("pid", "python", "flags")}
+    result["end"] = [end.get("reason"), end.get("gil_enabled")]
     keys = ("tid", "ident", "dropped", "flags")
-    result |= {
-        "pid": head["pid"],
-        "python": head["python"],
-        "flags": head["flags"],
-        "duration_ns": stop,
-        "end": [end.get("reason"), end.get("gil_enabled")],
-        "threads": {slot["thread"]: [slot[key] for key in keys] for slot in slots},
-        "intervals": [row for row in rows if row[0] < LOCK_WAKE or row[0] == SPIN],
-        "wakes": [row for row in rows if row[0] == LOCK_WAKE],
-        "callbacks": [row for row in rows if row[0] == CALLBACK],
-        "thread_states": [row for row in rows if row[0] == THREAD_STATE],
-        "gil_switches": [row for row in rows if row[0] == GIL_SWITCH],
-    }
+    result["threads"] = {slot["thread"]: [slot[key] for key in keys] for slot in slots}
     loaded: dict[str, Any] = json.loads(json.dumps(result))
     return loaded
-
-
-def unpacked(payload: bytes, size: int, opened: int) -> Iterator[tuple[int, ...]]:
-    """(thread, fields of a record) of a packed chunk whose frame is one raw block."""
-    n, run_count, magic, descriptor, length = struct.unpack_from("<IIIBQ", payload)
-    assert (magic, descriptor) == (0xFD2FB528, 0xE0)
-    assert int.from_bytes(payload[21:24], "little") == 1 | length << 3
-    content = payload[24 : 24 + length]
-    runs = struct.unpack_from(f"<{2 * run_count}I", content)
-    planes = [content[at : at + n] for at in range(8 * run_count, len(content), n)]
-    assert len(planes) == size
-    row = 0
-    for thread, count in zip(runs[::2], runs[1::2], strict=True):
-        end = opened
-        for _ in range(count):
-            kind, flags, aux, what, gap, *rest = EVENT.unpack(bytes(p[row] for p in planes[:32]))
-            start = (end + (gap // 2 if gap % 2 == 0 else -(gap + 1) // 2)) % 2**64
-            yield thread, kind, flags, aux, what, start, *rest
-            end = (start + rest[0]) % 2**64
-            row += 1
-
-
-def intervals(
-    raw: list[tuple[int, ...]], slots: list[dict[str, int]], ns: Callable[[int], int], stop: int
-) -> list[list[int]]:
-    """[kind, flags, aux, what, thread, start, duration, peer, open, stack], by start and thread.
-
-    Of a callback, aux is the time to get in, ns.
-    """
-    rows = defaultdict(list)
-    for thread, kind, flags, aux, what, start, duration, peer, stack in raw:
-        length = ns(start + duration) - ns(start)
-        enter = ns(start + ((aux & 0x7FF) << (aux >> 11))) - ns(start)
-        times = [enter if kind == CALLBACK else aux, what, thread, ns(start), length]
-        row = [kind, flags, *times, peer, 0, stack]
-        rows[kind, thread, ns(start)].append(row)
-    for slot in slots:
-        thread, end = slot["thread"], ns(slot["end_ticks"]) if slot["end_ticks"] else stop
-        hold = (GIL_HOLD, slot["open_hold_flags"], slot["open_gil"], slot["open_hold"], 0, 0)
-        names = ("kind", "flags", "what", "", "peer", "stack")
-        wait = (slot[f"open_wait_{name}" if name else "open_wait"] for name in names)
-        inside = (slot["open_callback_what"], slot["open_callback"], slot["open_callback_callable"])
-        for kind, flags, what, since, peer, stack in (hold, wait, (CALLBACK, 0, *inside, 0)):
-            begin = ns(since) if since else 0
-            if since and (kind, thread, begin) not in rows:
-                row = [kind, flags, 0, what, thread, begin, end - begin, peer, 1, stack]
-                rows[kind, thread, begin].append(row)
-    return sorted((row for same in rows.values() for row in same), key=lambda r: (r[5], r[4]))

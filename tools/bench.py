@@ -12,10 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +38,14 @@ LEFT_OUT = {("parallel_eval", "viztracer")}
 PATIENCE_S = 600  # for one workload
 WORKLOADS = ("native_logging", "parallel_eval", "python_threads")
 LONG_WAIT_NS = 10_000
+MILLIONS = (1, 10, 100)  # of intervals, in traces that are read
+STEPS = ("open", "intervals", "perfetto")
+EXPORT_BYTES = 200  # on the disk for each event, trace and export together
+READING_TARGETS: dict[tuple[str, int], tuple[float, float]] = {  # seconds, MB
+    ("open", 10): (0.3, 1074),
+    ("open", 100): (2, 1074),
+    ("perfetto", 10): (15, 500),
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class Row:
     Attributes:
         name: dotted, stable.
         value: in ``unit``.
-        unit: "ns", "ms", "x" (a ratio), "bytes", "%".
+        unit: "ns", "ms", "s", "x" (a ratio), "bytes", "MB", "%".
         target: at most (for "%": at least) this; None if there is none.
         met: whether the target is met; None without one.
         spread: half the distance between the quartiles of the rounds; None for counts.
@@ -165,11 +175,54 @@ def trace_rows(workload: str) -> list[Row]:
     ]
 
 
+def reading_rows(_rounds: int) -> list[Row]:
+    """Time and peak memory of opening, loading and exporting, and how they grow."""
+    rows: list[Row] = []
+    for millions in MILLIONS:
+        events = millions * 1_000_000 * 9 // 8  # eight in nine are intervals
+        with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+            if shutil.disk_usage(folder).free < EXPORT_BYTES * events:
+                print(f"bench: reading: {millions} M left out: no room", file=sys.stderr)
+                continue
+            path = str(Path(folder) / "large.gilscope")
+            helper = str(BENCHMARKS / "large_trace.py")
+            subprocess.run([sys.executable, helper, str(events), path], check=True)
+            for step in STEPS:
+                rows += step_rows(step, millions, path)
+    value = {each.name: each.value for each in rows}
+    for step in STEPS:
+        for less, more in ((1, 10), (10, 100)):
+            names = [f"reading.{step}.{n}m.seconds" for n in (less, more)]
+            if names[1] in value:
+                ratio = value[names[1]] / value[names[0]]
+                rows.append(Row(f"reading.{step}.growth_{less}m_{more}m", ratio, "x"))
+    return rows
+
+
+def step_rows(step: str, millions: int, path: str) -> list[Row]:
+    """One step on one trace; of the quick ones the best of three, which the disk holds up least."""
+    print(f"bench: reading: {step}, {millions} M", file=sys.stderr, flush=True)
+    command = [sys.executable, str(BENCHMARKS / "reading.py"), step, path]
+    found = []
+    for _ in range(3 if step == "open" else 1):
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, text=True, check=True, timeout=3 * PATIENCE_S
+        )
+        found.append(json.loads(done.stdout))
+    seconds, size = (min(each[name] for each in found) for name in ("seconds", "bytes"))
+    most_s, most_mb = READING_TARGETS.get((step, millions), (None, None))
+    name, mb = f"reading.{step}.{millions}m", size / 1e6
+    return [
+        Row(f"{name}.seconds", seconds, "s", most_s, None if most_s is None else seconds <= most_s),
+        Row(f"{name}.memory", mb, "MB", most_mb, None if most_mb is None else mb <= most_mb),
+    ]
+
+
 def show(rows: list[Row]) -> None:
     """Print the table."""
     table = Table("what", "value", "spread", "target", "met")
     for each in rows:
-        digits = 3 if each.unit == "x" else 1
+        digits = 3 if each.unit in ("x", "s") else 1
         table.add_row(
             each.name,
             f"{each.value:.{digits}f} {each.unit}",
@@ -183,6 +236,7 @@ def show(rows: list[Row]) -> None:
 BENCHES: dict[str, Callable[[int], list[Row]]] = {
     "analysis": analysis_rows,
     "pair": pair_rows,
+    "reading": reading_rows,
     **{name: (lambda rounds, name=name: slowdown_rows(name, rounds)) for name in WORKLOADS},
 }
 

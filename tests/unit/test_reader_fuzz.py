@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import faulthandler
 import io
 import json
+import os
 import random
 import struct
+import tracemalloc
 import warnings
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gilscope.analysis import contention, spans
 from gilscope.cli.info import describe
 from gilscope.cli.info_text import text
 from gilscope.errors import TraceError
 from gilscope.export import FORMATS, count
+from gilscope.trace.model import COLUMN_TYPES
 from gilscope.trace.pack import pack
 from gilscope.trace.reader import read
 from trace_builder import checksum
@@ -24,8 +30,12 @@ from trace_examples import golden_files
 if TYPE_CHECKING:
     from pathlib import Path
 
-CASES = 1000
-PARTS = 10
+DEFAULT_CASES = 1000
+CASES = int(os.environ.get("GILSCOPE_FUZZ_CASES", DEFAULT_CASES))
+PATIENCE_S = 120  # for a case that takes some ms
+MEMORY_FACTOR = 4
+MEMORY_BASE = 1 << 20  # what a file of some kB cannot do without
+WIDTHS = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
 ALIGNMENT = 512
 NUMBERS = (0, 1, 8, 32, 512, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 63, (1 << 64) - 1)
 ORIGINALS = [data for name, data in golden_files().items() if name != "gil"]
@@ -93,17 +103,73 @@ def use_or_refuse(path: Path) -> str:
     return ""
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_damage(part: int, tmp_path: Path) -> None:
-    """Nothing but a trace or a TraceError of one line comes of a damaged file."""
-    chance = random.Random(part)  # noqa: S311 - no secret
-    path = tmp_path / "damaged.gilscope"
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for _ in range(CASES // PARTS):
-            path.write_bytes(damaged(chance))
-            message = use_or_refuse(path)
-            assert "\n" not in message
+def edited(data: bytes, edits: list[tuple[str, int, int]], *, repair: bool) -> bytes:
+    """A trace with edits, each at a place that is a share of 65536 of its length."""
+    changed = bytearray(data)
+    for kind, share, value in edits:
+        at = share * len(changed) >> 16
+        if kind == "cut":
+            del changed[at:]
+        elif kind == "copy" and len(changed) > 2 * ALIGNMENT:
+            blocks = len(changed) // ALIGNMENT
+            source, target = value % blocks * ALIGNMENT, at // ALIGNMENT * ALIGNMENT
+            changed[target : target + ALIGNMENT] = changed[source : source + ALIGNMENT]
+        elif kind in WIDTHS:
+            width = WIDTHS[kind]
+            raw = (value % (1 << 8 * width)).to_bytes(width, "little")
+            place = at - at % width
+            changed[place : place + width] = raw[: len(changed) - place]
+    return with_right_checksums(changed) if repair else bytes(changed)
+
+
+EDITS = st.tuples(
+    st.sampled_from(["u8", "u16", "u32", "u32", "u64", "copy", "cut"]),
+    st.integers(0, 65535),
+    st.sampled_from(NUMBERS) | st.integers(0, (1 << 64) - 1),
+)
+
+
+@settings(
+    max_examples=CASES,
+    deadline=None,
+    database=None,
+    derandomize=CASES == DEFAULT_CASES,
+    suppress_health_check=list(HealthCheck),
+)
+@given(st.sampled_from(ORIGINALS), st.lists(EDITS, min_size=1, max_size=12), st.booleans())
+@pytest.mark.timeout(0)
+def test_damage(
+    tmp_path_factory: pytest.TempPathFactory,
+    data: bytes,
+    edits: list[tuple[str, int, int]],
+    repair: bool,  # noqa: FBT001 - hypothesis gives it
+) -> None:
+    """Nothing but a trace or an error of one line comes of a damaged file, in little memory."""
+    path = tmp_path_factory.getbasetemp() / "damaged.gilscope"
+    path.write_bytes(edited(data, edits, repair=repair))
+    # A hang ends the process with the place where it hangs.
+    faulthandler.dump_traceback_later(PATIENCE_S, exit=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert "\n" not in use_or_refuse(path)
+            assert peak_of_reading(path) < MEMORY_FACTOR * path.stat().st_size + MEMORY_BASE
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def peak_of_reading(path: Path) -> int:
+    """The most memory that reading takes, with all columns, in bytes."""
+    tracemalloc.start()
+    try:
+        trace = read(path)
+        for table in (trace.intervals, trace.wakes, trace.thread_states):
+            assert all(len(getattr(table, name)) == len(table) for name in COLUMN_TYPES)
+        return tracemalloc.get_traced_memory()[1]
+    except TraceError:
+        return 0
+    finally:
+        tracemalloc.stop()
 
 
 def test_packed_copies_of_damaged_traces(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from gilscope.analysis.contention import acquired_waits
 from gilscope.analysis.nesting import NO_ROW, thread_rows
 from gilscope.trace.format import Event, LockWaitFlag
 
+_BLOCK = 1 << 17  # holds that are looked at together
+
 if TYPE_CHECKING:
     from gilscope.trace.model import I32, I64, U32, Bools, Intervals, Trace
 
@@ -43,13 +45,19 @@ def gil_handovers(trace: Trace) -> Handovers:
         holds, gils = holds[order], gils[order]
     good = np.zeros(len(intervals), np.bool_)
     _mark_contended_holds(intervals, good)
-    threads = intervals.thread[holds]
-    handed = good[holds[1:]] & (threads[:-1] != threads[1:]) & (gils[:-1] == gils[1:])
-    pairs = np.flatnonzero(handed)
-    before, after = holds[pairs], holds[pairs + 1]
-    ends = intervals.start[before] + intervals.gather("duration", before)
-    over = ~intervals.open[before] & (ends <= intervals.start[after])
-    return Handovers(before[over], after[over])
+    causes, effects = [], []
+    for at in range(0, len(holds) - 1, _BLOCK):
+        before, after = holds[at : at + _BLOCK], holds[at + 1 : at + _BLOCK + 1]
+        before = before[: len(after)]
+        same = gils[at : at + len(after)] == gils[at + 1 : at + 1 + len(after)]
+        handed = good[after] & same & (intervals.thread[before] != intervals.thread[after])
+        before, after = before[handed], after[handed]
+        ended = intervals.select(before)
+        over = ~ended.open & (ended.end <= intervals.start[after])
+        causes.append(before[over])
+        effects.append(after[over])
+    nothing = np.zeros(0, np.uint32)
+    return Handovers(np.concatenate([nothing, *causes]), np.concatenate([nothing, *effects]))
 
 
 def lock_handovers(trace: Trace) -> Handovers:

@@ -55,18 +55,24 @@ class FlamegraphExporter:
         height = HEAD + depth * ROW + MARGIN
         size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
         about = f"{time_text(root.total_ns)} of waiting in {root.count:,} waits"
-        about += "; for the GIL red, for locks orange" if root.count else ""
         lines = [
             f'<svg xmlns="http://www.w3.org/2000/svg" {size}>',
             f"<style>{STYLE}</style>",
             f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
             f'<text class="title" x="{MARGIN}" y="26">Where threads waited</text>',
             f'<text class="note" x="{MARGIN}" y="45">{escape(about)}</text>',
+            *_legend(),
             *_boxes(root, MARGIN, (WIDTH - 2 * MARGIN) / max(root.total_ns, 1), 0, root.total_ns),
             "</svg>",
         ]
         out.write("\n".join(lines).encode())
         progress(sum(len(trace.intervals) for trace in traces))
+
+
+def _legend() -> Iterator[str]:
+    for x, colour, text in ((WIDTH - 320, GIL, "for the GIL"), (WIDTH - 160, LOCK, "for a lock")):
+        yield f'<rect x="{x}" y="34" width="12" height="12" fill="{colour}"/>'
+        yield f'<text class="note" x="{x + 18}" y="45">waiting {text}</text>'
 
 
 def _tree(found: Sequence[Waiting]) -> _Node:

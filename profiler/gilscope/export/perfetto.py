@@ -125,7 +125,7 @@ class _SceneWriter:
         for track, state in enumerate(COUNTERS.values(), self._first_counter):
             for times, values in scene.counter(state):
                 event = {"time": times, "track": np.array([track]), "value": values}
-                self._out.write(packets.counter().encode(event, len(times)).tobytes())
+                self._out.write(packets.counter().encode(event, len(times)).data)
 
     def _descriptors(self) -> None:
         scene, trace, write = self._scene, self._scene.trace, self._out.write
@@ -273,7 +273,7 @@ class _SceneWriter:
                 }
                 self._tell_strings()
                 message = packets.instant(wakes=labels is self._wakes)
-                self._out.write(message.encode(event, len(times)).tobytes())
+                self._out.write(message.encode(event, len(times)).data)
 
 
 class _Flows:

@@ -88,7 +88,7 @@ def _spread(values: U64) -> U64:
     return x | np.uint64(0x0080808080808080)
 
 
-def in_order(groups: Sequence[tuple[I64, U64]], n: int) -> bytes:
+def in_order(groups: Sequence[tuple[I64, U64]], n: int) -> memoryview:
     """Packets of several kinds, each at its place.
 
     Args:
@@ -107,7 +107,7 @@ def in_order(groups: Sequence[tuple[I64, U64]], n: int) -> bytes:
             shape = len(out) - packets.shape[1] + 1
             windows: Any = np.ndarray(shape, whole, out, strides=WORD)
             windows[begins[numbers]] = packets.view(whole)[:, 0]
-    return out.tobytes()
+    return out.data
 
 
 def number(number: int, value: int, *, width: int = 0) -> Message:

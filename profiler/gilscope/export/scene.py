@@ -174,8 +174,11 @@ class Scene:
 
     def counter(self, state: State, size: int = PIECE) -> Iterator[tuple[I64, I64]]:
         """(times, threads in this state from then on), where the number changes, in pieces."""
-        chosen = self.trace.intervals.select(np.flatnonzero(self.states == state))
-        starts, ends = chosen.start, np.sort(chosen.end)
+        rows = np.flatnonzero(self.states == state).astype(np.uint32)
+        starts = self.trace.intervals.start[rows]
+        ends = self.trace.intervals.gather("duration", rows)
+        ends += starts
+        ends.sort()
         done = 0
         for at in range(0, len(starts), size):
             last = at + size >= len(starts)

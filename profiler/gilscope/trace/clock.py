@@ -64,10 +64,15 @@ class ClockMap:
     def _convert(self, ticks: U64) -> tuple[I64, Bools]:
         # The difference wraps round to a negative one for times before the start.
         offset = (ticks - np.uint64(self.start_ticks)).view(np.int64).astype(np.float64)
-        outside = np.minimum(offset, 0.0) + np.maximum(offset - float(self.ticks[-1]), 0.0)
-        ns = np.interp(offset, self.ticks, self.ns) + outside * self.ns_per_tick
+        if len(self.ticks) == 1:
+            ns = offset * self.ns_per_tick
+        else:
+            outside = np.minimum(offset, 0.0) + np.maximum(offset - float(self.ticks[-1]), 0.0)
+            ns = np.interp(offset, self.ticks, self.ns) + outside * self.ns_per_tick
         good = np.abs(ns) < MAX_NS
-        rounded: I64 = np.rint(np.clip(ns, -MAX_NS, MAX_NS)).astype(np.int64)
+        if not good.all():
+            ns = np.clip(ns, -MAX_NS, MAX_NS)
+        rounded: I64 = np.rint(ns, out=ns).astype(np.int64)
         return rounded, good
 
 

@@ -137,14 +137,17 @@ class EventTables:
     def finish(self) -> Events:
         """Sort and hand over. The rows are gone afterwards."""
         kinds, rows = self._kind[: self._count], self._rows.pick(slice(self._count))
-        apart = [rows.pick(np.flatnonzero(kinds == kind)) for kind in _APART]
-        if sum(len(part.start) for part in apart):
-            rows = rows.pick(np.flatnonzero(~np.isin(kinds, _APART)))
+        apart = [self._columns(rows.pick(kinds == kind)) for kind in _APART]
         del self._kind, self._rows
-        intervals = Intervals.deferred(self._columns(rows))
-        wakes, callbacks, states, switches = map(self._columns, apart)
+        if any(map(len, apart)):
+            kept = ~np.isin(kinds, _APART)
+            # One column after the other, so that not all of them are there twice.
+            columns = list(rows)
+            del rows, kinds
+            rows = _Rows(*(columns.pop(0)[kept] for _ in _Rows._fields))
+        wakes, callbacks, states, switches = apart
         return Events(
-            intervals,
+            Intervals.deferred(self._columns(rows)),
             Intervals.deferred(wakes),
             _callbacks(callbacks),
             Intervals.deferred(states),
@@ -152,9 +155,11 @@ class EventTables:
         )
 
     def _columns(self, rows: _Rows) -> EventColumns:
-        return EventColumns(
-            self._records, self._clock, self._open, rows.pick(_order(rows.start, rows.thread))
-        )
+        order = _order(rows.start, rows.thread).astype(np.uint32)
+        columns = list(rows)
+        del rows
+        ordered = _Rows(*(columns.pop(0)[order] for _ in _Rows._fields))
+        return EventColumns(self._records, self._clock, self._open, ordered)
 
 
 class EventColumns:
@@ -199,6 +204,10 @@ class EventColumns:
         for at in range(0, len(self), BLOCK):
             part = slice(at, at + BLOCK)
             column[part] = self._values(name, self._rows.position[part])
+            if name == "duration":
+                # Up to here they are ends; those of what is open are durations already.
+                closed = self._rows.position[part] < self._records.end
+                column[part] -= np.where(closed, self._rows.start[part], 0)
         column.flags.writeable = False
         return column
 
@@ -225,9 +234,8 @@ def _field(name: str) -> Callable[[Recorded, ClockMap], npt.NDArray[Any]]:
     return lambda records, _: records[name]
 
 
-def _duration(records: Recorded, clock: ClockMap) -> I64:
-    start, end, _ = times_of(records, clock)
-    return end - start
+def _end(records: Recorded, clock: ClockMap) -> I64:
+    return clock.convert(records["start"] + records["duration"])[0]
 
 
 def _peer(records: Recorded, _: ClockMap) -> npt.NDArray[Any]:
@@ -247,7 +255,7 @@ def _time_to_get_in(records: Recorded, clock: ClockMap) -> I64:
 
 _VALUES: dict[str, Callable[[Recorded, ClockMap], npt.NDArray[Any]]] = {
     **{name: _field(name) for name in ("kind", "flags", "aux", "what", "stack")},
-    "duration": _duration,
+    "duration": _end,
     "peer": _peer,
     "open": lambda records, _: np.zeros(len(records), np.bool_),
     "enter_ns": _time_to_get_in,

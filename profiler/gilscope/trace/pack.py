@@ -20,13 +20,13 @@ from gilscope.trace.output import whole_file
 from gilscope.trace.packed import MAX_RECORDS, encode, joined
 from gilscope.trace.places import PlaceTables
 from gilscope.trace.records import records_of
+from gilscope.trace.writing import ALIGNMENT, definition
+from gilscope.trace.writing import chunk as chunk_bytes
 
 if TYPE_CHECKING:
     import os
 
     import numpy.typing as npt
-
-ALIGNMENT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class _Writer:
             names = (function or texts.number(site.function), file or texts.number(site.file))
             if names != (function, file):
                 body = (number, module, offset, *names, line or site.line, 0)
-                found.append(_definition(fmt.Tag.SITE, struct.pack("<IIQIIII", *body)))
+                found.append(definition(fmt.Tag.SITE, struct.pack("<IIQIIII", *body)))
         return b"".join([*texts.definitions, *found])
 
     def _add(self, chunk: Chunk) -> None:
@@ -195,20 +195,10 @@ class _Writer:
         self._write(Chunk(kind, 0, self._last, start, sealed=True, payload=raw), payload)
 
     def _write(self, chunk: Chunk, payload: bytes, *, sealed: bool = True) -> None:
-        size = fmt.CHUNK_HEADER_SIZE + len(payload)
-        padding = -size % ALIGNMENT
-        head = np.zeros(1, fmt.CHUNK_HEADER)
-        head["magic"], head["kind"], head["size"] = fmt.CHUNK_MAGIC, chunk.kind, size + padding
-        head["thread"], head["sequence"] = chunk.thread, chunk.sequence
-        head["open_ticks"] = chunk.open_ticks
-        checked = head.view(np.uint8)[: fmt.CHUNK_CHECKSUMMED]
-        head["header_checksum"] = fmt.checksum(checked)
-        if sealed:
-            head["state"], head["used"] = fmt.SEALED, len(payload)
-            head["checksum"] = fmt.checksum(np.frombuffer(payload, np.uint8))
-        self._out.write(head.tobytes())
-        self._out.write(payload)
-        self._out.write(bytes(padding))
+        about = {"sequence": chunk.sequence, "open_ticks": chunk.open_ticks}
+        self._out.write(
+            chunk_bytes(chunk.kind, payload, thread=chunk.thread, sealed=sealed, **about)
+        )
 
 
 class _Strings:
@@ -229,14 +219,9 @@ class _Strings:
             self._numbers[value] = self._next
             raw = value.encode()
             body = struct.pack("<II", self._next, len(raw)) + raw
-            self.definitions.append(_definition(fmt.Tag.STRING, body))
+            self.definitions.append(definition(fmt.Tag.STRING, body))
             self._next += 1
         return self._numbers[value]
-
-
-def _definition(tag: int, body: bytes) -> bytes:
-    body += bytes(-len(body) % 8)
-    return struct.pack("<HHI", tag, 0, 8 + len(body)) + body
 
 
 def _header(file: File) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,25 +45,38 @@ def read(path: str | os.PathLike[str]) -> Trace:
     Raises:
         TraceError: the file cannot be read, is no trace, or is one of another major version.
     """
-    path = Path(path)
-    with opened(path) as file:
-        header, problems = read_header(file.data, path)
-        walk = ChunkWalk(file, header)
-        chunks: defaultdict[int, list[Chunk]] = defaultdict(list)
-        events: list[Head] = []
-        for head in walk.heads():
-            if head.kind in _EVENTS:
-                events.append(head)
-            elif (chunk := walk.chunk(head)) is not None:
-                chunks[chunk.kind].append(chunk)
-        parts = _Parts.of(header, chunks, events)
-        file.complete = parts.end is not None
-        problems += walk.problems + parts.problems
-    return _assemble(file, header, parts, problems)
+    with opened(Path(path)) as file:
+        header, parts = _parts_of(file)
+    return _assemble(file, header, parts)
+
+
+def parts_of(path: str | os.PathLike[str]) -> tuple[Header, Parts]:
+    """What a file says, without its events, as it says it.
+
+    Raises:
+        TraceError: the file cannot be read, is no trace, or is one of another major version.
+    """
+    with opened(Path(path)) as file:
+        return _parts_of(file)
+
+
+def _parts_of(file: File) -> tuple[Header, Parts]:
+    header, problems = read_header(file.data, file.path)
+    walk = ChunkWalk(file, header)
+    chunks: defaultdict[int, list[Chunk]] = defaultdict(list)
+    events: list[Head] = []
+    for head in walk.heads():
+        if head.kind in _EVENTS:
+            events.append(head)
+        elif (chunk := walk.chunk(head)) is not None:
+            chunks[chunk.kind].append(chunk)
+    parts = Parts.of(header, chunks, events)
+    file.complete = parts.end is not None
+    return header, replace(parts, problems=problems + walk.problems + parts.problems)
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class Parts:
     """What the chunks of a file say, without their events."""
 
     definitions: Definitions
@@ -77,7 +90,8 @@ class _Parts:
     problems: list[str]
 
     @classmethod
-    def of(cls, header: Header, chunks: dict[int, list[Chunk]], events: list[Head]) -> _Parts:
+    def of(cls, header: Header, chunks: dict[int, list[Chunk]], events: list[Head]) -> Parts:
+        """Read the chunks."""
         definitions = Definitions()
         for chunk in sorted(chunks[fmt.Chunk.DEFINITIONS], key=lambda chunk: chunk.sequence):
             definitions.add(chunk)
@@ -113,13 +127,13 @@ class _Parts:
         return cls(definitions, metadata or {}, end, slots, clock, samples, events, last, problems)
 
 
-def _assemble(file: File, header: Header, parts: _Parts, problems: list[str]) -> Trace:
+def _assemble(file: File, header: Header, parts: Parts) -> Trace:
     definitions, end = parts.definitions, parts.end
     places = PlaceTables(definitions.places)
     dropped = max(sum(slot.dropped for slot in parts.slots.values()), _int(end, "dropped_events"))
     free_threaded = bool(header.flags & fmt.HeaderFlag.FREE_THREADED)
     return Trace.deferred(
-        lambda: _load(file, header, parts, places, problems),
+        lambda: _load(file, header, parts, places),
         path=file.path,
         build="ft" if free_threaded else "gil",
         python=python_version(header.python),
@@ -152,9 +166,7 @@ def _assemble(file: File, header: Header, parts: _Parts, problems: list[str]) ->
     )
 
 
-def _load(
-    file: File, header: Header, parts: _Parts, places: PlaceTables, problems: list[str]
-) -> dict[str, Any]:
+def _load(file: File, header: Header, parts: Parts, places: PlaceTables) -> dict[str, Any]:
     """The fields of the trace that depend on its events."""
     records = Records(file, header, parts.events)
     tables = EventTables(records, parts.clock, spare=3 * len(parts.slots))
@@ -162,7 +174,7 @@ def _load(
     tables.add_open(open_intervals(parts.slots.values(), parts.clock, stop_ns))
     events = tables.finish()
     strangers = _strangers(parts.slots, events, header)
-    problems = [*problems, *_left_out(tables.lost)]
+    problems = [*parts.problems, *_left_out(tables.lost)]
     if strangers:
         problems.append(
             f"threads that have events and no slot: {len(strangers)}, not known by name"
@@ -187,7 +199,7 @@ def python_version(hexversion: int) -> str:
     return f"{major}.{minor}.{micro}" + (f"{level}{rest & 15}" if level else "")
 
 
-def _stop(parts: _Parts, latest_event: int) -> tuple[int, int]:
+def _stop(parts: Parts, latest_event: int) -> tuple[int, int]:
     """(when what is open is closed, length of the trace), ns from the start."""
     ticks = _int(parts.end, "stop_ticks")
     stop = parts.clock.one(ticks) if 0 < ticks < 1 << 64 else None

@@ -1,0 +1,59 @@
+"""``gilscope merge``: traces of several processes or hosts as one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gilscope
+from gilscope.cli.progress import bar
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add(commands: Any) -> None:
+    """Add the command to the subparsers ``commands``."""
+    parser = commands.add_parser(
+        "merge",
+        help="make one trace of several, on one clock",
+        description="Write one trace that holds several of one build, with all of their threads, "
+        "named after their process. Traces of one boot share its clock; those of several hosts "
+        "are put on one axis by their wall clocks. It is read like any trace.",
+        epilog="Exit status: 0, or 2 if a trace cannot be read, the traces do not fit together, or "
+        "the file cannot be written; then nothing half-written is left.",
+    )
+    option = parser.add_argument
+    option("traces", type=Path, nargs="+", metavar="TRACE")
+    option("-o", "--output", type=Path, metavar="FILE", required=True, help="the merged trace")
+    option("--family", action="store_true", help="and all that were recorded together with them")
+    option("--force", action="store_true", help="replace FILE if it is there")
+    option("--json", action="store_true", help="say as JSON what was done")
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Merge the traces, print the new file's name and what is in it.
+
+    Raises:
+        TraceError: A trace cannot be read.
+        ExportError: The traces do not fit together, or the file cannot be written.
+    """
+    with gilscope.reader_side():
+        from gilscope.trace.merge import merge  # noqa: PLC0415 - loaded on demand
+    paths = options.traces
+    if options.family:
+        paths = list(dict.fromkeys(one for path in paths for one in gilscope.family(path)))
+    total = sum(len(gilscope.open(path).intervals) for path in paths)
+    with bar(f"writing {options.output.name}", total) as advance:
+        done = merge(paths, options.output, force=options.force, progress=advance)
+    if options.json:
+        facts = {"file": str(options.output), "traces": done.traces, "events": done.events}
+        print(json.dumps(facts | {"clock": done.clock, "problems": done.problems}, indent=2))
+        return 0
+    for problem in done.problems:
+        print(f"problem: {problem}", file=sys.stderr)
+    print(f"{options.output}: {done.traces} traces, {done.events:,} events")
+    return 0

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gilscope.run.interpreters import Interpreter
-    from gilscope.run.runner import Arm, Attempt
+    from gilscope.run.attempt import Attempt
+    from gilscope.run.runner import Arm
 
 
 def compare_script(

@@ -140,9 +140,10 @@ class Comparison:
     def prediction(self) -> Prediction | None:
         """What the trace of the ``gil`` run lets one expect without the GIL, on as many processors.
 
-        None if there is no such trace.
+        None if there is no such trace, or one of a program that failed.
         """
-        trace = next((run.trace for run in self.runs if run.build == "gil"), None)
+        complete = (run for run in self.runs if run.build == "gil" and not run.error)
+        trace = next((run.trace for run in complete), None)
         processors = len(self.conditions.cpus) if self.conditions else cpu_count() or 1
         return predict(trace, processors) if trace else None
 

@@ -8,6 +8,7 @@ The job and its result are JSON files in a private directory of the runner:
     job      kind, value, args, filename: the target · trace: path or null (probe off) · max_bytes
              live: whether output should appear as it is printed
              cpus: numbers of the processors to run on, none for all
+             stacks: file for the Python stacks of all threads, written at stack_signal; or null
     result   wall_ns, gil_before, gil_after, gil_by, error, traceback, probe_error
              path, extensions: sys.path and the extension modules, if something turned the GIL on
 """
@@ -15,6 +16,7 @@ The job and its result are JSON files in a private directory of the runner:
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import re
@@ -118,6 +120,8 @@ def work(job: dict[str, Any], result: Path) -> int:
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     if job["cpus"]:
         os.sched_setaffinity(0, job["cpus"])
+    if job["stacks"]:
+        _listen_for_requests(job["stacks"], job["stack_signal"])
     measurement = Measurement(job["trace"], job["max_bytes"])
     try:
         outcome = run_as_main(target, measurement.session())
@@ -126,6 +130,12 @@ def work(job: dict[str, Any], result: Path) -> int:
         outcome = Outcome(2)
     write_result(result, measurement.result, outcome)
     return outcome.status
+
+
+def _listen_for_requests(path: str, number: int) -> None:
+    """Let a signal write the stacks of all threads down, whatever they are doing."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    faulthandler.register(number, file=descriptor, all_threads=True)
 
 
 def write_result(path: Path, numbers: dict[str, Any], outcome: Outcome) -> None:

@@ -27,13 +27,14 @@ from gilscope.run.machine import Watch, usable_cpus
 from gilscope.run.overwrite import check_overwrite
 from gilscope.run.runner import Options, run_arms
 from gilscope.run.target import Target
+from gilscope.trace.family import find as family
 from gilscope.trace.reader import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gilscope.run.interpreters import Interpreter
     from gilscope.run.attempt import Attempt
+    from gilscope.run.interpreters import Interpreter
     from gilscope.run.runner import Arm
 
 
@@ -232,7 +233,7 @@ def _run(arm: Arm, kept: Path | None, notices: list[str]) -> Run:
     path, trace = shown.trace, None
     try:
         if path and kept:
-            path = path.replace(kept)
+            path = _keep(path, kept)
         trace = read(path) if path else None
     except (TraceError, OSError) as error:
         notices.append(f"{BUILDS[arm.interpreter.build]}: no timeline: {error}")
@@ -256,7 +257,16 @@ def _run(arm: Arm, kept: Path | None, notices: list[str]) -> Run:
         stderr=shown.stderr if shown.error else arm.attempts[0].stderr,
         error=shown.error,
         traceback=shown.traceback,
+        executor=shown.executor,
+        children=tuple(found for found in family(path) if found != path) if trace and path else (),
     )
+
+
+def _keep(path: Path, kept: Path) -> Path:
+    """Move a trace and those of the processes that its program made; return where it is now."""
+    for child in path.parent.glob(f"{path.stem}.*{path.suffix}"):
+        child.replace(kept.with_name(kept.stem + child.name.removeprefix(path.stem)))
+    return path.replace(kept)
 
 
 def _scaling(arms: Sequence[Arm]) -> tuple[Scaling, ...]:

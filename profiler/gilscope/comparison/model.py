@@ -12,6 +12,7 @@ from gilscope.analysis.prediction import predict
 from gilscope.comparison.statistics import Speedup, speedup
 from gilscope.comparison.summary import comparison_summary
 from gilscope.comparison.table import summary_text
+from gilscope.config import EXECUTORS
 from gilscope.errors import GilscopeError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Run:
     """What one build made of the code.
 
     Attributes:
-        build: A key of ``config.BUILDS``: ``gil``, ``ft-gil`` or ``ft``.
+        build: A key of ``config.BUILDS``.
         python: Version of the interpreter, as ``3.13.5``.
         executable: Its path.
         free_threaded: Whether it is a free-threaded build.
@@ -46,7 +47,10 @@ class Run:
         stdout: What the program printed in its first repetition; long output is cut.
         stderr: The same for its standard error.
         error: One line if the program failed: it raised, exited with a status, was killed.
-        traceback: The program's own traceback if it raised.
+        traceback: The program's own traceback if it raised; the stacks of its threads if it hung.
+        executor: What went to the workers of `gilscope.executor`, where these are no threads: as
+            `gilscope.run.attempt.Attempt` has it.
+        children: Traces of the processes that the program made, where these were recorded.
     """
 
     build: str
@@ -65,6 +69,8 @@ class Run:
     stderr: str = ""
     error: str | None = None
     traceback: str | None = None
+    executor: dict[str, Any] | None = None
+    children: tuple[Path, ...] = ()
 
     @property
     def valid(self) -> bool:
@@ -79,6 +85,8 @@ class Run:
             return f"the GIL was turned on{by}, so this run says nothing about running without it"
         if self.build == "ft-gil" and False in (self.gil_enabled_before, self.gil_enabled_after):
             return "the GIL was off, so this run does not say what the build alone costs"
+        if self.build in EXECUTORS and not self.error and not self.executor:
+            return "the program has no gilscope.executor(), so this run is one of the GIL build"
         return None
 
 

@@ -134,8 +134,18 @@ def run_summary(run: Run) -> dict[str, Any]:
         "wall_s": list(run.wall_s),
         "probed_wall_s": list(run.probed_wall_s),
         "trace": str(run.trace_path) if run.trace_path else None,
+        "children": [str(path) for path in run.children],
+        "executor": _executor(run.executor),
         **numbers,
     }
+
+
+def _executor(facts: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what went to workers that are no threads, with times in seconds."""
+    if facts is None:
+        return None
+    times = {f"{name}_s": seconds(facts[f"{name}_ns"]) for name in ("pickle", "unpickle")}
+    return {name: value for name, value in facts.items() if not name.endswith("_ns")} | times
 
 
 WITHOUT_TRACE: dict[str, Any] = {

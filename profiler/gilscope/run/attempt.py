@@ -36,6 +36,9 @@ class Attempt:
         gil_by: The module that turned the GIL on, where Python named it.
         extensions: ``sys.path`` and the extension modules (name, file) of a program of which
             something turned the GIL on that Python did not name.
+        executor: What the program sent to workers of `gilscope.executor` that are no threads: kind,
+            workers, tasks, sent_bytes, returned_bytes, shared_bytes, pickle_ns, unpickle_ns; None
+            if there were none.
         untimed: Why there is no time although the program did not fail; None if there is one.
     """
 
@@ -52,6 +55,7 @@ class Attempt:
     gil_by: str | None
     extensions: tuple[list[str], list[list[str]]] | None = None
     untimed: str | None = None
+    executor: dict[str, Any] | None = None
 
 
 def judge(ended: Ended, place: Path, timeout: float | None, *, probed: bool) -> Attempt:
@@ -74,6 +78,7 @@ def judge(ended: Ended, place: Path, timeout: float | None, *, probed: bool) -> 
         gil_after=result.get("gil_after"),
         gil_by=result.get("gil_by"),
         extensions=(result["path"], result["extensions"]) if "extensions" in result else None,
+        executor=result.get("executor"),
         untimed=None if result or ended.status else "it ended by os._exit, so it was not timed",
     )
 

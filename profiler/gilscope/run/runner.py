@@ -18,7 +18,13 @@ from pathlib import Path
 from statistics import median_low
 from typing import TYPE_CHECKING
 
-from gilscope.config import BUILDS, DEFAULT_MAX_BYTES
+from gilscope.config import (
+    BUILDS,
+    DEFAULT_MAX_BYTES,
+    EXECUTOR_VARIABLE,
+    EXECUTORS,
+    THREADS_VARIABLE,
+)
 from gilscope.errors import TargetError
 from gilscope.run import process
 from gilscope.run.attempt import Attempt, judge
@@ -32,9 +38,6 @@ if TYPE_CHECKING:
 
     from gilscope.run.interpreters import Interpreter
     from gilscope.run.target import Target
-
-THREADS_VARIABLE = "GILSCOPE_THREADS"
-"""Environment variable that tells a program how many threads it is to use."""
 
 # The working directory must not come before the standard library while the worker is loaded.
 START = """
@@ -188,7 +191,7 @@ def _attempt(
     """Run the program once."""
     place = Path(tempfile.mkdtemp(prefix=f"{arm.interpreter.build}-", dir=directory))
     trace = place / "trace.gilscope"
-    first = not arm.attempts
+    first, build = not arm.attempts, arm.interpreter.build
     job = {
         "kind": target.kind,
         "value": target.value,
@@ -198,12 +201,12 @@ def _attempt(
         "max_bytes": options.max_bytes,
         "live": first,
         "cpus": options.cpus,
+        "follow_children": build == "processes",
         "stacks": str(place / "stacks.txt"),
         "stack_signal": DUMP_SIGNAL,
     }
     (place / "job.json").write_text(json.dumps(job), encoding="utf-8")
     output = options.output if first and arm.recorded else None
-    build = arm.interpreter.build
     try:
         ended = process.run(
             [arm.interpreter.path, "-c", START, place / "job.json", place / "result.json"],
@@ -219,5 +222,7 @@ def _attempt(
 
 
 def _environment(arm: Arm) -> dict[str, str]:
-    env = environment(arm.interpreter.build)
+    build = arm.interpreter.build
+    kind = build if build in EXECUTORS else "threads"
+    env = {**environment(build), EXECUTOR_VARIABLE: kind}
     return env if arm.threads is None else {**env, THREADS_VARIABLE: str(arm.threads)}

@@ -8,8 +8,10 @@ The job and its result are JSON files in a private directory of the runner:
     job      kind, value, args, filename: the target · trace: path or null (probe off) · max_bytes
              live: whether output should appear as it is printed
              cpus: numbers of the processors to run on, none for all
+             follow_children: whether its child processes are recorded, too
              stacks: file for the Python stacks of all threads, written at stack_signal; or null
     result   wall_ns, gil_before, gil_after, gil_by, error, traceback, probe_error
+             executor: what went to workers of gilscope.executor that are no threads, or null
              path, extensions: sys.path and the extension modules, if something turned the GIL on
 """
 
@@ -42,10 +44,11 @@ GIL_WARNING = re.compile(
 class Measurement:
     """Clock, probe and GIL state around the program."""
 
-    def __init__(self, trace: str | None, max_bytes: int) -> None:
+    def __init__(self, trace: str | None, max_bytes: int, *, follow_children: bool = False) -> None:
         """Record into ``trace``, or leave the probe off if it is None."""
         self.trace = trace
         self.max_bytes = max_bytes
+        self.follow_children = follow_children
         self.result: dict[str, Any] = {"gil_by": None, "probe_error": None}
 
     @contextlib.contextmanager
@@ -58,7 +61,7 @@ class Measurement:
         self._watch_for_the_gil()
         self.result["gil_before"] = gil_enabled()
         if self.trace is not None:
-            probe.start(self.trace, max_bytes=self.max_bytes)
+            probe.start(self.trace, max_bytes=self.max_bytes, follow_children=self.follow_children)
         begin = time.perf_counter_ns()
         try:
             yield
@@ -67,6 +70,7 @@ class Measurement:
             self._stop()
             self.result["gil_after"] = gil_enabled()
             self._list_extensions()
+            self.result["executor"] = executor_facts()
 
     def _stop(self) -> None:
         try:
@@ -107,6 +111,12 @@ def extension(module: object) -> tuple[str, str] | None:
     return None
 
 
+def executor_facts() -> dict[str, Any] | None:
+    """Return what the program sent to workers of `gilscope.executor`; None if to none."""
+    executors = sys.modules.get("gilscope.executors")
+    return None if executors is None else executors.facts()
+
+
 def gil_enabled() -> bool:
     """Return whether the GIL is on at this moment."""
     return sys._is_gil_enabled()  # noqa: SLF001 - there is no public name for it
@@ -122,7 +132,9 @@ def work(job: dict[str, Any], result: Path) -> int:
         os.sched_setaffinity(0, job["cpus"])
     if job["stacks"]:
         _listen_for_requests(job["stacks"], job["stack_signal"])
-    measurement = Measurement(job["trace"], job["max_bytes"])
+    measurement = Measurement(
+        job["trace"], job["max_bytes"], follow_children=job["follow_children"]
+    )
     try:
         outcome = run_as_main(target, measurement.session())
     except GilscopeError as error:

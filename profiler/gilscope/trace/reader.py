@@ -147,6 +147,7 @@ def _assemble(path: Path, header: Header, parts: _Parts, problems: list[str]) ->
         overwritten_events=_int(end, "overwritten_events"),
         session=header.session.hex(),
         parent_pid=_of_type(parts.metadata, "parent_pid", int),
+        executor=_harmless(_of_type(parts.metadata, "executor", str) or ""),
     )
 
 

@@ -9,6 +9,7 @@ from gilscope.analysis import contention
 from gilscope.comparison.activity import activity
 from gilscope.comparison.details import WITHOUT_TRACE as WITHOUT_DETAILS
 from gilscope.comparison.details import details, seconds
+from gilscope.comparison.matching import differences
 
 if TYPE_CHECKING:
     from gilscope.analysis.contention import LockTotals
@@ -33,6 +34,7 @@ def comparison_summary(comparison: Comparison) -> dict[str, Any]:
         "notices": list(comparison.notices),
         "prediction": _prediction(comparison),
         "activity": activity(comparison.traces()),
+        "differences": differences(comparison.traces()),
         "machine": _machine(comparison.conditions),
         "scaling": [_scaling(curve) for curve in comparison.scaling],
         "runs": [

@@ -9,6 +9,7 @@ import numpy as np
 
 from gilscope.comparison.activity import ACTIVITIES
 from gilscope.config import BUILDS
+from gilscope.view.differences import CAPTION, difference_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ def summary_text(summary: dict[str, Any]) -> str:
     parts += prediction_text(summary["prediction"])
     parts += scaling_text(summary["scaling"])
     parts += activity_text(summary["activity"])
+    parts += _differences(summary["differences"])
     for run in runs:
         parts += _contended(run)
     parts += [f"note: {notice}" for notice in summary["notices"]]
@@ -117,6 +119,12 @@ def activity_text(rows: Sequence[dict[str, Any]]) -> list[str]:
         if any(values):
             lines.append([words, *map(duration, values)])
     return ["", "what the threads spent their time on, all together:", *grid(lines)]
+
+
+def _differences(differences: dict[str, Any]) -> list[str]:
+    """Return what the waits for the GIL turned into, if there were any."""
+    rows = difference_rows(differences)
+    return ["", CAPTION[0].lower() + CAPTION[1:] + ":", *grid(rows)] if rows else []
 
 
 def scaling_text(curves: Sequence[dict[str, Any]]) -> list[str]:

@@ -1,9 +1,9 @@
 """What each wait for the GIL turned into, matched over the builds by thread, callback and line.
 
-Threads are matched by name without numbers, callbacks by native function and Python callable, lines by
-the innermost Python frame of a wait, locks by name without addresses. What the same place waited
-for without the GIL, and did not with it, is what its waits for the GIL have become; the rest of them is
-gone. Waits in the C library's allocator are not recorded, so they are in none of these.
+Threads are matched by name without numbers, callbacks by native function and Python callable, lines
+by the innermost Python frame of a wait, locks by name without addresses. What the same place waited
+for without the GIL, and did not with it, is what its waits for the GIL have become; the rest of
+them is gone. Waits in the C library's allocator are not recorded, so they are in none of these.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gilscope.analysis.spans import Lane
-    from gilscope.trace.model import I64, U8, Trace
+    from gilscope.trace.model import I64, U8, U32, Trace
 
 BECOMES = ("object_locks_s", "native_locks_s", "other_locks_s", "stopped_s", "waiting_gil_s")
 """What a wait for the GIL can have become; of `activity.ACTIVITIES`."""
@@ -153,17 +153,13 @@ class _Places:
         order = np.lexsort((rows.start, rows.thread, rows.callable, rows.entry))
         columns = np.stack([rows.entry, rows.callable, rows.thread], axis=1)[order].astype(np.int64)
         firsts = np.flatnonzero((np.diff(columns, axis=0, prepend=-1) != 0).any(axis=1))
-        for some in np.split(order, firsts[1:]) if len(order) else ():
-            life = self._lives.get(int(rows.thread[some[0]]))
-            if life is None:
-                continue
-            entry, called = (
-                trace.entries[rows.entry[some[0]]],
-                trace.callables[rows.callable[some[0]]],
-            )
-            spent = life.between(rows.start[some], rows.end[some])
-            spent[-1] = 0  # known for whole segments only
-            _add(cells, (entry.function, called.label), spent)
+        for first, some in zip(firsts.tolist(), np.split(order, firsts)[1:], strict=True):
+            entry, called, thread = columns[first].tolist()
+            if life := self._lives.get(thread):
+                spent = life.between(rows.start[some], rows.end[some])
+                spent[-1] = 0  # known for whole segments only
+                names = trace.entries[entry].function, trace.callables[called].label
+                _add(cells, names, spent)
         return cells
 
     def lines(self) -> Cells:
@@ -174,8 +170,8 @@ class _Places:
     def locks(self) -> Cells:
         """By the name of the lock, without its address."""
         trace = self._trace
-        what = np.where(np.isin(trace.intervals.kind, LOCKS), trace.intervals.what, 0)
-        return self._waits(what, self._lock)
+        numbers = np.where(np.isin(trace.intervals.kind, LOCKS), trace.intervals.what, 0)
+        return self._waits(numbers.astype(np.uint32), self._lock)
 
     def _line(self, stack: int) -> Key:
         frames = self._trace.stacks[stack]
@@ -191,7 +187,7 @@ class _Places:
         lock = self._trace.locks[number]
         return (ADDRESS.sub("", lock.name), lock.kind) if number else ("the GIL", "gil")
 
-    def _waits(self, groups: I64, name: Callable[[int], Key]) -> Cells:
+    def _waits(self, groups: U32, name: Callable[[int], Key]) -> Cells:
         """Sum the waits up by what ``name`` makes of the group that each interval is in."""
         cells: Cells = {}
         by_state = np.array([NAMES.index(OF_STATE[state]) for state in sorted(State)], np.uint8)

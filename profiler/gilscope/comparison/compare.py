@@ -20,7 +20,7 @@ from gilscope.config import (
     INTERPRETERS,
     TRACE_SUFFIX,
 )
-from gilscope.errors import InterpreterError, TraceError, UsageError
+from gilscope.errors import InterpreterError, Interrupted, TraceError, UsageError
 from gilscope.probe import MAX_BYTES, MIN_BYTES
 from gilscope.run.interpreters import find
 from gilscope.run.machine import Watch, usable_cpus
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from gilscope.run.attempt import Attempt
     from gilscope.run.interpreters import Interpreter
     from gilscope.run.runner import Arm
+
+INTERRUPTED = "interrupted: this is what there was by then, and says less than it might"
 
 
 def compare_script(
@@ -144,6 +146,7 @@ def compare_target(
         UsageError: A build is not known, or a file would be overwritten that is no trace.
         InterpreterError: No interpreter can be used, or one that was named cannot.
         TargetError: There is no such program.
+        Interrupted: With the comparison of what there is so far; the traces are kept.
     """
     _check(builds, repeat, threads, max_bytes)
     cpus = usable_cpus(affinity)
@@ -164,7 +167,7 @@ def compare_target(
     files = tempfile.TemporaryDirectory(prefix=".gilscope-", dir=out_dir)
     try:
         watch = Watch(cpus)
-        arms = run_arms(target, interpreters, Path(files.name), options)
+        arms, interrupted = _run_arms(target, interpreters, Path(files.name), options)
         conditions = watch.finish()
         shown = [arm for arm in arms if arm.recorded]
         runs = [_run(arm, kept.get(arm.interpreter.build), notices) for arm in shown]
@@ -173,15 +176,39 @@ def compare_target(
         raise
     if out_dir:
         files.cleanup()
-    return Comparison(
+    comparison = Comparison(
         title=title or name,
         command=target.command,
         runs=tuple(runs),
-        notices=(*notices, *findings(runs, arms, conditions)),
+        notices=(
+            *([INTERRUPTED] if interrupted else []),
+            *notices,
+            *findings(runs, arms, conditions),
+        ),
         conditions=conditions,
         scaling=_scaling(arms) if threads else (),
         _files=files,
     )
+    if interrupted:
+        raise Interrupted(comparison)
+    return comparison
+
+
+def _run_arms(
+    target: Target, interpreters: Sequence[Interpreter], directory: Path, options: Options
+) -> tuple[list[Arm], bool]:
+    """Return the arms that have run at all, and whether that was cut short.
+
+    Raises:
+        Interrupted: Before anything was recorded.
+    """
+    try:
+        return run_arms(target, interpreters, directory, options), False
+    except Interrupted as interrupt:
+        arms = [arm for arm in interrupt.found if arm.attempts]
+        if not any(arm.recorded for arm in arms):
+            raise
+        return arms, True
 
 
 def _check(builds: Sequence[str], repeat: int, threads: Sequence[int], max_bytes: int) -> None:

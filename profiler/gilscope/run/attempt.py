@@ -39,6 +39,7 @@ class Attempt:
         executor: What the program sent to workers of `gilscope.executor` that are no threads: kind,
             workers, tasks, sent_bytes, returned_bytes, shared_bytes, pickle_ns, unpickle_ns; None
             if there were none.
+        interrupted: Whether it was ended because nobody wanted to wait for it.
         untimed: Why there is no time although the program did not fail; None if there is one.
     """
 
@@ -56,6 +57,7 @@ class Attempt:
     extensions: tuple[list[str], list[list[str]]] | None = None
     untimed: str | None = None
     executor: dict[str, Any] | None = None
+    interrupted: bool = False
 
 
 def judge(ended: Ended, place: Path, timeout: float | None, *, probed: bool) -> Attempt:
@@ -63,6 +65,8 @@ def judge(ended: Ended, place: Path, timeout: float | None, *, probed: bool) -> 
     result = _read_result(place / "result.json")
     trace = place / "trace.gilscope"
     error, stacks = _error(ended, result, timeout), ended.stacks
+    if ended.interrupted:
+        error = "interrupted"
     if ended.stuck:
         error, stacks = _deadlock(trace, ended.stacks)
     return Attempt(
@@ -79,6 +83,7 @@ def judge(ended: Ended, place: Path, timeout: float | None, *, probed: bool) -> 
         gil_by=result.get("gil_by"),
         extensions=(result["path"], result["extensions"]) if "extensions" in result else None,
         executor=result.get("executor"),
+        interrupted=ended.interrupted,
         untimed=None if result or ended.status else "it ended by os._exit, so it was not timed",
     )
 

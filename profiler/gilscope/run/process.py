@@ -37,6 +37,7 @@ class End(Enum):
     OWN = "it has ended"
     TIME = "its time is up"
     STUCK = "it can never go on"
+    INTERRUPT = "nobody wants it any more"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Ended:
         timed_out: Whether it was ended because its time was up.
         stuck: Whether it was ended because it could never have gone on.
         stacks: Where its threads stood in either case; empty if that is not known.
+        interrupted: Whether it was ended because this process was interrupted.
     """
 
     status: int
@@ -58,6 +60,7 @@ class Ended:
     timed_out: bool = False
     stuck: bool = False
     stacks: str = ""
+    interrupted: bool = False
 
 
 class Watch(Protocol):
@@ -124,7 +127,6 @@ def run(
 
     Raises:
         OSError: It cannot be started.
-        KeyboardInterrupt: As it came; the process has been ended.
     """
     with subprocess.Popen(
         command,
@@ -144,16 +146,26 @@ def run(
             end = _listen(process, pipes, timeout, watch)
             if end in (End.TIME, End.STUCK) and watch:
                 stacks = watch.stacks(process.pid)
+        except KeyboardInterrupt:
+            end = End.INTERRUPT
+            for stream in pipes.values():
+                stream.output = None  # it may be what raised
         except BaseException:
             for stream in pipes.values():
-                stream.output = None  # it may be what raised, and nobody wants to know any more
+                stream.output = None
             raise
         finally:
             if process.poll() is None:
                 _end(process, pipes, gently=end is not End.STUCK)
     stdout, stderr = (stream.finish() for stream in pipes.values())
     return Ended(
-        process.returncode, stdout, stderr, end is End.TIME, stuck=end is End.STUCK, stacks=stacks
+        process.returncode,
+        stdout,
+        stderr,
+        timed_out=end is End.TIME,
+        stuck=end is End.STUCK,
+        stacks=stacks,
+        interrupted=end is End.INTERRUPT,
     )
 
 

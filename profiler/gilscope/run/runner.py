@@ -25,7 +25,7 @@ from gilscope.config import (
     EXECUTORS,
     THREADS_VARIABLE,
 )
-from gilscope.errors import TargetError
+from gilscope.errors import Interrupted, TargetError
 from gilscope.run import process
 from gilscope.run.attempt import Attempt, judge
 from gilscope.run.culprit import find_culprit
@@ -138,6 +138,8 @@ def run_arms(
 
     Raises:
         TargetError: There is no such program, or a worker cannot be started.
+        Interrupted: With the arms as far as they came. Of an arm that was never complete it is the
+            run that was interrupted.
     """
     target.check()
     threads: Sequence[int | None] = options.threads or (None,)
@@ -153,15 +155,30 @@ def run_arms(
         for arm in arms
         if arm.recorded or not (probed or warming_up)
     ]
-    for count, (arm, label, probed) in enumerate(steps, 1):
-        if arm.over:
-            continue
-        if options.progress:
-            options.progress(f"[{count}/{len(steps)}] {arm.title}: {label}")
-        arm.attempts.append(_attempt(target, arm, directory, options, probed=probed))
-    for arm in arms:
-        _name_culprit(arm, options)
+    try:
+        for count, (arm, label, probed) in enumerate(steps, 1):
+            if arm.over:
+                continue
+            if options.progress:
+                options.progress(f"[{count}/{len(steps)}] {arm.title}: {label}")
+            _take(arm, _attempt(target, arm, directory, options, probed=probed))
+        for arm in arms:
+            _name_culprit(arm, options)
+    except KeyboardInterrupt:
+        raise Interrupted(arms) from None
     return arms
+
+
+def _take(arm: Arm, attempt: Attempt) -> None:
+    """Add an attempt to its arm.
+
+    Raises:
+        KeyboardInterrupt: It was interrupted.
+    """
+    if not attempt.interrupted or not arm.attempts:
+        arm.attempts.append(attempt)
+    if attempt.interrupted:
+        raise KeyboardInterrupt
 
 
 def _name_culprit(arm: Arm, options: Options) -> None:

@@ -31,6 +31,7 @@ def work(place: Path, code: str, **job: Any) -> tuple[subprocess.CompletedProces
         "cpus": [],
         "stacks": None,
         "follow_children": False,
+        "carried": None,
     } | job
     (place / "job.json").write_text(json.dumps(facts))
     done = subprocess.run(

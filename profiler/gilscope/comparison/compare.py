@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gilscope.run.attempt import Attempt
+    from gilscope.run.carried import Carried
     from gilscope.run.interpreters import Interpreter
     from gilscope.run.runner import Arm
 
@@ -53,15 +54,20 @@ def compare_script(
     return compare_target(target, **{"title": Path(script).name, **options})
 
 
-def compare_code(code: str, *, filename: str = "<code>", **options: Any) -> Comparison:
+def compare_code(
+    code: str, *, filename: str = "<code>", carried: Carried | None = None, **options: Any
+) -> Comparison:
     """Run the text ``code`` as ``__main__`` under several builds.
 
     Args:
         code: Source text.
         filename: What stands for it in tracebacks.
+        carried: Names that are made known to it.
         **options: Those of :func:`compare_target`.
     """
-    return compare_target(Target("code", code, (), filename), **{"title": filename, **options})
+    return compare_target(
+        Target("code", code, (), filename, carried), **{"title": filename, **options}
+    )
 
 
 def compare_callable(function: Callable[[], object], **options: Any) -> Comparison:

@@ -62,13 +62,14 @@ class ThreadMagics:
 
         filename = f"<cell {self._cell_number}>"
         source = Source(text, filename, first_line)
-        code = as_program(source, self.shell.transform_cell, self.shell.user_ns)
+        code, carried = as_program(source, self.shell.transform_cell, self.shell.user_ns)
         printed = _Printed()
         progress = Progress(live=self._live)
         try:
             comparison = compare_code(
                 code,
                 filename=filename,
+                carried=carried,
                 title=f"Cell {self._cell_number}",
                 builds=options.builds,
                 repeat=options.repeat,

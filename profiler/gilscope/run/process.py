@@ -15,7 +15,7 @@ from enum import Enum
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 type Output = Callable[[str, str], None]
@@ -110,12 +110,13 @@ def run(
     timeout: float | None,
     output: Output | None,
     watch: Watch | None = None,
+    data: bytes = b"",
 ) -> Ended:
     """Run a process to its end and listen to what it prints.
 
     It has a session of its own, so that an interrupt reaches it once, through here, and so that
-    what it started ends with it where it is made to end. It reads nothing: repetitions could not
-    read the same input again.
+    what it started ends with it where it is made to end. It does not read the standard input of
+    this process: repetitions could not read the same again.
 
     Args:
         command: Program and arguments.
@@ -124,19 +125,23 @@ def run(
         timeout: Seconds after which it is ended; None for no limit.
         output: Takes what it prints, as it prints it.
         watch: Finds out that it hangs.
+        data: What it finds on its standard input.
 
     Raises:
         OSError: It cannot be started.
     """
-    with subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
+    with (
+        _readable(data) as stdin,
+        subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=env,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as process,
+    ):
         pipes = {
             process.stdout: Stream("stdout", output),
             process.stderr: Stream("stderr", output),
@@ -167,6 +172,18 @@ def run(
         stacks=stacks,
         interrupted=end is End.INTERRUPT,
     )
+
+
+@contextlib.contextmanager
+def _readable(data: bytes) -> Iterator[int]:
+    """Yield a descriptor that ``data`` can be read from: memory, no file and no pipe to fill."""
+    if not data:
+        yield subprocess.DEVNULL
+        return
+    with os.fdopen(os.memfd_create("gilscope"), "w+b") as file:
+        file.write(data)
+        file.seek(0)
+        yield file.fileno()
 
 
 def _listen(

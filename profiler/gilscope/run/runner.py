@@ -28,6 +28,7 @@ from gilscope.config import (
 from gilscope.errors import Interrupted, TargetError
 from gilscope.run import process
 from gilscope.run.attempt import Attempt, judge
+from gilscope.run.carried import describe
 from gilscope.run.culprit import find_culprit
 from gilscope.run.deadlock import wait_for_gil
 from gilscope.run.interpreters import environment
@@ -214,6 +215,7 @@ def _attempt(
         "value": target.value,
         "args": target.args,
         "filename": target.filename,
+        "carried": describe(target.carried) if target.carried else None,
         "trace": str(trace) if probed else None,
         "max_bytes": options.max_bytes,
         "live": first,
@@ -229,6 +231,7 @@ def _attempt(
             [arm.interpreter.path, "-c", START, place / "job.json", place / "result.json"],
             cwd=options.cwd,
             env=_environment(arm),
+            data=target.carried.values + target.carried.instances if target.carried else b"",
             timeout=options.timeout,
             output=None if output is None else lambda stream, text: output(build, stream, text),
             watch=Watchdog(place / "stacks.txt", partial(wait_for_gil, trace) if probed else None),

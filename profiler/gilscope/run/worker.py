@@ -6,6 +6,7 @@ library and the probe, nothing else, so that nothing but the program can turn th
 The job and its result are JSON files in a private directory of the runner:
 
     job      kind, value, args, filename: the target · trace: path or null (probe off) · max_bytes
+             carried: names of a notebook, see gilscope.run.carried; or null
              live: whether output should appear as it is printed
              cpus: numbers of the processors to run on, none for all
              follow_children: whether its child processes are recorded, too
@@ -31,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope import probe
 from gilscope.errors import GilscopeError
+from gilscope.run.carried import receive
 from gilscope.run.target import Outcome, Target, run_as_main
 
 if TYPE_CHECKING:
@@ -49,7 +51,10 @@ class Measurement:
         self.trace = trace
         self.max_bytes = max_bytes
         self.follow_children = follow_children
+        # Before the program is prepared: what it takes over from a notebook may turn the GIL on.
         self.result: dict[str, Any] = {"gil_by": None, "probe_error": None}
+        self.result["gil_before"] = gil_enabled()
+        self._watch_for_the_gil()
 
     @contextlib.contextmanager
     def session(self) -> Iterator[None]:
@@ -58,8 +63,6 @@ class Measurement:
         Raises:
             ProbeError: The probe cannot start. That it cannot stop is a result.
         """
-        self._watch_for_the_gil()
-        self.result["gil_before"] = gil_enabled()
         if self.trace is not None:
             probe.start(self.trace, max_bytes=self.max_bytes, follow_children=self.follow_children)
         begin = time.perf_counter_ns()
@@ -124,7 +127,8 @@ def gil_enabled() -> bool:
 
 def work(job: dict[str, Any], result: Path) -> int:
     """Do the job, write the result, return the program's exit status."""
-    target = Target(job["kind"], job["value"], tuple(job["args"]), job["filename"])
+    carried = receive(job["carried"])
+    target = Target(job["kind"], job["value"], tuple(job["args"]), job["filename"], carried)
     if job["live"]:
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from gilscope.probe import MAX_BYTES, MIN_BYTES
 from gilscope.run.interpreters import find
 from gilscope.run.machine import Watch, usable_cpus
 from gilscope.run.overwrite import check_overwrite
+from gilscope.run.provide import provide
 from gilscope.run.runner import Options, run_arms
 from gilscope.run.target import Target
 from gilscope.trace.family import find as family
@@ -159,7 +161,7 @@ def compare_target(
     target.check()
     name = name or target.stem
     kept = {build: _kept_path(out_dir, name, build) for build in builds} if out_dir else {}
-    interpreters, notices = _interpreters(builds, pythons or {})
+    interpreters, notices = _interpreters(builds, pythons or {}, progress)
     options = Options(
         repeat=repeat,
         cwd=Path(cwd) if cwd else None,
@@ -244,11 +246,14 @@ def _kept_path(out_dir: str | os.PathLike[str], name: str, build: str) -> Path:
 
 
 def _interpreters(
-    builds: Sequence[str], pythons: Mapping[str, str | os.PathLike[str]]
+    builds: Sequence[str],
+    pythons: Mapping[str, str | os.PathLike[str]],
+    progress: Callable[[str], None] | None,
 ) -> tuple[list[Interpreter], list[str]]:
     """Find the interpreters; what is missing is a notice as long as one is there."""
     wanted = dict.fromkeys(INTERPRETERS[build] for build in builds)
-    found = {name: find(name, pythons.get(name)) for name in wanted}
+    make = partial(provide, say=progress)
+    found = {name: find(name, pythons.get(name), make) for name in wanted}
     missing = [discovery.advice for discovery in found.values() if discovery.interpreter is None]
     interpreters = [
         replace(interpreter, build=build)

@@ -45,6 +45,8 @@ START = """
 import sys
 if not sys.flags.safe_path:
     del sys.path[0]
+sys.path += sys.argv[3:]
+del sys.argv[3:]
 from gilscope.run.worker import main
 main()
 """
@@ -228,7 +230,7 @@ def _attempt(
     output = options.output if first and arm.recorded else None
     try:
         ended = process.run(
-            [arm.interpreter.path, "-c", START, place / "job.json", place / "result.json"],
+            _command(arm.interpreter, place),
             cwd=options.cwd,
             env=_environment(arm),
             data=target.carried.values + target.carried.instances if target.carried else b"",
@@ -239,6 +241,11 @@ def _attempt(
     except OSError as error:
         raise TargetError(f"{arm.interpreter.path} cannot be started: {error}") from None
     return judge(ended, place, options.timeout, probed=probed)
+
+
+def _command(interpreter: Interpreter, place: Path) -> list[str | Path]:
+    library = [interpreter.library] if interpreter.library else []
+    return [interpreter.path, "-c", START, place / "job.json", place / "result.json", *library]
 
 
 def _environment(arm: Arm) -> dict[str, str]:

@@ -156,18 +156,12 @@ def all_asleep(pid: int) -> Sleeps:
     """Return all threads of a process if only one of them could wake another; else nothing."""
     process = Path(f"/proc/{pid}")
     try:
-        if FUTEX is None or _handles_signals(process):
+        if FUTEX is None or (tasks := _waiting(process / "task")) is None:
             return {}
-        tasks = [
-            task
-            for task in (process / "task").iterdir()
-            if (task / "comm").read_text(errors="replace").rstrip("\n") != KEEPER
-            and _field(task / "status", "State")[0] not in "ZX"
-        ]
+        if _handles_signals(process):
+            return {}
         regions = interpreter_regions((process / "maps").read_text(errors="replace"))
-        # All of them at nearly the same moment: what differs would be seen as awake.
-        calls = {int(task.name): (task / "syscall").read_text().split() for task in tasks}
-        sleeps = {int(task.name): _sleep(task, calls[int(task.name)], regions) for task in tasks}
+        sleeps = {int(task.name): _sleep(task, call, regions) for task, call in tasks.items()}
     except (OSError, ValueError, LookupError):
         return {}  # threads come and go, or the system does not tell
     asleep = {tid: sleep for tid, sleep in sleeps.items() if sleep}
@@ -175,10 +169,33 @@ def all_asleep(pid: int) -> Sleeps:
     return asleep if len(asleep) == len(sleeps) and joined <= asleep.keys() else {}
 
 
+def _waiting(tasks: Path) -> dict[Path, list[str]] | None:
+    """Return the system call of each thread; None as soon as one of them is in no futex.
+
+    Of a program that runs nothing more is looked at: this is done while it is timed.
+    """
+    calls = {}
+    for task in tasks.iterdir():
+        call = (task / "syscall").read_text().split()
+        if call[0] == str(FUTEX):
+            calls[task] = call
+        elif _lives(task):
+            return None
+    # The probe's own thread runs nothing of the program.
+    return {task: call for task, call in calls.items() if _name(task) != KEEPER}
+
+
+def _lives(task: Path) -> bool:
+    """Return whether a thread is one that may do something: neither a zombie nor the probe's."""
+    return _field(task / "status", "State")[0] not in "ZX" and _name(task) != KEEPER
+
+
+def _name(task: Path) -> str:
+    return (task / "comm").read_text(errors="replace").rstrip("\n")
+
+
 def _sleep(task: Path, call: Sequence[str], regions: Sequence[range]) -> Sleep | None:
     """Return what a thread sleeps in; None if it is awake, or can be woken from outside."""
-    if call[0] != str(FUTEX):
-        return None
     address, operation, value, limit = (int(word, 16) for word in call[1:5])
     if operation & FUTEX_COMMAND not in FUTEX_WAITS:
         return None

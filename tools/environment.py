@@ -19,7 +19,7 @@ from pathlib import Path
 import interpreters
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = ("native_logging", "parallel_eval")
+EXAMPLES = ("native_logging", "parallel_eval", "deadlock")
 STAMP = "gilscope-environment.json"
 WORTH_A_LINE = 5  # seconds
 SOURCES = ("CMakeLists.txt", "pyproject.toml", "README.md", "LICENSE", "native_probe", "profiler")

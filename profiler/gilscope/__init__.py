@@ -24,6 +24,7 @@ from gilscope.errors import GilscopeError
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Executor
 
     from gilscope.comparison import Comparison
     from gilscope.trace.model import Trace
@@ -33,6 +34,7 @@ __all__ = [
     "GilscopeError",
     "__version__",
     "compare",
+    "executor",
     "family",
     "load_ipython_extension",
     "open",
@@ -161,7 +163,8 @@ def compare(
         script: The script, run as ``python script args`` would; or a function without arguments
             that can be imported by its name, which is then called.
         args: Arguments of the script.
-        builds: ``gil`` and ``ft``, and ``ft-gil``: the free-threaded build with its GIL on.
+        builds: ``gil`` and ``ft``; ``ft-gil``: the free-threaded build with its GIL on;
+            ``subinterpreters`` and ``processes``: the GIL build with these as `executor`.
         repeat: How often each build is timed with the probe off and recorded with it on.
         out_dir: Where the traces are kept; by default they go with the returned object.
         **options: More of :func:`gilscope.comparison.compare_script`.
@@ -177,6 +180,17 @@ def compare(
     if callable(script):
         return compare_callable(script, **options)
     return compare_script(script, args, **options)
+
+
+def executor(workers: int | None = None) -> Executor:
+    """Return a ``concurrent.futures`` executor: threads, or what a comparison wants instead.
+
+    Args:
+        workers: How many; by default one a processor. ``--threads`` overrides it.
+    """
+    from gilscope.executors import executor as make  # noqa: PLC0415 - those load it who use it
+
+    return make(workers)
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -12,6 +12,12 @@ SESSION_IN_HEADER = slice(80, 96)
 VARIABLE = "GILSCOPE_PARENT"
 """Environment variable that names the session to which the traces of other programs belong."""
 
+THREADS_VARIABLE = "GILSCOPE_THREADS"
+"""Environment variable that tells a program how many threads it is to use."""
+
+EXECUTOR_VARIABLE = "GILSCOPE_EXECUTOR"
+"""Environment variable that says what `gilscope.executor` is to be."""
+
 DEFAULT_MAX_BYTES = 1 << 30
 """Size of a trace file, in bytes, at which recording ends."""
 
@@ -21,13 +27,18 @@ BUILDS = {
     "gil": "GIL build",
     "ft-gil": "free-threaded build, GIL on",
     "ft": "free-threaded build",
+    "subinterpreters": "subinterpreters",
+    "processes": "processes",
 }
-"""The builds that code can be compared under, by their short names, in the order of display."""
+"""What code can be compared under, by short names, in the order of display."""
+
+EXECUTORS = ("subinterpreters", "processes")
+"""Those that are the GIL build with another `gilscope.executor` than threads."""
 
 DEFAULT_BUILDS = ("gil", "ft")
 """Those that it is compared under if nobody says otherwise."""
 
-INTERPRETERS = {"gil": "gil", "ft-gil": "ft", "ft": "ft"}
+INTERPRETERS = {"gil": "gil", "ft-gil": "ft", "ft": "ft", **dict.fromkeys(EXECUTORS, "gil")}
 """The interpreter that each build takes: a key of the two tables below."""
 
 PYTHON_VARIABLES = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}

@@ -4,6 +4,8 @@ Each message is one line that says what is wrong and what to do about it; the co
 magic print it as it is.
 """
 
+from typing import Any
+
 
 class GilscopeError(Exception):
     """Base of all errors of gilscope."""
@@ -27,6 +29,15 @@ class TargetError(GilscopeError):
 
 class ExportError(GilscopeError):
     """An export could not be written."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, or the interrupt of a notebook, came while programs ran; these have been ended."""
+
+    def __init__(self, found: Any) -> None:
+        """Carry ``found``, what there is so far."""
+        super().__init__("interrupted")
+        self.found = found
 
 
 class UsageError(GilscopeError):

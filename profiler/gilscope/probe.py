@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gilscope.config import DEFAULT_MAX_BYTES, VARIABLE
+from gilscope.config import DEFAULT_MAX_BYTES, EXECUTOR_VARIABLE, VARIABLE
 from gilscope.errors import ProbeError
 
 if TYPE_CHECKING:
@@ -188,8 +188,10 @@ def _metadata(parent_pid: int | None) -> dict[str, object]:
     from gilscope import __version__  # noqa: PLC0415 - defined after this module may be imported
 
     parent = {} if parent_pid is None else {"parent_pid": parent_pid}
+    kind = os.environ.get(EXECUTOR_VARIABLE)
     return {
         **parent,
+        **({"executor": kind} if kind else {}),
         "gilscope": __version__,
         "python": sys.version,
         "executable": sys.executable,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,8 +12,10 @@ import pytest
 import gilscope
 from gilscope.comparison import Comparison, Run
 from gilscope.comparison.compare import compare_target
+from gilscope.comparison.findings import findings
 from gilscope.comparison.table import duration, grid
 from gilscope.errors import GilscopeError, UsageError
+from gilscope.run.machine import Conditions
 from gilscope.run.target import Target
 from gilscope.trace.reader import read
 from trace_builder import TraceBuilder
@@ -294,3 +297,36 @@ def test_the_version_is_the_distributions(request: Any) -> None:
     """It stands in two places."""
     project = (request.config.rootpath / "pyproject.toml").read_text(encoding="utf-8")
     assert f'\nversion = "{gilscope.__version__}"\n' in project
+
+
+def test_times_as_a_frame_of_pandas() -> None:
+    """One row a timed run, with the types of its columns."""
+    pandas = pytest.importorskip("pandas")
+    frame = make(make_run("gil"), make_run("ft")).to_pandas()
+    assert list(frame.columns) == ["build", "threads", "probe", "repetition", "wall_s"]
+    assert len(frame) == len(make(make_run("gil"), make_run("ft")).times()) > 0
+    assert pandas.api.types.is_float_dtype(frame["wall_s"])
+    assert frame.groupby("build")["wall_s"].median().keys().tolist() == ["ft", "gil"]
+
+
+def test_different_versions_are_said() -> None:
+    """They may be compared, but who reads that must know."""
+    runs = [make_run("gil"), replace(make_run("ft"), python="3.14.1")]
+    quiet = Conditions((0,), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 0.0)
+    [notice] = findings(runs, [], quiet)
+    assert notice == ("the builds are of different versions of Python: 3.13.5 (gil), 3.14.1 (ft)")
+
+
+@pytest.mark.parametrize("build", ["subinterpreters", "processes"])
+def test_a_program_without_our_executor_has_no_alternatives(build: str) -> None:
+    """Its run is one of the GIL build, and says so."""
+    run = make_run(build)
+    assert "no gilscope.executor()" in (run.invalid or "")
+    assert make(make_run("gil"), run).speedup_of(build) is None
+    assert replace(run, executor={"kind": build}).valid
+
+
+def test_nothing_is_predicted_from_a_failed_run(traced: Run) -> None:
+    """A deadlock has no speed-up."""
+    assert make(traced).prediction is not None
+    assert make(replace(traced, error="deadlocked")).prediction is None

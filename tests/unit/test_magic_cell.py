@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
+import threading
+
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from gilscope.errors import UsageError
-from gilscope.jupyter.cell import CellError, Source, as_program, free_names
+from gilscope.jupyter.cell import CellError, Source, as_program
+from gilscope.jupyter.names import free_names
 from gilscope.jupyter.options import HelpShown, make_parser, parse
 
 transform = TransformerManager().transform_cell
@@ -14,7 +18,7 @@ transform = TransformerManager().transform_cell
 
 def program(text: str, first_line: int = 2, **namespace: object) -> str:
     """Return the program of a cell in a notebook with some variables."""
-    return as_program(Source(text, "<cell 3>", first_line), transform, namespace)
+    return as_program(Source(text, "<cell 3>", first_line), transform, namespace)[0]
 
 
 @pytest.mark.parametrize(
@@ -44,10 +48,19 @@ def test_lines_keep_the_numbers_that_they_have_in_the_cell() -> None:
     assert program("\n\nx = 1\n").splitlines().index("x = 1") == 3
 
 
-def test_notebook_variables_are_named_with_a_way_out() -> None:
-    """A cell that needs the notebook's variables is refused in one line."""
-    with pytest.raises(UsageError, match=r"uses a, b of this notebook.*define them") as caught:
-        program("print(a, b)", a=1, b=2, c=3)
+def test_notebook_variables_travel() -> None:
+    """Those that the cell needs, and no others."""
+    source = Source("print(a, b)", "<cell 3>", 2)
+    carried = as_program(source, transform, {"a": 1, "b": [2], "c": 3})[1]
+    assert pickle.loads(carried.values) == {"a": 1, "b": [2]}  # noqa: S301 - just made
+
+
+def test_notebook_variables_that_cannot_travel_are_named_with_a_way_out() -> None:
+    """Each with its reason, in one line."""
+    lock = threading.Lock()
+    with pytest.raises(UsageError, match=r"a: a lock, which.*make it in the cell") as caught:
+        program("print(a, b)", a=lock, b=lambda: 1)
+    assert "; b: a lambda: write it with def" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -187,14 +188,14 @@ def test_a_program_that_was_killed_fails_the_cell(
         ("%%profile_threads x = 1\ny = 2", "there are only options"),
         ("%profile_threads", "there is no code to run"),
         ("%%profile_threads\n\n", "there is no code to run"),
-        ("%%profile_threads\nprint(known)", "the code uses known of this notebook"),
+        ("%%profile_threads\nprint(known)", "known: a lock, which cannot be pickled"),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_runs(
     shell: InteractiveShell, recorder: Recorder, cell: str, words: str
 ) -> None:
     """A mistake in the cell is a line without a traceback, and the cell fails."""
-    shell.user_ns["known"] = 1
+    shell.user_ns["known"] = threading.Lock()
     result, captured = run(shell, cell)
     assert not result.success
     assert words in captured.stdout

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gilscope.errors import TargetError
+from gilscope.errors import Interrupted, TargetError
 from gilscope.run import process, runner
 from gilscope.run.interpreters import Interpreter
 from gilscope.run.target import Target
@@ -156,6 +157,27 @@ def test_how_a_run_ended(
     assert arm.attempts[0].error == error
     assert arm.attempts[0].status == status
     assert arm.attempts[0].trace
+
+
+@pytest.mark.parametrize(("when", "kept"), [(1, [1, 0]), (2, [1, 1]), (3, [1, 1]), (5, [2, 2])])
+def test_an_interrupt_keeps_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: int, kept: list[int]
+) -> None:
+    """A run that was cut short counts only where an arm has no other."""
+    use(monkeypatch, lambda _job, _: (0, {"wall_ns": 5}))
+    started = process.run
+    count = iter(range(1, 100))
+
+    def run(*args: Any, **more: Any) -> process.Ended:
+        ended = started(*args, **more)
+        return replace(ended, interrupted=next(count) == when)
+
+    monkeypatch.setattr(process, "run", run)
+    with pytest.raises(Interrupted) as caught:
+        runner.run_arms(CODE, [GIL, FT], tmp_path, runner.Options(repeat=2))
+    arms = caught.value.found
+    assert [len(arm.attempts) for arm in arms] == kept
+    assert arms[0].attempts[0].error == ("interrupted" if when == 1 else None)
 
 
 def test_an_interpreter_that_cannot_be_started(tmp_path: Path) -> None:

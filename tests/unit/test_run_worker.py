@@ -25,7 +25,14 @@ WARNING = (
 def work(place: Path, code: str, **job: Any) -> tuple[subprocess.CompletedProcess[str], Any]:
     """Start a worker as the runner does; return its process and its result."""
     facts = {"kind": "code", "value": code, "args": [], "filename": "<cell>", "trace": None}
-    facts |= {"max_bytes": 1 << 24, "live": False, "cpus": []} | job
+    facts |= {
+        "max_bytes": 1 << 24,
+        "live": False,
+        "cpus": [],
+        "stacks": None,
+        "follow_children": False,
+        "carried": None,
+    } | job
     (place / "job.json").write_text(json.dumps(facts))
     done = subprocess.run(
         [sys.executable, "-c", runner.START, place / "job.json", place / "result.json"],

@@ -11,9 +11,10 @@ import gilscope
 from gilscope.cli.parser import numbers, positive, size
 from gilscope.cli.termination import terminate_as_exit
 from gilscope.config import BUILDS, DEFAULT_BUILDS, DEFAULT_MAX_BYTES, PYTHON_OPTIONS
-from gilscope.errors import UsageError
+from gilscope.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
+    from gilscope.cli.listener import Listener
     from gilscope.comparison import Comparison
 
 
@@ -60,12 +61,29 @@ def execute(options: argparse.Namespace) -> int:
     """Run, print the table, write what was asked for."""
     with gilscope.reader_side():
         from gilscope.cli.listener import Listener  # noqa: PLC0415 - loaded on demand
-        from gilscope.comparison import compare_target  # noqa: PLC0415 - loaded on demand
     for path in filter(None, (options.json, options.html)):
         if not path.absolute().parent.is_dir():
             raise UsageError(f"{path} cannot be written: there is no such directory")
-    pythons = {build: getattr(options, f"python_{build}") for build in PYTHON_OPTIONS}
     with terminate_as_exit(), Listener() as listener:
+        comparison, interrupt = _compare(options, listener)
+    listener.show_unseen(comparison)
+    print(comparison.summary_text())
+    if comparison.findings:
+        print(comparison.findings_text())
+    _write(comparison, options)
+    if interrupt:
+        raise interrupt
+    return 1 if comparison.failed else 0
+
+
+def _compare(
+    options: argparse.Namespace, listener: Listener
+) -> tuple[Comparison, Interrupted | None]:
+    """Return the comparison, as far as it came if it was interrupted."""
+    from gilscope.comparison import Comparison, compare_target  # noqa: PLC0415 - loaded on demand
+
+    pythons = {build: getattr(options, f"python_{build}") for build in PYTHON_OPTIONS}
+    try:
         comparison = compare_target(
             options.program,
             builds=options.builds,
@@ -80,12 +98,11 @@ def execute(options: argparse.Namespace) -> int:
             progress=listener.progress,
             output=listener.output,
         )
-    listener.show_unseen(comparison)
-    print(comparison.summary_text())
-    if comparison.findings:
-        print(comparison.findings_text())
-    _write(comparison, options)
-    return 1 if comparison.failed else 0
+    except Interrupted as interrupt:
+        if not isinstance(interrupt.found, Comparison):
+            raise
+        return interrupt.found, interrupt
+    return comparison, None
 
 
 def _write(comparison: Comparison, options: argparse.Namespace) -> None:
@@ -94,7 +111,9 @@ def _write(comparison: Comparison, options: argparse.Namespace) -> None:
         if options.json:
             summary = comparison.summary()
             if not options.output:  # the traces are gone when the command ends
-                summary["runs"] = [{**run, "trace": None} for run in summary["runs"]]
+                summary["runs"] = [
+                    {**run, "trace": None, "children": []} for run in summary["runs"]
+                ]
             options.json.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         if options.html:
             comparison.report(options.html)

@@ -62,6 +62,9 @@ class Listener:
                 shown.append(run.stderr)
                 self._say(f"{BUILDS[run.build]}, the run that failed:")
                 self._show("stderr", run.stderr)
+            if run.traceback and run.traceback not in run.stderr:  # of a program that hung
+                self._say(f"{BUILDS[run.build]}: {run.error}")
+                self._show("stderr", run.traceback)
 
     def _show_late(self) -> None:
         build, self._late = self._late, None

@@ -49,7 +49,7 @@ def activity(traces: Sequence[tuple[str, Trace]]) -> list[dict[str, Any]]:
     """
     rows: dict[str, dict[str, Any]] = {}
     for build, trace in traces:
-        kinds = _lock_activities(trace)
+        kinds = lock_activities(trace)
         for lane in lanes(trace):
             group = NUMBER.sub("#", lane.thread.name)
             row = rows.setdefault(group, {"threads": group, "builds": {}})
@@ -60,7 +60,7 @@ def activity(traces: Sequence[tuple[str, Trace]]) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
-def _lock_activities(trace: Trace) -> U8:
+def lock_activities(trace: Trace) -> U8:
     """Return what a wait for a lock counts as, u8[n + 1] by interval; 255 as its state says."""
     result = np.full(len(trace.intervals) + 1, 255, np.uint8)
     rows = np.flatnonzero(np.isin(trace.intervals.kind, (Event.LOCK_WAIT, Event.SPIN)))
@@ -74,9 +74,14 @@ def _lock_activities(trace: Trace) -> U8:
 
 def _spent(lane: Lane, kinds: U8) -> dict[str, float]:
     """Return the seconds that a thread spent on each activity."""
+    sums = np.bincount(activities(lane, kinds), (lane.ends - lane.starts) / 1e9, len(NAMES))
+    return dict(zip(NAMES, sums.tolist(), strict=True))
+
+
+def activities(lane: Lane, kinds: U8) -> U8:
+    """Return what a thread did in each segment of its lane, u8[n], an index of `NAMES`."""
     by_state = np.array([NAMES.index(OF_STATE[state]) for state in sorted(State)], np.uint8)
     what = by_state[lane.states]
     special = (lane.states == State.WAITING_LOCK) & (kinds[lane.refs] != 255)  # noqa: PLR2004 - see above
     what[special] = kinds[lane.refs][special]
-    sums = np.bincount(what, (lane.ends - lane.starts) / 1e9, len(NAMES))
-    return dict(zip(NAMES, sums.tolist(), strict=True))
+    return what

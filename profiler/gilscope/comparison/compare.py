@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,20 +22,26 @@ from gilscope.config import (
     INTERPRETERS,
     TRACE_SUFFIX,
 )
-from gilscope.errors import InterpreterError, TraceError, UsageError
+from gilscope.errors import InterpreterError, Interrupted, TraceError, UsageError
 from gilscope.probe import MAX_BYTES, MIN_BYTES
 from gilscope.run.interpreters import find
 from gilscope.run.machine import Watch, usable_cpus
 from gilscope.run.overwrite import check_overwrite
+from gilscope.run.provide import provide
 from gilscope.run.runner import Options, run_arms
 from gilscope.run.target import Target
+from gilscope.trace.family import find as family
 from gilscope.trace.reader import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from gilscope.run.attempt import Attempt
+    from gilscope.run.carried import Carried
     from gilscope.run.interpreters import Interpreter
-    from gilscope.run.runner import Arm, Attempt
+    from gilscope.run.runner import Arm
+
+INTERRUPTED = "interrupted: this is what there was by then, and says less than it might"
 
 
 def compare_script(
@@ -50,15 +57,20 @@ def compare_script(
     return compare_target(target, **{"title": Path(script).name, **options})
 
 
-def compare_code(code: str, *, filename: str = "<code>", **options: Any) -> Comparison:
+def compare_code(
+    code: str, *, filename: str = "<code>", carried: Carried | None = None, **options: Any
+) -> Comparison:
     """Run the text ``code`` as ``__main__`` under several builds.
 
     Args:
         code: Source text.
         filename: What stands for it in tracebacks.
+        carried: Names that are made known to it.
         **options: Those of :func:`compare_target`.
     """
-    return compare_target(Target("code", code, (), filename), **{"title": filename, **options})
+    return compare_target(
+        Target("code", code, (), filename, carried), **{"title": filename, **options}
+    )
 
 
 def compare_callable(function: Callable[[], object], **options: Any) -> Comparison:
@@ -143,13 +155,14 @@ def compare_target(
         UsageError: A build is not known, or a file would be overwritten that is no trace.
         InterpreterError: No interpreter can be used, or one that was named cannot.
         TargetError: There is no such program.
+        Interrupted: With the comparison of what there is so far; the traces are kept.
     """
     _check(builds, repeat, threads, max_bytes)
     cpus = usable_cpus(affinity)
     target.check()
     name = name or target.stem
     kept = {build: _kept_path(out_dir, name, build) for build in builds} if out_dir else {}
-    interpreters, notices = _interpreters(builds, pythons or {})
+    interpreters, notices = _interpreters(builds, pythons or {}, progress)
     options = Options(
         repeat=repeat,
         cwd=Path(cwd) if cwd else None,
@@ -163,7 +176,7 @@ def compare_target(
     files = tempfile.TemporaryDirectory(prefix=".gilscope-", dir=out_dir)
     try:
         watch = Watch(cpus)
-        arms = run_arms(target, interpreters, Path(files.name), options)
+        arms, interrupted = _run_arms(target, interpreters, Path(files.name), options)
         conditions = watch.finish()
         shown = [arm for arm in arms if arm.recorded]
         runs = [_run(arm, kept.get(arm.interpreter.build), notices) for arm in shown]
@@ -172,15 +185,39 @@ def compare_target(
         raise
     if out_dir:
         files.cleanup()
-    return Comparison(
+    comparison = Comparison(
         title=title or name,
         command=target.command,
         runs=tuple(runs),
-        notices=(*notices, *noticed(runs, arms, conditions)),
+        notices=(
+            *([INTERRUPTED] if interrupted else []),
+            *notices,
+            *noticed(runs, arms, conditions),
+        ),
         conditions=conditions,
         scaling=_scaling(arms) if threads else (),
         _files=files,
     )
+    if interrupted:
+        raise Interrupted(comparison)
+    return comparison
+
+
+def _run_arms(
+    target: Target, interpreters: Sequence[Interpreter], directory: Path, options: Options
+) -> tuple[list[Arm], bool]:
+    """Return the arms that have run at all, and whether that was cut short.
+
+    Raises:
+        Interrupted: Before anything was recorded.
+    """
+    try:
+        return run_arms(target, interpreters, directory, options), False
+    except Interrupted as interrupt:
+        arms = [arm for arm in interrupt.found if arm.attempts]
+        if not any(arm.recorded for arm in arms):
+            raise
+        return arms, True
 
 
 def _check(builds: Sequence[str], repeat: int, threads: Sequence[int], max_bytes: int) -> None:
@@ -210,11 +247,14 @@ def _kept_path(out_dir: str | os.PathLike[str], name: str, build: str) -> Path:
 
 
 def _interpreters(
-    builds: Sequence[str], pythons: Mapping[str, str | os.PathLike[str]]
+    builds: Sequence[str],
+    pythons: Mapping[str, str | os.PathLike[str]],
+    progress: Callable[[str], None] | None,
 ) -> tuple[list[Interpreter], list[str]]:
     """Find the interpreters; what is missing is a notice as long as one is there."""
     wanted = dict.fromkeys(INTERPRETERS[build] for build in builds)
-    found = {name: find(name, pythons.get(name)) for name in wanted}
+    make = partial(provide, say=progress)
+    found = {name: find(name, pythons.get(name), make) for name in wanted}
     missing = [discovery.advice for discovery in found.values() if discovery.interpreter is None]
     interpreters = [
         replace(interpreter, build=build)
@@ -232,7 +272,7 @@ def _run(arm: Arm, kept: Path | None, notices: list[str]) -> Run:
     path, trace = shown.trace, None
     try:
         if path and kept:
-            path = path.replace(kept)
+            path = _keep(path, kept)
         trace = read(path) if path else None
     except (TraceError, OSError) as error:
         notices.append(f"{BUILDS[arm.interpreter.build]}: no timeline: {error}")
@@ -256,7 +296,16 @@ def _run(arm: Arm, kept: Path | None, notices: list[str]) -> Run:
         stderr=shown.stderr if shown.error else arm.attempts[0].stderr,
         error=shown.error,
         traceback=shown.traceback,
+        executor=shown.executor,
+        children=tuple(found for found in family(path) if found != path) if trace and path else (),
     )
+
+
+def _keep(path: Path, kept: Path) -> Path:
+    """Move a trace and those of the processes that its program made; return where it is now."""
+    for child in path.parent.glob(f"{path.stem}.*{path.suffix}"):
+        child.replace(kept.with_name(kept.stem + child.name.removeprefix(path.stem)))
+    return path.replace(kept)
 
 
 def _scaling(arms: Sequence[Arm]) -> tuple[Scaling, ...]:

@@ -12,6 +12,7 @@ from gilscope.analysis.prediction import predict
 from gilscope.comparison.statistics import Speedup, speedup
 from gilscope.comparison.summary import comparison_summary
 from gilscope.comparison.table import summary_text
+from gilscope.config import EXECUTORS
 from gilscope.errors import GilscopeError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Run:
     """What one build made of the code.
 
     Attributes:
-        build: A key of ``config.BUILDS``: ``gil``, ``ft-gil`` or ``ft``.
+        build: A key of ``config.BUILDS``.
         python: Version of the interpreter, as ``3.13.5``.
         executable: Its path.
         free_threaded: Whether it is a free-threaded build.
@@ -47,7 +48,10 @@ class Run:
         stdout: What the program printed in its first repetition; long output is cut.
         stderr: The same for its standard error.
         error: One line if the program failed: it raised, exited with a status, was killed.
-        traceback: The program's own traceback if it raised.
+        traceback: The program's own traceback if it raised; the stacks of its threads if it hung.
+        executor: What went to the workers of `gilscope.executor`, where these are no threads: as
+            `gilscope.run.attempt.Attempt` has it.
+        children: Traces of the processes that the program made, where these were recorded.
     """
 
     build: str
@@ -66,6 +70,8 @@ class Run:
     stderr: str = ""
     error: str | None = None
     traceback: str | None = None
+    executor: dict[str, Any] | None = None
+    children: tuple[Path, ...] = ()
 
     @property
     def valid(self) -> bool:
@@ -80,6 +86,8 @@ class Run:
             return f"the GIL was turned on{by}, so this run says nothing about running without it"
         if self.build == "ft-gil" and False in (self.gil_enabled_before, self.gil_enabled_after):
             return "the GIL was off, so this run does not say what the build alone costs"
+        if self.build in EXECUTORS and not self.error and not self.executor:
+            return "the program has no gilscope.executor(), so this run is one of the GIL build"
         return None
 
 
@@ -141,9 +149,10 @@ class Comparison:
     def prediction(self) -> Prediction | None:
         """What the trace of the ``gil`` run lets one expect without the GIL, on as many processors.
 
-        None if there is no such trace.
+        None if there is no such trace, or one of a program that failed.
         """
-        trace = next((run.trace for run in self.runs if run.build == "gil"), None)
+        complete = (run for run in self.runs if run.build == "gil" and not run.error)
+        trace = next((run.trace for run in complete), None)
         processors = len(self.conditions.cpus) if self.conditions else cpu_count() or 1
         return predict(trace, processors) if trace else None
 

@@ -9,6 +9,7 @@ from gilscope.analysis import contention
 from gilscope.comparison.activity import activity
 from gilscope.comparison.details import WITHOUT_TRACE as WITHOUT_DETAILS
 from gilscope.comparison.details import details, seconds
+from gilscope.comparison.matching import differences
 
 if TYPE_CHECKING:
     from gilscope.analysis.contention import LockTotals
@@ -34,6 +35,7 @@ def comparison_summary(comparison: Comparison) -> dict[str, Any]:
         "findings": _findings(comparison),
         "prediction": _prediction(comparison),
         "activity": activity(comparison.traces()),
+        "differences": differences(comparison.traces()),
         "machine": _machine(comparison.conditions),
         "scaling": [_scaling(curve) for curve in comparison.scaling],
         "runs": [
@@ -140,8 +142,18 @@ def run_summary(run: Run) -> dict[str, Any]:
         "wall_s": list(run.wall_s),
         "probed_wall_s": list(run.probed_wall_s),
         "trace": str(run.trace_path) if run.trace_path else None,
+        "children": [str(path) for path in run.children],
+        "executor": _executor(run.executor),
         **numbers,
     }
+
+
+def _executor(facts: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what went to workers that are no threads, with times in seconds."""
+    if facts is None:
+        return None
+    times = {f"{name}_s": seconds(facts[f"{name}_ns"]) for name in ("pickle", "unpickle")}
+    return {name: value for name, value in facts.items() if not name.endswith("_ns")} | times
 
 
 WITHOUT_TRACE: dict[str, Any] = {

@@ -9,6 +9,7 @@ import numpy as np
 
 from gilscope.comparison.activity import ACTIVITIES
 from gilscope.config import BUILDS
+from gilscope.view.differences import CAPTION, difference_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,10 +21,11 @@ GAP = "   "
 def summary_text(summary: dict[str, Any]) -> str:
     """Return the table of a summary: one column a build, the verdict and what to look at first."""
     runs = summary["runs"]
-    parts = [summary["title"], "", *grid(_rows(runs)), "", verdict(summary), *_build_alone(runs)]
+    parts = [summary["title"], "", *grid(_rows(runs)), "", verdict(summary), *_others(runs)]
     parts += prediction_text(summary["prediction"])
     parts += scaling_text(summary["scaling"])
     parts += activity_text(summary["activity"])
+    parts += _differences(summary["differences"])
     for run in runs:
         parts += _contended(run)
     parts += [f"note: {notice}" for notice in summary["notices"]]
@@ -69,13 +71,20 @@ def factor_text(factor: float, interval: Sequence[float] | None) -> str:
     return f"{factor:.2f}x, 95 % interval {low:.2f}x to {high:.2f}x"
 
 
-def _build_alone(runs: Sequence[dict[str, Any]]) -> list[str]:
-    """Return what the free-threaded build costs or brings with its GIL on."""
+def _others(runs: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what the builds other than ``gil`` and ``ft`` cost or bring."""
     return [
-        f"by the free-threaded build alone: {factor_text(run['speedup'], run['speedup_interval'])}"
+        f"{OTHERS[run['build']]}: {factor_text(run['speedup'], run['speedup_interval'])}"
         for run in runs
-        if run["build"] == "ft-gil" and run["speedup"] is not None
+        if run["build"] in OTHERS and run["speedup"] is not None
     ]
+
+
+OTHERS = {
+    "ft-gil": "by the free-threaded build alone",
+    "subinterpreters": "by subinterpreters, a GIL each",
+    "processes": "by processes",
+}
 
 
 def prediction_text(prediction: dict[str, Any] | None) -> list[str]:
@@ -110,6 +119,12 @@ def activity_text(rows: Sequence[dict[str, Any]]) -> list[str]:
         if any(values):
             lines.append([words, *map(duration, values)])
     return ["", "what the threads spent their time on, all together:", *grid(lines)]
+
+
+def _differences(differences: dict[str, Any]) -> list[str]:
+    """Return what the waits for the GIL turned into, if there were any."""
+    rows = difference_rows(differences)
+    return ["", CAPTION[0].lower() + CAPTION[1:] + ":", *grid(rows)] if rows else []
 
 
 def scaling_text(curves: Sequence[dict[str, Any]]) -> list[str]:
@@ -162,7 +177,8 @@ LAWS: dict[str, Callable[[dict[str, Any]], str]] = {
 def _rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
     """Return a row a quantity, a column a run, headed by the builds."""
     head = ["", *(BUILDS[run["build"]] for run in runs)]
-    return [head, *([name, *map(show, runs)] for name, show in QUANTITIES.items())]
+    shown = {**QUANTITIES, **(SERIALISING if any(run.get("executor") for run in runs) else {})}
+    return [head, *([name, *map(show, runs)] for name, show in shown.items())]
 
 
 def _gil(name: str, unit: Callable[[Any], str]) -> Callable[[dict[str, Any]], str]:
@@ -227,6 +243,28 @@ QUANTITIES: dict[str, Callable[[dict[str, Any]], str]] = {
     "events dropped": _traced(lambda run: _count(run["dropped_events"])),
 }
 """What the table shows of each run, from top to bottom."""
+
+
+def _sent(show: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any]], str]:
+    """Show a dash for a run that sent nothing to workers."""
+    return lambda run: show(run["executor"]) if run.get("executor") else "-"
+
+
+def _size(value: int) -> str:
+    """Return bytes as text: ``812 B``, ``1.2 kB``, ``33.6 MB``."""
+    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if value >= factor:
+            return f"{value / factor:#.3g}".rstrip(".") + f" {unit}"
+    return f"{value} B"
+
+
+SERIALISING: dict[str, Callable[[dict[str, Any]], str]] = {
+    "tasks sent to workers": _sent(lambda sent: f"{_count(sent['tasks'])} to {sent['workers']}"),
+    "pickled": _sent(lambda sent: _size(sent["sent_bytes"] + sent["returned_bytes"])),
+    "shared, not copied": _sent(lambda sent: _size(sent["shared_bytes"])),
+    "pickling and unpickling": _sent(lambda sent: duration(sent["pickle_s"] + sent["unpickle_s"])),
+}
+"""What the table shows as well where the workers were no threads."""
 
 
 def _waits(lock: dict[str, Any]) -> str:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import ast
-import builtins
-import symtable
 import traceback
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from gilscope.errors import GilscopeError, UsageError
+from gilscope.jupyter.carry import carry
+from gilscope.jupyter.names import SHELL, free_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-SHELL = "get_ipython"
+    from gilscope.run.carried import Carried
 
 
 class CellError(GilscopeError):
@@ -54,8 +54,8 @@ class Source:
 
 def as_program(
     source: Source, transform: Callable[[str], str], namespace: Mapping[str, object]
-) -> str:
-    """Return ``source`` as plain Python that can run in another interpreter.
+) -> tuple[str, Carried]:
+    """Return ``source`` as plain Python that can run in another interpreter, and what it needs.
 
     Lines keep the numbers that they have in the cell.
 
@@ -66,7 +66,7 @@ def as_program(
 
     Raises:
         CellError: It is not valid Python.
-        UsageError: It needs the notebook's shell or variables.
+        UsageError: It needs the notebook's shell, or variables that cannot travel.
     """
     blank = len(list(takewhile(lambda line: not line.strip(), source.text.splitlines())))
     # The translation drops leading empty lines.
@@ -80,34 +80,7 @@ def as_program(
     free = free_names(code)
     if SHELL in free:
         raise UsageError(_needs_shell(tree, source))
-    if carried := sorted(free & namespace.keys()):
-        raise UsageError(_needs_variables(carried))
-    return code
-
-
-def free_names(code: str) -> set[str]:
-    """Return the global names that ``code`` uses, does not define, and that are no builtins."""
-    top = symtable.symtable(code, "<cell>", "exec")
-    used: set[str] = set()
-    defined: set[str] = set()
-    for table in _tables(top):
-        for symbol in table.get_symbols():
-            if table is not top and not symbol.is_global():
-                continue
-            if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace():
-                defined.add(symbol.get_name())
-            if symbol.is_referenced():
-                used.add(symbol.get_name())
-    # The notebook's shell adds to the builtins, and replaces some.
-    plain = (set(vars(builtins)) | {"exit", "quit", "__file__"}) - {SHELL, "display"}
-    return used - defined - plain
-
-
-def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
-    """Yield ``table`` and all that is nested in it."""
-    yield table
-    for child in table.get_children():
-        yield from _tables(child)
+    return code, carry(free, namespace)
 
 
 def _needs_shell(tree: ast.Module, source: Source) -> str:
@@ -117,14 +90,4 @@ def _needs_shell(tree: ast.Module, source: Source) -> str:
     return (
         f"`{line}` needs the notebook's shell, but the code runs as a program of its own under "
         "each build: put that line into another cell"
-    )
-
-
-def _needs_variables(names: list[str]) -> str:
-    """Say which names of the notebook are missing and what to do."""
-    text = ", ".join(names)
-    it = "it" if len(names) == 1 else "them"
-    return (
-        f"the code uses {text} of this notebook, but it runs as a program of its own under each "
-        f"build: import or define {it} in the same cell"
     )

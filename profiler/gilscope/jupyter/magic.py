@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import no_var_expand, output_can_be_silenced
 
-from gilscope.errors import GilscopeError
+from gilscope.errors import GilscopeError, Interrupted
 from gilscope.jupyter.cell import CellError, Source, as_program
 from gilscope.jupyter.options import NAME, HelpShown, make_parser, parse
 
@@ -57,18 +57,19 @@ class ThreadMagics:
 
     def _compare(self, text: str, first_line: int, options: argparse.Namespace) -> Comparison:
         """Run ``text``, which starts at a line of the cell, and show what came out."""
-        from gilscope.comparison import compare_code  # noqa: PLC0415 - slow to load
+        from gilscope.comparison import Comparison, compare_code  # noqa: PLC0415 - slow to load
         from gilscope.jupyter.show import Progress  # noqa: PLC0415 - slow to load
 
         filename = f"<cell {self._cell_number}>"
         source = Source(text, filename, first_line)
-        code = as_program(source, self.shell.transform_cell, self.shell.user_ns)
+        code, carried = as_program(source, self.shell.transform_cell, self.shell.user_ns)
         printed = _Printed()
         progress = Progress(live=self._live)
         try:
             comparison = compare_code(
                 code,
                 filename=filename,
+                carried=carried,
                 title=f"Cell {self._cell_number}",
                 builds=options.builds,
                 repeat=options.repeat,
@@ -77,6 +78,10 @@ class ThreadMagics:
                 progress=progress.step,
                 output=printed.take,
             )
+        except Interrupted as interrupt:
+            if isinstance(interrupt.found, Comparison):
+                self._show(interrupt.found)
+            raise
         finally:
             progress.done()
         printed.finish(comparison)

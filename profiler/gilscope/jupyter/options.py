@@ -46,7 +46,8 @@ def make_parser() -> MagicParser:
         f"cell, or %%{NAME} [options] STATEMENT",
         description="Run the code under the GIL build and the free-threaded build of CPython and "
         "show the timelines of its threads, one above the other. The code runs as a program of "
-        "its own: it imports and defines what it uses.",
+        "its own: variables, functions and classes of the notebook that it uses are taken there, "
+        "and those that it assigns stay there.",
         allow_abbrev=False,
     )
     add = parser.add_argument

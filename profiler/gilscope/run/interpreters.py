@@ -32,6 +32,7 @@ CHECK = """
 import sys
 if sys.path and sys.path[0] == "":
     del sys.path[0]
+sys.path += sys.argv[1:]
 import json, sysconfig
 found = {"version": list(sys.version_info[:3]), "executable": sys.executable, "gilscope": None,
          "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED"))}
@@ -56,12 +57,14 @@ class Interpreter:
         path: How it is started: a virtual environment's own path, not what it links to.
         version: As ``3.13.5``.
         source: Where it was found.
+        library: A directory that has gilscope for it; None if it has it itself.
     """
 
     build: str
     path: Path
     version: str
     source: str
+    library: Path | None = None
 
     @property
     def series(self) -> tuple[int, ...]:
@@ -120,21 +123,30 @@ def own_series() -> tuple[int, int]:
     return sys.version_info[0], sys.version_info[1]
 
 
-def find(build: str, explicit: str | os.PathLike[str] | None = None) -> Discovery:
+type Provide = Callable[[Path], Path]
+"""Returns a directory with gilscope for an interpreter that lacks it."""
+
+
+def find(
+    build: str,
+    explicit: str | os.PathLike[str] | None = None,
+    provide: Provide | None = None,
+) -> Discovery:
     """Find an interpreter of ``build``.
 
     Args:
         build: ``gil`` or ``ft``.
         explicit: The one that the user wants; no other is then looked for.
+        provide: Called where nothing but gilscope is missing.
 
     Raises:
         InterpreterError: The one that the user named, here or by the environment, cannot be used.
     """
     if explicit is not None:
-        return _named(build, explicit, PYTHON_OPTIONS[build])
+        return _named(build, explicit, PYTHON_OPTIONS[build], provide)
     variable = PYTHON_VARIABLES[build]
     if value := os.environ.get(variable):
-        return _named(build, value, variable)
+        return _named(build, value, variable, provide)
     refusals: list[Refusal] = []
     seen: set[Path] = set()
     for path, source in candidates(build):
@@ -145,24 +157,46 @@ def find(build: str, explicit: str | os.PathLike[str] | None = None) -> Discover
         if isinstance(found, Interpreter):
             return Discovery(build, found, tuple(refusals))
         refusals.append(found)
-    return Discovery(build, None, tuple(refusals))
+    lacking = next((refusal for refusal in refusals if refusal.lacks_gilscope), None)
+    provided = _provided(build, lacking, provide) if lacking else None
+    return Discovery(
+        build, provided, tuple(r for r in refusals if not provided or r is not lacking)
+    )
 
 
-def _named(build: str, value: str | os.PathLike[str], source: str) -> Discovery:
+def _provided(build: str, lacking: Refusal, provide: Provide | None) -> Interpreter | None:
+    """Return the interpreter with a gilscope provided for it; None if it is still unfit."""
+    if provide is None:
+        return None
+    found = examine(lacking.path, build, lacking.source, provide(lacking.path))
+    return found if isinstance(found, Interpreter) else None
+
+
+def _named(
+    build: str, value: str | os.PathLike[str], source: str, provide: Provide | None
+) -> Discovery:
     path = shutil.which(value)
     if path is None:
         raise InterpreterError(f"{source}: there is no program {os.fspath(value)!r}")
     found = examine(Path(path).absolute(), build, source)
     if isinstance(found, Refusal):
-        raise InterpreterError(f"{source}: {found.reason}")
+        fit = _provided(build, found, provide) if found.lacks_gilscope else None
+        if fit is None:
+            raise InterpreterError(f"{source}: {found.reason}")
+        found = fit
     return Discovery(build, found)
 
 
-def examine(path: Path, build: str, source: str) -> Interpreter | Refusal:
-    """Run the interpreter ``path`` once and see whether it is one of ``build`` with gilscope."""
+def examine(
+    path: Path, build: str, source: str, library: Path | None = None
+) -> Interpreter | Refusal:
+    """Run the interpreter ``path`` once and see whether it is one of ``build`` with gilscope.
+
+    That may be in the directory ``library`` as well.
+    """
     try:
         done = subprocess.run(
-            [path, "-c", CHECK],
+            [path, "-c", CHECK, *([library] if library else [])],
             capture_output=True,
             stdin=subprocess.DEVNULL,
             env=environment(),
@@ -178,7 +212,7 @@ def examine(path: Path, build: str, source: str) -> Interpreter | Refusal:
     if "missing" in facts:
         reason = f"{path} has no gilscope, which takes: {path} -m pip install --no-deps gilscope"
         return Refusal(path, source, reason, lacks_gilscope=True)
-    return Interpreter(build, path, version, source)
+    return Interpreter(build, path, version, source, library)
 
 
 def _unfit(facts: dict[str, object], build: str, path: Path, version: str) -> str | None:

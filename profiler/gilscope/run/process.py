@@ -11,10 +11,11 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, cast
+from enum import Enum
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 type Output = Callable[[str, str], None]
@@ -30,6 +31,15 @@ READ_SIZE = 1 << 16
 CUT = "\n[gilscope: output cut here]\n"
 
 
+class End(Enum):
+    """Why nobody listens to a process any more."""
+
+    OWN = "it has ended"
+    TIME = "its time is up"
+    STUCK = "it can never go on"
+    INTERRUPT = "nobody wants it any more"
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a process ended.
@@ -39,12 +49,28 @@ class Ended:
         stdout: What it printed, at most ``KEPT_OUTPUT`` characters.
         stderr: The same for its standard error.
         timed_out: Whether it was ended because its time was up.
+        stuck: Whether it was ended because it could never have gone on.
+        stacks: Where its threads stood in either case; empty if that is not known.
+        interrupted: Whether it was ended because this process was interrupted.
     """
 
     status: int
     stdout: str
     stderr: str
     timed_out: bool = False
+    stuck: bool = False
+    stacks: str = ""
+    interrupted: bool = False
+
+
+class Watch(Protocol):
+    """Observes a process from outside while it runs."""
+
+    def stuck(self, pid: int) -> bool:
+        """Return whether it can never go on; asked often."""
+
+    def stacks(self, pid: int) -> str:
+        """Return where its threads stand; asked before one that hangs is ended."""
 
 
 class Stream:
@@ -83,12 +109,14 @@ def run(
     env: Mapping[str, str],
     timeout: float | None,
     output: Output | None,
+    watch: Watch | None = None,
+    data: bytes = b"",
 ) -> Ended:
     """Run a process to its end and listen to what it prints.
 
     It has a session of its own, so that an interrupt reaches it once, through here, and so that
-    what it started ends with it where it is made to end. It reads nothing: repetitions could not
-    read the same input again.
+    what it started ends with it where it is made to end. It does not read the standard input of
+    this process: repetitions could not read the same again.
 
     Args:
         command: Program and arguments.
@@ -96,39 +124,72 @@ def run(
         env: Its environment.
         timeout: Seconds after which it is ended; None for no limit.
         output: Takes what it prints, as it prints it.
+        watch: Finds out that it hangs.
+        data: What it finds on its standard input.
 
     Raises:
         OSError: It cannot be started.
-        KeyboardInterrupt: As it came; the process has been ended.
     """
-    with subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
+    with (
+        _readable(data) as stdin,
+        subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=env,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as process,
+    ):
         pipes = {
             process.stdout: Stream("stdout", output),
             process.stderr: Stream("stderr", output),
         }
+        end, stacks = End.OWN, ""
         try:
-            in_time = _listen(process, pipes, timeout)
+            end = _listen(process, pipes, timeout, watch)
+            if end in (End.TIME, End.STUCK) and watch:
+                stacks = watch.stacks(process.pid)
+        except KeyboardInterrupt:
+            end = End.INTERRUPT
+            for stream in pipes.values():
+                stream.output = None  # it may be what raised
         except BaseException:
             for stream in pipes.values():
-                stream.output = None  # it may be what raised, and nobody wants to know any more
+                stream.output = None
             raise
         finally:
             if process.poll() is None:
-                _end(process, pipes)
+                _end(process, pipes, gently=end is not End.STUCK)
     stdout, stderr = (stream.finish() for stream in pipes.values())
-    return Ended(process.returncode, stdout, stderr, timed_out=not in_time)
+    return Ended(
+        process.returncode,
+        stdout,
+        stderr,
+        timed_out=end is End.TIME,
+        stuck=end is End.STUCK,
+        stacks=stacks,
+        interrupted=end is End.INTERRUPT,
+    )
 
 
-def _listen(process: Process, pipes: Pipes, timeout: float | None) -> bool:
-    """Take what the process prints until it has ended; return False if its time was up first.
+@contextlib.contextmanager
+def _readable(data: bytes) -> Iterator[int]:
+    """Yield a descriptor that ``data`` can be read from: memory, no file and no pipe to fill."""
+    if not data:
+        yield subprocess.DEVNULL
+        return
+    with os.fdopen(os.memfd_create("gilscope"), "w+b") as file:
+        file.write(data)
+        file.seek(0)
+        yield file.fileno()
+
+
+def _listen(
+    process: Process, pipes: Pipes, timeout: float | None, watch: Watch | None = None
+) -> End:
+    """Take what the process prints until it has ended, or its time is up, or it hangs.
 
     What it started may outlive it and hold the pipes open: nobody waits for that.
     """
@@ -148,18 +209,21 @@ def _listen(process: Process, pipes: Pipes, timeout: float | None) -> bool:
                 break
             if not selector.get_map():
                 time.sleep(POLL_SECONDS)
-    return process.poll() is not None
+            if not ended and watch and watch.stuck(process.pid):
+                return End.STUCK
+    return End.TIME if process.poll() is None else End.OWN
 
 
-def _end(process: Process, pipes: Pipes) -> None:
+def _end(process: Process, pipes: Pipes, *, gently: bool) -> None:
     """End a process and all that it started.
 
-    First by an interrupt, which lets it close the trace, and by force if that does not help.
+    First by an interrupt, which lets it close the trace, and by force if that does not help; one
+    that is stuck would not even notice.
     """
     try:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM) if gently else ():
             os.killpg(process.pid, number)
-            if _listen(process, pipes, GRACE_SECONDS):
+            if _listen(process, pipes, GRACE_SECONDS) is End.OWN:
                 break
     finally:
         with contextlib.suppress(ProcessLookupError):

@@ -11,18 +11,28 @@ one are recorded; the others are timed with the probe off, in the same turns.
 from __future__ import annotations
 
 import json
-import signal
 import tempfile
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from statistics import median_low
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gilscope.config import BUILDS, DEFAULT_MAX_BYTES
-from gilscope.errors import TargetError
+from gilscope.config import (
+    BUILDS,
+    DEFAULT_MAX_BYTES,
+    EXECUTOR_VARIABLE,
+    EXECUTORS,
+    THREADS_VARIABLE,
+)
+from gilscope.errors import Interrupted, TargetError
 from gilscope.run import process
+from gilscope.run.attempt import Attempt, judge
+from gilscope.run.carried import describe
 from gilscope.run.culprit import find_culprit
+from gilscope.run.deadlock import wait_for_gil
 from gilscope.run.interpreters import environment
+from gilscope.run.watchdog import DUMP_SIGNAL, Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,14 +40,13 @@ if TYPE_CHECKING:
     from gilscope.run.interpreters import Interpreter
     from gilscope.run.target import Target
 
-THREADS_VARIABLE = "GILSCOPE_THREADS"
-"""Environment variable that tells a program how many threads it is to use."""
-
 # The working directory must not come before the standard library while the worker is loaded.
 START = """
 import sys
 if not sys.flags.safe_path:
     del sys.path[0]
+sys.path += sys.argv[3:]
+del sys.argv[3:]
 from gilscope.run.worker import main
 main()
 """
@@ -66,42 +75,6 @@ class Options:
     cpus: tuple[int, ...] = ()
     progress: Callable[[str], None] | None = None
     output: Callable[[str, str, str], None] | None = None
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One run of the program.
-
-    Attributes:
-        probed: Whether the probe was on.
-        wall_ns: How long the code took; None if it did not come to its end.
-        status: Exit status, negative for the number of a signal.
-        stdout: What the program printed.
-        stderr: The same for its standard error.
-        trace: The trace, if one was written.
-        error: One line if the program failed.
-        traceback: The program's own traceback if it raised.
-        gil_before: Whether the GIL was on when the code began; None if that is not known.
-        gil_after: The same when it had ended.
-        gil_by: The module that turned the GIL on, where Python named it.
-        extensions: ``sys.path`` and the extension modules (name, file) of a program of which
-            something turned the GIL on that Python did not name.
-        untimed: Why there is no time although the program did not fail; None if there is one.
-    """
-
-    probed: bool
-    wall_ns: int | None
-    status: int
-    stdout: str
-    stderr: str
-    trace: Path | None
-    error: str | None
-    traceback: str | None
-    gil_before: bool | None
-    gil_after: bool | None
-    gil_by: str | None
-    extensions: tuple[list[str], list[list[str]]] | None = None
-    untimed: str | None = None
 
 
 @dataclass
@@ -168,6 +141,8 @@ def run_arms(
 
     Raises:
         TargetError: There is no such program, or a worker cannot be started.
+        Interrupted: With the arms as far as they came. Of an arm that was never complete it is the
+            run that was interrupted.
     """
     target.check()
     threads: Sequence[int | None] = options.threads or (None,)
@@ -183,15 +158,30 @@ def run_arms(
         for arm in arms
         if arm.recorded or not (probed or warming_up)
     ]
-    for count, (arm, label, probed) in enumerate(steps, 1):
-        if arm.over:
-            continue
-        if options.progress:
-            options.progress(f"[{count}/{len(steps)}] {arm.title}: {label}")
-        arm.attempts.append(_attempt(target, arm, directory, options, probed=probed))
-    for arm in arms:
-        _name_culprit(arm, options)
+    try:
+        for count, (arm, label, probed) in enumerate(steps, 1):
+            if arm.over:
+                continue
+            if options.progress:
+                options.progress(f"[{count}/{len(steps)}] {arm.title}: {label}")
+            _take(arm, _attempt(target, arm, directory, options, probed=probed))
+        for arm in arms:
+            _name_culprit(arm, options)
+    except KeyboardInterrupt:
+        raise Interrupted(arms) from None
     return arms
+
+
+def _take(arm: Arm, attempt: Attempt) -> None:
+    """Add an attempt to its arm.
+
+    Raises:
+        KeyboardInterrupt: It was interrupted.
+    """
+    if not attempt.interrupted or not arm.attempts:
+        arm.attempts.append(attempt)
+    if attempt.interrupted:
+        raise KeyboardInterrupt
 
 
 def _name_culprit(arm: Arm, options: Options) -> None:
@@ -221,87 +211,45 @@ def _attempt(
     """Run the program once."""
     place = Path(tempfile.mkdtemp(prefix=f"{arm.interpreter.build}-", dir=directory))
     trace = place / "trace.gilscope"
-    first = not arm.attempts
+    first, build = not arm.attempts, arm.interpreter.build
     job = {
         "kind": target.kind,
         "value": target.value,
         "args": target.args,
         "filename": target.filename,
+        "carried": describe(target.carried) if target.carried else None,
         "trace": str(trace) if probed else None,
         "max_bytes": options.max_bytes,
         "live": first,
         "cpus": options.cpus,
+        "follow_children": build == "processes",
+        "stacks": str(place / "stacks.txt"),
+        "stack_signal": DUMP_SIGNAL,
     }
     (place / "job.json").write_text(json.dumps(job), encoding="utf-8")
     output = options.output if first and arm.recorded else None
-    build = arm.interpreter.build
     try:
         ended = process.run(
-            [arm.interpreter.path, "-c", START, place / "job.json", place / "result.json"],
+            _command(arm.interpreter, place),
             cwd=options.cwd,
             env=_environment(arm),
+            data=target.carried.values + target.carried.instances if target.carried else b"",
             timeout=options.timeout,
             output=None if output is None else lambda stream, text: output(build, stream, text),
+            watch=Watchdog(place / "stacks.txt", partial(wait_for_gil, trace) if probed else None),
         )
     except OSError as error:
         raise TargetError(f"{arm.interpreter.path} cannot be started: {error}") from None
-    return _judge(ended, place, options, probed=probed)
+    return judge(ended, place, options.timeout, probed=probed)
+
+
+def _command(interpreter: Interpreter, place: Path) -> list[str | Path]:
+    library = [interpreter.library] if interpreter.library else []
+    return [interpreter.path, "-c", START, place / "job.json", place / "result.json", *library]
 
 
 def _environment(arm: Arm) -> dict[str, str]:
-    env = environment(arm.interpreter.build)
+    build = arm.interpreter.build
+    kind = build if build in EXECUTORS else "threads"
+    env = {**environment(build), EXECUTOR_VARIABLE: kind}
     return env if arm.threads is None else {**env, THREADS_VARIABLE: str(arm.threads)}
-
-
-def _judge(ended: process.Ended, place: Path, options: Options, *, probed: bool) -> Attempt:
-    """Put together what the worker wrote down and how its process ended."""
-    result = _read_result(place / "result.json")
-    trace = place / "trace.gilscope"
-    return Attempt(
-        probed=probed,
-        wall_ns=result.get("wall_ns"),
-        status=ended.status,
-        stdout=ended.stdout,
-        stderr=ended.stderr,
-        trace=trace if trace.exists() else None,
-        error=_error(ended, result, options),
-        traceback=result.get("traceback"),
-        gil_before=result.get("gil_before"),
-        gil_after=result.get("gil_after"),
-        gil_by=result.get("gil_by"),
-        extensions=(result["path"], result["extensions"]) if "extensions" in result else None,
-        untimed=None if result or ended.status else "it ended by os._exit, so it was not timed",
-    )
-
-
-def _read_result(path: Path) -> dict[str, Any]:
-    """Return what the worker wrote down; nothing if it did not come to that."""
-    try:
-        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return result
-
-
-def _error(ended: process.Ended, result: dict[str, Any], options: Options) -> str | None:
-    """Return one line that says how the program failed, or None if it did not."""
-    if ended.timed_out:
-        return f"ended after {options.timeout:g} s, its time limit"
-    if ended.status < 0:
-        when = " after its end, while the interpreter shut down" if result else ""
-        return f"ended by {signal_name(-ended.status)}{when}"
-    if result.get("probe_error"):
-        return f"the probe failed: {result['probe_error']}"
-    if result.get("error"):
-        return str(result["error"])
-    if not result and ended.status:
-        return f"ended by os._exit with status {ended.status}, so it was not timed"
-    return f"exit status {ended.status}" if ended.status else None
-
-
-def signal_name(number: int) -> str:
-    """Return ``SIGSEGV`` for 11, and ``signal 77`` where there is no name."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import CodeType, TracebackType
 
+    from gilscope.run.carried import Carried
+
 OWN_DIRECTORY = str(Path(__file__).parent.parent) + os.sep
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 
@@ -40,12 +42,14 @@ class Target:
         value: The path, the name or the text.
         args: What the program finds in ``sys.argv[1:]``.
         filename: For ``code``: the name that stands in tracebacks.
+        carried: For ``code``: names that are made known to it before it is measured.
     """
 
     kind: str
     value: str
     args: tuple[str, ...] = ()
     filename: str = "<string>"
+    carried: Carried | None = None
 
     @property
     def stem(self) -> str:
@@ -139,6 +143,8 @@ def _prepare(target: Target) -> tuple[CodeType, types.ModuleType]:
         code, names = _compile_script(target)
     vars(main).update({"__builtins__": __builtins__, **names})
     sys.modules["__main__"] = main
+    if target.carried:
+        target.carried.provide(vars(main))
     return _as_loaded(code), main
 
 

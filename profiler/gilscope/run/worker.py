@@ -6,15 +6,20 @@ library and the probe, nothing else, so that nothing but the program can turn th
 The job and its result are JSON files in a private directory of the runner:
 
     job      kind, value, args, filename: the target · trace: path or null (probe off) · max_bytes
+             carried: names of a notebook, see gilscope.run.carried; or null
              live: whether output should appear as it is printed
              cpus: numbers of the processors to run on, none for all
+             follow_children: whether its child processes are recorded, too
+             stacks: file for the Python stacks of all threads, written at stack_signal; or null
     result   wall_ns, gil_before, gil_after, gil_by, error, traceback, probe_error
+             executor: what went to workers of gilscope.executor that are no threads, or null
              path, extensions: sys.path and the extension modules, if something turned the GIL on
 """
 
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import re
@@ -27,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope import probe
 from gilscope.errors import GilscopeError
+from gilscope.run.carried import receive
 from gilscope.run.target import Outcome, Target, run_as_main
 
 if TYPE_CHECKING:
@@ -40,11 +46,15 @@ GIL_WARNING = re.compile(
 class Measurement:
     """Clock, probe and GIL state around the program."""
 
-    def __init__(self, trace: str | None, max_bytes: int) -> None:
+    def __init__(self, trace: str | None, max_bytes: int, *, follow_children: bool = False) -> None:
         """Record into ``trace``, or leave the probe off if it is None."""
         self.trace = trace
         self.max_bytes = max_bytes
+        self.follow_children = follow_children
+        # Before the program is prepared: what it takes over from a notebook may turn the GIL on.
         self.result: dict[str, Any] = {"gil_by": None, "probe_error": None}
+        self.result["gil_before"] = gil_enabled()
+        self._watch_for_the_gil()
 
     @contextlib.contextmanager
     def session(self) -> Iterator[None]:
@@ -53,10 +63,8 @@ class Measurement:
         Raises:
             ProbeError: The probe cannot start. That it cannot stop is a result.
         """
-        self._watch_for_the_gil()
-        self.result["gil_before"] = gil_enabled()
         if self.trace is not None:
-            probe.start(self.trace, max_bytes=self.max_bytes)
+            probe.start(self.trace, max_bytes=self.max_bytes, follow_children=self.follow_children)
         begin = time.perf_counter_ns()
         try:
             yield
@@ -65,6 +73,7 @@ class Measurement:
             self._stop()
             self.result["gil_after"] = gil_enabled()
             self._list_extensions()
+            self.result["executor"] = executor_facts()
 
     def _stop(self) -> None:
         try:
@@ -105,6 +114,12 @@ def extension(module: object) -> tuple[str, str] | None:
     return None
 
 
+def executor_facts() -> dict[str, Any] | None:
+    """Return what the program sent to workers of `gilscope.executor`; None if to none."""
+    executors = sys.modules.get("gilscope.executors")
+    return None if executors is None else executors.facts()
+
+
 def gil_enabled() -> bool:
     """Return whether the GIL is on at this moment."""
     return sys._is_gil_enabled()  # noqa: SLF001 - there is no public name for it
@@ -112,13 +127,18 @@ def gil_enabled() -> bool:
 
 def work(job: dict[str, Any], result: Path) -> int:
     """Do the job, write the result, return the program's exit status."""
-    target = Target(job["kind"], job["value"], tuple(job["args"]), job["filename"])
+    carried = receive(job["carried"])
+    target = Target(job["kind"], job["value"], tuple(job["args"]), job["filename"], carried)
     if job["live"]:
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     if job["cpus"]:
         os.sched_setaffinity(0, job["cpus"])
-    measurement = Measurement(job["trace"], job["max_bytes"])
+    if job["stacks"]:
+        _listen_for_requests(job["stacks"], job["stack_signal"])
+    measurement = Measurement(
+        job["trace"], job["max_bytes"], follow_children=job["follow_children"]
+    )
     try:
         outcome = run_as_main(target, measurement.session())
     except GilscopeError as error:
@@ -126,6 +146,12 @@ def work(job: dict[str, Any], result: Path) -> int:
         outcome = Outcome(2)
     write_result(result, measurement.result, outcome)
     return outcome.status
+
+
+def _listen_for_requests(path: str, number: int) -> None:
+    """Let a signal write the stacks of all threads down, whatever they are doing."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    faulthandler.register(number, file=descriptor, all_threads=True)
 
 
 def write_result(path: Path, numbers: dict[str, Any], outcome: Outcome) -> None:

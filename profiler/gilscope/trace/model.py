@@ -456,6 +456,8 @@ class Trace:
         overwritten_events: events that a ring has overwritten: older than the trace's first.
         session: hexadecimal; the same in all traces that belong together; "" if unknown.
         parent_pid: process that this one was forked from or started by, if that was recorded too.
+        executor: what `gilscope.executor` was to be: "threads", "subinterpreters" or "processes";
+            "" if nobody said.
     """
 
     path: Path
@@ -495,6 +497,7 @@ class Trace:
     overwritten_events: int = 0
     session: str = ""
     parent_pid: int | None = None
+    executor: str = ""
 
     @classmethod
     def deferred(cls, load: Function[[], dict[str, Any]], **known: Any) -> Self:

@@ -163,6 +163,7 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
         cpu_times=parts.cpu_times,
         session=header.session.hex(),
         parent_pid=_of_type(parts.metadata, "parent_pid", int),
+        executor=_harmless(_of_type(parts.metadata, "executor", str) or ""),
     )
 
 

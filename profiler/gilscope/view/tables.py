@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gilscope.trace.model import State
+from gilscope.view.differences import differences
 from gilscope.view.markup import element, join, text
 from gilscope.view.order import aligned
 from gilscope.view.palette import LOOKS
@@ -28,7 +29,8 @@ def tables(summary: Mapping[str, Any]) -> str:
         element("div", _run(run, [run["threads"][position] for position in order]), "column")
         for run, order in zip(runs, orders, strict=True)
     ]
-    return join([element("div", join(columns), "columns"), scaling(summary.get("scaling", ()))])
+    below = [differences(summary), scaling(summary.get("scaling", ()))]
+    return join([element("div", join(columns), "columns"), *below])
 
 
 def _run(run: Row, threads: Sequence[Row]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gilscope.config import BUILDS, build_of
+from gilscope.config import BUILDS, EXECUTORS, build_of
 
 if TYPE_CHECKING:
     from gilscope.trace.model import Trace
@@ -36,4 +36,6 @@ def build_title(trace: Trace) -> str:
 
 def short_name(trace: Trace) -> str:
     """Return the key of ``config.BUILDS`` that the trace is of."""
+    if trace.executor in EXECUTORS:
+        return trace.executor
     return build_of(free_threaded=trace.free_threaded, gil_enabled=trace.gil_enabled_start)

@@ -1,0 +1,89 @@
+"""A program that can never go on is ended and told about; examples/deadlock is one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import gilscope
+from gilscope.run.watchdog import FUTEX
+
+if TYPE_CHECKING:
+    from gilscope.comparison import Comparison
+
+SCRIPT = Path(__file__).parents[2] / "examples" / "deadlock" / "run.py"
+TIMEOUT_S = 120
+
+pytestmark = [
+    pytest.mark.skipif(FUTEX is None, reason="no futex known on this machine"),
+    pytest.mark.skipif(
+        "GILSCOPE_FT_PYTHON" not in os.environ, reason="no interpreters: run `make test`"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    """The example under both builds; the time-out is for a watchdog that sleeps."""
+    return gilscope.compare(SCRIPT, ["--deposits=20"], repeat=1, timeout=TIMEOUT_S)
+
+
+def test_the_gil_against_a_mutex_is_a_deadlock(comparison: Comparison) -> None:
+    """It is told in one line, with who waits for what and who holds it."""
+    error = comparison.run("gil").error or ""
+    assert error.startswith("deadlocked and was ended: ")
+    assert "teller waits for the GIL, held by MainThread" in error
+    assert "MainThread waits for std::mutex" in error
+    assert ", held by teller" in error
+
+
+def test_the_stacks_of_both_threads_are_shown(comparison: Comparison) -> None:
+    """From the program's first line to the native function that waits."""
+    stacks = comparison.run("gil").traceback or ""
+    assert "in main.<locals>.listener" in stacks
+    assert "deadlock::Account::balance() const" in stacks
+    assert "gilscope/run" not in stacks
+
+
+def test_the_trace_is_kept(comparison: Comparison) -> None:
+    """It ended early, with the waits open."""
+    trace = comparison.run("gil").trace
+    assert trace is not None
+    assert trace.ended_early
+    assert trace.intervals.open.sum() >= 2
+
+
+def test_the_other_build_goes_on(comparison: Comparison) -> None:
+    """Without a GIL the two orders never meet; and nothing is predicted from a deadlock."""
+    run = comparison.run("ft")
+    assert (run.error, run.stdout) == (None, "balance 20\n")
+    assert len(run.wall_s) == 1
+    assert comparison.prediction is None
+
+
+def test_a_deadlock_with_the_probe_off_is_noticed() -> None:
+    """It may happen in any run; the stacks are those that Python knows."""
+    code = (
+        "import os, threading\n"
+        "from gilscope import probe\n"
+        "def wait(): lock.acquire()\n"
+        "lock = threading.Lock()\n"
+        "if not probe.running(): lock.acquire(); wait()\n"
+    )
+    from gilscope.comparison import compare_code  # noqa: PLC0415 - slow to load
+
+    run = compare_code(code, builds=["gil"], repeat=1, timeout=TIMEOUT_S).run("gil")
+    assert run.error == "deadlocked and was ended"
+    assert "in wait" in (run.traceback or "")
+
+
+def test_the_fixed_program_ends(tmp_path: Path) -> None:
+    """What gives the GIL up before it waits for the mutex deadlocks under no build."""
+    path = tmp_path / "fixed"
+    comparison = gilscope.compare(
+        SCRIPT, ["--fixed", "--deposits=3"], builds=["gil"], repeat=1, timeout=60, out_dir=path
+    )
+    assert comparison.run("gil").error is None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import display
 
 from gilscope.view.section import Section
-from gilscope.view.widget import TimelineWidget, static_html
+from gilscope.view.widget import TimelineWidget
 from gilscope.view.words import time_text
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ def show(comparison: Comparison, *, live: bool) -> None:
         display({"text/plain": text}, raw=True)
         return
     widget = TimelineWidget(section)
-    still = static_html(section, widget.static_class)
-    display({"text/html": still, "text/plain": text}, raw=True)
+    display({"text/html": widget.static_html(), "text/plain": text}, raw=True)
     if section.traces:
         display(_view(widget), raw=True)
 

@@ -35,18 +35,23 @@ NAME_LENGTH = 22
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 
 
-def svg(traces: Sequence[tuple[str, Trace]]) -> str:
-    """Return an SVG document with the timelines of all (build, trace), one above the other."""
+def svg(traces: Sequence[tuple[str, Trace]], columns: Sequence[Columns] | None = None) -> str:
+    """Return an SVG document with the timelines of all (build, trace), one above the other.
+
+    Args:
+        traces: What is drawn.
+        columns: Of the traces, where they are there already.
+    """
     shown = [trace for _, trace in traces]
-    drawn = list(zip(shown, columns_of(shown), strict=True))
-    longest = max([columns.duration for _, columns in drawn] + [1e-3])
+    drawn = list(zip(shown, columns or columns_of(shown), strict=True))
+    longest = max([one.duration for _, one in drawn] + [1e-3])
     left = 16 + 7 * max((len(_short(name)) for _, c in drawn for name in c.names), default=0)
     parts: list[str] = []
     top = 0
-    for trace, columns in drawn:
+    for trace, one in drawn:
         parts.append(_title(trace, left, top))
-        parts += _lanes(columns, longest, left, top + HEAD)
-        top += HEAD + LANE * max(1, min(MAX_LANES, len(columns.names)))
+        parts += _lanes(one, longest, left, top + HEAD)
+        top += HEAD + LANE * max(1, min(MAX_LANES, len(one.names)))
         parts += _axis(longest, left, top)
         top += FOOT
     return (
@@ -56,9 +61,9 @@ def svg(traces: Sequence[tuple[str, Trace]]) -> str:
     )
 
 
-def image(traces: Sequence[tuple[str, Trace]]) -> str:
-    """Return the picture as an HTML image that carries its data."""
-    data = base64.b64encode(svg(traces).encode()).decode()
+def image(traces: Sequence[tuple[str, Trace]], columns: Sequence[Columns] | None = None) -> str:
+    """Return the picture as an HTML image that carries its data, see :func:`svg`."""
+    data = base64.b64encode(svg(traces, columns).encode()).decode()
     names = " and ".join(build_title(trace) for _, trace in traces)
     return (
         f'<img class="picture" alt="Timelines of the threads: {text(names)}" '

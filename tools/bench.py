@@ -45,7 +45,7 @@ class Row:
     Attributes:
         name: dotted, stable.
         value: in ``unit``.
-        unit: "ns", "x" (a ratio), "bytes", "%".
+        unit: "ns", "ms", "x" (a ratio), "bytes", "%".
         target: at most (for "%": at least) this; None if there is none.
         met: whether the target is met; None without one.
         spread: half the distance between the quartiles of the rounds; None for counts.
@@ -158,6 +158,13 @@ def trace_rows(workload: str) -> list[Row]:
     ]
 
 
+def viewport_rows(rounds: int) -> list[Row]:
+    """What a view of ten million intervals costs."""
+    from benchmarks import viewport_bench  # noqa: PLC0415 - the reader side, slow to load
+
+    return [row(*figure) for figure in viewport_bench.rows(rounds) if figure[1]]
+
+
 def show(rows: list[Row]) -> None:
     """Print the table."""
     table = Table("what", "value", "spread", "target", "met")
@@ -176,6 +183,7 @@ def show(rows: list[Row]) -> None:
 BENCHES: dict[str, Callable[[int], list[Row]]] = {
     "pair": pair_rows,
     **{name: (lambda rounds, name=name: slowdown_rows(name, rounds)) for name in WORKLOADS},
+    "viewport": viewport_rows,
 }
 
 

@@ -52,16 +52,27 @@ class Groups:
     before: I64
 
     @classmethod
-    def build(cls, trace: Trace, keys: Keys, rows: I32 | None = None) -> Groups:
-        """Group the intervals, or those of ``rows``, which are ascending, by a key for each."""
-        order = np.argsort(keys, kind="stable").astype(np.int32)  # two bytes wide: a radix sort
+    def build(cls, trace: Trace, keys: Keys) -> Groups:
+        """Group the intervals by a key for each."""
+        order = np.argsort(keys, kind="stable")  # two bytes wide: a radix sort
         sizes = np.bincount(keys) if len(keys) else np.zeros(0, np.int64)
         used = np.flatnonzero(sizes)
-        rows = order if rows is None else rows[order]
-        before = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum(trace.intervals.duration[rows], out=before[1:])
+        before = np.zeros(len(order) + 1, np.int64)
+        np.cumsum(np.take(trace.intervals.duration, order), out=before[1:])
         bounds = np.concatenate([[0], np.cumsum(sizes[used])])
-        return cls(used, bounds, rows, trace.intervals.start[rows], before)
+        starts = np.take(trace.intervals.start, order)
+        return cls(used, bounds, order.astype(np.int32), starts, before)
+
+    def divided(self, group: int, keys: Keys) -> Groups:
+        """Divide one group by a key for each of its intervals."""
+        span = self.span(group)
+        order = np.argsort(keys, kind="stable")
+        sizes = np.bincount(keys)
+        used = np.flatnonzero(sizes)
+        before = np.zeros(len(order) + 1, np.int64)
+        np.cumsum(np.diff(self.before[span.start : span.stop + 1])[order], out=before[1:])
+        bounds = np.concatenate([[0], np.cumsum(sizes[used])])
+        return Groups(used, bounds, self.rows[span][order], self.starts[span][order], before)
 
     def span(self, group: int) -> slice:
         """Return where a group stands in the columns."""
@@ -111,7 +122,7 @@ class Index:
     def nbytes(self) -> int:
         """Memory that the index takes beside the trace, bytes."""
         parts = [self.states, self._key, *self._inner.values()]
-        for groups in (self._groups, *([self._fine] if "_fine" in self.__dict__ else [])):
+        for groups in (self._groups, *(self._fine if "_fine" in self.__dict__ else {}).values()):
             parts += [groups.rows, groups.starts, groups.before]
         return sum(part.nbytes for part in parts)
 
@@ -180,30 +191,30 @@ class Index:
             none = np.zeros(len(edges) - 1, np.int64)
             begun = none if group is None else np.diff(self._groups.spent(group, edges)[1])
             result.append(Part(state, 0, times[state], begun))
-        first = np.searchsorted(self._fine.keys // self._span, lane, side="left")
-        last = np.searchsorted(self._fine.keys // self._span, lane, side="right")
-        for group in range(int(first), int(last)):
-            number, code = divmod(int(self._fine.keys[group]) % self._span, len(self.codes[1]))
-            time, begun = self._fine.spent(group, edges)
-            result.append(Part(number, code, np.diff(time), np.diff(begun)))
+        for number, whole in self._states_of(lane):
+            if number in (State.HOLDING_GIL, State.RUNNING):
+                continue
+            fine = self._fine[whole]
+            for place, code in enumerate(fine.keys.tolist()):
+                time, begun = fine.spent(place, edges)
+                result.append(Part(number, code, np.diff(time), np.diff(begun)))
         return [part for part in result if part.time.any() or part.count.any()]
 
     @property
-    def _span(self) -> int:
-        """Number of keys of a lane in the fine groups."""
-        return STATES * len(self.codes[1])
+    def kinds(self) -> int:
+        """How many parts there are, all threads together."""
+        fine = sum(len(groups.keys) for groups in self._fine.values())
+        return fine + 2 * len(self.trace.threads)
 
     @cached_property
-    def _fine(self) -> Groups:
-        """Waits, by thread, state and code."""
-        waits = (self.states != State.HOLDING_GIL) & (self.states != State.RUNNING)
-        rows = np.flatnonzero(waits).astype(np.int32)
-        count = len(self.codes[1])
-        coarse = self._key[rows].astype(np.int64)
-        keys = ((coarse >> 3) * STATES + (coarse & 7)) * count + self.codes[0][rows]
-        used, places = _ranked(keys)
-        groups = Groups.build(self.trace, _narrow(places), rows)
-        return replace(groups, keys=used[groups.keys])
+    def _fine(self) -> dict[int, Groups]:
+        """Groups of waits, each divided by code."""
+        result = {}
+        for group, key in enumerate(self._groups.keys.tolist()):
+            if key & 7 not in (State.HOLDING_GIL, State.RUNNING):
+                codes = self.codes[0][self._groups.rows[self._groups.span(group)]]
+                result[group] = self._groups.divided(group, _narrow(codes))
+        return result
 
     def _states_of(self, lane: int) -> Iterator[tuple[int, int]]:
         """Yield state and group of what there is of a lane."""

@@ -24,7 +24,7 @@ def baked(index: Index, order: Sequence[int], limit: int) -> tuple[list[Segments
     Within a bucket of one grain, the segments of a lane stand in the order in which the raster
     stacks them, each as long as what it stands for, by state, lock and other thread, all together.
     """
-    buckets = max(FEWEST, min(MOST, limit // (3 * max(1, len(order)))))
+    buckets = max(FEWEST, min(MOST, limit // max(1, index.kinds)))
     while True:
         grain = nice(max(1, -(-index.trace.duration_ns // buckets)))
         lanes = [_lane(index, position, grain) for position in order]

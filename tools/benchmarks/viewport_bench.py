@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from gilscope.analysis.lod import Index
 from gilscope.trace.format import Event
 from gilscope.trace.model import COLUMN_TYPES, Intervals, Locks, Thread, Trace

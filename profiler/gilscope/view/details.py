@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 from dataclasses import replace
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ MOST = 1500
 
 MOST_STACKS = 800
 FRAMES = 40
+RUNNER = "gilscope.run.target"
 SOURCES = {".py", ".pyx", ".pxd", ".c", ".cc", ".cpp", ".cxx", ".h", ".hpp", ".rs"}
 """A trace may name any file; only lines of source files are shown."""
 
@@ -80,10 +82,16 @@ def detail(trace: Trace, row: int) -> dict[str, Any]:
 
 def frames(trace: Trace, stack: int, sources: dict[tuple[str, int], str]) -> list[list[Any]]:
     """Return name, file, line, whether native, and source line of each frame, innermost first."""
+    shown = takewhile(_of_the_program, trace.stacks[stack] if stack else ())
     return [
         [frame.name, frame.file, frame.line, int(frame.native), _source(frame, sources)]
-        for frame in (trace.stacks[stack] if stack else ())[:FRAMES]
+        for frame in islice(shown, FRAMES)
     ]
+
+
+def _of_the_program(frame: Frame) -> bool:
+    """Whether a frame belongs to the program, not to what runs it for us."""
+    return frame.module != RUNNER
 
 
 def _source(frame: Frame, sources: dict[tuple[str, int], str]) -> str:

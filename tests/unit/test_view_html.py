@@ -375,3 +375,22 @@ def test_columns_survive_packing() -> None:
     head, back = unpacked(pack({"title": "ü"}, columns))
     assert head["title"] == "ü"
     assert back == {name: column.tolist() for name, column in columns.items()}
+
+
+def test_a_static_view_stays_small_whatever_happened(tmp_path: Path) -> None:
+    """Forty busy lanes cost less than a saved notebook may take."""
+    builder = TraceBuilder()
+    chance = np.random.default_rng(5)
+    threads = [builder.thread(f"worker {n}", main=n == 0) for n in range(60)]
+    for thread in threads:
+        for start in range(0, 100_000, 1_000):
+            builder.hold(thread, start, start + int(chance.integers(1, 900)))
+    trace = read(builder.write(tmp_path / "t.gilscope"))
+    assert len(static_html(section_of([trace]))) < 100_000
+
+
+def test_hidden_threads_are_in_neither_picture_nor_table(traces: list[Trace]) -> None:
+    """What a kernel does for itself is not what a reader looks for."""
+    section = replace(section_of(traces), hidden=frozenset({"pool"}))
+    assert "pool" not in svg(section.traces, hidden=section.hidden)
+    assert ">pool" not in static_html(section)

@@ -12,7 +12,7 @@ from gilscope.view.scaling import scaling
 from gilscope.view.words import build_name, time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 LOCKS_SHOWN = 10
 THREADS_SHOWN = 40
@@ -20,9 +20,17 @@ THREADS_SHOWN = 40
 type Row = Mapping[str, Any]
 
 
-def tables(summary: Mapping[str, Any]) -> str:
-    """Return the tables of all runs: one column of them a build."""
-    runs = summary["runs"]
+def tables(summary: Mapping[str, Any], hidden: Collection[str] = ()) -> str:
+    """Return the tables of all runs: one column of them a build.
+
+    Args:
+        summary: Of the comparison.
+        hidden: Names of threads that are left out.
+    """
+    runs = [
+        {**run, "threads": [thread for thread in run["threads"] if thread["name"] not in hidden]}
+        for run in summary["runs"]
+    ]
     orders = aligned([[thread["name"] for thread in run["threads"]] for run in runs])
     columns = [
         element("div", _run(run, [run["threads"][position] for position in order]), "column")

@@ -51,8 +51,8 @@ def static_html(section: Section, css: str = "", columns: Sequence[Columns] | No
         [
             element("h2", text(section.title)),
             verdict(section),
-            image(section.traces, columns) if section.traces else "",
-            tables(section.summary),
+            image(section.traces, columns, section.hidden) if section.traces else "",
+            tables(section.summary, section.hidden),
         ]
     )
     return style() + element("div", body, f"gilscope {css}".strip())

@@ -8,7 +8,6 @@ import re
 import zlib
 from dataclasses import replace
 from itertools import accumulate
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -336,24 +335,25 @@ def test_an_exception_in_the_widget_is_told_the_page(answers: Callable[..., Any]
     assert "IndexError" in answer["text"]
 
 
-def test_findings_of_any_kind_reach_the_page(traces: list[Trace]) -> None:
-    """A finding needs its attributes and no class; the gravest comes first."""
-    place = SimpleNamespace(start_ns=10, end_ns=20, thread=2)
-    made = {
-        severity: SimpleNamespace(
-            name=f"{severity}-one",
-            title="Callbacks are serialised",
-            severity=severity,
-            evidence=["3 of 4 threads wait"],
-            advice="batch them",
-            intervals=[place],
-        )
+def test_findings_of_the_summary_reach_the_page(traces: list[Trace]) -> None:
+    """They come with what to look at, the gravest first."""
+    made = [
+        {
+            "build": "gil",
+            "name": f"{severity}-one",
+            "title": "Callbacks are serialised",
+            "severity": severity,
+            "suspected": severity == "low",
+            "evidence": ["3 of 4 threads wait"],
+            "advice": "batch them",
+            "intervals": [{"thread": 2, "start_s": 1e-5, "end_s": 2e-5, "note": "a wait"}],
+        }
         for severity in ("low", "high")
-    }
-    section = replace(section_of(traces), findings=[("gil", one) for one in made.values()])
-    first, second = findings_of(section)
-    assert (first["name"], second["name"]) == ("high-one", "low-one")
-    assert first["places"] == [[10, 20, 2]]
+    ]
+    section = section_of(traces)
+    first, second = findings_of(replace(section, summary={**section.summary, "findings": made}))
+    assert (first["name"], second["label"]) == ("high-one", "low, suspected")
+    assert first["places"] == [[10_000, 20_000, "a wait"]]
 
 
 def test_an_empty_trace_says_why(tmp_path: Path) -> None:

@@ -12,14 +12,14 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 import gilscope
-from gilscope.cli import compare, doctor, export, info, pack, run
+from gilscope.cli import compare, doctor, export, info, pack, report, run
 from gilscope.cli.parser import CommandParser
 from gilscope.errors import GilscopeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (run, compare, export, pack, info, doctor)
+COMMANDS = (run, compare, report, export, pack, info, doctor)
 FAILED = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141

@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from gilscope.view.markup import element, join, text
+from gilscope.view.tables import below
 from gilscope.view.verdict import verdict
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def frame(section: Section, stage: str = "") -> str:
     if not section.traces:
         return join([*head, element("p", NO_TRACE, "quiet")])
     identity = f' id="{stage}"' if stage else ""
-    return join([*head, FRAME.format(stage=identity)])
+    return join([*head, FRAME.format(stage=identity), below(section.summary)])
 
 
 def script(*more: str) -> str:

@@ -15,7 +15,6 @@ from bokeh.resources import Resources
 from gilscope.errors import ExportError
 from gilscope.view.markup import element, join, style, text
 from gilscope.view.page import asset, frame, script
-from gilscope.view.scaling import scaling
 from gilscope.view.scene import scene
 from gilscope.view.timeline import timelines
 
@@ -61,7 +60,6 @@ SECTION = """<section class="gilscope" id="view-{number}" tabindex="0" role="app
 {frame}
 <script type="application/json" id="figures-{number}">{figures}</script>
 <script type="text/plain" id="data-{number}">{data}</script>
-{tables}
 </section>"""
 
 
@@ -106,7 +104,6 @@ def _section(section: Section, number: int) -> str:
         number=number,
         figures=_as_script(json_item(timelines(traces, columns))),
         data=b64encode(data).decode(),
-        tables=scaling(section.summary.get("scaling", ())),
     )
 
 

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gilscope.trace.model import Trace
-    from gilscope.view.findings import Finding
 
 
 @dataclass(frozen=True)
@@ -21,12 +20,10 @@ class Section:
         traces: Build (a key of ``config.BUILDS``) and trace of each run that has a trace, in the
             order of display.
         summary: The comparison's summary, as docs/summary.md describes it.
-        findings: Build, and what was found in its trace.
         hidden: Names of threads that are not shown at first, such as those of a kernel.
     """
 
     title: str
     traces: Sequence[tuple[str, Trace]]
     summary: Mapping[str, Any]
-    findings: Sequence[tuple[str, Finding]] = ()
     hidden: frozenset[str] = frozenset()

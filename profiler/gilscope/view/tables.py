@@ -36,7 +36,12 @@ def tables(summary: Mapping[str, Any], hidden: Collection[str] = ()) -> str:
         element("div", _run(run, [run["threads"][position] for position in order]), "column")
         for run, order in zip(runs, orders, strict=True)
     ]
-    return join([element("div", join(columns), "columns"), scaling(summary.get("scaling", ()))])
+    return join([element("div", join(columns), "columns"), below(summary)])
+
+
+def below(summary: Mapping[str, Any]) -> str:
+    """Return what stands below the tables of the runs: it is about all of them."""
+    return scaling(summary.get("scaling", ()))
 
 
 def _run(run: Row, threads: Sequence[Row]) -> str:

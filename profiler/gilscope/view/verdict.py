@@ -24,8 +24,9 @@ LEVEL = 0.05
 def verdict(section: Section) -> str:
     """Return the strip above the timelines: banners, a card a build, the speed-up, the legend."""
     runs = section.summary["runs"]
-    traces = dict(section.traces)
-    cards = [_card(run, traces.get(run["build"])) for run in runs]
+    by_build = dict(section.traces)
+    by_path = {str(trace.path): trace for _, trace in section.traces}
+    cards = [_card(run, by_path.get(run["trace"], by_build.get(run["build"]))) for run in runs]
     return join(
         [
             *(element("p", text(line), f"banner {level}") for level, line in banners(section)),

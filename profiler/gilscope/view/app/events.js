@@ -145,7 +145,7 @@ Object.assign(View.prototype, {
   },
 
   link({ lane, lock, finding }) {
-    if (finding !== undefined) return this.show_finding(Number(finding))
+    if (finding) return this.show_finding(...finding.split(":").map(Number))
     const [number, place] = (lane ?? lock ?? "").split(":").map(Number)
     const timeline = this.timelines[number]
     if (lane) this.choose_longest(timeline, place)

@@ -180,11 +180,13 @@ class Tables {
     }
     return this.findings.map((one, place) => {
       const evidence = one.evidence.map((line) => `<li>${safe(line)}</li>`).join("")
-      const jump = one.places.length
-        ? `<button class="plain" data-finding="${place}">Show it</button>` : ""
+      const jumps = one.places.map(([, , note], number) =>
+        `<button data-finding="${place}:${number}">${safe(note || "Show it")}</button>`)
+      const build = this.timelines.find((timeline) => timeline.key === one.build)?.build ?? ""
+      const about = [build, one.label, one.page || one.name].filter(Boolean).join(" · ")
       return `<article class="finding ${safe(one.severity)}"><h4>${safe(one.title)}` +
-        ` <small>${safe(one.severity)} · ${safe(one.name)}</small></h4>` +
-        `<ul>${evidence}</ul><p>${safe(one.advice)}</p>${jump}</article>`
+        ` <small>${safe(about)}</small></h4><ul>${evidence}</ul>` +
+        `<p>${safe(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`
     }).join("")
   }
 }

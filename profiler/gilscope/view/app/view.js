@@ -474,10 +474,10 @@ class View {
     if (best >= 0) this.choose(timeline, lane, best)
   }
 
-  show_finding(number) {
+  show_finding(number, place) {
     const { build, places } = this.data.findings[number]
     const timeline = this.timelines.find((one) => one.key === build) ?? this.timelines[0]
-    const [start, end] = places[0]
+    const [start, end] = places[place]
     const margin = (end - start) * 0.2 || 1000
     this.show_range(timeline.to_axis(start - margin), timeline.to_axis(end + margin))
   }

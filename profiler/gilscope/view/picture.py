@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 WIDTH = 960
 COLUMNS = (720, 480, 240, 120, 60)
-BUDGET = 22_000  # characters of a picture, as far as fewer columns of pixels can keep it there
+BUDGET = 14_000  # characters of a picture, as far as fewer columns of pixels can keep it there
 ROWS = 18
 LANE = 22
 BAND = 17

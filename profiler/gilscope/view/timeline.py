@@ -138,7 +138,7 @@ def _parallelism(names: Sequence[str], shared: Range1d, margin: int) -> Any:
     """Return how many threads make progress, over the visible time."""
     plot = _figure(
         margin,
-        title="Parallelism: threads that hold the GIL or run without it",
+        title="Parallelism: threads that are not held up",
         name="parallelism",
         x_range=shared,
         y_range=Range1d(0, 1, name="parallelism-height"),

@@ -218,6 +218,13 @@ def step_rows(step: str, millions: int, path: str) -> list[Row]:
     ]
 
 
+def viewport_rows(rounds: int) -> list[Row]:
+    """What a view of ten million intervals costs."""
+    from benchmarks import viewport_bench  # noqa: PLC0415 - the reader side, slow to load
+
+    return [row(*figure) for figure in viewport_bench.rows(rounds) if figure[1]]
+
+
 def show(rows: list[Row]) -> None:
     """Print the table."""
     table = Table("what", "value", "spread", "target", "met")
@@ -238,6 +245,7 @@ BENCHES: dict[str, Callable[[int], list[Row]]] = {
     "pair": pair_rows,
     "reading": reading_rows,
     **{name: (lambda rounds, name=name: slowdown_rows(name, rounds)) for name in WORKLOADS},
+    "viewport": viewport_rows,
 }
 
 

@@ -1,4 +1,4 @@
-"""The magic in JupyterLab, in a real browser: the live view comes up, offline, and zooms."""
+"""The magic in JupyterLab and Notebook 7, in a real browser: the live view, offline."""
 
 from __future__ import annotations
 
@@ -37,27 +37,67 @@ for thread in threads:
 print("done")
 """
 
+LIVE = '.gilscope[role="application"][data-drawn]'
+IDLE = """() => [...document.querySelectorAll(
+  ".jp-Notebook-ExecutionIndicator, .jp-NotebookKernelStatus")].some((one) =>
+  one.dataset.status === "idle" || /idle/i.test(one.title + one.textContent)) ||
+  !!document.querySelector("[data-status=idle]")"""
+SAVED_LIMIT = 100_000  # bytes
+
 QUIET = {"fetchNews": "false", "checkForUpdates": False}
 
-DRAWN = """() => {
-  const document = Bokeh.documents.at(-1)
-  return ["gil", "ft"].map((build) => {
-    const boxes = document.get_model_by_name(`boxes-${build}`)
-    const picture = document.get_model_by_name(`picture-${build}`)
-    return Math.max(boxes.data.left.length, picture.data.image[0].length)
-  })
-}"""
+VIEW = "document.querySelector('.gilscope[role=application]').gilscope"
 
-RANGE = """() => {
-  const range = Bokeh.documents.at(-1).get_model_by_name("timeline-gil").x_range
-  return [range.start, range.end]
-}"""
+THREADS = f"""{VIEW}.timelines[0].shown
+  .filter((lane) => {VIEW}.timelines[0].lanes[lane].kind === "thread").length"""
+
+DRAWN = f"""() => {VIEW}.painters.map(({{ boxes, picture }}) =>
+  Math.max(boxes.data.left.length, picture.data.image[0].length))"""
+
+RANGE = f"() => [{VIEW}.range.start, {VIEW}.range.end]"
+
+# The status line names the range that was drawn last.
+SETTLED = f"""() => {{
+  const {{ start, end }} = {VIEW}.range
+  return {VIEW}.find("status").textContent
+    .startsWith(`${{Number(start.toPrecision(6))}} to ${{Number(end.toPrecision(6))}} `)
+}}"""
+
+# The longest wait for the GIL: where its middle is in the window.
+PLACE_OF_WAIT = f"""() => {{
+  const view = {VIEW}
+  const {{ timeline, figure }} = view.painters[0]
+  const {{ all }} = timeline
+  let best = null, most = 0
+  for (const lane of timeline.threads()) {{
+    for (let row = all.offsets[lane]; row < all.offsets[lane + 1] - 1; row++) {{
+      if (all.state[row] === 2 && all.duration(row) > most) {{
+        [best, most] = [[lane, row], all.duration(row)]
+      }}
+    }}
+  }}
+  const [lane, row] = best
+  const {{ el, frame: {{ bbox }} }} = view.host.view_of(figure)
+  el.scrollIntoView({{ block: "center" }})
+  const {{ left, top }} = el.getBoundingClientRect()
+  const time = timeline.to_axis((all.start[row] + all.start[row + 1]) / 2)
+  const {{ start, end }} = view.range
+  const level = timeline.shown.indexOf(lane) + 0.5
+  return [left + bbox.left + bbox.width * (time - start) / (end - start),
+          top + bbox.top + bbox.height * level / timeline.shown.length]
+}}"""
+
+FRONTS = {"lab": ("jupyterlab", "lab/tree"), "notebook": ("notebook", "notebooks")}
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """Run a JupyterLab on a free port of the loopback interface, with a token and its own files."""
-    home = tmp_path_factory.mktemp("lab")
+@pytest.fixture(scope="module", params=sorted(FRONTS))
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Any]]:
+    """Run a server on a free port of the loopback interface, with a token and its own files."""
+    package, place = FRONTS[request.param]
+    pytest.importorskip(package)
+    home = tmp_path_factory.mktemp(request.param)
     settings = home / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps(QUIET))
@@ -73,7 +113,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
         "IPYTHONDIR": "ipython",
     }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command = [sys.executable, "-m", package, "--no-browser", "--allow-root"]
     command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", str(home / "work")]
     with (
         (home / "log.txt").open("w") as log,
@@ -83,16 +123,17 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
             stdout=log,
             stderr=log,
             start_new_session=True,
-        ) as server,
+        ) as process,
     ):
         try:
-            yield _info(server, home)
+            info = _info(process, home)
+            yield {**info, "name": request.param, "place": place, "home": home}
         finally:
-            os.killpg(server.pid, signal.SIGTERM)
+            os.killpg(process.pid, signal.SIGTERM)
             try:
-                server.wait(20)
+                process.wait(20)
             except subprocess.TimeoutExpired:
-                os.killpg(server.pid, signal.SIGKILL)
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def _info(server: subprocess.Popen[bytes], home: Path) -> dict[str, Any]:
@@ -104,48 +145,138 @@ def _info(server: subprocess.Popen[bytes], home: Path) -> dict[str, Any]:
                 return info
         assert server.poll() is None, (home / "log.txt").read_text()
         time.sleep(0.1)
-    pytest.fail(f"JupyterLab does not start: {(home / 'log.txt').read_text()}")
+    pytest.fail(f"the server does not start: {(home / 'log.txt').read_text()}")
 
 
-@pytest.fixture
-def notebook(page: Any, lab: dict[str, Any]) -> Any:
-    """Open the notebook in a page and run its cells."""
-    page.set_viewport_size({"width": 1400, "height": 1300})
-    page.goto(f"{lab['url']}lab/tree/threads.ipynb?token={lab['token']}&reset")
-    page.locator(".jp-CodeCell").nth(1).wait_for(timeout=60_000)
-    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(timeout=60_000)
+@pytest.fixture(scope="module")
+def errors() -> list[str]:
+    """Errors on the console of the page that the tests of a server share."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def notebook(browser: Any, server: dict[str, Any], errors: list[str]) -> Iterator[Any]:
+    """Open the notebook in a page and run its cells, once a front end."""
+    errors.clear()
+    context = browser.new_context(viewport={"width": 1400, "height": 1300})
+    context.set_default_timeout(120_000)
+    page = context.new_page()
+    page.on("console", lambda note: errors.append(note.text) if note.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{server['url']}{server['place']}/threads.ipynb?token={server['token']}&reset")
+    page.locator(".jp-CodeCell").nth(1).wait_for()
+    page.wait_for_function(IDLE)
+    errors.clear()  # what a front end itself complains of while it starts is not ours
     page.locator(".jp-CodeCell .cm-content").first.click()
     page.keyboard.press("Shift+Enter")
     page.keyboard.press("Shift+Enter")
-    page.locator('.gilscope[role="application"] .bk-Figure').nth(1).wait_for(timeout=120_000)
-    return page
-
-
-def test_the_magic_shows_both_timelines_live(notebook: Any, console_errors: list[str]) -> None:
-    """The cell shows a live view with two timelines, in place of the static one."""
-    notebook.wait_for_function("() => Bokeh.documents.at(-1)?.is_idle")
-    notebook.wait_for_timeout(500)
-    assert all(count > 1 for count in notebook.evaluate(DRAWN))
-    assert notebook.locator("img.picture").is_hidden()
-    assert notebook.get_by_text("done", exact=True).is_visible()
+    page.locator(LIVE).wait_for()
+    page.name = server["name"]
     SCREENS.mkdir(parents=True, exist_ok=True)
-    notebook.screenshot(path=SCREENS / "lab.png")
-    assert console_errors == []
+    yield page
+    context.close()
 
 
-def test_the_wheel_zooms_in_the_notebook(notebook: Any) -> None:
+@pytest.fixture
+def view(notebook: Any) -> Any:
+    """Show the whole run, nothing chosen."""
+    notebook.evaluate(f"() => {{ {VIEW}.clear(); {VIEW}.set_theme(false); {VIEW}.fit() }}")
+    notebook.wait_for_function(SETTLED)
+    return notebook
+
+
+def shoot(page: Any, name: str) -> None:
+    """Keep a picture for people to look at."""
+    page.screenshot(path=SCREENS / f"{page.name}-{name}.png")
+
+
+def test_the_magic_shows_both_timelines_live(view: Any, errors: list[str]) -> None:
+    """The cell shows a live view with two timelines, in place of the static one."""
+    assert all(count > 1 for count in view.evaluate(DRAWN))
+    assert view.locator("img.picture").is_hidden()
+    assert view.get_by_text("done", exact=True).is_visible()
+    shoot(view, "live")
+    assert errors == []
+
+
+def test_the_wheel_zooms_in_the_notebook(view: Any) -> None:
     """Turning the wheel over a timeline narrows the range of both, and they are drawn anew."""
-    notebook.wait_for_function("() => Bokeh.documents.at(-1)?.is_idle")
-    figure = notebook.locator('.gilscope[role="application"] .bk-Figure').first
+    figure = view.locator('.gilscope[role="application"] .bk-Figure').nth(1)
     figure.scroll_into_view_if_needed()
     box = figure.bounding_box()
-    before = notebook.evaluate(RANGE)
-    notebook.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    for _ in range(5):
-        notebook.mouse.wheel(0, -300)
-        notebook.wait_for_timeout(100)
-    notebook.wait_for_timeout(500)
-    after = notebook.evaluate(RANGE)
+    before = view.evaluate(RANGE)
+    view.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    for _ in range(40):
+        view.mouse.wheel(0, -300)
+        view.wait_for_timeout(100)
+        after = view.evaluate(RANGE)
+        if after[1] - after[0] < (before[1] - before[0]) / 2:
+            break
     assert after[1] - after[0] < (before[1] - before[0]) / 2
-    assert all(count > 0 for count in notebook.evaluate(DRAWN))
-    notebook.screenshot(path=SCREENS / "lab-zoomed.png")
+    view.wait_for_function(SETTLED)
+    assert all(count > 0 for count in view.evaluate(DRAWN))
+    shoot(view, "zoomed")
+
+
+def test_keys_zoom_and_leave_the_notebook_alone(view: Any) -> None:
+    """W zooms; it does not reach the notebook, where letters are commands."""
+    cells = view.locator(".jp-Cell").count()
+    view.locator(LIVE).focus()
+    before = view.evaluate(RANGE)
+    view.keyboard.press("w")
+    view.keyboard.press("a")
+    view.wait_for_function(SETTLED)
+    after = view.evaluate(RANGE)
+    assert after[1] - after[0] == pytest.approx((before[1] - before[0]) / 2)
+    assert view.locator(".jp-Cell").count() == cells
+
+
+def test_a_click_on_a_wait_shows_the_stacks_of_both_threads(view: Any, errors: list[str]) -> None:
+    """The kernel looks them up; the lines of the cell stand with them."""
+    view.mouse.click(*view.evaluate(PLACE_OF_WAIT))
+    details = view.locator(".gilscope .details")
+    view.wait_for_function(f"() => {VIEW}.find('details').querySelector('.stack')")
+    text = details.inner_text()
+    assert "waiting for the GIL: " in text
+    assert "which gives up the GIL" in text
+    assert "sum(range(20_000))" in text
+    details.scroll_into_view_if_needed()
+    shoot(view, "wait")
+    assert errors == []
+
+
+def test_filter_and_theme(view: Any, errors: list[str]) -> None:
+    """A thread's name leaves one lane; the theme turns dark and back."""
+    field = view.locator(".gilscope input[data-role=thread]")
+    field.fill("worker 1")
+    view.wait_for_function(f"() => {THREADS} === 1")
+    shoot(view, "filtered")
+    field.fill("")
+    view.wait_for_function(f"() => {THREADS} > 1")
+    view.locator(".gilscope button[data-role=theme]").click()
+    assert view.locator(LIVE).get_attribute("data-theme") == "dark"
+    view.wait_for_timeout(500)
+    shoot(view, "dark")
+    assert errors == []
+
+
+def test_what_goes_wrong_in_the_kernel_is_shown(view: Any) -> None:
+    """An exception behind the page becomes words on the page."""
+    ask = f"() => {VIEW}.host.ask('detail', {{ timeline: 99, row: 0 }}).catch((e) => e.message)"
+    assert "IndexError" in view.evaluate(ask)
+
+
+def test_after_a_reload_the_view_comes_back(notebook: Any, server: dict[str, Any]) -> None:
+    """The saved notebook shows its picture, and the live view while the kernel runs."""
+    notebook.keyboard.press("Control+s")
+    saved = server["home"] / "work/threads.ipynb"
+    for _ in range(600):
+        if "gilscope-static" in saved.read_text():
+            break
+        notebook.wait_for_timeout(100)
+    assert len(saved.read_text()) < SAVED_LIMIT
+    notebook.reload()
+    notebook.locator(".jp-CodeCell").nth(1).wait_for()
+    notebook.locator("img.picture, .gilscope[role=application]").first.wait_for(state="attached")
+    shoot(notebook, "reloaded")
+    assert notebook.get_by_text("Free-threaded build").count() > 0

@@ -14,39 +14,75 @@ from gilscope.trace.reader import read
 from gilscope.view.columns import columns_of, raster
 from gilscope.view.palette import LOOKS
 from gilscope.view.report import write_report
-from gilscope.view.timeline import ROWS
+from gilscope.view.scene import ROWS
 from trace_builder import TraceBuilder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gilscope.trace.model import Trace
 
 SCREENS = Path(__file__).parents[2] / "out" / "screens"
 LANES = 5
 
-# Bring an interval of the second comparison into the middle; its place within the last figure.
+# Bring an interval of the second comparison into the middle; its place in the window.
 LOOK_AT = """([start, end, lane]) => {
-  const figure = Bokeh.documents[1].get_model_by_name("timeline-ft")
+  const view = document.querySelector("#view-2").gilscope
   const half = end - start
-  figure.x_range.setv({ start: (start + end) / 2 - half, end: (start + end) / 2 + half })
-  const { bbox } = Bokeh.index.find_one(figure).frame
-  return [bbox.left + bbox.width / 2, bbox.top + bbox.height * (lane + 0.5) / figure.y_range.end]
+  view.show_range((start + end) / 2 - half, (start + end) / 2 + half)
+  const { figure, timeline } = view.painters[1]
+  const { el, frame } = view.host.view_of(figure)
+  el.scrollIntoView({ block: "center" })
+  const { left, top } = el.getBoundingClientRect()
+  const { bbox } = frame
+  return [left + bbox.left + bbox.width / 2,
+          top + bbox.top + bbox.height * (lane + 0.5) / timeline.shown.length]
 }"""
 
 # What the browser has drawn, by build: how many boxes, or the raster, whichever is visible.
 DRAWN = """(number) => {
-  const document = Bokeh.documents[number]
-  return Object.fromEntries(["gil", "ft"].map((build) => {
-    const figure = document.get_model_by_name(`timeline-${build}`)
-    const boxes = document.get_model_by_name(`boxes-${build}`)
-    const picture = document.get_model_by_name(`picture-${build}`)
-    const view = figure.renderers.find((renderer) => renderer.data_source === picture)
-    const raster = view.visible && picture.data.image.map((image) => ({
+  const view = document.querySelector(`#view-${number}`).gilscope
+  return Object.fromEntries(view.painters.map((painter) => {
+    const { timeline, figure, boxes, picture } = painter
+    const raster = painter.picture_view.visible && picture.data.image.map((image) => ({
       shape: image.shape, pixels: Array.from(image),
     }))
-    return [build, { range: [figure.x_range.start, figure.x_range.end],
-                     boxes: view.visible ? null : boxes.data.left.length, raster }]
+    return [timeline.key, { range: [figure.x_range.start, figure.x_range.end],
+                            boxes: raster ? null : boxes.data.left.length, raster }]
   }))
 }"""
+
+RANGE = """(number) => {
+  const { start, end } = document.querySelector(`#view-${number}`).gilscope.range
+  return [start, end]
+}"""
+
+# The status line names the range that was drawn last.
+SETTLED = """(number) => {
+  const view = document.querySelector(`#view-${number}`).gilscope
+  const { start, end } = view.range
+  const text = `${Number(start.toPrecision(6))} to ${Number(end.toPrecision(6))} `
+  return view.find("status").textContent.startsWith(text)
+}"""
+
+RESET = """() => {
+  for (const { gilscope: view } of document.querySelectorAll("section.gilscope")) {
+    const inputs = view.box.querySelectorAll(".controls input:not([type=checkbox])")
+    for (const input of inputs) input.value = ""
+    Object.assign(view.filters, { thread: "", lock: "", callable: "", least: 0 })
+    view.clear()
+    view.tab = "threads"
+    view.set_theme(false)
+    view.align("start")
+    view.rearrange()
+    view.fit()
+  }
+  document.querySelector("#view-1").scrollIntoView()
+}"""
+
+READY = (
+    """() => [...document.querySelectorAll("section.gilscope")].every((one) => one.dataset.drawn)"""
+)
 
 # Pixels of each colour on all canvases of the page, also those inside of shadow roots.
 COLORS = """(colors) => {
@@ -137,27 +173,62 @@ def report(traces: list[Comparison], tmp_path_factory: pytest.TempPathFactory) -
     return path
 
 
-@pytest.fixture
-def opened(page: Any, report: Path) -> Any:
-    """Open the report from disk in a page without a network."""
-    page.context.set_offline(True)
+@pytest.fixture(scope="module")
+def errors() -> list[str]:
+    """Errors on the console of the one page that all tests here share."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def loaded(browser: Any, report: Path, errors: list[str]) -> Iterator[Any]:
+    """Open the report from disk, without a network, once: that is what takes time."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    page.on("console", lambda note: errors.append(note.text) if note.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(report.as_uri())
-    page.wait_for_function("() => Bokeh.documents.length === 2")
+    page.wait_for_function("() => globalThis.Bokeh?.documents.length === 2")
     page.wait_for_function("() => Bokeh.documents.every((document) => document.is_idle)")
-    page.wait_for_timeout(300)
-    return page
+    page.wait_for_function(READY)
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    yield page
+    context.close()
 
 
-def wheel(page: Any, figure: int, turns: int) -> None:
-    """Zoom in with the pointer in the middle of a figure."""
-    place = page.locator(".bk-Figure").nth(figure)
+@pytest.fixture
+def opened(loaded: Any) -> Any:
+    """Show the page as if it had just been opened."""
+    loaded.evaluate(RESET)
+    for number in (1, 2):
+        settled(loaded, number)
+    return loaded
+
+
+@pytest.fixture
+def console_errors(errors: list[str]) -> list[str]:
+    """Errors on the console; those of earlier tests count, too."""
+    return errors
+
+
+def wheel(page: Any, number: int, turns: int) -> None:
+    """Zoom the first timeline of a comparison, with the pointer in its middle."""
+    place = page.locator(f"#view-{number + 1} .bk-Figure").nth(1)
     place.scroll_into_view_if_needed()
     box = place.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     for _ in range(turns):
+        before = page.evaluate(RANGE, number + 1)
         page.mouse.wheel(0, -400)
-        page.wait_for_timeout(80)
-    page.wait_for_timeout(400)
+        page.wait_for_function(
+            f"([number, old]) => ({RANGE})(number)[1] !== old[1]", arg=[number + 1, before]
+        )
+    settled(page, number + 1)
+
+
+def settled(page: Any, number: int) -> None:
+    """Wait until what is drawn is the visible range."""
+    page.wait_for_function(SETTLED, arg=number)
 
 
 def picture_of(trace: Trace, lane: int, drawn: dict[str, Any]) -> np.ndarray:
@@ -171,11 +242,10 @@ def test_the_report_opens_without_errors_and_shows_all_timelines(
     opened: Any, console_errors: list[str]
 ) -> None:
     """Both timelines of both comparisons are drawn, and the console is silent."""
-    many, few = (opened.evaluate(DRAWN, number) for number in (0, 1))
-    assert all(len(drawn["raster"]) == LANES for drawn in many.values())
+    many, few = (opened.evaluate(DRAWN, number) for number in (1, 2))
+    assert [len(many[build]["raster"]) for build in ("gil", "ft")] == [LANES, LANES + 1]
     assert all(drawn["boxes"] > LANES for drawn in few.values())
     assert console_errors == []
-    SCREENS.mkdir(parents=True, exist_ok=True)
     opened.screenshot(path=SCREENS / "report.png", full_page=True)
 
 
@@ -188,7 +258,7 @@ def test_the_canvas_shows_the_states_in_their_colours(opened: Any) -> None:
 
 def test_the_browser_draws_as_numpy_does(opened: Any, traces: list[Comparison]) -> None:
     """The raster of the page and the one of columns.py are the same but for rounding."""
-    for build, drawn in opened.evaluate(DRAWN, 0).items():
+    for build, drawn in opened.evaluate(DRAWN, 1).items():
         trace = traces[0].run(build).trace
         assert trace is not None
         for lane in range(LANES):
@@ -200,9 +270,9 @@ def test_the_wheel_zooms_both_timelines_down_to_single_intervals(
     opened: Any, console_errors: list[str]
 ) -> None:
     """Zoom narrows the shared range, and a few intervals in view are drawn as boxes."""
-    before = opened.evaluate(DRAWN, 0)
+    before = opened.evaluate(DRAWN, 1)
     wheel(opened, 0, 6)
-    after = opened.evaluate(DRAWN, 0)
+    after = opened.evaluate(DRAWN, 1)
     assert after["gil"]["range"] == after["ft"]["range"]
     width = [drawn["gil"]["range"][1] - drawn["gil"]["range"][0] for drawn in (before, after)]
     assert width[1] < width[0] / 20
@@ -214,9 +284,9 @@ def test_the_wheel_zooms_both_timelines_down_to_single_intervals(
 
 def test_zooming_one_comparison_leaves_the_other_alone(opened: Any) -> None:
     """Sections of a report have time axes of their own."""
-    before = opened.evaluate(DRAWN, 1)
+    before = opened.evaluate(DRAWN, 2)
     wheel(opened, 0, 2)
-    assert opened.evaluate(DRAWN, 1) == before
+    assert opened.evaluate(DRAWN, 2) == before
 
 
 def test_the_pointer_asks_for_the_interval_below_it(opened: Any, traces: list[Comparison]) -> None:
@@ -225,13 +295,15 @@ def test_the_pointer_asks_for_the_interval_below_it(opened: Any, traces: list[Co
     assert trace is not None
     wait = trace.intervals.select(trace.intervals.thread == 3)
     start, length = wait.start[0] / 1e6, wait.duration[0] / 1e6
-    opened.locator(".bk-Figure").nth(3).scroll_into_view_if_needed()
     x, y = opened.evaluate(LOOK_AT, [start, start + length, 2])
-    place = opened.locator(".bk-Figure").nth(3).bounding_box()
-    for step in (0, 2):
-        opened.mouse.move(place["x"] + x + step, place["y"] + y)
-        opened.wait_for_timeout(300)
-    text = opened.locator('.bk-Tooltip div[style*="pre-line"]').inner_text()
+    settled(opened, 2)
+    tip = opened.locator("#view-2 .tip")
+    for step in range(20):  # the first move may fall into a layout that is about to change
+        opened.mouse.move(x + step % 2, y)
+        if tip.is_visible():
+            break
+        opened.wait_for_timeout(250)
+    text = tip.inner_text()
     assert "waiting for a lock: " in text
     assert f"eval-1, from {start:.3f} ms" in text
     assert "for table<int> at 0x7f0c5a3b2e40" in text
@@ -239,10 +311,129 @@ def test_the_pointer_asks_for_the_interval_below_it(opened: Any, traces: list[Co
     opened.screenshot(path=SCREENS / "report-tooltip.png")
 
 
+def choose_wait(page: Any) -> str:
+    """Choose the first wait of the second thread of the second comparison by keys."""
+    box = page.locator("#view-2")
+    box.evaluate("({ gilscope }) => gilscope.choose_longest(gilscope.timelines[0], 1)")
+    box.focus()
+    page.keyboard.press("n")
+    text: str = page.locator("#view-2 .details").inner_text()
+    return text
+
+
+def test_a_wait_is_explained_and_linked_to_who_ended_it(
+    opened: Any, console_errors: list[str]
+) -> None:
+    """The chosen wait names the thread that gave up the GIL, and a line leads there."""
+    text = choose_wait(opened)
+    assert "waiting for the GIL: " in text
+    assert "ended by eval-" in text
+    assert "which gives up the GIL" in text
+    link = "() => document.querySelector('#view-2').gilscope.painters[0].link.data.x0.length"
+    assert opened.evaluate(link) == 1
+    assert console_errors == []
+    opened.screenshot(path=SCREENS / "report-wait.png")
+
+
+def test_keys_zoom_move_and_fit(opened: Any) -> None:
+    """W narrows the range, D moves it, F shows everything again."""
+    opened.locator("#view-1").focus()
+    whole = opened.evaluate(RANGE, 1)
+    opened.keyboard.press("w")
+    near = opened.evaluate(RANGE, 1)
+    assert near[1] - near[0] == pytest.approx((whole[1] - whole[0]) / 2)
+    opened.keyboard.press("d")
+    assert opened.evaluate(RANGE, 1)[0] > near[0]
+    opened.keyboard.press("f")
+    assert opened.evaluate(RANGE, 1) == pytest.approx(whole)
+
+
+def test_the_keys_are_listed_on_request(opened: Any) -> None:
+    """A question mark shows them, Escape hides them."""
+    keys = opened.locator("#view-1 .keys")
+    opened.locator("#view-1").focus()
+    opened.keyboard.press("?")
+    assert keys.is_visible()
+    opened.screenshot(path=SCREENS / "report-keys.png")
+    opened.keyboard.press("Escape")
+    assert keys.is_hidden()
+
+
+@pytest.mark.parametrize(
+    "tab", ["threads", "locks", "callbacks", "blame", "difference", "findings"]
+)
+def test_each_tab_says_something(opened: Any, tab: str, console_errors: list[str]) -> None:
+    """Every table is there, as a table or as a sentence."""
+    opened.locator(f"#view-1 [data-tab={tab}]").click()
+    assert len(opened.locator("#view-1 [role=tabpanel]").inner_text()) > 20
+    assert console_errors == []
+
+
+def test_tables_follow_the_visible_range(opened: Any) -> None:
+    """After a zoom, threads have less time than before."""
+    table = opened.locator("#view-1 [role=tabpanel]")
+    before = table.inner_text()
+    opened.locator("#view-1").focus()
+    opened.keyboard.press("w")
+    opened.wait_for_function(
+        "old => document.querySelector('#view-1 [role=tabpanel]').innerText !== old", arg=before
+    )
+
+
+def test_runs_can_be_aligned_at_their_ends_or_made_equally_long(opened: Any) -> None:
+    """Aligned by ends, both runs end at 0; normalised, both end at 100."""
+    ends = """() => document.querySelector("#view-1").gilscope.timelines
+        .map((timeline) => timeline.to_axis(timeline.duration))"""
+    align = opened.locator("#view-1 select[data-role=align]")
+    align.select_option("end")
+    assert opened.evaluate(ends) == pytest.approx([0, 0], abs=1e-6)
+    opened.wait_for_timeout(400)
+    opened.screenshot(path=SCREENS / "report-ends.png")
+    align.select_option("normalised")
+    assert opened.evaluate(ends) == pytest.approx([100, 100])
+
+
+def test_filters_leave_what_fits(opened: Any) -> None:
+    """A thread's name and a least duration thin out what is drawn."""
+    boxes = "() => document.querySelector('#view-2').gilscope.painters[0].boxes.data.left.length"
+    before = opened.evaluate(boxes)
+    opened.locator("#view-2 input[data-role=thread]").fill("eval-2")
+    shown = "() => document.querySelector('#view-2').gilscope.timelines[0].shown.length"
+    opened.wait_for_function(f"() => ({shown})() === 1")
+    assert 0 < opened.evaluate(boxes) < before
+    least = opened.locator("#view-2 input[data-role=least]")
+    least.fill("500 µs")
+    least.press("Enter")
+    few = opened.evaluate(boxes)
+    assert few < before
+    least.fill("soon")
+    least.press("Enter")
+    assert "a time such as" in opened.locator("#view-2 [role=status]").inner_text()
+    opened.screenshot(path=SCREENS / "report-filtered.png")
+
+
+def test_search_finds_locks(opened: Any) -> None:
+    """A lock's name leads to the longest wait for it."""
+    opened.locator("#view-2").focus()
+    opened.keyboard.press("/")
+    opened.keyboard.type("table<int>")
+    opened.keyboard.press("Enter")
+    assert "of 1 found" in opened.locator("#view-2 [role=status]").inner_text()
+    assert "table<int>" in opened.locator("#view-2 .details").inner_text()
+
+
+def test_dark_and_light(opened: Any) -> None:
+    """The key T turns the whole page dark."""
+    choose_wait(opened)
+    opened.keyboard.press("t")
+    assert opened.evaluate("() => document.body.dataset.theme") == "dark"
+    opened.wait_for_timeout(400)
+    opened.screenshot(path=SCREENS / "report-dark.png", full_page=True)
+
+
 def test_the_report_fits_a_narrow_window(opened: Any) -> None:
     """Half a screen is enough: nothing is cut off sideways."""
     opened.set_viewport_size({"width": 640, "height": 900})
-    opened.wait_for_timeout(500)
-    overflow = "() => document.documentElement.scrollWidth - innerWidth"
-    assert opened.evaluate(overflow) <= 0
+    opened.wait_for_function("() => document.documentElement.scrollWidth <= innerWidth")
+    settled(opened, 1)
     opened.screenshot(path=SCREENS / "report-narrow.png", full_page=True)

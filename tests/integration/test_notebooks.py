@@ -8,6 +8,7 @@ from typing import Any
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbconvert import HTMLExporter
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -27,56 +28,120 @@ def outputs(notebook: Any, mime: str) -> list[str]:
     ]
 
 
+COMPARISONS = {
+    "quickstart": 2,
+    "serialised_callbacks": 3,
+    "logging_to_batching": 2,
+    "ready_for_free_threading": 3,
+}
+"""Notebooks, and how many views each of them shows."""
+
+
+@pytest.fixture(scope="module", params=sorted(COMPARISONS))
+def name(request: pytest.FixtureRequest) -> str:
+    """Name of a notebook."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def quickstart() -> Any:
-    """Run the quickstart; a cell that fails raises here."""
-    notebook = nbformat.read(NOTEBOOKS / "quickstart.ipynb", as_version=4)
+def executed(name: str) -> Any:
+    """Run a notebook; a cell that fails raises here."""
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     resources = {"metadata": {"path": str(NOTEBOOKS)}}
-    client = NotebookClient(notebook, timeout=200, kernel_name="python3", resources=resources)
+    client = NotebookClient(
+        notebook,
+        timeout=250,
+        kernel_name="python3",
+        resources=resources,
+        store_widget_state=False,  # as JupyterLab saves a notebook
+    )
     return client.execute()
 
 
-def test_both_timelines_come_out(quickstart: Any) -> None:
-    """Each comparison shows a picture with both builds, and a live view."""
-    html = [text for text in outputs(quickstart, "text/html") if 'class="gilscope' in text]
-    assert len(html) == 2
-    for view in html:
-        assert "Timelines of the threads: GIL build – CPython 3." in view
-        assert "and Free-threaded build – CPython 3." in view
-        assert view.count("eval-3") >= 2
-    assert len(outputs(quickstart, WIDGET)) == 2
+def committed(name: str) -> str:
+    """Return the text of a notebook as it is in the repository."""
+    return (NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8")
 
 
-def test_the_summary_comes_out_as_text(quickstart: Any) -> None:
-    """Where nothing can be drawn, the table says what the GIL cost."""
-    tables = [text for text in outputs(quickstart, "text/plain") if "speed-up" in text]
-    assert len(tables) == 2
-    for table in tables:
-        assert "waiting for the GIL" in table
-        assert "free-threaded build" in table
+def test_every_notebook_is_tested() -> None:
+    """No notebook is left out here."""
+    assert {path.stem for path in NOTEBOOKS.glob("*.ipynb")} == set(COMPARISONS)
 
 
-def test_no_cell_complains(quickstart: Any) -> None:
+def test_views_come_out_still_and_live(name: str, executed: Any) -> None:
+    """Each comparison shows a picture, a table as text, and a live view."""
+    html = [text for text in outputs(executed, "text/html") if 'class="gilscope' in text]
+    assert len(html) == COMPARISONS[name]
+    assert all("Timelines of the threads: " in view for view in html)
+    assert len(outputs(executed, WIDGET)) == COMPARISONS[name]
+    tables = [text for text in outputs(executed, "text/plain") if "waiting for the GIL" in text]
+    assert len(tables) == COMPARISONS[name]
+
+
+def test_no_cell_complains(executed: Any) -> None:
     """No cell fails, and none writes to standard error."""
-    for cell in quickstart.cells:
+    for cell in executed.cells:
         for output in cell.get("outputs", ()):
             assert output.output_type != "error"
             assert output.get("name") != "stderr", output.get("text")
 
 
-def test_a_saved_notebook_is_small(quickstart: Any) -> None:
+def test_a_saved_notebook_is_small(executed: Any) -> None:
     """The live views leave their data with the kernel: what is saved stays small."""
-    assert len(nbformat.writes(quickstart)) < LIMIT
+    assert len(nbformat.writes(executed)) < LIMIT
 
 
-def test_the_committed_notebook_can_be_read_without_running() -> None:
+def test_the_committed_notebook_can_be_read_without_running(name: str) -> None:
     """It is committed with its pictures and text, and without state of widgets."""
-    text = (NOTEBOOKS / "quickstart.ipynb").read_text(encoding="utf-8")
+    text = committed(name)
     notebook = nbformat.reads(text, as_version=4)
-    assert len(outputs(notebook, "text/html")) == 2
+    assert len(outputs(notebook, "text/html")) == COMPARISONS[name]
     assert "widgets" not in notebook.metadata
     assert len(text) < LIMIT
     assert str(ROOT) not in text
+
+
+def test_a_converted_notebook_shows_the_static_view(name: str) -> None:
+    """Converted to HTML, a notebook has pictures and tables, and needs no kernel."""
+    notebook = nbformat.reads(committed(name), as_version=4)
+    html, _ = HTMLExporter().from_notebook_node(notebook)
+    assert html.count('<img class="picture"') == COMPARISONS[name]
+    assert "<caption>Threads</caption>" in html
+
+
+HERE = """\
+import threading
+threads = [threading.Thread(target=sum, args=(range(200_000),), name=f"adder {n}") for n in (1, 2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+kept = len(threads)
+"""
+
+
+def run_cells(*sources: str) -> Any:
+    """Run cells in a kernel of their own; errors stay in the outputs."""
+    cells = [nbformat.v4.new_code_cell(source) for source in ("%load_ext gilscope", *sources)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    return NotebookClient(notebook, timeout=250, kernel_name="python3", allow_errors=True).execute()
+
+
+def test_here_runs_in_the_kernel() -> None:
+    """Variables stay, the cell's threads are recorded, and a cell that raises fails."""
+    ran = run_cells(
+        f"%%profile_threads --here -o result\n{HERE}",
+        "print(kept, [thread.name for thread in result.runs[0].trace.threads])",
+        "%%profile_threads --here -o failed\nraise ValueError('no')",
+        "print(failed.failed[0].error)",
+    )
+    texts = ["".join(output.get("text", "") for output in cell.outputs) for cell in ran.cells]
+    assert texts[2].startswith("2 [")
+    assert "adder 1" in texts[2]
+    assert "adder 2" in texts[2]
+    errors = [output for output in ran.cells[3].outputs if output.output_type == "error"]
+    assert errors
+    assert texts[4].strip() == "ValueError: no"

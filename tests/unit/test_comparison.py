@@ -12,7 +12,7 @@ import pytest
 import gilscope
 from gilscope.comparison import Comparison, Run
 from gilscope.comparison.compare import compare_target
-from gilscope.comparison.findings import findings
+from gilscope.comparison.notices import noticed
 from gilscope.comparison.table import duration, grid
 from gilscope.errors import GilscopeError, UsageError
 from gilscope.run.machine import Conditions
@@ -313,7 +313,7 @@ def test_different_versions_are_said() -> None:
     """They may be compared, but who reads that must know."""
     runs = [make_run("gil"), replace(make_run("ft"), python="3.14.1")]
     quiet = Conditions((0,), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 0.0)
-    [notice] = findings(runs, [], quiet)
+    [notice] = noticed(runs, [], quiet)
     assert notice == ("the builds are of different versions of Python: 3.13.5 (gil), 3.14.1 (ft)")
 
 

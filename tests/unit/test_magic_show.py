@@ -98,7 +98,11 @@ def run(shell: InteractiveShell, cell: str) -> tuple[Any, Any]:
 
 def bundles(captured: Any) -> list[dict[str, Any]]:
     """Return the mime bundles that a cell showed, progress left out."""
-    return [output.data for output in captured.outputs if set(output.data) != {"text/plain"}]
+    return [
+        output.data
+        for output in captured.outputs
+        if set(output.data) != {"text/plain"} and "<progress" not in str(output.data)
+    ]
 
 
 def test_a_cell_shows_a_static_view_and_a_live_one(shell: InteractiveShell) -> None:
@@ -202,6 +206,62 @@ def test_a_mistake_is_one_line_and_nothing_runs(
     assert "Traceback" not in captured.stdout
     assert len(captured.stdout.strip().splitlines()) == 1
     assert recorder.calls == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--here --threads 1,2", "--threads does not go with --here"),
+        ("-D result.docx", "the name must end in one of .html, .perfetto-trace"),
+        ("-D missing/result.html", "there is no directory"),
+        ("--timeout soon", "soon is not a number of seconds"),
+    ],
+)
+def test_an_option_that_cannot_be_is_told_before_anything_runs(
+    shell: InteractiveShell, recorder: Recorder, options: str, words: str
+) -> None:
+    """A line says what is wrong, and no run was wasted."""
+    result, captured = run(shell, f"%%profile_threads {options}\nprint(1)")
+    assert not result.success
+    assert words in captured.stdout
+    assert recorder.calls == []
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("r.html", b"<!DOCTYPE html>"),
+        ("r.json", b"{"),
+        ("r.chrome.json", b"{"),
+        ("r.perfetto-trace", b"\n"),
+    ],
+)
+def test_a_result_is_written_as_its_name_says(
+    shell: InteractiveShell, tmp_path: Path, name: str, start: bytes
+) -> None:
+    """The option -D makes a report, a summary or an export, and replaces what is there."""
+    path = tmp_path / name
+    path.write_text("earlier")
+    result, _ = run(shell, f"%%profile_threads -D {path}\nprint(1)")
+    assert result.success
+    assert path.read_bytes().startswith(start)
+
+
+def test_options_are_completed(shell: InteractiveShell) -> None:
+    """In the line of the magic, and with the builds after their option."""
+    _, found = shell.complete("--re", "%%profile_threads --re", 22)
+    assert "--repeat" in found
+    _, found = shell.complete("f", "%profile_threads --builds f", 27)
+    assert {"ft", "ft-gil"} <= set(found)
+    _, found = shell.complete("--re", "x = a --re", 10)
+    assert "--repeat" not in found
+
+
+def test_progress_is_a_bar_while_workers_run(shell: InteractiveShell) -> None:
+    """The first step of two is shown as a bar that stands at its beginning."""
+    _, captured = run(shell, "%%profile_threads\nprint(1)")
+    html = [output.data.get("text/html", "") for output in captured.outputs]
+    assert any('<progress value="0" max="2"' in part for part in html)
 
 
 def test_help_is_no_failure(shell: InteractiveShell) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+import gilscope.view.columns
 from gilscope.trace.model import State
 from gilscope.trace.reader import read
 from gilscope.view.columns import END, Columns, columns_of, raster, shares
 from gilscope.view.merge import Segments, bounded, merged
-from gilscope.view.palette import LEAST, LOOKS, STACK, STATES
+from gilscope.view.palette import CALLBACK, LEAST, LOOKS, NOTHING, STACK, STATES
 from trace_builder import TraceBuilder
 from trace_examples import callback_trace, ft_trace, gil_trace
 
@@ -26,7 +28,8 @@ def segments(lengths: list[int], states: list[int]) -> Segments:
     ends = np.cumsum(lengths, dtype=np.int64)
     starts = ends - np.array(lengths, np.int64)
     rows = np.arange(len(ends), dtype=np.int64)
-    return Segments(starts, ends, np.array(states, np.uint8), rows, np.ones(len(ends), np.int64))
+    ones, codes = np.ones(len(ends), np.int64), np.zeros(len(ends), np.int64)
+    return Segments(starts, ends, np.array(states, np.uint8), rows, ones, codes)
 
 
 def random_lane(count: int, seed: int) -> Segments:
@@ -46,6 +49,13 @@ def only(path: Path) -> Columns:
     """Return the columns of the one trace in ``path``."""
     [columns] = columns_of([read(path)])
     return columns
+
+
+def first_lock_wait(columns: Columns, thread: str) -> tuple[int, int, bool]:
+    """Return lock, lane of the other thread, and whether it held the lock."""
+    rows = columns.lane(columns.names.index(thread))
+    row = rows.start + int(np.argmax(columns.state[rows] == State.WAITING_LOCK))
+    return columns.codes[columns.code[row]]
 
 
 def one_thread(tmp_path: Path, *waits: tuple[int, int], duration: int = 100_000) -> Columns:
@@ -97,12 +107,11 @@ def test_long_segments_are_never_merged() -> None:
 
 def test_columns_name_locks_and_peers(tmp_path: Path) -> None:
     """A wait knows the lock it was for and the thread that ended it."""
-    columns = only(ft_trace().write(tmp_path / "t.gilscope"))
-    lane = columns.names.index('worker "1"')
-    rows = columns.lane(lane)
-    row = rows.start + int(np.argmax(columns.state[rows] == State.WAITING_LOCK))
-    assert columns.locks[columns.lock[row]].startswith("dict at 0x7f0000002000")
-    assert columns.threads[columns.peer[row]] == "ended by Arbeiter ü"
+    trace = read(ft_trace().write(tmp_path / "t.gilscope"))
+    [columns] = columns_of([trace])
+    lock, peer, held = first_lock_wait(columns, 'worker "1"')
+    assert trace.locks[columns.locks[lock]].name.startswith("dict at 0x7f0000002000")
+    assert (columns.names[peer], held) == ("Arbeiter ü", False)
 
 
 def test_a_lane_ends_with_its_thread(tmp_path: Path) -> None:
@@ -161,6 +170,39 @@ def test_every_state_has_a_look_and_a_place() -> None:
 def test_a_holder_is_called_so(tmp_path: Path) -> None:
     """Who held a native lock when the wait for it began is not said to have ended the wait."""
     columns = only(callback_trace().write(tmp_path / "t.gilscope"))
-    rows = columns.lane(columns.names.index("late"))
-    row = rows.start + int(np.argmax(columns.state[rows] == State.WAITING_LOCK))
-    assert columns.threads[columns.peer[row]] == "held by pool"
+    _, peer, held = first_lock_wait(columns, "late")
+    assert (columns.names[peer], held) == ("pool", True)
+
+
+def test_locks_and_callbacks_have_lanes_of_their_own(tmp_path: Path) -> None:
+    """Below the threads there is a lane a contended lock and one a callable."""
+    columns = only(callback_trace().write(tmp_path / "t.gilscope"))
+    heads = [(head.kind, head.name) for head in columns.heads]
+    assert ("lock", "dict `app.CACHE`") in heads
+    assert ("callback", "app.on_event") in heads
+    rows = columns.lane(heads.index(("callback", "app.on_event")))
+    assert set(columns.state[rows]) == {CALLBACK, NOTHING}
+
+
+def test_merging_keeps_what_each_lock_was_waited_for() -> None:
+    """Segments with different codes are not thrown together."""
+    lane = random_lane(5_000, seed=9)
+    lane = replace(lane, codes=np.arange(len(lane), dtype=np.int64) % 3)
+    result = merged(lane, 50_000)
+    for code in range(3):
+        before = (lane.ends - lane.starts)[lane.codes == code].sum()
+        assert (result.ends - result.starts)[result.codes == code].sum() == before
+
+
+def test_a_long_trace_is_drawn_from_its_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond many intervals, buckets of time keep the time of each state."""
+    trace = read(gil_trace().write(tmp_path / "t.gilscope"))
+    [exact] = columns_of([trace])
+    monkeypatch.setattr(gilscope.view.columns, "MANY", 1)
+    [drawn] = columns_of([trace], limit=200)
+    edges = np.array([0.0, exact.duration])
+    for lane in range(len(exact.names)):
+        assert shares(drawn, lane, edges) == pytest.approx(shares(exact, lane, edges))
+    assert drawn.grain_ns > 0

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import zlib
+from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 
 from gilscope.comparison import trace_summary
 from gilscope.errors import ExportError
 from gilscope.trace.reader import read
+from gilscope.view import viewport
+from gilscope.view.findings import findings_of
+from gilscope.view.payload import pack
 from gilscope.view.picture import image, svg
 from gilscope.view.report import write_report
 from gilscope.view.section import Section
 from gilscope.view.tables import tables
+from gilscope.view.timeline import nothing
 from gilscope.view.verdict import banners, verdict
 from gilscope.view.widget import TimelineWidget, static_html
 from gilscope.view.words import time_text
@@ -24,6 +32,7 @@ from trace_builder import TraceBuilder
 from trace_examples import ft_trace, gil_trace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from gilscope.trace.model import Trace
@@ -64,6 +73,20 @@ def traces(tmp_path: Path) -> list[Trace]:
     """Return a trace of each build."""
     files = {"gil": gil_trace(), "ft": ft_trace()}
     return [read(made.write(tmp_path / f"{name}.gilscope")) for name, made in files.items()]
+
+
+def unpacked(data: bytes) -> tuple[dict[str, Any], dict[str, list[int]]]:
+    """Undo `payload.pack` as the page does."""
+    plain = zlib.decompress(data)
+    size = int.from_bytes(plain[:4], "little")
+    head, at, columns = json.loads(plain[4 : 4 + size]), 4 + size, {}
+    for name, (rows, width, steps) in head["columns"].items():
+        planes = [plain[at + k * rows : at + (k + 1) * rows] for k in range(width)]
+        folded = [int.from_bytes(bytes(digits), "little") for digits in zip(*planes, strict=True)]
+        values = [-(one + 1) // 2 if one % 2 else one // 2 for one in folded]
+        columns[name] = list(accumulate(values)) if steps else values
+        at += rows * width
+    return head, columns
 
 
 def evil_trace(tmp_path: Path) -> Trace:
@@ -227,7 +250,7 @@ def test_a_report_holds_all_sections_in_one_offline_file(
     path.parent.mkdir()
     write_report([section_of(traces), section_of(traces)], path)
     html = path.read_text()
-    assert html.count("<section") == 2
+    assert html.count('<section class="gilscope"') == 2
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"(?!data:)", html)
     assert [file.name for file in path.parent.iterdir()] == ["report.html"]
 
@@ -258,11 +281,116 @@ def test_the_widget_sends_bokeh_and_the_view_when_asked(
     sent: list[tuple[dict[str, Any], list[bytes]]] = []
     widget = TimelineWidget(section_of(traces))
     monkeypatch.setattr(widget, "send", lambda message, buffers: sent.append((message, buffers)))
-    widget._answer(None, {"kind": "bokeh"}, [])
-    widget._answer(None, {"kind": "view"}, [])
-    (bokeh, [script]), (view, [item]) = sent
-    assert bokeh == {"kind": "bokeh"}
+    widget._answer(None, {"kind": "bokeh", "number": 1}, [])
+    widget._answer(None, {"kind": "view", "number": 2}, [])
+    (bokeh, [script]), (view, [figures, data, _]) = sent
+    assert (bokeh["kind"], bokeh["number"]) == ("bokeh", 1)
     assert len(script) > 100_000
     assert view["replaces"] == widget.static_class
-    assert b"timeline-ft" in item
+    assert b"timeline-1" in figures
+    assert unpacked(data)[0]["timelines"][1]["build"] == "Free-threaded build"
     assert len(str(widget.get_state())) < 20_000
+
+
+@pytest.fixture
+def answers(traces: list[Trace], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Return a function that asks a widget and returns message and buffers of its answer."""
+    widget = TimelineWidget(section_of(traces))
+    sent: list[tuple[dict[str, Any], list[bytes]]] = []
+    monkeypatch.setattr(widget, "send", lambda message, buffers: sent.append((message, buffers)))
+
+    def ask(kind: str, **message: Any) -> tuple[dict[str, Any], list[bytes]]:
+        widget._answer(None, {"kind": kind, "number": 7, **message}, [])
+        return sent.pop()
+
+    return ask
+
+
+def test_the_widget_answers_with_exact_segments(answers: Callable[..., Any]) -> None:
+    """A stretch with few intervals comes as segments that name their rows of the trace."""
+    _, [data] = answers("range", ranges=[[0, 10_000, 70_000]], width=800)
+    head, columns = unpacked(data)
+    [part] = head["parts"]
+    assert part["offsets"][0] == 0
+    assert len(columns["0.start"]) == part["offsets"][-1]
+    assert max(columns["0.ref"]) >= 0
+
+
+def test_the_widget_answers_with_a_raster_where_there_is_much(
+    answers: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stretch with many intervals comes as one image a lane."""
+    monkeypatch.setattr(viewport, "MAX_BOXES", 1)
+    _, [data] = answers("range", ranges=[[0, 10_000, 70_000]], width=80)
+    head, columns = unpacked(data)
+    [part] = head["parts"]
+    assert len(columns["0.pixels"]) == len(part["lanes"]) * part["rows"] * 80
+    assert set(columns["0.pixels"]) > {0}
+
+
+def test_an_exception_in_the_widget_is_told_the_page(answers: Callable[..., Any]) -> None:
+    """What goes wrong in the kernel is an answer, too, with the number of the question."""
+    answer, buffers = answers("detail", timeline=99, row=0)
+    assert (answer["kind"], answer["number"], buffers) == ("error", 7, [])
+    assert "IndexError" in answer["text"]
+
+
+def test_findings_of_the_summary_reach_the_page(traces: list[Trace]) -> None:
+    """They come with what to look at, the gravest first."""
+    made = [
+        {
+            "build": "gil",
+            "name": f"{severity}-one",
+            "title": "Callbacks are serialised",
+            "severity": severity,
+            "suspected": severity == "low",
+            "evidence": ["3 of 4 threads wait"],
+            "advice": "batch them",
+            "intervals": [{"thread": 2, "start_s": 1e-5, "end_s": 2e-5, "note": "a wait"}],
+        }
+        for severity in ("low", "high")
+    ]
+    section = section_of(traces)
+    first, second = findings_of(replace(section, summary={**section.summary, "findings": made}))
+    assert (first["name"], second["label"]) == ("high-one", "low, suspected")
+    assert first["places"] == [[10_000, 20_000, "a wait"]]
+
+
+def test_an_empty_trace_says_why(tmp_path: Path) -> None:
+    """A trace without events gives an empty timeline with the reason."""
+    trace = read(TraceBuilder().write(tmp_path / "t.gilscope"))
+    assert "no thread took the GIL" in nothing(trace)
+    write_report([section_of([trace])], tmp_path / "r.html")
+    assert "no thread took the GIL" in (tmp_path / "r.html").read_text()
+
+
+def test_columns_survive_packing() -> None:
+    """Times, small codes, negative numbers and large steps come back as they were."""
+    columns = {
+        "times": np.array([0, 5, 2**52, 17, 3], np.int64),
+        "codes": np.array([-1, 300, 0], np.int32),
+        "none": np.zeros(0, np.int64),
+        "state": np.array([0, 255, 3], np.uint8),
+    }
+    head, back = unpacked(pack({"title": "ü"}, columns))
+    assert head["title"] == "ü"
+    assert back == {name: column.tolist() for name, column in columns.items()}
+
+
+def test_a_static_view_stays_small_whatever_happened(tmp_path: Path) -> None:
+    """Forty busy lanes cost less than a saved notebook may take."""
+    builder = TraceBuilder()
+    chance = np.random.default_rng(5)
+    threads = [builder.thread(f"worker {n}", main=n == 0) for n in range(60)]
+    for thread in threads:
+        for start in range(0, 100_000, 1_000):
+            builder.hold(thread, start, start + int(chance.integers(1, 900)))
+    trace = read(builder.write(tmp_path / "t.gilscope"))
+    assert len(static_html(section_of([trace]))) < 100_000
+
+
+def test_hidden_threads_are_in_neither_picture_nor_table(traces: list[Trace]) -> None:
+    """What a kernel does for itself is not what a reader looks for."""
+    section = replace(section_of(traces), hidden=frozenset({"pool"}))
+    assert "pool" not in svg(section.traces, hidden=section.hidden)
+    assert ">pool" not in static_html(section)

@@ -12,14 +12,26 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 import gilscope
-from gilscope.cli import compare, diff, doctor, export, findings, info, merge, pack, run, top
+from gilscope.cli import (
+    compare,
+    diff,
+    doctor,
+    export,
+    findings,
+    info,
+    merge,
+    pack,
+    report,
+    run,
+    top,
+)
 from gilscope.cli.parser import CommandParser
 from gilscope.errors import GilscopeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (run, compare, findings, top, diff, info, export, pack, merge, doctor)
+COMMANDS = (run, compare, findings, top, diff, report, info, export, pack, merge, doctor)
 FAILED = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141

@@ -13,7 +13,7 @@ from gilscope.comparison.statistics import Speedup, speedup
 from gilscope.comparison.summary import comparison_summary
 from gilscope.comparison.table import summary_text
 from gilscope.config import EXECUTORS
-from gilscope.errors import GilscopeError
+from gilscope.errors import ExportError, GilscopeError
 
 if TYPE_CHECKING:
     import os
@@ -169,6 +169,33 @@ class Comparison:
         from gilscope.view.report import write_report  # noqa: PLC0415 - bokeh is slow to load
 
         write_report([self.section()], path, title=f"gilscope: {self.title}")
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        format: str | None = None,  # noqa: A002 - as export_file has it
+        *,
+        force: bool = False,
+    ) -> Path:
+        """Write the traces in a format that other tools read.
+
+        Args:
+            path: The file.
+            format: A key of ``gilscope.export.FORMATS``; by default as the name's end says.
+            force: Replace a file that is there.
+
+        Raises:
+            ExportError: There is no such format, or the file cannot be written.
+        """
+        from gilscope.export import FORMATS, export_file  # noqa: PLC0415 - see report
+        from gilscope.trace.family import on_one_axis  # noqa: PLC0415 - see report
+
+        ends = {exporter.suffix: name for name, exporter in FORMATS.items()}
+        found = format or next((name for end, name in ends.items() if str(path).endswith(end)), "")
+        if not found:
+            raise ExportError(f"{path}: the name must end in {', '.join(ends)}, or name a format")
+        traces = on_one_axis([trace for _, trace in self.traces()])
+        return export_file(traces, found, path, force=force)
 
     def section(self) -> Section:
         """Return the comparison as the views take it."""

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import linecache
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import no_var_expand, output_can_be_silenced
 
+from gilscope.config import PYTHON_OPTIONS
 from gilscope.errors import GilscopeError, Interrupted
+from gilscope.jupyter import complete
 from gilscope.jupyter.cell import CellError, Source, as_program
+from gilscope.jupyter.dump import check as check_file
+from gilscope.jupyter.dump import dump
+from gilscope.jupyter.here import check as check_here
+from gilscope.jupyter.here import run_here
 from gilscope.jupyter.options import NAME, HelpShown, make_parser, parse
 
 if TYPE_CHECKING:
@@ -25,6 +32,7 @@ class ThreadMagics:
         """Let results be shown as timelines wherever they appear in the notebook of ``shell``."""
         self.shell = shell
         self._shown: tuple[int, int] | None = None
+        self._hidden: dict[int, frozenset[str]] = {}
         shell.display_formatter.ipython_display_formatter.for_type_by_name(
             "gilscope.comparison.model", "Comparison", self._display
         )
@@ -48,12 +56,26 @@ class ThreadMagics:
         source = statement if cell is None else cell
         if not source.strip():
             parser.error("there is no code to run")
-        first_line = 1 if cell is None else 2
-        comparison = self._compare(source, first_line, options)
+        if options.file:
+            check_file(options.file)
+        if options.here:
+            comparison = self._here(source, options)
+        else:
+            comparison = self._compare(source, 1 if cell is None else 2, options)
         if options.name:
             self.shell.user_ns[options.name] = comparison
+        if options.file:
+            dump(comparison, options.file)
         _fail(comparison)
         return comparison if cell is None else None
+
+    def _here(self, text: str, options: argparse.Namespace) -> Comparison:
+        """Run ``text`` in the kernel and show what came out."""
+        check_here(options)
+        comparison, own = run_here(self.shell, text, f"Cell {self._cell_number}")
+        self._hidden[id(comparison)] = own
+        self._show(comparison)
+        return comparison
 
     def _compare(self, text: str, first_line: int, options: argparse.Namespace) -> Comparison:
         """Run ``text``, which starts at a line of the cell, and show what came out."""
@@ -63,6 +85,8 @@ class ThreadMagics:
         filename = f"<cell {self._cell_number}>"
         source = Source(text, filename, first_line)
         code, carried = as_program(source, self.shell.transform_cell, self.shell.user_ns)
+        # Stacks show lines of the cell, which is no file.
+        linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
         printed = _Printed()
         progress = Progress(live=self._live)
         try:
@@ -75,6 +99,9 @@ class ThreadMagics:
                 repeat=options.repeat,
                 threads=options.threads,
                 cwd=Path.cwd(),
+                timeout=options.timeout,
+                affinity=options.affinity,
+                pythons=_pythons(options),
                 progress=progress.step,
                 output=printed.take,
             )
@@ -101,7 +128,7 @@ class ThreadMagics:
     def _show(self, comparison: Comparison) -> None:
         from gilscope.jupyter.show import show  # noqa: PLC0415 - slow to load
 
-        show(comparison, live=self._live)
+        show(comparison, live=self._live, hidden=self._hidden.get(id(comparison), frozenset()))
         self._shown = (id(comparison), self._cell_number)
 
     def _display(self, comparison: Comparison) -> None:
@@ -130,6 +157,15 @@ class _Printed:
             sys.stderr.write(text)
 
 
+def _pythons(options: argparse.Namespace) -> dict[str, str]:
+    """Return the interpreters that were named, by the keys of ``config.PYTHON_OPTIONS``."""
+    named = {
+        name: getattr(options, option.removeprefix("--").replace("-", "_"))
+        for name, option in PYTHON_OPTIONS.items()
+    }
+    return {name: path for name, path in named.items() if path}
+
+
 def _fail(comparison: Comparison) -> None:
     """Fail as the program failed.
 
@@ -156,4 +192,5 @@ def load_ipython_extension(shell: Any) -> None:
     profile_threads.__doc__ = make_parser().format_help()
     no_var_expand(profile_threads)
     output_can_be_silenced(profile_threads)
+    complete.register(shell)
     shell.register_magic_function(profile_threads, "line_cell", NAME)

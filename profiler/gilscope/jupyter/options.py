@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from gilscope.config import BUILDS, DEFAULT_BUILDS
 from gilscope.errors import UsageError
+from gilscope.jupyter.dump import suffixes
 
 NAME = "profile_threads"
 WORD = re.compile(r"\s*(\S+)")
@@ -42,12 +43,14 @@ def make_parser() -> MagicParser:
     """Return the parser of the options."""
     parser = MagicParser(
         prog=f"%%{NAME}",
-        usage=f"%%%%{NAME} [--repeat N] [--builds gil,ft] [--threads 1,2] [-o NAME] with a "
-        f"cell, or %%{NAME} [options] STATEMENT",
+        usage=f"%%%%{NAME} [--repeat N] [--builds gil,ft] [--threads 1,2] [--here] [-o NAME] "
+        f"[-D FILE] with a cell, or %%{NAME} [options] STATEMENT",
         description="Run the code under the GIL build and the free-threaded build of CPython and "
         "show the timelines of its threads, one above the other. The code runs as a program of "
         "its own: variables, functions and classes of the notebook that it uses are taken there, "
-        "and those that it assigns stay there.",
+        "and those that it assigns stay there. With --here it runs in this kernel, under this one "
+        "build, with the notebook's variables. A line returns the result, which has summary(), "
+        "to_pandas(), report(FILE) and export(FILE).",
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -67,6 +70,17 @@ def make_parser() -> MagicParser:
         metavar="N,N",
         help="run with each of these numbers of threads, which the code takes from "
         "os.environ['GILSCOPE_THREADS']; the highest one is recorded",
+    )
+    add("--here", action="store_true", help="run once in this kernel; its variables stay")
+    add("--timeout", type=_seconds, metavar="S", help="seconds that one run may take")
+    add("--affinity", type=_numbers, default=(), metavar="CPU,CPU", help="processors to run on")
+    add("--python", metavar="PATH", help="interpreter of the GIL build")
+    add("--ft-python", metavar="PATH", help="interpreter of the free-threaded build")
+    add(
+        "-D",
+        dest="file",
+        metavar="FILE",
+        help=f"write the result as the name's end says: {', '.join(suffixes())}",
     )
     add("-o", dest="name", type=_identifier, metavar="NAME", help="keep the result in a variable")
     return parser
@@ -92,6 +106,16 @@ def parse(line: str, parser: MagicParser) -> tuple[argparse.Namespace, str]:
             words.append(value[1])
             position = value.end()
     return parser.parse_args(words), line[position:].strip()
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
+    return value
 
 
 def _positive(text: str) -> int:

@@ -8,36 +8,39 @@ first.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
-from gilscope.view.section import Section
-from gilscope.view.widget import TimelineWidget, static_html
+from gilscope.view.markup import text
+from gilscope.view.widget import TimelineWidget
 from gilscope.view.words import time_text
 
 if TYPE_CHECKING:
     from gilscope.comparison import Comparison
 
+STEP = re.compile(r"\[(\d+)/(\d+)\]")
 LIVE_TEXT = "The same with zoom, while the notebook's kernel runs."
 
 
-def show(comparison: Comparison, *, live: bool) -> None:
+def show(comparison: Comparison, *, live: bool, hidden: frozenset[str] = frozenset()) -> None:
     """Display ``comparison``.
 
     Args:
         comparison: What is shown.
         live: Whether there is a page that can run a widget; else only the text is of use.
+        hidden: Names of threads that the live view does not show at first.
     """
-    section = Section(comparison.title, comparison.traces(), comparison.summary())
-    text = comparison.summary_text()
+    section = replace(comparison.section(), hidden=hidden)
+    plain = comparison.summary_text()
     if not live:
-        display({"text/plain": text}, raw=True)
+        display({"text/plain": plain}, raw=True)
         return
     widget = TimelineWidget(section)
-    still = static_html(section, widget.static_class)
-    display({"text/html": still, "text/plain": text}, raw=True)
+    display({"text/html": widget.static_html(), "text/plain": plain}, raw=True)
     if section.traces:
         display(_view(widget), raw=True)
 
@@ -59,19 +62,25 @@ class Progress:
         self._steps = 0
 
     def step(self, line: str) -> None:
-        """Show ``line`` in place of the one before."""
+        """Show ``line`` in place of the one before, with a bar if it says ``[3/12]``."""
         self._steps += 1
-        self._say(line)
+        match = STEP.match(line)
+        if match is None:
+            self._say(line)
+            return
+        done, total = int(match[1]) - 1, int(match[2])
+        bar = f'<progress value="{done}" max="{total}" style="width: 200px"></progress>'
+        self._say(line, f"<div>{bar} {text(line)}</div>")
 
     def done(self) -> None:
         """Say that nothing runs any more."""
         if self._steps:
             self._say(f"{self._steps} runs in {time_text(perf_counter() - self._start)}")
 
-    def _say(self, line: str) -> None:
+    def _say(self, line: str, html: str = "") -> None:
         if not self._live:
             return
-        bundle = {"text/plain": line}
+        bundle = {"text/plain": line, **({"text/html": html} if html else {})}
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)
         else:

@@ -5,23 +5,25 @@ each as high as its share of the column's time, times its own height (palette.Lo
 a column in which nothing changes looks exactly like the rectangle that it is a part of, and area is
 time. A stalled state (a wait) that is there at all gets at least a sixth of the lane's height
 and stands at the bottom, where nothing can hide it, however short it was. The browser draws by
-the same rule (timeline_draw.js) when a reader zooms, and a test compares the two.
+the same rule (app/draw.js) when a reader zooms, and a test compares the two.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from gilscope.analysis.lod import Index, interval_codes
 from gilscope.analysis.spans import lanes as spans_of
-from gilscope.trace.format import Event, LockWaitFlag
-from gilscope.trace.model import State
+from gilscope.view.bake import baked
+from gilscope.view.extra import callback_lanes, lock_lanes
 from gilscope.view.merge import Segments, bounded
 from gilscope.view.order import aligned
-from gilscope.view.palette import LEAST, LOOKS, STACK, STATES
+from gilscope.view.palette import CALLBACK, KINDS, LEAST, LOOKS, MANY, STACK, STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,13 +33,26 @@ if TYPE_CHECKING:
 
 type F64 = npt.NDArray[np.float64]
 
-LIMIT = 200_000
+LIMIT = 100_000
 """Segments of one build that a picture carries along; beyond it, short ones are merged."""
 
 END = 255
 """State of the row that ends a lane."""
 
-LOCK_STATES = (State.WAITING_LOCK, State.BLOCKED, State.STOPPED_WORLD)
+
+@dataclass(frozen=True, slots=True)
+class LaneHead:
+    """What a lane is about.
+
+    Attributes:
+        name: As it is shown.
+        kind: "thread", "lock" or "callback".
+        position: Of the thread in ``Trace.threads``; -1 of other lanes.
+    """
+
+    name: str
+    kind: str = "thread"
+    position: int = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,119 +60,160 @@ class Columns:
     """The segments of one build, lane after lane; n rows in all.
 
     Attributes:
-        names: Name of each of the L lanes, from the top.
+        heads: The L lanes, from the top: threads, then locks, then callbacks.
         offsets: i64[L + 1], row at which each lane begins; its last row has the state ``END`` and
             the lane's end as its start.
-        start: f64[n], ms; a segment ends where the next row starts.
-        state: u8[n].
-        lock: i32[n], position in ``locks``, or -1.
-        peer: i32[n], position in ``threads``, or -1: who held the GIL or lock, or ended the wait.
+        starts: i64[n], ns; a segment ends where the next row starts.
+        state: u8[n], values of ``State``, ``palette.CALLBACK`` or ``palette.NOTHING``.
+        code: i32[n], row of ``codes``.
         count: i32[n], segments of the trace that this one stands for.
-        locks: Names of locks.
-        threads: Names of threads behind what they were, such as "held by worker".
-        duration: Of the trace, ms.
-        grain: ms; segments shorter than this may have been merged. 0: none were.
+        ref: i64[n], row of ``Trace.intervals``, or -1.
+        codes: Lock (position in ``locks``, or -1), thread lane of the other thread (or -1), and
+            whether that one held what was waited for; else it ended the wait.
+        locks: Ids of locks.
+        duration_ns: Of the trace.
+        grain_ns: Segments shorter than this may have been merged. 0: none were.
     """
 
-    names: tuple[str, ...]
+    heads: tuple[LaneHead, ...]
     offsets: I64
-    start: F64
+    starts: I64
     state: U8
-    lock: I32
-    peer: I32
+    code: I32
     count: I32
-    locks: tuple[str, ...]
-    threads: tuple[str, ...]
-    duration: float
-    grain: float
+    ref: I64
+    codes: tuple[tuple[int, int, bool], ...]
+    locks: tuple[int, ...]
+    duration_ns: int
+    grain_ns: int
+
+    @cached_property
+    def start(self) -> F64:
+        """f64[n], ms."""
+        return self.starts / 1e6
+
+    @property
+    def duration(self) -> float:
+        """Of the trace, ms."""
+        return self.duration_ns / 1e6
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the threads' lanes."""
+        return tuple(head.name for head in self.heads if head.kind == "thread")
+
+    def lane_of_thread(self, trace: Trace) -> dict[int, int]:
+        """Return the lane of each thread of ``trace``, by its index."""
+        return {
+            trace.threads[head.position].index: lane
+            for lane, head in enumerate(self.heads)
+            if head.position >= 0
+        }
 
     def lane(self, index: int) -> slice:
         """Return the rows of one lane, the one that ends it left out."""
         return slice(int(self.offsets[index]), int(self.offsets[index + 1]) - 1)
 
 
-def columns_of(traces: Sequence[Trace], limit: int = LIMIT) -> list[Columns]:
-    """Return the segments of each trace, about ``limit`` of them at most, lanes in one order."""
-    lanes = [spans_of(trace) for trace in traces]
-    orders = aligned([[lane.thread.name for lane in found] for found in lanes])
+def columns_of(
+    traces: Sequence[Trace], limit: int = LIMIT, indexes: Sequence[Index] | None = None
+) -> list[Columns]:
+    """Return the segments of each trace, about ``limit`` of them at most, lanes in one order.
+
+    Args:
+        traces: What is drawn.
+        limit: Of the threads' segments of one trace.
+        indexes: Of the traces, where they are there already; used for long ones.
+    """
+    orders = aligned([[thread.name for thread in trace.threads] for trace in traces])
+    ready = list(indexes) if indexes else [None] * len(traces)
     return [
-        _columns(trace, [found[position] for position in order], limit)
-        for trace, found, order in zip(traces, lanes, orders, strict=True)
+        _columns(trace, order, limit, index)
+        for trace, order, index in zip(traces, orders, ready, strict=True)
     ]
 
 
-def _columns(trace: Trace, found: Sequence[Lane], limit: int) -> Columns:
-    ones = [np.ones(len(lane), np.int64) for lane in found]
-    lanes, grain = bounded(
-        [
-            Segments(lane.starts, lane.ends, lane.states, lane.refs, count)
-            for lane, count in zip(found, ones, strict=True)
-        ],
-        limit,
-    )
-    ends = [lane.thread.end_ns for lane in found]
-    rows = _concatenated(lanes, ends)
-    lock, locks = _locks(trace, rows)
-    peer, threads = _peers(trace, rows)
+def _columns(trace: Trace, order: Sequence[int], limit: int, index: Index | None) -> Columns:
+    if len(trace.intervals) > MANY:
+        index = index or Index(trace)
+        codes = index.codes[1]
+        lanes, grain = baked(index, order, limit)
+    else:
+        numbers, codes = interval_codes(trace)
+        found = spans_of(trace)
+        segments = [segments_of(found[position], numbers) for position in order]
+        lanes, grain = bounded(segments, limit)
+    threads = [trace.threads[position] for position in order]
+    heads = [
+        LaneHead(thread.name, "thread", position)
+        for thread, position in zip(threads, order, strict=True)
+    ]
+    ends = [thread.end_ns for thread in threads]
+    for kind, name, lane in [*_extra(trace, codes, limit // 4)]:
+        heads.append(LaneHead(name, kind))
+        lanes.append(lane)
+        ends.append(trace.duration_ns)
+    rows = concatenated(lanes, ends)
+    locks, names = _codes(trace, codes, heads)
     return Columns(
-        names=tuple(lane.thread.name for lane in found),
+        heads=tuple(heads),
         offsets=np.cumsum([0, *(len(lane) + 1 for lane in lanes)], dtype=np.int64),
-        start=rows.starts / 1e6,
+        starts=rows.starts,
         state=rows.states,
-        lock=lock,
-        peer=peer,
+        code=rows.codes.astype(np.int32),
         count=rows.counts.astype(np.int32),
+        ref=rows.refs,
+        codes=names,
         locks=locks,
-        threads=threads,
-        duration=trace.duration_ns / 1e6,
-        grain=grain / 1e6,
+        duration_ns=trace.duration_ns,
+        grain_ns=grain,
     )
 
 
-def _concatenated(lanes: Sequence[Segments], ends: Sequence[int]) -> Segments:
+def segments_of(lane: Lane, codes: I32) -> Segments:
+    """Return a lane as segments, none of them merged."""
+    mine = np.append(codes, 0)[lane.refs].astype(np.int64)
+    ones = np.ones(len(lane), np.int64)
+    return Segments(lane.starts, lane.ends, lane.states, lane.refs, ones, mine)
+
+
+def _extra(
+    trace: Trace, codes: Sequence[tuple[int, int, bool]], limit: int
+) -> list[tuple[str, str, Segments]]:
+    """Return kind, name and segments of the lanes of locks and callbacks, merged if need be."""
+    found = [*lock_lanes(trace, codes), *callback_lanes(trace)]
+    lanes, _ = bounded([lane for _, _, lane in found], limit)
+    return [(kind, name, lane) for (kind, name, _), lane in zip(found, lanes, strict=True)]
+
+
+def _codes(
+    trace: Trace, codes: Sequence[tuple[int, int, bool]], heads: Sequence[LaneHead]
+) -> tuple[tuple[int, ...], tuple[tuple[int, int, bool], ...]]:
+    """Return the ids of the locks, and the codes with positions of locks and lanes."""
+    locks = sorted({lock for lock, _, _ in codes if lock >= 0})
+    place = {lock: position for position, lock in enumerate(locks)}
+    lane = {
+        trace.threads[head.position].index: position
+        for position, head in enumerate(heads)
+        if head.kind == "thread"
+    }
+    return tuple(locks), tuple(
+        (place.get(lock, -1), lane.get(peer, -1), held) for lock, peer, held in codes
+    )
+
+
+def concatenated(lanes: Sequence[Segments], ends: Sequence[int]) -> Segments:
     """Put all lanes one behind the other, each with a row that ends it."""
     parts: list[Segments] = []
-    for lane, thread_end in zip(lanes, ends, strict=True):
-        end = np.array([lane.ends[-1] if len(lane) else thread_end], np.int64)
-        minus = np.array([-1], np.int64)
-        parts += [lane, Segments(end, end, np.array([END], np.uint8), minus, np.ones(1, np.int64))]
+    minus, one, zero = (np.array([value], np.int64) for value in (-1, 1, 0))
+    for lane, lane_end in zip(lanes, ends, strict=True):
+        end = np.array([lane.ends[-1] if len(lane) else lane_end], np.int64)
+        parts += [lane, Segments(end, end, np.array([END], np.uint8), minus, one, zero)]
     if not parts:
         none = np.zeros(0, np.int64)
-        return Segments(none, none, np.zeros(0, np.uint8), none, none)
-    names = ("starts", "ends", "states", "refs", "counts")
+        return Segments(none, none, np.zeros(0, np.uint8), none, none, none)
+    names = ("starts", "ends", "states", "refs", "counts", "codes")
     return Segments(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-
-def _locks(trace: Trace, rows: Segments) -> tuple[I32, tuple[str, ...]]:
-    """Return each row's position in a list of lock names, and the list."""
-    result = np.full(len(rows), -1, np.int32)
-    on_lock = (rows.refs >= 0) & np.isin(rows.states, [int(state) for state in LOCK_STATES])
-    what = trace.intervals.what[rows.refs[on_lock]]
-    ids, position = np.unique(what, return_inverse=True)
-    result[on_lock] = position
-    return result, tuple(trace.locks[int(lock)].name for lock in ids)
-
-
-def _peers(trace: Trace, rows: Segments) -> tuple[I32, tuple[str, ...]]:
-    """Return each row's position in a list of what threads were, and the list."""
-    result = np.full(len(rows), -1, np.int32)
-    has_ref = np.flatnonzero(rows.refs >= 0)
-    refs = rows.refs[has_ref]
-    intervals = trace.intervals
-    held = (intervals.kind[refs] == Event.GIL_WAIT) | (
-        (intervals.kind[refs] == Event.LOCK_WAIT)
-        & ((intervals.flags[refs] & np.uint8(LockWaitFlag.HOLDER)) != 0)
-    )
-    peer = intervals.peer[refs]
-    known = peer > 0
-    # Twice the thread, plus 1 where it was the holder.
-    codes = 2 * peer[known].astype(np.int64) + held[known]
-    used, position = np.unique(codes, return_inverse=True)
-    result[has_ref[known]] = position
-    words = ("ended by", "held by")
-    return result, tuple(
-        f"{words[code % 2]} {trace.thread_name(code // 2)}" for code in used.tolist()
-    )
 
 
 def shares(columns: Columns, lane: int, edges: F64) -> F64:
@@ -169,13 +225,13 @@ def shares(columns: Columns, lane: int, edges: F64) -> F64:
         edges: f64[w + 1], ms, ascending.
 
     Returns:
-        f64[STATES, w]: share of each state of each column's time.
+        f64[KINDS, w]: share of each state of each column's time.
     """
     rows = columns.lane(lane)
     starts, states = columns.start[rows], columns.state[rows]
     lengths = np.diff(columns.start[rows.start : rows.stop + 1])
-    result = np.zeros((STATES, len(edges) - 1))
-    for state in range(STATES):
+    result = np.zeros((KINDS, len(edges) - 1))
+    for state in range(KINDS):
         mine = states == state
         if mine.any():
             spent = _spent(starts[mine], lengths[mine], edges)
@@ -205,10 +261,14 @@ def raster(columns: Columns, lane: int, edges: F64, rows: int) -> U8:
     Returns:
         u8[rows, w], bottom row first: 0 where there is nothing, else a state's value plus 1.
     """
-    parts = shares(columns, lane, edges)
-    picture = np.zeros((rows, len(edges) - 1), np.uint8)
+    return stacked(shares(columns, lane, edges), rows)
+
+
+def stacked(parts: F64, rows: int) -> U8:
+    """Draw shares, f64[STATES or more, w], as :func:`raster` does."""
+    picture = np.zeros((rows, parts.shape[1]), np.uint8)
     level = np.arange(rows)[:, np.newaxis]
-    bottom = np.zeros(len(edges) - 1, np.int64)
+    bottom = np.zeros(parts.shape[1], np.int64)
     for state in STACK:
         look = LOOKS[state]
         height = np.floor(parts[state] * look.height * rows + 0.5).astype(np.int64)
@@ -217,4 +277,8 @@ def raster(columns: Columns, lane: int, edges: F64, rows: int) -> U8:
         top = bottom + height
         picture[(level >= bottom) & (level < top)] = state + 1
         bottom = top
+    if len(parts) > STATES:
+        height = np.floor(parts[CALLBACK] * rows + 0.5).astype(np.int64)
+        height = np.where(parts[CALLBACK] > 0, np.maximum(height, rows // LEAST), height)
+        picture[level < height] = CALLBACK + 1
     return picture

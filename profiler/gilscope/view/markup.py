@@ -26,7 +26,11 @@ def join(parts: Iterable[str]) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def style() -> str:
+def sheet() -> str:
     """Return the style sheet that all views share."""
-    sheet = files(__package__).joinpath("style.css").read_text(encoding="utf-8")
-    return f"<style>\n{sheet}</style>"
+    return files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+
+
+def style() -> str:
+    """Return it as an element."""
+    return f"<style>\n{sheet()}</style>"

@@ -2,9 +2,10 @@
 
 A picture that is saved with its data must bound them. Time is cut into buckets of one *grain*.
 A segment that lies within one bucket is short; all short segments of a bucket that have the same
-state become one. So every state keeps its exact share of every bucket, however short its segments
-were, and what is longer than a grain stays as it was. Below one grain, the order of what happened
-is no longer known, which is why the grain is shown to the reader.
+state and code (lock and other thread) become one. So each of these keeps its exact share of every
+bucket, however short its segments were, and what is longer than a grain stays as it was.
+Below one grain, the order of what happened is no longer known, which
+is why the grain is shown to the reader.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.view.palette import STATES
+from gilscope.view.palette import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ class Segments:
         states: u8[n], values of ``State``.
         refs: i64[n], row of ``Trace.intervals``, or -1.
         counts: i64[n], how many segments of the trace this one stands for.
+        codes: i64[n], from 0: for which lock, and which other thread.
     """
 
     starts: I64
@@ -39,13 +41,14 @@ class Segments:
     states: U8
     refs: I64
     counts: I64
+    codes: I64
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def take(self, rows: np.ndarray) -> Segments:
         """Return the segments that a mask or row numbers name."""
-        columns = (self.starts, self.ends, self.states, self.refs, self.counts)
+        columns = (self.starts, self.ends, self.states, self.refs, self.counts, self.codes)
         return Segments(*(column[rows] for column in columns))
 
 
@@ -55,39 +58,42 @@ def bounded(lanes: Sequence[Segments], limit: int) -> tuple[list[Segments], int]
     Returns:
         The lanes, and the grain in ns: 0 if nothing was merged.
     """
-    limit = max(limit, 4 * STATES * max(1, len(lanes)))
+    limit = max(limit, 4 * KINDS * max(1, len(lanes)))
     if sum(map(len, lanes)) <= limit:
         return list(lanes), 0
     spans = [int(lane.ends[-1] - lane.starts[0]) for lane in lanes if len(lane)]
-    grain = _nice(max(1, 2 * sum(spans) // limit))
+    grain = nice(max(1, 2 * sum(spans) // limit))
     while True:
         result = [merged(lane, grain) for lane in lanes]
         if sum(map(len, result)) <= limit:
             return result, grain
-        grain = _nice(2 * grain)
+        grain = nice(2 * grain)
 
 
 def merged(lane: Segments, grain: int) -> Segments:
-    """Return ``lane`` with the short segments of each bucket of ``grain`` ns merged by state."""
+    """Return ``lane`` with what is short in each bucket of ``grain`` ns merged by what it says."""
     bucket = lane.starts // grain
     short = (lane.ends - 1) // grain == bucket
     if np.count_nonzero(short) < 2:  # noqa: PLR2004 - one alone has nothing to be merged with
         return lane
     few = lane.take(short)
-    key = bucket[short] * STATES + few.states
+    codes = int(lane.codes.max()) + 1
+    span = KINDS * codes
+    key = bucket[short] * span + few.states * codes + few.codes
     keys, first, group = np.unique(key, return_index=True, return_inverse=True)
     lengths = np.zeros(len(keys), np.int64)
     np.add.at(lengths, group, few.ends - few.starts)
     counts = np.zeros(len(keys), np.int64)
     np.add.at(counts, group, few.counts)
-    starts = _stacked(keys // STATES, few.starts[first], lengths)
+    starts = _stacked(keys // span, few.starts[first], lengths)
     whole = lane.take(~short)
     columns = (
         np.concatenate([whole.starts, starts]),
         np.concatenate([whole.ends, starts + lengths]),
-        np.concatenate([whole.states, (keys % STATES).astype(np.uint8)]),
+        np.concatenate([whole.states, (keys % span // codes).astype(np.uint8)]),
         np.concatenate([whole.refs, np.where(counts == 1, few.refs[first], -1)]),
         np.concatenate([whole.counts, counts]),
+        np.concatenate([whole.codes, keys % codes]),
     )
     return Segments(*columns).take(np.argsort(columns[0], kind="stable"))
 
@@ -102,7 +108,7 @@ def _stacked(bucket: I64, first: I64, lengths: I64) -> I64:
     return starts
 
 
-def _nice(grain: int) -> int:
+def nice(grain: int) -> int:
     """Round up to 1, 2 or 5 times a power of ten: a number that a reader can keep in mind."""
     scale = int(10 ** (len(str(grain)) - 1))
     return next(scale * step for step in (1, 2, 5, 10) if scale * step >= grain)

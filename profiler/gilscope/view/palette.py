@@ -54,6 +54,20 @@ LEAST = 6
 STATES = len(State)
 """Number of states; their values are 0 to STATES - 1."""
 
+CALLBACK = STATES
+"""What a lane of callbacks shows where there is one; drawn like a state."""
+
+NOTHING = STATES + 1
+"""What the lanes of locks and callbacks show elsewhere; not drawn."""
+
+KINDS = STATES + 2
+"""Number of values that a segment's state may have."""
+
+CALLBACK_LOOK = Look("native code in Python", "#009E73", 1.0, stalled=False)
+
+MANY = 1_000_000
+"""Intervals of a trace from which on a view is made from its index, not from each of them."""
+
 BACKGROUND = "#F1F3F5"
 """Where a thread does not live."""
 

@@ -18,12 +18,13 @@ from gilscope.view.markup import join, text
 from gilscope.view.words import build_title
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from gilscope.trace.model import U8, Trace
 
 WIDTH = 960
-COLUMNS = 720
+COLUMNS = (720, 480, 240, 120, 60)
+BUDGET = 14_000  # characters of a picture, as far as fewer columns of pixels can keep it there
 ROWS = 18
 LANE = 22
 BAND = 17
@@ -35,18 +36,42 @@ NAME_LENGTH = 22
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 
 
-def svg(traces: Sequence[tuple[str, Trace]]) -> str:
-    """Return an SVG document with the timelines of all (build, trace), one above the other."""
+def svg(
+    traces: Sequence[tuple[str, Trace]],
+    columns: Sequence[Columns] | None = None,
+    hidden: Collection[str] = (),
+) -> str:
+    """Return an SVG document with the timelines of all (build, trace), one above the other.
+
+    Args:
+        traces: What is drawn.
+        columns: Of the traces, where they are there already.
+        hidden: Names of threads that are left out.
+    """
     shown = [trace for _, trace in traces]
-    drawn = list(zip(shown, columns_of(shown), strict=True))
-    longest = max([columns.duration for _, columns in drawn] + [1e-3])
-    left = 16 + 7 * max((len(_short(name)) for _, c in drawn for name in c.names), default=0)
+    found = columns or columns_of(shown)
+    drawn = [
+        (trace, one, [lane for lane, name in enumerate(one.names) if name not in hidden])
+        for trace, one in zip(shown, found, strict=True)
+    ]
+    pictures = (_svg(drawn, width) for width in COLUMNS)
+    return next((picture for picture in pictures if len(picture) <= BUDGET), None) or _svg(
+        drawn, COLUMNS[-1]
+    )
+
+
+def _svg(drawn: Sequence[tuple[Trace, Columns, Sequence[int]]], width: int) -> str:
+    """Draw lanes of traces, each as an image of ``width`` pixels."""
+    longest = max([one.duration for _, one, _ in drawn] + [1e-3])
+    names = (one.names[lane] for _, one, lanes in drawn for lane in lanes)
+    left = 16 + 7 * max((len(_short(name)) for name in names), default=0)
     parts: list[str] = []
     top = 0
-    for trace, columns in drawn:
+    for trace, one, lanes in drawn:
         parts.append(_title(trace, left, top))
-        parts += _lanes(columns, longest, left, top + HEAD)
-        top += HEAD + LANE * max(1, min(MAX_LANES, len(columns.names)))
+        scale = (WIDTH - left - RIGHT) / longest
+        parts += _lanes(one, lanes, width, scale, (left, top + HEAD))
+        top += HEAD + LANE * max(1, min(MAX_LANES, len(lanes)))
         parts += _axis(longest, left, top)
         top += FOOT
     return (
@@ -56,9 +81,13 @@ def svg(traces: Sequence[tuple[str, Trace]]) -> str:
     )
 
 
-def image(traces: Sequence[tuple[str, Trace]]) -> str:
-    """Return the picture as an HTML image that carries its data."""
-    data = base64.b64encode(svg(traces).encode()).decode()
+def image(
+    traces: Sequence[tuple[str, Trace]],
+    columns: Sequence[Columns] | None = None,
+    hidden: Collection[str] = (),
+) -> str:
+    """Return the picture as an HTML image that carries its data, see :func:`svg`."""
+    data = base64.b64encode(svg(traces, columns, hidden).encode()).decode()
     names = " and ".join(build_title(trace) for _, trace in traces)
     return (
         f'<img class="picture" alt="Timelines of the threads: {text(names)}" '
@@ -78,28 +107,31 @@ def _short(name: str) -> str:
     return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
 
 
-def _lanes(columns: Columns, longest: float, left: int, top: int) -> Iterator[str]:
+def _lanes(
+    columns: Columns, lanes: Sequence[int], pixels: int, scale: float, place: tuple[int, int]
+) -> Iterator[str]:
     """Yield name and image of each lane, as far as there is room for them."""
-    width = (WIDTH - left - RIGHT) * columns.duration / longest
-    if not columns.names:
+    left, top = place
+    width = columns.duration * scale
+    if not lanes:
         words = "no events in this trace"
         yield f'<text x="{left}" y="{top + 15}" fill="{palette.MUTED}">{words}</text>'
-    edges = np.linspace(0, max(columns.duration, 1e-6), COLUMNS + 1)
-    for index, name in enumerate(columns.names[:MAX_LANES]):
-        y = top + index * LANE
+    edges = np.linspace(0, max(columns.duration, 1e-6), pixels + 1)
+    for row, lane in enumerate(lanes[:MAX_LANES]):
+        y, name = top + row * LANE, text(_short(columns.names[lane]))
         yield (
             f'<rect x="{left}" y="{y + LANE - BAND - 2}" width="{width:.1f}" height="{BAND}" '
             f'fill="{palette.BACKGROUND}"/>'
-            f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{text(_short(name))}</text>'
-            f'<image x="{left}" y="{y + LANE - BAND - 2}" width="{width:.1f}" height="{BAND}" '
-            'preserveAspectRatio="none" image-rendering="pixelated" '
-            f'href="data:image/png;base64,{_png(raster(columns, index, edges, ROWS))}"/>'
+            f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{name}</text>'
+            f'<image x="{left}" y="{y + LANE - BAND - 2}" width="{width:.1f}" '
+            f'height="{BAND}" preserveAspectRatio="none" image-rendering="pixelated" '
+            f'href="data:image/png;base64,{_png(raster(columns, lane, edges, ROWS))}"/>'
         )
-    hidden = len(columns.names) - MAX_LANES
-    if hidden > 0:
+    more = len(lanes) - MAX_LANES
+    if more > 0:
         yield (
             f'<text x="{left}" y="{top - 2}" fill="{palette.MUTED}" font-size="11">'
-            f"{hidden} more threads are not shown</text>"
+            f"{more} more threads are not shown</text>"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,9 @@ from bokeh.resources import Resources
 
 from gilscope.errors import ExportError
 from gilscope.view.markup import element, join, style, text
-from gilscope.view.tables import tables
-from gilscope.view.timeline import HINT, timelines
-from gilscope.view.verdict import verdict
+from gilscope.view.page import asset, frame, script
+from gilscope.view.scene import scene
+from gilscope.view.timeline import timelines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ PAGE = """<!DOCTYPE html>
 {style}
 <style>
 body {{ margin: 0; background: #eef1f4; color: #1f2933; }}
+body[data-theme="dark"] {{ background: #0d1014; color: #e4e7eb; }}
 main {{ max-width: 1400px; margin: 0 auto; padding: 20px; }}
 h1 {{
   font: 600 22px/1.3 Inter, "Segoe UI", "Helvetica Neue", Arial, sans-serif; margin: 0 0 14px;
@@ -45,21 +47,19 @@ h1 {{
 <h1>{title}</h1>
 {sections}
 </main>
+<script>
+{app}
+show_reports({count})
+</script>
 </body>
 </html>
 """
 
-SECTION = """<section class="gilscope">
-<h2>{title}</h2>
-{verdict}
-<p class="hint">{hint}</p>
-<div id="timelines-{number}"></div>
-<script type="application/json" id="data-{number}">{data}</script>
-<script>
-Bokeh.embed.embed_item(
-  JSON.parse(document.getElementById("data-{number}").textContent), "timelines-{number}")
-</script>
-{tables}
+SECTION = """<section class="gilscope" id="view-{number}" tabindex="0" role="application"
+  aria-label="Timelines of threads; press ? for the keys">
+{frame}
+<script type="application/json" id="figures-{number}">{figures}</script>
+<script type="text/plain" id="data-{number}">{data}</script>
 </section>"""
 
 
@@ -81,36 +81,29 @@ def write_report(
 
 def report_html(sections: Sequence[Section], title: str) -> str:
     """Return the report as a page of HTML."""
-    parts = [_section(section, number) for number, section in enumerate(sections, 1)]
+    drawn = [section for section in sections if section.traces]
+    number = {id(section): place for place, section in enumerate(drawn, 1)}
+    parts = [_section(section, number.get(id(section), 0)) for section in sections]
     return PAGE.format(
         title=text(title),
-        style=style(),
+        style=style() + element("style", asset("app.css")),
         scripts=Resources(mode="inline", components=["bokeh"]).render_js(),
         sections=join(parts),
+        app=script("report"),
+        count=len(drawn),
     )
 
 
 def _section(section: Section, number: int) -> str:
-    item = json_item(timelines(section.traces)) if section.traces else None
-    if item is None:
-        return element(
-            "section",
-            join(
-                [
-                    element("h2", text(section.title)),
-                    verdict(section),
-                    element("p", "No run of this comparison left a trace.", "quiet"),
-                ]
-            ),
-            "gilscope",
-        )
+    if not number:
+        return element("section", frame(section), "gilscope")
+    data, columns = scene(section, live=False)
+    traces = [trace for _, trace in section.traces]
     return SECTION.format(
-        title=text(section.title),
-        verdict=verdict(section),
-        hint=HINT,
+        frame=frame(section, f"stage-{number}"),
         number=number,
-        data=_as_script(item),
-        tables=tables(section.summary),
+        figures=_as_script(json_item(timelines(traces, columns))),
+        data=b64encode(data).decode(),
     )
 
 

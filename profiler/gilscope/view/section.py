@@ -20,8 +20,10 @@ class Section:
         traces: Build (a key of ``config.BUILDS``) and trace of each run that has a trace, in the
             order of display.
         summary: The comparison's summary, as docs/summary.md describes it.
+        hidden: Names of threads that are not shown at first, such as those of a kernel.
     """
 
     title: str
     traces: Sequence[tuple[str, Trace]]
     summary: Mapping[str, Any]
+    hidden: frozenset[str] = frozenset()

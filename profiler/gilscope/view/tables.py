@@ -13,7 +13,7 @@ from gilscope.view.scaling import scaling
 from gilscope.view.words import build_name, time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 LOCKS_SHOWN = 10
 THREADS_SHOWN = 40
@@ -21,16 +21,28 @@ THREADS_SHOWN = 40
 type Row = Mapping[str, Any]
 
 
-def tables(summary: Mapping[str, Any]) -> str:
-    """Return the tables of all runs: one column of them a build."""
-    runs = summary["runs"]
+def tables(summary: Mapping[str, Any], hidden: Collection[str] = ()) -> str:
+    """Return the tables of all runs: one column of them a build.
+
+    Args:
+        summary: Of the comparison.
+        hidden: Names of threads that are left out.
+    """
+    runs = [
+        {**run, "threads": [thread for thread in run["threads"] if thread["name"] not in hidden]}
+        for run in summary["runs"]
+    ]
     orders = aligned([[thread["name"] for thread in run["threads"]] for run in runs])
     columns = [
         element("div", _run(run, [run["threads"][position] for position in order]), "column")
         for run, order in zip(runs, orders, strict=True)
     ]
-    below = [differences(summary), scaling(summary.get("scaling", ()))]
-    return join([element("div", join(columns), "columns"), *below])
+    return join([element("div", join(columns), "columns"), below(summary)])
+
+
+def below(summary: Mapping[str, Any]) -> str:
+    """Return what stands below the tables of the runs: it is about all of them."""
+    return join([differences(summary), scaling(summary.get("scaling", ()))])
 
 
 def _run(run: Row, threads: Sequence[Row]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope.analysis.contention import gil_totals
 from gilscope.config import BUILDS
 from gilscope.view.markup import element, join, text
-from gilscope.view.palette import LOOKS
+from gilscope.view.palette import CALLBACK_LOOK, LOOKS
 from gilscope.view.words import build_name, time_text
 
 if TYPE_CHECKING:
@@ -24,13 +24,14 @@ LEVEL = 0.05
 def verdict(section: Section) -> str:
     """Return the strip above the timelines: banners, a card a build, the speed-up, the legend."""
     runs = section.summary["runs"]
-    traces = dict(section.traces)
-    cards = [_card(run, traces.get(run["build"])) for run in runs]
+    by_build = dict(section.traces)
+    by_path = {str(trace.path): trace for _, trace in section.traces}
+    cards = [_card(run, by_path.get(run["trace"], by_build.get(run["build"]))) for run in runs]
     return join(
         [
             *(element("p", text(line), f"banner {level}") for level, line in banners(section)),
             element("div", join([*cards, _speedup(section.summary)]), "cards"),
-            legend(),
+            legend(section),
         ]
     )
 
@@ -100,6 +101,8 @@ def _card(run: Mapping[str, Any], trace: Trace | None) -> str:
                 element("div", time_text(median(walls)) if walls else "–", "number"),
                 element("div", text(_spread(walls)), "detail"),
                 element("div", text(_waiting(trace)), "detail"),
+                element("div", text(_parallelism(run, trace)), "detail"),
+                element("div", text(_probed(run)), "detail"),
             ]
         ),
         "card",
@@ -122,6 +125,23 @@ def _waiting(trace: Trace | None) -> str:
     if share is None:
         return "no trace"
     return f"{share:.0%} of all threads’ time went into waiting for the GIL"
+
+
+def _parallelism(run: Mapping[str, Any], trace: Trace | None) -> str:
+    """Say how many threads were not held up, on average."""
+    if trace is None or not trace.duration_ns:
+        return ""
+    stalled = ("gil_wait_s", "lock_wait_s", "blocked_s", "stopped_s")
+    waited = sum(thread[name] for thread in run["threads"] for name in stalled)
+    lives = sum(thread.end_ns - thread.start_ns for thread in trace.threads) / 1e9
+    return f"parallelism {max(0, lives - waited) / (trace.duration_ns / 1e9):.1f}"
+
+
+def _probed(run: Mapping[str, Any]) -> str:
+    """Say what the probe itself cost."""
+    if not run["wall_s"] or not run["probed_wall_s"]:
+        return ""
+    return f"{time_text(median(run['probed_wall_s']))} with the probe on"
 
 
 def waiting_share(trace: Trace) -> float | None:
@@ -163,11 +183,13 @@ def _predicted(prediction: Mapping[str, Any] | None) -> str:
     )
 
 
-def legend() -> str:
-    """Return the colours and heights of the states."""
+def legend(section: Section) -> str:
+    """Return the colours and heights of the states, and of callbacks where there are any."""
+    callbacks = any(len(trace.callbacks) for _, trace in section.traces)
+    looks = [*LOOKS.values(), *([CALLBACK_LOOK] if callbacks else [])]
     items = [
         f'<span class="key"><i style="background:{look.color};height:{16 * look.height:.0f}px"></i>'
         f"{text(look.label)}</span>"
-        for look in LOOKS.values()
+        for look in looks
     ]
     return element("div", join(items), "legend")

@@ -2,12 +2,13 @@
 
 BokehJS is taken from the installed bokeh package and sent over the comm, so no page needs a
 network. The view itself goes the same way when it is asked for: the widget's state, which some
-tools save with the notebook, stays tiny.
+tools save with the notebook, stays tiny. What is too fine for what was sent is asked for as well.
 """
 
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -17,29 +18,41 @@ import bokeh
 import traitlets
 from bokeh.embed import json_item
 
-from gilscope.view.markup import element, join, style, text
+from gilscope.analysis.lod import Index
+from gilscope.view import details, palette, viewport
+from gilscope.view.markup import element, join, sheet, style, text
+from gilscope.view.page import asset, frame, script
 from gilscope.view.picture import image
+from gilscope.view.scene import scene
 from gilscope.view.tables import tables
-from gilscope.view.timeline import HINT, timelines
+from gilscope.view.timeline import timelines
 from gilscope.view.verdict import verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from gilscope.view.columns import Columns
     from gilscope.view.section import Section
 
+type Answer = tuple[dict[str, Any], list[bytes]]
 
-def static_html(section: Section, css: str = "") -> str:
+
+def static_html(section: Section, css: str = "", columns: Sequence[Columns] | None = None) -> str:
     """Return the view without anything that runs: verdict, picture, tables.
 
     Args:
         section: What is shown.
         css: One more class of the outermost element.
+        columns: Of the traces, where they are there already.
     """
     body = join(
         [
             element("h2", text(section.title)),
             verdict(section),
-            image(section.traces) if section.traces else "",
-            tables(section.summary),
+            image(section.traces, columns, section.hidden) if section.traces else "",
+            tables(section.summary, section.hidden),
         ]
     )
     return style() + element("div", body, f"gilscope {css}".strip())
@@ -52,26 +65,84 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         static_class: Class of the static view that this one replaces where it can be drawn.
     """
 
-    _esm = files(__package__).joinpath("widget.js").read_text(encoding="utf-8")
+    _esm = asset("widget.js")
     bokeh_version = traitlets.Unicode(bokeh.__version__).tag(sync=True)
 
     def __init__(self, section: Section) -> None:
         """Prepare the view of ``section``."""
         super().__init__()
         self.static_class = f"gilscope-static-{uuid4().hex}"
-        self._above = join(
-            [style(), element("h2", text(section.title)), verdict(section)]
-            + ([element("p", HINT, "hint")] if section.traces else [])
-        )
-        self._below = tables(section.summary)
-        self._item = json.dumps(json_item(timelines(section.traces))).encode()
+        self._section = section
+        self._traces = [trace for _, trace in section.traces]
+        self._indexes: dict[int, Index] = {}
         self.on_msg(self._answer)
 
+    def static_html(self) -> str:
+        """Return the static view of the same, see :func:`static_html`."""
+        columns = self._scene[1] if self._traces else None
+        return static_html(self._section, self.static_class, columns)
+
+    @cached_property
+    def _scene(self) -> tuple[bytes, list[Columns]]:
+        """The view's data and its columns."""
+        many = any(len(trace.intervals) > palette.MANY for trace in self._traces)
+        indexes = [self._index(number) for number in range(len(self._traces))] if many else None
+        return scene(self._section, live=True, indexes=indexes)
+
+    def _index(self, number: int) -> Index:
+        if number not in self._indexes:
+            self._indexes[number] = Index(self._traces[number])
+        return self._indexes[number]
+
     def _answer(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
-        """Send what the page asks for."""
-        if message.get("kind") == "bokeh":
-            script = files(bokeh).joinpath("server/static/js/bokeh.min.js").read_bytes()
-            self.send({"kind": "bokeh"}, [script])
-        elif message.get("kind") == "view":
-            parts = {"above": self._above, "below": self._below, "replaces": self.static_class}
-            self.send({"kind": "view", **parts}, [self._item])
+        """Send what the page asks for; what goes wrong is shown there, too."""
+        answers = {
+            "bokeh": self._bokeh,
+            "view": self._view,
+            "range": self._range,
+            "detail": self._detail,
+        }
+        kind = str(message.get("kind"))
+        if kind not in answers:
+            return
+        try:
+            answer, buffers = answers[kind](message)
+        except Exception as error:  # noqa: BLE001 - nobody sees what is raised here
+            answer = {"kind": "error", "text": f"{type(error).__name__}: {error}"}
+            buffers = []
+        self.send({"kind": kind, "number": message.get("number"), **answer}, buffers)
+
+    def _bokeh(self, _message: object) -> Answer:
+        return {}, [files(bokeh).joinpath("server/static/js/bokeh.min.js").read_bytes()]
+
+    def _view(self, _message: object) -> Answer:
+        data, columns = self._scene
+        figures = json.dumps(json_item(timelines(self._traces, columns))).encode()
+        answer = {
+            "frame": frame(self._section),
+            "style": sheet() + asset("app.css"),
+            "replaces": self.static_class,
+        }
+        module = f"{script()}\nexport {{ View, unpack }}\n"
+        return answer, [figures, data, module.encode()]
+
+    def _range(self, message: dict[str, Any]) -> Answer:
+        """Answer with what can be seen in ranges of time: (timeline, start, end), ns."""
+        parts: list[dict[str, Any]] = []
+        arrays: dict[str, np.ndarray] = {}
+        width = max(1, min(int(message["width"]), viewport.MOST_COLUMNS))
+        for number, start, end in message["ranges"]:
+            index = self._index(int(number))
+            found = viewport.part(index, self._scene[1][int(number)], start, end, width)
+            parts.append({"timeline": int(number), **found[0]})
+            arrays |= {f"{int(number)}.{name}": column for name, column in found[1].items()}
+        return {}, [viewport.packed(parts, arrays)]
+
+    def _detail(self, message: dict[str, Any]) -> Answer:
+        """Answer with the stacks of one interval."""
+        number = int(message["timeline"])
+        trace, columns = self._traces[number], self._scene[1][number]
+        found = details.detail(trace, int(message["row"]))
+        own, by, other = found["detail"]
+        found["detail"] = [own, columns.lane_of_thread(trace).get(by, -1), other]
+        return found, []

@@ -1,0 +1,310 @@
+"""Any stretch of a long trace at any width, without going through what lies in it.
+
+The intervals are put in groups that do not overlap in themselves: a thread in a state, or a thread
+that waits for one lock held by one other. With the sum of the durations before each, the time
+that a group takes before a moment is one binary search, and a picture of 1,000 columns costs the
+same whatever the number of intervals. Built once, in a second for ten million intervals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gilscope.analysis.spans import interval_states, lanes
+from gilscope.trace.format import Event, LockWaitFlag
+from gilscope.trace.model import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gilscope.analysis.spans import Lane
+    from gilscope.trace.model import I32, I64, U8, Bools, Trace
+
+type F64 = npt.NDArray[np.float64]
+type Keys = npt.NDArray[np.unsignedinteger[Any]]
+
+STATES = len(State)
+DENSE = 1 << 24
+"""Combinations up to which a table is cheaper than sorting."""
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """Intervals by groups, in each of them by start and without overlap; n of them, g groups.
+
+    Attributes:
+        keys: i64[g], what each group stands for, ascending.
+        bounds: i64[g + 1], where the groups begin in the columns.
+        rows: i32[n], rows of `Trace.intervals`.
+        starts: i64[n], ns from the trace's start.
+        before: i64[n + 1], sum of the durations of all that come earlier in the columns, ns.
+    """
+
+    keys: I64
+    bounds: I64
+    rows: I32
+    starts: I64
+    before: I64
+
+    @classmethod
+    def build(cls, trace: Trace, keys: Keys) -> Groups:
+        """Group the intervals by a key for each."""
+        order = np.argsort(keys, kind="stable")  # two bytes wide: a radix sort
+        sizes = np.bincount(keys) if len(keys) else np.zeros(0, np.int64)
+        used = np.flatnonzero(sizes)
+        before = np.zeros(len(order) + 1, np.int64)
+        np.cumsum(np.take(trace.intervals.duration, order), out=before[1:])
+        bounds = np.concatenate([[0], np.cumsum(sizes[used])])
+        starts = np.take(trace.intervals.start, order)
+        return cls(used, bounds, order.astype(np.int32), starts, before)
+
+    def divided(self, group: int, keys: Keys) -> Groups:
+        """Divide one group by a key for each of its intervals."""
+        span = self.span(group)
+        order = np.argsort(keys, kind="stable")
+        sizes = np.bincount(keys)
+        used = np.flatnonzero(sizes)
+        before = np.zeros(len(order) + 1, np.int64)
+        np.cumsum(np.diff(self.before[span.start : span.stop + 1])[order], out=before[1:])
+        bounds = np.concatenate([[0], np.cumsum(sizes[used])])
+        return Groups(used, bounds, self.rows[span][order], self.starts[span][order], before)
+
+    def span(self, group: int) -> slice:
+        """Return where a group stands in the columns."""
+        return slice(int(self.bounds[group]), int(self.bounds[group + 1]))
+
+    def spent(self, group: int, edges: I64) -> tuple[I64, I64]:
+        """Return the time that a group takes before each edge, ns, and how many began: i64[w]."""
+        span = self.span(group)
+        begun = np.searchsorted(self.starts[span], edges, side="left")
+        last = span.start + np.maximum(begun - 1, 0)
+        length = self.before[last + 1] - self.before[last]
+        inside = np.clip(edges - self.starts[last], 0, length)
+        spent = self.before[last] - self.before[span.start] + inside
+        return np.where(begun > 0, spent, 0), begun
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One thing that a thread spent time on, column by column.
+
+    Attributes:
+        state: a `State`.
+        code: row of `Index.codes`: the lock and the other thread; 0 if there is none.
+        time: i64[w], ns.
+        count: i64[w], intervals that begin in the column.
+    """
+
+    state: int
+    code: int
+    time: I64
+    count: I64
+
+
+class Index:
+    """The index of one trace."""
+
+    def __init__(self, trace: Trace) -> None:
+        """Sort the intervals of ``trace`` into groups."""
+        self.trace = trace
+        self.states: U8 = interval_states(trace)
+        self._key = _thread_positions(trace) * np.uint32(8) + self.states
+        self._groups = Groups.build(trace, _narrow(self._key))
+        self._group_of = {int(key): place for place, key in enumerate(self._groups.keys)}
+        self._inner: dict[int, I64] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the index takes beside the trace, bytes."""
+        parts = [self.states, self._key, *self._inner.values()]
+        for groups in (self._groups, *(self._fine if "_fine" in self.__dict__ else {}).values()):
+            parts += [groups.rows, groups.starts, groups.before]
+        return sum(part.nbytes for part in parts)
+
+    def times(self, lane: int, edges: I64) -> I64:
+        """Return the time of each state of a thread in each column.
+
+        Args:
+            lane: Position in `Trace.threads`.
+            edges: i64[w + 1], borders of the columns, ns, ascending.
+
+        Returns:
+            i64[STATES, w], ns; of a sound trace, a column adds up to the thread's life in it.
+        """
+        result = np.zeros((STATES, len(edges)), np.int64)
+        inner = np.zeros(len(edges), np.int64)
+        for state, group in self._states_of(lane):
+            result[state] = self._groups.spent(group, edges)[0]
+            if state != State.HOLDING_GIL:
+                inner += self._spent_inside(lane, group, edges)
+        result[State.HOLDING_GIL] -= inner
+        thread = self.trace.threads[lane]
+        life = np.clip(edges, thread.start_ns, thread.end_ns) - thread.start_ns
+        result[State.RUNNING] = 0
+        result[State.RUNNING] = life - result.sum(axis=0)
+        return np.maximum(np.diff(result), 0)
+
+    def count(self, start: int, end: int) -> int:
+        """Return how many intervals there are between two moments, ns, about."""
+        total = 0
+        for group in range(len(self._groups.keys)):
+            first, last = self._in_view(group, start, end)
+            total += last - first
+        return total
+
+    def lanes(self, start: int, end: int) -> list[Lane]:
+        """Return all threads' segments between two moments, ns, exactly; for few of them."""
+        spans = (self._in_view(group, start, end) for group in range(len(self._groups.keys)))
+        none = np.zeros(0, np.int32)
+        parts = [self._groups.rows[slice(*span)] for span in spans]
+        rows = np.sort(np.concatenate([none, *parts])).astype(np.int64)
+        threads = tuple(
+            replace(
+                thread,
+                start_ns=min(max(thread.start_ns, start), end),
+                end_ns=max(min(thread.end_ns, end), start),
+            )
+            for thread in self.trace.threads
+        )
+        part = replace(self.trace, threads=threads, intervals=self.trace.intervals.select(rows))
+        return [
+            replace(lane, refs=np.where(lane.refs >= 0, rows[lane.refs] if len(rows) else -1, -1))
+            for lane in lanes(part)
+        ]
+
+    @cached_property
+    def codes(self) -> tuple[I32, list[tuple[int, int, bool]]]:
+        """Code of each interval, i32[n], and what codes stand for: see :func:`interval_codes`."""
+        return interval_codes(self.trace)
+
+    def parts(self, lane: int, edges: I64) -> list[Part]:
+        """Return what a thread spent its time on, by state, lock and other thread."""
+        times = self.times(lane, edges)
+        result = []
+        for state in (State.HOLDING_GIL, State.RUNNING):
+            group = self._group_of.get(lane * 8 + state)
+            none = np.zeros(len(edges) - 1, np.int64)
+            begun = none if group is None else np.diff(self._groups.spent(group, edges)[1])
+            result.append(Part(state, 0, times[state], begun))
+        for number, whole in self._states_of(lane):
+            if number in (State.HOLDING_GIL, State.RUNNING):
+                continue
+            fine = self._fine[whole]
+            for place, code in enumerate(fine.keys.tolist()):
+                time, begun = fine.spent(place, edges)
+                result.append(Part(number, code, np.diff(time), np.diff(begun)))
+        return [part for part in result if part.time.any() or part.count.any()]
+
+    @property
+    def kinds(self) -> int:
+        """How many parts there are, all threads together."""
+        fine = sum(len(groups.keys) for groups in self._fine.values())
+        return fine + 2 * len(self.trace.threads)
+
+    @cached_property
+    def _fine(self) -> dict[int, Groups]:
+        """Groups of waits, each divided by code."""
+        result = {}
+        for group, key in enumerate(self._groups.keys.tolist()):
+            if key & 7 not in (State.HOLDING_GIL, State.RUNNING):
+                codes = self.codes[0][self._groups.rows[self._groups.span(group)]]
+                result[group] = self._groups.divided(group, _narrow(codes))
+        return result
+
+    def _states_of(self, lane: int) -> Iterator[tuple[int, int]]:
+        """Yield state and group of what there is of a lane."""
+        for state in range(STATES):
+            group = self._group_of.get(lane * 8 + state)
+            if group is not None:
+                yield state, group
+
+    def _in_view(self, group: int, start: int, end: int) -> tuple[int, int]:
+        """Return where the intervals of a group that touch a stretch of time begin and end."""
+        span = self._groups.span(group)
+        starts = self._groups.starts[span]
+        first, last = np.searchsorted(starts, [start, end]).tolist()
+        return span.start + max(first - 1, 0), span.start + last
+
+    def _spent_inside(self, lane: int, group: int, edges: I64) -> I64 | int:
+        """Return the part of a group's time that lies inside holds of the GIL, before each edge."""
+        holds = self._group_of.get(lane * 8 + State.HOLDING_GIL)
+        if holds is None or int(self._groups.keys[group]) & 7 == State.WAITING_GIL:
+            return 0
+        span = self._groups.span(group)
+        if group not in self._inner:
+            mine = self._inside(holds, span) * np.diff(
+                self._groups.before[span.start : span.stop + 1]
+            )
+            self._inner[group] = np.concatenate([[0], np.cumsum(mine)])
+        sums = self._inner[group]
+        begun = np.searchsorted(self._groups.starts[span], edges, side="left")
+        last = np.maximum(begun - 1, 0)
+        length = sums[last + 1] - sums[last]
+        spent = sums[last] + np.clip(edges - self._groups.starts[span][last], 0, length)
+        return np.where(begun > 0, spent, 0)
+
+    def _inside(self, holds: int, span: slice) -> Bools:
+        """Return which intervals of a stretch of the columns begin inside holds of a group."""
+        around = self._groups.span(holds)
+        starts = self._groups.starts[span]
+        place = np.searchsorted(self._groups.starts[around], starts, side="right") - 1
+        hold = around.start + np.maximum(place, 0)
+        end = self._groups.starts[hold] + self._groups.before[hold + 1] - self._groups.before[hold]
+        inside: Bools = (place >= 0) & (starts < end)
+        return inside
+
+
+def interval_codes(trace: Trace) -> tuple[I32, list[tuple[int, int, bool]]]:
+    """Number the combinations of lock and other thread that occur in a trace.
+
+    Returns:
+        i32[n], code of each interval, and what the codes stand for: a lock's id or -1, the other
+        thread's index or 0, and whether it held what was waited for (else it ended the wait).
+        Code 0 stands for neither lock nor thread.
+    """
+    intervals = trace.intervals
+    waits = np.flatnonzero(intervals.kind != Event.GIL_HOLD)
+    kind = intervals.kind[waits]
+    on_lock = (kind == Event.LOCK_WAIT) | (kind == Event.SPIN)
+    holder = (intervals.flags[waits] & np.uint8(LockWaitFlag.HOLDER)) != 0
+    held = (kind == Event.GIL_WAIT) | ((kind == Event.LOCK_WAIT) & holder)
+    lock = np.where(on_lock, intervals.what[waits].astype(np.int64) + 1, 0)
+    peer = np.maximum(intervals.peer[waits], 0)
+    span = int(peer.max(initial=0)) + 1
+    keys = (lock * span + peer.astype(np.int64)) * 2 + (held & (peer > 0))
+    # Zero is always there.
+    used, places = _ranked(np.append(keys, 0))
+    names = [(key // 2 // span - 1, key // 2 % span, bool(key % 2)) for key in used.tolist()]
+    codes = np.zeros(len(intervals), np.int32)
+    codes[waits] = places[:-1]
+    return codes, names
+
+
+def _thread_positions(trace: Trace) -> npt.NDArray[np.uint32]:
+    """Return the position in `Trace.threads` of each interval's thread, u32[n]."""
+    indices = [thread.index for thread in trace.threads]
+    table = np.zeros(max(indices, default=0) + 1, np.uint32)
+    table[indices] = np.arange(len(indices))
+    return table[trace.intervals.thread]
+
+
+def _ranked(keys: npt.NDArray[Any]) -> tuple[I64, I64]:
+    """Return the distinct keys, ascending, and the place of each key among them."""
+    if keys.max(initial=0) >= DENSE:
+        used, places = np.unique(keys, return_inverse=True)
+        return used, places
+    table = np.zeros(int(keys.max(initial=0)) + 1, np.int64)
+    table[keys] = 1
+    used = np.flatnonzero(table)
+    table[used] = np.arange(len(used))
+    return used, table[keys]
+
+
+def _narrow(keys: npt.NDArray[Any]) -> Keys:
+    """Return keys in the smallest type that takes them: two bytes sort fastest."""
+    return keys.astype(np.min_scalar_type(int(keys.max(initial=0))))

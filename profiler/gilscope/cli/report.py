@@ -1,0 +1,79 @@
+"""``gilscope report``: traces as one HTML file with timelines and tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gilscope
+from gilscope.config import build_of
+from gilscope.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gilscope.comparison import Run
+    from gilscope.trace.model import Trace
+
+
+def add(commands: Any) -> None:
+    """Add the command to the subparsers ``commands``."""
+    parser = commands.add_parser(
+        "report",
+        help="write timelines and tables of traces as one HTML file",
+        description="Write one HTML file with the timelines and tables of traces, which opens "
+        "anywhere, offline. Traces of different builds stand one above the other on one time "
+        "axis, others in sections of their own.",
+    )
+    option = parser.add_argument
+    option("traces", type=Path, nargs="+", metavar="TRACE")
+    option("-o", "--output", type=Path, metavar="FILE", help="by default beside the first trace")
+    option("--title", metavar="TEXT", help="heading; by default the names of the traces")
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Read the traces, write the file, print its name.
+
+    Raises:
+        TraceError: A trace cannot be read.
+        ExportError: The file cannot be written.
+        UsageError: The file would be a trace.
+    """
+    path = options.output or options.traces[0].with_suffix(".html")
+    if path in options.traces:
+        raise UsageError(f"{path} is a trace: name another file with -o")
+    with gilscope.reader_side():
+        from gilscope.comparison import Comparison  # noqa: PLC0415 - loaded on demand
+        from gilscope.view.report import write_report  # noqa: PLC0415 - loaded on demand
+    runs = [_run(gilscope.open(trace)) for trace in options.traces]
+    together = len({run.build for run in runs}) == len(runs)
+    groups = [tuple(runs)] if together else [(run,) for run in runs]
+    sections = []
+    for group in groups:
+        title = ", ".join(str(run.trace_path) for run in group)
+        sections.append(Comparison(title, ("traces",), group).section())
+    write_report(sections, path, options.title or "gilscope report")
+    print(path)
+    return 0
+
+
+def _run(trace: Trace) -> Run:
+    """Return a trace as a run of a comparison; nobody has timed it with the probe off."""
+    from gilscope.comparison import Run  # noqa: PLC0415 - loaded on demand
+
+    enabled = trace.gil_enabled_start
+    return Run(
+        build=build_of(free_threaded=trace.free_threaded, gil_enabled=enabled),
+        python=trace.python,
+        executable=trace.executable,
+        free_threaded=trace.free_threaded,
+        gil_enabled_before=enabled,
+        gil_enabled_after=trace.gil_enabled_end,
+        gil_enabled_by=None,
+        wall_s=(),
+        probed_wall_s=(trace.duration_ns / 1e9,),
+        trace_path=trace.path,
+        trace=trace,
+        status=0,
+    )

@@ -1,0 +1,53 @@
+"""The option ``-D FILE``: a result as a file, in the format that its name's end says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gilscope.errors import ExportError, UsageError
+
+if TYPE_CHECKING:
+    from gilscope.comparison import Comparison
+
+REPORT, SUMMARY = ".html", ".json"
+EXPORTS = {".perfetto-trace": "perfetto", ".chrome.json": "chrome"}
+"""Formats of `gilscope.export`, by what names of files end in."""
+
+
+def suffixes() -> tuple[str, ...]:
+    """Return the ends of names that people are told of."""
+    return REPORT, *EXPORTS, SUMMARY
+
+
+def check(name: str) -> None:
+    """See before anything runs that a file can be written.
+
+    Raises:
+        UsageError: Nobody knows its format, or its directory is not there.
+    """
+    path = Path(name).expanduser()
+    if not path.name.endswith(suffixes()):
+        raise UsageError(f"-D {name}: the name must end in one of {', '.join(suffixes())}")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"-D {name}: there is no directory {path.absolute().parent}")
+
+
+def dump(comparison: Comparison, name: str) -> None:
+    """Write ``comparison``; a file that is there is replaced.
+
+    Raises:
+        ExportError: It cannot be written.
+    """
+    path = Path(name).expanduser()
+    formats = [format_ for end, format_ in EXPORTS.items() if path.name.endswith(end)]
+    if path.name.endswith(REPORT):
+        comparison.report(path)
+    elif formats:
+        comparison.export(path, formats[0], force=True)
+    else:
+        try:
+            path.write_text(json.dumps(comparison.summary(), indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise ExportError(f"cannot write {path}: {error.strerror}") from None

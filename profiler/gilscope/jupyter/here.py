@@ -1,0 +1,94 @@
+"""The option ``--here``: the code runs in the kernel itself, recorded, and leaves its variables."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from platform import python_version
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import gilscope
+from gilscope.config import TRACE_SUFFIX, build_of
+from gilscope.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gilscope.comparison import Comparison
+
+NOTICE = "ran once in this kernel, with the probe on: other builds were not run"
+
+
+def check(options: argparse.Namespace) -> None:
+    """Refuse what the kernel cannot do.
+
+    Raises:
+        UsageError: An option needs programs of their own.
+    """
+    for name in ("threads", "affinity", "timeout", "python", "ft_python"):
+        if getattr(options, name):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} does not go with --here: this kernel runs as it is")
+
+
+def run_here(shell: Any, code: str, title: str) -> tuple[Comparison, frozenset[str]]:
+    """Run ``code`` as the shell runs cells, and return what was recorded.
+
+    Returns:
+        The comparison, of one run, and the names of the kernel's own threads in it.
+
+    Raises:
+        ProbeError: The probe cannot record in this process.
+    """
+    from gilscope.comparison import Comparison  # noqa: PLC0415 - slow to load
+
+    files = tempfile.TemporaryDirectory(prefix="gilscope-")
+    path = Path(files.name) / f"here{TRACE_SUFFIX}"
+    before = _threads()
+    gil_before = _gil_enabled()
+    with gilscope.profile(path):
+        start = perf_counter()
+        result = shell.run_cell(code, store_history=False)
+        wall = perf_counter() - start
+    trace = gilscope.open(path)
+    error = result.error_before_exec or result.error_in_exec
+    run = _run(path, trace, wall, error, gil_before=gil_before)
+    own = {thread.name for thread in trace.threads if thread.tid in before and not thread.main}
+    comparison = Comparison(title, ("cell",), (run,), (NOTICE,), _files=files)
+    return comparison, frozenset(own)
+
+
+def _run(
+    path: Path, trace: Any, wall: float, error: BaseException | None, *, gil_before: bool
+) -> Any:
+    from gilscope.comparison import Run  # noqa: PLC0415 - slow to load
+
+    free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    return Run(
+        build=build_of(free_threaded=free_threaded, gil_enabled=gil_before),
+        python=python_version(),
+        executable=sys.executable,
+        free_threaded=free_threaded,
+        gil_enabled_before=gil_before,
+        gil_enabled_after=_gil_enabled(),
+        gil_enabled_by=None,
+        wall_s=(),
+        probed_wall_s=(wall,),
+        trace_path=path,
+        trace=trace,
+        status=1 if error else 0,
+        error=f"{type(error).__name__}: {error}" if error else None,
+    )
+
+
+def _gil_enabled() -> bool:
+    return bool(sys._is_gil_enabled())  # noqa: SLF001 - documented under this name
+
+
+def _threads() -> set[int]:
+    """Return the kernel's ids of the threads that there are."""
+    return {int(name) for name in os.listdir("/proc/self/task")}  # noqa: PTH208 - no paths wanted

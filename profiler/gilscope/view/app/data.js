@@ -1,0 +1,131 @@
+// The view's data: undoes payload.py, and answers what lies where. Times are ns from a trace's start.
+
+const END = 255, NOTHING = 7, CALLBACK = 6
+const HOLDING = 0, RUNNING = 1, WAITING_GIL = 2, WAITING_LOCK = 3, BLOCKED = 4, STOPPED = 5
+
+/** Inflate a view's data; columns become Float64Arrays. */
+async function unpack(buffer) {
+  const stream = new Blob([buffer]).stream().pipeThrough(new DecompressionStream("deflate"))
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer())
+  const size = new DataView(bytes.buffer).getUint32(0, true)
+  const data = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + size)))
+  let at = 4 + size
+  for (const [name, [rows, width, steps]] of Object.entries(data.columns)) {
+    data.columns[name] = unfolded(bytes.subarray(at, at + rows * width), rows, width, steps)
+    at += rows * width
+  }
+  return data
+}
+
+function unfolded(planes, rows, width, steps) {
+  const result = new Float64Array(rows)
+  for (let plane = 0, factor = 1; plane < width; plane++, factor *= 256) {
+    for (let row = 0; row < rows; row++) result[row] += planes[plane * rows + row] * factor
+  }
+  for (let row = 0, last = 0; row < rows; row++) {
+    const folded = result[row]
+    const value = folded % 2 ? -(folded + 1) / 2 : folded / 2
+    result[row] = steps ? (last += value) : value
+  }
+  return result
+}
+
+/** Segments in columns, lane after lane: those of a whole trace, or some of them exactly. */
+class Segments {
+  constructor(columns, prefix, offsets) {
+    for (const name of ["start", "state", "code", "count", "ref", "detail"]) {
+      this[name] = columns[prefix + name]
+    }
+    this.offsets = offsets
+  }
+
+  /** First of the rows [low, high) that starts after a time, or high. */
+  after(low, high, time) {
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.start[middle] > time) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+
+  /** Rows [from, to) of a lane that are seen between two times. */
+  seen(lane, from_time, to_time) {
+    const low = this.offsets[lane], high = this.offsets[lane + 1] - 1
+    if (high < low) return [low, low]
+    const from = Math.max(low, this.after(low, high, from_time) - 1)
+    let to = this.after(from, high, to_time)
+    if (to === from + 1 && this.start[to] <= from_time) to = from
+    return [from, to]
+  }
+
+  /** The row of a lane at a time, or -1. */
+  at(lane, time) {
+    const low = this.offsets[lane], high = this.offsets[lane + 1] - 1
+    const row = this.after(low, high, time) - 1
+    return row < low || time > this.start[row + 1] || this.state[row] === NOTHING ? -1 : row
+  }
+
+  duration(row) {
+    return this.start[row + 1] - this.start[row]
+  }
+}
+
+/** One trace of the view, and where it stands on the axis: axis = scale * ns + shift. */
+class Timeline {
+  constructor(number, meta, columns) {
+    Object.assign(this, meta)
+    this.number = number
+    this.all = new Segments(columns, `${number}.`, meta.offsets)
+    this.part = null  // exact segments from the kernel: {from, to, segments}
+    this.raster = null  // a picture from the kernel: {from, to, width, images}
+    this.calls = columns[`${number}.cb_start`] && {
+      lane: columns[`${number}.cb_lane`], start: columns[`${number}.cb_start`],
+      duration: columns[`${number}.cb_duration`], enter: columns[`${number}.cb_enter`],
+      label: columns[`${number}.cb_label`],
+    }
+    this.scale = 1e-6
+    this.shift = 0
+    this.shown = meta.lanes.map((_, lane) => lane)
+  }
+
+  to_axis(time) {
+    return this.scale * time + this.shift
+  }
+
+  from_axis(value) {
+    return (value - this.shift) / this.scale
+  }
+
+  /** The best segments there are for a stretch of time. */
+  segments(from, to) {
+    const { part } = this
+    return part && part.from <= from && part.to >= to ? part.segments : this.all
+  }
+
+  /** Height of a lane's middle, or null if it is not shown. */
+  level(lane) {
+    const place = this.shown.indexOf(lane)
+    return place < 0 ? null : this.shown.length - place - 0.5
+  }
+
+  threads() {
+    return this.lanes.flatMap((lane, number) => (lane.kind === "thread" ? [number] : []))
+  }
+}
+
+/** A time as people read it. */
+function time_text(ns) {
+  const size = Math.abs(ns)
+  const [factor, unit] =
+    size >= 1e9 ? [1e-9, "s"] : size >= 1e6 ? [1e-6, "ms"] : size >= 1e3 ? [1e-3, "µs"] : [1, "ns"]
+  return size ? `${Number((ns * factor).toPrecision(3))} ${unit}` : "0"
+}
+
+const count_text = (number) => Math.round(number).toLocaleString("en")
+
+/** Text that cannot be taken for markup: names come from the program under test. */
+function safe(value) {
+  const replaced = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" }
+  return String(value).replace(/[&<>"']/g, (letter) => replaced[letter])
+}

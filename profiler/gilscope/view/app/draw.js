@@ -1,0 +1,169 @@
+// Draws the visible range of a timeline: boxes if few segments are in view, else a raster.
+// The rule is the one of columns.py, and a test compares the two.
+
+class Painter {
+  constructor(document, timeline, data) {
+    const named = (name) => document.get_model_by_name(`${name}-${timeline.number}`)
+    Object.assign(this, { timeline, looks: data.looks, rows: data.rows, band: data.band })
+    for (const name of ["timeline", "boxes", "picture", "chosen", "link", "box-view", "before",
+                        "picture-view", "after", "done", "empty", "parallelism", "overview"]) {
+      this[name.replace("-", "_") + (name === "timeline" ? "_figure" : "")] = named(name)
+    }
+    this.figure = this.timeline_figure
+    this.kinds = this.looks.height.length + 1
+  }
+
+  get width() {
+    return Math.max(1, Math.round(this.figure.inner_width || 1000))
+  }
+
+  /** Show lanes from the top in this order; the figure gets the height that they take. */
+  arrange(height) {
+    const { shown, lanes } = this.timeline
+    const n = Math.max(1, shown.length)
+    const places = shown.map((_, place) => n - place - 0.5)
+    const axis = this.figure.left[0]
+    axis.ticker.ticks = places
+    axis.major_label_overrides = new Map(
+      shown.map((lane, place) => [places[place], short_name(lanes[lane].name)]))
+    this.figure.y_range.setv({ start: 0, end: n })
+    this.figure.frame_height = n * height
+    this.done.y = n / 2
+  }
+
+  bottom(lane) {
+    return this.timeline.level(lane) - 0.5 + (1 - this.band) / 2
+  }
+
+  /** Draw lanes as boxes: [lane, [from, to], segments] each. */
+  draw_boxes(rows_of, keep) {
+    const { timeline, looks, band } = this
+    const data = { left: [], right: [], bottom: [], top: [], color: [] }
+    for (const code of [...looks.stack].reverse()) {
+      for (const [lane, [from, to], segments] of rows_of) {
+        const { start, state } = segments
+        const base = this.bottom(lane)
+        for (let row = from; row < to; row++) {
+          if (state[row] !== code || !keep(segments, row)) continue
+          data.left.push(timeline.to_axis(start[row]))
+          data.right.push(timeline.to_axis(start[row + 1]))
+          data.bottom.push(base)
+          data.top.push(base + band * looks.height[code])
+          data.color.push(looks.color[code])
+        }
+      }
+    }
+    this.boxes.data = data
+  }
+
+  /** Time of each state in each column, in columns: Float64Array[kinds * width]. */
+  shares(segments, [from, to], left, right, width, keep) {
+    const { start, state } = segments
+    const scale = width / (right - left)
+    const result = new Float64Array(this.kinds * width)
+    for (let row = from; row < to; row++) {
+      if (state[row] === NOTHING || !keep(segments, row)) continue
+      const offset = state[row] * width
+      const x0 = Math.max(0, (start[row] - left) * scale)
+      const x1 = Math.min(width, (start[row + 1] - left) * scale)
+      const last = Math.min(width - 1, Math.floor(x1))
+      for (let column = Math.floor(x0); column <= last; column++) {
+        const part = Math.min(x1, column + 1) - Math.max(x0, column)
+        if (part > 0) result[offset + column] += part
+      }
+    }
+    return result
+  }
+
+  /** Stack the shares of a lane: u8[rows, width], bottom row first, a state's value plus 1. */
+  stacked(share, width) {
+    const { rows, looks } = this
+    const result = new Uint8Array(rows * width)
+    for (let column = 0; column < width; column++) {
+      let bottom = 0
+      for (const code of looks.stack) {
+        const part = share[code * width + column]
+        if (part <= 0) continue
+        let height = Math.floor(part * looks.height[code] * rows + 0.5)
+        if (looks.stalled[code] || code === CALLBACK) {
+          height = Math.max(height, Math.floor(rows / looks.least))
+        }
+        const top = Math.min(rows, bottom + height)
+        for (let row = bottom; row < top; row++) result[row * width + column] = code + 1
+        bottom = top
+      }
+    }
+    return result
+  }
+
+  /** Draw images, [lane, pixels] each, from left to right in ns. */
+  draw_images(images, left, right, width) {
+    const NDArray = this.picture.data.image[0].constructor
+    const { timeline } = this
+    const [start, end] = [timeline.to_axis(left), timeline.to_axis(right)]
+    const data = { image: [], x: [], y: [], dw: [], dh: [] }
+    for (const [lane, pixels] of images) {
+      data.image.push(new NDArray(pixels, [this.rows, width]))
+      data.x.push(start)
+      data.y.push(this.bottom(lane))
+      data.dw.push(end - start)
+      data.dh.push(this.band)
+    }
+    if (images.length) this.picture.data = data
+  }
+
+  /** Threads that make progress, column by column. */
+  draw_progress(source, shares, left, right, width) {
+    const x = [], y = []
+    for (let column = 0; column < width; column++) {
+      let sum = 0
+      for (const share of shares) sum += share[column] + share[width + column]
+      x.push(this.timeline.to_axis(left + ((right - left) * column) / width))
+      y.push(sum)
+    }
+    x.push(this.timeline.to_axis(right))
+    y.push(y.at(-1) ?? 0)
+    source.data = { x, y }
+    return Math.max(0, ...y)
+  }
+
+  /** Mark where the run begins and ends; words stand where there is room for them. */
+  draw_marks(range) {
+    const { timeline } = this
+    const end = timeline.to_axis(timeline.duration), begin = timeline.to_axis(0)
+    this.after.setv({ left: end, visible: end < range.end })
+    this.before.setv({ right: begin, visible: begin > range.start })
+    const x = Math.max(end, range.start)
+    const room = ((range.end - x) / (range.end - range.start)) * this.width
+    this.done.setv({ x, visible: room > 150 })
+  }
+
+  /** Put a frame around a segment, and a line from its end to another lane. */
+  draw_choice(choice) {
+    const { timeline } = this
+    const mine = choice && choice.timeline === timeline && timeline.level(choice.lane) !== null
+    const chosen = { left: [], right: [], bottom: [], top: [] }
+    const link = { x0: [], y0: [], x1: [], y1: [] }
+    if (mine) {
+      const bottom = this.bottom(choice.lane)
+      chosen.left.push(timeline.to_axis(choice.start))
+      chosen.right.push(timeline.to_axis(choice.end))
+      chosen.bottom.push(bottom)
+      chosen.top.push(bottom + this.band)
+      const other = choice.other >= 0 ? timeline.level(choice.other) : null
+      if (other !== null) {
+        const x = timeline.to_axis(choice.end)
+        link.x0.push(x)
+        link.x1.push(x)
+        link.y0.push(timeline.level(choice.lane))
+        link.y1.push(other)
+      }
+    }
+    this.chosen.data = chosen
+    this.link.data = link
+  }
+}
+
+function short_name(name) {
+  return name.length <= 26 ? name : `${name.slice(0, 25)}…`
+}

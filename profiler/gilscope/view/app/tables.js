@@ -1,0 +1,192 @@
+// What the visible range adds up to, as HTML tables.
+
+const TABS = {
+  threads: "Threads",
+  locks: "Locks",
+  callbacks: "Callbacks",
+  blame: "Who waits for whom",
+  difference: "Difference",
+  findings: "Findings",
+}
+const MOST_ROWS = 40
+
+/** Sums over the threads' lanes between two times; segments that reach out count in part. */
+function totals(timeline, from, to) {
+  const segments = timeline.segments(from, to)
+  const { start, state, code, count } = segments
+  const lanes = timeline.threads(), codes = timeline.codes.length
+  const states = lanes.map(() => new Float64Array(8))
+  const time = lanes.map(() => new Float64Array(codes))
+  const contended = lanes.map(() => new Float64Array(codes))
+  const times = new Float64Array(codes), longest = new Float64Array(codes)
+  lanes.forEach((lane, place) => {
+    const [low, high] = segments.seen(lane, from, to)
+    for (let row = low; row < high; row++) {
+      const part = Math.min(to, start[row + 1]) - Math.max(from, start[row])
+      states[place][state[row]] += part
+      if (state[row] !== WAITING_GIL && state[row] !== WAITING_LOCK && state[row] !== BLOCKED) continue
+      time[place][code[row]] += part
+      if (state[row] !== BLOCKED) contended[place][code[row]] += part
+      times[code[row]] += count[row]
+      if (count[row] === 1) longest[code[row]] = Math.max(longest[code[row]], start[row + 1] - start[row])
+    }
+  })
+  return { lanes, states, time, contended, times, longest }
+}
+
+/** Numbers of the callbacks that touch a stretch of time, by what they called. */
+function callback_totals(timeline, from, to) {
+  const result = timeline.labels.map((label) => ({ label, count: 0, time: 0, enter: 0, longest: 0 }))
+  const { calls } = timeline
+  if (!calls) return []
+  for (let row = 0; row < calls.start.length && calls.start[row] < to; row++) {
+    if (calls.start[row] + calls.duration[row] < from) continue
+    const sum = result[calls.label[row]]
+    sum.count += 1
+    sum.time += calls.duration[row]
+    sum.enter += calls.enter[row]
+    sum.longest = Math.max(sum.longest, calls.duration[row])
+  }
+  return result.filter((sum) => sum.count).sort((a, b) => b.time - a.time)
+}
+
+function table(caption, heads, rows, empty) {
+  if (!rows.length) return `<p class="quiet">${safe(caption)}: ${safe(empty)}.</p>`
+  const head = heads.map((name) => `<th scope="col">${safe(name)}</th>`).join("")
+  const body = rows.slice(0, MOST_ROWS)
+    .map((row) => `<tr>${row.map((cell) => `<td>${cell}</td>`).join("")}</tr>`)
+  const more = rows.length - MOST_ROWS
+  if (more > 0) body.push(`<tr><td colspan="${heads.length}">and ${count_text(more)} more</td></tr>`)
+  return `<div class="scroll"><table><caption>${safe(caption)}</caption>` +
+    `<thead><tr>${head}</tr></thead><tbody>${body.join("")}</tbody></table></div>`
+}
+
+function bar(value, top, color) {
+  const share = top ? (100 * value) / top : 0
+  const mark = `<i class="bar" style="width:${share.toFixed(1)}%;background:${color}"></i>`
+  return time_text(value) + (value ? mark : "")
+}
+
+class Tables {
+  constructor(data, timelines) {
+    Object.assign(this, { looks: data.looks, findings: data.findings, timelines })
+  }
+
+  /** HTML of one tab for the visible part [from, to] of each timeline. */
+  html(tab, spans) {
+    if (tab === "difference") return this.difference(spans)
+    if (tab === "findings") return this.found()
+    const columns = this.timelines.map((timeline, place) =>
+      `<div class="column"><h3>${safe(timeline.build)}</h3>` +
+      `${this[tab](timeline, ...spans[place])}</div>`)
+    return `<div class="columns">${columns.join("")}</div>`
+  }
+
+  threads(timeline, from, to) {
+    const { lanes, states } = totals(timeline, from, to)
+    const top = Math.max(1, ...states.flatMap((sums) => [...sums.slice(0, 6)]))
+    const cell = (sums, state) => bar(sums[state], top, this.looks.color[state])
+    const rows = lanes.map((lane, place) => {
+      const sums = states[place]
+      const { name, native } = timeline.lanes[lane]
+      const link = `<button class="link" data-lane="${timeline.number}:${lane}">${safe(name)}</button>`
+      return [link + (native ? " <small>native</small>" : ""), cell(sums, HOLDING),
+              cell(sums, RUNNING), cell(sums, WAITING_GIL), cell(sums, WAITING_LOCK),
+              time_text(sums[BLOCKED] + sums[STOPPED])]
+    })
+    const heads = ["Thread", "Holds the GIL", "Runs without", "Waits for it", "Waits for locks", "Blocked"]
+    return table("Threads", heads, rows, "none")
+  }
+
+  locks(timeline, from, to) {
+    const { time, times, longest } = totals(timeline, from, to)
+    const sums = new Map()
+    timeline.codes.forEach(([lock], code) => {
+      if (lock < 0 || !times[code]) return
+      const sum = sums.get(lock) ?? { lock, count: 0, time: 0, longest: 0 }
+      sum.count += times[code]
+      for (const thread of time) sum.time += thread[code]
+      sum.longest = Math.max(sum.longest, longest[code])
+      sums.set(lock, sum)
+    })
+    const rows = [...sums.values()].sort((a, b) => b.time - a.time).map((sum) => {
+      const { name, kind } = timeline.locks[sum.lock]
+      const link = `<button class="link" data-lock="${timeline.number}:${sum.lock}">${safe(name)}</button>`
+      return [`${link} <small>${safe(kind)}</small>`, count_text(sum.count), time_text(sum.time),
+              sum.longest ? time_text(sum.longest) : "–"]
+    })
+    return table("Locks, events and queues", ["Lock", "Waits", "Waited", "Longest"], rows,
+                 "no thread waited for one here")
+  }
+
+  callbacks(timeline, from, to) {
+    if (timeline.callbacks && !timeline.calls) {
+      return `<p class="quiet">${count_text(timeline.callbacks)} callbacks: too many to be shown by ` +
+        "range; the summary has their sums.</p>"
+    }
+    const rows = callback_totals(timeline, from, to).map((sum) => [
+      safe(sum.label), count_text(sum.count), time_text(sum.time), time_text(sum.enter),
+      time_text(sum.longest)])
+    const heads = ["Native code called", "Times", "In Python", "To get in", "Longest"]
+    return table("Callbacks", heads, rows, "no native code was in Python here")
+  }
+
+  blame(timeline, from, to) {
+    const { lanes, contended } = totals(timeline, from, to)
+    const place_of = new Map(lanes.map((lane, place) => [lane, place]))
+    const cells = lanes.map(() => new Float64Array(lanes.length + 1))
+    timeline.codes.forEach(([, peer], code) => {
+      const column = place_of.get(peer) ?? lanes.length
+      contended.forEach((sums, place) => { cells[place][column] += sums[code] })
+    })
+    const used = [...lanes.keys(), lanes.length].filter((column) => cells.some((row) => row[column]))
+    const top = Math.max(1, ...cells.flatMap((row) => [...row]))
+    const rows = lanes.flatMap((lane, place) => {
+      if (!cells[place].some(Boolean)) return []
+      const shown = used.map((column) => {
+        const value = cells[place][column]
+        const depth = Math.round((55 * value) / top)
+        const wash = `color-mix(in srgb, ${this.looks.color[WAITING_GIL]} ${depth}%, transparent)`
+        return value ? `<span class="heat" style="background:${wash}">${time_text(value)}</span>` : "·"
+      })
+      return [[safe(timeline.lanes[lane].name), ...shown]]
+    })
+    const names = used.map((column) =>
+      column < lanes.length ? timeline.lanes[lanes[column]].name : "nobody known")
+    return table("Who waited (rows) for whom (columns)", ["Waits", ...names], rows,
+                 "no thread waited for another here")
+  }
+
+  difference(spans) {
+    const sums = this.timelines.map((timeline, place) => {
+      const { states } = totals(timeline, ...spans[place])
+      return [...Array(6).keys()].map((state) => states.reduce((sum, row) => sum + row[state], 0))
+    })
+    const heads = ["All threads together", ...this.timelines.map((timeline) => timeline.build)]
+    if (sums.length > 1) heads.push("Change")
+    const rows = this.looks.label.slice(0, 6).map((label, state) => {
+      const key = `<i class="dot" style="background:${this.looks.color[state]}"></i>${safe(label)}`
+      const cells = sums.map((sum) => time_text(sum[state]))
+      const change = sums.length > 1 ? sums.at(-1)[state] - sums[0][state] : 0
+      if (sums.length > 1) cells.push((change > 0 ? "+" : change < 0 ? "−" : "") + time_text(Math.abs(change)))
+      return [key, ...cells]
+    })
+    return table("What the threads did", heads, rows, "nothing")
+  }
+
+  found() {
+    if (!this.findings.length) {
+      return '<p class="quiet">No findings. What makes the numbers doubtful stands at the top.</p>'
+    }
+    return this.findings.map((one, place) => {
+      const evidence = one.evidence.map((line) => `<li>${safe(line)}</li>`).join("")
+      const jumps = one.places.map(([, , note], number) =>
+        `<button data-finding="${place}:${number}">${safe(note || "Show it")}</button>`)
+      const build = this.timelines.find((timeline) => timeline.key === one.build)?.build ?? ""
+      const about = [build, one.label, one.page || one.name].filter(Boolean).join(" · ")
+      return `<article class="finding ${safe(one.severity)}"><h4>${safe(one.title)}` +
+        ` <small>${safe(about)}</small></h4><ul>${evidence}</ul>` +
+        `<p>${safe(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`
+    }).join("")
+  }
+}

@@ -1,0 +1,526 @@
+// One comparison on a page: timelines, tables, details, and what a reader does with them.
+// `host.ask(kind, message)` asks a kernel and resolves with [message, buffers]; null without one.
+
+const REDRAW = 60, SETTLE = 120  // ms
+const LANES_HEIGHT = 720, MOST_LANE = 30, LEAST_LANE = 12
+
+class View {
+  constructor(box, data, document, host) {
+    Object.assign(this, { box, data, document, host, looks: data.looks })
+    this.timelines = data.timelines.map((meta, number) => new Timeline(number, meta, data.columns))
+    this.painters = this.timelines.map((timeline) => new Painter(document, timeline, data))
+    this.tables = new Tables(data, this.timelines)
+    this.range = document.get_model_by_name("time")
+    this.whole = document.get_model_by_name("whole")
+    this.choice = null
+    this.tab = data.findings.length ? "findings" : "threads"
+    this.align_by = "start"
+    this.sort_by = "creation"
+    this.filters = { kinds: new Set(["lock", "callback"]), thread: "", lock: "", callable: "", least: 0 }
+    this.hidden = new Set(data.hidden)
+    this.pinned = []
+    this.queries = 0
+    this.keep = () => true
+  }
+
+  start() {
+    this.stage = this.box.querySelector('[data-role="stage"]')
+    this.find("controls").innerHTML = controls_html(this.timelines) + keys_html()
+    this.find("tabs").innerHTML = Object.entries(TABS).map(([tab, name]) =>
+      `<button role="tab" data-tab="${tab}" aria-selected="${tab === this.tab}">${name}</button>`).join("")
+    this.listen()
+    this.set_theme(dark_page(this.box))
+    this.arrange()
+    this.align("start")
+    this.range.change.connect(() => this.changed())
+    for (const painter of this.painters) {
+      painter.figure.properties.inner_width.change.connect(() => this.changed())
+    }
+    this.draw()
+    this.settle()
+  }
+
+  find(role) {
+    return this.box.querySelector(`[data-role="${role}"]`)
+  }
+
+  say(text) {
+    this.find("status").textContent = text
+  }
+
+  fail(error) {
+    const banner = this.find("errors")
+    banner.hidden = false
+    banner.textContent = `gilscope: ${error?.message ?? error}`
+  }
+
+  /** Run what the page calls; what goes wrong is shown, not lost. */
+  guard(action) {
+    return (...args) => {
+      try {
+        const result = action(...args)
+        result?.catch?.((error) => this.fail(error))
+      } catch (error) {
+        this.fail(error)
+      }
+    }
+  }
+
+  changed() {
+    clearTimeout(this.redraw_timer)
+    this.redraw_timer = setTimeout(this.guard(() => { this.draw(); this.settle() }), REDRAW)
+  }
+
+  /** What is slower than drawing waits until the range stands still. */
+  settle() {
+    clearTimeout(this.settle_timer)
+    this.settle_timer = setTimeout(this.guard(() => { this.show_table(); return this.refine() }), SETTLE)
+  }
+
+  /** The visible part of a timeline in ns. */
+  span(timeline) {
+    const { start, end } = this.range
+    return [timeline.from_axis(start), timeline.from_axis(end)]
+  }
+
+  draw() {
+    const plans = this.painters.map((painter) => {
+      const { timeline } = painter
+      const [from, to] = this.span(timeline)
+      const segments = timeline.segments(from, to)
+      // Parts from the kernel have the lanes of threads only.
+      const rows_of = timeline.shown.map((lane) => {
+        const own = lane < segments.offsets.length - 1 ? segments : timeline.all
+        return [lane, own.seen(lane, from, to), own]
+      })
+      return { painter, from, to, rows_of }
+    })
+    let count = 0
+    for (const { rows_of } of plans) for (const [, [low, high]] of rows_of) count += high - low
+    const coarse = plans.some(({ painter: { timeline }, from, to }) =>
+      timeline.raster && timeline.raster.from === from && timeline.raster.to === to)
+    const few = count <= this.data.max_boxes && !coarse
+    let progress = 1
+    for (const plan of plans) progress = Math.max(progress, this.draw_one(plan, few))
+    this.document.get_model_by_name("parallelism-height").setv({ start: 0, end: progress * 1.08 })
+    const { start, end } = this.range
+    const unit = this.align_by === "normalised" ? " %" : " ms"
+    this.say(`${Number(start.toPrecision(6))} to ${Number(end.toPrecision(6))}${unit} · ` +
+      `${count_text(count)} ${count === 1 ? "segment" : "segments"} in view` +
+      (this.gone ? ` · ${this.gone}` : ""))
+    this.find("tip").hidden = true
+    this.box.dataset.drawn = few ? "boxes" : "raster"
+  }
+
+  draw_one({ painter, from, to, rows_of }, few) {
+    const { timeline, width } = painter
+    const shares = new Map()
+    for (const [lane, rows, segments] of rows_of) {
+      shares.set(lane, painter.shares(segments, rows, from, to, width, this.keep))
+    }
+    if (few) painter.draw_boxes(rows_of, this.keep)
+    else {
+      const { raster } = timeline
+      const ready = raster && raster.from === from && raster.to === to && raster.width === width
+      painter.draw_images(rows_of.map(([lane]) =>
+        [lane, (ready && raster.images.get(lane)) || painter.stacked(shares.get(lane), width)]),
+        from, to, width)
+    }
+    painter.box_view.visible = few
+    painter.picture_view.visible = !few
+    painter.draw_marks(this.range)
+    painter.draw_choice(this.choice)
+    const threads = timeline.threads().map((lane) => shares.get(lane)).filter(Boolean)
+    return painter.draw_progress(painter.parallelism, threads, from, to, width)
+  }
+
+  /** Ask the kernel for what the merged segments cannot show. */
+  async refine() {
+    const wanted = this.timelines.filter((timeline) => {
+      const [from, to] = this.span(timeline)
+      const fine = timeline.part && timeline.part.from <= from && timeline.part.to >= to
+      return timeline.grain && !fine && timeline.grain * 2 > (to - from) / this.painters[0].width
+    })
+    if (!wanted.length) {
+      this.gone = ""
+      return
+    }
+    const query = ++this.queries
+    const limit = time_text(Math.max(...wanted.map((timeline) => timeline.grain)))
+    if (!this.host.ask) {
+      this.gone = `details down to ${limit}: shorter intervals are merged in a report`
+      return this.draw()
+    }
+    const ranges = wanted.map((timeline) => [timeline.number, ...this.span(timeline)])
+    try {
+      const [, [buffer]] = await this.host.ask("range", { query, ranges, width: this.painters[0].width })
+      const answer = await unpack(buffer)
+      if (query !== this.queries) return  // the latest range wins
+      this.gone = ""
+      for (const part of answer.parts) this.take_part(part, answer.columns)
+      this.draw()
+      this.show_table()
+    } catch (error) {
+      this.gone = `zoom beyond ${limit} is off: ${error.message}`
+      this.draw()
+    }
+  }
+
+  take_part(part, columns) {
+    const timeline = this.timelines[part.timeline]
+    const [from, to] = this.span(timeline)
+    const name = `${part.timeline}.`
+    if (part.offsets) {
+      timeline.part = { from, to, segments: new Segments(columns, name, part.offsets) }
+      timeline.raster = null
+      return
+    }
+    const images = new Map()
+    const pixels = columns[`${name}pixels`]
+    const size = part.rows * part.width
+    part.lanes.forEach((lane, place) =>
+      images.set(lane, Uint8Array.from(pixels.subarray(place * size, (place + 1) * size))))
+    timeline.raster = { from, to, width: part.width, images }
+  }
+
+  /** Compute the curves above all: they show whole runs. */
+  draw_overview() {
+    let most = 1
+    for (const painter of this.painters) {
+      const { timeline } = painter
+      const shares = timeline.threads().map((lane) =>
+        painter.shares(timeline.all, timeline.all.seen(lane, 0, timeline.duration), 0,
+                       timeline.duration, 400, () => true))
+      most = Math.max(most, painter.draw_progress(painter.overview, shares, 0, timeline.duration, 400))
+    }
+    this.document.get_model_by_name("overview-height").setv({ start: 0, end: most * 1.1 })
+  }
+
+  show_table() {
+    for (const button of this.find("tabs").children) {
+      button.setAttribute("aria-selected", String(button.dataset.tab === this.tab))
+    }
+    const spans = this.timelines.map((timeline) => {
+      const [from, to] = this.span(timeline)
+      return [Math.max(0, from), Math.min(timeline.duration, to)]
+    })
+    this.find("table").innerHTML = this.tables.html(this.tab, spans)
+  }
+
+  // Lanes ------------------------------------------------------------------------------------
+
+  arrange() {
+    const { filters } = this
+    const word = filters.thread.toLowerCase()
+    this.painters.forEach((painter, number) => {
+      const { timeline } = painter
+      const callers = this.callers(timeline)
+      timeline.shown = this.order(timeline).filter((lane) => {
+        const { name, kind } = timeline.lanes[lane]
+        if (this.hidden.has(name)) return false
+        if (kind !== "thread" && !filters.kinds.has(kind)) return false
+        if (kind === "thread" && word && !name.toLowerCase().includes(word)) return false
+        if (kind === "callback" && filters.callable && name !== filters.callable) return false
+        if (kind === "lock" && filters.lock && name !== filters.lock) return false
+        return !(kind === "thread" && callers && !callers.has(lane))
+      })
+      const lanes = Math.max(1, timeline.shown.length)
+      const height = Math.max(LEAST_LANE, Math.min(MOST_LANE, Math.floor(LANES_HEIGHT / lanes)))
+      if (painter.arranged !== `${timeline.shown}`) painter.arrange(height)
+      painter.arranged = `${timeline.shown}`
+    })
+    const locks = this.timelines.map((timeline) =>
+      new Set(timeline.locks.flatMap((lock, place) => (lock.name === filters.lock ? [place] : []))))
+    const any = filters.lock || filters.least
+    this.keep = !any ? () => true : (segments, row) => {
+      if (filters.least && segments.duration(row) / segments.count[row] < filters.least) return false
+      if (!filters.lock) return true
+      const timeline = this.timelines.find((one) =>
+        one.all === segments || one.part?.segments === segments)
+      return locks[timeline.number].has(timeline.codes[segments.code[row]][0])
+    }
+  }
+
+  /** Lanes of threads that ran the chosen callable, or null if none is chosen. */
+  callers(timeline) {
+    const { callable } = this.filters
+    if (!callable || !timeline.calls) return null
+    const label = timeline.labels.indexOf(callable)
+    return new Set(timeline.calls.lane.filter((_, row) => timeline.calls.label[row] === label))
+  }
+
+  order(timeline) {
+    const lanes = timeline.lanes.map((_, lane) => lane)
+    const threads = lanes.filter((lane) => timeline.lanes[lane].kind === "thread")
+    const others = lanes.filter((lane) => timeline.lanes[lane].kind !== "thread")
+    const place = (lane) => this.rank.get(timeline.lanes[lane].name) ?? Infinity
+    if (this.sort_by !== "creation") {
+      this.rank = this.ranks()
+      threads.sort((a, b) => place(a) - place(b) || a - b)
+    }
+    const pinned = (lane) => this.pinned.indexOf(timeline.lanes[lane].name)
+    const all = [...threads, ...others]
+    return [...all.filter((lane) => pinned(lane) >= 0).sort((a, b) => pinned(a) - pinned(b)),
+            ...all.filter((lane) => pinned(lane) < 0)]
+  }
+
+  /** Place of each thread's name: the same in all timelines. */
+  ranks() {
+    const waited = new Map()
+    for (const timeline of this.timelines) {
+      const { lanes, states } = totals(timeline, 0, timeline.duration)
+      lanes.forEach((lane, place) => {
+        const { name } = timeline.lanes[lane]
+        const waits = states[place][WAITING_GIL] + states[place][WAITING_LOCK]
+        waited.set(name, (waited.get(name) ?? 0) + waits)
+      })
+    }
+    const names = [...waited.keys()]
+    if (this.sort_by === "name") names.sort((a, b) => a.localeCompare(b, "en", { numeric: true }))
+    else names.sort((a, b) => waited.get(b) - waited.get(a))
+    return new Map(names.map((name, place) => [name, place]))
+  }
+
+  rearrange() {
+    this.arrange()
+    this.draw()
+    this.settle()
+  }
+
+  // Time -------------------------------------------------------------------------------------
+
+  align(by) {
+    this.align_by = by
+    const longest = Math.max(1, ...this.timelines.map((timeline) => timeline.duration)) / 1e6
+    let begin = 0, end = longest, label = "time since the start, ms"
+    for (const timeline of this.timelines) {
+      timeline.scale = by === "normalised" ? 100 / Math.max(1, timeline.duration) : 1e-6
+      timeline.shift = by === "end" ? -timeline.duration / 1e6 : 0
+      timeline.part = timeline.raster = null
+    }
+    if (by === "end") [begin, end, label] = [-longest, 0, "time before the end, ms"]
+    if (by === "normalised") [end, label] = [100, "share of the run, %"]
+    this.find("align").value = by
+    this.document.get_model_by_name("parallelism").below[0].axis_label = label
+    this.whole.setv({ start: begin, end, reset_start: begin, reset_end: end })
+    this.range.setv({ bounds: [begin, end], start: begin, end, reset_start: begin, reset_end: end })
+    this.draw_overview()
+    this.changed()
+  }
+
+  show_range(start, end) {
+    const [low, high] = this.range.bounds
+    const width = Math.min(high - low, Math.max(this.range.min_interval, end - start))
+    const from = Math.min(Math.max(low, start), high - width)
+    this.range.setv({ start: from, end: from + width })
+  }
+
+  zoom(factor) {
+    const { start, end } = this.range
+    const middle = this.pointer?.value ?? (start + end) / 2
+    const at = middle >= start && middle <= end ? middle : (start + end) / 2
+    this.show_range(at - (at - start) * factor, at + (end - at) * factor)
+  }
+
+  pan(share) {
+    const { start, end } = this.range
+    this.show_range(start + share * (end - start), end + share * (end - start))
+  }
+
+  fit() {
+    const [low, high] = this.range.bounds
+    this.show_range(low, high)
+  }
+
+  // Choice -----------------------------------------------------------------------------------
+
+  choose(timeline, lane, row, segments = timeline.all) {
+    const [start, end] = [segments.start[row], segments.start[row + 1]]
+    const [, peer] = timeline.codes[segments.code[row]]
+    this.choice = { timeline, lane, row, segments, start, end, other: peer }
+    const ref = segments.ref?.[row] ?? -1
+    const place = segments.detail?.[row] ?? -1
+    if (place >= 0) this.tell(this.choice, timeline.details[place], timeline.stacks)
+    else if (ref >= 0 && this.host.ask && !this.gone) this.ask_details(this.choice, ref)
+    else this.tell(this.choice, null, [])
+    for (const painter of this.painters) painter.draw_choice(this.choice)
+  }
+
+  tell(choice, told, stacks) {
+    if (choice !== this.choice) return
+    if (Array.isArray(told) && told[1] >= 0) choice.other = told[1]
+    this.find("details").innerHTML = details_html(choice, this.looks, told, stacks)
+    this.find("details").hidden = false
+  }
+
+  async ask_details(choice, ref) {
+    this.tell(choice, "asked", [])
+    try {
+      const [message] = await this.host.ask("detail", { timeline: choice.timeline.number, row: ref })
+      this.tell(choice, message.detail, message.stacks)
+      for (const painter of this.painters) painter.draw_choice(this.choice)
+    } catch (error) {
+      this.tell(choice, null, [])
+      this.gone = `stacks cannot be looked up: ${error.message}`
+      this.draw()
+    }
+  }
+
+  clear() {
+    this.choice = null
+    this.find("details").hidden = true
+    for (const painter of this.painters) painter.draw_choice(null)
+  }
+
+  /** Bring the choice into view. */
+  reveal() {
+    const { timeline, start, end } = this.choice
+    const [from, to] = [timeline.to_axis(start), timeline.to_axis(end)]
+    if (from >= this.range.start && to <= this.range.end) return
+    const width = Math.max(this.range.end - this.range.start, (to - from) * 1.2)
+    this.show_range((from + to - width) / 2, (from + to + width) / 2)
+  }
+
+  /** The neighbour of the choice that a test accepts, before (-1) or after (1) it. */
+  step(way, accepts = () => true) {
+    if (!this.choice) return this.first_choice()
+    const { timeline, lane, row, segments } = this.choice
+    const low = segments.offsets[lane], high = segments.offsets[lane + 1] - 1
+    for (let next = row + way; next >= low && next < high; next += way) {
+      if (segments.state[next] === NOTHING || !this.keep(segments, next)) continue
+      if (!accepts(segments.state[next])) continue
+      this.choose(timeline, lane, next, segments)
+      return this.reveal()
+    }
+  }
+
+  first_choice() {
+    for (const timeline of this.timelines) {
+      for (const lane of timeline.shown) {
+        const [from, to] = timeline.all.seen(lane, ...this.span(timeline))
+        if (to > from) return this.choose(timeline, lane, from)
+      }
+    }
+  }
+
+  /** Go to another lane at the same time. */
+  move_to(timeline, lane, time) {
+    const segments = timeline.segments(time, time)
+    const own = lane < segments.offsets.length - 1 ? segments : timeline.all
+    const [from, to] = own.seen(lane, time, time + 1)
+    if (to > from) this.choose(timeline, lane, from, own)
+  }
+
+  move_lane(way) {
+    if (!this.choice) return this.first_choice()
+    const { timeline, lane, start, end } = this.choice
+    const places = this.timelines.flatMap((one) => one.shown.map((number) => [one, number]))
+    const now = places.findIndex(([one, number]) => one === timeline && number === lane)
+    const next = places[now + way]
+    if (next) this.move_to(...next, (start + end) / 2)
+  }
+
+  jump() {
+    const { choice } = this
+    if (!choice || choice.other < 0) return
+    this.move_to(choice.timeline, choice.other, Math.max(choice.start, choice.end - 1))
+    if (this.choice !== choice) this.reveal()
+  }
+
+  search(text) {
+    const word = text.trim().toLowerCase()
+    if (!word) return
+    const hits = this.timelines.flatMap((timeline) => timeline.lanes.flatMap(({ name }, lane) =>
+      (name.toLowerCase().includes(word) ? [[timeline, lane]] : [])))
+    const places = hits.length ? hits : this.search_locks(word)
+    if (!places.length) return this.say(`nothing is called “${text}”`)
+    this.hit = this.searched === word ? (this.hit + 1) % places.length : 0
+    this.searched = word
+    const [timeline, lane, row] = places[this.hit]
+    this.hidden.delete(timeline.lanes[lane].name)
+    this.rearrange()
+    if (row === undefined) this.choose_longest(timeline, lane)
+    else this.choose(timeline, lane, row)
+    if (this.choice) this.reveal()
+    this.say(`${this.hit + 1} of ${places.length} found`)
+  }
+
+  /** The longest wait for each lock that a word fits. */
+  search_locks(word) {
+    return this.timelines.flatMap((timeline) => timeline.locks.flatMap((lock, place) =>
+      (lock.name.toLowerCase().includes(word) ? this.longest_wait(timeline, place) : [])))
+  }
+
+  longest_wait(timeline, lock) {
+    let best = null, most = -1
+    for (const lane of timeline.threads()) {
+      for (let row = timeline.offsets[lane]; row < timeline.offsets[lane + 1] - 1; row++) {
+        if (timeline.codes[timeline.all.code[row]][0] !== lock) continue
+        const length = timeline.all.duration(row)
+        if (length > most) [best, most] = [[timeline, lane, row], length]
+      }
+    }
+    return best ? [best] : []
+  }
+
+  choose_longest(timeline, lane) {
+    let best = -1, most = -1
+    const [from, to] = timeline.all.seen(lane, ...this.span(timeline))
+    for (let row = from; row < to; row++) {
+      const idle = timeline.all.state[row] === NOTHING || timeline.all.state[row] === RUNNING
+      const length = timeline.all.duration(row) * (idle ? 1e-6 : 1)
+      if (length > most) [best, most] = [row, length]
+    }
+    if (best >= 0) this.choose(timeline, lane, best)
+  }
+
+  show_finding(number, place) {
+    const { build, places } = this.data.findings[number]
+    const timeline = this.timelines.find((one) => one.key === build) ?? this.timelines[0]
+    const [start, end] = places[place]
+    const margin = (end - start) * 0.2 || 1000
+    this.show_range(timeline.to_axis(start - margin), timeline.to_axis(end + margin))
+  }
+
+  // Theme ------------------------------------------------------------------------------------
+
+  set_theme(dark) {
+    this.dark = dark
+    this.host.themed?.(dark)
+    this.box.dataset.theme = dark ? "dark" : "light"
+    const [ink, muted, paper, wash, line] = dark
+      ? ["#E4E7EB", "#9AA5B1", "#171B20", "#232A32", "#3A444F"]
+      : ["#1F2933", "#66717D", "#FFFFFF", "#F1F3F5", "#DDE2E7"]
+    const names = ["overview", "parallelism", ...this.timelines.map(({ number }) => `timeline-${number}`)]
+    for (const figure of names.map((name) => this.document.get_model_by_name(name))) {
+      figure.setv({ background_fill_color: wash, border_fill_color: paper })
+      figure.title?.setv({ text_color: ink })
+      for (const axis of [...figure.left, ...figure.below]) {
+        axis.setv({ major_label_text_color: ink, axis_label_text_color: muted })
+      }
+      for (const grid of figure.center) if ("grid_line_color" in grid.properties) {
+        if (grid.grid_line_color) grid.setv({ grid_line_color: line })
+      }
+    }
+    for (const painter of this.painters) {
+      for (const mark of [painter.after, painter.before]) mark.setv({ fill_color: paper })
+      painter.done.setv({ text_color: muted })
+      painter.empty?.setv({ text_color: muted })
+      for (const name of ["link-view", "dot-view", "chosen-view"]) {
+        const { glyph } = this.document.get_model_by_name(`${name}-${painter.timeline.number}`)
+        glyph.setv({ line_color: ink })
+        if (name === "dot-view") glyph.setv({ fill_color: ink })
+      }
+    }
+    this.document.get_model_by_name("parallelism-legend").setv({ label_text_color: muted })
+    const overlay = this.document.get_model_by_name("overview-mark")
+    overlay?.setv({ fill_color: ink, line_color: ink })
+  }
+}
+
+/** Whether the page around the view is dark: JupyterLab says so, else the reader's system does. */
+function dark_page() {
+  const light = document.body.dataset.jpThemeLight
+  if (light) return light === "false"
+  return matchMedia("(prefers-color-scheme: dark)").matches
+}

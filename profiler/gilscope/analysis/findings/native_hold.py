@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from gilscope.trace.model import I64, Bools
 
 LATE = 0.9
-"""Share of the wanted holds that end at one place and are late by a switch interval or more. Who has
-lost its processor is late as well: with twice as many threads as processors that was up to half of
-them, as measured on 2 processors with `examples/`, but never nearly all."""
+"""Share of the wanted holds that end at one place and are late by a switch interval or more. A
+thread that has lost its processor is late as well: with twice as many threads as processors that
+was up to half of them, as measured on 2 processors with `examples/`, but never nearly all."""
 
 LEAST_HOLDS = 5
 """Late holds at one place: fewer may all be chance …"""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gilscope.comparison.findings import findings
+from gilscope.comparison.notices import noticed
 from gilscope.errors import UsageError
 from gilscope.run import machine
 from gilscope.run.machine import Conditions, Watch, usable_cpus
@@ -61,6 +61,6 @@ def test_a_system_that_does_not_say(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_busy_machine_is_told(load: float, others: float | None, said: str | None) -> None:
     """The load alone counts where nothing better is known."""
     loads = (load, load, load)
-    notices = findings([], [], Conditions((0, 1), loads, loads, others))
+    notices = noticed([], [], Conditions((0, 1), loads, loads, others))
     assert bool(notices) == bool(said)
     assert all(str(said) in notice for notice in notices)

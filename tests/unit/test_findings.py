@@ -174,7 +174,7 @@ def kept(late: int, of: int) -> TraceBuilder:
 
 def test_gil_held_in_a_native_function(found: Found) -> None:
     """The function is named without its binding's glue and its arguments."""
-    finding = found(kept(4, of=4))["gil-held-in-native-code"]
+    finding = found(kept(6, of=6))["gil-held-in-native-code"]
     assert finding.title == "the GIL is held for 40 ms up to slow::compress"
     assert not finding.suspected
 
@@ -182,6 +182,7 @@ def test_gil_held_in_a_native_function(found: Found) -> None:
 def test_a_hold_that_is_long_now_and_then_is_not_the_functions_fault(found: Found) -> None:
     """A thread that lost its processor holds the GIL for long as well."""
     assert "gil-held-in-native-code" not in found(kept(4, of=40))
+    assert "gil-held-in-native-code" not in found(kept(4, of=8))
 
 
 def test_gil_ping_pong(found: Found) -> None:
@@ -240,6 +241,20 @@ def test_deadlock(found: Found) -> None:
     assert finding.severity == Severity.HIGH
     assert finding.title.startswith("deadlock: ")
     assert "neither wait had ended when the trace did" in finding.evidence
+
+
+def test_a_deadlock_whose_holder_was_still_busy(found: Found) -> None:
+    """Who has the mutex may ask for the GIL only after the other one has begun to wait."""
+    builder = TraceBuilder()
+    main = builder.thread("MainThread", main=True)
+    pool = builder.thread("pool", native=True)
+    mutex = builder.lock("native_mutex", address=0x3000)
+    builder.hold(main, 0)
+    builder.wait(main, mutex, 1_000, peer=pool, flags=8)
+    builder.gil_wait(pool, 2_000, peer=main)
+    builder.ticks(5_000)
+    finding = found(builder, end=False)["native-mutex-held-while-taking-gil"]
+    assert finding.severity == Severity.HIGH
 
 
 def test_a_mutex_whose_holder_has_the_gil_is_no_hazard(found: Found) -> None:

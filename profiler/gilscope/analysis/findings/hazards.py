@@ -62,10 +62,7 @@ def _evidence(
     threads = np.unique(intervals.thread[holders]).tolist()
     cost = time(int(intervals.duration[waits].sum()))
     lines = [
-        (
-            f"{many(len(waits), 'time')} a thread began to wait for it while its holder waited for "
-            "the GIL"
-        ),
+        f"{many(len(waits), 'time')} a thread waited for it while its holder waited for the GIL",
         f"holders: {', '.join(map(trace.thread_name, threads))}; the others waited {cost} for it",
     ]
     both = int(np.count_nonzero(with_gil != NO_ROW))
@@ -77,7 +74,9 @@ def _evidence(
 
 
 def holders_without_gil(trace: Trace) -> tuple[I64, I64]:
-    """Return waits for native locks that began while the holder waited for the GIL: k of them.
+    """Return waits for native locks whose holder waited for the GIL when they began: k of them.
+
+    And those that never ended, if the holder's wait did not either.
 
     Returns:
         Rows of `trace.intervals`, i64[k] each: the wait for the lock; the holder's for the GIL.
@@ -88,6 +87,10 @@ def holders_without_gil(trace: Trace) -> tuple[I64, I64]:
     known = (intervals.kind == Event.LOCK_WAIT) & holder & (intervals.peer > 0)
     rows = np.flatnonzero(known & np.isin(intervals.what, native))
     found = covering(trace, Event.GIL_WAIT, intervals.peer[rows], intervals.start[rows])
+    # Who began to wait for the GIL later has the lock for sure only if neither wait ever ended.
+    for row in np.flatnonzero((intervals.kind == Event.GIL_WAIT) & intervals.open).tolist():
+        stuck = intervals.open[rows] & (intervals.peer[rows] == intervals.thread[row])
+        found[stuck & (found == NO_ROW)] = row
     return rows[found != NO_ROW], found[found != NO_ROW]
 
 

@@ -16,16 +16,13 @@ if TYPE_CHECKING:
     from gilscope.analysis.facts import Facts
     from gilscope.trace.model import I64, Bools
 
-LATE_IN_NATIVE = 0.5
-"""Share of the wanted holds that end at a native function and are late by a switch interval or
-more. A thread that has lost its processor is late as well, but now and then, not most times."""
+LATE = 0.9
+"""Share of the wanted holds that end at one place and are late by a switch interval or more. A
+thread that has lost its processor is late as well: with twice as many threads as processors that
+was up to half of them, as measured on 2 processors with `examples/`, but never nearly all."""
 
-LATE_IN_PYTHON = 0.9
-"""The same where it was given up in Python: there a thread that lost its processor is late more
-often, as it gives the GIL up because it was asked, which takes a switch interval to begin with."""
-
-LEAST_HOLDS = 3
-"""Late holds at one place: one or two may be chance …"""
+LEAST_HOLDS = 5
+"""Late holds at one place: fewer may all be chance …"""
 
 LONG_NS = 200_000_000
 """… unless it is this long: no scheduler keeps a thread that can run waiting for 200 ms, unless
@@ -74,8 +71,7 @@ def native_hold(facts: Facts) -> Iterator[Finding]:
 def _candidates(facts: Facts, late: Bools) -> I64:
     """Return the places at which holds are late often enough, and cause enough waiting."""
     at, trace = facts.hold_places, facts.trace
-    limit = np.array([LATE_IN_PYTHON if place.line else LATE_IN_NATIVE for place in at.places])
-    often = (at.late > 0) & (at.late >= limit * at.held.count)
+    often = (at.late > 0) & (at.late >= LATE * at.held.count)
     caused = np.bincount(at.of_hold[late], facts.wanted_holds.caused_ns[late], len(at.places))
     found = np.flatnonzero(often)
     return found[[matters(trace, int(ns)) for ns in caused[found].tolist()]]

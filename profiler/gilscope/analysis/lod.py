@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from gilscope.analysis.spans import interval_states, lanes
 from gilscope.trace.format import Event, LockWaitFlag
-from gilscope.trace.model import State
+from gilscope.trace.model import State, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,7 +163,7 @@ class Index:
         none = np.zeros(0, np.int32)
         parts = [self._groups.rows[slice(*span)] for span in spans]
         rows = np.sort(np.concatenate([none, *parts])).astype(np.int64)
-        threads = tuple(
+        threads = Threads(
             replace(
                 thread,
                 start_ns=min(max(thread.start_ns, start), end),

@@ -142,7 +142,7 @@ class EventTables:
         if any(map(len, apart)):
             kept = ~np.isin(kinds, _APART)
             # One column after the other, so that not all of them are there twice.
-            columns = list(rows)
+            columns: list[Any] = list(rows)
             del rows, kinds
             rows = _Rows(*(columns.pop(0)[kept] for _ in _Rows._fields))
         wakes, callbacks, states, switches = apart
@@ -156,7 +156,7 @@ class EventTables:
 
     def _columns(self, rows: _Rows) -> EventColumns:
         order = _order(rows.start, rows.thread).astype(np.uint32)
-        columns = list(rows)
+        columns: list[Any] = list(rows)
         del rows
         ordered = _Rows(*(columns.pop(0)[order] for _ in _Rows._fields))
         return EventColumns(self._records, self._clock, self._open, ordered)

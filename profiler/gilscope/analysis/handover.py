@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from gilscope.trace.format import Event, LockWaitFlag
 _BLOCK = 1 << 17  # holds that are looked at together
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from gilscope.trace.model import I32, I64, U32, Bools, Intervals, Trace
 
     type Columns = tuple[U32, I32, I64]
@@ -70,6 +72,8 @@ def lock_handovers(trace: Trace) -> Handovers:
     # A wake names the thread that it is for, unless several were waiting.
     for peers, chosen in ((threads, wakes.peer != 0), (np.zeros_like(threads), wakes.peer == 0)):
         rows = np.flatnonzero(chosen)
+        if not len(rows):
+            continue
         found = _last_before(
             (wakes.what[rows], wakes.peer[rows], wakes.start[rows]),
             (what, peers, ends),
@@ -104,11 +108,16 @@ def _last_before(causes: Columns, effects: Columns) -> I64:
     keys = np.concatenate([causes[0], effects[0]])
     others = np.concatenate([causes[1], effects[1]])
     times = np.concatenate([causes[2], effects[2]])
-    is_effect = np.arange(n + m) >= n
-    order = np.lexsort((is_effect, times, others, keys))
+    # Half the room, as long as that is enough.
+    dtype: type[np.signedinteger[Any]] = np.int32 if n + m < 1 << 31 else np.int64
+    numbers: npt.NDArray[np.signedinteger[Any]] = np.arange(n + m).astype(dtype)
+    order = np.lexsort((numbers >= n, times, others, keys)).astype(dtype)
+    del times
     # Down the sorted list, the latest cause so far; it counts if it has the same keys.
-    place = np.maximum.accumulate(np.where(is_effect[order], NO_ROW, np.arange(n + m)))
-    found = np.where(place == NO_ROW, NO_ROW, order[place])
+    numbers[order >= n] = NO_ROW
+    place = np.maximum.accumulate(numbers)
+    found = np.where(place == NO_ROW, dtype(NO_ROW), order[place])
+    del numbers, place
     same = (keys[found] == keys[order]) & (others[found] == others[order]) & (found != NO_ROW)
     result = np.full(n + m, NO_ROW)
     result[order] = np.where(same, found, NO_ROW)

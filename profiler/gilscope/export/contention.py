@@ -119,7 +119,8 @@ def _other_waiters(intervals: Intervals, rows: I64, waits: Intervals) -> I64:
     on_locks = np.flatnonzero(intervals.kind == Event.LOCK_WAIT)
     every = intervals.select(on_locks)
     _, lock = distinct(every.what)
-    times = np.sort(np.concatenate([every.start, every.end]))
+    times = np.concatenate([every.start, every.end])
+    times.sort()
     times = times[np.diff(times, prepend=-1) > 0]
     # Numbers that order first by lock, then by time.
     began = np.sort(lock * len(times) + np.searchsorted(times, every.start))

@@ -113,6 +113,11 @@ class _SceneWriter:
         """Write the process."""
         scene = self._scene
         self._descriptors()
+        # First what takes the most memory for a while.
+        for track, state in enumerate(COUNTERS.values(), self._first_counter):
+            for times, values in scene.counter(state):
+                event = {"time": times, "track": np.array([track]), "value": values}
+                self._out.write(packets.counter().encode(event, len(times)).data)
         flows = _Flows(scene, gil_handovers(scene.trace))
         for piece in scene.pieces():
             self._slices(piece, flows)
@@ -122,10 +127,6 @@ class _SceneWriter:
         self._write_wakes(lock_handovers(scene.trace))
         for thread, nesting in nested_callbacks(scene.trace):
             self._callbacks(self._callback_tracks[thread.index], edges(nesting))
-        for track, state in enumerate(COUNTERS.values(), self._first_counter):
-            for times, values in scene.counter(state):
-                event = {"time": times, "track": np.array([track]), "value": values}
-                self._out.write(packets.counter().encode(event, len(times)).data)
 
     def _descriptors(self) -> None:
         scene, trace, write = self._scene, self._scene.trace, self._out.write

@@ -161,12 +161,12 @@ class File:
 
 
 @contextmanager
-def opened(path: Path, *, max_read: int = MAX_READ) -> Iterator[File]:
+def opened(path: Path, *, max_read: int | None = None) -> Iterator[File]:
     """Open a file.
 
     Args:
         path: the file.
-        max_read: bytes up to which it is read; a larger one is mapped.
+        max_read: bytes up to which it is read, by default `MAX_READ`; a larger one is mapped.
 
     Raises:
         TraceError: it cannot be read, is no regular file or is too short for a trace.
@@ -179,7 +179,7 @@ def opened(path: Path, *, max_read: int = MAX_READ) -> Iterator[File]:
             size = os.fstat(file.fileno()).st_size
             if size < fmt.HEADER_SIZE:
                 raise TraceError(f"{path} is not a gilscope trace: {size} bytes are no header")
-            yield File(path, file, size, max_read)
+            yield File(path, file, size, MAX_READ if max_read is None else max_read)
     except OSError as error:
         raise TraceError(f"cannot read {path}: {error.strerror or error}") from None
 

@@ -148,6 +148,7 @@ class Records:
 
     def _add(self, head: Head) -> None:
         """Take over a chunk, if it is whole."""
+        self._file.check()
         payload = payload_of(self._file, head)
         self._count_read(head.end - head.at)
         if payload is None:

@@ -27,6 +27,9 @@ SAMPLE_SECONDS = 0.25
 STUCK_SECONDS = 2.0
 """How long nothing happens before a program is taken for stuck."""
 
+MISSES, MISS_SECONDS = 8, 0.02
+"""How often a process may be found awake before it is taken to have made progress, and how soon."""
+
 DUMP_SECONDS = 4.0
 """How long a process may take to write its stacks down."""
 
@@ -95,6 +98,7 @@ class Watchdog:
         self._clock = clock
         self._due = self._since = 0.0
         self._first: Sleeps = {}
+        self._misses = 0
         self._patience = STUCK_SECONDS
 
     def stuck(self, pid: int) -> bool:
@@ -104,6 +108,12 @@ class Watchdog:
             return False
         self._due = now + SAMPLE_SECONDS
         sleeps = all_asleep(pid)
+        if not sleeps and self._first and self._misses < MISSES:
+            # Who waits for the GIL is awake for a moment between two slices: look again soon.
+            self._misses += 1
+            self._due = now + MISS_SECONDS
+            return False
+        self._misses = 0
         seconds = now - self._since
         if not sleeps or not same_waits(self._first, sleeps, seconds):
             self._first, self._since = sleeps, now

@@ -35,7 +35,9 @@ def comparison_summary(comparison: Comparison) -> dict[str, Any]:
         "findings": _findings(comparison),
         "prediction": _prediction(comparison),
         "activity": activity(comparison.traces()),
-        "differences": differences(comparison.traces()),
+        "differences": differences(
+            [(run.build, run.trace) for run in comparison.runs if run.trace and not run.error]
+        ),
         "machine": _machine(comparison.conditions),
         "scaling": [_scaling(curve) for curve in comparison.scaling],
         "runs": [

@@ -12,7 +12,7 @@ from gilscope.trace.format import Event, LockWaitFlag
 from gilscope.trace.reader import read
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from gilscope.trace.model import Thread, Trace
@@ -33,7 +33,7 @@ class Wait:
         holder: Name of the thread that has it; "" if unknown.
         gil: Whether it is a GIL.
         since_ns: On CLOCK_MONOTONIC.
-        stack: The innermost frame first; empty if unknown.
+        stack: Key of `Trace.stacks`: to look one up takes long, for the lines of native code.
     """
 
     thread: Thread
@@ -41,7 +41,7 @@ class Wait:
     holder: str
     gil: bool
     since_ns: int
-    stack: tuple[Frame, ...]
+    stack: int
 
 
 def open_waits(trace: Trace) -> list[Wait]:
@@ -66,7 +66,7 @@ def open_waits(trace: Trace) -> list[Wait]:
                 trace.thread_name(holder) if holder != thread else "itself",
                 gil,
                 trace.start_monotonic_ns + start,
-                trace.stacks[stack],
+                stack,
             )
         )
     return waits
@@ -101,7 +101,7 @@ def describe(trace: Trace, pythons: str = "") -> tuple[str, str]:
     """
     waits = open_waits(trace)
     chain = "; ".join(_sentence(wait) for wait in waits[:MAX_TOLD])
-    known = [_stack(wait) for wait in waits]
+    known = [_stack(wait, trace.stacks[wait.stack]) for wait in waits]
     alive = [t for t in trace.threads if t.end_ns >= trace.duration_ns]
     unknown = {t.index: t for t in alive} | {w.thread.index: None for w in waits}
     lost = [t.name for t in unknown.values() if t]
@@ -118,9 +118,9 @@ def _sentence(wait: Wait) -> str:
     return f"{wait.thread.name} waits for {wait.what}{held}"
 
 
-def _stack(wait: Wait) -> str:
+def _stack(wait: Wait, stack: Sequence[Frame]) -> str:
     """Return a stack, without the frames that led from us into the program."""
-    frames = list(reversed(wait.stack))
+    frames = list(reversed(stack))
     ours = [n for n, frame in enumerate(frames) if frame.file.startswith(OWN_DIRECTORY)]
     while ours and len(ours) > 1 and ours[1] == ours[0] + 1:
         del ours[0]

@@ -27,14 +27,17 @@ SAMPLE_SECONDS = 0.25
 STUCK_SECONDS = 2.0
 """How long nothing happens before a program is taken for stuck."""
 
-DUMP_SECONDS = 2.0
+MISSES, MISS_SECONDS = 8, 0.02
+"""How often a process may be found awake before it is taken to have made progress, and how soon."""
+
+DUMP_SECONDS = 4.0
 """How long a process may take to write its stacks down."""
 
 GIL_SLICE_SECONDS = 0.005
 WAKES_ALLOWED = 2.0
 """Slices of a wait for the GIL are longer on a busy machine, never shorter; some margin."""
 
-GIL_CPU_SHARE = 0.05
+GIL_CPU_SHARE = 0.2
 """Share of a processor that a thread takes at most which only waits for the GIL."""
 
 FUTEX = {"x86_64": 202, "aarch64": 98}.get(platform.machine())
@@ -95,6 +98,7 @@ class Watchdog:
         self._clock = clock
         self._due = self._since = 0.0
         self._first: Sleeps = {}
+        self._misses = 0
         self._patience = STUCK_SECONDS
 
     def stuck(self, pid: int) -> bool:
@@ -104,13 +108,20 @@ class Watchdog:
             return False
         self._due = now + SAMPLE_SECONDS
         sleeps = all_asleep(pid)
+        if not sleeps and self._first and self._misses < MISSES:
+            # Who waits for the GIL is awake for a moment between two slices: look again soon.
+            self._misses += 1
+            self._due = now + MISS_SECONDS
+            return False
+        self._misses = 0
         seconds = now - self._since
         if not sleeps or not same_waits(self._first, sleeps, seconds):
             self._first, self._since = sleeps, now
             return False
-        if seconds < self._patience:
-            return False
         for_gil = {tid for tid, sleep in sleeps.items() if sleep.for_gil}
+        # Where no trace confirms that the GIL was not taken in between, it takes more looks.
+        if seconds < self._patience * (2 if for_gil and not self._confirm else 1):
+            return False
         if self._confirm and for_gil and not self._confirm(for_gil, seconds):
             self._first, self._patience = {}, 2 * self._patience  # to look costs something
             return False

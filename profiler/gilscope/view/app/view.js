@@ -304,8 +304,15 @@ class View {
     this.document.get_model_by_name("parallelism").below[0].axis_label = label
     this.whole.setv({ start: begin, end, reset_start: begin, reset_end: end })
     this.range.setv({ bounds: [begin, end], start: begin, end, reset_start: begin, reset_end: end })
+    this.limit_zoom()
     this.draw_overview()
     this.changed()
+  }
+
+  /** Within a bucket of a long trace the order is unknown: a report does not show it. */
+  limit_zoom() {
+    const grains = this.timelines.filter(({ tally }) => tally).map(({ grain, scale }) => grain * scale)
+    if (!this.host.ask && grains.length) this.range.min_interval = 40 * Math.max(...grains)
   }
 
   show_range(start, end) {

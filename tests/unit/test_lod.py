@@ -51,13 +51,14 @@ def test_times_are_those_of_the_segments(trace: Trace) -> None:
             assert index.times(lane, edges).tolist() == wanted[lane].tolist()
 
 
-def test_parts_add_up_to_the_times(trace: Trace) -> None:
+@pytest.mark.parametrize("coded", [True, False])
+def test_parts_add_up_to_the_times(trace: Trace, *, coded: bool) -> None:
     """Locks and other threads divide a state's time among them."""
     index = Index(trace)
     edges = np.linspace(0, trace.duration_ns, 9).astype(np.int64)
     for lane in range(len(trace.threads)):
         sums = np.zeros((len(State), 8), np.int64)
-        for part in index.parts(lane, edges):
+        for part in index.parts(lane, edges, coded=coded):
             sums[part.state] += part.time
         assert sums.tolist() == index.times(lane, edges).tolist()
 

@@ -182,16 +182,16 @@ class Index:
         """Code of each interval, i32[n], and what codes stand for: see :func:`interval_codes`."""
         return interval_codes(self.trace)
 
-    def parts(self, lane: int, edges: I64) -> list[Part]:
-        """Return what a thread spent its time on, by state, lock and other thread."""
+    def parts(self, lane: int, edges: I64, *, coded: bool) -> list[Part]:
+        """Return what a thread spent its time on, by state; ``coded``: by lock and thread, too."""
         times = self.times(lane, edges)
         result = []
-        for state in (State.HOLDING_GIL, State.RUNNING):
+        for state in (State.HOLDING_GIL, State.RUNNING) if coded else State:
             group = self._group_of.get(lane * 8 + state)
             none = np.zeros(len(edges) - 1, np.int64)
             begun = none if group is None else np.diff(self._groups.spent(group, edges)[1])
             result.append(Part(state, 0, times[state], begun))
-        for number, whole in self._states_of(lane):
+        for number, whole in self._states_of(lane) if coded else ():
             if number in (State.HOLDING_GIL, State.RUNNING):
                 continue
             fine = self._fine[whole]

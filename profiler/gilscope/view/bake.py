@@ -15,28 +15,34 @@ if TYPE_CHECKING:
     from gilscope.analysis.lod import Index
 
 MOST, FEWEST = 4096, 64  # buckets of a lane
+STATES_IN_USE = 3  # by most threads in most buckets
 RANK = {int(state): rank for rank, state in enumerate(STACK)}
 
 
-def baked(index: Index, order: Sequence[int], limit: int) -> tuple[list[Segments], int]:
+def baked(
+    index: Index, order: Sequence[int], limit: int, *, coded: bool
+) -> tuple[list[Segments], int]:
     """Return the lanes of the threads at positions ``order``, and the grain in ns.
 
     Within a bucket of one grain, the segments of a lane stand in the order in which the raster
-    stacks them, each as long as what it stands for, by state, lock and other thread, all together.
+    stacks them, each as long as what it stands for, by state, all together. If they are ``coded``,
+    they are divided by lock and other thread as well, and the buckets are larger.
     """
-    buckets = max(FEWEST, min(MOST, limit // max(1, index.kinds)))
+    kinds = index.kinds if coded else STATES_IN_USE * max(1, len(order))
+    buckets = max(FEWEST, min(MOST, limit // max(1, kinds)))
     while True:
-        grain = nice(max(1, -(-index.trace.duration_ns // buckets)))
-        lanes = [_lane(index, position, grain) for position in order]
+        grain = nice(max(1, index.trace.duration_ns // buckets))
+        lanes = [_lane(index, position, grain, coded=coded) for position in order]
         if buckets <= FEWEST or sum(map(len, lanes)) <= limit:
             return lanes, grain
         buckets //= 2
 
 
-def _lane(index: Index, position: int, grain: int) -> Segments:
+def _lane(index: Index, position: int, grain: int, *, coded: bool) -> Segments:
     thread = index.trace.threads[position]
     edges = np.arange(0, thread.end_ns + grain, grain, dtype=np.int64)
-    parts = sorted(index.parts(position, edges), key=lambda part: (RANK[part.state], part.code))
+    found = index.parts(position, edges, coded=coded)
+    parts = sorted(found, key=lambda part: (RANK[part.state], part.code))
     if not parts:
         none = np.zeros(0, np.int64)
         return Segments(none, none, np.zeros(0, np.uint8), none, none, none)

@@ -56,6 +56,19 @@ class LaneHead:
 
 
 @dataclass(frozen=True, eq=False)
+class Tally:
+    """The threads' lanes of a long trace once more, to be counted by lock and other thread.
+
+    Attributes:
+        offsets: As in ``Columns``.
+        rows: n segments, in larger buckets than those that are drawn.
+    """
+
+    offsets: I64
+    rows: Segments
+
+
+@dataclass(frozen=True, eq=False)
 class Columns:
     """The segments of one build, lane after lane; n rows in all.
 
@@ -73,6 +86,7 @@ class Columns:
         locks: Ids of locks.
         duration_ns: Of the trace.
         grain_ns: Segments shorter than this may have been merged. 0: none were.
+        tally: Of a long trace, whose segments have no codes; None of others.
     """
 
     heads: tuple[LaneHead, ...]
@@ -86,6 +100,7 @@ class Columns:
     locks: tuple[int, ...]
     duration_ns: int
     grain_ns: int
+    tally: Tally | None = None
 
     @cached_property
     def start(self) -> F64:
@@ -137,8 +152,11 @@ def _columns(trace: Trace, order: Sequence[int], limit: int, index: Index | None
     if len(trace.intervals) > MANY:
         index = index or Index(trace)
         codes = index.codes[1]
-        lanes, grain = baked(index, order, limit)
+        lanes, grain = baked(index, order, limit, coded=False)
+        counted, _ = baked(index, order, limit // 2, coded=True)
+        tally = _tally(trace, counted, order)
     else:
+        tally = None
         numbers, codes = interval_codes(trace)
         found = spans_of(trace)
         segments = [segments_of(found[position], numbers) for position in order]
@@ -167,7 +185,13 @@ def _columns(trace: Trace, order: Sequence[int], limit: int, index: Index | None
         locks=locks,
         duration_ns=trace.duration_ns,
         grain_ns=grain,
+        tally=tally,
     )
+
+
+def _tally(trace: Trace, lanes: Sequence[Segments], order: Sequence[int]) -> Tally:
+    rows = concatenated(lanes, [trace.threads[position].end_ns for position in order])
+    return Tally(np.cumsum([0, *(len(lane) + 1 for lane in lanes)], dtype=np.int64), rows)
 
 
 def segments_of(lane: Lane, codes: I32) -> Segments:

@@ -80,9 +80,17 @@ def _timeline(
     }
     if live:
         arrays["ref"] = columns.ref
+    if columns.tally:
+        rows = columns.tally.rows
+        arrays |= {
+            "tally.start": rows.starts,
+            "tally.state": rows.states,
+            "tally.code": rows.codes.astype(np.int32),
+            "tally.count": rows.counts.astype(np.int32),
+        }
     if told:
-        rows = np.array(told.pop("rows"), np.int64)
-        arrays["detail"] = _positions(columns.ref, rows)
+        named = np.array(told.pop("rows"), np.int64)
+        arrays["detail"] = _positions(columns.ref, named)
         told["details"] = [[a, place.get(by, -1), b] for a, by, b in told["details"]]
     callbacks, labels = _callbacks(trace, place)
     meta = {
@@ -91,6 +99,7 @@ def _timeline(
         "key": short_name(trace),
         "lanes": [_lane(trace, columns, lane) for lane in range(len(columns.heads))],
         "offsets": columns.offsets.tolist(),
+        "tally_offsets": columns.tally.offsets.tolist() if columns.tally else None,
         "codes": columns.codes,
         "locks": [_lock(trace, lock) for lock in columns.locks],
         "duration": columns.duration_ns,

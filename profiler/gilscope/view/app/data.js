@@ -77,6 +77,9 @@ class Timeline {
     Object.assign(this, meta)
     this.number = number
     this.all = new Segments(columns, `${number}.`, meta.offsets)
+    // Of a long trace: what is drawn is not divided by locks and threads, this is.
+    this.tally = meta.tally_offsets
+      ? new Segments(columns, `${number}.tally.`, meta.tally_offsets) : null
     this.part = null  // exact segments from the kernel: {from, to, segments}
     this.raster = null  // a picture from the kernel: {from, to, width, images}
     this.calls = columns[`${number}.cb_start`] && {

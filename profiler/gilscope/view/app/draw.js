@@ -96,6 +96,15 @@ class Painter {
     return result
   }
 
+  /** Columns of a raster: pixels, or of a long trace whole buckets. */
+  grid(from, to) {
+    const { timeline: { tally, grain }, width } = this
+    if (!tally) return [from, to, width]
+    const step = grain * Math.max(1, Math.ceil((to - from) / width / grain))
+    const left = Math.floor(from / step) * step, right = Math.ceil(to / step) * step
+    return [left, right, Math.max(1, Math.round((right - left) / step))]
+  }
+
   /** Draw images, [lane, pixels] each, from left to right in ns. */
   draw_images(images, left, right, width) {
     const NDArray = this.picture.data.image[0].constructor

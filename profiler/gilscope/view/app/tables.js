@@ -12,7 +12,8 @@ const MOST_ROWS = 40
 
 /** Sums over the threads' lanes between two times; segments that reach out count in part. */
 function totals(timeline, from, to) {
-  const segments = timeline.segments(from, to)
+  const best = timeline.segments(from, to)
+  const segments = best === timeline.all ? timeline.tally ?? best : best
   const { start, state, code, count } = segments
   const lanes = timeline.threads(), codes = timeline.codes.length
   const states = lanes.map(() => new Float64Array(8))

@@ -99,7 +99,10 @@ class View {
     for (const { rows_of } of plans) for (const [, [low, high]] of rows_of) count += high - low
     const coarse = plans.some(({ painter: { timeline }, from, to }) =>
       timeline.raster && timeline.raster.from === from && timeline.raster.to === to)
-    const few = count <= this.data.max_boxes && !coarse
+    // Within the buckets of a long trace the order is unknown: they are drawn whole.
+    const buckets = plans.some(({ painter: { timeline }, rows_of }) =>
+      timeline.tally && rows_of.some(([, , segments]) => segments === timeline.all))
+    const few = count <= this.data.max_boxes && !coarse && !buckets
     let progress = 1
     for (const plan of plans) progress = Math.max(progress, this.draw_one(plan, few))
     this.document.get_model_by_name("parallelism-height").setv({ start: 0, end: progress * 1.08 })
@@ -112,16 +115,18 @@ class View {
     this.box.dataset.drawn = few ? "boxes" : "raster"
   }
 
-  draw_one({ painter, from, to, rows_of }, few) {
-    const { timeline, width } = painter
+  draw_one({ painter, from: start, to: end, rows_of }, few) {
+    const { timeline } = painter
+    const { raster } = timeline
+    const ready = raster && raster.from === start && raster.to === end && raster.width === painter.width
+    const [from, to, width] = few || ready ? [start, end, painter.width] : painter.grid(start, end)
     const shares = new Map()
-    for (const [lane, rows, segments] of rows_of) {
+    for (const [lane, , segments] of rows_of) {
+      const rows = segments.seen(lane, from, to)
       shares.set(lane, painter.shares(segments, rows, from, to, width, this.keep))
     }
     if (few) painter.draw_boxes(rows_of, this.keep)
     else {
-      const { raster } = timeline
-      const ready = raster && raster.from === from && raster.to === to && raster.width === width
       painter.draw_images(rows_of.map(([lane]) =>
         [lane, (ready && raster.images.get(lane)) || painter.stacked(shares.get(lane), width)]),
         from, to, width)
@@ -304,8 +309,15 @@ class View {
     this.document.get_model_by_name("parallelism").below[0].axis_label = label
     this.whole.setv({ start: begin, end, reset_start: begin, reset_end: end })
     this.range.setv({ bounds: [begin, end], start: begin, end, reset_start: begin, reset_end: end })
+    this.limit_zoom()
     this.draw_overview()
     this.changed()
+  }
+
+  /** Within a bucket of a long trace the order is unknown: a report does not show it. */
+  limit_zoom() {
+    const grains = this.timelines.filter(({ tally }) => tally).map(({ grain, scale }) => grain * scale)
+    if (!this.host.ask && grains.length) this.range.min_interval = 40 * Math.max(...grains)
   }
 
   show_range(start, end) {

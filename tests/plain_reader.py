@@ -16,7 +16,15 @@ SLOT = "thread tid ident start_ticks end_ticks dropped flags gil hold wait wait_
 SLOT += " wait_peer hold_flags os_name callback callback_what callback_peer wait_stack wait_flags"
 BODIES = {8: ("codes", "6I"), 10: ("modules", "2IQ2I"), 11: ("sites", "2IQ4I")}
 BODIES |= {12: ("lock_names", "2IH"), 13: ("entries", "2I2HI"), 14: ("callables", "4I")}
-TABLES = ("names", "locks", "not_measured", "strings", "stacks", *(n for n, _ in BODIES.values()))
+TABLES = (
+    "names",
+    "locks",
+    "not_measured",
+    "strings",
+    "stacks",
+    "cpu",
+    *(n for n, _ in BODIES.values()),
+)
 OF_KINDS = {"intervals": (1, 2, 3, 4, 8), "wakes": (5,), "callbacks": (6,)}
 OF_KINDS |= {"thread_states": (7,), "gil_switches": (9,)}
 
@@ -52,6 +60,9 @@ def define(result: dict[str, Any], points: set[Any], tag: int, body: bytes) -> N
         result["locks"][lock] = [kind, body[32 : 32 + n].decode(), address, owner]
     elif tag == 5:
         result["not_measured"][body[8 : 8 + n].decode()] = body[8 + n : 8 + n + m].decode()
+    elif tag == 15:
+        for thread, _, *times in struct.iter_unpack("<2I3Q", body):
+            result["cpu"].setdefault(thread, []).append(times)
     elif tag == 9:
         result["stacks"][n] = list(struct.unpack_from(f"<{2 * m}I", body, 8))
     elif tag in BODIES:
@@ -145,6 +156,8 @@ def read(path: Path) -> dict[str, Any]:
     whens = ("start_ticks", "end_ticks", "hold", "wait", "callback")
     stamps += [slot[name] for slot in slots for name in whens]
     result["duration_ns"] = stop = ns(end.get("stop_ticks", max(stamps)))
+    for times in result["cpu"].values():
+        times[:] = [[ns(ticks), *rest] for ticks, *rest in times]
     rows = rows_of(raw, slots, ns, stop)
     result |= {name: [r for r in rows if r[0] in kinds] for name, kinds in OF_KINDS.items()}
     result |= {name: head[name] for name in ("pid", "python", "flags")}

@@ -143,6 +143,18 @@ def callback_trace(alignment: int = 4096) -> TraceBuilder:
     return builder
 
 
+def cpu_time_trace() -> TraceBuilder:
+    """What version 1.2 added: samples of the processor time of threads."""
+    builder = TraceBuilder(minor=2, clock=3, ticks_per_second=1_000_000_000, alignment=512)
+    main = builder.thread("MainThread", main=True)
+    other = builder.thread("other", start=5)
+    builder.cpu_times((main, 0, 70_000_000, 5_000), (other, 10, 900_000, 0))
+    builder.cpu_times((main, 100_000_000, 150_000_000, 9_000))
+    builder.hold(main, 0, 400_000)
+    builder.ticks(100_000_100)
+    return builder
+
+
 def golden_files() -> dict[str, bytes]:
     """The golden traces by name."""
     torn = gil_trace(512).to_bytes(end=False, sealed=False)
@@ -151,6 +163,7 @@ def golden_files() -> dict[str, bytes]:
         "ft": ft_trace(512).to_bytes(reason="exit"),
         "callbacks": callback_trace(512).to_bytes(),
         "packed": callback_trace(512).to_bytes(packed=True),
+        "cpu_time": cpu_time_trace().to_bytes(),
         "killed": gil_trace(512).to_bytes(end=False, sealed=False, gap=1024),
         "torn": torn[: len(torn) - 700],
         "drifting_clock": drifting_clock().to_bytes(),

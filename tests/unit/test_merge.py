@@ -16,7 +16,14 @@ from gilscope.trace.merge import merge
 from gilscope.trace.reader import read
 from gilscope.trace.writing import short_floats
 from trace_builder import START_MONOTONIC, TraceBuilder, checksum, short_float
-from trace_examples import callback_trace, drifting_clock, ft_trace, gil_trace, golden_files
+from trace_examples import (
+    callback_trace,
+    cpu_time_trace,
+    drifting_clock,
+    ft_trace,
+    gil_trace,
+    golden_files,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,6 +124,21 @@ def test_ticks_become_ns(tmp_path: Path) -> None:
     original, trace = read(path), read(tmp_path / "m.gilscope")
     assert trace.intervals.start.tolist() == original.intervals.start.tolist()
     assert trace.intervals.duration.tolist() == original.intervals.duration.tolist()
+
+
+def test_processor_times_are_what_they_were(tmp_path: Path) -> None:
+    """Of each thread, on the common clock."""
+    paths = [tmp_path / "a.gilscope", tmp_path / "b.gilscope"]
+    paths[0].write_bytes(cpu_time_trace().to_bytes())
+    paths[1].write_bytes(started(cpu_time_trace().to_bytes(), 5_000))
+    merge(paths, tmp_path / "m.gilscope")
+    trace, times = read(tmp_path / "m.gilscope"), read(paths[0]).cpu_times
+    for later in (0, 5_000):
+        for index in (1, 2):
+            # The second trace's threads are numbered behind the two of the first one.
+            share = trace.cpu_times.share(index + 2 * bool(later), 0, 1 << 40)
+            assert share is not None
+            assert share == times.share(index, 0, 1 << 40)
 
 
 def test_other_hosts(tmp_path: Path) -> None:

@@ -45,6 +45,16 @@ def switches(trace: Trace) -> Iterator[tuple[int | str, ...]]:
     return zip(*(c.tolist() for c in columns), s.module, s.stack.tolist(), strict=True)
 
 
+def cpu_rows(trace: Trace) -> dict[str, list[list[int]]]:
+    """Samples of processor time by thread, without the zero at a thread's start."""
+    found: dict[str, list[list[int]]] = {}
+    t = trace.cpu_times
+    for thread, *times in np.column_stack((t.thread, t.time, t.on_cpu, t.runnable)).tolist():
+        if times != [trace.threads_by_index[thread].start_ns, 0, 0]:
+            found.setdefault(str(thread), []).append(times)
+    return found
+
+
 def frame(value: Frame) -> tuple[str, str, int, bool, str]:
     """A frame of a stack in plain types."""
     return value.name, value.file, value.line, value.native, value.module
@@ -86,6 +96,7 @@ def in_plain_terms(trace: Trace, expected: dict[str, Any]) -> dict[str, Any]:
         "sites": {
             str(k): [s.module, s.offset, s.function, s.file, s.line] for k, s in trace.sites.items()
         },
+        "cpu": cpu_rows(trace),
         "stacks": {str(k): [list(frame(f)) for f in s] for k, s in trace.stacks.items()},
         "entries": {
             str(k): [e.site.id, e.binding, [list(frame(f)) for f in e.stack]]

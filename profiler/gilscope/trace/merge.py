@@ -120,7 +120,8 @@ class _Writer:
         self._chunk(fmt.Chunk.METADATA, json.dumps(self._metadata(problems)).encode())
         numbers = Numbers()
         for source in self._sources:
-            self._chunk(fmt.Chunk.DEFINITIONS, b"".join(definitions(source, numbers)))
+            begin = self._start + source.later
+            self._chunk(fmt.Chunk.DEFINITIONS, b"".join(definitions(source, numbers, begin)))
             self._chunk(fmt.Chunk.THREADS, self._slots(source, numbers).tobytes())
             self._events(source, numbers)
             numbers.skip(source)
@@ -185,7 +186,9 @@ class _Writer:
             slot["ident"], slot["dropped"] = thread.ident, thread.dropped
             slot["start_ticks"], slot["end_ticks"] = begin + thread.start_ns, begin + thread.end_ns
             origin = fmt.ThreadFlag.NATIVE if thread.native else fmt.ThreadFlag.PYTHON
-            slot["flags"] = origin | (fmt.ThreadFlag.MAIN if thread.main else 0)
+            known = source.parts.slots.get(thread.index)
+            before = known.flags & fmt.ThreadFlag.STARTED_BEFORE if known else 0
+            slot["flags"] = origin | (fmt.ThreadFlag.MAIN if thread.main else 0) | before
         by_index = {thread.index: number for number, thread in enumerate(threads)}
         self._open_intervals(source, numbers, slots, by_index)
         calls = source.trace.callbacks.select(source.trace.callbacks.open)

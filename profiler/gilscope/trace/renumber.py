@@ -63,8 +63,8 @@ def moved(value: int, by: int) -> int:
     return value + by if value else 0
 
 
-def definitions(source: Source, numbers: Numbers) -> Iterator[bytes]:
-    """The definitions of a trace with their new numbers."""
+def definitions(source: Source, numbers: Numbers, begin: int) -> Iterator[bytes]:
+    """The definitions of a trace with their new numbers; ``begin``: its start in the new ticks."""
     found, trace = source.parts.definitions, source.trace
     for thread in trace.threads:
         name = f"{thread.name} ({trace.pid})".encode()
@@ -87,6 +87,12 @@ def definitions(source: Source, numbers: Numbers) -> Iterator[bytes]:
     if found.probe_cost_ns is not None:
         costs = round(found.probe_cost_ns * 1e6), round((found.stack_cost_ns or 0) * 1e6)
         yield definition(fmt.Tag.PROBE_COST, struct.pack("<QQ", *costs))
+    times = trace.cpu_times
+    if len(times):
+        samples = np.zeros(len(times), fmt.CPU_TIME)
+        samples["thread"], samples["ticks"] = times.thread + numbers.thread, times.time + begin
+        samples["on_cpu"], samples["runnable"] = times.on_cpu, times.runnable
+        yield definition(fmt.Tag.CPU_TIME, samples.tobytes())
     yield from _places(source, numbers)
 
 

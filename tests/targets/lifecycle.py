@@ -120,6 +120,11 @@ def writable_and_executable() -> list[str]:
 def restored(trace: str) -> dict[str, object]:
     """Compares the slots and their pages before the first start, during two sessions, and after."""
     executable = writable_and_executable()
+    # The loader fills a slot in at its first use: this one's is that of the thread that watches us,
+    # which may be late.
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire(timeout=0.001)
     before = hooked_words()
     pages = protections(before)
     changed, left, reprotected = [], [], []

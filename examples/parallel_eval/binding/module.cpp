@@ -56,7 +56,9 @@ PYBIND11_MODULE(parallel_eval, m, py::mod_gil_not_used()) {
   m.doc() = "Maps a native function over many inputs on a pool of native threads.";
   m.def("lyapunov_exponent", &parallel_eval::lyapunov_exponent, py::arg("r"), py::arg("steps"),
         "Lyapunov exponent of the logistic map for r, in bits per step.");
-  py::class_<Evaluator>(m, "Evaluator", "A pool of native threads that evaluates inputs.")
+  // Its end joins the threads, and whoever listens to the end of threads may want the GIL there.
+  py::class_<Evaluator>(m, "Evaluator", "A pool of native threads that evaluates inputs.",
+                        py::release_gil_before_calling_cpp_dtor())
       .def(py::init<std::size_t, const std::string&>(), py::arg("threads"),
            py::arg("name") = "eval")
       .def_property_readonly("threads", &Evaluator::threads)

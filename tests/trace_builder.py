@@ -224,6 +224,10 @@ class TraceBuilder:
         """Name a lock."""
         self.define(12, struct.pack("<IIHHI", lock, self.string(name), how, 0, 0))
 
+    def lock_created(self, lock: int, stack: int) -> None:
+        """Say where a lock was made."""
+        self.define(16, struct.pack("<II", lock, stack))
+
     def entry(self, site: int, binding: int = 0, stack: int = 0) -> int:
         """Define native code that enters Python; its id."""
         return self._new(13, "<IHHI", site, binding, 0, stack)

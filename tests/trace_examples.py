@@ -143,6 +143,23 @@ def callback_trace(alignment: int = 4096) -> TraceBuilder:
     return builder
 
 
+def created_locks() -> TraceBuilder:
+    """What version 1.3 added: where locks were made."""
+    builder = TraceBuilder(minor=3, clock=3, ticks_per_second=1_000_000_000, alignment=512)
+    main = builder.thread("MainThread", main=True)
+    made = builder.code("Service.__init__", "/src/app.py", 10, "app")
+    init = builder.code("Condition.__init__", "/lib/threading.py", 270, "threading")
+    plain = builder.lock("lock", type="_thread.lock", address=0x7010, object=0x7000)
+    named = builder.lock("rlock", type="_thread.RLock", address=0x7110, object=0x7100)
+    builder.lock_created(plain, builder.stack((made, 12)))
+    builder.lock_created(named, builder.stack((init, 276), (made, 13)))
+    builder.lock_name(named, "Service.changed", 3)
+    builder.wait(main, plain, 100, 200)
+    builder.wait(main, named, 300, 500)
+    builder.ticks(1_000)
+    return builder
+
+
 def cpu_time_trace() -> TraceBuilder:
     """What version 1.2 added: samples of the processor time of threads."""
     builder = TraceBuilder(minor=2, clock=3, ticks_per_second=1_000_000_000, alignment=512)
@@ -164,6 +181,7 @@ def golden_files() -> dict[str, bytes]:
         "callbacks": callback_trace(512).to_bytes(),
         "packed": callback_trace(512).to_bytes(packed=True),
         "cpu_time": cpu_time_trace().to_bytes(),
+        "created_locks": created_locks().to_bytes(),
         "killed": gil_trace(512).to_bytes(end=False, sealed=False, gap=1024),
         "torn": torn[: len(torn) - 700],
         "drifting_clock": drifting_clock().to_bytes(),

@@ -269,7 +269,8 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
     session->declare(tid, ident, python ? format::kPythonThread : format::kNativeThread, name);
   }
   gilscope_watch_codes();  // where it cannot, stacks are told apart by what they say
-  gilscope_watch_locks();
+  lock_identity::begin_session();
+  gilscope_watch_locks(lock_identity::created);
   hooks::begin_session(*session, gilscope_gil_enabled() != 0);
   native_stack::refresh();
   session->activate();

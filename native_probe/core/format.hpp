@@ -9,7 +9,7 @@ namespace gilscope::format {
 
 inline constexpr char kMagic[8] = {'G', 'I', 'L', 'S', 'C', 'O', 'P', 'E'};
 inline constexpr std::uint16_t kVersionMajor = 1;
-inline constexpr std::uint16_t kVersionMinor = 2;
+inline constexpr std::uint16_t kVersionMinor = 3;
 inline constexpr std::uint32_t kChunkMagic = 0x4B435347;  // "GSCK"
 
 enum HeaderFlag : std::uint32_t { kFreeThreaded = 1, kGilEnabled = 2, kRing = 4 };
@@ -98,7 +98,8 @@ enum class DefinitionTag : std::uint16_t {
   lock_name = 12,
   entry = 13,
   callable = 14,
-  cpu_time = 15
+  cpu_time = 15,
+  lock_created = 16
 };
 
 // In a frame of a STACK: a SITE, not a CODE.
@@ -121,7 +122,6 @@ enum class NameSource : std::uint16_t {
   local_variable = 2,
   attribute = 3,
   allocation = 4,
-  creation = 5,
   symbol = 6
 };
 
@@ -241,6 +241,10 @@ struct CpuTimeBody {
   std::uint64_t ticks;
   std::uint64_t on_cpu;
   std::uint64_t runnable;
+};
+struct LockCreatedBody {
+  std::uint32_t lock;
+  std::uint32_t stack;
 };
 struct StringBody {
   std::uint32_t id;

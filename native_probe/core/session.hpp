@@ -71,9 +71,10 @@ class Session {
   NameTable& names() { return names_; }
   // What is known of the locks at an address, see cpython/lock_identity.cpp.
   struct LockPlaces {
-    ValueTable waits{1 << 16};    // by lock and stack
-    ValueTable objects{1 << 16};  // by lock
-    ValueTable locals{1 << 16};   // by stack
+    ValueTable waits{1 << 16};      // by lock and stack
+    ValueTable objects{1 << 16};    // by lock
+    ValueTable locals{1 << 16};     // by stack
+    ValueTable creations{1 << 17};  // by address: the STACK that made the latest lock there
   };
   LockPlaces& lock_places() { return lock_places_; }
 

@@ -4,6 +4,7 @@
 
 #include "cpython/layout.h"
 #include "cpython/names.h"
+#include "cpython/stack.hpp"
 
 namespace gilscope::lock_identity {
 namespace {
@@ -22,6 +23,30 @@ void add_name(Session& session, std::uint32_t lock, const gilscope_name& name) {
                         const format::LockNameBody body{lock, session.string(all), source, 0, 0};
                         session.file().define(format::DefinitionTag::lock_name, &body, sizeof body);
                       });
+}
+
+// A thread that could not record has made a lock.
+std::atomic<bool> missed_creations{false};
+
+// As a distinction: a lock without a name is told from others at its address by where it was made.
+constexpr std::uint32_t kMadeThere = 0x80000000u;
+
+bool is_watched(LockKind kind) { return kind == LockKind::lock || kind == LockKind::rlock; }
+
+// The STACK that made the lock, 0 unknown. Locks from before the session are not in the table, and
+// every later one at the same address has written over the entry of the one before.
+std::uint32_t creation_of(Session& session, const LockIdentity& waited) {
+  std::uintptr_t address = 0;
+  if (is_watched(waited.kind)) address = waited.object;
+  if (waited.kind == LockKind::thread_lock) address = waited.address;
+  if (address == 0 || missed_creations.load(std::memory_order_relaxed)) return 0;
+  const std::atomic<std::uint64_t>* stack = session.lock_places().creations.find(mix(address));
+  return stack != nullptr ? static_cast<std::uint32_t>(stack->load(std::memory_order_relaxed)) : 0;
+}
+
+void define_creation(Session& session, std::uint32_t lock, std::uint32_t stack) {
+  const format::LockCreatedBody body{lock, stack};
+  session.file().define(format::DefinitionTag::lock_created, &body, sizeof body);
 }
 
 // What a word of the tables says: how many locks had ended at the address, and the lock since then.
@@ -70,17 +95,20 @@ __attribute__((noinline)) std::uint32_t identify(Session& session, const LockIde
   gilscope_name name;
   const bool named = gilscope_find_name(waited.object, waited.address, &name) != 0;
   const std::uint32_t string = named ? session.string({name.text, name.length}) : 0;
-  const std::uint32_t id = is_since(known, ends)
-                               ? static_cast<std::uint32_t>(known)
-                               : agree(object, ends, find_id(session, waited, string).id);
+  std::uint32_t id = static_cast<std::uint32_t>(known);
+  if (!is_since(known, ends)) {
+    const std::uint32_t creation = creation_of(session, waited);
+    const std::uint32_t made_there = creation != 0 ? creation | kMadeThere : 0;
+    const LockTable::Found found = find_id(session, waited, string != 0 ? string : made_there);
+    if (found.is_new && creation != 0) define_creation(session, found.id, creation);
+    id = agree(object, ends, found.id);
+  }
   if (named) {
     add_name(session, id, name);
     remember_local(local, string, name);
   }
   return id;
 }
-
-bool is_watched(LockKind kind) { return kind == LockKind::lock || kind == LockKind::rlock; }
 
 // Of other objects and locks nobody tells us when they end.
 std::uint32_t ends_of(const LockIdentity& waited) {
@@ -89,6 +117,21 @@ std::uint32_t ends_of(const LockIdentity& waited) {
 }
 
 }  // namespace
+
+void created(std::uintptr_t address, const void* frame) {
+  if (Session::active() == nullptr) return;
+  Recording recording;
+  if (!recording) {
+    // From now on nobody can say whether an entry is the latest one.
+    missed_creations.store(true, std::memory_order_relaxed);
+    return;
+  }
+  std::atomic<std::uint64_t>* stack =
+      recording.session().lock_places().creations.find(mix(address));
+  if (stack != nullptr) stack->store(stack::capture(recording, frame), std::memory_order_relaxed);
+}
+
+void begin_session() { missed_creations.store(false, std::memory_order_relaxed); }
 
 std::uint32_t find(Recording& recording, const LockIdentity& waited, std::uint32_t stack) {
   Session& session = recording.session();

@@ -387,8 +387,7 @@ int gilscope_is_local(uintptr_t object, uintptr_t address, uint32_t depth, uint3
          matches(&search, variable_at(frame, (int)place));
 }
 
-/* --- Ends of lock objects ----------------------------------------------------------------------
- */
+/* --- Beginnings and ends of lock objects ----------------------------------------------------- */
 
 enum { kPlaces = 1 << 16, kProbes = 64 };
 static struct {
@@ -443,7 +442,26 @@ static void end_of_rlock(PyObject* lock) {
 
 static const destructor watching[2] = {end_of_lock, end_of_rlock};
 
-void gilscope_watch_locks(void) {
+static void (*tell_created)(uintptr_t, const void*);
+static allocfunc allocators[2];
+
+static PyObject* told(PyObject* lock, const void* frame) {
+  if (lock != NULL) tell_created((uintptr_t)lock, frame);
+  return lock;
+}
+
+static PyObject* begin_of_lock(PyTypeObject* type, Py_ssize_t items) {
+  return told(allocators[0](type, items), __builtin_frame_address(0));
+}
+
+static PyObject* begin_of_rlock(PyTypeObject* type, Py_ssize_t items) {
+  return told(allocators[1](type, items), __builtin_frame_address(0));
+}
+
+static const allocfunc telling[2] = {begin_of_lock, begin_of_rlock};
+
+void gilscope_watch_locks(void (*created)(uintptr_t, const void*)) {
+  tell_created = created;
   /* No session runs yet, so nobody remembers a number. */
   if (used_places > kPlaces / 4) {
     memset(ends, 0, sizeof ends);
@@ -456,6 +474,8 @@ void gilscope_watch_locks(void) {
     if (type->tp_basicsize < (Py_ssize_t)(sizeof(PyObject) + sizeof(uintptr_t))) continue;
     if (type->tp_dealloc == watching[i]) continue;
     destructors[i] = type->tp_dealloc;
+    allocators[i] = type->tp_alloc;
+    __atomic_store_n(&type->tp_alloc, telling[i], __ATOMIC_RELEASE);
     __atomic_store_n(&type->tp_dealloc, watching[i], __ATOMIC_RELEASE);
   }
 }
@@ -464,6 +484,7 @@ void gilscope_unwatch_locks(void) {
   for (int i = 0; i < 2; ++i) {
     PyTypeObject* type = (PyTypeObject*)lock_types[i];
     if (type == NULL || type->tp_dealloc != watching[i]) continue;
+    __atomic_store_n(&type->tp_alloc, allocators[i], __ATOMIC_RELEASE);
     __atomic_store_n(&type->tp_dealloc, destructors[i], __ATOMIC_RELEASE);
   }
 }

@@ -34,8 +34,9 @@ int gilscope_find_name(uintptr_t object, uintptr_t address, struct gilscope_name
 int gilscope_is_local(uintptr_t object, uintptr_t address, uint32_t frame, uint32_t place);
 
 /* Begins to count, for objects of these two types, how many of them have ended at an address, by
- * way of the types' destructors. A thread state must be attached. */
-void gilscope_watch_locks(void);
+ * way of the types' destructors, and to tell `created` of each new one, by way of their allocators:
+ * its address and that of the frame of the hook. A thread state must be attached. */
+void gilscope_watch_locks(void (*created)(uintptr_t, const void*));
 void gilscope_unwatch_locks(void);
 /* How many have ended there since somebody asked first. For an object or for the semaphore that it
  * owns. */

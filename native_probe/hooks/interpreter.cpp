@@ -34,6 +34,7 @@ std::vector<Hook> interpreter_hooks() {
       {"pthread_cond_destroy", address(gil::cond_destroy)},
       {"pthread_cond_wait", address(gil::cond_wait)},
       {"pthread_cond_timedwait", address(gil::cond_timedwait)},
+      {"sem_init", address(locks::init)},
       {"sem_wait", address(locks::wait)},
       {"sem_timedwait", address(locks::timedwait)},
       {"sem_clockwait", address(locks::clockwait)},

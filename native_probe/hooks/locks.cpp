@@ -107,6 +107,19 @@ int wait(sem_t* semaphore) {
                 [=] { return sem_wait(semaphore); });
 }
 
+int init(sem_t* semaphore, int shared, unsigned value) {
+  const int result = sem_init(semaphore, shared, value);
+  const auto* frame = static_cast<const char*>(__builtin_frame_address(0));
+  // A PyThread_type_lock, which some RLocks have; the parking lot makes its own for each wait.
+  if (classes.thread_lock && result == 0 && value == 1 &&
+      !parking::on_own_stack(semaphore, frame)) {
+    const int error = errno;
+    lock_identity::created(reinterpret_cast<std::uintptr_t>(semaphore), frame);
+    errno = error;
+  }
+  return result;
+}
+
 int timedwait(sem_t* semaphore, const timespec* until) {
   return hooked(semaphore, __builtin_return_address(0),
                 static_cast<const char*>(__builtin_frame_address(0)),

@@ -6,6 +6,7 @@
 
 namespace gilscope::hooks::locks {
 
+int init(sem_t* semaphore, int shared, unsigned value);
 int wait(sem_t* semaphore);
 int timedwait(sem_t* semaphore, const timespec* until);
 int clockwait(sem_t* semaphore, clockid_t clock, const timespec* until);

@@ -188,7 +188,30 @@ def test_lock_that_tracemalloc_knows(record: Record) -> None:
     assert f"{SOURCE}:{line('allocates')}" in lock.name
     assert lock.source == "allocation"
     assert staged_wait(recorded, unknown)[0].source == ""
-    assert staged_wait(recorded, gone)[0].source == ""
+    assert staged_wait(recorded, gone)[0].source == "creation"
+
+
+def test_lines_that_created_locks(record: Record) -> None:
+    """A lock that was made while the probe ran is known by the line, an older one is not."""
+    recorded = record("stacks.py", "created")
+    early, *late = recorded.facts
+    before, _ = staged_wait(recorded, early)
+    assert (before.source, before.created) == ("", "")
+    for fact, place in zip(late, ("makes a lock", "makes another", "makes a queue"), strict=True):
+        lock, _ = staged_wait(recorded, fact)
+        assert lock.created == f"{SOURCE}:{line(place)}"
+        assert lock.source == "attribute" or lock.name.endswith(
+            f" created at stacks.py:{line(place)}"
+        )
+    assert len({staged_wait(recorded, fact)[0].id for fact in recorded.facts}) == 4
+
+
+def test_the_line_that_created_a_named_lock(record: Record) -> None:
+    """A lock that has a name keeps it, and the line is known all the same."""
+    recorded = record("stacks.py", "created_and_named")
+    lock, _ = staged_wait(recorded, recorded.facts[0])
+    assert lock.source == "local variable"
+    assert lock.created == f"{SOURCE}:{line('makes a named lock')}"
 
 
 def test_types_are_as_before_after_a_stop(record: Record) -> None:

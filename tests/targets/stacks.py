@@ -310,6 +310,29 @@ def allocated(trace: str) -> list[Fact]:
     return [*facts, {"tracing": len(tracing)}]
 
 
+@scenario
+def created(trace: str) -> list[Fact]:
+    """Locks without a name, from before the recording and from three lines of it."""
+    early = threading.Lock()
+    probe.start(trace)
+    facts = [in_tuple(early), in_tuple(threading.Lock())]  # makes a lock
+    facts.append(in_tuple(threading.Lock()))  # makes another
+    work: queue.Queue[int] = queue.Queue()  # makes a queue
+    facts.append(in_tuple(work.mutex))
+    probe.stop()
+    return facts
+
+
+@scenario
+def created_and_named(trace: str) -> list[Fact]:
+    """A lock of a local variable."""
+    probe.start(trace)
+    lock = threading.Lock()  # makes a named lock
+    facts = [staged(lock, wait_local, name="wait_local.<locals>.mine", source="local variable")]
+    probe.stop()
+    return facts
+
+
 def in_tuple(lock: Lock) -> Fact:
     """Stage a wait for a lock that the waiter has in no variable."""
     lock.acquire()
@@ -323,10 +346,12 @@ def in_tuple(lock: Lock) -> Fact:
 
 @scenario
 def put_back(trace: str) -> list[list[int]]:
-    """The destructors of the types of locks, before, during and after a recording."""
+    """Destructors and allocators of the types of locks, before, during and after a recording."""
     types = [type(threading.Lock()), type(threading.RLock())]
     after_size = object.__basicsize__ + 4 * ctypes.sizeof(ctypes.c_void_p)
-    slots = [ctypes.c_void_p.from_address(id(some) + after_size) for some in types]
+    to_alloc = 32 * ctypes.sizeof(ctypes.c_void_p)
+    places = [id(some) + after_size + more for some in types for more in (0, to_alloc)]
+    slots = [ctypes.c_void_p.from_address(place) for place in places]
     seen = [[slot.value or 0 for slot in slots]]
     for _ in range(2):
         probe.start(trace)

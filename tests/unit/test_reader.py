@@ -120,6 +120,25 @@ def test_lock_names(path: Path) -> None:
     assert names == ["dict at 0x1000", "threading.Lock at 0x2000", "stop-the-world pause"]
 
 
+def test_locks_by_where_they_were_made(path: Path) -> None:
+    """What makes locks for others is passed over; a name comes first; the file is kept whole."""
+    builder = TraceBuilder()
+    code = builder.code("f", "/src/app.py", 1, "app")
+    inside = builder.code("Condition.__init__", "/lib/threading.py", 270, "threading")
+    plain, named, alone = (builder.lock("lock", address=address) for address in (1, 2, 3))
+    builder.lock_created(plain, builder.stack((inside, 276), (code, 12)))
+    builder.lock_created(named, builder.stack((code, 13)))
+    builder.lock_created(alone, builder.stack((inside, 276)))
+    builder.lock_created(99, builder.stack((code, 14)))
+    builder.lock_name(named, "app.LOCK", 1)
+    locks = read(builder.write(path)).locks
+    assert [(lock.name, lock.source, lock.created) for lock in locks.values()] == [
+        ("threading.Lock created at app.py:12", "creation", "/src/app.py:12"),
+        ("threading.Lock `app.LOCK`", "module global", "/src/app.py:13"),
+        ("threading.Lock created at threading.py:276", "creation", "/lib/threading.py:276"),
+    ]
+
+
 def test_undefined_lock(path: Path) -> None:
     """A wait for a lock that nothing defines is a wait for an unidentified lock."""
     builder = TraceBuilder()

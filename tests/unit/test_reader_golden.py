@@ -116,6 +116,8 @@ def expectation(name: str) -> dict[str, Any]:
         lock[0] = fmt.LOCK_KINDS.get(lock[0], "unidentified")
     strings = {int(key): value for key, value in expected.pop("strings").items()}
     put_texts(expected, strings)
+    for stack in expected.pop("lock_created").values():
+        assert str(stack[0]) in expected["stacks"]
     for text, how in expected.pop("lock_names").values():
         assert text in strings
         assert how in fmt.NAME_SOURCES

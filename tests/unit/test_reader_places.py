@@ -121,7 +121,6 @@ def test_names_of_locks(trace: Trace) -> None:
         (2, "list `rows` (local)"),
         (3, "list `rows`"),
         (4, "list allocated at rows"),
-        (5, "list created at rows"),
         (99, "list `rows`"),
     ],
 )

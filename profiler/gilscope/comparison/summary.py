@@ -248,4 +248,5 @@ def _lock(totals: LockTotals) -> dict[str, Any]:
         "spin_s": seconds(totals.spin_ns),
         "native": lock.native,
         "named_by": lock.source or None,
+        "created": lock.created or None,
     }

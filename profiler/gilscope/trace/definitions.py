@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gilscope.trace.chunks import Chunk
+    from gilscope.trace.places import Frame, PlaceTables
 
 MAX_JSON = 1 << 20  # bytes; what json.loads makes of it can be 20 times as much
+MAKE_LOCKS = frozenset({"threading", "queue"})
 MAX_TEXT = 512  # characters of a name that are kept
 _HEAD = fmt.DEFINITION_HEADER.itemsize
 
@@ -38,6 +40,7 @@ class Definitions:
         gils: by id.
         locks: by id, as they are called without the names of `lock_names`.
         lock_names: lock → (string, source).
+        lock_created: lock → the stack that made it.
         places: functions, stacks, native code.
         not_measured: class of event → reason.
         cpu_times: arrays of format.CPU_TIME.
@@ -51,6 +54,7 @@ class Definitions:
     gils: dict[int, Gil] = field(default_factory=dict)
     locks: Locks = field(default_factory=Locks)
     lock_names: dict[int, tuple[int, int]] = field(default_factory=dict)
+    lock_created: dict[int, int] = field(default_factory=dict)
     places: Places = field(default_factory=Places)
     not_measured: dict[str, str] = field(default_factory=dict)
     cpu_times: list[NDArray[np.void]] = field(default_factory=list)
@@ -114,28 +118,42 @@ def text(raw: bytes) -> str:
     return harmless(raw, MAX_TEXT)
 
 
-def named_locks(found: Definitions, string: Callable[[int], str]) -> Locks:
+def named_locks(found: Definitions, places: PlaceTables) -> Locks:
     """The locks with the names that the program has for them.
 
     Args:
         found: all definitions of the file.
-        string: number of a string → its text.
+        places: those of the file.
     """
     locks = Locks(found.locks)
+    for number, stack in found.lock_created.items():
+        if number in locks:
+            place = _place_of(places.stacks[stack])
+            lock = _named(locks[number], place.rpartition("/")[2], "creation")
+            locks[number] = replace(lock, created=place)
     for number, (name, how) in found.lock_names.items():
-        lock = locks[number]
-        source = fmt.NAME_SOURCES.get(how, "")
-        shown = lock_name(
-            lock.kind,
-            lock.type,
-            lock.address,
-            lock.object_address,
-            name=text(string(name).encode()),
-            source=source,
-        )
-        if number in locks and string(name):
-            locks[number] = replace(lock, name=shown, source=source)
+        if number in locks:
+            source = fmt.NAME_SOURCES.get(how, "")
+            locks[number] = _named(locks[number], text(places.string(name).encode()), source)
     return locks
+
+
+def _named(lock: Lock, name: str, source: str) -> Lock:
+    about = lock.kind, lock.type, lock.address, lock.object_address
+    shown = lock_name(*about, name=name, source=source)
+    return replace(lock, name=shown, source=source) if name else lock
+
+
+def _place_of(stack: tuple[Frame, ...]) -> str:
+    """Where a program made a lock: what the modules of locks make is made for their callers."""
+    frames = [frame for frame in stack if not frame.native]
+    callers = [frame for frame in frames if frame.module not in MAKE_LOCKS]
+    return next((f"{frame.file}:{frame.line}" for frame in callers or frames), "")
+
+
+def _lock_created(found: Definitions, body: bytes) -> None:
+    lock, stack = struct.unpack_from("<II", body)
+    found.lock_created[lock] = stack
 
 
 def _cpu_times(found: Definitions, body: bytes) -> None:
@@ -232,6 +250,7 @@ _TAKE: dict[int, Callable[[Definitions, bytes], None]] = {
     fmt.Tag.LOCK: _lock,
     fmt.Tag.NOT_MEASURED: _not_measured,
     fmt.Tag.CPU_TIME: _cpu_times,
+    fmt.Tag.LOCK_CREATED: _lock_created,
     fmt.Tag.PROBE_COST: _probe_cost,
     fmt.Tag.STRING: _string,
     fmt.Tag.CODE: _code,

@@ -1,4 +1,4 @@
-"""Constants of the trace format, version 1.2, as native_probe/FORMAT.md defines it."""
+"""Constants of the trace format, version 1.3, as native_probe/FORMAT.md defines it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"GILSCOPE"
 VERSION_MAJOR = 1
-VERSION_MINOR = 2
+VERSION_MINOR = 3
 
 HEADER_SIZE = 128
 CHUNK_HEADER_SIZE = 64
@@ -243,6 +243,7 @@ class Tag(IntEnum):
     ENTRY = 13
     CALLABLE = 14
     CPU_TIME = 15
+    LOCK_CREATED = 16
 
 
 PROBLEMS_BEFORE_PACKING = "problems_before_packing"
@@ -268,7 +269,6 @@ NAME_SOURCES: dict[int, str] = {
     2: "local variable",
     3: "attribute",
     4: "allocation",
-    5: "creation",
     6: "symbol",
 }
 

@@ -101,8 +101,10 @@ class Lock:
         name: the best name for people, such as "dict `app.CACHE`" or "dict at 0x7f0c5a3b2e40".
         address: what was waited on.
         object_address: the Python object, as `id()` gives it; 0 if there is none.
-        source: how the program's own name was found, one of `format.NAME_SOURCES`; "" if `name` is
-            made from type and address alone.
+        source: how the program's own name was found, one of `format.NAME_SOURCES`, or
+            "creation": it is called by where it was made; "" if `name` is made from type and
+            address alone.
+        created: "file:line" that made it; "" if unknown.
     """
 
     id: int
@@ -112,6 +114,7 @@ class Lock:
     address: int
     object_address: int
     source: str = ""
+    created: str = ""
 
     @property
     def native(self) -> bool:

@@ -147,7 +147,7 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
         start_realtime_ns=header.start_realtime,
         ended_early=end is None,
         end_reason=_of_type(end, "reason", str),
-        locks=named_locks(definitions, places.string),
+        locks=named_locks(definitions, places),
         dropped_events=dropped,
         not_measured=definitions.not_measured,
         probe_cost_ns=definitions.probe_cost_ns,

@@ -80,6 +80,9 @@ def definitions(source: Source, numbers: Numbers, begin: int) -> Iterator[bytes]
     for number, (string, how) in found.lock_names.items():
         named = (number + numbers.lock, moved(string, numbers.string), how, 0, 0)
         yield definition(fmt.Tag.LOCK_NAME, struct.pack("<IIHHI", *named))
+    for number, stack in found.lock_created.items():
+        made = number + numbers.lock, moved(stack, numbers.stack)
+        yield definition(fmt.Tag.LOCK_CREATED, struct.pack("<II", *made))
     for what, reason in found.not_measured.items():
         texts = what.encode(), f"{reason} ({trace.pid})".encode()
         head = struct.pack("<II", *map(len, texts))

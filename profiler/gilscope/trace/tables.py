@@ -171,7 +171,7 @@ def of_locks(locks: Iterable[Lock]) -> Table:
     return _of_objects(
         list(locks),
         {"id": np.uint32, "address": np.uint64, "object_address": np.uint64},
-        ("kind", "type", "name", "source"),
+        ("kind", "type", "name", "source", "created"),
     )
 
 

@@ -174,25 +174,25 @@ class Scene:
 
     def counter(self, state: State, size: int = PIECE) -> Iterator[tuple[I64, I64]]:
         """(times, threads in this state from then on), where the number changes, in pieces."""
+        intervals = self.trace.intervals
         rows = np.flatnonzero(self.states == state).astype(np.uint32)
-        starts = self.trace.intervals.start[rows]
-        ends = self.trace.intervals.gather("duration", rows)
-        ends += starts
-        ends.sort()
-        done = 0
-        for at in range(0, len(starts), size):
-            last = at + size >= len(starts)
-            until = len(ends) if last else int(np.searchsorted(ends, starts[at + size]))
-            some = np.concatenate([starts[at : at + size], ends[done:until]])
-            some.sort()
-            times = some[np.diff(some, prepend=-1) > 0]
-            if not last:
-                # The rest of what begins at this moment is in the next piece.
-                times = times[times < starts[at + size]]
-            began = at + np.searchsorted(starts[at : at + size], times, side="right")
-            ended = done + np.searchsorted(ends[done:until], times, side="right")
-            yield times, began - ended
-            done = until
+        # Twice the times, and one more of what begins: sorted faster than times and what happens.
+        later, level = np.zeros(0, np.int64), 0
+        for at in range(0, len(rows), size):
+            some = intervals.select(rows[at : at + size])
+            changes = np.concatenate([later, 2 * some.start + 1, 2 * some.end])
+            changes.sort()
+            if at + size < len(rows):
+                # The rest of what happens at the next one's start is in the next piece.
+                over = int(np.searchsorted(changes, 2 * intervals.start[rows[at + size]]))
+            else:
+                over = len(changes)
+            changes, later = changes[:over], changes[over:]
+            times = changes >> 1
+            levels = level + np.cumsum(2 * (changes & 1) - 1)
+            last = np.flatnonzero(np.diff(times, append=-1))
+            yield times[last], levels[last]
+            level = int(levels[-1]) if over else level
 
 
 def name_codes(intervals: Intervals) -> I64:

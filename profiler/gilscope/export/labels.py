@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from gilscope.trace.model import I64
 
@@ -33,7 +35,7 @@ class Labels:
         self._told = 0
         self.strings: list[str] = []
 
-    def numbers(self, codes: I64) -> I64:
+    def numbers(self, codes: NDArray[np.integer[Any]]) -> I64:
         """Number of each code's text; `NONE` where there is none."""
         numbers: I64 = self._table[np.minimum(codes, LIMIT)]
         unknown = np.flatnonzero(numbers == _UNKNOWN)

@@ -6,14 +6,12 @@ from enum import IntFlag
 from functools import cache
 
 from gilscope.export import protobuf as wire
-from gilscope.export.protobuf import WORD, Message
+from gilscope.export.protobuf import LONG, SHORT, Message
 from gilscope.export.scene import ENDED_BY, HELD_BY
 
 SEQUENCE = 1
 STATE_CLEARED, NEEDS_STATE = 1, 2
 _BEGIN, _END, _INSTANT, _COUNTER = 1, 2, 3, 4
-# Widths of varints: 7 bits a byte.
-ID_WIDTH, TIME_WIDTH = 4, 8
 ADDRESS_LIMIT = 1 << 56  # no address of a process reaches it
 
 CATEGORIES = ("gil", "lock", "callback")
@@ -50,7 +48,7 @@ class Has(IntFlag):
 def begin(has: int) -> Message:
     """The beginning of an interval's slice, and of the contention's slice inside it."""
     category = CATEGORIES.index("lock" if has & Has.LOCK else "gil")
-    event = _head(_BEGIN) + _category(category) + wire.varint(10, "name", ID_WIDTH)
+    event = _head(_BEGIN) + _category(category) + wire.varint(10, "name", SHORT)
     if has & Has.FLOW_OUT:
         event += wire.fixed64(47, "flow_out")
     if has & Has.FLOW_IN:
@@ -62,15 +60,15 @@ def begin(has: int) -> Message:
         (Has.STACK, "stack", "stack"),
     ):
         if has & flag:
-            event += _annotation(name, wire.varint(17, slot, ID_WIDTH))
+            event += _annotation(name, wire.varint(17, slot, SHORT))
     if has & Has.ADDRESS:
-        event += _annotation("address", wire.varint(7, "address", TIME_WIDTH))
+        event += _annotation("address", wire.varint(7, "address", LONG))
     if has & Has.TIMES:
-        event += _annotation("switch intervals", wire.varint(3, "times", ID_WIDTH))
+        event += _annotation("switch intervals", wire.varint(3, "times", SHORT))
     packet = _packet(event)
     if has & Has.CONTENTION:
         inside = _head(_BEGIN) + _category(CATEGORIES.index("lock"))
-        packet += _packet(inside + wire.varint(10, "contention", ID_WIDTH))
+        packet += _packet(inside + wire.varint(10, "contention", SHORT))
     return packet
 
 
@@ -85,9 +83,9 @@ def end(slices: int = 1) -> Message:
 def callback() -> Message:
     """The beginning of a callback's slice."""
     event = _head(_BEGIN) + _category(CATEGORIES.index("callback"))
-    event += wire.varint(10, "name", ID_WIDTH)
-    event += _annotation("from", wire.varint(17, "from", ID_WIDTH))
-    event += _annotation("to get in (ns)", wire.varint(3, "enter", TIME_WIDTH))
+    event += wire.varint(10, "name", SHORT)
+    event += _annotation("from", wire.varint(17, "from", SHORT))
+    event += _annotation("to get in (ns)", wire.varint(3, "enter", LONG))
     return _packet(event)
 
 
@@ -95,14 +93,15 @@ def callback() -> Message:
 def instant(*, wakes: bool) -> Message:
     """A moment at which a thread wakes another one, or is woken, with an arrow between them."""
     event = _head(_INSTANT) + _category(CATEGORIES.index("lock"))
-    event += wire.varint(10, "name", ID_WIDTH)
+    event += wire.varint(10, "name", SHORT)
+    event += wire.varint(11, "track", SHORT)
     return _packet(event + wire.fixed64(47 if wakes else 48, "flow"))
 
 
 @cache
 def counter() -> Message:
     """A counter's value."""
-    return _packet(_head(_COUNTER) + wire.varint(30, "value", ID_WIDTH))
+    return _packet(_head(_COUNTER) + wire.varint(30, "value", SHORT))
 
 
 def descriptor(track: int, body: Message) -> bytes:
@@ -111,9 +110,19 @@ def descriptor(track: int, body: Message) -> bytes:
     return wire.message(1, packet).data
 
 
-def state(interned: bytes = b"", flags: int = NEEDS_STATE) -> bytes:
-    """Interned strings; with STATE_CLEARED they replace those of before."""
-    body = wire.data(12, interned) + wire.number(10, SEQUENCE) + wire.number(13, flags)
+def state(interned: bytes = b"", *, track: int = 0, first: bool = False) -> bytes:
+    """What the packets that follow refer to.
+
+    Args:
+        interned: strings, besides those of before.
+        track: where the events are that do not name one; 0 for the same as before.
+        first: forget what was before.
+    """
+    body = wire.data(12, interned) if interned else Message()
+    if track:
+        body += wire.message(59, wire.message(11, wire.number(11, track)))
+    body += wire.number(10, SEQUENCE)
+    body += wire.number(13, NEEDS_STATE | STATE_CLEARED if first else NEEDS_STATE)
     return wire.message(1, body).data
 
 
@@ -123,7 +132,7 @@ def interned(table: int, number: int, text: str) -> bytes:
 
 
 def _head(kind: int) -> Message:
-    return wire.number(9, kind) + wire.varint(11, "track", ID_WIDTH)
+    return wire.number(9, kind)
 
 
 def _category(number: int) -> Message:
@@ -135,11 +144,5 @@ def _annotation(name: str, value: Message) -> Message:
 
 
 def _packet(event: Message) -> Message:
-    """A packet with this event; its length is made a multiple of 8 by a number written longer."""
-    for width in range(1, WORD + 2):
-        body = wire.varint(8, "time", TIME_WIDTH) + wire.number(10, SEQUENCE, width=width)
-        body += wire.number(13, NEEDS_STATE) + wire.message(11, event)
-        packet = wire.message(1, body)
-        if len(packet.data) % WORD == 0:
-            return packet
-    raise AssertionError("a packet's length changes by one with the width")
+    body = wire.varint(8, "time", LONG) + wire.number(10, SEQUENCE)
+    return wire.message(1, body + wire.number(13, NEEDS_STATE) + wire.message(11, event))

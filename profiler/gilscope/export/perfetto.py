@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
     from gilscope.analysis.handover import Handovers
     from gilscope.analysis.nesting import Edges, Piece
-    from gilscope.export.protobuf import Integers
-    from gilscope.trace.model import I64, U64, Bools, Intervals, Trace
+    from gilscope.export.protobuf import Integers, Words
+    from gilscope.trace.model import I64, U16, U32, U64, Bools, Intervals, Trace
 
-    type Values = dict[str, Integers]
+    type Values = dict[str, Words]
 
 
 class PerfettoExporter:
@@ -72,9 +72,9 @@ class _Strings:
         self._table = table
         self._labels = labels
 
-    def number(self, labels: Labels, numbers: I64) -> I64:
-        """Numbers in the table."""
-        return 1 + numbers * len(self._labels) + self._labels.index(labels)
+    def encoded(self, labels: Labels, numbers: I64) -> U32:
+        """Numbers in the table, as packets have them."""
+        return wire.short(1 + numbers * len(self._labels) + self._labels.index(labels))
 
     def new(self) -> bytes:
         """What the trace does not say yet."""
@@ -101,7 +101,8 @@ class _SceneWriter:
         self.next_track = self._first_counter + len(COUNTERS)
         self._wakes = Labels(lambda index: f"wakes {trace.thread_name(index)}")
         self._woken = Labels(lambda index: f"woken by {trace.thread_name(index)}")
-        self._contentions = contentions(trace, scene.tids)
+        self._handovers = lock_handovers(trace)
+        self._contentions = contentions(trace, scene.tids, self._handovers)
         self._contended = Labels(lambda number: self._contentions.names[number])
         names = scene.names, self._wakes, self._woken, scene.callback_names, self._contended
         self._known_addresses: list[int] = []
@@ -114,17 +115,18 @@ class _SceneWriter:
         scene = self._scene
         self._descriptors()
         # First what takes the most memory for a while.
-        for track, state in enumerate(COUNTERS.values(), self._first_counter):
-            for times, values in scene.counter(state):
-                event = {"time": times, "track": np.array([track]), "value": values}
-                self._out.write(packets.counter().encode(event, len(times)).data)
+        tracks = {name: track for track, name in enumerate(COUNTERS, self._first_counter)}
+        for name, times, values in scene.counters():
+            event: Values = {"time": wire.long(times), "value": wire.short(values)}
+            self._out.write(packets.state(track=tracks[name]))
+            self._out.write(packets.counter().encode(event, len(times)).data)
         flows = _Flows(scene, gil_handovers(scene.trace))
         for piece in scene.pieces():
             self._slices(piece, flows)
             progress(len(piece))
         del flows
         # Behind the slices: what ends at the moment of a wake is over then.
-        self._write_wakes(lock_handovers(scene.trace))
+        self._write_wakes(self._handovers)
         for thread, nesting in nested_callbacks(scene.trace):
             self._callbacks(self._callback_tracks[thread.index], edges(nesting))
 
@@ -152,78 +154,79 @@ class _SceneWriter:
             ),
         )
         parts = [packets.interned(t, i, s) for t, names in fixed for i, s in enumerate(names, 1)]
-        write(packets.state(b"".join(parts), packets.STATE_CLEARED | packets.NEEDS_STATE))
+        write(packets.state(b"".join(parts), first=True))
 
-    def _tell_strings(self) -> None:
-        """Write the strings that are new in what comes next."""
+    def _tell_state(self, track: int = 0) -> None:
+        """Write the strings that are new in what comes next, and the track where it is."""
         new = self._names.new() + self._values.new()
-        if new:
-            self._out.write(packets.state(new))
+        if new or track:
+            self._out.write(packets.state(new, track=track))
 
     def _slices(self, piece: Piece, flows: _Flows) -> None:
         has, values = self._values_of(piece.rows, piece.intervals, flows)
         changes = edges(piece.nesting)
-        values["track"] = np.array([self._tracks[piece.thread.index]])
-        contended = (has & Has.CONTENTION) != 0
+        times, codes = wire.long(changes.times), has[changes.rows]
+        contended = (codes & Has.CONTENTION) != 0
         groups = []
         for slices, ending in ((1, ~contended), (2, contended)):
-            ends = np.flatnonzero(~changes.begins & ending[changes.rows])
-            event = {"time": changes.times[ends], "track": values["track"]}
-            groups.append((ends, packets.end(slices).encode(event, len(ends))))
-        codes = np.where(changes.begins, has[changes.rows], -1)
-        for code in np.flatnonzero(np.bincount(has, minlength=1)).tolist():
-            chosen = np.flatnonzero(codes == code)
+            ends = np.flatnonzero(~changes.begins & ending)
+            groups.append((ends, packets.end(slices).encode({"time": times[ends]}, len(ends))))
+        for code in np.flatnonzero(np.bincount(has)).tolist():
+            chosen = np.flatnonzero(changes.begins & (codes == code))
             message = packets.begin(code)
-            at = changes.rows[chosen]
-            used = {slot.name for slot in message.slots} - {"time", "track"}
-            event = {name: values[name][at] for name in used}
-            event |= {"time": changes.times[chosen], "track": values["track"]}
-            groups.append((chosen, message.encode(event, len(chosen))))
-        self._tell_strings()
-        self._out.write(wire.in_order(groups, len(changes.times)))
+            rows = changes.rows[chosen]
+            event = {name: values[name][rows] for name in message.names if name != "time"}
+            groups.append((chosen, message.encode(event | {"time": times[chosen]}, len(chosen))))
+        self._tell_state(self._tracks[piece.thread.index])
+        self._out.write(wire.in_order(groups, len(times)))
 
-    def _values_of(self, rows: I64, intervals: Intervals, flows: _Flows) -> tuple[I64, Values]:
+    def _values_of(self, rows: I64, intervals: Intervals, flows: _Flows) -> tuple[U16, Values]:
         """What the slice of each interval has, and the numbers for it."""
         scene, names, texts = self._scene, self._names, self._values
         waits = intervals.kind == Event.LOCK_WAIT
-        peers = scene.peers.numbers(intervals.peer.astype(np.int64))
+        peers = scene.peers.numbers(intervals.peer)
         notes = scene.notes.numbers(note_codes(intervals))
-        stacks = scene.stacks.numbers(intervals.stack.astype(np.int64))
+        stacks = scene.stacks.numbers(intervals.stack)
         slices = scene.names.numbers(name_codes(intervals))
+        addresses = self._addresses(intervals, waits)
+        times = switch_intervals(intervals)
+        outgoing, incoming = flows.of(rows)
+        others = peer_labels(intervals)
+        values: Values = {
+            "name": names.encoded(scene.names, slices),
+            "flow_out": outgoing,
+            "flow_in": incoming,
+            "peer": texts.encoded(scene.peers, peers),
+            "note": texts.encoded(scene.notes, notes),
+            "stack": texts.encoded(scene.stacks, stacks),
+            "times": wire.short(times),
+            "address": wire.long(addresses),
+        }
         contended = np.full(len(rows), NONE)
         contended[waits] = self._contentions.numbers_of(rows[waits])
-        values: Values = {
-            "name": names.number(scene.names, slices),
-            "flow_out": flows.outgoing[rows],
-            "flow_in": flows.incoming[rows],
-            "peer": texts.number(scene.peers, peers),
-            "note": texts.number(scene.notes, notes),
-            "stack": texts.number(scene.stacks, stacks),
-            "times": switch_intervals(intervals),
-            "address": self._addresses(intervals, waits),
-        }
-        has = on_locks(intervals) * Has.LOCK.value
+        if (contended != NONE).any():
+            numbers = self._contended.numbers(np.maximum(contended, 0))
+            values["contention"] = names.encoded(self._contended, numbers)
+        has: U16 = np.zeros(len(rows), np.uint16)
         for flag, chosen in (
-            (Has.FLOW_OUT, values["flow_out"] > 0),
-            (Has.FLOW_IN, values["flow_in"] > 0),
-            (Has.HELD_BY, peer_labels(intervals)[HELD_BY] & (peers != NONE)),
-            (Has.ENDED_BY, peer_labels(intervals)[ENDED_BY] & (peers != NONE)),
-            (Has.ADDRESS, waits & (values["address"] < packets.ADDRESS_LIMIT)),
+            (Has.LOCK, on_locks(intervals)),
+            (Has.FLOW_OUT, outgoing > 0),
+            (Has.FLOW_IN, incoming > 0),
+            (Has.HELD_BY, others[HELD_BY] & (peers != NONE)),
+            (Has.ENDED_BY, others[ENDED_BY] & (peers != NONE)),
+            (Has.ADDRESS, waits & (addresses < packets.ADDRESS_LIMIT)),
             (Has.NOTE, notes != NONE),
-            (Has.TIMES, values["times"] > 0),
+            (Has.TIMES, times > 0),
             (Has.STACK, stacks != NONE),
             (Has.CONTENTION, contended != NONE),
         ):
-            has += chosen * flag.value
-        if (contended != NONE).any():
-            numbers = self._contended.numbers(np.maximum(contended, 0))
-            values["contention"] = names.number(self._contended, numbers)
+            has |= chosen * np.uint16(flag)
         return has, values
 
     def _addresses(self, intervals: Intervals, waits: Bools) -> U64:
         """Address that each interval waits on; 0 of those that do not wait for a lock."""
         labels = self._scene.addresses
-        numbers = labels.numbers(intervals.what[waits].astype(np.int64))
+        numbers = labels.numbers(intervals.what[waits])
         known = len(self._known_addresses)
         self._known_addresses += [int(text, 16) for text in labels.strings[known:]]
         result = np.zeros(len(intervals), np.uint64)
@@ -237,21 +240,19 @@ class _SceneWriter:
             begins, times = changes.begins[part], changes.times[part]
             rows = changes.rows[part][begins]
             names = scene.callback_names.numbers(scene.callback_codes[rows])
-            callers = scene.callers.numbers(scene.trace.callbacks.entry[rows].astype(np.int64))
-            tracks = np.array([track])
-            event = {
-                "time": times[begins],
-                "track": tracks,
-                "name": self._names.number(scene.callback_names, names),
-                "from": self._values.number(scene.callers, callers),
-                "enter": scene.trace.callbacks.enter_ns[rows],
+            callers = scene.callers.numbers(scene.trace.callbacks.entry[rows])
+            event: Values = {
+                "time": wire.long(times[begins]),
+                "name": self._names.encoded(scene.callback_names, names),
+                "from": self._values.encoded(scene.callers, callers),
+                "enter": wire.long(scene.trace.callbacks.enter_ns[rows]),
             }
-            ends = {"time": times[~begins], "track": tracks}
+            ends: Values = {"time": wire.long(times[~begins])}
             groups = [
                 (np.flatnonzero(begins), packets.callback().encode(event, len(rows))),
                 (np.flatnonzero(~begins), packets.end().encode(ends, len(ends["time"]))),
             ]
-            self._tell_strings()
+            self._tell_state(track)
             self._out.write(wire.in_order(groups, len(times)))
 
     def _write_wakes(self, flows: Handovers) -> None:
@@ -261,38 +262,47 @@ class _SceneWriter:
             part = slice(at, at + PIECE)
             wakes = scene.trace.wakes.select(flows.causes[part])
             waits = scene.trace.intervals.select(flows.effects[part])
-            numbers = np.arange(first + at, first + at + len(wakes))
+            numbers = np.arange(first + at, first + at + len(wakes), dtype=np.uint64)
             for labels, threads, others, times in (
                 (self._wakes, wakes.thread, waits.thread, wakes.start),
                 (self._woken, waits.thread, wakes.thread, waits.end),
             ):
-                event = {
-                    "time": times,
-                    "track": _lookup(self._tracks, threads),
-                    "name": self._names.number(labels, labels.numbers(others.astype(np.int64))),
+                event: Values = {
+                    "time": wire.long(times),
+                    "track": wire.short(_lookup(self._tracks, threads)),
+                    "name": self._names.encoded(labels, labels.numbers(others)),
                     "flow": numbers,
                 }
-                self._tell_strings()
+                self._tell_state()
                 message = packets.instant(wakes=labels is self._wakes)
                 self._out.write(message.encode(event, len(times)).data)
 
 
 class _Flows:
-    """Arrows from hold to hold, by the rows that they lead from and to.
+    """Arrows from hold to hold: the number of each is that of the hold it begins at.
 
     Attributes:
-        outgoing: u32[n] or wider, number of the arrow from each interval; 0 for none.
-        incoming: the same of the arrow to it.
+        outgoing: bool[n], one begins at this interval.
+        incoming: u32[n], 1 + row of the interval that one to this interval begins at; 0 for none.
     """
 
     def __init__(self, scene: Scene, flows: Handovers) -> None:
-        last = scene.first_flow + len(flows)
-        dtype = np.uint32 if last < 1 << 32 else np.uint64
-        numbers = np.arange(scene.first_flow, last, dtype=dtype)
-        self.outgoing: Integers = np.zeros(len(scene.trace.intervals), dtype)
-        self.incoming: Integers = np.zeros(len(scene.trace.intervals), dtype)
-        self.outgoing[flows.causes] = numbers
-        self.incoming[flows.effects] = numbers
+        self._first = scene.first_flow - 1
+        self.outgoing: Bools = np.zeros(len(scene.trace.intervals), np.bool_)
+        self.incoming: U32 = np.zeros(len(scene.trace.intervals), np.uint32)
+        self.outgoing[flows.causes] = True
+        self.incoming[flows.effects] = flows.causes + np.uint32(1)
+
+    def of(self, rows: I64) -> tuple[U64, U64]:
+        """Numbers of the arrows from and to these intervals; 0 for none."""
+        first = np.uint64(self._first)
+        numbers = (rows + 1).view(np.uint64)
+        incoming = self.incoming[rows].astype(np.uint64)
+        nothing = np.uint64(0)
+        return (
+            np.where(self.outgoing[rows], numbers + first, nothing),
+            np.where(incoming > 0, incoming + first, nothing),
+        )
 
 
 def _lookup(table: dict[int, int], keys: Integers) -> Integers:

@@ -1,8 +1,8 @@
 """Protobuf's wire format: single values, and packets by the million.
 
 The packets of one kind have one length: their numbers are varints of one width, padded with
-continuation bits, which every protobuf parser accepts. Lengths are multiples of 8 bytes, so that
-packets of several kinds can be put in order word by word.
+continuation bits, which every protobuf parser accepts. So a packet is a copy of its template, into
+which the encoded numbers of all packets are put column by column.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from gilscope.trace.model import I64, U8, U64
+    from gilscope.trace.model import I64, U8, U32, U64
 
 type Integers = npt.NDArray[np.integer[Any]]
+type Words = U32 | U64
 
 VARINT, FIXED64, BYTES = 0, 1, 2
 LOW_BITS, MORE = 0x7F, 0x80  # of a varint's byte: seven bits, and whether another byte follows
-WORD = 8  # bytes
+SHORT, LONG = 4, 8  # bytes of numbers in templates: below 2²⁸ and below 2⁵⁶ as varints
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Slot:
     Attributes:
         name: what it is.
         at: offset of its bytes.
-        width: of a varint; 0 for a fixed number of 8 bytes.
+        width: how many they are, `SHORT` or `LONG`.
     """
 
     name: str
@@ -52,80 +53,94 @@ class Message:
         later = (Slot(s.name, s.at + len(self.data), s.width) for s in other.slots)
         return Message(self.data + other.data, (*self.slots, *later))
 
-    def encode(self, values: dict[str, Integers], n: int) -> U64:
+    @property
+    def names(self) -> list[str]:
+        """Of its slots."""
+        return [slot.name for slot in self.slots]
+
+    def encode(self, values: Mapping[str, Words], n: int) -> U8:
         """The message n times, with these values.
 
         Args:
-            values: of each slot, n of them or one for all.
+            values: of each slot, n of them or one for all, as they are in the message.
             n: how many.
 
         Returns:
-            u64[n, length / 8].
+            u8[n, length].
         """
-        packets: U8 = np.empty((n, len(self.data)), np.uint8)
-        packets[:] = np.frombuffer(self.data, np.uint8)
+        packets: U8 = np.frombuffer(bytearray(self.data) * n, np.uint8)
+        packets = packets.reshape(n, len(self.data))
         for slot in self.slots:
-            place = packets[:, slot.at : slot.at + (slot.width or WORD)]
-            column = values[slot.name].astype(np.uint64)
-            if slot.width in (0, WORD):
-                place.view("<u8")[:, 0] = column if slot.width == 0 else _spread(column)
-            else:
-                wide = _spread(column).astype("<u8").view(np.uint8).reshape(-1, WORD)
-                place[:] = wide[:, : slot.width]
-                place[:, -1] &= LOW_BITS
-        return packets.view(np.uint64)
+            place = packets[:, slot.at : slot.at + slot.width]
+            place.view(f"<u{slot.width}")[:, 0] = values[slot.name]
+        return packets
 
 
-def _spread(values: U64) -> U64:
+def short(values: Integers) -> U32:
+    """Numbers below 2²⁸ as varints of 4 bytes."""
+    x = values.astype(np.uint32)
+    return _spread(x, ((0x0FFFC000, 0x00003FFF, 2), (0x3F803F80, 0x007F007F, 1)), 0x00808080)
+
+
+def long(values: Integers) -> U64:
     """Numbers below 2⁵⁶ as varints of 8 bytes."""
-    x = values.copy()
-    for high, low, by in (
+    steps = (
         (0x00FFFFFFF0000000, 0x000000000FFFFFFF, 4),
         (0x0FFFC0000FFFC000, 0x00003FFF00003FFF, 2),
         (0x3F803F803F803F80, 0x007F007F007F007F, 1),
-    ):
-        x = (x & np.uint64(high)) << np.uint64(by) | x & np.uint64(low)
-    return x | np.uint64(0x0080808080808080)
+    )
+    return _spread(values.astype(np.uint64), steps, 0x0080808080808080)
 
 
-def in_order(groups: Sequence[tuple[I64, U64]], n: int) -> memoryview:
+def _spread[T: (U32, U64)](x: T, steps: Sequence[tuple[int, int, int]], more: int) -> T:
+    """Move all but the lowest 7 bits of each half, quarter, eighth up, in place."""
+    kind = x.dtype.type
+    for high, low, by in steps:
+        up = x & kind(high)
+        up <<= kind(by)
+        x &= kind(low)
+        x |= up
+    x |= kind(more)
+    return x
+
+
+def in_order(groups: Sequence[tuple[I64, U8]], n: int) -> memoryview:
     """Packets of several kinds, each at its place.
 
     Args:
         groups: (numbers of the packets in the order of all, packets of one kind).
         n: packets in all.
     """
-    lengths = np.zeros(n, np.int64)
+    begins = np.zeros(n + 1, np.int64)
     for numbers, packets in groups:
-        lengths[numbers] = packets.shape[1]
-    begins = np.cumsum(lengths) - lengths
-    out = np.empty(int(lengths.sum()), np.uint64)
+        begins[numbers + 1] = packets.shape[1]
+    np.cumsum(begins, out=begins)
+    out = np.empty(int(begins[-1]), np.uint8)
     for numbers, packets in groups:
-        whole = np.dtype((np.void, packets.shape[1] * WORD))
+        size = packets.shape[1]
+        whole = np.dtype((np.void, size))
         if len(numbers):
             # Every place where such a packet might begin; they overlap.
-            shape = len(out) - packets.shape[1] + 1
-            windows: Any = np.ndarray(shape, whole, out, strides=WORD)
+            windows: Any = np.ndarray(len(out) - size + 1, whole, out, strides=(1,))
             windows[begins[numbers]] = packets.view(whole)[:, 0]
     return out.data
 
 
-def number(number: int, value: int, *, width: int = 0) -> Message:
-    """A field that holds one number, not negative, in at least so many bytes."""
-    return Message(_tag(number, VARINT) + _varint(value, width))
+def number(number: int, value: int) -> Message:
+    """A field that holds one number, not negative."""
+    return Message(_tag(number, VARINT) + _varint(value))
 
 
 def varint(number: int, name: str, width: int) -> Message:
-    """A field that holds a number that is different in each packet."""
+    """A field that holds a number that is different in each packet, `short` or `long`."""
     tag = _tag(number, VARINT)
-    blank = bytes([MORE] * (width - 1) + [0])
-    return Message(tag + blank, (Slot(name, len(tag), width),))
+    return Message(tag + bytes(width), (Slot(name, len(tag), width),))
 
 
 def fixed64(number: int, name: str) -> Message:
     """A field that holds a number of 8 bytes that is different in each packet."""
     tag = _tag(number, FIXED64)
-    return Message(tag + bytes(WORD), (Slot(name, len(tag), 0),))
+    return Message(tag + bytes(LONG), (Slot(name, len(tag), LONG),))
 
 
 def message(number: int, body: Message) -> Message:
@@ -147,9 +162,9 @@ def _tag(number: int, wire_type: int) -> bytes:
     return _varint(number << 3 | wire_type)
 
 
-def _varint(value: int, width: int = 0) -> bytes:
+def _varint(value: int) -> bytes:
     encoded = bytearray()
-    while value > LOW_BITS or len(encoded) + 1 < width:
+    while value > LOW_BITS:
         encoded.append(value & LOW_BITS | MORE)
         value >>= 7
     encoded.append(value)

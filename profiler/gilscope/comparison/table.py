@@ -177,7 +177,9 @@ LAWS: dict[str, Callable[[dict[str, Any]], str]] = {
 def _rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
     """Return a row a quantity, a column a run, headed by the builds."""
     head = ["", *(BUILDS[run["build"]] for run in runs)]
-    shown = {**QUANTITIES, **(SERIALISING if any(run.get("executor") for run in runs) else {})}
+    shown = QUANTITIES
+    if any(run.get("executor") for run in runs):
+        shown |= SERIALISING
     return [head, *([name, *map(show, runs)] for name, show in shown.items())]
 
 
@@ -259,6 +261,7 @@ def _size(value: int) -> str:
 
 
 SERIALISING: dict[str, Callable[[dict[str, Any]], str]] = {
+    "processes made, a GIL each": lambda run: str(len(run["processes"]) or "-"),
     "tasks sent to workers": _sent(lambda sent: f"{_count(sent['tasks'])} to {sent['workers']}"),
     "pickled": _sent(lambda sent: _size(sent["sent_bytes"] + sent["returned_bytes"])),
     "shared, not copied": _sent(lambda sent: _size(sent["shared_bytes"])),

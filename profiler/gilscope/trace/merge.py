@@ -35,26 +35,49 @@ REASON = "merge"
 
 
 @dataclass(frozen=True, slots=True)
+class Process:
+    """A process whose trace is part of a merged one.
+
+    Attributes:
+        name: what it is called in the names of its threads; "" if these are as they were.
+        pid: its process id.
+        start_ns: start of its trace, from that of the merged one.
+        duration_ns: length of its trace.
+    """
+
+    name: str
+    pid: int
+    start_ns: int
+    duration_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Merged:
     """What merging did.
 
     Attributes:
-        traces: how many.
+        processes: those of the traces, in the order given.
         events: records written.
         clock: "monotonic" or "realtime": what the traces have in common.
         problems: what to know of the result.
     """
 
-    traces: int
+    processes: tuple[Process, ...]
     events: int
     clock: str
     problems: tuple[str, ...]
+
+    @property
+    def traces(self) -> int:
+        """How many there were."""
+        return len(self.processes)
 
 
 def merge(
     sources: Sequence[str | os.PathLike[str]],
     target: str | os.PathLike[str],
     *,
+    names: Sequence[str] | None = None,
     force: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Merged:
@@ -63,6 +86,8 @@ def merge(
     Args:
         sources: traces of one build.
         target: the new file; it is there whole, or not at all.
+        names: of the process of each source; threads of one without a name, "", keep theirs. By
+            default the names of all threads end in the process id.
         force: replace a file that exists.
         progress: told of each so many events that are written.
 
@@ -76,8 +101,10 @@ def merge(
         raise ExportError("traces of different builds do not make one: compare or export them")
     starts, clock = _starts(traces)
     found = [
-        Source(trace, *parts_of(path), start - min(starts))
-        for trace, path, start in zip(traces, paths, starts, strict=True)
+        Source(trace, *parts_of(path), start - min(starts), name)
+        for trace, path, start, name in zip(
+            traces, paths, starts, names or [None] * len(paths), strict=True
+        )
     ]
     problems = [f"{t.path.name}: {problem}" for t in traces for problem in t.problems]
     problems += [f"{t.path.name}: ended early" for t in traces if t.ended_early]
@@ -86,7 +113,10 @@ def merge(
     with whole_file(Path(target), paths, force=force) as out:
         writer = _Writer(out, found, progress)
         writer.write(problems)
-    return Merged(len(traces), writer.events, clock, tuple(problems))
+    processes = tuple(
+        Process(one.process or "", one.trace.pid, one.later, one.trace.duration_ns) for one in found
+    )
+    return Merged(processes, writer.events, clock, tuple(problems))
 
 
 def _starts(traces: Sequence[Trace]) -> tuple[list[int], str]:
@@ -154,6 +184,7 @@ class _Writer:
             {
                 "trace": source.trace.path.name,
                 "pid": source.trace.pid,
+                "process": source.process,
                 "argv": list(source.trace.argv),
                 "python": source.trace.python,
                 "start_ns": source.later,

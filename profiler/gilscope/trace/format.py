@@ -1,4 +1,4 @@
-"""Constants of the trace format, version 1.2, as native_probe/FORMAT.md defines it."""
+"""Constants of the trace format, version 1.3, as native_probe/FORMAT.md defines it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"GILSCOPE"
 VERSION_MAJOR = 1
-VERSION_MINOR = 2
+VERSION_MINOR = 3
 
 HEADER_SIZE = 128
 CHUNK_HEADER_SIZE = 64
@@ -167,6 +167,7 @@ class Event(IntEnum):
     THREAD_STATE = 7
     SPIN = 8
     GIL_SWITCH = 9
+    SPAN = 10
 
 
 class HoldFlag(IntFlag):
@@ -214,6 +215,12 @@ class GilSwitchFlag(IntFlag):
     ON = 1
     OFF = 2
     PERMANENT = 4
+
+
+class SpanFlag(IntFlag):
+    """Flags of SPAN."""
+
+    BYTES = 1
 
 
 class ThreadFlag(IntFlag):

@@ -256,6 +256,7 @@ class _Writer:
             ]
             parts += [_callbacks(trace, thread.index, numbers, begin)]
             parts += [_switches(source, thread.index, numbers, begin)]
+            parts += [_spans(trace, thread.index, numbers, begin)]
             records = np.concatenate(parts)
             records = records[np.argsort(records["start"] + records["duration"], kind="stable")]
             for at in range(0, len(records), RECORDS):
@@ -302,6 +303,18 @@ def _switches(source: Source, thread: int, numbers: Numbers, begin: int) -> npt.
     records["what"] = _all_moved(switches.gil[rows], numbers.gil)
     records["peer"] = _all_moved(np.array(modules, np.int64), numbers.module)
     records["stack"] = _all_moved(switches.stack[rows], numbers.stack)
+    return records
+
+
+def _spans(trace: Trace, thread: int, numbers: Numbers, begin: int) -> npt.NDArray[Any]:
+    spans = trace.spans.of_thread(thread)
+    records = np.zeros(len(spans), fmt.event_dtype())
+    sizes = np.maximum(spans.bytes, 0)
+    records["kind"] = fmt.Event.SPAN
+    records["flags"] = np.where(spans.bytes >= 0, fmt.SpanFlag.BYTES, 0)
+    records["aux"], records["peer"] = sizes >> 32, sizes & 0xFFFFFFFF
+    records["start"], records["duration"] = spans.start + begin, spans.duration
+    records["what"] = _all_moved(spans.name, numbers.string)
     return records
 
 

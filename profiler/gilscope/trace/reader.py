@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from gilscope.trace.events import Events
     from gilscope.trace.model import Intervals
+    from gilscope.trace.spans import Spans
 
 _EVENTS = (fmt.Chunk.EVENTS, fmt.Chunk.PACKED_EVENTS)
 _LEVELS = {0xA: "a", 0xB: "b", 0xC: "rc"}
@@ -190,6 +191,7 @@ def _load(file: File, header: Header, parts: Parts, places: PlaceTables) -> dict
         "callbacks": events.callbacks,
         "thread_states": events.thread_states,
         "gil_switches": _gil_switches(events.gil_switches, places),
+        "spans": _named(events.spans, places),
     }
 
 
@@ -215,7 +217,7 @@ def _strangers(slots: dict[int, Slot], events: Events, header: Header) -> dict[i
     """Slots for threads that have events and none: the chunk of slots is damaged or was full."""
     known = np.array(sorted(slots), np.int32)
     tables = events.intervals, events.wakes, events.callbacks, events.thread_states
-    columns = [table.thread for table in (*tables, events.gil_switches)]
+    columns = [table.thread for table in (*tables, events.gil_switches, events.spans)]
     unknown = [np.unique(column[~np.isin(column, known)]) for column in columns]
     indices = np.unique(np.concatenate(unknown)).tolist()
     return {index: Slot(index, start_ticks=header.start_ticks) for index in indices}
@@ -225,6 +227,12 @@ def _gil_switches(rows: Intervals, places: PlaceTables) -> GilSwitches:
     """The rows as switches of the GIL: their peer is a module."""
     modules = tuple(places.modules[number].path for number in rows.peer.tolist())
     return GilSwitches(rows.thread, rows.start, rows.what, rows.flags, modules, rows.stack)
+
+
+def _named(spans: Spans, places: PlaceTables) -> Spans:
+    """The spans with what they are called."""
+    used = np.unique(spans.name).tolist()
+    return replace(spans, names={number: places.string(number) for number in used})
 
 
 def _json(chunks: list[Chunk], name: str) -> tuple[dict[str, Any] | None, list[str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope.analysis.contention import gil_totals
 from gilscope.config import BUILDS
 from gilscope.view.markup import element, join, text
-from gilscope.view.palette import CALLBACK_LOOK, LOOKS
+from gilscope.view.palette import CALLBACK_LOOK, LOOKS, SPAN_LOOK
 from gilscope.view.words import build_name, time_text
 
 if TYPE_CHECKING:
@@ -184,9 +184,14 @@ def _predicted(prediction: Mapping[str, Any] | None) -> str:
 
 
 def legend(section: Section) -> str:
-    """Return the colours and heights of the states, and of callbacks where there are any."""
+    """Return the colours and heights of the states, of callbacks and spans where there are any."""
     callbacks = any(len(trace.callbacks) for _, trace in section.traces)
-    looks = [*LOOKS.values(), *([CALLBACK_LOOK] if callbacks else [])]
+    spans = any(len(trace.spans) for _, trace in section.traces)
+    looks = [
+        *LOOKS.values(),
+        *([CALLBACK_LOOK] if callbacks else []),
+        *([SPAN_LOOK] if spans else []),
+    ]
     items = [
         f'<span class="key"><i style="background:{look.color};height:{16 * look.height:.0f}px"></i>'
         f"{text(look.label)}</span>"

@@ -16,7 +16,7 @@ _BEGIN, _END, _INSTANT, _COUNTER = 1, 2, 3, 4
 ID_WIDTH, TIME_WIDTH = 4, 8
 ADDRESS_LIMIT = 1 << 56  # no address of a process reaches it
 
-CATEGORIES = ("gil", "lock", "callback")
+CATEGORIES = ("gil", "lock", "callback", "span")
 ANNOTATIONS = (
     HELD_BY,
     ENDED_BY,
@@ -26,6 +26,7 @@ ANNOTATIONS = (
     "stack",
     "from",
     "to get in (ns)",
+    "bytes",
 )
 # Interned data: which table a field of TrackEvent or DebugAnnotation refers to.
 CATEGORY_TABLE, NAME_TABLE, ANNOTATION_TABLE, VALUE_TABLE = 1, 2, 3, 29
@@ -88,6 +89,16 @@ def callback() -> Message:
     event += wire.varint(10, "name", ID_WIDTH)
     event += _annotation("from", wire.varint(17, "from", ID_WIDTH))
     event += _annotation("to get in (ns)", wire.varint(3, "enter", TIME_WIDTH))
+    return _packet(event)
+
+
+@cache
+def span(*, sized: bool) -> Message:
+    """The beginning of a span's slice."""
+    event = _head(_BEGIN) + _category(CATEGORIES.index("span"))
+    event += wire.varint(10, "name", ID_WIDTH)
+    if sized:
+        event += _annotation("bytes", wire.varint(3, "bytes", TIME_WIDTH))
     return _packet(event)
 
 

@@ -50,8 +50,10 @@ def span_rows(trace: Trace) -> list[list[int | str]]:
     s = trace.spans
     columns = s.name, s.thread, s.start, s.duration, s.bytes
     return [
-        [fmt.Event.SPAN, int(size >= 0), max(size, 0) >> 32, s.names[name], thread, start]
-        + [duration, max(size, 0) % 2**32, 0, 0]
+        [
+            *(fmt.Event.SPAN, int(size >= 0), max(size, 0) >> 32, s.names[name]),
+            *(thread, start, duration, max(size, 0) % 2**32, 0, 0),
+        ]
         for name, thread, start, duration, size in zip(*(c.tolist() for c in columns), strict=True)
     ]
 

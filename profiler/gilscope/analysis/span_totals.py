@@ -45,7 +45,8 @@ def span_totals(trace: Trace) -> list[SpanTotals]:
     # A merged trace has the same text once a process.
     texts = [spans.names.get(number) or UNNAMED for number in numbers.tolist()]
     names = list(dict.fromkeys(texts))
-    places = np.array([names.index(text) for text in texts], np.int64)[rows_of]
+    place = {name: number for number, name in enumerate(names)}
+    places = np.array([place[text] for text in texts], np.int64)[rows_of]
     figures = summarize(places, spans.duration, len(names))
     known = spans.bytes >= 0
     # Numbers of bytes may add up to more than a float has digits for.
@@ -53,9 +54,9 @@ def span_totals(trace: Trace) -> list[SpanTotals]:
     np.add.at(sizes, places[known], spans.bytes[known])
     sized = np.bincount(places[known], minlength=len(names))
     columns = (figures.count, figures.total, figures.p50, figures.p99, figures.max)
-    rows = zip(names, *(column.tolist() for column in columns), strict=True)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
     found = [
-        SpanTotals(*row, size if has else None)
-        for row, size, has in zip(rows, sizes.tolist(), sized.tolist(), strict=True)
+        SpanTotals(*(name, *row, size if has else None))
+        for name, row, size, has in zip(names, rows, sizes.tolist(), sized.tolist(), strict=True)
     ]
     return sorted(found, key=lambda one: (-one.total_ns, one.name))

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gilscope.run.carried import Carried
     from gilscope.run.interpreters import Interpreter
     from gilscope.run.runner import Arm
+    from gilscope.trace.merge import Process
 
 INTERRUPTED = "interrupted: this is what there was by then, and says less than it might"
 
@@ -269,7 +270,8 @@ def _interpreters(
 def _run(arm: Arm, kept: Path | None, notices: list[str]) -> Run:
     """Turn the attempts of an arm into a run; a trace that cannot be read is told, not raised."""
     shown = arm.representative()
-    path, trace, processes = shown.trace, None, ()
+    path, trace = shown.trace, None
+    processes: tuple[Process, ...] = ()
     try:
         if path and arm.interpreter.build == "processes":
             path, processes = with_children(path, notices)

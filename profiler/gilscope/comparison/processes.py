@@ -34,7 +34,7 @@ def with_children(path: Path, notices: list[str]) -> tuple[Path, tuple[Process, 
         names = ["", *(f"process {number}" for number in range(1, len(family)))]
         processes = merge([path, *children], merged, names=names).processes[1:]
         copymode(path, merged)
-        return merged, processes
     except GilscopeError as error:
         notices.append(f"the timeline is without the processes that the program made: {error}")
         return path, ()
+    return merged, processes

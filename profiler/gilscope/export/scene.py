@@ -81,9 +81,7 @@ def count(traces: Sequence[Trace]) -> Counts:
     """What an export of these traces holds, in every format that has slices."""
     wakes = sum(len(lock_handovers(trace)) for trace in traces)
     handovers = sum(len(gil_handovers(trace)) for trace in traces)
-    slices = sum(
-        len(trace.intervals) + len(trace.callbacks) + len(trace.spans) for trace in traces
-    )
+    slices = sum(len(trace.intervals) + len(trace.callbacks) + len(trace.spans) for trace in traces)
     contended = sum(len(contended_rows(trace)) for trace in traces)
     return Counts(slices, 2 * wakes, wakes + handovers, contended)
 

@@ -100,11 +100,10 @@ def merge(
     if len({trace.build for trace in traces}) > 1:
         raise ExportError("traces of different builds do not make one: compare or export them")
     starts, clock = _starts(traces)
+    called: Sequence[str | None] = names or [None] * len(paths)
     found = [
         Source(trace, *parts_of(path), start - min(starts), name)
-        for trace, path, start, name in zip(
-            traces, paths, starts, names or [None] * len(paths), strict=True
-        )
+        for trace, path, start, name in zip(traces, paths, starts, called, strict=True)
     ]
     problems = [f"{t.path.name}: {problem}" for t in traces for problem in t.problems]
     problems += [f"{t.path.name}: ended early" for t in traces if t.ended_early]

@@ -90,8 +90,8 @@ def definitions(source: Source, numbers: Numbers, begin: int) -> Iterator[bytes]
         named = (number + numbers.lock, moved(string, numbers.string), how, 0, 0)
         yield definition(fmt.Tag.LOCK_NAME, struct.pack("<IIHHI", *named))
     for what, reason in found.not_measured.items():
-        reason = reason if source.process is not None else f"{reason} ({trace.pid})"
-        texts = what.encode(), reason.encode()
+        whose = f" ({trace.pid})" if source.process is None else ""
+        texts = what.encode(), f"{reason}{whose}".encode()
         head = struct.pack("<II", *map(len, texts))
         yield definition(fmt.Tag.NOT_MEASURED, head + b"".join(texts))
     if found.probe_cost_ns is not None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
-
-
 
 
 @dataclass(frozen=True, eq=False)

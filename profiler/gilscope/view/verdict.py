@@ -100,6 +100,7 @@ def _card(run: Mapping[str, Any], trace: Trace | None) -> str:
                 "" if run["valid"] else element("div", "invalid: see above", "detail alarm"),
                 element("div", time_text(median(walls)) if walls else "–", "number"),
                 element("div", text(_spread(walls)), "detail"),
+                element("div", text(_against_gil(run)), "detail"),
                 element("div", text(_waiting(trace)), "detail"),
                 element("div", text(_parallelism(run, trace)), "detail"),
                 element("div", text(_probed(run)), "detail"),
@@ -118,6 +119,17 @@ def _spread(walls: list[float]) -> str:
         f"median of {len(walls)} runs, {time_text(min(walls))} to {time_text(max(walls))}, "
         "probe off"
     )
+
+
+def _against_gil(run: Mapping[str, Any]) -> str:
+    """Say how an alternative compares; the free-threaded build has a card of its own for that."""
+    factor, interval = run.get("speedup"), run.get("speedup_interval")
+    if factor is None or run["build"] == "ft":
+        return ""
+    if interval and interval[0] <= 1 <= interval[1]:
+        return f"no difference shown to the GIL build: {factor:.2f}×"
+    words = f"{factor:.2f}× faster" if factor >= 1 else f"{1 / factor:.2f}× slower"
+    return f"{words} than the GIL build"
 
 
 def _waiting(trace: Trace | None) -> str:

@@ -19,7 +19,8 @@ from gilscope.trace.merge import merge
 from gilscope.trace.pack import pack
 from gilscope.trace.reader import read
 from gilscope.view.columns import columns_of
-from gilscope.view.strips import MOST, depths, strips
+from gilscope.view.picture import svg
+from gilscope.view.strips import MOST, depths, strips, touched
 from trace_builder import TraceBuilder
 from trace_examples import gil_trace, span_trace
 
@@ -189,3 +190,23 @@ def test_a_name_is_a_text() -> None:
     """Anything else is said at once."""
     with pytest.raises(TypeError, match="a span's name is a text, not bytes"):
         gilscope.span(b"x")  # type: ignore[arg-type]
+
+
+def test_columns_that_spans_touch(trace: Trace) -> None:
+    """Each at least in one, whatever their length; the last one may end with the picture."""
+    edges = np.linspace(0, 10_000, 11)
+    first, second = (touched(trace.spans.of_thread(thread), edges) for thread in (1, 2))
+    assert np.flatnonzero(first).tolist() == [1, 2, 3, 5]
+    assert np.flatnonzero(second).tolist() == [2, 3, 4, 5, 6, 7, 8]
+
+
+def test_the_static_picture_has_them(trace: Trace, tmp_path: Path) -> None:
+    """As the page does: a lane with spans differs from the same without."""
+    without = TraceBuilder(minor=3, alignment=512)
+    thread = without.thread("MainThread", main=True)
+    without.thread("other", start=5)
+    without.hold(thread, 0, 60_000)
+    without.ticks(70_000)
+    same = read(without.write(tmp_path / "y.gilscope"))
+    lanes = [svg([("gil", one)]).split("<image ")[1:] for one in (trace, same)]
+    assert [one != other for one, other in zip(*lanes, strict=True)] == [True, True]

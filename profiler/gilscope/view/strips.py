@@ -45,6 +45,21 @@ def strips(trace: Trace, place: dict[int, int]) -> tuple[dict[str, np.ndarray], 
     }, [name or "(no name)" for name in names]
 
 
+def touched(spans: Spans, edges: np.ndarray) -> np.ndarray:
+    """Return which columns of pixels spans touch, bool[w].
+
+    Args:
+        spans: Of one thread.
+        edges: f64[w + 1], ns, ascending: the borders of the columns.
+    """
+    last = len(edges) - 2
+    first = np.clip(np.searchsorted(edges, spans.start, "right") - 1, 0, last)
+    end = np.clip(np.searchsorted(edges, spans.end, "left") - 1, first, last)
+    changes = np.bincount(first, minlength=last + 2) - np.bincount(end + 1, minlength=last + 2)
+    found: np.ndarray = np.cumsum(changes)[: last + 1] > 0
+    return found
+
+
 def depths(spans: Spans) -> I64:
     """Return how many spans of its thread are around each span, i64[n]."""
     result = np.zeros(len(spans), np.int64)

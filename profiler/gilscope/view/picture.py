@@ -34,6 +34,7 @@ BAND = 17
 HEAD = 30
 FOOT = 24
 RIGHT = 14
+EDGE = 30  # room for half of a time below the axis
 MAX_LANES = 40
 NAME_LENGTH = 22
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
@@ -157,9 +158,11 @@ def _axis(longest: float, left: int, top: int) -> Iterator[str]:
     for index in range(count + 1):
         x = left + index * step * scale
         unit = " ms" if index == count else ""
+        # The last one has the unit, too, and may stand at the edge.
+        anchor, at = ("end", WIDTH - 2) if x > WIDTH - EDGE else ("middle", x)
         yield (
             f'<path d="M{x:.1f} {top}v4" stroke="{palette.MUTED}"/>'
-            f'<text x="{x:.1f}" y="{top + 16}" text-anchor="middle" fill="{palette.MUTED}" '
+            f'<text x="{at:.1f}" y="{top + 16}" text-anchor="{anchor}" fill="{palette.MUTED}" '
             f'font-size="11">{index * step:g}{unit}</text>'
         )
 

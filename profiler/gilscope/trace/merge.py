@@ -105,8 +105,7 @@ def merge(
         Source(trace, *parts_of(path), start - min(starts), name)
         for trace, path, start, name in zip(traces, paths, starts, called, strict=True)
     ]
-    problems = [f"{t.path.name}: {problem}" for t in traces for problem in t.problems]
-    problems += [f"{t.path.name}: ended early" for t in traces if t.ended_early]
+    problems = [line for pair in zip(traces, called, strict=True) for line in _problems(*pair)]
     if clock == "realtime":
         problems.append("traces of several hosts or boots: times agree as well as their clocks do")
     with whole_file(Path(target), paths, force=force) as out:
@@ -116,6 +115,12 @@ def merge(
         Process(one.process or "", one.trace.pid, one.later, one.trace.duration_ns) for one in found
     )
     return Merged(processes, writer.events, clock, tuple(problems))
+
+
+def _problems(trace: Trace, name: str | None) -> list[str]:
+    """What to know of a trace, under the name of its process."""
+    who = trace.path.name if name is None else name or "the program"
+    return [f"{who}: {one}" for one in [*trace.problems, *["ended early"] * trace.ended_early]]
 
 
 def _starts(traces: Sequence[Trace]) -> tuple[list[int], str]:

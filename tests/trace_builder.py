@@ -22,7 +22,7 @@ from pathlib import Path
 
 EVENT, SLOT, HEADER, CHUNK = 32, 128, 128, 64
 GIL_HOLD, GIL_WAIT, GIL_SWITCH_WAIT, LOCK_WAIT, LOCK_WAKE = 1, 2, 3, 4, 5
-CALLBACK, THREAD_STATE, SPIN, GIL_SWITCH = 6, 7, 8, 9
+CALLBACK, THREAD_STATE, SPIN, GIL_SWITCH, SPAN = 6, 7, 8, 9, 10
 METADATA, DEFINITIONS, EVENTS, THREADS, END, PACKED_EVENTS = 1, 2, 3, 4, 5, 6
 MAIN, PYTHON, NATIVE, STARTED_BEFORE = 1, 2, 4, 8
 LOCK_KINDS = (
@@ -354,6 +354,13 @@ class TraceBuilder:
         """The GIL is switched on (1) or off (2)."""
         about = {"what": gil, "peer": module, "flags": flags, "stack": stack}
         self.event(GIL_SWITCH, thread, at, at, **about)
+
+    def span(
+        self, thread: int, name: str, start: int, end: int, *, size: int | None = None
+    ) -> None:
+        """The program calls a stretch of time something; `size` is in bytes."""
+        about = {"flags": size is not None, "aux": (size or 0) >> 32, "peer": (size or 0) % 2**32}
+        self.event(SPAN, thread, start, end, what=self.string(name), **about)
 
     def event(
         self,

@@ -172,6 +172,20 @@ def cpu_time_trace() -> TraceBuilder:
     return builder
 
 
+def span_trace() -> TraceBuilder:
+    """What version 1.3 added: spans that the program named, nested, with a number of bytes."""
+    builder = TraceBuilder(minor=3, alignment=512)
+    main = builder.thread("MainThread", main=True)
+    other = builder.thread("other", start=5)
+    builder.hold(main, 0, 60_000)
+    builder.span(main, "pickle", 2_000, 3_000, size=70_000)
+    builder.span(main, "send ü", 1_000, 4_000)
+    builder.span(main, "pickle", 5_000, 5_000, size=0)
+    builder.span(other, "pickle", 2_500, 9_000, size=5 << 32 | 7)
+    builder.ticks(70_000)
+    return builder
+
+
 def golden_files() -> dict[str, bytes]:
     """The golden traces by name."""
     torn = gil_trace(512).to_bytes(end=False, sealed=False)
@@ -182,6 +196,7 @@ def golden_files() -> dict[str, bytes]:
         "packed": callback_trace(512).to_bytes(packed=True),
         "cpu_time": cpu_time_trace().to_bytes(),
         "created_locks": created_locks().to_bytes(),
+        "span": span_trace().to_bytes(),
         "killed": gil_trace(512).to_bytes(end=False, sealed=False, gap=1024),
         "torn": torn[: len(torn) - 700],
         "drifting_clock": drifting_clock().to_bytes(),

@@ -32,5 +32,7 @@ PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
   module.def("after_fork_in_parent", &gilscope::after_fork_in_parent);
   module.def("self_test", &gilscope::self_test);
   module.def("hooks", &gilscope::hook_report);
+  module.def("begin_span", &gilscope::begin_span);
+  module.def("end_span", &gilscope::end_span, py::arg("name"), py::arg("start"), py::arg("bytes"));
   module.def("name_thread", &gilscope::name_thread, py::arg("name"));
 }

@@ -376,6 +376,19 @@ std::vector<std::tuple<std::string, std::string, std::size_t>> hook_report() {
   return report;
 }
 
+std::uint64_t begin_span() { return Session::active_id() != 0 ? Clock::ticks() : 0; }
+
+void end_span(const std::string& name, std::uint64_t start, std::int64_t bytes) {
+  const std::uint64_t end = Clock::ticks();
+  Recording recording;
+  if (!recording || start == 0 || end < start) return;
+  const std::uint64_t size =
+      std::min(static_cast<std::uint64_t>(std::max<std::int64_t>(bytes, 0)), format::kMostBytes);
+  recording.emit(format::EventKind::span, bytes < 0 ? 0 : format::span_flag::kBytes,
+                 static_cast<std::uint16_t>(size >> 32), recording.session().string(name), start,
+                 end - start, static_cast<std::uint32_t>(size));
+}
+
 void name_thread(const std::string& name) {
   Recording recording;
   if (!recording) return;

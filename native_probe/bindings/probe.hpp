@@ -43,6 +43,12 @@ std::map<std::string, std::string> self_test();
 // (function, object, slots that name it), for all hooks that could be installed now.
 std::vector<std::tuple<std::string, std::string, std::size_t>> hook_report();
 
+// When a span begins that is to be recorded, in ticks; 0 when no session runs.
+std::uint64_t begin_span();
+// What the program calls a stretch of time of the calling thread, which ends now, and how many
+// bytes it was about; -1 if that is not known.
+void end_span(const std::string& name, std::uint64_t start, std::int64_t bytes);
+
 // Names the calling thread, which Python started. Does nothing when no session runs.
 void name_thread(const std::string& name);
 

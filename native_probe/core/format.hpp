@@ -35,7 +35,8 @@ enum class EventKind : std::uint8_t {
   callback = 6,
   thread_state = 7,
   spin = 8,
-  gil_switch = 9
+  gil_switch = 9,
+  span = 10
 };
 
 namespace hold_flag {
@@ -67,6 +68,12 @@ inline constexpr std::uint8_t kOn = 1;
 inline constexpr std::uint8_t kOff = 2;
 inline constexpr std::uint8_t kPermanent = 4;
 }  // namespace gil_switch_flag
+
+namespace span_flag {
+inline constexpr std::uint8_t kBytes = 1;
+}  // namespace span_flag
+// What the record of a span has room for.
+inline constexpr std::uint64_t kMostBytes = (std::uint64_t{1} << 48) - 1;
 
 // n rounded down to 11 significant bits, in 16.
 inline std::uint16_t short_float(std::uint64_t n) {

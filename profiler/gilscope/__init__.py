@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.config import DEFAULT_MAX_BYTES
 from gilscope.errors import GilscopeError
+from gilscope.spans import Span
 
 if TYPE_CHECKING:
     import os
@@ -40,6 +41,7 @@ __all__ = [
     "open",
     "profile",
     "snapshot",
+    "span",
 ]
 
 
@@ -102,6 +104,19 @@ def profile(
     finally:
         if probe.running():
             probe.stop()
+
+
+def span(name: str, size: int | None = None) -> Span:
+    """Name a stretch of time of this thread: ``with gilscope.span("parse"): …``.
+
+    Every trace that is recorded meanwhile shows it; where none is, it does nothing. Spans nest.
+
+    Args:
+        name: What it is called.
+        size: How many bytes it is about, if that says something; what the ``with`` statement gives
+            takes it as ``.bytes``, too.
+    """
+    return Span(name, size)
 
 
 def snapshot(path: str | os.PathLike[str]) -> None:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.config import EXECUTOR_VARIABLE, THREADS_VARIABLE
 from gilscope.errors import UsageError
+from gilscope.spans import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -113,7 +114,9 @@ class SerialisingExecutor(Executor):
         """
         begin = time.perf_counter_ns()
         try:
-            data, buffers = _dumps((fn, args, kwargs), share=self._shares)
+            with Span("pickle") as span:
+                data, buffers = _dumps((fn, args, kwargs), share=self._shares)
+                span.bytes = len(data)
         except Exception as error:
             raise TypeError(
                 f"work for {self._kind} is pickled, and this cannot be: {error}; give functions "
@@ -158,7 +161,8 @@ def _finish(outer: _Outer, inner: Future[Any]) -> None:
     try:
         data, pickle_ns, unpickle_ns = inner.result()
         begin = time.perf_counter_ns()
-        result = pickle.loads(data)  # noqa: S301 - a worker of this very program made it
+        with Span("unpickle", len(data)):
+            result = pickle.loads(data)  # noqa: S301 - a worker of this very program made it
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the result
         outer.set_exception(error)
         return
@@ -170,11 +174,14 @@ def _finish(outer: _Outer, inner: Future[Any]) -> None:
 def run_pickled(data: bytes, *buffers: memoryview) -> tuple[bytes, int, int]:
     """Do the work, in a worker; return the pickled result and the ns for pickle and unpickle."""
     begin = time.perf_counter_ns()
-    function, args, kwargs = _Unpickler(data, buffers).load()
+    with Span("unpickle", len(data)):
+        function, args, kwargs = _Unpickler(data, buffers).load()
     loaded = time.perf_counter_ns()
     result = function(*args, **kwargs)
     done = time.perf_counter_ns()
-    text = pickle.dumps(result, PROTOCOL)
+    with Span("pickle") as span:
+        text = pickle.dumps(result, PROTOCOL)
+        span.bytes = len(text)
     return text, time.perf_counter_ns() - done, loaded - begin
 
 

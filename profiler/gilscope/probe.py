@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gilscope import spans
 from gilscope.config import DEFAULT_MAX_BYTES, EXECUTOR_VARIABLE, VARIABLE
 from gilscope.errors import ProbeError
 
@@ -155,7 +156,7 @@ def _native() -> ModuleType:
             f"the native probe cannot be loaded in {sys.executable} ({error}): "
             "install gilscope there with pip"
         ) from None
-    _loaded.native = _probe
+    _loaded.native = spans.loaded.native = _probe
     return _probe
 
 

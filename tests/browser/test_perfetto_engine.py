@@ -10,7 +10,7 @@ from perfetto_engine import PerfettoEngine, opened
 
 from gilscope.export import FORMATS, count, export_file
 from gilscope.trace.reader import read
-from trace_examples import callback_trace, ft_trace, gil_trace
+from trace_examples import callback_trace, ft_trace, gil_trace, span_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,6 +200,34 @@ def test_callbacks(format: str, browser: Browser, tmp_path: Path) -> None:  # no
         ["builtins.print", 1_500, 1_000, 1],
         ["app.on_event", 7_000, 2_500, 0],
     ]
+
+
+@pytest.mark.parametrize("format", TIMELINES)
+def test_spans(format: str, browser: Browser, tmp_path: Path) -> None:  # noqa: A002
+    """Spans are slices on tracks of their own, nested as they were, with their bytes."""
+    trace = read(span_trace().write(tmp_path / "spans.gilscope"))
+    path = tmp_path / ("spans" + FORMATS[format].suffix)
+    export_file([trace], format, path)
+    page = browser.new_page()
+    with opened(page, path) as engine:
+        assert engine.value("select count(*) from slice") == slices_in(format, [trace])
+        errors = "select count(*) from stats where severity in ('error', 'data_loss') and value > 0"
+        assert engine.value(errors) == 0
+        found = engine.query(
+            "select name, ts, dur, depth, extract_arg(arg_set_id, 'args.bytes'),"
+            " extract_arg(arg_set_id, 'debug.bytes') from slice"
+            " where category = 'span' order by ts"
+        )
+        first = found[0][1]
+    page.close()
+    rows = [[name, ts - first, dur, depth, a or b] for name, ts, dur, depth, a, b in found]
+    assert rows == [
+        ["send ü", 0, 3_000, 0, None],
+        ["pickle", 1_000, 1_000, 1, 70_000],
+        ["pickle", 1_500, 6_500, 0, (5 << 32) + 7],
+        ["pickle", 4_000, 0, 0, rows[3][4]],
+    ]
+    assert not rows[3][4]
 
 
 def test_tables_of_contention(browser: Browser, tmp_path: Path) -> None:

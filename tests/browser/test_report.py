@@ -360,7 +360,7 @@ def test_the_keys_are_listed_on_request(opened: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "tab", ["threads", "locks", "callbacks", "blame", "difference", "findings"]
+    "tab", ["threads", "locks", "callbacks", "spans", "blame", "difference", "findings"]
 )
 def test_each_tab_says_something(opened: Any, tab: str, console_errors: list[str]) -> None:
     """Every table is there, as a table or as a sentence."""

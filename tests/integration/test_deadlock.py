@@ -26,9 +26,23 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def comparison() -> Comparison:
+def said() -> list[str]:
+    """Lines about what is done."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def comparison(said: list[str]) -> Comparison:
     """The example under both builds; the time-out is for a watchdog that sleeps."""
-    return gilscope.compare(SCRIPT, ["--deposits=20"], repeat=1, timeout=TIMEOUT_S)
+    args = ["--deposits=20"]
+    return gilscope.compare(SCRIPT, args, repeat=1, timeout=TIMEOUT_S, progress=said.append)
+
+
+def test_it_is_told_before_anything_else_runs(comparison: Comparison, said: list[str]) -> None:
+    """At once: whoever waits for the comparison need not wait for its end."""
+    (place,) = [n for n, line in enumerate(said) if "deadlocked" in line]
+    assert said[place] == f"GIL build: {comparison.run('gil').error}"
+    assert said[place - 1].startswith("[1/6] GIL build")
 
 
 def test_the_gil_against_a_mutex_is_a_deadlock(comparison: Comparison) -> None:

@@ -21,7 +21,7 @@ from gilscope.export import FORMATS, export_file, flamegraph
 from gilscope.trace.model import State
 from gilscope.trace.reader import read
 from gilscope.trace.tables import TABLES
-from trace_examples import callback_trace, ft_trace, gil_trace
+from trace_examples import callback_trace, ft_trace, gil_trace, span_trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,6 +151,7 @@ def test_flamegraph_escapes(traces: list[Trace]) -> None:
 @pytest.mark.parametrize("table", TABLES)
 def test_csv_has_every_row(table: str, traces: list[Trace], tmp_path: Path) -> None:
     """The CSV of each table is read back as it is."""
+    traces = [*traces, read(span_trace().write(tmp_path / "spans"))]
     path = export_file(traces, "csv", tmp_path / "x.csv", table=table)
     rows = list(csv.DictReader(path.read_text().splitlines()))
     expected = [trace.table(table) for trace in traces]

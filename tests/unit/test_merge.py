@@ -215,3 +215,19 @@ def test_empty_trace(tmp_path: Path) -> None:
     path = TraceBuilder().write(tmp_path / "a")
     merge([path, path], tmp_path / "m")
     assert not len(read(tmp_path / "m").intervals)
+
+
+def test_processes_may_have_names(tmp_path: Path) -> None:
+    """Threads and problems say them instead of process ids; one without a name keeps its own."""
+    torn = tmp_path / "torn.gilscope"
+    torn.write_bytes(golden_files()["killed"])
+
+    done = merge([torn, torn], tmp_path / "m.gilscope", names=["", "process 1"])
+    trace = read(tmp_path / "m.gilscope")
+    own = [thread.name for thread in read(torn).threads]
+    assert [one.name for one in done.processes] == ["", "process 1"]
+    assert sorted(thread.name for thread in trace.threads) == sorted(
+        [*own, "process 1", *(f"process 1: {name}" for name in own if name != "MainThread")]
+    )
+    assert {"the program: ended early", "process 1: ended early"} <= set(trace.problems)
+    assert trace.not_measured == read(torn).not_measured

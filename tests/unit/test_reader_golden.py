@@ -45,6 +45,19 @@ def switches(trace: Trace) -> Iterator[tuple[int | str, ...]]:
     return zip(*(c.tolist() for c in columns), s.module, s.stack.tolist(), strict=True)
 
 
+def span_rows(trace: Trace) -> list[list[int | str]]:
+    """Spans as the expectation has them."""
+    s = trace.spans
+    columns = s.name, s.thread, s.start, s.duration, s.bytes
+    return [
+        [
+            *(fmt.Event.SPAN, int(size >= 0), max(size, 0) >> 32, s.names[name]),
+            *(thread, start, duration, max(size, 0) % 2**32, 0, 0),
+        ]
+        for name, thread, start, duration, size in zip(*(c.tolist() for c in columns), strict=True)
+    ]
+
+
 def cpu_rows(trace: Trace) -> dict[str, list[list[int]]]:
     """Samples of processor time by thread, without the zero at a thread's start."""
     found: dict[str, list[list[int]]] = {}
@@ -91,6 +104,7 @@ def in_plain_terms(trace: Trace, expected: dict[str, Any]) -> dict[str, Any]:
             [fmt.Event.GIL_SWITCH, flags, 0, gil, thread, start, 0, module, 0, stack]
             for flags, gil, thread, start, module, stack in switches(trace)
         ],
+        "spans": span_rows(trace),
         "codes": {str(k): [c.first_line, c.file, c.name, c.module] for k, c in trace.codes.items()},
         "modules": {str(k): [m.path, m.base, m.build_id] for k, m in trace.modules.items()},
         "sites": {
@@ -142,6 +156,8 @@ def put_texts(expected: dict[str, Any], strings: dict[int, str]) -> None:
         code, name, module = called
         line, file, *own = expected["codes"].get(str(code), (0, "", "", ""))
         called[:] = strings.get(name, own[0]), strings.get(module, own[1]), file, line
+    for row in expected["spans"]:
+        row[3] = strings[row[3]]
     for row in expected["gil_switches"]:
         row[7] = expected["modules"].get(str(row[7]), [""])[0]
 

@@ -16,7 +16,18 @@ from gilscope.trace.format import Event
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from gilscope.trace.model import I32, I64, U8, U32, Bools, Intervals, Thread, Trace
+    from gilscope.trace.model import (
+        I32,
+        I64,
+        U8,
+        U32,
+        Bools,
+        Callbacks,
+        Intervals,
+        Thread,
+        Trace,
+    )
+    from gilscope.trace.spans import Spans
 
 NO_ROW = -1
 _BLOCK = 1 << 20  # rows that are sorted together
@@ -146,12 +157,20 @@ def _until_all_is_over(intervals: Intervals, rows: U32, size: int) -> Intervals:
 
 def nested_callbacks(trace: Trace) -> Iterator[tuple[Thread, Nested]]:
     """Each thread that has callbacks, with these; rows are those of `Trace.callbacks`."""
-    callbacks = trace.callbacks
-    for index in np.unique(callbacks.thread).tolist():
+    return _nested_rows(trace, trace.callbacks)
+
+
+def nested_spans(trace: Trace) -> Iterator[tuple[Thread, Nested]]:
+    """Each thread that has spans, with these; rows are those of `Trace.spans`."""
+    return _nested_rows(trace, trace.spans)
+
+
+def _nested_rows(trace: Trace, table: Callbacks | Spans) -> Iterator[tuple[Thread, Nested]]:
+    for index in np.unique(table.thread).tolist():
         thread = trace.threads_by_index[index]
-        rows = np.flatnonzero(callbacks.thread == index)
-        starts = np.clip(callbacks.start[rows], thread.start_ns, thread.end_ns)
-        ends = np.clip(callbacks.end[rows], starts, thread.end_ns)
+        rows = np.flatnonzero(table.thread == index)
+        starts = np.clip(table.start[rows], thread.start_ns, thread.end_ns)
+        ends = np.clip(table.end[rows], starts, thread.end_ns)
         order = np.lexsort((-ends, starts))
         rows, starts, ends = rows[order], starts[order], ends[order]
         parents = np.full(len(rows), NO_ROW)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.grouping import Summary, summarize
+from gilscope.analysis.span_totals import span_totals
 from gilscope.analysis.stacks import Place, located, native_function, python_line
 
 if TYPE_CHECKING:
@@ -108,12 +109,26 @@ def by_function(facts: Facts) -> list[Row]:
     return _by_place(facts, native_function)
 
 
+def by_span(facts: Facts) -> list[Row]:
+    """What the program itself named, however its threads spent it."""
+    return [
+        Row(
+            one.name,
+            "" if one.bytes is None else f"{one.bytes:,} bytes",
+            *(one.count, one.total_ns, one.p50_ns, one.p99_ns, one.max_ns),
+            None,
+        )
+        for one in span_totals(facts.trace)
+    ]
+
+
 TABLES: dict[str, Callable[[Facts], list[Row]]] = {
     "thread": by_thread,
     "lock": by_lock,
     "callable": by_callable,
     "line": by_line,
     "function": by_function,
+    "span": by_span,
 }
 
 SORTS: dict[str, Callable[[Row], int]] = {

@@ -111,9 +111,7 @@ def _write(comparison: Comparison, options: argparse.Namespace) -> None:
         if options.json:
             summary = comparison.summary()
             if not options.output:  # the traces are gone when the command ends
-                summary["runs"] = [
-                    {**run, "trace": None, "children": []} for run in summary["runs"]
-                ]
+                summary["runs"] = [{**run, "trace": None} for run in summary["runs"]]
             options.json.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         if options.html:
             comparison.report(options.html)

@@ -25,7 +25,7 @@ FORMATS = {
     "parquet": "a table (needs pyarrow)",
     "arrow": "a table (needs pyarrow)",
 }
-TABLES = ("intervals", "wakes", "callbacks", "locks", "threads")
+TABLES = ("intervals", "wakes", "callbacks", "spans", "locks", "threads")
 
 
 def add(commands: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gilscope.comparison.table import duration, grid
+from gilscope.comparison.table import duration, grid, size_text
 from gilscope.config import BUILDS
 
 ROWS_SHOWN = 10
@@ -16,7 +16,7 @@ type Facts = dict[str, Any]
 def text(facts: Facts) -> str:
     """Return the facts as text."""
     lines = [f"{name:<12} {value}" for name, value in _heads(facts)]
-    for table in (_threads, _locks, _callbacks, _convoys, _pauses, _gil_switches):
+    for table in (_threads, _locks, _callbacks, _spans, _convoys, _pauses, _gil_switches):
         rows = table(facts)
         if rows:
             lines += ["", *grid(rows)]
@@ -101,6 +101,22 @@ def _callbacks(facts: Facts) -> list[list[str]]:
             *(duration(callback[name]) for name in columns),
         ]
         for callback in found
+    ]
+
+
+def _spans(facts: Facts) -> list[list[str]]:
+    found = facts["spans"][:ROWS_SHOWN]
+    if not found:
+        return []
+    head = ["named by the program", "count", "total", "p50", "max", "bytes"]
+    return [head] + [
+        [
+            span["name"],
+            f"{span['count']:,}",
+            *(duration(span[name]) for name in ("total_s", "median_s", "max_s")),
+            "-" if span["bytes"] is None else size_text(span["bytes"]),
+        ]
+        for span in found
     ]
 
 

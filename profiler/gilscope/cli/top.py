@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gilscope.analysis.facts import Facts
     from gilscope.analysis.top import Row
 
-TABLES = ("thread", "lock", "callable", "line", "function")
+TABLES = ("thread", "lock", "callable", "line", "function", "span")
 MORE = ("blame", "path")
 SORTS = ("total", "caused", "count", "p50", "p99", "max")
 LIMIT = 10
@@ -29,7 +29,11 @@ TITLES = {
     "callable": "calls by native code, by what was called",
     "line": "waits, by line of Python",
     "function": "waits, by native function",
+    "span": "spans, by what the program calls them",
 }
+
+COUNTED = {"callable": "calls", "span": "times"}
+"""What a table counts, where that is no waits."""
 
 
 def add(commands: Any) -> None:
@@ -83,7 +87,7 @@ def _table(by: str, rows: list[Row], limit: int) -> Table:
     from gilscope.analysis.stacks import short  # noqa: PLC0415 - loaded on demand
     from gilscope.cli.tables import table, time  # noqa: PLC0415 - loaded on demand
 
-    columns = [by, "", "calls" if by == "callable" else "waits", "total", "p50", "p99", "max"]
+    columns = [by, "", COUNTED.get(by, "waits"), "total", "p50", "p99", "max"]
     cells = [
         [
             short(row.name) if by == "function" else row.name,

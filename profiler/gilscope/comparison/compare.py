@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope.analysis.findings.gil import turned_on_by
 from gilscope.comparison.model import Comparison, Run
 from gilscope.comparison.notices import noticed
+from gilscope.comparison.processes import with_children
 from gilscope.comparison.scaling import Scaling, scaling
 from gilscope.config import (
     BUILDS,
@@ -30,7 +31,6 @@ from gilscope.run.overwrite import check_overwrite
 from gilscope.run.provide import provide
 from gilscope.run.runner import Options, run_arms
 from gilscope.run.target import Target
-from gilscope.trace.family import find as family
 from gilscope.trace.reader import read
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gilscope.run.carried import Carried
     from gilscope.run.interpreters import Interpreter
     from gilscope.run.runner import Arm
+    from gilscope.trace.merge import Process
 
 INTERRUPTED = "interrupted: this is what there was by then, and says less than it might"
 
@@ -270,7 +271,10 @@ def _run(arm: Arm, kept: Path | None, notices: list[str]) -> Run:
     """Turn the attempts of an arm into a run; a trace that cannot be read is told, not raised."""
     shown = arm.representative()
     path, trace = shown.trace, None
+    processes: tuple[Process, ...] = ()
     try:
+        if path and arm.interpreter.build == "processes":
+            path, processes = with_children(path, notices)
         if path and kept:
             path = _keep(path, kept)
         trace = read(path) if path else None
@@ -297,7 +301,7 @@ def _run(arm: Arm, kept: Path | None, notices: list[str]) -> Run:
         error=shown.error,
         traceback=shown.traceback,
         executor=shown.executor,
-        children=tuple(found for found in family(path) if found != path) if trace and path else (),
+        processes=processes if trace else (),
     )
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 from gilscope.analysis.callbacks import callback_totals, thread_state_totals
 from gilscope.analysis.convoys import convoy_totals
 from gilscope.analysis.pauses import pauses
+from gilscope.analysis.span_totals import span_totals
 
 if TYPE_CHECKING:
     from gilscope.trace.model import Trace
 
 WITHOUT_TRACE: dict[str, Any] = {
     "callbacks": [],
+    "spans": [],
     "thread_states": None,
     "gil_switches": [],
     "pauses": None,
@@ -33,6 +35,17 @@ def details(trace: Trace) -> dict[str, Any]:
     states = thread_state_totals(trace)
     return {
         "callbacks": _callbacks(trace),
+        "spans": [
+            {
+                "name": totals.name,
+                "count": totals.count,
+                "total_s": seconds(totals.total_ns),
+                "median_s": seconds(totals.p50_ns),
+                "max_s": seconds(totals.max_ns),
+                "bytes": totals.bytes,
+            }
+            for totals in span_totals(trace)
+        ],
         "thread_states": {
             "created": states.created,
             "created_s": seconds(states.created_ns),

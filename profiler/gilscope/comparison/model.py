@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gilscope.analysis.prediction import Prediction
     from gilscope.comparison.scaling import Scaling
     from gilscope.run.machine import Conditions
+    from gilscope.trace.merge import Process
     from gilscope.trace.model import Trace
     from gilscope.view.section import Section
 
@@ -51,7 +52,7 @@ class Run:
         traceback: The program's own traceback if it raised; the stacks of its threads if it hung.
         executor: What went to the workers of `gilscope.executor`, where these are no threads: as
             `gilscope.run.attempt.Attempt` has it.
-        children: Traces of the processes that the program made, where these were recorded.
+        processes: What the program made, in the trace as well: each is in it from its start.
     """
 
     build: str
@@ -71,7 +72,7 @@ class Run:
     error: str | None = None
     traceback: str | None = None
     executor: dict[str, Any] | None = None
-    children: tuple[Path, ...] = ()
+    processes: tuple[Process, ...] = ()
 
     @property
     def valid(self) -> bool:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from gilscope.comparison.scaling import Law, Scaling
     from gilscope.comparison.statistics import Speedup
     from gilscope.run.machine import Conditions
+    from gilscope.trace.merge import Process
     from gilscope.trace.model import Thread, Trace
 
-SCHEMA = 1
+SCHEMA = 2
 """Counts up when a name of the summary changes its meaning or goes; new names do not count."""
 
 
@@ -144,9 +145,18 @@ def run_summary(run: Run) -> dict[str, Any]:
         "wall_s": list(run.wall_s),
         "probed_wall_s": list(run.probed_wall_s),
         "trace": str(run.trace_path) if run.trace_path else None,
-        "children": [str(path) for path in run.children],
+        "processes": [_process(one) for one in run.processes],
         "executor": _executor(run.executor),
         **numbers,
+    }
+
+
+def _process(process: Process) -> dict[str, Any]:
+    return {
+        "name": process.name,
+        "pid": process.pid,
+        "start_s": seconds(process.start_ns),
+        "duration_s": seconds(process.duration_ns),
     }
 
 

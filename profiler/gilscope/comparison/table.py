@@ -177,7 +177,9 @@ LAWS: dict[str, Callable[[dict[str, Any]], str]] = {
 def _rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
     """Return a row a quantity, a column a run, headed by the builds."""
     head = ["", *(BUILDS[run["build"]] for run in runs)]
-    shown = {**QUANTITIES, **(SERIALISING if any(run.get("executor") for run in runs) else {})}
+    shown = QUANTITIES
+    if any(run.get("executor") for run in runs):
+        shown |= SERIALISING
     return [head, *([name, *map(show, runs)] for name, show in shown.items())]
 
 
@@ -250,7 +252,7 @@ def _sent(show: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any]], s
     return lambda run: show(run["executor"]) if run.get("executor") else "-"
 
 
-def _size(value: int) -> str:
+def size_text(value: int) -> str:
     """Return bytes as text: ``812 B``, ``1.2 kB``, ``33.6 MB``."""
     for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if value >= factor:
@@ -259,9 +261,10 @@ def _size(value: int) -> str:
 
 
 SERIALISING: dict[str, Callable[[dict[str, Any]], str]] = {
+    "processes made, a GIL each": lambda run: str(len(run["processes"]) or "-"),
     "tasks sent to workers": _sent(lambda sent: f"{_count(sent['tasks'])} to {sent['workers']}"),
-    "pickled": _sent(lambda sent: _size(sent["sent_bytes"] + sent["returned_bytes"])),
-    "shared, not copied": _sent(lambda sent: _size(sent["shared_bytes"])),
+    "pickled": _sent(lambda sent: size_text(sent["sent_bytes"] + sent["returned_bytes"])),
+    "shared, not copied": _sent(lambda sent: size_text(sent["shared_bytes"])),
     "pickling and unpickling": _sent(lambda sent: duration(sent["pickle_s"] + sent["unpickle_s"])),
 }
 """What the table shows as well where the workers were no threads."""

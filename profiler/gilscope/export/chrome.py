@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from gilscope.analysis.handover import gil_handovers, lock_handovers
-from gilscope.analysis.nesting import nested_callbacks
+from gilscope.analysis.nesting import nested_callbacks, nested_spans
 from gilscope.export.labels import NONE, Labels
 from gilscope.export.progress import Progress, silent
 from gilscope.export.rows import Integers, Part, blocks, constant, decimal, join, texts
@@ -76,6 +76,9 @@ class _SceneWriter:
         for thread, callbacks in nested_callbacks(scene.trace):
             for block in blocks(len(callbacks)):
                 self._callbacks(scene.callback_tids[thread.index], callbacks, block)
+        for thread, spans in nested_spans(scene.trace):
+            for block in blocks(len(spans)):
+                self._spans(scene.span_tids[thread.index], spans, block)
         self._gil_flows()
         self._wakes()
         for counter in scene.counters():
@@ -120,6 +123,24 @@ class _SceneWriter:
             self._texts(scene.callers, scene.callers.numbers(entries)),
             constant(b',"to get in (ns)":'),
             decimal(scene.trace.callbacks.enter_ns[rows]),
+            constant(b"}},\n"),
+        ]
+        self._out.write(join(parts, len(rows)))
+
+    def _spans(self, tid: int, spans: Nested, block: slice) -> None:
+        scene = self._scene
+        rows, starts, ends = (c[block] for c in (spans.rows, spans.starts, spans.ends))
+        names = scene.span_names.numbers(scene.trace.spans.name[rows].astype(np.int64))
+        sizes = scene.trace.spans.bytes[rows]
+        parts = [
+            *self._head(b"X", constant(b"%d" % tid), starts),
+            constant(b',"dur":'),
+            *_micros(ends - starts),
+            constant(b',"cat":"span","name":'),
+            self._texts(scene.span_names, names),
+            constant(b',"args":{'),
+            constant(b'"bytes":').only(sizes >= 0),
+            decimal(np.maximum(sizes, 0)).only(sizes >= 0),
             constant(b"}},\n"),
         ]
         self._out.write(join(parts, len(rows)))
@@ -219,11 +240,13 @@ def _metadata(scene: Scene) -> Iterator[bytes]:
     for order, thread in enumerate(scene.trace.threads):
         tid = scene.tids[thread.index]
         yield event("thread_name", {"name": thread.name}, tid)
-        yield event("thread_sort_index", {"sort_index": 2 * order}, tid)
-        if thread.index in scene.callback_tids:
-            tid = scene.callback_tids[thread.index]
-            yield event("thread_name", {"name": f"{thread.name}: callbacks"}, tid)
-            yield event("thread_sort_index", {"sort_index": 2 * order + 1}, tid)
+        yield event("thread_sort_index", {"sort_index": 3 * order}, tid)
+        more = {"callbacks": scene.callback_tids, "spans": scene.span_tids}
+        for place, (what, tids) in enumerate(more.items(), 1):
+            if thread.index in tids:
+                tid = tids[thread.index]
+                yield event("thread_name", {"name": f"{thread.name}: {what}"}, tid)
+                yield event("thread_sort_index", {"sort_index": 3 * order + place}, tid)
 
 
 def _micros(ns: I64) -> list[Part]:

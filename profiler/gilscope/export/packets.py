@@ -14,7 +14,7 @@ STATE_CLEARED, NEEDS_STATE = 1, 2
 _BEGIN, _END, _INSTANT, _COUNTER = 1, 2, 3, 4
 ADDRESS_LIMIT = 1 << 56  # no address of a process reaches it
 
-CATEGORIES = ("gil", "lock", "callback")
+CATEGORIES = ("gil", "lock", "callback", "span")
 ANNOTATIONS = (
     HELD_BY,
     ENDED_BY,
@@ -24,6 +24,7 @@ ANNOTATIONS = (
     "stack",
     "from",
     "to get in (ns)",
+    "bytes",
 )
 # Interned data: which table a field of TrackEvent or DebugAnnotation refers to.
 CATEGORY_TABLE, NAME_TABLE, ANNOTATION_TABLE, VALUE_TABLE = 1, 2, 3, 29
@@ -86,6 +87,16 @@ def callback() -> Message:
     event += wire.varint(10, "name", SHORT)
     event += _annotation("from", wire.varint(17, "from", SHORT))
     event += _annotation("to get in (ns)", wire.varint(3, "enter", LONG))
+    return _packet(event)
+
+
+@cache
+def span(*, sized: bool) -> Message:
+    """The beginning of a span's slice."""
+    event = _head(_BEGIN) + _category(CATEGORIES.index("span"))
+    event += wire.varint(10, "name", SHORT)
+    if sized:
+        event += _annotation("bytes", wire.varint(3, "bytes", LONG))
     return _packet(event)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from gilscope.analysis.handover import gil_handovers, lock_handovers
-from gilscope.analysis.nesting import edges, nested_callbacks
+from gilscope.analysis.nesting import edges, nested_callbacks, nested_spans
 from gilscope.export import packets
 from gilscope.export import protobuf as wire
 from gilscope.export.contention import contentions
@@ -97,14 +97,22 @@ class _SceneWriter:
         self._tracks = {thread.index: track for track, thread in threads}
         calling = enumerate(scene.callback_tids, first_track + 1 + len(self._tracks))
         self._callback_tracks = {index: track for track, index in calling}
-        self._first_counter = first_track + 1 + len(self._tracks) + len(self._callback_tracks)
+        naming = enumerate(
+            scene.span_tids, first_track + 1 + len(self._tracks) + len(self._callback_tracks)
+        )
+        self._span_tracks = {index: track for track, index in naming}
+        above = (self._tracks, self._callback_tracks, self._span_tracks)
+        self._first_counter = first_track + 1 + sum(map(len, above))
         self.next_track = self._first_counter + len(COUNTERS)
         self._wakes = Labels(lambda index: f"wakes {trace.thread_name(index)}")
         self._woken = Labels(lambda index: f"woken by {trace.thread_name(index)}")
         self._handovers = lock_handovers(trace)
         self._contentions = contentions(trace, scene.tids, self._handovers)
         self._contended = Labels(lambda number: self._contentions.names[number])
-        names = scene.names, self._wakes, self._woken, scene.callback_names, self._contended
+        names = (
+            *(scene.names, self._wakes, self._woken, scene.callback_names),
+            *(scene.span_names, self._contended),
+        )
         self._known_addresses: list[int] = []
         self._names = _Strings(packets.NAME_TABLE, names)
         values = scene.peers, scene.notes, scene.stacks, scene.callers
@@ -129,6 +137,8 @@ class _SceneWriter:
         self._write_wakes(self._handovers)
         for thread, nesting in nested_callbacks(scene.trace):
             self._callbacks(self._callback_tracks[thread.index], edges(nesting))
+        for thread, nesting in nested_spans(scene.trace):
+            self._spans(self._span_tracks[thread.index], edges(nesting))
 
     def _descriptors(self) -> None:
         scene, trace, write = self._scene, self._scene.trace, self._out.write
@@ -140,9 +150,10 @@ class _SceneWriter:
             ids = wire.number(1, scene.pid) + wire.number(2, scene.tids[thread.index])
             described = wire.message(4, ids + wire.text(5, thread.name))
             write(packets.descriptor(self._tracks[thread.index], described))
-        for index, track in self._callback_tracks.items():
-            parent = wire.number(5, self._tracks[index])
-            write(packets.descriptor(track, parent + wire.text(2, "callbacks")))
+        for name, tracks in (("callbacks", self._callback_tracks), ("spans", self._span_tracks)):
+            for index, track in tracks.items():
+                parent = wire.number(5, self._tracks[index])
+                write(packets.descriptor(track, parent + wire.text(2, name)))
         for track, name in enumerate(COUNTERS, self._first_counter):
             parent = wire.number(5, self._process)
             write(packets.descriptor(track, parent + wire.text(2, name) + wire.data(8, b"")))
@@ -252,6 +263,28 @@ class _SceneWriter:
                 (np.flatnonzero(begins), packets.callback().encode(event, len(rows))),
                 (np.flatnonzero(~begins), packets.end().encode(ends, len(ends["time"]))),
             ]
+            self._tell_state(track)
+            self._out.write(wire.in_order(groups, len(times)))
+
+    def _spans(self, track: int, changes: Edges) -> None:
+        scene, spans = self._scene, self._scene.trace.spans
+        for at in range(0, len(changes.times), PIECE):
+            part = slice(at, at + PIECE)
+            begins, times, rows = changes.begins[part], changes.times[part], changes.rows[part]
+            groups = []
+            for sized in (True, False):
+                chosen = begins & ((spans.bytes[rows] >= 0) == sized)
+                mine = rows[chosen]
+                names = scene.span_names.numbers(spans.name[mine].astype(np.int64))
+                event: Values = {
+                    "time": wire.long(times[chosen]),
+                    "name": self._names.encoded(scene.span_names, names),
+                    "bytes": wire.long(np.maximum(spans.bytes[mine], 0)),
+                }
+                message = packets.span(sized=sized).encode(event, len(mine))
+                groups.append((np.flatnonzero(chosen), message))
+            ends: Values = {"time": wire.long(times[~begins])}
+            groups.append((np.flatnonzero(~begins), packets.end().encode(ends, len(ends["time"]))))
             self._tell_state(track)
             self._out.write(wire.in_order(groups, len(times)))
 

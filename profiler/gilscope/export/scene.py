@@ -65,7 +65,7 @@ class Counts:
     """What an export holds.
 
     Attributes:
-        slices: one an interval, and one a callback.
+        slices: one an interval, one a callback, and one a span.
         instants: two a wake: at the thread that woke, and at the one that was woken.
         flows: arrows, from a release of the GIL to the acquisition it allowed, and from a wake.
         contentions: slices inside those of lock waits, for tables of contention; Perfetto only.
@@ -81,7 +81,7 @@ def count(traces: Sequence[Trace]) -> Counts:
     """What an export of these traces holds, in every format that has slices."""
     wakes = sum(len(lock_handovers(trace)) for trace in traces)
     handovers = sum(len(gil_handovers(trace)) for trace in traces)
-    slices = sum(len(trace.intervals) + len(trace.callbacks) for trace in traces)
+    slices = sum(len(trace.intervals) + len(trace.callbacks) + len(trace.spans) for trace in traces)
     contended = sum(len(contended_rows(trace)) for trace in traces)
     return Counts(slices, 2 * wakes, wakes + handovers, contended)
 
@@ -98,6 +98,7 @@ class Scene:
         first_flow: number of the first arrow, unique within an export.
         callback_tids: thread index → made-up id of the track of its callbacks, if it has any: they
             lie around intervals, and need not nest with them to the nanosecond.
+        span_tids: the same for what the program named.
     """
 
     trace: Trace
@@ -106,6 +107,7 @@ class Scene:
     tids: Mapping[int, int]
     first_flow: int
     callback_tids: Mapping[int, int]
+    span_tids: Mapping[int, int]
 
     @property
     def first_wake_flow(self) -> int:
@@ -152,6 +154,12 @@ class Scene:
                 or f"from {trace.entries[pair >> 32].function}"
             )
         )
+
+    @cached_property
+    def span_names(self) -> Labels:
+        """What the program calls spans, by `Spans.name`."""
+        names = self.trace.spans.names
+        return Labels(lambda number: names.get(number) or "(no name)")
 
     @cached_property
     def callers(self) -> Labels:
@@ -253,7 +261,9 @@ def scenes(traces: Sequence[Trace]) -> Iterator[Scene]:
             tids[thread.index] = pid if is_main else ids.take(thread.tid)
         calling = np.unique(trace.callbacks.thread).tolist()
         callback_tids = {index: ids.take(0) for index in calling}
-        scene = Scene(trace, process_name(trace), pid, tids, flow, callback_tids)
+        naming = np.unique(trace.spans.thread).tolist()
+        span_tids = {index: ids.take(0) for index in naming}
+        scene = Scene(trace, process_name(trace), pid, tids, flow, callback_tids, span_tids)
         yield scene
         flow += 2 * len(trace.intervals)  # as many as there can be
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gilscope.errors import TraceError
-from gilscope.run.deadlock import describe
+from gilscope.run.deadlock import describe, who_waits
 from gilscope.trace.reader import read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from gilscope.run.process import Ended
@@ -60,15 +61,31 @@ class Attempt:
     interrupted: bool = False
 
 
-def judge(ended: Ended, place: Path, timeout: float | None, *, probed: bool) -> Attempt:
-    """Put together what the worker wrote down and how its process ended."""
+def judge(
+    ended: Ended,
+    place: Path,
+    timeout: float | None,
+    *,
+    probed: bool,
+    say: Callable[[str], None] = lambda _: None,
+) -> Attempt:
+    """Put together what the worker wrote down and how its process ended.
+
+    Args:
+        ended: How it ended.
+        place: Where it wrote to.
+        timeout: Seconds that it was given.
+        probed: Whether the probe was on.
+        say: Takes a line about a deadlock, as soon as that can be told: looking up the lines of
+            native code takes seconds.
+    """
     result = _read_result(place / "result.json")
     trace = place / "trace.gilscope"
     error, stacks = _error(ended, result, timeout), ended.stacks
     if ended.interrupted:
         error = "interrupted"
     if ended.stuck:
-        error, stacks = _deadlock(trace, ended.stacks)
+        error, stacks = _deadlock(trace, ended.stacks, say)
     return Attempt(
         probed=probed,
         wall_ns=result.get("wall_ns"),
@@ -88,14 +105,19 @@ def judge(ended: Ended, place: Path, timeout: float | None, *, probed: bool) -> 
     )
 
 
-def _deadlock(path: Path, stacks: str) -> tuple[str, str]:
+def _deadlock(path: Path, stacks: str, say: Callable[[str], None]) -> tuple[str, str]:
     """Return in one line that the program was stuck, and where its threads stood."""
-    chain = ""
-    if path.exists():
-        with contextlib.suppress(TraceError):
-            chain, stacks = describe(read(path), stacks)
-    words = "deadlocked and was ended"
-    return f"{words}: {chain}" if chain else words, stacks
+    error = "deadlocked and was ended"
+    if not path.exists():
+        say(error)
+        return error, stacks
+    with contextlib.suppress(TraceError):
+        trace = read(path)
+        chain = who_waits(trace)
+        error = f"{error}: {chain}" if chain else error
+        say(error)
+        _, stacks = describe(trace, stacks)
+    return error, stacks
 
 
 def _read_result(path: Path) -> dict[str, Any]:

@@ -92,6 +92,11 @@ def wait_for_gil(path: Path, tids: Collection[int], seconds: float) -> bool:
     return waiting >= set(tids)
 
 
+def who_waits(trace: Trace) -> str:
+    """Return one line that says who waits for whom: known at once, unlike the stacks."""
+    return _chain(open_waits(trace))
+
+
 def describe(trace: Trace, pythons: str = "") -> tuple[str, str]:
     """Return one line that says who waits for whom, and the stacks of all threads.
 
@@ -100,7 +105,6 @@ def describe(trace: Trace, pythons: str = "") -> tuple[str, str]:
         pythons: The Python stacks that it wrote itself: of all threads, without native code.
     """
     waits = open_waits(trace)
-    chain = "; ".join(_sentence(wait) for wait in waits[:MAX_TOLD])
     known = [_stack(wait, trace.stacks[wait.stack]) for wait in waits]
     alive = [t for t in trace.threads if t.end_ns >= trace.duration_ns]
     unknown = {t.index: t for t in alive} | {w.thread.index: None for w in waits}
@@ -110,7 +114,11 @@ def describe(trace: Trace, pythons: str = "") -> tuple[str, str]:
         parts.append(f"in native code, not known where: {', '.join(lost)}")
     if pythons and (lost or not waits):
         parts += ["Python stacks:", pythons.rstrip()]
-    return chain, "\n\n".join(parts) + "\n"
+    return _chain(waits), "\n\n".join(parts) + "\n"
+
+
+def _chain(waits: Sequence[Wait]) -> str:
+    return "; ".join(_sentence(wait) for wait in waits[:MAX_TOLD])
 
 
 def _sentence(wait: Wait) -> str:

@@ -240,7 +240,13 @@ def _attempt(
         )
     except OSError as error:
         raise TargetError(f"{arm.interpreter.path} cannot be started: {error}") from None
-    return judge(ended, place, options.timeout, probed=probed)
+    return judge(ended, place, options.timeout, probed=probed, say=partial(_tell, arm, options))
+
+
+def _tell(arm: Arm, options: Options, line: str) -> None:
+    """Say something about a run that is over."""
+    if options.progress:
+        options.progress(f"{arm.title}: {line}")
 
 
 def _command(interpreter: Interpreter, place: Path) -> list[str | Path]:

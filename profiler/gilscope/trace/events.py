@@ -15,6 +15,7 @@ import numpy as np
 from gilscope.trace import format as fmt
 from gilscope.trace.model import COLUMN_TYPES, Callbacks, Intervals
 from gilscope.trace.records import BLOCK, MAX_INDEX, times_of
+from gilscope.trace.spans import Spans
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -27,7 +28,13 @@ if TYPE_CHECKING:
     from gilscope.trace.records import Positions, Recorded, Records
 
 # Kinds with tables of their own. All others are intervals: what a thread is in, one at a time.
-_APART = [fmt.Event.LOCK_WAKE, fmt.Event.CALLBACK, fmt.Event.THREAD_STATE, fmt.Event.GIL_SWITCH]
+_APART = [
+    fmt.Event.LOCK_WAKE,
+    fmt.Event.CALLBACK,
+    fmt.Event.THREAD_STATE,
+    fmt.Event.GIL_SWITCH,
+    fmt.Event.SPAN,
+]
 _OPEN = np.dtype([(name, dtype) for name, dtype in COLUMN_TYPES.items()])
 
 
@@ -53,6 +60,7 @@ class Events:
     callbacks: Callbacks
     thread_states: Intervals
     gil_switches: Intervals
+    spans: Spans
 
 
 class _Rows(NamedTuple):
@@ -163,13 +171,14 @@ class EventTables:
         if not kept.all():
             for place in range(len(columns)):
                 columns[place] = columns[place][kept]
-        wakes, callbacks, states, switches = apart
+        wakes, callbacks, states, switches, spans = apart
         return Events(
             Intervals.deferred(self._table(_Rows(*columns))),
             Intervals.deferred(wakes),
             _callbacks(callbacks),
             Intervals.deferred(states),
             Intervals.deferred(switches),
+            _spans(spans),
         )
 
     def _table(self, rows: _Rows) -> EventColumns:
@@ -205,7 +214,7 @@ class EventColumns:
         return EventColumns(*parts, self._later + ns)
 
     def column(self, name: str) -> npt.NDArray[Any]:
-        """A column as `Intervals` has it, or `enter_ns`, the time to get in of callbacks.
+        """A column as `Intervals` has it, `enter_ns` of callbacks, or `bytes` of spans.
 
         Raises:
             TraceError: the file has become shorter meanwhile.
@@ -273,11 +282,20 @@ def _time_to_get_in(records: Recorded, clock: ClockMap) -> I64:
     return enter
 
 
+def _bytes(records: Recorded, _: ClockMap) -> I64:
+    """The number of bytes of spans; -1 if it is not known."""
+    number = records["peer"].astype(np.int64) | records["aux"].astype(np.int64) << 32
+    known = (records["flags"] & np.uint8(fmt.SpanFlag.BYTES)) != 0
+    found: I64 = np.where(known, number, -1)
+    return found
+
+
 _VALUES: dict[str, Callable[[Recorded, ClockMap], npt.NDArray[Any]]] = {
     **{name: _field(name) for name in ("aux", "what", "stack")},
     "duration": _end,
     "peer": _peer,
     "enter_ns": _time_to_get_in,
+    "bytes": _bytes,
 }
 
 
@@ -321,3 +339,9 @@ def _callbacks(columns: EventColumns) -> Callbacks:
         open=rows.open,
         stack=rows.stack,
     )
+
+
+def _spans(columns: EventColumns) -> Spans:
+    """The rows as spans; what they are called is known to the definitions."""
+    rows = Intervals.deferred(columns)
+    return Spans(rows.thread, rows.start, rows.duration, rows.what, columns.column("bytes"))

@@ -69,6 +69,7 @@ def _later(trace: Trace, ns: int) -> Trace:
         callbacks=trace.callbacks.shifted(ns),
         thread_states=trace.thread_states.shifted(ns),
         gil_switches=trace.gil_switches.shifted(ns),
+        spans=trace.spans.shifted(ns),
         cpu_times=trace.cpu_times.shifted(ns),
     )
 

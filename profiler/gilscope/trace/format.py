@@ -167,6 +167,7 @@ class Event(IntEnum):
     THREAD_STATE = 7
     SPIN = 8
     GIL_SWITCH = 9
+    SPAN = 10
 
 
 class HoldFlag(IntFlag):
@@ -214,6 +215,12 @@ class GilSwitchFlag(IntFlag):
     ON = 1
     OFF = 2
     PERMANENT = 4
+
+
+class SpanFlag(IntFlag):
+    """Flags of SPAN."""
+
+    BYTES = 1
 
 
 class ThreadFlag(IntFlag):

@@ -35,26 +35,49 @@ REASON = "merge"
 
 
 @dataclass(frozen=True, slots=True)
+class Process:
+    """A process whose trace is part of a merged one.
+
+    Attributes:
+        name: what it is called in the names of its threads; "" if these are as they were.
+        pid: its process id.
+        start_ns: start of its trace, from that of the merged one.
+        duration_ns: length of its trace.
+    """
+
+    name: str
+    pid: int
+    start_ns: int
+    duration_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Merged:
     """What merging did.
 
     Attributes:
-        traces: how many.
+        processes: those of the traces, in the order given.
         events: records written.
         clock: "monotonic" or "realtime": what the traces have in common.
         problems: what to know of the result.
     """
 
-    traces: int
+    processes: tuple[Process, ...]
     events: int
     clock: str
     problems: tuple[str, ...]
+
+    @property
+    def traces(self) -> int:
+        """How many there were."""
+        return len(self.processes)
 
 
 def merge(
     sources: Sequence[str | os.PathLike[str]],
     target: str | os.PathLike[str],
     *,
+    names: Sequence[str] | None = None,
     force: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Merged:
@@ -63,6 +86,8 @@ def merge(
     Args:
         sources: traces of one build.
         target: the new file; it is there whole, or not at all.
+        names: of the process of each source; threads of one without a name, "", keep theirs. By
+            default the names of all threads end in the process id.
         force: replace a file that exists.
         progress: told of each so many intervals that are written.
 
@@ -75,18 +100,27 @@ def merge(
     if len({trace.build for trace in traces}) > 1:
         raise ExportError("traces of different builds do not make one: compare or export them")
     starts, clock = _starts(traces)
+    called: Sequence[str | None] = names or [None] * len(paths)
     found = [
-        Source(trace, *parts_of(path), start - min(starts))
-        for trace, path, start in zip(traces, paths, starts, strict=True)
+        Source(trace, *parts_of(path), start - min(starts), name)
+        for trace, path, start, name in zip(traces, paths, starts, called, strict=True)
     ]
-    problems = [f"{t.path.name}: {problem}" for t in traces for problem in t.problems]
-    problems += [f"{t.path.name}: ended early" for t in traces if t.ended_early]
+    problems = [line for pair in zip(traces, called, strict=True) for line in _problems(*pair)]
     if clock == "realtime":
         problems.append("traces of several hosts or boots: times agree as well as their clocks do")
     with whole_file(Path(target), paths, force=force) as out:
         writer = _Writer(out, found, progress)
         writer.write(problems)
-    return Merged(len(traces), writer.events, clock, tuple(problems))
+    processes = tuple(
+        Process(one.process or "", one.trace.pid, one.later, one.trace.duration_ns) for one in found
+    )
+    return Merged(processes, writer.events, clock, tuple(problems))
+
+
+def _problems(trace: Trace, name: str | None) -> list[str]:
+    """What to know of a trace, under the name of its process."""
+    who = trace.path.name if name is None else name or "the program"
+    return [f"{who}: {one}" for one in [*trace.problems, *["ended early"] * trace.ended_early]]
 
 
 def _starts(traces: Sequence[Trace]) -> tuple[list[int], str]:
@@ -154,6 +188,7 @@ class _Writer:
             {
                 "trace": source.trace.path.name,
                 "pid": source.trace.pid,
+                "process": source.process,
                 "argv": list(source.trace.argv),
                 "python": source.trace.python,
                 "start_ns": source.later,
@@ -225,6 +260,7 @@ class _Writer:
             ]
             parts += [_callbacks(trace, thread.index, numbers, begin)]
             parts += [_switches(source, thread.index, numbers, begin)]
+            parts += [_spans(trace, thread.index, numbers, begin)]
             records = np.concatenate(parts)
             records = records[np.argsort(records["start"] + records["duration"], kind="stable")]
             for at in range(0, len(records), RECORDS):
@@ -271,6 +307,18 @@ def _switches(source: Source, thread: int, numbers: Numbers, begin: int) -> npt.
     records["what"] = _all_moved(switches.gil[rows], numbers.gil)
     records["peer"] = _all_moved(np.array(modules, np.int64), numbers.module)
     records["stack"] = _all_moved(switches.stack[rows], numbers.stack)
+    return records
+
+
+def _spans(trace: Trace, thread: int, numbers: Numbers, begin: int) -> npt.NDArray[Any]:
+    spans = trace.spans.of_thread(thread)
+    records = np.zeros(len(spans), fmt.event_dtype())
+    sizes = np.maximum(spans.bytes, 0)
+    records["kind"] = fmt.Event.SPAN
+    records["flags"] = np.where(spans.bytes >= 0, fmt.SpanFlag.BYTES, 0)
+    records["aux"], records["peer"] = sizes >> 32, sizes & 0xFFFFFFFF
+    records["start"], records["duration"] = spans.start + begin, spans.duration
+    records["what"] = _all_moved(spans.name, numbers.string)
     return records
 
 

@@ -18,6 +18,7 @@ from gilscope.trace import tables
 from gilscope.trace.cpu_time import CpuTimes
 from gilscope.trace.format import Event, GilSwitchFlag
 from gilscope.trace.places import NOWHERE, Callable, Code, Entry, Frame, Module, Site, Table
+from gilscope.trace.spans import Spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable as Function
@@ -448,6 +449,7 @@ class Trace:
         thread_states: thread states made and destroyed by native code: what that cost without the
             wait for the GIL; `flags` are `format.ThreadStateFlag`.
         gil_switches: a free-threaded build's GIL switched on and off.
+        spans: stretches of time that the program itself named.
         cpu_times: samples of how long each thread ran on a processor and waited for one.
         codes: Python functions by id.
         modules: loaded objects by id.
@@ -489,6 +491,7 @@ class Trace:
     callbacks: Callbacks = field(default_factory=Callbacks.empty)
     thread_states: Intervals = field(default_factory=Intervals.empty)
     gil_switches: GilSwitches = field(default_factory=GilSwitches.empty)
+    spans: Spans = field(default_factory=Spans.empty)
     cpu_times: CpuTimes = field(default_factory=CpuTimes.empty)
     codes: Table[Code] = field(default_factory=lambda: NOWHERE.codes)
     modules: Table[Module] = field(default_factory=lambda: NOWHERE.modules)

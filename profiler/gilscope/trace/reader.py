@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import os
 
     from gilscope.trace.model import Intervals
+    from gilscope.trace.spans import Spans
 
 _EVENTS = (fmt.Chunk.EVENTS, fmt.Chunk.PACKED_EVENTS)
 _LEVELS = {0xA: "a", 0xB: "b", 0xC: "rc"}
@@ -192,6 +193,7 @@ def _load(file: File, header: Header, parts: Parts, places: PlaceTables) -> dict
         "callbacks": events.callbacks,
         "thread_states": events.thread_states,
         "gil_switches": _gil_switches(events.gil_switches, places),
+        "spans": _named(events.spans, places),
     }
 
 
@@ -217,6 +219,12 @@ def _gil_switches(rows: Intervals, places: PlaceTables) -> GilSwitches:
     """The rows as switches of the GIL: their peer is a module."""
     modules = tuple(places.modules[number].path for number in rows.peer.tolist())
     return GilSwitches(rows.thread, rows.start, rows.what, rows.flags, modules, rows.stack)
+
+
+def _named(spans: Spans, places: PlaceTables) -> Spans:
+    """The spans with what they are called."""
+    used = np.unique(spans.name).tolist()
+    return replace(spans, names={number: places.string(number) for number in used})
 
 
 def _json(chunks: list[Chunk], name: str) -> tuple[dict[str, Any] | None, list[str]]:

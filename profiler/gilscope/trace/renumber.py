@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gilscope.trace.chunks import Header
-    from gilscope.trace.model import Trace
+    from gilscope.trace.model import Thread, Trace
     from gilscope.trace.reader import Parts
 
 _KINDS = {name: code for code, name in fmt.LOCK_KINDS.items()}
@@ -29,6 +29,15 @@ class Source:
     header: Header
     parts: Parts
     later: int  # ns from the merged trace's start to its own
+    process: str | None = None  # what its process is called; None: names end in its pid
+
+    def thread_name(self, thread: Thread) -> str:
+        """Name of a thread among those of all processes."""
+        if self.process is None:
+            return f"{thread.name} ({self.trace.pid})"
+        if not self.process:
+            return thread.name
+        return self.process if thread.main else f"{self.process}: {thread.name}"
 
 
 class Numbers:
@@ -67,7 +76,7 @@ def definitions(source: Source, numbers: Numbers, begin: int) -> Iterator[bytes]
     """The definitions of a trace with their new numbers; ``begin``: its start in the new ticks."""
     found, trace = source.parts.definitions, source.trace
     for thread in trace.threads:
-        name = f"{thread.name} ({trace.pid})".encode()
+        name = source.thread_name(thread).encode()
         head = struct.pack("<II", thread.index + numbers.thread, len(name))
         yield definition(fmt.Tag.THREAD_NAME, head + name)
     for gil in found.gils.values():
@@ -84,7 +93,8 @@ def definitions(source: Source, numbers: Numbers, begin: int) -> Iterator[bytes]
         made = number + numbers.lock, moved(stack, numbers.stack)
         yield definition(fmt.Tag.LOCK_CREATED, struct.pack("<II", *made))
     for what, reason in found.not_measured.items():
-        texts = what.encode(), f"{reason} ({trace.pid})".encode()
+        whose = f" ({trace.pid})" if source.process is None else ""
+        texts = what.encode(), f"{reason}{whose}".encode()
         head = struct.pack("<II", *map(len, texts))
         yield definition(fmt.Tag.NOT_MEASURED, head + b"".join(texts))
     if found.probe_cost_ns is not None:

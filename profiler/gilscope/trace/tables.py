@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from gilscope.trace.model import Callbacks, Intervals, Lock, Thread, Trace
+    from gilscope.trace.spans import Spans
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,6 +167,20 @@ def of_callbacks(callbacks: Callbacks, trace: Trace | None = None) -> Table:
     return Table(columns)
 
 
+def of_spans(spans: Spans, trace: Trace) -> Table:
+    """A row a span."""
+    return Table(
+        {
+            "thread": spans.thread,
+            "start_ns": spans.start,
+            "duration_ns": spans.duration,
+            "name": category(spans.name, lambda code: spans.names.get(code, "")),
+            "bytes": spans.bytes,
+            "thread_name": category(spans.thread, trace.thread_name),
+        }
+    )
+
+
 def of_locks(locks: Iterable[Lock]) -> Table:
     """A row a lock."""
     return _of_objects(
@@ -206,6 +221,7 @@ TABLES: dict[str, Callable[[Trace], Table]] = {
     "intervals": lambda trace: of_intervals(trace.intervals, trace),
     "wakes": lambda trace: of_intervals(trace.wakes, trace),
     "callbacks": lambda trace: of_callbacks(trace.callbacks, trace),
+    "spans": lambda trace: of_spans(trace.spans, trace),
     "locks": lambda trace: of_locks(trace.locks.values()),
     "threads": lambda trace: of_threads(trace.threads),
 }

@@ -65,6 +65,9 @@ KINDS = STATES + 2
 
 CALLBACK_LOOK = Look("native code in Python", "#009E73", 1.0, stalled=False)
 
+SPAN_LOOK = Look("named by the program", "#F0E442", 0.3, stalled=False)
+"""Spans: a strip at the top of their thread's lane, each in the middle of the one around it."""
+
 MANY = 1_000_000
 """Intervals of a trace from which on a view is made from its index, not from each of them."""
 

@@ -15,6 +15,7 @@ import numpy as np
 from gilscope.view import palette
 from gilscope.view.columns import Columns, columns_of, raster
 from gilscope.view.markup import join, text
+from gilscope.view.strips import touched
 from gilscope.view.words import build_title
 
 if TYPE_CHECKING:
@@ -26,11 +27,14 @@ WIDTH = 960
 COLUMNS = (720, 480, 240, 120, 60)
 BUDGET = 14_000  # characters of a picture, as far as fewer columns of pixels can keep it there
 ROWS = 18
+STRIP = 5  # pixels of ROWS for what the program named
+SPAN = palette.STATES + 1  # its colour
 LANE = 22
 BAND = 17
 HEAD = 30
 FOOT = 24
 RIGHT = 14
+EDGE = 30  # room for half of a time below the axis
 MAX_LANES = 40
 NAME_LENGTH = 22
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
@@ -70,7 +74,8 @@ def _svg(drawn: Sequence[tuple[Trace, Columns, Sequence[int]]], width: int) -> s
     for trace, one, lanes in drawn:
         parts.append(_title(trace, left, top))
         scale = (WIDTH - left - RIGHT) / longest
-        parts += _lanes(one, lanes, width, scale, (left, top + HEAD))
+        place = left, top + HEAD
+        parts += _lanes(trace, one, lanes, pixels=width, scale=scale, place=place)
         top += HEAD + LANE * max(1, min(MAX_LANES, len(lanes)))
         parts += _axis(longest, left, top)
         top += FOOT
@@ -108,7 +113,13 @@ def _short(name: str) -> str:
 
 
 def _lanes(
-    columns: Columns, lanes: Sequence[int], pixels: int, scale: float, place: tuple[int, int]
+    trace: Trace,
+    columns: Columns,
+    lanes: Sequence[int],
+    *,
+    pixels: int,
+    scale: float,
+    place: tuple[int, int],
 ) -> Iterator[str]:
     """Yield name and image of each lane, as far as there is room for them."""
     left, top = place
@@ -119,13 +130,17 @@ def _lanes(
     edges = np.linspace(0, max(columns.duration, 1e-6), pixels + 1)
     for row, lane in enumerate(lanes[:MAX_LANES]):
         y, name = top + row * LANE, text(_short(columns.names[lane]))
+        picture = raster(columns, lane, edges, ROWS)
+        named = trace.spans.of_thread(trace.threads[columns.heads[lane].position].index)
+        if len(named):
+            picture[ROWS - 1 - STRIP : ROWS - 1, touched(named, edges * 1e6)] = SPAN
         yield (
             f'<rect x="{left}" y="{y + LANE - BAND - 2}" width="{width:.1f}" height="{BAND}" '
             f'fill="{palette.BACKGROUND}"/>'
             f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{name}</text>'
             f'<image x="{left}" y="{y + LANE - BAND - 2}" width="{width:.1f}" '
             f'height="{BAND}" preserveAspectRatio="none" image-rendering="pixelated" '
-            f'href="data:image/png;base64,{_png(raster(columns, lane, edges, ROWS))}"/>'
+            f'href="data:image/png;base64,{_png(picture)}"/>'
         )
     more = len(lanes) - MAX_LANES
     if more > 0:
@@ -143,9 +158,11 @@ def _axis(longest: float, left: int, top: int) -> Iterator[str]:
     for index in range(count + 1):
         x = left + index * step * scale
         unit = " ms" if index == count else ""
+        # The last one has the unit, too, and may stand at the edge.
+        anchor, at = ("end", WIDTH - 2) if x > WIDTH - EDGE else ("middle", x)
         yield (
             f'<path d="M{x:.1f} {top}v4" stroke="{palette.MUTED}"/>'
-            f'<text x="{x:.1f}" y="{top + 16}" text-anchor="middle" fill="{palette.MUTED}" '
+            f'<text x="{at:.1f}" y="{top + 16}" text-anchor="{anchor}" fill="{palette.MUTED}" '
             f'font-size="11">{index * step:g}{unit}</text>'
         )
 
@@ -160,6 +177,7 @@ def _png(picture: U8) -> str:
     """Encode ``picture`` (u8[rows, w], bottom row first, values of the raster) as base64."""
     rows, width = picture.shape
     colors = "".join(str(color)[1:] for color in palette.by_value("color"))
+    colors += palette.SPAN_LOOK.color[1:]
     lines = np.zeros((rows, width + 1), np.uint8)
     lines[:, 1:] = picture[::-1]
     data = b"\x89PNG\r\n\x1a\n" + b"".join(

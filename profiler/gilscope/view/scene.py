@@ -13,6 +13,7 @@ from gilscope.view.details import embedded
 from gilscope.view.extra import callback_labels
 from gilscope.view.findings import findings_of
 from gilscope.view.payload import pack
+from gilscope.view.strips import strips
 from gilscope.view.words import build_name, build_title, short_name
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def _timeline(
         arrays["detail"] = _positions(columns.ref, named)
         told["details"] = [[a, place.get(by, -1), b] for a, by, b in told["details"]]
     callbacks, labels = _callbacks(trace, place)
+    spans, span_labels = strips(trace, place)
     meta = {
         "title": build_title(trace),
         "build": build_name(short_name(trace)),
@@ -107,9 +109,11 @@ def _timeline(
         "ended_early": trace.ended_early,
         "callbacks": len(trace.callbacks),
         "labels": labels,
+        "spans": len(trace.spans),
+        "span_labels": span_labels,
         **(told or {"details": [], "stacks": []}),
     }
-    return meta, arrays | callbacks
+    return meta, arrays | callbacks | spans
 
 
 def _lane(trace: Trace, columns: Columns, lane: int) -> dict[str, Any]:
@@ -161,5 +165,6 @@ def looks() -> dict[str, object]:
         "height": [look.height for look in ordered],
         "stalled": [look.stalled for look in ordered],
         "least": palette.LEAST,
+        "strip": palette.SPAN_LOOK.height,
         "stack": [*map(int, palette.STACK), palette.CALLBACK],
     }

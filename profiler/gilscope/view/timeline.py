@@ -105,6 +105,7 @@ def _timeline(number: int, trace: Trace, columns: Columns, shared: Range1d, marg
     _add_marks(plot, number, trace, columns)
     _add_picture(plot, number)
     _add_boxes(plot, number)
+    _add_spans(plot, number)
     return plot
 
 
@@ -269,6 +270,19 @@ def _add_boxes(plot: Any, number: int) -> None:
         source=ColumnDataSource({name: [] for name in edges}, name=f"chosen-{number}"),
     )
     chosen.name = f"chosen-view-{number}"
+
+
+def _add_spans(plot: Any, number: int) -> None:
+    """Add the strips of spans on top of the lanes."""
+    edges = ("left", "right", "bottom", "top")
+    view = plot.quad(
+        **{name: name for name in edges},
+        fill_color=palette.SPAN_LOOK.color,
+        line_color=palette.INK,
+        line_width=0.5,
+        source=ColumnDataSource({name: [] for name in edges}, name=f"spans-{number}"),
+    )
+    view.name = f"span-view-{number}"
 
 
 def _add_picture(plot: Any, number: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope.analysis.contention import gil_totals
 from gilscope.config import BUILDS
 from gilscope.view.markup import element, join, text
-from gilscope.view.palette import CALLBACK_LOOK, LOOKS
+from gilscope.view.palette import CALLBACK_LOOK, LOOKS, SPAN_LOOK
 from gilscope.view.words import build_name, time_text
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def _card(run: Mapping[str, Any], trace: Trace | None) -> str:
                 "" if run["valid"] else element("div", "invalid: see above", "detail alarm"),
                 element("div", time_text(median(walls)) if walls else "–", "number"),
                 element("div", text(_spread(walls)), "detail"),
+                element("div", text(_against_gil(run)), "detail"),
                 element("div", text(_waiting(trace)), "detail"),
                 element("div", text(_parallelism(run, trace)), "detail"),
                 element("div", text(_probed(run)), "detail"),
@@ -118,6 +119,17 @@ def _spread(walls: list[float]) -> str:
         f"median of {len(walls)} runs, {time_text(min(walls))} to {time_text(max(walls))}, "
         "probe off"
     )
+
+
+def _against_gil(run: Mapping[str, Any]) -> str:
+    """Say how an alternative compares; the free-threaded build has a card of its own for that."""
+    factor, interval = run.get("speedup"), run.get("speedup_interval")
+    if factor is None or run["build"] == "ft":
+        return ""
+    if interval and interval[0] <= 1 <= interval[1]:
+        return f"no difference shown to the GIL build: {factor:.2f}×"
+    words = f"{factor:.2f}× faster" if factor >= 1 else f"{1 / factor:.2f}× slower"
+    return f"{words} than the GIL build"
 
 
 def _waiting(trace: Trace | None) -> str:
@@ -184,9 +196,14 @@ def _predicted(prediction: Mapping[str, Any] | None) -> str:
 
 
 def legend(section: Section) -> str:
-    """Return the colours and heights of the states, and of callbacks where there are any."""
+    """Return the colours and heights of the states, of callbacks and spans where there are any."""
     callbacks = any(len(trace.callbacks) for _, trace in section.traces)
-    looks = [*LOOKS.values(), *([CALLBACK_LOOK] if callbacks else [])]
+    spans = any(len(trace.spans) for _, trace in section.traces)
+    looks = [
+        *LOOKS.values(),
+        *([CALLBACK_LOOK] if callbacks else []),
+        *([SPAN_LOOK] if spans else []),
+    ]
     items = [
         f'<span class="key"><i style="background:{look.color};height:{16 * look.height:.0f}px"></i>'
         f"{text(look.label)}</span>"

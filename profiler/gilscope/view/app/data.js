@@ -87,6 +87,11 @@ class Timeline {
       duration: columns[`${number}.cb_duration`], enter: columns[`${number}.cb_enter`],
       label: columns[`${number}.cb_label`],
     }
+    this.named = columns[`${number}.sp_start`] && {
+      lane: columns[`${number}.sp_lane`], start: columns[`${number}.sp_start`],
+      duration: columns[`${number}.sp_duration`], bytes: columns[`${number}.sp_bytes`],
+      label: columns[`${number}.sp_label`], depth: columns[`${number}.sp_depth`],
+    }
     this.scale = 1e-6
     this.shift = 0
     this.shown = meta.lanes.map((_, lane) => lane)
@@ -106,6 +111,22 @@ class Timeline {
     return part && part.from <= from && part.to >= to ? part.segments : this.all
   }
 
+  /** Rows of the spans of a lane between two times, the outermost first. */
+  spans_of(lane, from, to) {
+    const { named } = this, rows = []
+    for (let row = 0; named && row < named.start.length && named.start[row] <= to; row++) {
+      if (named.lane[row] === lane && named.start[row] + named.duration[row] >= from) rows.push(row)
+    }
+    return rows.sort((a, b) => named.depth[a] - named.depth[b])
+  }
+
+  /** A span in words. */
+  span_text(row) {
+    const { named } = this
+    const size = named.bytes[row] < 0 ? "" : `, ${size_text(named.bytes[row])}`
+    return `${this.span_labels[named.label[row]]}: ${time_text(named.duration[row])}${size}`
+  }
+
   /** Height of a lane's middle, or null if it is not shown. */
   level(lane) {
     const place = this.shown.indexOf(lane)
@@ -123,6 +144,13 @@ function time_text(ns) {
   const [factor, unit] =
     size >= 1e9 ? [1e-9, "s"] : size >= 1e6 ? [1e-6, "ms"] : size >= 1e3 ? [1e-3, "µs"] : [1, "ns"]
   return size ? `${Number((ns * factor).toPrecision(3))} ${unit}` : "0"
+}
+
+/** Bytes as people read them. */
+function size_text(bytes) {
+  const [factor, unit] =
+    bytes >= 1e9 ? [1e-9, "GB"] : bytes >= 1e6 ? [1e-6, "MB"] : bytes >= 1e3 ? [1e-3, "kB"] : [1, "B"]
+  return `${Number((bytes * factor).toPrecision(3))} ${unit}`
 }
 
 const count_text = (number) => Math.round(number).toLocaleString("en")

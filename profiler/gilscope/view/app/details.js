@@ -1,5 +1,7 @@
 // What is shown of the chosen segment: who waited for whom, and the stacks of both.
 
+const SPANS_SHOWN = 4
+
 function stack_html(caption, frames) {
   if (!frames?.length) return `<section><h4>${caption}</h4><p class="quiet">no stack in the trace</p></section>`
   const lines = frames.map(([name, file, line, native, source]) => {
@@ -24,6 +26,11 @@ function details_html(choice, looks, told, stacks) {
   ]
   if (lock >= 0) facts.push(`for <b>${safe(timeline.locks[lock].name)}</b> (${safe(timeline.locks[lock].kind)})`)
   if (peer >= 0) facts.push(`${held ? "held by" : "ended by"} <b>${name(peer)}</b>${held ? " when it began" : ""}`)
+  if (timeline.lanes[lane].kind === "thread") {
+    const named = timeline.spans_of(lane, choice.start, choice.end)
+    for (const one of named.slice(0, SPANS_SHOWN)) facts.push(`<b>${safe(timeline.span_text(one))}</b>`)
+    if (named.length > SPANS_SHOWN) facts.push(`${count_text(named.length - SPANS_SHOWN)} more spans`)
+  }
   const by = told && told[1] >= 0 ? told[1] : -1
   const waited = [WAITING_GIL, WAITING_LOCK, BLOCKED, STOPPED].includes(state)
   if (waited && by >= 0) facts.push(`ended by <b>${name(by)}</b>`)

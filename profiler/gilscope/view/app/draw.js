@@ -6,7 +6,7 @@ class Painter {
     const named = (name) => document.get_model_by_name(`${name}-${timeline.number}`)
     Object.assign(this, { timeline, looks: data.looks, rows: data.rows, band: data.band })
     for (const name of ["timeline", "boxes", "picture", "chosen", "link", "box-view", "before",
-                        "picture-view", "after", "done", "empty", "parallelism", "overview"]) {
+                        "spans", "picture-view", "after", "done", "empty", "parallelism", "overview"]) {
       this[name.replace("-", "_") + (name === "timeline" ? "_figure" : "")] = named(name)
     }
     this.figure = this.timeline_figure
@@ -54,6 +54,32 @@ class Painter {
       }
     }
     this.boxes.data = data
+  }
+
+  /** Draw spans as strips, none too short to be seen; those that touch in a pixel are one. */
+  draw_spans(from, to) {
+    const { timeline, looks: { strip }, band } = this
+    const { named } = timeline
+    const data = { left: [], right: [], bottom: [], top: [] }
+    const pixel = (to - from) / this.width, last = new Map()
+    for (let row = 0; named && row < named.start.length && named.start[row] < to; row++) {
+      const start = named.start[row], end = start + named.duration[row], lane = named.lane[row]
+      if (end < from || timeline.level(lane) === null) continue
+      const depth = named.depth[row], key = 4 * lane + depth, before = last.get(key)
+      if (before && start - before.end < pixel) {
+        before.end = Math.max(before.end, end)
+        data.right[before.place] = timeline.to_axis(Math.max(before.end, before.start + 3 * pixel))
+        continue
+      }
+      last.set(key, { start, end, place: data.left.length })
+      const middle = this.bottom(lane) + band * (1 - strip / 2)
+      const half = (band * strip) / 2 / (depth + 1)
+      data.left.push(timeline.to_axis(start))
+      data.right.push(timeline.to_axis(Math.max(end, start + 3 * pixel)))
+      data.bottom.push(middle - half)
+      data.top.push(middle + half)
+    }
+    this.spans.data = data
   }
 
   /** Time of each state in each column, in columns: Float64Array[kinds * width]. */

@@ -4,6 +4,7 @@ const TABS = {
   threads: "Threads",
   locks: "Locks",
   callbacks: "Callbacks",
+  spans: "Spans",
   blame: "Who waits for whom",
   difference: "Difference",
   findings: "Findings",
@@ -47,6 +48,24 @@ function callback_totals(timeline, from, to) {
     sum.time += calls.duration[row]
     sum.enter += calls.enter[row]
     sum.longest = Math.max(sum.longest, calls.duration[row])
+  }
+  return result.filter((sum) => sum.count).sort((a, b) => b.time - a.time)
+}
+
+/** Numbers of the spans that touch a stretch of time, by their names. */
+function span_totals(timeline, from, to) {
+  const result = timeline.span_labels.map((label) =>
+    ({ label, count: 0, time: 0, longest: 0, bytes: 0, sized: false }))
+  const { named } = timeline
+  if (!named) return []
+  for (let row = 0; row < named.start.length && named.start[row] < to; row++) {
+    if (named.start[row] + named.duration[row] < from) continue
+    const sum = result[named.label[row]]
+    sum.count += 1
+    sum.time += named.duration[row]
+    sum.longest = Math.max(sum.longest, named.duration[row])
+    sum.bytes += Math.max(0, named.bytes[row])
+    sum.sized ||= named.bytes[row] >= 0
   }
   return result.filter((sum) => sum.count).sort((a, b) => b.time - a.time)
 }
@@ -130,6 +149,17 @@ class Tables {
       time_text(sum.longest)])
     const heads = ["Native code called", "Times", "In Python", "To get in", "Longest"]
     return table("Callbacks", heads, rows, "no native code was in Python here")
+  }
+
+  spans(timeline, from, to) {
+    const rows = span_totals(timeline, from, to).map((sum) => [
+      safe(sum.label), count_text(sum.count), time_text(sum.time), time_text(sum.longest),
+      sum.sized ? size_text(sum.bytes) : "–"])
+    const shown = timeline.named?.start.length ?? 0
+    const caption = shown < timeline.spans
+      ? `Spans, the ${count_text(shown)} longest of ${count_text(timeline.spans)}` : "Spans"
+    return table(caption, ["Named by the program", "Times", "In all", "Longest", "Bytes"], rows,
+                 "the program named nothing here")
   }
 
   blame(timeline, from, to) {

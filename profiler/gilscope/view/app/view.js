@@ -131,6 +131,7 @@ class View {
         [lane, (ready && raster.images.get(lane)) || painter.stacked(shares.get(lane), width)]),
         from, to, width)
     }
+    painter.draw_spans(start, end)
     painter.box_view.visible = few
     painter.picture_view.visible = !few
     painter.draw_marks(this.range)

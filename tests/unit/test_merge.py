@@ -175,6 +175,14 @@ def test_builds_are_not_mixed(tmp_path: Path) -> None:
     assert not (tmp_path / "m").exists()
 
 
+def test_progress_ends_at_the_whole(pair: list[Path], tmp_path: Path) -> None:
+    """What is told adds up to the intervals of all traces, however many other events there are."""
+    told: list[int] = []
+    merged = merge(pair, tmp_path / "m.gilscope", progress=told.append)
+    assert sum(told) == sum(len(read(path).intervals) for path in pair)
+    assert sum(told) < merged.events
+
+
 def test_bad_sources_and_targets(tmp_path: Path) -> None:
     """No trace, and a file that is there, are refused in one line."""
     path = gil_trace().write(tmp_path / "a")

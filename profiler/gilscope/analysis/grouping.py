@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from gilscope.trace.model import I64
@@ -60,6 +62,30 @@ def summarize(groups: NDArray[np.integer[Any]], values: I64, size: int) -> Summa
         return result
 
     return Summary(count, sums[ends] - sums[firsts], quantile(0.5), quantile(0.99), quantile(1.0))
+
+
+def in_groups(groups: Sequence[I64], times: Sequence[I64]) -> tuple[list[I64], int]:
+    """Numbers that are ordered first by group, then by time.
+
+    Args:
+        groups: columns of numbers of groups, not negative.
+        times: of each of these columns its times, not negative.
+
+    Returns:
+        A column for each of those, and what to divide by to tell the groups apart.
+    """
+    span = 1 + max(int(part.max(initial=0)) for part in times)
+    most = 1 + max(int(part.max(initial=0)) for part in groups)
+    if most * span >> _KEY_BITS:
+        groups, times = _ranks(groups), _ranks(times)
+        span = 1 + max(int(part.max(initial=0)) for part in times)
+    return [group * span + time for group, time in zip(groups, times, strict=True)], span
+
+
+def _ranks(columns: Sequence[I64]) -> list[I64]:
+    """Smaller numbers in the same order."""
+    used = np.unique(np.concatenate(columns))
+    return [np.searchsorted(used, column) for column in columns]
 
 
 def order_by(keys: NDArray[np.integer[Any]]) -> I64:

@@ -16,7 +16,6 @@ from gilscope.export.labels import NONE, Labels
 from gilscope.export.progress import Progress, silent
 from gilscope.export.rows import Integers, Part, blocks, constant, decimal, join, texts
 from gilscope.export.scene import (
-    COUNTERS,
     Scene,
     name_codes,
     note_codes,
@@ -79,9 +78,8 @@ class _SceneWriter:
                 self._callbacks(scene.callback_tids[thread.index], callbacks, block)
         self._gil_flows()
         self._wakes()
-        for name, state in COUNTERS.items():
-            for moments, values in scene.counter(state):
-                self._counter(name, moments, values)
+        for counter in scene.counters():
+            self._counter(*counter)
 
     def _texts(self, labels: Labels, numbers: I64) -> Part:
         """Texts as JSON; nothing where the number is `NONE`."""

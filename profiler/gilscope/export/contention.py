@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.handover import lock_handovers
+from gilscope.analysis.grouping import in_groups
 from gilscope.analysis.spans import LOCK_STATES
 from gilscope.trace.distinct import distinct
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from gilscope.analysis.handover import Handovers
+    from gilscope.export.protobuf import Integers
     from gilscope.trace.model import I32, I64, U32, Bools, Intervals, Trace
 
+PIECE = 1 << 17  # waits that are looked at together
 PLACE_UNKNOWN = "def ?()(?:0)"
 
 
@@ -44,55 +47,59 @@ class Contentions:
 
     def numbers_of(self, rows: I64) -> I64:
         """Numbers of the names for these intervals; -1 of others."""
-        place = np.minimum(np.searchsorted(self.rows, rows), max(len(self) - 1, 0))
         if not len(self):
             return np.full(len(rows), -1)
-        return np.where(self.rows[place] == rows, self.index[place], -1)
+        # Of one type, so that not all of them are converted.
+        wanted = rows.astype(self.rows.dtype)
+        place = np.minimum(np.searchsorted(self.rows, wanted), len(self) - 1)
+        return np.where(self.rows[place] == wanted, self.index[place], -1)
 
 
-def contended_rows(trace: Trace) -> I64:
+def contended_rows(trace: Trace) -> U32:
     """Rows of the waits for locks, not for events, that another thread is known to have caused."""
-    rows = np.flatnonzero(trace.intervals.kind == Event.LOCK_WAIT)
-    return rows[_contended(trace, trace.intervals.select(rows))]
+    rows, waits = _lock_waits(trace)
+    return rows[_contended(trace, waits)]
 
 
-def contentions(trace: Trace, tids: Mapping[int, int]) -> Contentions:
+def contentions(trace: Trace, tids: Mapping[int, int], wakes: Handovers) -> Contentions:
     """Those waits with the names of their slices.
 
     Args:
         trace: the trace.
         tids: thread index → id of the thread in the export.
+        wakes: of the trace, those of its locks.
     """
-    rows = contended_rows(trace)
-    waits = trace.intervals.select(rows)
-    others = _other_waiters(trace.intervals, rows, waits)
-    stacks = _owner_stacks(trace, rows, waits)
-    columns = waits.peer.astype(np.int64), stacks, others, waits.stack.astype(np.int64)
+    rows, waits = _lock_waits(trace)
+    contended = _contended(trace, waits)
+    others = _other_waiters(waits, contended)
+    del waits
+    rows = rows[contended]
+    owners, stacks = (trace.intervals.gather(name, rows) for name in ("peer", "stack"))
+    columns = owners, _owner_stacks(trace, rows, owners, wakes), others, stacks
     first, index = _alike(columns)
-    used = np.column_stack(columns)[first]
+    used = zip(*(column[first].tolist() for column in columns), strict=True)
     names = [
         f"monitor contention with owner {trace.thread_name(owner)} ({tids[owner]})"
         f" at {_place(trace, at)} waiters={waiters} blocking from {_place(trace, stack)}"
-        for owner, at, waiters, stack in used.tolist()
+        for owner, at, waiters, stack in used
     ]
-    return Contentions(rows.astype(np.uint32), names, index.astype(np.int32))
+    return Contentions(rows, names, index.astype(np.int32))
 
 
-def _owner_stacks(trace: Trace, rows: I64, waits: Intervals) -> I64:
+def _owner_stacks(trace: Trace, rows: U32, owners: I32, wakes: Handovers) -> U32:
     """Where the owner gave each lock up, if it is the owner that woke the thread; else 0."""
-    stacks = np.zeros(len(rows), np.int64)
+    stacks = np.zeros(len(rows), np.uint32)
     if not trace.wakes.stack.any():
         return stacks
-    wakes = lock_handovers(trace)
     place = np.minimum(np.searchsorted(rows, wakes.effects), max(len(rows) - 1, 0))
     known = rows[place] == wakes.effects if len(rows) else np.zeros(len(place), np.bool_)
     ended, place = trace.wakes.select(wakes.causes[known]), place[known]
-    own = ended.thread == waits.peer[place]
+    own = ended.thread == owners[place]
     stacks[place[own]] = ended.stack[own]
     return stacks
 
 
-def _alike(columns: tuple[I64, ...]) -> tuple[I64, I64]:
+def _alike(columns: Sequence[Integers]) -> tuple[I64, I64]:
     """First row of each combination of values, and the number of each row's combination."""
     index = np.zeros(len(columns[0]), np.int64)
     for column in columns:
@@ -101,6 +108,11 @@ def _alike(columns: tuple[I64, ...]) -> tuple[I64, I64]:
             _, index = distinct(index * len(values) + number)
     _, first = np.unique(index, return_index=True)
     return first, index
+
+
+def _lock_waits(trace: Trace) -> tuple[U32, Intervals]:
+    rows = np.flatnonzero(trace.intervals.kind == Event.LOCK_WAIT).astype(np.uint32)
+    return rows, trace.intervals.select(rows)
 
 
 def _contended(trace: Trace, waits: Intervals) -> Bools:
@@ -114,22 +126,23 @@ def _contended(trace: Trace, waits: Intervals) -> Bools:
     return contended & locks[places]
 
 
-def _other_waiters(intervals: Intervals, rows: I64, waits: Intervals) -> I64:
-    """How many other threads waited for the same lock when each of these waits began."""
-    on_locks = np.flatnonzero(intervals.kind == Event.LOCK_WAIT)
-    every = intervals.select(on_locks)
+def _other_waiters(every: Intervals, contended: Bools) -> I32:
+    """How many other threads waited for the same lock when each of the contended waits began."""
     _, lock = distinct(every.what)
-    times = np.concatenate([every.start, every.end])
-    times.sort()
-    times = times[np.diff(times, prepend=-1) > 0]
-    # Numbers that order first by lock, then by time.
-    began = np.sort(lock * len(times) + np.searchsorted(times, every.start))
-    ended = np.sort(lock * len(times) + np.searchsorted(times, every.end))
-    mine = lock[np.searchsorted(on_locks, rows)]
-    keys = mine * len(times) + np.searchsorted(times, waits.start)
-    before = np.searchsorted(began, keys, side="right") - np.searchsorted(ended, keys, side="right")
-    others: I64 = np.maximum(before - (waits.duration > 0), 0)
-    return others
+    (begins, ends), _ = in_groups((lock, lock), (every.start, every.end))
+    keys = begins[contended]
+    begins.sort()
+    ends.sort()
+    others = np.empty(len(keys), np.int32)
+    for at in range(0, len(keys), PIECE):
+        some = keys[at : at + PIECE]
+        # What is looked for in order is found faster.
+        order = np.argsort(some)
+        some = some[order]
+        before = np.searchsorted(begins, some, "right") - np.searchsorted(ends, some, "right")
+        others[at : at + PIECE][order] = before
+    others -= every.duration[contended] > 0
+    return np.maximum(others, 0, out=others)
 
 
 def _place(trace: Trace, stack: int) -> str:

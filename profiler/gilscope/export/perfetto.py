@@ -101,7 +101,8 @@ class _SceneWriter:
         self.next_track = self._first_counter + len(COUNTERS)
         self._wakes = Labels(lambda index: f"wakes {trace.thread_name(index)}")
         self._woken = Labels(lambda index: f"woken by {trace.thread_name(index)}")
-        self._contentions = contentions(trace, scene.tids)
+        self._handovers = lock_handovers(trace)
+        self._contentions = contentions(trace, scene.tids, self._handovers)
         self._contended = Labels(lambda number: self._contentions.names[number])
         names = scene.names, self._wakes, self._woken, scene.callback_names, self._contended
         self._known_addresses: list[int] = []
@@ -114,18 +115,18 @@ class _SceneWriter:
         scene = self._scene
         self._descriptors()
         # First what takes the most memory for a while.
-        for track, state in enumerate(COUNTERS.values(), self._first_counter):
-            self._out.write(packets.state(track=track))
-            for times, values in scene.counter(state):
-                event: Values = {"time": wire.long(times), "value": wire.short(values)}
-                self._out.write(packets.counter().encode(event, len(times)).data)
+        tracks = {name: track for track, name in enumerate(COUNTERS, self._first_counter)}
+        for name, times, values in scene.counters():
+            event: Values = {"time": wire.long(times), "value": wire.short(values)}
+            self._out.write(packets.state(track=tracks[name]))
+            self._out.write(packets.counter().encode(event, len(times)).data)
         flows = _Flows(scene, gil_handovers(scene.trace))
         for piece in scene.pieces():
             self._slices(piece, flows)
             progress(len(piece))
         del flows
         # Behind the slices: what ends at the moment of a wake is over then.
-        self._write_wakes(lock_handovers(scene.trace))
+        self._write_wakes(self._handovers)
         for thread, nesting in nested_callbacks(scene.trace):
             self._callbacks(self._callback_tracks[thread.index], edges(nesting))
 
@@ -189,7 +190,7 @@ class _SceneWriter:
         slices = scene.names.numbers(name_codes(intervals))
         addresses = self._addresses(intervals, waits)
         times = switch_intervals(intervals)
-        outgoing, incoming = flows.outgoing[rows], flows.incoming[rows]
+        outgoing, incoming = flows.of(rows)
         others = peer_labels(intervals)
         values: Values = {
             "name": names.encoded(scene.names, slices),
@@ -278,21 +279,30 @@ class _SceneWriter:
 
 
 class _Flows:
-    """Arrows from hold to hold, by the rows that they lead from and to.
+    """Arrows from hold to hold: the number of each is that of the hold it begins at.
 
     Attributes:
-        outgoing: u32[n] or wider, number of the arrow from each interval; 0 for none.
-        incoming: the same of the arrow to it.
+        outgoing: bool[n], one begins at this interval.
+        incoming: u32[n], 1 + row of the interval that one to this interval begins at; 0 for none.
     """
 
     def __init__(self, scene: Scene, flows: Handovers) -> None:
-        last = scene.first_flow + len(flows)
-        dtype = np.uint32 if last < 1 << 32 else np.uint64
-        numbers = np.arange(scene.first_flow, last, dtype=dtype)
-        self.outgoing: Words = np.zeros(len(scene.trace.intervals), dtype)
-        self.incoming: Words = np.zeros(len(scene.trace.intervals), dtype)
-        self.outgoing[flows.causes] = numbers
-        self.incoming[flows.effects] = numbers
+        self._first = scene.first_flow - 1
+        self.outgoing: Bools = np.zeros(len(scene.trace.intervals), np.bool_)
+        self.incoming: U32 = np.zeros(len(scene.trace.intervals), np.uint32)
+        self.outgoing[flows.causes] = True
+        self.incoming[flows.effects] = flows.causes + np.uint32(1)
+
+    def of(self, rows: I64) -> tuple[U64, U64]:
+        """Numbers of the arrows from and to these intervals; 0 for none."""
+        first = np.uint64(self._first)
+        numbers = (rows + 1).view(np.uint64)
+        incoming = self.incoming[rows].astype(np.uint64)
+        nothing = np.uint64(0)
+        return (
+            np.where(self.outgoing[rows], numbers + first, nothing),
+            np.where(incoming > 0, incoming + first, nothing),
+        )
 
 
 def _lookup(table: dict[int, int], keys: Integers) -> Integers:

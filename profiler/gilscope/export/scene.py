@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from gilscope.analysis.nesting import Piece
-    from gilscope.trace.model import I64, U8, Bools, Intervals, Lock, Trace
+    from gilscope.trace.model import I64, U32, Bools, Intervals, Lock, Trace
     from gilscope.trace.places import Frame
 
 # Above any real one (the kernel's limit is 2²²), for ids that are missing or taken already.
 FIRST_MADE_UP_ID = 1_000_000_000
 MAX_ID = (1 << 31) - 1
-PIECE = 1 << 16  # intervals that are encoded at a time
+PIECE = 1 << 15  # intervals that are encoded at a time
 
 GIL_NAMES = {
     fmt.Event.GIL_HOLD: "holding the GIL",
@@ -112,11 +112,6 @@ class Scene:
         """Number of the first arrow from a wake; those of the GIL come before."""
         return self.first_flow + len(self.trace.intervals)
 
-    @cached_property
-    def states(self) -> U8:
-        """The `State` that each interval puts its thread into."""
-        return interval_states(self.trace)
-
     def pieces(self, size: int = PIECE) -> Iterator[Piece]:
         """The intervals thread by thread, some at a time, made to nest."""
         return nested_pieces(self.trace, thread_rows(self.trace.intervals.thread), size)
@@ -172,10 +167,17 @@ class Scene:
         # A damaged id beyond 2³¹ is another one that nothing defines.
         return codes.astype(np.int64) & np.int64((1 << 63) - 1)
 
-    def counter(self, state: State, size: int = PIECE) -> Iterator[tuple[I64, I64]]:
-        """(times, threads in this state from then on), where the number changes, in pieces."""
+    def counters(self) -> Iterator[tuple[str, I64, I64]]:
+        """(name, times, value from then on) where a counter of `COUNTERS` changes, in pieces."""
+        states = interval_states(self.trace)
+        for name, state in COUNTERS.items():
+            rows = np.flatnonzero(states == state).astype(np.uint32)
+            for times, values in self._levels(rows):
+                yield name, times, values
+
+    def _levels(self, rows: U32, size: int = PIECE) -> Iterator[tuple[I64, I64]]:
+        """(times, how many of these intervals go on then), where that changes, in pieces."""
         intervals = self.trace.intervals
-        rows = np.flatnonzero(self.states == state).astype(np.uint32)
         # Twice the times, and one more of what begins: sorted faster than times and what happens.
         later, level = np.zeros(0, np.int64), 0
         for at in range(0, len(rows), size):

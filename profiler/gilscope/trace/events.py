@@ -1,7 +1,8 @@
 """Event records of all threads → tables in nanoseconds, in the order of their starts.
 
 One pass finds out which record belongs to which table, and the order of each; of the columns only
-thread and start are made then. The others are read from the records when they are asked for.
+those that every analysis asks for are made then. The others are read from the records when they
+are asked for.
 """
 
 from __future__ import annotations
@@ -55,14 +56,20 @@ class Events:
 
 
 class _Rows(NamedTuple):
-    """Rows of a table: where their records are, and what they are sorted by."""
+    """Rows of a table: where their records are, and some columns."""
 
     position: Positions
     start: I64
     thread: I32
+    kind: U8
+    flags: U8
 
     def pick(self, rows: Rows) -> _Rows:
-        return _Rows(self.position[rows], self.start[rows], self.thread[rows])
+        position, start, thread, kind, flags = self
+        return _Rows(position[rows], start[rows], thread[rows], kind[rows], flags[rows])
+
+
+_AT_HAND = {name: _Rows._fields.index(name) for name in ("start", "thread", "kind", "flags")}
 
 
 class EventTables:
@@ -71,6 +78,7 @@ class EventTables:
     Attributes:
         lost: what was passed over → how often.
         latest: the last end, ns from the start; 0 if there is nothing.
+        threads: indices of those that have events.
     """
 
     def __init__(self, records: Records, clock: ClockMap, spare: int) -> None:
@@ -78,10 +86,14 @@ class EventTables:
         self._records, self._clock = records, clock
         self.lost: Counter[str] = records.lost
         self.latest = 0
+        self.threads: set[int] = set()
         self._count = 0
-        self._kind: U8 = np.empty(n, np.uint8)
         self._rows = _Rows(
-            np.empty(n, records.position_type()), np.empty(n, np.int64), np.empty(n, np.int32)
+            np.empty(n, records.position_type()),
+            np.empty(n, np.int64),
+            np.empty(n, np.int32),
+            np.empty(n, np.uint8),
+            np.empty(n, np.uint8),
         )
         self._open = np.zeros(spare, _OPEN)
         self._open_count = 0
@@ -90,7 +102,7 @@ class EventTables:
 
     def _scan(self, positions: Positions, threads: I32, found: Recorded) -> None:
         """Take over some records, as far as they are events."""
-        kinds = found["kind"]
+        kinds, flags = found["kind"], found["flags"]
         known = (kinds >= min(fmt.Event)) & (kinds <= max(fmt.Event))
         start, end, good = times_of(found, self._clock)
         if not known.all():
@@ -102,13 +114,14 @@ class EventTables:
             self.lost["events with impossible times"] += wrong
         good &= known
         if not good.all():
-            kinds, positions, threads = kinds[good], positions[good], threads[good]
-            start, end = start[good], end[good]
+            kinds, flags, positions = kinds[good], flags[good], positions[good]
+            threads, start, end = threads[good], start[good], end[good]
         rows = slice(self._count, self._count + len(kinds))
-        self._kind[rows] = kinds
         self._rows.position[rows], self._rows.start[rows] = positions, start
-        self._rows.thread[rows] = threads
+        self._rows.thread[rows], self._rows.kind[rows] = threads, kinds
+        self._rows.flags[rows] = flags
         self._count = rows.stop
+        self.threads.update(threads[np.flatnonzero(np.diff(threads, prepend=0))].tolist())
         self.latest = max(self.latest, int(end.max(initial=0)))
 
     def add_open(self, intervals: Iterable[OpenInterval]) -> None:
@@ -119,7 +132,7 @@ class EventTables:
         intervals = list(intervals)
         starts = np.array([interval.start for interval in intervals], np.int64)
         rows = np.flatnonzero(np.isin(self._rows.start[: self._count], starts))
-        columns = self._kind, self._rows.thread, self._rows.start
+        columns = self._rows.kind, self._rows.thread, self._rows.start
         recorded = set(zip(*(column[rows].tolist() for column in columns), strict=True))
         for interval in intervals:
             if (interval.kind, interval.thread, interval.start) in recorded:
@@ -127,39 +140,40 @@ class EventTables:
             values = interval._asdict() | {"duration": interval.end - interval.start, "open": True}
             for name in COLUMN_TYPES.keys() & values.keys():
                 self._open[name][self._open_count] = values[name]
-            self._kind[self._count] = interval.kind
             self._rows.position[self._count] = self._records.end + self._open_count
-            self._rows.start[self._count] = interval.start
-            self._rows.thread[self._count] = interval.thread
+            for name, place in _AT_HAND.items():
+                self._rows[place][self._count] = values[name]
             self._open_count += 1
             self._count += 1
 
     def finish(self) -> Events:
         """Sort and hand over. The rows are gone afterwards."""
-        kinds, rows = self._kind[: self._count], self._rows.pick(slice(self._count))
-        apart = [self._columns(rows.pick(kinds == kind)) for kind in _APART]
-        del self._kind, self._rows
-        if any(map(len, apart)):
-            kept = ~np.isin(kinds, _APART)
-            # One column after the other, so that not all of them are there twice.
-            columns: list[Any] = list(rows)
-            del rows, kinds
-            rows = _Rows(*(columns.pop(0)[kept] for _ in _Rows._fields))
+        # One column after the other, so that not all of them are there twice.
+        columns: list[Any] = list(self._rows.pick(slice(self._count)))
+        del self._rows
+        _sort(columns)
+        rows = _Rows(*columns)
+        kept = np.ones(len(rows.kind), np.bool_)
+        apart = []
+        for kind in _APART:
+            chosen = rows.kind == kind
+            kept ^= chosen
+            apart.append(self._table(rows.pick(np.flatnonzero(chosen))))
+        del rows
+        if not kept.all():
+            for place in range(len(columns)):
+                columns[place] = columns[place][kept]
         wakes, callbacks, states, switches = apart
         return Events(
-            Intervals.deferred(self._columns(rows)),
+            Intervals.deferred(self._table(_Rows(*columns))),
             Intervals.deferred(wakes),
             _callbacks(callbacks),
             Intervals.deferred(states),
             Intervals.deferred(switches),
         )
 
-    def _columns(self, rows: _Rows) -> EventColumns:
-        order = _order(rows.start, rows.thread).astype(np.uint32)
-        columns: list[Any] = list(rows)
-        del rows
-        ordered = _Rows(*(columns.pop(0)[order] for _ in _Rows._fields))
-        return EventColumns(self._records, self._clock, self._open, ordered)
+    def _table(self, rows: _Rows) -> EventColumns:
+        return EventColumns(self._records, self._clock, self._open, rows)
 
 
 class EventColumns:
@@ -196,10 +210,12 @@ class EventColumns:
         Raises:
             TraceError: the file has become shorter meanwhile.
         """
-        if name == "thread":
-            return self._rows.thread
-        if name == "start":
-            return self._rows.start + self._later if self._later else self._rows.start
+        if name == "start" and self._later:
+            return self._rows.start + self._later
+        if name in _AT_HAND:
+            return self._rows[_AT_HAND[name]]
+        if name == "open":
+            return self._frozen(self._rows.position >= self._records.end)
         column = np.empty(len(self), COLUMN_TYPES.get(name, np.int64))
         for at in range(0, len(self), BLOCK):
             part = slice(at, at + BLOCK)
@@ -208,6 +224,10 @@ class EventColumns:
                 # Up to here they are ends; those of what is open are durations already.
                 closed = self._rows.position[part] < self._records.end
                 column[part] -= np.where(closed, self._rows.start[part], 0)
+        return self._frozen(column)
+
+    @staticmethod
+    def _frozen(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
         column.flags.writeable = False
         return column
 
@@ -254,27 +274,32 @@ def _time_to_get_in(records: Recorded, clock: ClockMap) -> I64:
 
 
 _VALUES: dict[str, Callable[[Recorded, ClockMap], npt.NDArray[Any]]] = {
-    **{name: _field(name) for name in ("kind", "flags", "aux", "what", "stack")},
+    **{name: _field(name) for name in ("aux", "what", "stack")},
     "duration": _end,
     "peer": _peer,
-    "open": lambda records, _: np.zeros(len(records), np.bool_),
     "enter_ns": _time_to_get_in,
 }
 
 
-def _order(start: I64, thread: I32) -> npt.NDArray[np.intp]:
-    """Order by start, then thread, then as they were."""
+def _sort(columns: list[Any]) -> None:
+    """Sort the columns of `_Rows` by start, then thread, then as they were."""
+    _, start, thread, *_ = columns
     # Quicker than a stable sort by both; the few rows that begin together are put right after it.
     order = np.argsort(start)
-    ordered = start[order]
-    same = ordered[1:] == ordered[:-1]
+    start.sort()
+    same = start[1:] == start[:-1]
     if same.any():
         among = np.zeros(len(order), np.bool_)
         among[1:] |= same
         among[:-1] |= same
         rows = order[among]
-        order[among] = rows[np.lexsort((rows, thread[rows], start[rows]))]
-    return order
+        # Sorted already by start.
+        group = np.cumsum(np.append(True, ~same))[among]
+        order[among] = rows[np.lexsort((rows, thread[rows], group))]
+    del thread
+    for place, column in enumerate(columns):
+        if column is not start:
+            columns[place] = column[order]
 
 
 def _callbacks(columns: EventColumns) -> Callbacks:

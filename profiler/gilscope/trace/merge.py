@@ -64,7 +64,7 @@ def merge(
         sources: traces of one build.
         target: the new file; it is there whole, or not at all.
         force: replace a file that exists.
-        progress: told of each so many events that are written.
+        progress: told of each so many intervals that are written.
 
     Raises:
         TraceError: a source cannot be read, or is no trace.
@@ -231,7 +231,7 @@ class _Writer:
                 payload = records[at : at + RECORDS].tobytes()
                 self._chunk(fmt.Chunk.EVENTS, payload, thread.index + numbers.thread)
             self.events += len(records)
-            self._progress(len(records))
+            self._progress(int(np.count_nonzero(trace.intervals.thread == thread.index)))
 
 
 def _records(rows: Intervals, numbers: Numbers, begin: int) -> npt.NDArray[Any]:

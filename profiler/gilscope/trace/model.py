@@ -220,8 +220,8 @@ class Intervals:
         if columns is None:
             return Intervals(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
         made = Intervals.deferred(columns.select(rows))
-        # What is read already is not read again.
-        known = COLUMN_TYPES.keys() & self.__dict__.keys()
+        # What is read already is not read again; the first two are at hand in any case.
+        known = (COLUMN_TYPES.keys() - {"thread", "start"}) & self.__dict__.keys()
         made.__dict__.update({name: self.__dict__[name][rows] for name in known})
         return made
 

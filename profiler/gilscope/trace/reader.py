@@ -23,7 +23,6 @@ from gilscope.trace.slots import Slot, latest, make_threads, open_intervals, rea
 if TYPE_CHECKING:
     import os
 
-    from gilscope.trace.events import Events
     from gilscope.trace.model import Intervals
 
 _EVENTS = (fmt.Chunk.EVENTS, fmt.Chunk.PACKED_EVENTS)
@@ -174,7 +173,10 @@ def _load(file: File, header: Header, parts: Parts, places: PlaceTables) -> dict
     stop_ns, duration_ns = _stop(parts, tables.latest)
     tables.add_open(open_intervals(parts.slots.values(), parts.clock, stop_ns))
     events = tables.finish()
-    strangers = _strangers(parts.slots, events, header)
+    strangers = {
+        index: Slot(index, start_ticks=header.start_ticks)
+        for index in sorted(tables.threads - parts.slots.keys())
+    }
     problems = [*parts.problems, *_left_out(tables.lost)]
     if strangers:
         problems.append(
@@ -209,16 +211,6 @@ def _stop(parts: Parts, latest_event: int) -> tuple[int, int]:
         return last, last
     # Another thread may have finished a record after the stop was stamped.
     return stop, max(stop, latest_event)
-
-
-def _strangers(slots: dict[int, Slot], events: Events, header: Header) -> dict[int, Slot]:
-    """Slots for threads that have events and none: the chunk of slots is damaged or was full."""
-    known = np.array(sorted(slots), np.int32)
-    tables = events.intervals, events.wakes, events.callbacks, events.thread_states
-    columns = [table.thread for table in (*tables, events.gil_switches)]
-    unknown = [np.unique(column[~np.isin(column, known)]) for column in columns]
-    indices = np.unique(np.concatenate(unknown)).tolist()
-    return {index: Slot(index, start_ticks=header.start_ticks) for index in indices}
 
 
 def _gil_switches(rows: Intervals, places: PlaceTables) -> GilSwitches:

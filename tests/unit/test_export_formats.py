@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from gilscope.analysis.spans import interval_states
+from gilscope.analysis.stacks import short
 from gilscope.cli import export as command
 from gilscope.errors import ExportError, GilscopeError
-from gilscope.export import FORMATS, export_file
+from gilscope.export import FORMATS, export_file, flamegraph
 from gilscope.trace.model import State
 from gilscope.trace.reader import read
 from gilscope.trace.tables import TABLES
@@ -112,6 +113,33 @@ def test_flamegraph_is_a_whole_picture(traces: list[Trace]) -> None:
     titles = [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}title")]
     assert titles[0].startswith("all threads")
     assert b"<script" not in data
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        ("main", "main"),
+        ("(anonymous namespace)::Log::write(std::string const&)", "Log::write"),
+        (
+            "std::_Function_handler<void (), f(int)::{lambda()#1}>::_M_invoke(x)",
+            "std::_Function_handler::_M_invoke",
+        ),
+        ("Vector<int>::operator()(int) const", "Vector<int>::operator"),
+        ("<T as core::ops::Drop>::drop", "<T as core::ops::Drop>::drop"),
+    ],
+)
+def test_short_names(function: str, name: str) -> None:
+    """C++ names lose arguments, those of templates as well; what cannot be told apart is kept."""
+    assert short(function) == name
+
+
+def test_flamegraph_labels_are_short() -> None:
+    """A box says function and line; names of Python's are left as they are."""
+    assert (
+        flamegraph._label("events::Loop::fire(int) (loop.cpp:77)")
+        == "events::Loop::fire (loop.cpp:77)"
+    )
+    assert flamegraph._label("<module> (run.py:3)") == "<module> (run.py:3)"
 
 
 def test_flamegraph_escapes(traces: list[Trace]) -> None:

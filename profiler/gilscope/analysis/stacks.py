@@ -104,7 +104,16 @@ def located(trace: Trace, stacks: U32, locate: Locate) -> tuple[I64, list[Place]
 def short(function: str) -> str:
     """Return the name of a native function without what C++ puts around it."""
     name = function.replace("(anonymous namespace)::", "")
-    return name.partition("(")[0].strip() or function
+    if name.startswith("<") or "operator" in name:
+        return name.partition("(")[0].strip() or function
+    kept, depth = "", 0  # of template arguments
+    for character in name:
+        if character == "(" and not depth:
+            break
+        depth += character == "<"
+        kept += character if not depth else ""
+        depth -= character == ">" and depth > 0
+    return kept.strip() or function
 
 
 def called_from(frames: Sequence[Frame]) -> str:

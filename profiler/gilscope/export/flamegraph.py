@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, BinaryIO
 
+from gilscope.analysis.stacks import short
 from gilscope.export.progress import Progress, silent
 from gilscope.export.waits import waiting
 
@@ -22,6 +24,7 @@ GIL, LOCK = "#D55E00", "#E69F00"
 FRAMES = "#DCE6EE", "#CBD9E4"  # one row is told from the next one
 SHORTEST = 3  # characters of a label
 MAX_DEPTH = 300
+_PLACE = re.compile(r" \([^()]*:\d+\)$")  # behind a function, as `waits` has it
 
 STYLE = (
     "text{font:11px ui-monospace,Menlo,Consolas,monospace;fill:#1a1a1a}"
@@ -105,7 +108,8 @@ def _boxes(node: _Node, x: float, scale: float, depth: int, whole: int) -> Itera
     share = 100 * node.total_ns / whole
     told = f"{node.name}\n{time_text(node.total_ns)}, {share:.1f} %, {node.count:,} waits"
     fit = int((width - 6) / PER_CHARACTER)
-    shown = node.name if len(node.name) <= fit else node.name[: max(fit - 1, 0)] + "…"
+    shown = node.name if node.colour else _label(node.name)
+    shown = shown if len(shown) <= fit else shown[: max(fit - 1, 0)] + "…"
     label = f'<text x="{x + 3:.1f}" y="{y + 13}">{escape(shown)}</text>' if fit >= SHORTEST else ""
     colour = node.colour or FRAMES[depth % 2]
     yield (
@@ -115,6 +119,14 @@ def _boxes(node: _Node, x: float, scale: float, depth: int, whole: int) -> Itera
     for inner in sorted(node.inside.values(), key=lambda inner: inner.name):
         yield from _boxes(inner, x, scale, depth + 1, whole)
         x += inner.total_ns * scale
+
+
+def _label(name: str) -> str:
+    """What stands in the box of a frame: the whole name of a C++ function is in the title."""
+    if "::" not in name:
+        return name
+    place = _PLACE.search(name)
+    return short(name[: place.start()]) + place[0] if place else short(name)
 
 
 def time_text(ns: int) -> str:

@@ -50,8 +50,8 @@ def serialised(facts: Facts) -> Iterator[Finding]:
                     f"in {work.threads} threads"
                 ),
                 (
-                    f"they waited {time(work.gil_wait_ns)} for the GIL and held it "
-                    f"{time(work.hold_ns)}, of a run of {time(trace.duration_ns)}"
+                    f"together they waited {time(work.gil_wait_ns)} for the GIL and held it "
+                    f"{time(work.hold_ns)}; the run took {time(trace.duration_ns)}"
                 ),
                 (
                     f"the longest of {len(mine):,} waits took "

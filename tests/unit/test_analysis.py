@@ -14,6 +14,7 @@ from gilscope.analysis.contention import (
     lock_totals,
     thread_totals,
 )
+from gilscope.analysis.grouping import in_groups
 from gilscope.analysis.handover import gil_handovers, lock_handovers
 from gilscope.analysis.nesting import edges, nested
 from gilscope.analysis.spans import Lane, lanes
@@ -259,6 +260,18 @@ def test_wait_without_hold_is_found(read_built: Reader) -> None:
     builder.gil_wait(main, 40, 50)
     builder.hold(main, 50, 60)
     assert check_invariants(read_built(builder)) == ["1 waits got the GIL, and no hold follows"]
+
+
+@pytest.mark.parametrize("factor", [1, 1 << 40])
+def test_numbers_in_groups(factor: int) -> None:
+    """The order is that by group and time, also where their product does not fit 64 bits."""
+    groups = [np.array([2, 1, 1]) * factor, np.array([1, 2]) * factor]
+    times = [np.array([5, 7, 3]) * factor, np.array([7, 1]) * factor]
+    (mine, others), span = in_groups(groups, times)
+    assert np.argsort(mine).tolist() == [2, 1, 0]
+    assert mine[1] == others[0]
+    assert mine[1] < others[1] < mine[0]
+    assert (mine // span)[1] == (others // span)[0] != (mine // span)[0]
 
 
 def test_gil_handovers(read_built: Reader) -> None:

@@ -82,9 +82,10 @@ def _late(trace: Trace, rows: I64) -> I64:
         begins, over = intervals.start[mine], np.sort(intervals.end[mine])
         # Who waits already when the hold begins, or else the first one to begin after that.
         at = starts + SLACK_NS
-        waiting = np.searchsorted(begins, at, "right") > np.searchsorted(over, at, "right")
+        begun = np.searchsorted(begins, at, "right")
+        waiting = begun > np.searchsorted(over, at, "right")
         never = np.iinfo(np.int64).max // 2
-        following = np.append(begins, never)[np.searchsorted(begins, at, "right")]
+        following = np.append(begins, never)[begun]
         asked = np.where(waiting, starts, following) + SWITCH_INTERVAL_NS
         late[chosen] = np.maximum(ends - asked, 0)
     return late

@@ -83,7 +83,10 @@ class Inside:
 
     def at(self, threads: I32, times: I64) -> I64:
         """Return the innermost callback of each thread at each time: a row, or -1; i64[m]."""
-        keys = threads.astype(np.int64) * self._span + np.clip(times, 0, self._span - 1)
+        # Thread by thread the times are in order, more or less, and are found faster.
+        order = order_by(threads)
+        keys = threads[order].astype(np.int64) * self._span
+        keys += np.clip(times, 0, self._span - 1)[order]
         begun = np.searchsorted(self._starts, keys, "right")
         depths = begun - np.searchsorted(self._ends, keys, "right") - 1
         found = np.full(len(keys), NONE)
@@ -91,7 +94,7 @@ class Inside:
             chosen = np.flatnonzero(depths == depth)
             last = np.searchsorted(level, begun[chosen]) - 1
             good = last >= 0
-            found[chosen[good]] = self.order[level[last[good]]]
+            found[order[chosen[good]]] = self.order[level[last[good]]]
         return found
 
     def parents(self) -> I64:

@@ -92,6 +92,7 @@ def _lane(thread: Thread, intervals: Nested, states: U8) -> Lane:
     # Around something of length 0 the same segment goes on.
     new = np.ones(len(refs), np.bool_)
     new[1:] = refs[1:] != refs[:-1]
-    starts, refs = starts[new], refs[new]
-    ends = np.append(starts[1:], thread.end_ns)[: len(starts)]
-    return Lane(thread, starts, ends, states[refs], refs)
+    refs = refs[new]
+    # One column in memory for both, since each end is the next one's start.
+    bounds = np.append(starts[new], thread.end_ns)
+    return Lane(thread, bounds[:-1], bounds[1:], states[refs], refs)

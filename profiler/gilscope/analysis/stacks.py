@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gilscope.trace.distinct import distinct
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -93,7 +95,7 @@ def located(trace: Trace, stacks: U32, locate: Locate) -> tuple[I64, list[Place]
 
     Only stacks that differ are looked at, each once.
     """
-    used, rows = np.unique(stacks, return_inverse=True)
+    used, rows = distinct(stacks)
     numbers: dict[Place, int] = {}
     table = np.array(
         [numbers.setdefault(locate(trace.stacks[s]), len(numbers)) for s in used.tolist()], np.int64

@@ -93,10 +93,9 @@ def gaps(trace: Trace) -> Gaps:
         begins, over = intervals.start[mine], np.sort(intervals.end[mine])
         since, until = ends[chosen], starts[chosen]
         # The one that gets it waits until it has it, give or take what time stamps overlap by.
-        waiting = np.searchsorted(begins, since, "right") > np.searchsorted(
-            over, since + SLACK_NS, "right"
-        )
-        first = np.append(begins, np.iinfo(np.int64).max)[np.searchsorted(begins, since, "right")]
+        begun = np.searchsorted(begins, since, "right")
+        waiting = begun > np.searchsorted(over, since + SLACK_NS, "right")
+        first = np.append(begins, np.iinfo(np.int64).max)[begun]
         lost[chosen] = np.maximum(until - np.where(waiting, since, np.minimum(first, until)), 0)
     some = lost > 0
     switched = intervals.thread[before] != intervals.thread[after]

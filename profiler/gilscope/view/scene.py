@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from gilscope.view.details import embedded
 from gilscope.view.extra import callback_labels
 from gilscope.view.findings import findings_of
 from gilscope.view.payload import pack
+from gilscope.view.settings import settings
 from gilscope.view.words import build_name, build_title, short_name
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def scene(
         "max_boxes": MAX_BOXES,
         "findings": findings_of(section),
         "hidden": sorted(section.hidden),
-        "live": live,
+        "settings": [asdict(setting) for setting in settings(traces, columns)],
     }
     return pack(meta, arrays), columns
 

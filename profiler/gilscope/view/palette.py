@@ -65,6 +65,15 @@ KINDS = STATES + 2
 
 CALLBACK_LOOK = Look("native code in Python", "#009E73", 1.0, stalled=False)
 
+READY_LOOK = Look("runnable but off CPU", "#F0E442", 0.25, stalled=False)
+"""No state: it is known as a share of the time between two samples, see processor.py."""
+
+READY_EDGE = "#8A7F00"
+"""Around it: yellow alone is not seen on white."""
+
+READY = STATES + 1
+"""Value of its pixels in the static picture."""
+
 MANY = 1_000_000
 """Intervals of a trace from which on a view is made from its index, not from each of them."""
 

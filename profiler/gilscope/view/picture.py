@@ -15,6 +15,7 @@ import numpy as np
 from gilscope.view import palette
 from gilscope.view.columns import Columns, columns_of, raster
 from gilscope.view.markup import join, text
+from gilscope.view.processor import strip
 from gilscope.view.words import build_title
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ BUDGET = 14_000  # characters of a picture, as far as fewer columns of pixels ca
 ROWS = 18
 LANE = 22
 BAND = 17
+FOOT_ROWS, FOOT_HEIGHT = 4, 4  # below the band
 HEAD = 30
 FOOT = 24
 RIGHT = 14
@@ -70,7 +72,7 @@ def _svg(drawn: Sequence[tuple[Trace, Columns, Sequence[int]]], width: int) -> s
     for trace, one, lanes in drawn:
         parts.append(_title(trace, left, top))
         scale = (WIDTH - left - RIGHT) / longest
-        parts += _lanes(one, lanes, width, scale, (left, top + HEAD))
+        parts += _lanes(trace, one, lanes, (width, scale), (left, top + HEAD))
         top += HEAD + LANE * max(1, min(MAX_LANES, len(lanes)))
         parts += _axis(longest, left, top)
         top += FOOT
@@ -108,15 +110,20 @@ def _short(name: str) -> str:
 
 
 def _lanes(
-    columns: Columns, lanes: Sequence[int], pixels: int, scale: float, place: tuple[int, int]
+    trace: Trace,
+    columns: Columns,
+    lanes: Sequence[int],
+    grid: tuple[int, float],
+    place: tuple[int, int],
 ) -> Iterator[str]:
     """Yield name and image of each lane, as far as there is room for them."""
-    left, top = place
+    (pixels, scale), (left, top) = grid, place
     width = columns.duration * scale
     if not lanes:
         words = "no events in this trace"
         yield f'<text x="{left}" y="{top + 15}" fill="{palette.MUTED}">{words}</text>'
     edges = np.linspace(0, max(columns.duration, 1e-6), pixels + 1)
+    threads = [trace.threads[head.position].index for head in columns.heads if head.position >= 0]
     for row, lane in enumerate(lanes[:MAX_LANES]):
         y, name = top + row * LANE, text(_short(columns.names[lane]))
         yield (
@@ -127,6 +134,13 @@ def _lanes(
             f'height="{BAND}" preserveAspectRatio="none" image-rendering="pixelated" '
             f'href="data:image/png;base64,{_png(raster(columns, lane, edges, ROWS))}"/>'
         )
+        foot = strip(trace, threads[lane], edges, FOOT_ROWS, palette.READY)
+        if foot is not None:
+            yield (
+                f'<image x="{left}" y="{y + LANE - 2}" width="{width:.1f}" height="{FOOT_HEIGHT}" '
+                f'preserveAspectRatio="none" image-rendering="pixelated" '
+                f'href="data:image/png;base64,{_png(foot)}"/>'
+            )
     more = len(lanes) - MAX_LANES
     if more > 0:
         yield (
@@ -160,6 +174,7 @@ def _png(picture: U8) -> str:
     """Encode ``picture`` (u8[rows, w], bottom row first, values of the raster) as base64."""
     rows, width = picture.shape
     colors = "".join(str(color)[1:] for color in palette.by_value("color"))
+    colors += palette.READY_LOOK.color[1:]
     lines = np.zeros((rows, width + 1), np.uint8)
     lines[:, 1:] = picture[::-1]
     data = b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -14,6 +14,7 @@ from gilscope.view.details import embedded
 from gilscope.view.extra import callback_labels
 from gilscope.view.findings import findings_of
 from gilscope.view.payload import pack
+from gilscope.view.processor import samples
 from gilscope.view.settings import settings
 from gilscope.view.words import build_name, build_title, short_name
 
@@ -95,6 +96,8 @@ def _timeline(
         arrays["detail"] = _positions(columns.ref, named)
         told["details"] = [[a, place.get(by, -1), b] for a, by, b in told["details"]]
     callbacks, labels = _callbacks(trace, place)
+    counted = samples(trace, columns)
+    arrays |= counted[0] if counted else {}
     meta = {
         "title": build_title(trace),
         "build": build_name(short_name(trace)),
@@ -102,6 +105,7 @@ def _timeline(
         "lanes": [_lane(trace, columns, lane) for lane in range(len(columns.heads))],
         "offsets": columns.offsets.tolist(),
         "tally_offsets": columns.tally.offsets.tolist() if columns.tally else None,
+        "cpu_offsets": counted[1] if counted else None,
         "codes": columns.codes,
         "locks": [_lock(trace, lock) for lock in columns.locks],
         "duration": columns.duration_ns,

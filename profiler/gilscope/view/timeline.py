@@ -105,6 +105,8 @@ def _timeline(number: int, trace: Trace, columns: Columns, shared: Range1d, marg
     _add_marks(plot, number, trace, columns)
     _add_picture(plot, number)
     _add_boxes(plot, number)
+    if len(trace.cpu_times):
+        _add_ready(plot, number)
     return plot
 
 
@@ -269,6 +271,19 @@ def _add_boxes(plot: Any, number: int) -> None:
         source=ColumnDataSource({name: [] for name in edges}, name=f"chosen-{number}"),
     )
     chosen.name = f"chosen-view-{number}"
+
+
+def _add_ready(plot: Any, number: int) -> None:
+    """Add the bars at the foot of the lanes: how much of the time a thread had no processor."""
+    names = ("left", "right", "bottom", "top")
+    view = plot.quad(
+        **{name: name for name in names},
+        fill_color=palette.READY_LOOK.color,
+        line_color=palette.READY_EDGE,
+        line_width=0.5,
+        source=ColumnDataSource({name: [] for name in names}, name=f"ready-{number}"),
+    )
+    view.name = f"ready-view-{number}"
 
 
 def _add_picture(plot: Any, number: int) -> None:

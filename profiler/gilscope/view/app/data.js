@@ -87,6 +87,7 @@ class Timeline {
       duration: columns[`${number}.cb_duration`], enter: columns[`${number}.cb_enter`],
       label: columns[`${number}.cb_label`],
     }
+    this.cpu = meta.cpu_offsets ? new CpuTimes(columns, `${number}.`, meta.cpu_offsets) : null
     this.scale = 1e-6
     this.shift = 0
     this.shown = meta.lanes.map((_, lane) => lane)

@@ -6,7 +6,7 @@ class Painter {
     const named = (name) => document.get_model_by_name(`${name}-${timeline.number}`)
     Object.assign(this, { timeline, looks: data.looks, rows: data.rows, band: data.band })
     for (const name of ["timeline", "boxes", "picture", "chosen", "link", "box-view", "before",
-                        "picture-view", "after", "done", "empty", "parallelism", "overview"]) {
+                        "picture-view", "after", "done", "empty", "ready", "parallelism", "overview"]) {
       this[name.replace("-", "_") + (name === "timeline" ? "_figure" : "")] = named(name)
     }
     this.figure = this.timeline_figure
@@ -32,7 +32,8 @@ class Painter {
   }
 
   bottom(lane) {
-    return this.timeline.level(lane) - 0.5 + (1 - this.band) / 2
+    const foot = this.timeline.cpu ? FOOT + 0.02 : (1 - this.band) / 2
+    return this.timeline.level(lane) - 0.5 + foot
   }
 
   /** Draw lanes as boxes: [lane, [from, to], segments] each. */

@@ -54,7 +54,7 @@ Object.assign(View.prototype, {
     tip.style.left = `${Math.max(4, Math.min(right + 12, area.width - tip.offsetWidth - 8))}px`
   },
 
-  tip_html({ timeline, lane, row, segments }) {
+  tip_html({ timeline, lane, row, segments, time }) {
     const { name, kind } = timeline.lanes[lane]
     const count = segments.count[row]
     const head = `<b>${safe(this.looks.label[segments.state[row]])}: ${time_text(segments.duration(row))}</b>`
@@ -64,6 +64,7 @@ Object.assign(View.prototype, {
     if (kind === "thread" && peer >= 0) {
       lines.push(`${held ? "held by" : "ended by"} ${safe(timeline.lanes[peer].name)}`)
     }
+    if (kind === "thread") lines.push(...cpu_tip(timeline, lane, time))
     if (count > 1) {
       lines.push(kind !== "thread" ? `${count_text(count)} of them, without a gap`
         : `${count_text(count)} intervals shorter than ${time_text(timeline.grain)}, as one`)

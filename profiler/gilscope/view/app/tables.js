@@ -68,6 +68,8 @@ function bar(value, top, color) {
   return time_text(value) + (value ? mark : "")
 }
 
+const time_of = (ns) => (ns === null ? "–" : time_text(ns))
+
 class Tables {
   constructor(data, timelines) {
     Object.assign(this, { looks: data.looks, findings: data.findings, timelines })
@@ -93,9 +95,11 @@ class Tables {
       const link = `<button class="link" data-lane="${timeline.number}:${lane}">${safe(name)}</button>`
       return [link + (native ? " <small>native</small>" : ""), cell(sums, HOLDING),
               cell(sums, RUNNING), cell(sums, WAITING_GIL), cell(sums, WAITING_LOCK),
-              time_text(sums[BLOCKED] + sums[STOPPED])]
+              time_text(sums[BLOCKED] + sums[STOPPED]),
+              ...(timeline.cpu ? [time_of(timeline.cpu.ready_time(lane, from, to))] : [])]
     })
-    const heads = ["Thread", "Holds the GIL", "Runs without", "Waits for it", "Waits for locks", "Blocked"]
+    const heads = ["Thread", "Holds the GIL", "Runs without", "Waits for it", "Waits for locks", "Blocked",
+                   ...(timeline.cpu ? ["Off CPU"] : [])]
     return table("Threads", heads, rows, "none")
   }
 

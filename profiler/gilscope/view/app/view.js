@@ -137,6 +137,7 @@ class View {
     }
     painter.box_view.visible = few
     painter.picture_view.visible = !few
+    painter.draw_ready(start, end)
     painter.draw_marks(this.range)
     painter.draw_choice(this.choice)
     const threads = timeline.threads().map((lane) => shares.get(lane)).filter(Boolean)

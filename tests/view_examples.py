@@ -32,6 +32,10 @@ def gil_run(events: int, scale: int) -> TraceBuilder:
         free = taken + 1 + chance.randrange(4 * scale)
         builder.hold(thread, taken, free)
         ready[thread], holder = free, thread
+    # Of the first thread's time, a quarter went by on a processor, a half waiting for one.
+    for share in range(1, 5):
+        ns = free * share // 4
+        builder.cpu_times((threads[0], ns, ns // 4, ns // 2))
     return builder
 
 

@@ -62,6 +62,14 @@ SETTLED = """(number) => {
   return view.find("status").textContent.startsWith(text)
 }"""
 
+# Whether every title is one of those that there are, and has room.
+TITLES_FIT = """() => [1, 2].every((number) => {
+  const view = document.querySelector(`#view-${number}`).gilscope
+  return view.letters < 26 && view.painters.every(({ figure, timeline }) =>
+    timeline.titles.includes(figure.title.text) &&
+    fitting([figure.title.text, ""], figure) === figure.title.text)
+})"""
+
 RESET = """() => {
   for (const { gilscope: view } of document.querySelectorAll("section.gilscope")) {
     view.clear()
@@ -256,6 +264,28 @@ def test_the_pointer_asks_for_the_interval_below_it(opened: Any, traces: list[Co
     opened.screenshot(path=SCREENS / "report-tooltip.png")
 
 
+def test_waiting_for_a_processor_is_shown_as_a_share(opened: Any) -> None:
+    """Half of the foot of the lane is filled; the pointer is told between which samples."""
+    ready = opened.evaluate(
+        "() => document.querySelector('#view-2').gilscope.painters.map(({ ready }) => ready?.data)"
+    )
+    tops, bottoms = ready[0]["top"], ready[0]["bottom"]
+    assert [top - bottom for top, bottom in zip(tops, bottoms, strict=True)] == [
+        pytest.approx(0.09, rel=1e-3)
+    ] * 4
+    assert ready[1] is None
+    tip = """() => {
+      const view = document.querySelector("#view-2").gilscope
+      const [timeline] = view.timelines
+      const time = timeline.duration / 3, lane = 1
+      return cpu_tip(timeline, lane, time).join(" ") + cpu_tip(timeline, 2, time).length
+    }"""
+    text = opened.evaluate(tip)
+    assert text.startswith("of the time between two samples, ")
+    assert text.endswith("25 % on a CPU, 50 % runnable but off CPU, 25 % asleep0")
+    assert "Off CPU" in opened.locator("#view-2 [role=tabpanel]").inner_text()
+
+
 def choose_wait(page: Any) -> str:
     """Choose the first wait of the second thread of the second comparison by keys."""
     box = page.locator("#view-2")
@@ -380,5 +410,6 @@ def test_the_report_fits_a_narrow_window(opened: Any) -> None:
     """Half a screen is enough: nothing is cut off sideways."""
     opened.set_viewport_size({"width": 640, "height": 900})
     opened.wait_for_function("() => document.documentElement.scrollWidth <= innerWidth")
+    opened.wait_for_function(TITLES_FIT)
     settled(opened, 1)
     opened.screenshot(path=SCREENS / "report-narrow.png", full_page=True)

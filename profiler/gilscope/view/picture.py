@@ -16,7 +16,7 @@ from gilscope.view import palette
 from gilscope.view.columns import Columns, columns_of, raster
 from gilscope.view.markup import join, text
 from gilscope.view.processor import strip
-from gilscope.view.words import build_title
+from gilscope.view.words import build_title, cut
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -66,7 +66,7 @@ def _svg(drawn: Sequence[tuple[Trace, Columns, Sequence[int]]], width: int) -> s
     """Draw lanes of traces, each as an image of ``width`` pixels."""
     longest = max([one.duration for _, one, _ in drawn] + [1e-3])
     names = (one.names[lane] for _, one, lanes in drawn for lane in lanes)
-    left = 16 + 7 * max((len(_short(name)) for name in names), default=0)
+    left = 16 + 7 * max((len(cut(name, NAME_LENGTH)) for name in names), default=0)
     parts: list[str] = []
     top = 0
     for trace, one, lanes in drawn:
@@ -105,10 +105,6 @@ def _title(trace: Trace, left: int, top: int) -> str:
     )
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
-
-
 def _lanes(
     trace: Trace,
     columns: Columns,
@@ -125,7 +121,7 @@ def _lanes(
     edges = np.linspace(0, max(columns.duration, 1e-6), pixels + 1)
     threads = [trace.threads[head.position].index for head in columns.heads if head.position >= 0]
     for row, lane in enumerate(lanes[:MAX_LANES]):
-        y, name = top + row * LANE, text(_short(columns.names[lane]))
+        y, name = top + row * LANE, text(cut(columns.names[lane], NAME_LENGTH))
         yield (
             f'<rect x="{left}" y="{y + LANE - BAND - 2}" width="{width:.1f}" height="{BAND}" '
             f'fill="{palette.BACKGROUND}"/>'

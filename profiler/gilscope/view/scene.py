@@ -16,7 +16,7 @@ from gilscope.view.findings import findings_of
 from gilscope.view.payload import pack
 from gilscope.view.processor import samples
 from gilscope.view.settings import settings
-from gilscope.view.words import build_name, build_title, short_name
+from gilscope.view.words import build_name, short_name, titles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +99,7 @@ def _timeline(
     counted = samples(trace, columns)
     arrays |= counted[0] if counted else {}
     meta = {
-        "title": build_title(trace),
+        "titles": titles(trace, columns.grain_ns),
         "build": build_name(short_name(trace)),
         "key": short_name(trace),
         "lanes": [_lane(trace, columns, lane) for lane in range(len(columns.heads))],

@@ -199,5 +199,5 @@ def legend(section: Section) -> str:
     if ready:
         look = f"background:{READY_LOOK.color};outline:1px solid {READY_EDGE};height:4px"
         words = f"{text(READY_LOOK.label)} <small>{READY_HINT}</small>"
-        items.append(f'<span class="key"><i style="{look}"></i><span>{words}</span></span>')
+        items.append(f'<span class="key wide"><i style="{look}"></i><span>{words}</span></span>')
     return element("div", join(items), "legend")

@@ -34,6 +34,29 @@ def build_title(trace: Trace) -> str:
     return f"{build_name(build)} – CPython {trace.python} – {duration}{invalid}"
 
 
+def titles(trace: Trace, grain_ns: int) -> list[str]:
+    """Return headings for less and less room, all of them true.
+
+    Args:
+        trace: What is drawn.
+        grain_ns: What is shorter may have been merged; 0 if nothing was.
+    """
+    full = build_title(trace)
+    merged = f" · short intervals are merged: details down to {time_text(grain_ns / 1e9)}"
+    brief = full.replace(f" – CPython {trace.python}", "", 1).replace("Free-threaded", "FT", 1)
+    found = [full + merged] if grain_ns else []
+    return [*found, full, brief.replace(": the GIL was turned on", "")]
+
+
+def cut(name: str, limit: int) -> str:
+    """Return a name that is no longer than ``limit``: what is left out is in its middle."""
+    name = name.replace("(anonymous namespace)::", "")
+    if len(name) <= limit:
+        return name
+    end = limit * 2 // 5
+    return f"{name[: limit - 1 - end]}…{name[-end:]}"
+
+
 def short_name(trace: Trace) -> str:
     """Return the key of ``config.BUILDS`` that the trace is of."""
     if trace.executor in EXECUTORS:

@@ -2,7 +2,7 @@
 // a share: when in between, nobody knows.
 
 const FOOT = 0.18  // of a lane's height: what is drawn below the rest where there are samples
-const CLEARLY = 0.01  // share below which nothing is drawn
+const CLEARLY = 0.05  // share below which nothing is drawn
 
 class CpuTimes {
   constructor(columns, prefix, offsets) {

@@ -18,14 +18,14 @@ class Painter {
   }
 
   /** Show lanes from the top in this order; the figure gets the height that they take. */
-  arrange(height) {
+  arrange(height, letters) {
     const { shown, lanes } = this.timeline
     const n = Math.max(1, shown.length)
     const places = shown.map((_, place) => n - place - 0.5)
     const axis = this.figure.left[0]
     axis.ticker.ticks = places
     axis.major_label_overrides = new Map(
-      shown.map((lane, place) => [places[place], short_name(lanes[lane].name)]))
+      shown.map((lane, place) => [places[place], short_name(lanes[lane].name, letters)]))
     this.figure.y_range.setv({ start: 0, end: n })
     this.figure.frame_height = n * height
     this.done.y = n / 2
@@ -174,6 +174,17 @@ class Painter {
   }
 }
 
-function short_name(name) {
-  return name.length <= 26 ? name : `${name.slice(0, 25)}…`
+/** A name in so many letters: what is left out is in its middle. */
+function short_name(name, letters) {
+  const words = name.replace("(anonymous namespace)::", "")
+  const end = Math.floor((letters * 2) / 5)
+  return words.length <= letters ? words : `${words.slice(0, letters - 1 - end)}…${words.slice(-end)}`
+}
+
+const ruler = document.createElement("canvas").getContext("2d")
+
+/** The first of some titles that a figure has room for, or the last. */
+function fitting(titles, { inner_width, title }) {
+  ruler.font = `bold ${title.text_font_size} ${title.text_font}`
+  return titles.find((text) => ruler.measureText(text).width <= inner_width) ?? titles.at(-1)
 }

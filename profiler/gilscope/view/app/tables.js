@@ -68,6 +68,14 @@ function bar(value, top, color) {
   return time_text(value) + (value ? mark : "")
 }
 
+/** What is the same about some places of a finding stands before the first of them. */
+function heading(places, number) {
+  const note = places[number][2]
+  return number && places[number - 1][2] === note ? "" : `<span>${safe(note || "Show")}:</span> `
+}
+
+const when = ([start, end]) => `${time_text(end - start)} at ${Number((start / 1e6).toFixed(1))} ms`
+
 const time_of = (ns) => (ns === null ? "–" : time_text(ns))
 
 class Tables {
@@ -185,8 +193,8 @@ class Tables {
     }
     return this.findings.map((one, place) => {
       const evidence = one.evidence.map((line) => `<li>${safe(line)}</li>`).join("")
-      const jumps = one.places.map(([, , note], number) =>
-        `<button data-finding="${place}:${number}">${safe(note || "Show it")}</button>`)
+      const jumps = one.places.map((_, number) =>
+        `${heading(one.places, number)}<button data-finding="${place}:${number}">${when(one.places[number])}</button>`)
       const build = this.timelines.find((timeline) => timeline.key === one.build)?.build ?? ""
       const about = [build, one.label, one.page || one.name].filter(Boolean).join(" · ")
       return `<article class="finding ${safe(one.severity)}"><h4>${safe(one.title)}` +

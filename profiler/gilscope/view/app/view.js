@@ -3,6 +3,8 @@
 
 const REDRAW = 60, SETTLE = 120  // ms
 const LEAST_SPAN = 1e-4  // of the visible range, ms
+const MOST_LETTERS = 26  // of a lane's name
+const PARALLELISM = ["Parallelism: threads that are not held up", "Parallelism"]
 const LANES_HEIGHT = 720, MOST_LANE = 30, LEAST_LANE = 12
 
 class View {
@@ -23,6 +25,7 @@ class View {
     this.stage = this.box.querySelector('[data-role="stage"]')
     this.find("controls").innerHTML = controls_html() + keys_html()
     this.panel = this.host.panel?.(this) ?? new HtmlSettings(this, this.data.settings)
+    this.letters = MOST_LETTERS
     this.find("tabs").innerHTML = Object.entries(TABS).map(([tab, name]) =>
       `<button role="tab" data-tab="${tab}">${name}</button>`).join("")
     const { align, theme, range, search } = this.settings
@@ -35,6 +38,7 @@ class View {
     for (const painter of this.painters) {
       painter.figure.properties.inner_width.change.connect(() => this.changed())
     }
+    this.fit_page()
     this.draw()
     this.settle()
     if (search) this.search(search)
@@ -68,7 +72,28 @@ class View {
 
   changed() {
     clearTimeout(this.redraw_timer)
-    this.redraw_timer = setTimeout(this.guard(() => { this.draw(); this.settle() }), REDRAW)
+    this.redraw_timer = setTimeout(this.guard(() => { this.fit_page(); this.draw(); this.settle() }), REDRAW)
+  }
+
+  figures() {
+    const names = ["overview", "parallelism", ...this.timelines.map(({ number }) => `timeline-${number}`)]
+    return names.map((name) => this.document.get_model_by_name(name))
+  }
+
+  /** In a narrow page, names, titles and ticks take less room. */
+  fit_page() {
+    const letters = Math.max(9, Math.min(MOST_LETTERS, Math.floor(this.box.clientWidth / 36)))
+    if (letters !== this.letters) {
+      this.letters = letters
+      this.arrange()
+      const names = this.timelines.flatMap(({ lanes }) => lanes.map(({ name }) => short_name(name, letters).length))
+      for (const figure of this.figures()) figure.min_border_left = 24 + 7 * Math.max(0, ...names)
+    }
+    const ticks = Math.max(2, Math.min(8, Math.floor(this.painters[0].width / 90)))
+    for (const figure of this.figures()) figure.below[0].ticker.desired_num_ticks = ticks
+    for (const { figure, timeline } of this.painters) figure.title.text = fitting(timeline.titles, figure)
+    const parallelism = this.document.get_model_by_name("parallelism")
+    parallelism.title.text = fitting(PARALLELISM, parallelism)
   }
 
   /** What is slower than drawing waits until the range stands still. */
@@ -239,8 +264,9 @@ class View {
       })
       const lanes = Math.max(1, timeline.shown.length)
       const height = Math.max(LEAST_LANE, Math.min(MOST_LANE, Math.floor(LANES_HEIGHT / lanes)))
-      if (painter.arranged !== `${timeline.shown}`) painter.arrange(height)
-      painter.arranged = `${timeline.shown}`
+      const arranged = `${timeline.shown} ${this.letters}`
+      if (painter.arranged !== arranged) painter.arrange(height, this.letters)
+      painter.arranged = arranged
     })
     this.keep = this.keeper(lock)
   }
@@ -521,8 +547,7 @@ class View {
     const [ink, muted, paper, wash, line] = dark
       ? ["#E4E7EB", "#9AA5B1", "#171B20", "#232A32", "#3A444F"]
       : ["#1F2933", "#66717D", "#FFFFFF", "#F1F3F5", "#DDE2E7"]
-    const names = ["overview", "parallelism", ...this.timelines.map(({ number }) => `timeline-${number}`)]
-    for (const figure of names.map((name) => this.document.get_model_by_name(name))) {
+    for (const figure of this.figures()) {
       figure.setv({ background_fill_color: wash, border_fill_color: paper })
       figure.title?.setv({ text_color: ink })
       for (const axis of [...figure.left, ...figure.below]) {

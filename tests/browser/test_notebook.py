@@ -112,6 +112,14 @@ PLACE_OF_WAIT = f"""() => {{
           top + bbox.top + bbox.height * level / timeline.shown.length]
 }}"""
 
+# Whether every title is one of those that there are, and has room.
+TITLES_FIT = f"""() => {VIEW}.letters < 26 && {VIEW}.painters.every(({{ figure, timeline }}) => {{
+  const pen = document.createElement("canvas").getContext("2d")
+  pen.font = `bold ${{figure.title.text_font_size}} ${{figure.title.text_font}}`
+  return timeline.titles.includes(figure.title.text) &&
+    pen.measureText(figure.title.text).width <= figure.inner_width
+}})"""
+
 FRONTS = {"lab": ("jupyterlab", "lab/tree"), "notebook": ("notebook", "notebooks")}
 
 
@@ -339,6 +347,18 @@ def test_the_theme_turns_dark_and_back(view: Any, errors: list[str]) -> None:
     assert errors == []
 
 
+def test_a_narrow_cell_shows_whole_titles(view: Any) -> None:
+    """Titles of which there is no room for all are shorter, not cut."""
+    view.set_viewport_size({"width": 760, "height": 1300})
+    try:
+        view.wait_for_function(TITLES_FIT)
+        view.locator(LIVE).scroll_into_view_if_needed()
+        shoot(view, "narrow")
+    finally:
+        view.set_viewport_size({"width": 1400, "height": 1300})
+    view.wait_for_function(f"() => {VIEW}.letters === 26")
+
+
 def test_what_goes_wrong_in_the_kernel_is_shown(view: Any) -> None:
     """An exception behind the page becomes words on the page."""
     ask = f"() => {VIEW}.host.ask('detail', {{ timeline: 99, row: 0 }}).catch((e) => e.message)"
@@ -382,6 +402,9 @@ def test_without_a_kernel_the_view_says_so_and_stays_of_use(
         status.wait_for()
         assert "is off: the kernel" in status.inner_text()
         assert all(count > 0 for count in page.evaluate(DRAWN))
+        start, end = page.evaluate(RANGE)
+        grain = page.evaluate(f"() => Math.max(...{VIEW}.timelines.map(({{ grain }}) => grain))")
+        assert end - start == pytest.approx(40 * grain / 1e6)
         shoot(page, "no-kernel")
         page.keyboard.press("f")
         page.wait_for_function(SETTLED)

@@ -467,7 +467,8 @@ def test_a_page_gets_no_more_samples_than_it_can_use(
     [
         ("worker 1", "worker 1"),
         ("(anonymous namespace)::log", "log"),
-        ("_thread.lock `Condition.waiter`", "_thread.lo…waiter`"),
+        ("_thread.lock `Condition.waiter` (local)", "Condition.waiter"),
+        ("table<int> at 0x7f0c5a3b2e40", "table<int>…a3b2e40"),
     ],
 )
 def test_a_long_name_keeps_its_ends(name: str, short: str) -> None:

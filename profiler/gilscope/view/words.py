@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from gilscope.config import BUILDS, EXECUTORS, build_of
 
 if TYPE_CHECKING:
     from gilscope.trace.model import Trace
+
+
+OWN_NAME = re.compile("`(.+)`")
 
 
 def time_text(seconds: float) -> str:
@@ -49,8 +53,13 @@ def titles(trace: Trace, grain_ns: int) -> list[str]:
 
 
 def cut(name: str, limit: int) -> str:
-    """Return a name that is no longer than ``limit``: what is left out is in its middle."""
+    """Return a name that is no longer than ``limit``.
+
+    Of an object with a name, the name is more than its type; else the middle is left out.
+    """
     name = name.replace("(anonymous namespace)::", "")
+    if len(name) > limit and (own := OWN_NAME.search(name)):
+        name = own[1]
     if len(name) <= limit:
         return name
     end = limit * 2 // 5

@@ -3,6 +3,7 @@
 
 const REDRAW = 60, SETTLE = 120  // ms
 const LEAST_SPAN = 1e-4  // of the visible range, ms
+const GRAINS = 40  // in it, where what is shorter is merged
 const MOST_LETTERS = 26  // of a lane's name
 const PARALLELISM = ["Parallelism: threads that are not held up", "Parallelism"]
 const LANES_HEIGHT = 720, MOST_LANE = 30, LEAST_LANE = 12
@@ -355,12 +356,11 @@ class View {
     this.changed()
   }
 
-  /** Within a bucket of a long trace the order is unknown: without a kernel, it is not shown. */
+  /** The order of what is merged is unknown: without a kernel to ask, one cannot zoom into it. */
   limit_zoom() {
     const limited = !this.host.ask || this.gone
-    const grains = this.timelines.filter(({ tally }) => limited && tally)
-      .map(({ grain, scale }) => grain * scale)
-    this.range.min_interval = Math.max(LEAST_SPAN, ...grains.map((grain) => 40 * grain))
+    const least = this.timelines.map(({ grain, scale }) => (limited ? GRAINS * grain * scale : 0))
+    this.range.min_interval = Math.max(LEAST_SPAN, ...least)
     this.show_range(this.range.start, this.range.end)
   }
 

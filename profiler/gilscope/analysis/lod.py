@@ -8,7 +8,6 @@ same whatever the number of intervals. Built once, in a second for ten million i
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,6 @@ type F64 = npt.NDArray[np.float64]
 type Keys = npt.NDArray[np.unsignedinteger[Any]]
 
 STATES = len(State)
-WORKERS = 2  # threads
 DENSE = 1 << 24
 """Combinations up to which a table is cheaper than sorting."""
 
@@ -211,18 +209,12 @@ class Index:
     @cached_property
     def _fine(self) -> dict[int, Groups]:
         """Groups of waits, each divided by code."""
-        numbers, groups = self.codes[0], self._groups
-        waits = [
-            group
-            for group, key in enumerate(groups.keys.tolist())
-            if key & 7 not in (State.HOLDING_GIL, State.RUNNING)
-        ]
-
-        def divided(group: int) -> Groups:
-            return groups.divided(group, _narrow(numbers[groups.rows[groups.span(group)]]))
-
-        with ThreadPoolExecutor(WORKERS) as pool:  # numpy lets go of the GIL
-            return dict(zip(waits, pool.map(divided, waits), strict=True))
+        result = {}
+        for group, key in enumerate(self._groups.keys.tolist()):
+            if key & 7 not in (State.HOLDING_GIL, State.RUNNING):
+                codes = self.codes[0][self._groups.rows[self._groups.span(group)]]
+                result[group] = self._groups.divided(group, _narrow(codes))
+        return result
 
     def _states_of(self, lane: int) -> Iterator[tuple[int, int]]:
         """Yield state and group of what there is of a lane."""

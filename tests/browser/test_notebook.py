@@ -411,6 +411,9 @@ def test_without_a_kernel_the_view_says_so_and_stays_of_use(
         page.get_by_label("Thread", exact=True).fill("eval-2")
         page.wait_for_function(f"() => {THREADS} === 1")
         assert page.locator(".gilscope [data-role=errors]").is_hidden()
+    except BaseException:
+        shoot(page, "no-kernel-failed")
+        raise
     finally:
         page.context.close()
 

@@ -57,7 +57,7 @@ def cut(name: str, limit: int) -> str:
 
     Of an object with a name, the name is more than its type; else the middle is left out.
     """
-    name = name.replace("(anonymous namespace)::", "")
+    name = name.replace("(anonymous namespace)::", "").replace(".<locals>", "")
     if len(name) > limit and (own := OWN_NAME.search(name)):
         name = own[1]
     if len(name) <= limit:

@@ -90,7 +90,7 @@ class View {
       const names = this.timelines.flatMap(({ lanes }) => lanes.map(({ name }) => short_name(name, letters).length))
       for (const figure of this.figures()) figure.min_border_left = 24 + 7 * Math.max(0, ...names)
     }
-    const ticks = Math.max(2, Math.min(8, Math.floor(this.painters[0].width / 90)))
+    const ticks = Math.max(2, Math.min(8, Math.floor(this.painters[0].width / 60)))
     for (const figure of this.figures()) figure.below[0].ticker.desired_num_ticks = ticks
     for (const { figure, timeline } of this.painters) figure.title.text = fitting(timeline.titles, figure)
     const parallelism = this.document.get_model_by_name("parallelism")

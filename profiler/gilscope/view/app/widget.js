@@ -5,6 +5,8 @@
 const LOADING = "__gilscope_bokeh__"
 const PATIENCE = 10_000  // ms; a kernel that is gone does not answer at all
 const SLOW = 60_000  // ms; names of native functions are looked up in large files
+const LONG = 3_600_000  // ms; at first the kernel may still have other cells to run
+const SOON = 2_000  // ms
 
 let asked = 0
 
@@ -24,8 +26,22 @@ function ask(model, kind, message = {}, patience = PATIENCE) {
       else end(resolve, [answer, buffers])
     }
     model.on("msg:custom", listen)
-    model.send({ kind, number, ...message })
+    try {
+      model.send({ kind, number, ...message })
+    } catch {
+      end(reject, new Error("the kernel is gone"))
+    }
   })
+}
+
+/** Change a model, here and in the kernel; without a kernel, here. */
+function keep(model, name, value) {
+  model.set(name, value)
+  try {
+    model.save_changes()
+  } catch (error) {
+    console.debug(`gilscope: ${name} is set in this page only: ${error.message}`)
+  }
 }
 
 /** The scripts of the view as a module. */
@@ -51,7 +67,7 @@ function bokeh(model) {
   const present = () => window.Bokeh?.[version]
   if (present()) return Promise.resolve(present())
   const loading = (window[LOADING] ??= {})
-  loading[version] ??= ask(model, "bokeh")
+  loading[version] ??= ask(model, "bokeh", {}, LONG)
     .then(([, [script]]) => run_script(script))
     .then(present)
     .catch((error) => {
@@ -104,8 +120,7 @@ class Ipywidgets {
     const { control, values, key } = this.parts.get(name) ?? {}
     const wanted = values ? values.indexOf(value) : value
     if (!control || control.get(key) === wanted) return
-    control.set(key, wanted)
-    control.save_changes()
+    keep(control, key, wanted)
   }
 
   mark(name, bad) {
@@ -134,9 +149,9 @@ function tied(model, view, names) {
   return () => ends.forEach((end) => end())
 }
 
-async function show(model, el) {
+async function show(model, el, waiting) {
   const [Bokeh, [message, [figures, packed, scripts]]] = await Promise.all([
-    bokeh(model), ask(model, "view", {}, SLOW)])
+    bokeh(model), ask(model, "view", {}, LONG)])
   const box = document.createElement("div")
   box.className = "gilscope"
   box.tabIndex = 0
@@ -146,6 +161,7 @@ async function show(model, el) {
   box.innerHTML = message.frame
   const style = document.createElement("style")
   style.textContent = message.style
+  clearTimeout(waiting)
   el.replaceChildren(style, box)
   const { View, START, unpack } = await load(scripts)
   const stage = box.querySelector('[data-role="stage"]')
@@ -160,10 +176,7 @@ async function show(model, el) {
     view_of,
     panel,
     settings: Object.fromEntries(names.map((name) => [name, model.get(name)])),
-    told: (name, value) => {
-      model.set(name, value)
-      model.save_changes()
-    },
+    told: (name, value) => keep(model, name, value),
   }
   const view = new View(box, data, views.roots[0].model.document, host)
   box.gilscope = view
@@ -180,12 +193,14 @@ async function show(model, el) {
 function render({ model, el }) {
   let gone = false
   let end = null
-  show(model, el).then(
+  const waiting = setTimeout(() => { el.textContent = "Zoom follows as soon as the kernel is free." }, SOON)
+  show(model, el, waiting).then(
     (ready) => {
       end = ready
       if (gone) end()
     },
     (error) => {
+      clearTimeout(waiting)
       el.textContent = `The picture above cannot be zoomed: ${error.message}. Run the cell again.`
     },
   )

@@ -436,13 +436,13 @@ def test_a_comparison_without_a_trace_has_no_widget(traces: list[Trace]) -> None
 
 
 def test_a_share_off_the_processor_is_drawn_where_there_are_samples(tmp_path: Path) -> None:
-    """The strip is as high as the share between two samples, and empty outside of them."""
+    """The strip hangs down as far as the share between two samples, and empty outside of them."""
     trace = read(gil_run(20, 10_000).write(tmp_path / "t.gilscope"))
     end = trace.cpu_times.time.max() / 1e6
     edges = np.array([0, 0.4, 0.8, 1.4, 1.8]) * end
     picture = strip(trace, 2, edges, 4, 7)
     assert picture is not None
-    assert picture.tolist() == [[7, 7, 0, 0], [7, 7, 0, 0], [0] * 4, [0] * 4]
+    assert picture.tolist() == [[0] * 4, [0] * 4, [7, 7, 0, 0], [7, 7, 0, 0]]
     assert strip(trace, 1, edges, 4, 7) is None
     assert "runnable but off CPU" in verdict(section_of([trace]))
     assert svg([(trace.build, trace)]).count("<image") == len(trace.threads) + 1

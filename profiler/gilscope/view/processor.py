@@ -55,7 +55,7 @@ def strip(trace: Trace, thread: int, edges: F64, rows: int, value: int) -> U8 | 
         value: Of a pixel that is drawn.
 
     Returns:
-        u8[rows, w], bottom row first; None if there is nothing to draw.
+        u8[rows, w], bottom row first, filled from the top; None if there is nothing to draw.
     """
     mine = _rows(trace, thread)
     if len(mine) < 2:  # noqa: PLR2004 - the ends of a stretch
@@ -67,7 +67,7 @@ def strip(trace: Trace, thread: int, edges: F64, rows: int, value: int) -> U8 | 
     last = np.clip(after, 1, len(time) - 1)
     shares = (ready[last] - ready[last - 1]) / np.maximum(1, time[last] - time[last - 1])
     height = np.where(inside, np.round(np.clip(shares, 0, 1) * rows), 0)
-    picture = (np.arange(rows)[:, np.newaxis] < height).astype(np.uint8) * np.uint8(value)
+    picture = (np.arange(rows)[::-1, np.newaxis] < height).astype(np.uint8) * np.uint8(value)
     return picture if picture.any() else None
 
 

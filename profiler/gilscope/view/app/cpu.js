@@ -2,6 +2,7 @@
 // a share: when in between, nobody knows.
 
 const FOOT = 0.18  // of a lane's height: what is drawn below the rest where there are samples
+const FOOT_GAP = 0.01
 const CLEARLY = 0.05  // share below which nothing is drawn
 
 class CpuTimes {
@@ -65,15 +66,16 @@ Object.assign(Painter.prototype, {
     const data = { left: [], right: [], bottom: [], top: [] }
     const least = (2 * (to - from)) / this.width  // pixels
     for (const lane of timeline.threads()) {
-      const level = timeline.level(lane)
-      if (level === null) continue
+      if (timeline.level(lane) === null) continue
       for (const { start, end, ready } of timeline.cpu.stretches(lane, from, to, least)) {
         const share = ready / (end - start)
         if (share < CLEARLY) continue
         data.left.push(timeline.to_axis(start))
         data.right.push(timeline.to_axis(end))
-        data.bottom.push(level - 0.5)
-        data.top.push(level - 0.5 + FOOT * share)
+        // It hangs from what it belongs to.
+        const top = this.bottom(lane) - FOOT_GAP
+        data.bottom.push(top - FOOT * share)
+        data.top.push(top)
       }
     }
     this.ready.data = data

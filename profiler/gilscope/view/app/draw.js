@@ -32,7 +32,7 @@ class Painter {
   }
 
   bottom(lane) {
-    const foot = this.timeline.cpu ? FOOT + 0.02 : (1 - this.band) / 2
+    const foot = this.timeline.cpu ? FOOT + 2 * FOOT_GAP : (1 - this.band) / 2
     return this.timeline.level(lane) - 0.5 + foot
   }
 

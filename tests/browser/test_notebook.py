@@ -332,6 +332,7 @@ def test_the_controls_are_ipywidgets_that_act_in_the_page(view: Any, errors: lis
     assert least.get_attribute("aria-invalid") == "true"
     least.fill("")
     least.press("Enter")
+    view.locator(".gilscope [data-role=least] input[aria-invalid=false]").wait_for()
     assert errors == []
 
 

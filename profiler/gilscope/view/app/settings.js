@@ -19,12 +19,12 @@ const same = (one, other) => JSON.stringify(one) === JSON.stringify(other)
 Object.assign(View.prototype, {
   /** Change a setting and do what follows from it. */
   set(name, value) {
-    if (same(this.settings[name], value)) return
     if (name === "least") {
       const bad = Number.isNaN(parse_time(value))
       this.panel.mark(name, bad)
       if (bad) return this.say("At least: a time such as 20 µs or 1.5 ms")
     }
+    if (same(this.settings[name], value)) return
     this.note(name, value)
     const effect = EFFECTS[name] ?? (() => this.rearrange())
     effect(this, value)

@@ -37,6 +37,21 @@ for thread in threads:
 print("done")
 """
 
+SET = "result.widget.thread = 'worker 1'; result.widget.least = '1 us'"
+READ = "print('it is', *result.widget.range, result.widget.thread or 'all')"
+CONTROLS = ("Time", "Lanes", "Thread", "At least", "Search")
+CELLS = ("%load_ext gilscope", CODE, SET, READ)
+
+# More intervals than a page is sent.
+LONG = f"""\
+%load_ext gilscope
+import sys, tempfile
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from view_examples import comparison
+comparison(Path(tempfile.mkdtemp()), "long", 60_000, 20_000)
+"""
+
 LIVE = '.gilscope[role="application"][data-drawn]'
 IDLE = """() => [...document.querySelectorAll(
   ".jp-Notebook-ExecutionIndicator, .jp-NotebookKernelStatus")].some((one) =>
@@ -44,6 +59,7 @@ IDLE = """() => [...document.querySelectorAll(
   !!document.querySelector("[data-status=idle]")"""
 SAVED_LIMIT = 100_000  # bytes
 
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 QUIET = {"fetchNews": "false", "checkForUpdates": False}
 
 VIEW = "document.querySelector('.gilscope[role=application]').gilscope"
@@ -63,17 +79,30 @@ SETTLED = f"""() => {{
     .startsWith(`${{Number(start.toPrecision(6))}} to ${{Number(end.toPrecision(6))}} `)
 }}"""
 
-# The longest wait for the GIL: where its middle is in the window.
+RESET = f"""() => {{
+  const view = {VIEW}
+  const first = {{ theme: "light", thread: "", least: "", search: "", align: "start" }}
+  for (const [name, value] of Object.entries(first)) view.set(name, value)
+  view.clear()
+  view.fit()
+  view.rearrange()
+}}"""
+
+# The longest wait for the GIL, of a worker and after its start if there is one: where its middle is
+# in the window.
 PLACE_OF_WAIT = f"""() => {{
   const view = {VIEW}
   const {{ timeline, figure }} = view.painters[0]
   const {{ all }} = timeline
   let best = null, most = 0
   for (const lane of timeline.threads()) {{
+    let begun = false
     for (let row = all.offsets[lane]; row < all.offsets[lane + 1] - 1; row++) {{
-      if (all.state[row] === 2 && all.duration(row) > most) {{
-        [best, most] = [[lane, row], all.duration(row)]
-      }}
+      if (all.state[row] !== 2) continue
+      const inside = begun && timeline.lanes[lane].name.startsWith("worker")
+      const weight = all.duration(row) * (inside ? 1e6 : 1)
+      begun = true
+      if (weight > most) [best, most] = [[lane, row], weight]
     }}
   }}
   const [lane, row] = best
@@ -86,6 +115,14 @@ PLACE_OF_WAIT = f"""() => {{
   return [left + bbox.left + bbox.width * (time - start) / (end - start),
           top + bbox.top + bbox.height * level / timeline.shown.length]
 }}"""
+
+# Whether every title is one of those that there are, and has room.
+TITLES_FIT = f"""() => {VIEW}.letters < 26 && {VIEW}.painters.every(({{ figure, timeline }}) => {{
+  const pen = document.createElement("canvas").getContext("2d")
+  pen.font = `bold ${{figure.title.text_font_size}} ${{figure.title.text_font}}`
+  return timeline.titles.includes(figure.title.text) &&
+    pen.measureText(figure.title.text).width <= figure.inner_width
+}})"""
 
 FRONTS = {"lab": ("jupyterlab", "lab/tree"), "notebook": ("notebook", "notebooks")}
 
@@ -102,10 +139,10 @@ def server(
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps(QUIET))
     (home / "work").mkdir()
-    cells = [nbformat.v4.new_code_cell(source) for source in ("%load_ext gilscope", CODE)]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
-    nbformat.write(notebook, home / "work/threads.ipynb")
+    for name, sources in {"threads": CELLS, "long": (LONG,)}.items():
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
+        nbformat.write(notebook, home / f"work/{name}.ipynb")
     places = {
         "JUPYTER_CONFIG_DIR": "config",
         "JUPYTER_RUNTIME_DIR": "runtime",
@@ -157,32 +194,58 @@ def errors() -> list[str]:
 @pytest.fixture(scope="module")
 def notebook(browser: Any, server: dict[str, Any], errors: list[str]) -> Iterator[Any]:
     """Open the notebook in a page and run its cells, once a front end."""
-    errors.clear()
+    page = opened(browser, server, "threads", errors)
+    for number in range(2):
+        run_first(page, number)
+    page.locator(LIVE).wait_for()
+    yield page
+    page.context.close()
+
+
+def opened(browser: Any, server: dict[str, Any], name: str, errors: list[str]) -> Any:
+    """Open a notebook in a page of its own."""
     context = browser.new_context(viewport={"width": 1400, "height": 1300})
     context.set_default_timeout(120_000)
     page = context.new_page()
     page.on("console", lambda note: errors.append(note.text) if note.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{server['url']}{server['place']}/threads.ipynb?token={server['token']}&reset")
-    page.locator(".jp-CodeCell").nth(1).wait_for()
+    page.goto(f"{server['url']}{server['place']}/{name}.ipynb?token={server['token']}&reset")
+    page.locator(".jp-CodeCell").first.wait_for()
     page.wait_for_function(IDLE)
     errors.clear()  # what a front end itself complains of while it starts is not ours
-    page.locator(".jp-CodeCell .cm-content").first.click()
-    page.keyboard.press("Shift+Enter")
-    page.keyboard.press("Shift+Enter")
-    page.locator(LIVE).wait_for()
     page.name = server["name"]
     SCREENS.mkdir(parents=True, exist_ok=True)
-    yield page
-    context.close()
+    return page
 
 
 @pytest.fixture
 def view(notebook: Any) -> Any:
-    """Show the whole run, nothing chosen."""
-    notebook.evaluate(f"() => {{ {VIEW}.clear(); {VIEW}.set_theme(false); {VIEW}.fit() }}")
+    """Show the whole run as at first, nothing chosen."""
+    notebook.evaluate(RESET)
     notebook.wait_for_function(SETTLED)
     return notebook
+
+
+def run_first(page: Any, number: int) -> None:
+    """Run a cell that has not run yet; a page that is still being set up loses keys."""
+    cell = page.locator(".jp-CodeCell").nth(number)
+    for _ in range(12):
+        cell.locator(".cm-content").click()
+        page.keyboard.press("Shift+Enter")
+        for _ in range(50):
+            if "[ ]" not in cell.locator(".jp-InputPrompt").inner_text():
+                return
+            page.wait_for_timeout(200)
+    shoot(page, "does-not-run")
+    pytest.fail("the front end does not run the cell")
+
+
+def run_cell(page: Any, source: str) -> Any:
+    """Run the cell that contains a text again; returns the cell."""
+    cell = page.locator(".jp-CodeCell", has_text=source)
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Shift+Enter")
+    return cell
 
 
 def shoot(page: Any, name: str) -> None:
@@ -239,25 +302,81 @@ def test_a_click_on_a_wait_shows_the_stacks_of_both_threads(view: Any, errors: l
     text = details.inner_text()
     assert "waiting for the GIL: " in text
     assert "which gives up the GIL" in text
-    assert "sum(range(20_000))" in text
+    lines = ("sum(range(20_000))", "for _ in range(60):", "thread.start()", "thread.join()")
+    assert "<cell 2>" in text
+    assert any(line in text for line in lines)
     details.scroll_into_view_if_needed()
     shoot(view, "wait")
     assert errors == []
 
 
-def test_filter_and_theme(view: Any, errors: list[str]) -> None:
-    """A thread's name leaves one lane; the theme turns dark and back."""
-    field = view.locator(".gilscope input[data-role=thread]")
+def test_the_controls_are_ipywidgets_that_act_in_the_page(view: Any, errors: list[str]) -> None:
+    """A name in a Combobox leaves one lane, a Dropdown aligns the ends; each has its label."""
+    field = view.get_by_label("Thread", exact=True)
+    assert view.locator(".gilscope .settings .jupyter-widgets").count() >= len(CONTROLS)
     field.fill("worker 1")
     view.wait_for_function(f"() => {THREADS} === 1")
     shoot(view, "filtered")
     field.fill("")
     view.wait_for_function(f"() => {THREADS} > 1")
+    view.get_by_label("Time", exact=True).select_option("ends aligned")
+    view.wait_for_function(f"() => Math.abs({VIEW}.range.end) < 1e-9")
+    view.locator(LIVE).focus()
+    view.keyboard.press("e")
+    view.wait_for_function(f"() => {VIEW}.settings.align === 'normalised'")
+    assert view.get_by_label("Time", exact=True).evaluate("one => one.value") == "normalised"
+    least = view.get_by_label("At least", exact=True)
+    least.fill("soon")
+    least.press("Enter")
+    view.get_by_text("At least: a time such as 20 µs").wait_for()
+    assert least.get_attribute("aria-invalid") == "true"
+    least.fill("")
+    least.press("Enter")
+    view.locator(".gilscope [data-role=least] input[aria-invalid=false]").wait_for()
+    assert errors == []
+
+
+def test_a_cell_sets_what_the_view_shows(view: Any, errors: list[str]) -> None:
+    """An attribute that a cell sets filters the lanes, and stands in the control."""
+    run_cell(view, SET)
+    view.wait_for_function(f"() => {THREADS} === 1 && {VIEW}.settings.least === '1 us'")
+    assert view.get_by_label("Thread", exact=True).input_value() == "worker 1"
+    assert errors == []
+
+
+def test_a_cell_reads_what_the_reader_zoomed_to(view: Any) -> None:
+    """The range of the view is an attribute in the kernel."""
+    view.locator(LIVE).focus()
+    view.keyboard.press("w")
+    view.wait_for_function(SETTLED)
+    start, end = view.evaluate(RANGE)
+    view.wait_for_function(f"() => {VIEW}.settings.range?.[1] === {VIEW}.range.end")
+    cell = run_cell(view, READ)
+    cell.get_by_text("it is").nth(1).wait_for()
+    *_, low, high, thread = cell.locator(".jp-OutputArea-output").inner_text().split()
+    assert (float(low), float(high), thread) == (pytest.approx(start), pytest.approx(end), "all")
+
+
+def test_the_theme_turns_dark_and_back(view: Any, errors: list[str]) -> None:
+    """The button changes the view, whatever the page's theme is."""
     view.locator(".gilscope button[data-role=theme]").click()
     assert view.locator(LIVE).get_attribute("data-theme") == "dark"
     view.wait_for_timeout(500)
+    view.locator(LIVE).scroll_into_view_if_needed()
     shoot(view, "dark")
     assert errors == []
+
+
+def test_a_narrow_cell_shows_whole_titles(view: Any) -> None:
+    """Titles of which there is no room for all are shorter, not cut."""
+    view.set_viewport_size({"width": 760, "height": 1300})
+    try:
+        view.wait_for_function(TITLES_FIT)
+        view.locator(LIVE).scroll_into_view_if_needed()
+        shoot(view, "narrow")
+    finally:
+        view.set_viewport_size({"width": 1400, "height": 1300})
+    view.wait_for_function(f"() => {VIEW}.letters === 26")
 
 
 def test_what_goes_wrong_in_the_kernel_is_shown(view: Any) -> None:
@@ -283,3 +402,46 @@ def test_after_a_reload_the_view_comes_back(notebook: Any, server: dict[str, Any
     notebook.locator("img.picture, .gilscope[role=application]").first.wait_for(state="attached")
     shoot(notebook, "reloaded")
     assert notebook.get_by_text("Free-threaded build").count() > 0
+
+
+def test_without_a_kernel_the_view_says_so_and_stays_of_use(
+    browser: Any, server: dict[str, Any]
+) -> None:
+    """Zoom beyond what was sent is off, with a message; all else goes on to act."""
+    errors: list[str] = []
+    page = opened(browser, server, "long", errors)
+    try:
+        run_first(page, 0)
+        page.locator(LIVE).wait_for()
+        page.wait_for_function(SETTLED)
+        stop_kernels(page, server)
+        page.locator(LIVE).focus()
+        for _ in range(14):
+            page.keyboard.press("w")
+        status = page.locator(".gilscope [data-role=status]", has_text="zoom beyond")
+        status.wait_for()
+        assert "is off: the kernel" in status.inner_text()
+        assert all(count > 0 for count in page.evaluate(DRAWN))
+        start, end = page.evaluate(RANGE)
+        grain = page.evaluate(f"() => Math.max(...{VIEW}.timelines.map(({{ grain }}) => grain))")
+        assert end - start == pytest.approx(40 * grain / 1e6)
+        shoot(page, "no-kernel")
+        page.keyboard.press("f")
+        page.wait_for_function(SETTLED)
+        page.get_by_label("Thread", exact=True).fill("eval-2")
+        page.wait_for_function(f"() => {THREADS} === 1")
+        assert page.locator(".gilscope [data-role=errors]").is_hidden()
+    except BaseException:
+        shoot(page, "no-kernel-failed")
+        raise
+    finally:
+        page.context.close()
+
+
+def stop_kernels(page: Any, server: dict[str, Any]) -> None:
+    """Have the server shut down the kernels of a notebook's page for good."""
+    api, headers = f"{server['url']}api", {"Authorization": f"token {server['token']}"}
+    for session in page.request.get(f"{api}/sessions", headers=headers).json():
+        if session["path"] == "long.ipynb":
+            kernel = session["kernel"]["id"]
+            assert page.request.delete(f"{api}/kernels/{kernel}", headers=headers).ok

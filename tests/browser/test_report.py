@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from gilscope.comparison import Comparison, Run
-from gilscope.trace.reader import read
 from gilscope.view.columns import columns_of, raster
 from gilscope.view.palette import LOOKS
 from gilscope.view.report import write_report
 from gilscope.view.scene import ROWS
-from trace_builder import TraceBuilder
+from view_examples import LANES, comparison
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gilscope.comparison import Comparison
     from gilscope.trace.model import Trace
 
 SCREENS = Path(__file__).parents[2] / "out" / "screens"
-LANES = 5
 
 # Bring an interval of the second comparison into the middle; its place in the window.
 LOOK_AT = """([start, end, lane]) => {
@@ -65,15 +62,22 @@ SETTLED = """(number) => {
   return view.find("status").textContent.startsWith(text)
 }"""
 
+# Whether every title is one of those that there are, and has room.
+TITLES_FIT = """() => [1, 2].every((number) => {
+  const view = document.querySelector(`#view-${number}`).gilscope
+  return view.letters < 26 && view.painters.every(({ figure, timeline }) =>
+    timeline.titles.includes(figure.title.text) &&
+    fitting([figure.title.text, ""], figure) === figure.title.text)
+})"""
+
 RESET = """() => {
   for (const { gilscope: view } of document.querySelectorAll("section.gilscope")) {
-    const inputs = view.box.querySelectorAll(".controls input:not([type=checkbox])")
-    for (const input of inputs) input.value = ""
-    Object.assign(view.filters, { thread: "", lock: "", callable: "", least: 0 })
     view.clear()
-    view.tab = "threads"
-    view.set_theme(false)
-    view.align("start")
+    view.panel.mark("least", false)
+    for (const [name, value] of Object.entries(START)) {
+      if (name !== "range") view.set(name, name === "tab" ? "threads" : value)
+    }
+    view.set("theme", "light")
     view.rearrange()
     view.fit()
   }
@@ -102,57 +106,6 @@ COLORS = """(colors) => {
   visit(document)
   return counts
 }"""
-
-
-def gil_run(events: int, scale: int) -> TraceBuilder:
-    """Threads that take turns: each works, waits for the GIL, holds it."""
-    chance = random.Random(events)  # noqa: S311 - the same picture each time
-    builder = TraceBuilder()
-    builder.thread("MainThread", main=True)
-    threads = [builder.thread(f"eval-{n}", native=True, start=50 * n) for n in range(LANES - 1)]
-    ready, free = dict.fromkeys(threads, 300), 0
-    holder = threads[0]
-    for _ in range(events):
-        thread = min(ready, key=lambda t: ready[t])
-        asked = ready[thread] + chance.randrange(10 * scale)
-        taken = max(asked, free)
-        if taken > asked:
-            builder.gil_wait(thread, asked, taken, peer=holder)
-        free = taken + 1 + chance.randrange(4 * scale)
-        builder.hold(thread, taken, free)
-        ready[thread], holder = free, thread
-    return builder
-
-
-def ft_run(events: int, scale: int) -> TraceBuilder:
-    """Threads that now and then wait for one object."""
-    chance = random.Random(events)  # noqa: S311 - the same picture each time
-    builder = TraceBuilder(free_threaded=True)
-    builder.thread("MainThread", main=True)
-    threads = [builder.thread(f"eval-{n}", native=True, start=50 * n) for n in range(LANES - 1)]
-    table = builder.lock("object", type="table<int>", address=0x7F0C5A3B2E4A, object=0x7F0C5A3B2E40)
-    for thread in threads:
-        now = 500
-        for _ in range(events // LANES):
-            now += chance.randrange(20 * scale)
-            end = now + 1 + chance.randrange(2 * scale)
-            builder.wait(thread, table, now, end, peer=threads[thread % len(threads)])
-            now = end
-    return builder
-
-
-def comparison(directory: Path, title: str, events: int, scale: int) -> Comparison:
-    """Return a comparison with made-up traces of ``events`` events."""
-    made = {"gil": gil_run(events, scale), "ft": ft_run(events // 3, scale)}
-    runs = []
-    for build, builder in made.items():
-        path = builder.write(directory / f"{title}-{build}.gilscope")
-        trace = read(path)
-        on, wall = build == "gil", (trace.duration_ns / 1e9,)
-        runs.append(
-            Run(build, trace.python, "python", not on, on, on, None, wall, wall, path, trace, 0)
-        )
-    return Comparison(title, (title,), tuple(runs))
 
 
 @pytest.fixture(scope="module")
@@ -311,6 +264,28 @@ def test_the_pointer_asks_for_the_interval_below_it(opened: Any, traces: list[Co
     opened.screenshot(path=SCREENS / "report-tooltip.png")
 
 
+def test_waiting_for_a_processor_is_shown_as_a_share(opened: Any) -> None:
+    """Half of the foot of the lane is filled; the pointer is told between which samples."""
+    ready = opened.evaluate(
+        "() => document.querySelector('#view-2').gilscope.painters.map(({ ready }) => ready?.data)"
+    )
+    tops, bottoms = ready[0]["top"], ready[0]["bottom"]
+    assert [top - bottom for top, bottom in zip(tops, bottoms, strict=True)] == [
+        pytest.approx(0.09, rel=1e-3)
+    ] * 4
+    assert ready[1] is None
+    tip = """() => {
+      const view = document.querySelector("#view-2").gilscope
+      const [timeline] = view.timelines
+      const time = timeline.duration / 3, lane = 1
+      return cpu_tip(timeline, lane, time).join(" ") + cpu_tip(timeline, 2, time).length
+    }"""
+    text = opened.evaluate(tip)
+    assert text.startswith("of the time between two samples, ")
+    assert text.endswith("25 % on a CPU, 50 % runnable but off CPU, 25 % asleep0")
+    assert "Off CPU" in opened.locator("#view-2 [role=tabpanel]").inner_text()
+
+
 def choose_wait(page: Any) -> str:
     """Choose the first wait of the second thread of the second comparison by keys."""
     box = page.locator("#view-2")
@@ -435,5 +410,6 @@ def test_the_report_fits_a_narrow_window(opened: Any) -> None:
     """Half a screen is enough: nothing is cut off sideways."""
     opened.set_viewport_size({"width": 640, "height": 900})
     opened.wait_for_function("() => document.documentElement.scrollWidth <= innerWidth")
+    opened.wait_for_function(TITLES_FIT)
     settled(opened, 1)
     opened.screenshot(path=SCREENS / "report-narrow.png", full_page=True)

@@ -12,6 +12,7 @@ from IPython.utils.capture import capture_output
 
 import gilscope.comparison
 from gilscope.comparison import Comparison, Run
+from gilscope.jupyter import show
 from gilscope.jupyter.magic import load_ipython_extension
 from gilscope.trace.reader import read
 from trace_examples import ft_trace, gil_trace
@@ -101,7 +102,7 @@ def bundles(captured: Any) -> list[dict[str, Any]]:
     return [
         output.data
         for output in captured.outputs
-        if set(output.data) != {"text/plain"} and "<progress" not in str(output.data)
+        if set(output.data) != {"text/plain"} and not output.data["text/plain"].startswith("[")
     ]
 
 
@@ -257,11 +258,29 @@ def test_options_are_completed(shell: InteractiveShell) -> None:
     assert "--repeat" not in found
 
 
-def test_progress_is_a_bar_while_workers_run(shell: InteractiveShell) -> None:
-    """The first step of two is shown as a bar that stands at its beginning."""
-    _, captured = run(shell, "%%profile_threads\nprint(1)")
-    html = [output.data.get("text/html", "") for output in captured.outputs]
-    assert any('<progress value="0" max="2"' in part for part in html)
+def test_progress_is_a_bar_while_workers_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A widget shows the step of two that runs; a line of text takes its place in the end."""
+    shown: list[dict[str, Any]] = []
+
+    class Handle:
+        def update(self, data: dict[str, Any], **_: Any) -> None:
+            shown.append(data)
+
+    def display(data: dict[str, Any], **_: Any) -> Handle:
+        shown.append(data)
+        return Handle()
+
+    monkeypatch.setattr(show, "display", display)
+    progress = show.Progress(live=True)
+    progress.step("[2/2] free-threaded build")
+    [first] = shown
+    bar = progress._bar
+    assert first[WIDGET]["model_id"] == progress._box.model_id
+    assert (bar.value, bar.max) == (1, 2)
+    progress.done()
+    assert shown[1]["text/plain"].startswith("1 runs in ")
+    assert WIDGET not in shown[1]
+    assert bar.comm is None
 
 
 def test_help_is_no_failure(shell: InteractiveShell) -> None:

@@ -13,23 +13,27 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+import traitlets
 
 from gilscope.comparison import trace_summary
-from gilscope.errors import ExportError
+from gilscope.errors import ExportError, GilscopeError
 from gilscope.trace.reader import read
-from gilscope.view import viewport
+from gilscope.view import processor, viewport
+from gilscope.view.columns import columns_of
 from gilscope.view.findings import findings_of
 from gilscope.view.payload import pack
 from gilscope.view.picture import image, svg
+from gilscope.view.processor import strip
 from gilscope.view.report import write_report
 from gilscope.view.section import Section
 from gilscope.view.tables import tables
 from gilscope.view.timeline import nothing
 from gilscope.view.verdict import banners, verdict
 from gilscope.view.widget import TimelineWidget, static_html
-from gilscope.view.words import time_text
+from gilscope.view.words import cut, time_text, titles
 from trace_builder import TraceBuilder
 from trace_examples import ft_trace, gil_trace
+from view_examples import gil_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -394,3 +398,88 @@ def test_hidden_threads_are_in_neither_picture_nor_table(traces: list[Trace]) ->
     section = replace(section_of(traces), hidden=frozenset({"pool"}))
     assert "pool" not in svg(section.traces, hidden=section.hidden)
     assert ">pool" not in static_html(section)
+
+
+def test_settings_are_attributes_that_refuse_what_they_cannot_be(traces: list[Trace]) -> None:
+    """A time, a range and a choice are checked where they are set, in words."""
+    widget = TimelineWidget(section_of(traces))
+    widget.least, widget.range, widget.align = "1.5 ms", (0, 10), "end"
+    for name, value, words in (
+        ("least", "soon", "a time such as '20 us'"),
+        ("range", (3, 1), "the start first"),
+        ("range", (float("nan"), 1), "the start first"),
+        ("order", "size", "creation"),
+    ):
+        with pytest.raises(traitlets.TraitError, match=words):
+            setattr(widget, name, value)
+    assert (widget.least, widget.range, widget.align) == ("1.5 ms", (0, 10), "end")
+
+
+def test_every_setting_has_a_control_with_a_label(traces: list[Trace]) -> None:
+    """The ipywidgets of a notebook and the HTML of a report are made from one description."""
+    widget = TimelineWidget(section_of(traces))
+    head, _ = unpacked(widget._scene[0])
+    described = {setting["name"]: setting for setting in head["settings"]}
+    assert set(described) == set(widget.controls)
+    assert {"align", "order", "thread", "lock", "least", "search"} <= set(described)
+    for name, control in widget.controls.items():
+        assert control.description == described[name]["label"]
+        assert widget.has_trait(name)
+    assert "MainThread" in widget.controls["thread"].options
+
+
+def test_a_comparison_without_a_trace_has_no_widget(traces: list[Trace]) -> None:
+    """There is nothing to show, and the reason is said."""
+    section = replace(section_of(traces), traces=[])
+    with pytest.raises(GilscopeError, match="no run of this comparison left a trace"):
+        TimelineWidget(section)
+
+
+def test_a_share_off_the_processor_is_drawn_where_there_are_samples(tmp_path: Path) -> None:
+    """The strip hangs down as far as the share between two samples, and empty outside of them."""
+    trace = read(gil_run(20, 10_000).write(tmp_path / "t.gilscope"))
+    end = trace.cpu_times.time.max() / 1e6
+    edges = np.array([0, 0.4, 0.8, 1.4, 1.8]) * end
+    picture = strip(trace, 2, edges, 4, 7)
+    assert picture is not None
+    assert picture.tolist() == [[0] * 4, [0] * 4, [7, 7, 0, 0], [7, 7, 0, 0]]
+    assert strip(trace, 1, edges, 4, 7) is None
+    assert "runnable but off CPU" in verdict(section_of([trace]))
+    assert svg([(trace.build, trace)]).count("<image") == len(trace.threads) + 1
+
+
+def test_a_page_gets_no_more_samples_than_it_can_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many samples some are left out; first and last stay, so sums do."""
+    monkeypatch.setattr(processor, "MOST_SAMPLES", 3)
+    trace = read(gil_run(20, 10_000).write(tmp_path / "t.gilscope"))
+    found = processor.samples(trace, columns_of([trace])[0])
+    assert found is not None
+    arrays, offsets = found
+    mine = trace.cpu_times.time[trace.cpu_times.thread == 2].tolist()
+    assert offsets == [0, 1, 4, 5, 6, 7]  # the kernel counts from zero when a thread starts
+    assert arrays["cpu.time"][1:4].tolist() == [mine[0], mine[3], mine[4]]
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("worker 1", "worker 1"),
+        ("(anonymous namespace)::log", "log"),
+        ("_thread.lock `Condition.waiter` (local)", "Condition.waiter"),
+        ("table<int> at 0x7f0c5a3b2e40", "table<int>…a3b2e40"),
+    ],
+)
+def test_a_long_name_keeps_its_ends(name: str, short: str) -> None:
+    """What is left out is in the middle: names often differ at their ends."""
+    assert cut(name, 18) == short
+
+
+def test_titles_get_shorter_and_stay_true(traces: list[Trace]) -> None:
+    """The shortest has build and duration."""
+    full, brief = titles(traces[1], 0)
+    assert full.startswith("Free-threaded build – CPython 3.13.5 – ")
+    assert brief.startswith("FT build – ")
+    assert brief.split(" – ")[-1] == full.split(" – ")[-1]
+    assert "details down to 2.00 µs" in titles(traces[1], 2000)[0]

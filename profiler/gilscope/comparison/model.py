@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gilscope.trace.merge import Process
     from gilscope.trace.model import Trace
     from gilscope.view.section import Section
+    from gilscope.view.widget import TimelineWidget
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class Comparison:
         notices: Lines that a reader must see: what is missing, what makes the comparison invalid.
         conditions: What the machine did meanwhile; None if that is not known.
         scaling: A curve a build, if several numbers of threads were asked for.
+        hidden: Names of threads that views do not show at first, such as those of a kernel.
     """
 
     title: str
@@ -111,6 +113,7 @@ class Comparison:
     notices: tuple[str, ...] = ()
     conditions: Conditions | None = None
     scaling: tuple[Scaling, ...] = ()
+    hidden: frozenset[str] = frozenset()
     _files: object = field(default=None, repr=False, compare=False)  # owner of temporary traces
 
     def run(self, build: str) -> Run:
@@ -202,7 +205,18 @@ class Comparison:
         """Return the comparison as the views take it."""
         from gilscope.view.section import Section  # noqa: PLC0415 - see report
 
-        return Section(title=self.title, traces=self.traces(), summary=self.summary())
+        return Section(self.title, self.traces(), self.summary(), self.hidden)
+
+    @cached_property
+    def widget(self) -> TimelineWidget:
+        """The live view that a notebook shows of the comparison: cells can read and drive it.
+
+        Raises:
+            GilscopeError: No run left a trace.
+        """
+        from gilscope.view.widget import TimelineWidget  # noqa: PLC0415 - see report
+
+        return TimelineWidget(self.section())
 
     def traces(self) -> list[tuple[str, Trace]]:
         """Return build and trace of each run that has a trace."""

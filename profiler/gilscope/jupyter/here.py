@@ -35,11 +35,11 @@ def check(options: argparse.Namespace) -> None:
             raise UsageError(f"{option} does not go with --here: this kernel runs as it is")
 
 
-def run_here(shell: Any, code: str, title: str) -> tuple[Comparison, frozenset[str]]:
+def run_here(shell: Any, code: str, title: str) -> Comparison:
     """Run ``code`` as the shell runs cells, and return what was recorded.
 
     Returns:
-        The comparison, of one run, and the names of the kernel's own threads in it.
+        The comparison, of one run; views of it hide the kernel's own threads at first.
 
     Raises:
         ProbeError: The probe cannot record in this process.
@@ -58,8 +58,7 @@ def run_here(shell: Any, code: str, title: str) -> tuple[Comparison, frozenset[s
     error = result.error_before_exec or result.error_in_exec
     run = _run(path, trace, wall, error, gil_before=gil_before)
     own = {thread.name for thread in trace.threads if thread.tid in before and not thread.main}
-    comparison = Comparison(title, ("cell",), (run,), (NOTICE,), _files=files)
-    return comparison, frozenset(own)
+    return Comparison(title, ("cell",), (run,), (NOTICE,), hidden=frozenset(own), _files=files)
 
 
 def _run(

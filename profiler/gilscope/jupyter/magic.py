@@ -32,7 +32,6 @@ class ThreadMagics:
         """Let results be shown as timelines wherever they appear in the notebook of ``shell``."""
         self.shell = shell
         self._shown: tuple[int, int] | None = None
-        self._hidden: dict[int, frozenset[str]] = {}
         shell.display_formatter.ipython_display_formatter.for_type_by_name(
             "gilscope.comparison.model", "Comparison", self._display
         )
@@ -72,8 +71,7 @@ class ThreadMagics:
     def _here(self, text: str, options: argparse.Namespace) -> Comparison:
         """Run ``text`` in the kernel and show what came out."""
         check_here(options)
-        comparison, own = run_here(self.shell, text, f"Cell {self._cell_number}")
-        self._hidden[id(comparison)] = own
+        comparison = run_here(self.shell, text, f"Cell {self._cell_number}")
         self._show(comparison)
         return comparison
 
@@ -128,7 +126,7 @@ class ThreadMagics:
     def _show(self, comparison: Comparison) -> None:
         from gilscope.jupyter.show import show  # noqa: PLC0415 - slow to load
 
-        show(comparison, live=self._live, hidden=self._hidden.get(id(comparison), frozenset()))
+        show(comparison, live=self._live)
         self._shown = (id(comparison), self._cell_number)
 
     def _display(self, comparison: Comparison) -> None:

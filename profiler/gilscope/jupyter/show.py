@@ -9,14 +9,13 @@ first.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+import ipywidgets
 from IPython.display import display
 
-from gilscope.view.markup import text
-from gilscope.view.widget import TimelineWidget
+from gilscope.view.widget import static_html
 from gilscope.view.words import time_text
 
 if TYPE_CHECKING:
@@ -26,29 +25,30 @@ STEP = re.compile(r"\[(\d+)/(\d+)\]")
 LIVE_TEXT = "The same with zoom, while the notebook's kernel runs."
 
 
-def show(comparison: Comparison, *, live: bool, hidden: frozenset[str] = frozenset()) -> None:
+def show(comparison: Comparison, *, live: bool) -> None:
     """Display ``comparison``.
 
     Args:
         comparison: What is shown.
         live: Whether there is a page that can run a widget; else only the text is of use.
-        hidden: Names of threads that the live view does not show at first.
     """
-    section = replace(comparison.section(), hidden=hidden)
     plain = comparison.summary_text()
     if not live:
         display({"text/plain": plain}, raw=True)
-        return
-    widget = TimelineWidget(section)
-    display({"text/html": widget.static_html(), "text/plain": plain}, raw=True)
-    if section.traces:
-        display(_view(widget), raw=True)
+    elif not comparison.traces():
+        html = static_html(comparison.section())
+        display({"text/html": html, "text/plain": plain}, raw=True)
+    else:
+        widget = comparison.widget
+        display({"text/html": widget.static_html(), "text/plain": plain}, raw=True)
+        display(_bundle(widget, LIVE_TEXT), raw=True)
 
 
-def _view(widget: TimelineWidget) -> dict[str, Any]:
-    """Return the display data of the widget, with words where there is no widget."""
-    data: dict[str, Any] = dict(widget._repr_mimebundle_()[0])
-    return {**data, "text/plain": LIVE_TEXT}
+def _bundle(widget: Any, words: str) -> dict[str, Any]:
+    """Return the display data of a widget, with words where there is no widget."""
+    found: Any = widget._repr_mimebundle_()
+    data = found[0] if isinstance(found, tuple) else found  # anywidget's has metadata with it
+    return {**data, "text/plain": words}
 
 
 class Progress:
@@ -58,30 +58,29 @@ class Progress:
         """Show nothing yet; nothing at all if the page cannot change what it has shown."""
         self._live = live
         self._handle: Any = None
+        self._bar: Any = None
         self._start = perf_counter()
         self._steps = 0
 
     def step(self, line: str) -> None:
-        """Show ``line`` in place of the one before, with a bar if it says ``[3/12]``."""
-        self._steps += 1
-        match = STEP.match(line)
-        if match is None:
-            self._say(line)
-            return
-        done, total = int(match[1]) - 1, int(match[2])
-        bar = f'<progress value="{done}" max="{total}" style="width: 200px"></progress>'
-        self._say(line, f"<div>{bar} {text(line)}</div>")
-
-    def done(self) -> None:
-        """Say that nothing runs any more."""
-        if self._steps:
-            self._say(f"{self._steps} runs in {time_text(perf_counter() - self._start)}")
-
-    def _say(self, line: str, html: str = "") -> None:
+        """Show ``line`` in place of the one before; the bar stands at 2 of 12 for ``[3/12]``."""
         if not self._live:
             return
-        bundle = {"text/plain": line, **({"text/html": html} if html else {})}
+        self._steps += 1
         if self._handle is None:
-            self._handle = display(bundle, raw=True, display_id=True)
-        else:
-            self._handle.update(bundle, raw=True)
+            self._bar = ipywidgets.IntProgress(layout={"width": "200px"})
+            self._line = ipywidgets.Label()
+            self._box = ipywidgets.HBox([self._bar, self._line])
+            self._handle = display(_bundle(self._box, line), raw=True, display_id=True)
+        if match := STEP.match(line):
+            self._bar.max, self._bar.value = int(match[2]), int(match[1]) - 1
+        self._line.value = line
+
+    def done(self) -> None:
+        """Say that nothing runs any more: a line of text stays, in a saved notebook as well."""
+        if self._handle is None:
+            return
+        words = f"{self._steps} runs in {time_text(perf_counter() - self._start)}"
+        self._handle.update({"text/plain": words}, raw=True)
+        for widget in (self._box, self._line, self._bar):
+            widget.close()

@@ -12,7 +12,7 @@ from gilscope.view.verdict import verdict
 if TYPE_CHECKING:
     from gilscope.view.section import Section
 
-SCRIPTS = ("data", "draw", "tables", "details", "controls", "view", "events")
+SCRIPTS = ("data", "draw", "cpu", "tables", "details", "controls", "view", "settings", "events")
 
 FRAME = """<div data-role="errors" class="banner alarm" role="alert" hidden></div>
 <div data-role="controls"></div>

@@ -65,8 +65,17 @@ KINDS = STATES + 2
 
 CALLBACK_LOOK = Look("native code in Python", "#009E73", 1.0, stalled=False)
 
-SPAN_LOOK = Look("named by the program", "#F0E442", 0.3, stalled=False)
+READY_LOOK = Look("runnable but off CPU", "#F0E442", 0.25, stalled=False)
+"""No state: it is known as a share of the time between two samples, see processor.py."""
+
+READY_EDGE = "#8A7F00"
+"""Around it: yellow alone is not seen on white."""
+
+SPAN_LOOK = Look("named by the program", "#882255", 0.3, stalled=False)
 """Spans: a strip at the top of their thread's lane, each in the middle of the one around it."""
+
+READY, SPAN = STATES + 1, STATES + 2
+"""Values of their pixels in the static picture."""
 
 MANY = 1_000_000
 """Intervals of a trace from which on a view is made from its index, not from each of them."""

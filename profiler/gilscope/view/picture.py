@@ -15,8 +15,9 @@ import numpy as np
 from gilscope.view import palette
 from gilscope.view.columns import Columns, columns_of, raster
 from gilscope.view.markup import join, text
+from gilscope.view.processor import strip
 from gilscope.view.strips import touched
-from gilscope.view.words import build_title
+from gilscope.view.words import build_title, cut
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -28,9 +29,9 @@ COLUMNS = (720, 480, 240, 120, 60)
 BUDGET = 14_000  # characters of a picture, as far as fewer columns of pixels can keep it there
 ROWS = 18
 STRIP = 5  # pixels of ROWS for what the program named
-SPAN = palette.STATES + 1  # its colour
 LANE = 22
 BAND = 17
+FOOT_ROWS, FOOT_HEIGHT = 4, 4  # below the band
 HEAD = 30
 FOOT = 24
 RIGHT = 14
@@ -68,14 +69,13 @@ def _svg(drawn: Sequence[tuple[Trace, Columns, Sequence[int]]], width: int) -> s
     """Draw lanes of traces, each as an image of ``width`` pixels."""
     longest = max([one.duration for _, one, _ in drawn] + [1e-3])
     names = (one.names[lane] for _, one, lanes in drawn for lane in lanes)
-    left = 16 + 7 * max((len(_short(name)) for name in names), default=0)
+    left = 16 + 7 * max((len(cut(name, NAME_LENGTH)) for name in names), default=0)
     parts: list[str] = []
     top = 0
     for trace, one, lanes in drawn:
         parts.append(_title(trace, left, top))
         scale = (WIDTH - left - RIGHT) / longest
-        place = left, top + HEAD
-        parts += _lanes(trace, one, lanes, pixels=width, scale=scale, place=place)
+        parts += _lanes(trace, one, lanes, (width, scale), (left, top + HEAD))
         top += HEAD + LANE * max(1, min(MAX_LANES, len(lanes)))
         parts += _axis(longest, left, top)
         top += FOOT
@@ -108,32 +108,27 @@ def _title(trace: Trace, left: int, top: int) -> str:
     )
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
-
-
 def _lanes(
     trace: Trace,
     columns: Columns,
     lanes: Sequence[int],
-    *,
-    pixels: int,
-    scale: float,
+    grid: tuple[int, float],
     place: tuple[int, int],
 ) -> Iterator[str]:
     """Yield name and image of each lane, as far as there is room for them."""
-    left, top = place
+    (pixels, scale), (left, top) = grid, place
     width = columns.duration * scale
     if not lanes:
         words = "no events in this trace"
         yield f'<text x="{left}" y="{top + 15}" fill="{palette.MUTED}">{words}</text>'
     edges = np.linspace(0, max(columns.duration, 1e-6), pixels + 1)
+    threads = [trace.threads[head.position].index for head in columns.heads if head.position >= 0]
     for row, lane in enumerate(lanes[:MAX_LANES]):
-        y, name = top + row * LANE, text(_short(columns.names[lane]))
+        y, name = top + row * LANE, text(cut(columns.names[lane], NAME_LENGTH))
         picture = raster(columns, lane, edges, ROWS)
-        named = trace.spans.of_thread(trace.threads[columns.heads[lane].position].index)
+        named = trace.spans.of_thread(threads[lane])
         if len(named):
-            picture[ROWS - 1 - STRIP : ROWS - 1, touched(named, edges * 1e6)] = SPAN
+            picture[ROWS - 1 - STRIP : ROWS - 1, touched(named, edges * 1e6)] = palette.SPAN
         yield (
             f'<rect x="{left}" y="{y + LANE - BAND - 2}" width="{width:.1f}" height="{BAND}" '
             f'fill="{palette.BACKGROUND}"/>'
@@ -142,6 +137,13 @@ def _lanes(
             f'height="{BAND}" preserveAspectRatio="none" image-rendering="pixelated" '
             f'href="data:image/png;base64,{_png(picture)}"/>'
         )
+        foot = strip(trace, threads[lane], edges, FOOT_ROWS, palette.READY)
+        if foot is not None:
+            yield (
+                f'<image x="{left}" y="{y + LANE - 2}" width="{width:.1f}" height="{FOOT_HEIGHT}" '
+                f'preserveAspectRatio="none" image-rendering="pixelated" '
+                f'href="data:image/png;base64,{_png(foot)}"/>'
+            )
     more = len(lanes) - MAX_LANES
     if more > 0:
         yield (
@@ -177,7 +179,7 @@ def _png(picture: U8) -> str:
     """Encode ``picture`` (u8[rows, w], bottom row first, values of the raster) as base64."""
     rows, width = picture.shape
     colors = "".join(str(color)[1:] for color in palette.by_value("color"))
-    colors += palette.SPAN_LOOK.color[1:]
+    colors += palette.READY_LOOK.color[1:] + palette.SPAN_LOOK.color[1:]
     lines = np.zeros((rows, width + 1), np.uint8)
     lines[:, 1:] = picture[::-1]
     data = b"\x89PNG\r\n\x1a\n" + b"".join(

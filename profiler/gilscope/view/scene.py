@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from gilscope.view.details import embedded
 from gilscope.view.extra import callback_labels
 from gilscope.view.findings import findings_of
 from gilscope.view.payload import pack
+from gilscope.view.processor import samples
+from gilscope.view.settings import settings
 from gilscope.view.strips import strips
-from gilscope.view.words import build_name, build_title, short_name
+from gilscope.view.words import build_name, short_name, titles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +65,7 @@ def scene(
         "max_boxes": MAX_BOXES,
         "findings": findings_of(section),
         "hidden": sorted(section.hidden),
-        "live": live,
+        "settings": [asdict(setting) for setting in settings(traces, columns)],
     }
     return pack(meta, arrays), columns
 
@@ -95,13 +98,16 @@ def _timeline(
         told["details"] = [[a, place.get(by, -1), b] for a, by, b in told["details"]]
     callbacks, labels = _callbacks(trace, place)
     spans, span_labels = strips(trace, place)
+    counted = samples(trace, columns)
+    arrays |= counted[0] if counted else {}
     meta = {
-        "title": build_title(trace),
+        "titles": titles(trace, columns.grain_ns),
         "build": build_name(short_name(trace)),
         "key": short_name(trace),
         "lanes": [_lane(trace, columns, lane) for lane in range(len(columns.heads))],
         "offsets": columns.offsets.tolist(),
         "tally_offsets": columns.tally.offsets.tolist() if columns.tally else None,
+        "cpu_offsets": counted[1] if counted else None,
         "codes": columns.codes,
         "locks": [_lock(trace, lock) for lock in columns.locks],
         "duration": columns.duration_ns,

@@ -81,7 +81,14 @@ def _threads(threads: Sequence[Row]) -> str:
         ("Waits for locks", lambda row: time_text(row["lock_wait_s"])),
         ("Blocked", lambda row: time_text(row.get("blocked_s", 0))),
     ]
+    if any(row.get("cpu") for row in threads):
+        columns.append(("Off CPU", _off_cpu))
     return _table("Threads", columns, threads, THREADS_SHOWN)
+
+
+def _off_cpu(row: Row) -> str:
+    """Say how long a thread was ready to run and did not."""
+    return time_text(row["cpu"]["runnable_s"]) if row.get("cpu") else "–"
 
 
 def _locks(caption: str, locks: Sequence[Row], nothing: str) -> str:

@@ -28,7 +28,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from gilscope.view import palette
-from gilscope.view.words import build_name, build_title, short_name, time_text
+from gilscope.view.words import build_name, cut, short_name, time_text, titles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,13 +73,10 @@ def timelines(traces: Sequence[Trace], columns: Sequence[Columns]) -> Any:
 
 def _margin(columns: Sequence[Columns]) -> int:
     """Return the room for lane names in pixels: the same in all figures, so that times align."""
-    longest = max((len(short(head.name)) for c in columns for head in c.heads), default=0)
+    longest = max(
+        (len(cut(head.name, NAME_LENGTH)) for c in columns for head in c.heads), default=0
+    )
     return 24 + 7 * longest
-
-
-def short(name: str) -> str:
-    """Return ``name``, or as much of it as there is room for."""
-    return name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + "…"
 
 
 def _timeline(number: int, trace: Trace, columns: Columns, shared: Range1d, margin: int) -> Any:
@@ -87,7 +84,7 @@ def _timeline(number: int, trace: Trace, columns: Columns, shared: Range1d, marg
     height = max(LEAST_LANE, min(MOST_LANE, LANES // lanes))
     plot = _figure(
         margin,
-        title=build_title(trace),
+        title=titles(trace, columns.grain_ns)[0],
         name=f"timeline-{number}",
         x_range=shared,
         y_range=Range1d(0, lanes),
@@ -96,16 +93,15 @@ def _timeline(number: int, trace: Trace, columns: Columns, shared: Range1d, marg
     )
     plot.yaxis.ticker = FixedTicker(ticks=[lanes - 0.5 - lane for lane in range(lanes)])
     plot.yaxis.major_label_overrides = {
-        lanes - 0.5 - lane: short(head.name) for lane, head in enumerate(columns.heads)
+        lanes - 0.5 - lane: cut(head.name, NAME_LENGTH) for lane, head in enumerate(columns.heads)
     }
     plot.yaxis.major_label_text_font_size = f"{min(12, height - 2)}px"
-    if columns.grain_ns:
-        grain = time_text(columns.grain_ns / 1e9)
-        plot.title.text += f" · short intervals are merged: details down to {grain}"
     _add_marks(plot, number, trace, columns)
     _add_picture(plot, number)
     _add_boxes(plot, number)
     _add_spans(plot, number)
+    if len(trace.cpu_times):
+        _add_ready(plot, number)
     return plot
 
 
@@ -283,6 +279,19 @@ def _add_spans(plot: Any, number: int) -> None:
         source=ColumnDataSource({name: [] for name in edges}, name=f"spans-{number}"),
     )
     view.name = f"span-view-{number}"
+
+
+def _add_ready(plot: Any, number: int) -> None:
+    """Add the bars at the foot of the lanes: how much of the time a thread had no processor."""
+    names = ("left", "right", "bottom", "top")
+    view = plot.quad(
+        **{name: name for name in names},
+        fill_color=palette.READY_LOOK.color,
+        line_color=palette.READY_EDGE,
+        line_width=0.5,
+        source=ColumnDataSource({name: [] for name in names}, name=f"ready-{number}"),
+    )
+    view.name = f"ready-view-{number}"
 
 
 def _add_picture(plot: Any, number: int) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from gilscope.analysis.contention import gil_totals
 from gilscope.config import BUILDS
 from gilscope.view.markup import element, join, text
-from gilscope.view.palette import CALLBACK_LOOK, LOOKS, SPAN_LOOK
+from gilscope.view.palette import CALLBACK_LOOK, LOOKS, READY_EDGE, READY_LOOK, SPAN_LOOK
+from gilscope.view.processor import sampled
 from gilscope.view.words import build_name, time_text
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 LEVEL = 0.05
 """Share by which two wall times must differ before one is called faster; an interval says more."""
+
+READY_HINT = "at the foot of a lane: its share of the time between two samples"
 
 
 def verdict(section: Section) -> str:
@@ -196,7 +199,7 @@ def _predicted(prediction: Mapping[str, Any] | None) -> str:
 
 
 def legend(section: Section) -> str:
-    """Return the colours and heights of the states, of callbacks and spans where there are any."""
+    """Return the colours and heights of the states, and of what else is drawn, where it is."""
     callbacks = any(len(trace.callbacks) for _, trace in section.traces)
     spans = any(len(trace.spans) for _, trace in section.traces)
     looks = [
@@ -204,9 +207,14 @@ def legend(section: Section) -> str:
         *([CALLBACK_LOOK] if callbacks else []),
         *([SPAN_LOOK] if spans else []),
     ]
+    ready = sampled(trace for _, trace in section.traces)
     items = [
         f'<span class="key"><i style="background:{look.color};height:{16 * look.height:.0f}px"></i>'
         f"{text(look.label)}</span>"
         for look in looks
     ]
+    if ready:
+        look = f"background:{READY_LOOK.color};outline:1px solid {READY_EDGE};height:4px"
+        words = f"{text(READY_LOOK.label)} <small>{READY_HINT}</small>"
+        items.append(f'<span class="key wide"><i style="{look}"></i><span>{words}</span></span>')
     return element("div", join(items), "legend")

@@ -8,6 +8,7 @@ tools save with the notebook, stays tiny. What is too fine for what was sent is 
 from __future__ import annotations
 
 import json
+import re
 from functools import cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,17 @@ import anywidget
 import bokeh
 import traitlets
 from bokeh.embed import json_item
+from ipywidgets import widget_serialization
 
 from gilscope.analysis.lod import Index
+from gilscope.errors import GilscopeError
 from gilscope.view import details, palette, viewport
+from gilscope.view.controls import controls
 from gilscope.view.markup import element, join, sheet, style, text
 from gilscope.view.page import asset, frame, script
 from gilscope.view.picture import image
 from gilscope.view.scene import scene
+from gilscope.view.settings import ALIGNMENTS, ORDERS, TABS, THEMES, settings
 from gilscope.view.tables import tables
 from gilscope.view.timeline import timelines
 from gilscope.view.verdict import verdict
@@ -35,6 +40,9 @@ if TYPE_CHECKING:
 
     from gilscope.view.columns import Columns
     from gilscope.view.section import Section
+
+TIME = re.compile(r"\s*|\s*(\d+\.?\d*|\.\d+)\s*(ns|us|µs|ms|s)?\s*")
+"""What the page takes as a time; without a unit it is µs."""
 
 type Answer = tuple[dict[str, Any], list[bytes]]
 
@@ -58,29 +66,96 @@ def static_html(section: Section, css: str = "", columns: Sequence[Columns] | No
     return style() + element("div", body, f"gilscope {css}".strip())
 
 
+def _trait(kind: Any, *args: Any, **options: Any) -> Any:
+    """Return a trait that page and kernel share."""
+    return kind(*args, **options).tag(sync=True)
+
+
 class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
     """Shows one comparison, live; hides the static view that was displayed before it.
 
+    What a reader sets can be read and set in cells, and linked with other widgets. Texts that
+    choose (``thread``, ``lock``, ``callable``) are names or parts of names; empty for all.
+
     Attributes:
         static_class: Class of the static view that this one replaces where it can be drawn.
+        range: What is visible, (start, end) in the unit of the axis: ms, or % of the run if
+            ``align`` is "normalised". None: the whole run.
+        align: "start", "end" or "normalised".
+        order: Of the threads' lanes: by "creation", "waiting" or "name".
+        locks: Whether lanes of locks are shown.
+        callbacks: Whether lanes of callbacks are shown.
+        thread: Lanes of these threads only.
+        lock: Waits for these locks only.
+        callable: Threads that called these from native code only.
+        least: Intervals at least as long as this only: a time such as "20 us".
+        search: Goes to the first thread or lock that is called so.
+        tab: The table below the timelines: "threads", "locks", "callbacks", "blame",
+            "difference" or "findings"; empty for findings if there are any.
+        theme: "light", "dark", or "auto": as the page is.
+        hidden: Names of lanes that are not shown.
+        pinned: Names of lanes that stand at the top.
+        controls: The ipywidgets for them, by name.
     """
 
     _esm = asset("widget.js")
-    bokeh_version = traitlets.Unicode(bokeh.__version__).tag(sync=True)
+    bokeh_version = _trait(traitlets.Unicode, bokeh.__version__)
+    range = _trait(
+        traitlets.Tuple,
+        traitlets.Float(),
+        traitlets.Float(),
+        default_value=None,
+        allow_none=True,
+    )
+    align = _trait(traitlets.Enum, tuple(ALIGNMENTS), "start")
+    order = _trait(traitlets.Enum, tuple(ORDERS), "creation")
+    locks = _trait(traitlets.Bool, default_value=True)
+    callbacks = _trait(traitlets.Bool, default_value=True)
+    thread = _trait(traitlets.Unicode)
+    lock = _trait(traitlets.Unicode)
+    callable = _trait(traitlets.Unicode)
+    least = _trait(traitlets.Unicode)
+    search = _trait(traitlets.Unicode)
+    tab = _trait(traitlets.Enum, ("", *TABS), "")
+    theme = _trait(traitlets.Enum, THEMES, "auto")
+    hidden = _trait(traitlets.List, traitlets.Unicode())
+    pinned = _trait(traitlets.List, traitlets.Unicode())
+    controls = traitlets.Dict().tag(sync=True, **widget_serialization)
 
     def __init__(self, section: Section) -> None:
-        """Prepare the view of ``section``."""
-        super().__init__()
+        """Prepare the view of ``section``.
+
+        Raises:
+            GilscopeError: There is no trace to show.
+        """
+        if not section.traces:
+            raise GilscopeError("there are no timelines: no run of this comparison left a trace")
+        super().__init__(hidden=sorted(section.hidden))
         self.static_class = f"gilscope-static-{uuid4().hex}"
         self._section = section
         self._traces = [trace for _, trace in section.traces]
         self._indexes: dict[int, Index] = {}
+        self.controls = controls(settings(self._traces, self._scene[1]), self.trait_values())
         self.on_msg(self._answer)
+
+    @traitlets.validate("least")
+    def _check_least(self, proposal: dict[str, Any]) -> str:
+        if not TIME.fullmatch(proposal["value"]):
+            raise traitlets.TraitError(
+                f"least: a time such as '20 us' or '1.5 ms', not {proposal['value']!r}"
+            )
+        return str(proposal["value"])
+
+    @traitlets.validate("range")
+    def _check_range(self, proposal: dict[str, Any]) -> tuple[float, float] | None:
+        value: tuple[float, float] | None = proposal["value"]
+        if value is not None and not value[0] < value[1]:
+            raise traitlets.TraitError(f"range: (start, end), the start first, not {value}")
+        return value
 
     def static_html(self) -> str:
         """Return the static view of the same, see :func:`static_html`."""
-        columns = self._scene[1] if self._traces else None
-        return static_html(self._section, self.static_class, columns)
+        return static_html(self._section, self.static_class, self._scene[1])
 
     @cached_property
     def _scene(self) -> tuple[bytes, list[Columns]]:
@@ -123,7 +198,7 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
             "style": sheet() + asset("app.css"),
             "replaces": self.static_class,
         }
-        module = f"{script()}\nexport {{ View, unpack }}\n"
+        module = f"{script()}\nexport {{ View, START, unpack }}\n"
         return answer, [figures, data, module.encode()]
 
     def _range(self, message: dict[str, Any]) -> Answer:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from gilscope.config import BUILDS, EXECUTORS, build_of
 
 if TYPE_CHECKING:
     from gilscope.trace.model import Trace
+
+
+OWN_NAME = re.compile("`(.+)`")
 
 
 def time_text(seconds: float) -> str:
@@ -32,6 +36,34 @@ def build_title(trace: Trace) -> str:
     build = short_name(trace)
     invalid = " – invalid: the GIL was turned on" if build == "ft" and trace.gil_enabled_end else ""
     return f"{build_name(build)} – CPython {trace.python} – {duration}{invalid}"
+
+
+def titles(trace: Trace, grain_ns: int) -> list[str]:
+    """Return headings for less and less room, all of them true.
+
+    Args:
+        trace: What is drawn.
+        grain_ns: What is shorter may have been merged; 0 if nothing was.
+    """
+    full = build_title(trace)
+    merged = f" · short intervals are merged: details down to {time_text(grain_ns / 1e9)}"
+    brief = full.replace(f" – CPython {trace.python}", "", 1).replace("Free-threaded", "FT", 1)
+    found = [full + merged] if grain_ns else []
+    return [*found, full, brief.replace(": the GIL was turned on", "")]
+
+
+def cut(name: str, limit: int) -> str:
+    """Return a name that is no longer than ``limit``.
+
+    Of an object with a name, the name is more than its type; else the middle is left out.
+    """
+    name = name.replace("(anonymous namespace)::", "").replace(".<locals>", "")
+    if len(name) > limit and (own := OWN_NAME.search(name)):
+        name = own[1]
+    if len(name) <= limit:
+        return name
+    end = limit * 2 // 5
+    return f"{name[: limit - 1 - end]}…{name[-end:]}"
 
 
 def short_name(trace: Trace) -> str:

@@ -17,37 +17,58 @@ const KEYS = [
   ["Esc", "close, choose nothing, show all lanes"],
 ]
 
-const ALIGNMENTS = { start: "starts aligned", end: "ends aligned", normalised: "normalised" }
-const SORTS = { creation: "by creation", waiting: "by waiting", name: "by name" }
+let fields = 0
 
-function options(names, chosen) {
-  return Object.entries(names)
-    .map(([value, name]) => `<option value="${safe(value)}"${value === chosen ? " selected" : ""}>${safe(name)}</option>`)
-    .join("")
-}
-
-function controls_html(timelines) {
-  const kinds = new Set(timelines.flatMap((timeline) => timeline.lanes.map((lane) => lane.kind)))
-  const locks = [...new Set(timelines.flatMap((t) => t.locks.map((lock) => lock.name)))]
-  const labels = [...new Set(timelines.flatMap((t) => t.labels))]
-  const pick = (role, label, all, names) => names.length
-    ? `<label>${label} <select data-role="${role}"><option value="">${all}</option>` +
-      `${options(Object.fromEntries(names.map((name) => [name, name])))}</select></label>` : ""
-  const check = (kind, label) => kinds.has(kind)
-    ? `<label><input type="checkbox" data-role="kind" value="${kind}" checked> ${label}</label>` : ""
+function controls_html() {
   return `<div class="controls" role="toolbar" aria-label="Timelines">
     <button data-role="in" title="W">Zoom in</button><button data-role="out" title="S">Zoom out</button>
     <button data-role="fit" title="F">Fit</button>
-    <label>Time <select data-role="align">${options(ALIGNMENTS, "start")}</select></label>
-    <label>Lanes <select data-role="sort">${options(SORTS, "creation")}</select></label>
-    ${check("lock", "locks")}${check("callback", "callbacks")}
-    <label>Thread <input data-role="thread" size="9" placeholder="all"></label>
-    ${pick("lock", "Lock", "all", locks)}${pick("callable", "Callable", "all", labels)}
-    <label>At least <input data-role="least" size="5" placeholder="0 µs"></label>
-    <label>Search <input data-role="search" size="9" placeholder="/" type="search"></label>
+    <span class="settings" data-role="settings"></span>
     <button data-role="theme" title="T">Light or dark</button>
     <button data-role="help" title="?" aria-label="Keys">?</button>
   </div>`
+}
+
+/** The settings where there is no kernel: as HTML. */
+class HtmlSettings {
+  constructor(view, settings) {
+    this.place = view.find("settings")
+    this.place.innerHTML = settings.map(setting_html).join("")
+    this.fields = new Map([...this.place.querySelectorAll("[data-role]")].map((one) => [one.dataset.role, one]))
+    const change = view.guard(({ target }) =>
+      view.set(target.dataset.role, target.type === "checkbox" ? target.checked : target.value))
+    this.place.addEventListener("change", change)
+    this.place.addEventListener("input", (event) => { if ("live" in event.target.dataset) change(event) })
+    for (const [name, value] of Object.entries(view.settings)) this.show(name, value)
+  }
+
+  show(name, value) {
+    const field = this.fields.get(name)
+    if (field?.type === "checkbox") field.checked = value
+    else if (field && field.value !== value) field.value = value
+  }
+
+  mark(name, bad) {
+    this.fields.get(name)?.setAttribute("aria-invalid", String(bad))
+  }
+
+  focus(name) {
+    this.fields.get(name)?.focus()
+  }
+}
+
+function setting_html({ name, label, kind, options, names, placeholder, live, width }) {
+  const role = `data-role="${name}"`
+  if (kind === "check") return `<label><input type="checkbox" ${role}> ${safe(label)}</label>`
+  if (kind === "choice") {
+    const all = options.map(([value, words]) => `<option value="${safe(value)}">${safe(words)}</option>`)
+    return `<label>${safe(label)} <select ${role}>${all.join("")}</select></label>`
+  }
+  const list = names.length ? `gilscope-names-${++fields}` : ""
+  const all = names.map((one) => `<option value="${safe(one)}"></option>`).join("")
+  return `<label>${safe(label)} <input ${role} size="${width}" placeholder="${safe(placeholder)}"` +
+    `${live ? " data-live" : ""}${list ? ` list="${list}"` : ""}></label>` +
+    (list ? `<datalist id="${list}">${all}</datalist>` : "")
 }
 
 function keys_html() {
@@ -56,12 +77,4 @@ function keys_html() {
     return `<tr><td>${caps}</td><td>${safe(what)}</td></tr>`
   })
   return `<div class="keys" hidden><table><caption>Keys</caption><tbody>${rows.join("")}</tbody></table></div>`
-}
-
-/** "20 µs", "1.5ms", "3" (µs) in ns; 0 of nothing, NaN of what is no time. */
-function parse_time(text) {
-  if (!text.trim()) return 0
-  const match = /^\s*([\d.]+)\s*(ns|us|µs|ms|s)?\s*$/.exec(text)
-  if (!match) return NaN
-  return Number(match[1]) * { ns: 1, us: 1e3, "µs": 1e3, ms: 1e6, s: 1e9 }[match[2] ?? "µs"]
 }

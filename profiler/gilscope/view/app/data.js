@@ -92,6 +92,7 @@ class Timeline {
       duration: columns[`${number}.sp_duration`], bytes: columns[`${number}.sp_bytes`],
       label: columns[`${number}.sp_label`], depth: columns[`${number}.sp_depth`],
     }
+    this.cpu = meta.cpu_offsets ? new CpuTimes(columns, `${number}.`, meta.cpu_offsets) : null
     this.scale = 1e-6
     this.shift = 0
     this.shown = meta.lanes.map((_, lane) => lane)

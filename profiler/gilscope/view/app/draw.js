@@ -6,7 +6,8 @@ class Painter {
     const named = (name) => document.get_model_by_name(`${name}-${timeline.number}`)
     Object.assign(this, { timeline, looks: data.looks, rows: data.rows, band: data.band })
     for (const name of ["timeline", "boxes", "picture", "chosen", "link", "box-view", "before",
-                        "spans", "picture-view", "after", "done", "empty", "parallelism", "overview"]) {
+                        "spans", "picture-view", "after", "done", "empty", "ready", "parallelism",
+                        "overview"]) {
       this[name.replace("-", "_") + (name === "timeline" ? "_figure" : "")] = named(name)
     }
     this.figure = this.timeline_figure
@@ -18,21 +19,22 @@ class Painter {
   }
 
   /** Show lanes from the top in this order; the figure gets the height that they take. */
-  arrange(height) {
+  arrange(height, letters) {
     const { shown, lanes } = this.timeline
     const n = Math.max(1, shown.length)
     const places = shown.map((_, place) => n - place - 0.5)
     const axis = this.figure.left[0]
     axis.ticker.ticks = places
     axis.major_label_overrides = new Map(
-      shown.map((lane, place) => [places[place], short_name(lanes[lane].name)]))
+      shown.map((lane, place) => [places[place], short_name(lanes[lane].name, letters)]))
     this.figure.y_range.setv({ start: 0, end: n })
     this.figure.frame_height = n * height
     this.done.y = n / 2
   }
 
   bottom(lane) {
-    return this.timeline.level(lane) - 0.5 + (1 - this.band) / 2
+    const foot = this.timeline.cpu ? FOOT + 2 * FOOT_GAP : (1 - this.band) / 2
+    return this.timeline.level(lane) - 0.5 + foot
   }
 
   /** Draw lanes as boxes: [lane, [from, to], segments] each. */
@@ -199,6 +201,18 @@ class Painter {
   }
 }
 
-function short_name(name) {
-  return name.length <= 26 ? name : `${name.slice(0, 25)}…`
+/** A name in so many letters, as `cut` of words.py has it. */
+function short_name(name, letters) {
+  const all = name.replace("(anonymous namespace)::", "").replace(".<locals>", "")
+  const words = all.length > letters ? /`(.+)`/.exec(all)?.[1] ?? all : all
+  const end = Math.floor((letters * 2) / 5)
+  return words.length <= letters ? words : `${words.slice(0, letters - 1 - end)}…${words.slice(-end)}`
+}
+
+const ruler = document.createElement("canvas").getContext("2d")
+
+/** The first of some titles that a figure has room for, or the last. */
+function fitting(titles, { inner_width, title }) {
+  ruler.font = `bold ${title.text_font_size} ${title.text_font}`
+  return titles.find((text) => ruler.measureText(text).width <= inner_width) ?? titles.at(-1)
 }

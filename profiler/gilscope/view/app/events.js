@@ -10,14 +10,8 @@ Object.assign(View.prototype, {
     on(this.stage, "click", (event) => this.click(event), true)
     on(this.box, "keydown", (event) => this.key(event))
     on(this.find("controls"), "click", (event) => this.press(event.target.dataset.role))
-    on(this.find("controls"), "change", (event) => this.control(event.target))
-    on(this.find("controls"), "input", (event) => {
-      if (event.target.dataset.role === "thread") this.control(event.target)
-    })
     on(this.find("tabs"), "click", ({ target }) => {
-      if (!target.dataset.tab) return
-      this.tab = target.dataset.tab
-      this.show_table()
+      if (target.dataset.tab) this.set("tab", target.dataset.tab)
     })
     on(this.find("table"), "click", ({ target }) => this.link(target.dataset))
     on(this.find("details"), "click", ({ target }) => {
@@ -73,6 +67,7 @@ Object.assign(View.prototype, {
     if (kind === "thread") {
       for (const row of timeline.spans_of(lane, time, time)) lines.push(`in ${safe(timeline.span_text(row))}`)
     }
+    if (kind === "thread") lines.push(...cpu_tip(timeline, lane, time))
     if (count > 1) {
       lines.push(kind !== "thread" ? `${count_text(count)} of them, without a gap`
         : `${count_text(count)} intervals shorter than ${time_text(timeline.grain)}, as one`)
@@ -95,7 +90,7 @@ Object.assign(View.prototype, {
     const typing = target.matches?.("input, select, textarea")
     if (event.key === "Escape") this.escape(target)
     else if (typing) {
-      if (event.key === "Enter" && target.dataset.role === "search") this.search(target.value)
+      if (event.key === "Enter" && target.closest('[data-role="search"]')) this.search_for(target.value)
       event.stopPropagation()
       return
     } else if (event.ctrlKey || event.metaKey || event.altKey) return
@@ -115,7 +110,7 @@ Object.assign(View.prototype, {
       arrowup: () => this.move_lane(-1), arrowdown: () => this.move_lane(1),
       n: () => this.step(1, waits), j: () => this.jump(), z: () => this.zoom_to_choice(),
       e: () => this.next_alignment(), h: () => this.hide_lane(), p: () => this.pin_lane(),
-      t: () => this.set_theme(!this.dark), "/": () => this.find("search").focus(),
+      t: () => this.turn(), "/": () => this.panel.focus("search"),
       "?": () => this.toggle_keys(),
     }
     const action = actions[key.toLowerCase()]
@@ -126,25 +121,19 @@ Object.assign(View.prototype, {
   press(role) {
     const actions = {
       in: () => this.zoom(0.5), out: () => this.zoom(2), fit: () => this.fit(),
-      theme: () => this.set_theme(!this.dark), help: () => this.toggle_keys(),
+      theme: () => this.turn(), help: () => this.toggle_keys(),
     }
     actions[role]?.()
   },
 
-  control(input) {
-    const { filters } = this
-    const { role } = input.dataset
-    if (role === "align") return this.align(input.value)
-    if (role === "sort") this.sort_by = input.value
-    else if (role === "kind") filters.kinds[input.checked ? "add" : "delete"](input.value)
-    else if (role === "least") {
-      const time = parse_time(input.value)
-      input.setAttribute("aria-invalid", String(Number.isNaN(time)))
-      if (Number.isNaN(time)) return this.say("At least: a time such as 20 µs or 1.5 ms")
-      filters.least = time
-    } else if (role === "thread" || role === "lock" || role === "callable") filters[role] = input.value
-    else return
-    this.rearrange()
+  turn() {
+    this.set("theme", this.dark ? "light" : "dark")
+  },
+
+  /** Search, or once more for the same: the next one. */
+  search_for(text) {
+    if (text === this.settings.search) this.search(text)
+    else this.set("search", text)
   },
 
   link({ lane, lock, finding }) {
@@ -165,23 +154,22 @@ Object.assign(View.prototype, {
   },
 
   next_alignment() {
-    const all = Object.keys(ALIGNMENTS)
-    this.align(all[(all.indexOf(this.align_by) + 1) % all.length])
+    const all = this.data.settings.find(({ name }) => name === "align").options.map(([by]) => by)
+    this.set("align", all[(all.indexOf(this.settings.align) + 1) % all.length])
   },
 
   hide_lane() {
     if (!this.choice) return
-    this.hidden.add(this.choice.timeline.lanes[this.choice.lane].name)
+    const { name } = this.choice.timeline.lanes[this.choice.lane]
     this.clear()
-    this.rearrange()
+    this.set("hidden", [...this.settings.hidden, name])
   },
 
   pin_lane() {
     if (!this.choice) return
     const { name } = this.choice.timeline.lanes[this.choice.lane]
-    this.pinned = this.pinned.includes(name)
-      ? this.pinned.filter((one) => one !== name) : [...this.pinned, name]
-    this.rearrange()
+    const { pinned } = this.settings
+    this.set("pinned", pinned.includes(name) ? pinned.filter((one) => one !== name) : [...pinned, name])
   },
 
   toggle_keys() {
@@ -194,9 +182,6 @@ Object.assign(View.prototype, {
     if (!keys.hidden) keys.hidden = true
     else if (target !== this.box) this.box.focus()
     else if (this.choice) this.clear()
-    else if (this.hidden.size) {
-      this.hidden.clear()
-      this.rearrange()
-    }
+    else this.set("hidden", [])
   },
 })

@@ -4,7 +4,7 @@
 function themed(dark) {
   document.body.dataset.theme = dark ? "dark" : "light"
   for (const { gilscope } of document.querySelectorAll(".gilscope")) {
-    if (gilscope && gilscope.dark !== dark) gilscope.set_theme(dark)
+    if (gilscope && gilscope.dark !== dark) gilscope.set("theme", dark ? "dark" : "light")
   }
 }
 

@@ -87,6 +87,16 @@ function bar(value, top, color) {
   return time_text(value) + (value ? mark : "")
 }
 
+/** What is the same about some places of a finding stands before the first of them. */
+function heading(places, number) {
+  const note = places[number][2]
+  return number && places[number - 1][2] === note ? "" : `<span>${safe(note || "Show")}:</span> `
+}
+
+const when = ([start, end]) => `${time_text(end - start)} at ${Number((start / 1e6).toFixed(1))} ms`
+
+const time_of = (ns) => (ns === null ? "–" : time_text(ns))
+
 class Tables {
   constructor(data, timelines) {
     Object.assign(this, { looks: data.looks, findings: data.findings, timelines })
@@ -112,9 +122,11 @@ class Tables {
       const link = `<button class="link" data-lane="${timeline.number}:${lane}">${safe(name)}</button>`
       return [link + (native ? " <small>native</small>" : ""), cell(sums, HOLDING),
               cell(sums, RUNNING), cell(sums, WAITING_GIL), cell(sums, WAITING_LOCK),
-              time_text(sums[BLOCKED] + sums[STOPPED])]
+              time_text(sums[BLOCKED] + sums[STOPPED]),
+              ...(timeline.cpu ? [time_of(timeline.cpu.ready_time(lane, from, to))] : [])]
     })
-    const heads = ["Thread", "Holds the GIL", "Runs without", "Waits for it", "Waits for locks", "Blocked"]
+    const heads = ["Thread", "Holds the GIL", "Runs without", "Waits for it", "Waits for locks", "Blocked",
+                   ...(timeline.cpu ? ["Off CPU"] : [])]
     return table("Threads", heads, rows, "none")
   }
 
@@ -211,8 +223,8 @@ class Tables {
     }
     return this.findings.map((one, place) => {
       const evidence = one.evidence.map((line) => `<li>${safe(line)}</li>`).join("")
-      const jumps = one.places.map(([, , note], number) =>
-        `<button data-finding="${place}:${number}">${safe(note || "Show it")}</button>`)
+      const jumps = one.places.map((_, number) =>
+        `${heading(one.places, number)}<button data-finding="${place}:${number}">${when(one.places[number])}</button>`)
       const build = this.timelines.find((timeline) => timeline.key === one.build)?.build ?? ""
       const about = [build, one.label, one.page || one.name].filter(Boolean).join(" · ")
       return `<article class="finding ${safe(one.severity)}"><h4>${safe(one.title)}` +

@@ -2,6 +2,10 @@
 // `host.ask(kind, message)` asks a kernel and resolves with [message, buffers]; null without one.
 
 const REDRAW = 60, SETTLE = 120  // ms
+const LEAST_SPAN = 1e-4  // of the visible range, ms
+const GRAINS = 40  // in it, where what is shorter is merged
+const MOST_LETTERS = 26  // of a lane's name
+const PARALLELISM = ["Parallelism: threads that are not held up", "Parallelism"]
 const LANES_HEIGHT = 720, MOST_LANE = 30, LEAST_LANE = 12
 
 class View {
@@ -13,31 +17,32 @@ class View {
     this.range = document.get_model_by_name("time")
     this.whole = document.get_model_by_name("whole")
     this.choice = null
-    this.tab = data.findings.length ? "findings" : "threads"
-    this.align_by = "start"
-    this.sort_by = "creation"
-    this.filters = { kinds: new Set(["lock", "callback"]), thread: "", lock: "", callable: "", least: 0 }
-    this.hidden = new Set(data.hidden)
-    this.pinned = []
+    this.settings = { ...START, hidden: data.hidden, ...host.settings }
     this.queries = 0
     this.keep = () => true
   }
 
   start() {
     this.stage = this.box.querySelector('[data-role="stage"]')
-    this.find("controls").innerHTML = controls_html(this.timelines) + keys_html()
+    this.find("controls").innerHTML = controls_html() + keys_html()
+    this.panel = this.host.panel?.(this) ?? new HtmlSettings(this, this.data.settings)
+    this.letters = MOST_LETTERS
     this.find("tabs").innerHTML = Object.entries(TABS).map(([tab, name]) =>
-      `<button role="tab" data-tab="${tab}" aria-selected="${tab === this.tab}">${name}</button>`).join("")
+      `<button role="tab" data-tab="${tab}">${name}</button>`).join("")
+    const { align, theme, range, search } = this.settings
     this.listen()
-    this.set_theme(dark_page(this.box))
+    EFFECTS.theme(this, theme)
     this.arrange()
-    this.align("start")
+    this.align(align)
+    if (range) this.show_range(...range)
     this.range.change.connect(() => this.changed())
     for (const painter of this.painters) {
       painter.figure.properties.inner_width.change.connect(() => this.changed())
     }
+    this.fit_page()
     this.draw()
     this.settle()
+    if (search) this.search(search)
   }
 
   find(role) {
@@ -68,13 +73,38 @@ class View {
 
   changed() {
     clearTimeout(this.redraw_timer)
-    this.redraw_timer = setTimeout(this.guard(() => { this.draw(); this.settle() }), REDRAW)
+    this.redraw_timer = setTimeout(this.guard(() => { this.fit_page(); this.draw(); this.settle() }), REDRAW)
+  }
+
+  figures() {
+    const names = ["overview", "parallelism", ...this.timelines.map(({ number }) => `timeline-${number}`)]
+    return names.map((name) => this.document.get_model_by_name(name))
+  }
+
+  /** In a narrow page, names, titles and ticks take less room. */
+  fit_page() {
+    const letters = Math.max(9, Math.min(MOST_LETTERS, Math.floor(this.box.clientWidth / 36)))
+    if (letters !== this.letters) {
+      this.letters = letters
+      this.arrange()
+      const names = this.timelines.flatMap(({ lanes }) => lanes.map(({ name }) => short_name(name, letters).length))
+      for (const figure of this.figures()) figure.min_border_left = 24 + 7 * Math.max(0, ...names)
+    }
+    const ticks = Math.max(2, Math.min(8, Math.floor(this.painters[0].width / 60)))
+    for (const figure of this.figures()) figure.below[0].ticker.desired_num_ticks = ticks
+    for (const { figure, timeline } of this.painters) figure.title.text = fitting(timeline.titles, figure)
+    const parallelism = this.document.get_model_by_name("parallelism")
+    parallelism.title.text = fitting(PARALLELISM, parallelism)
   }
 
   /** What is slower than drawing waits until the range stands still. */
   settle() {
     clearTimeout(this.settle_timer)
-    this.settle_timer = setTimeout(this.guard(() => { this.show_table(); return this.refine() }), SETTLE)
+    this.settle_timer = setTimeout(this.guard(() => {
+      this.note_range()
+      this.show_table()
+      return this.refine()
+    }), SETTLE)
   }
 
   /** The visible part of a timeline in ns. */
@@ -107,7 +137,7 @@ class View {
     for (const plan of plans) progress = Math.max(progress, this.draw_one(plan, few))
     this.document.get_model_by_name("parallelism-height").setv({ start: 0, end: progress * 1.08 })
     const { start, end } = this.range
-    const unit = this.align_by === "normalised" ? " %" : " ms"
+    const unit = this.settings.align === "normalised" ? " %" : " ms"
     this.say(`${Number(start.toPrecision(6))} to ${Number(end.toPrecision(6))}${unit} · ` +
       `${count_text(count)} ${count === 1 ? "segment" : "segments"} in view` +
       (this.gone ? ` · ${this.gone}` : ""))
@@ -134,6 +164,7 @@ class View {
     painter.draw_spans(start, end)
     painter.box_view.visible = few
     painter.picture_view.visible = !few
+    painter.draw_ready(start, end)
     painter.draw_marks(this.range)
     painter.draw_choice(this.choice)
     const threads = timeline.threads().map((lane) => shares.get(lane)).filter(Boolean)
@@ -163,11 +194,13 @@ class View {
       const answer = await unpack(buffer)
       if (query !== this.queries) return  // the latest range wins
       this.gone = ""
+      this.limit_zoom()
       for (const part of answer.parts) this.take_part(part, answer.columns)
       this.draw()
       this.show_table()
     } catch (error) {
       this.gone = `zoom beyond ${limit} is off: ${error.message}`
+      this.limit_zoom()
       this.draw()
     }
   }
@@ -203,56 +236,67 @@ class View {
   }
 
   show_table() {
+    const tab = this.settings.tab || (this.data.findings.length ? "findings" : "threads")
     for (const button of this.find("tabs").children) {
-      button.setAttribute("aria-selected", String(button.dataset.tab === this.tab))
+      button.setAttribute("aria-selected", String(button.dataset.tab === tab))
     }
     const spans = this.timelines.map((timeline) => {
       const [from, to] = this.span(timeline)
       return [Math.max(0, from), Math.min(timeline.duration, to)]
     })
-    this.find("table").innerHTML = this.tables.html(this.tab, spans)
+    this.find("table").innerHTML = this.tables.html(tab, spans)
   }
 
   // Lanes ------------------------------------------------------------------------------------
 
   arrange() {
-    const { filters } = this
-    const word = filters.thread.toLowerCase()
-    this.painters.forEach((painter, number) => {
+    const { settings } = this
+    const kinds = { thread: true, lock: settings.locks, callback: settings.callbacks }
+    const labels = this.filter("callable", this.timelines.flatMap((timeline) => timeline.labels))
+    const thread = this.filter("thread", this.names("thread"))
+    const lock = this.filter("lock", this.timelines.flatMap(({ locks }) => locks.map(({ name }) => name)))
+    const fits = { thread, lock, callback: labels }
+    this.painters.forEach((painter) => {
       const { timeline } = painter
-      const callers = this.callers(timeline)
+      const callers = this.callers(timeline, labels)
       timeline.shown = this.order(timeline).filter((lane) => {
         const { name, kind } = timeline.lanes[lane]
-        if (this.hidden.has(name)) return false
-        if (kind !== "thread" && !filters.kinds.has(kind)) return false
-        if (kind === "thread" && word && !name.toLowerCase().includes(word)) return false
-        if (kind === "callback" && filters.callable && name !== filters.callable) return false
-        if (kind === "lock" && filters.lock && name !== filters.lock) return false
+        if (!kinds[kind] || settings.hidden.includes(name) || !fits[kind](name)) return false
         return !(kind === "thread" && callers && !callers.has(lane))
       })
       const lanes = Math.max(1, timeline.shown.length)
       const height = Math.max(LEAST_LANE, Math.min(MOST_LANE, Math.floor(LANES_HEIGHT / lanes)))
-      if (painter.arranged !== `${timeline.shown}`) painter.arrange(height)
-      painter.arranged = `${timeline.shown}`
+      const arranged = `${timeline.shown} ${this.letters}`
+      if (painter.arranged !== arranged) painter.arrange(height, this.letters)
+      painter.arranged = arranged
     })
-    const locks = this.timelines.map((timeline) =>
-      new Set(timeline.locks.flatMap((lock, place) => (lock.name === filters.lock ? [place] : []))))
-    const any = filters.lock || filters.least
-    this.keep = !any ? () => true : (segments, row) => {
-      if (filters.least && segments.duration(row) / segments.count[row] < filters.least) return false
-      if (!filters.lock) return true
+    this.keep = this.keeper(lock)
+  }
+
+  /** Which segments the filters leave. */
+  keeper(lock) {
+    const least = parse_time(this.settings.least)
+    const locks = this.settings.lock.trim() && this.timelines.map((timeline) =>
+      new Set(timeline.locks.flatMap(({ name }, place) => (lock(name) ? [place] : []))))
+    if (!least && !locks) return () => true
+    return (segments, row) => {
+      if (least && segments.duration(row) / segments.count[row] < least) return false
+      if (!locks) return true
       const timeline = this.timelines.find((one) =>
         one.all === segments || one.part?.segments === segments)
       return locks[timeline.number].has(timeline.codes[segments.code[row]][0])
     }
   }
 
-  /** Lanes of threads that ran the chosen callable, or null if none is chosen. */
-  callers(timeline) {
-    const { callable } = this.filters
-    if (!callable || !timeline.calls) return null
-    const label = timeline.labels.indexOf(callable)
-    return new Set(timeline.calls.lane.filter((_, row) => timeline.calls.label[row] === label))
+  names(kind) {
+    return this.timelines.flatMap(({ lanes }) => lanes.flatMap((lane) => (lane.kind === kind ? [lane.name] : [])))
+  }
+
+  /** Lanes of threads that ran the chosen callables, or null if none is chosen. */
+  callers(timeline, chosen) {
+    if (!this.settings.callable.trim() || !timeline.calls) return null
+    const labels = timeline.labels.map(chosen)
+    return new Set(timeline.calls.lane.filter((_, row) => labels[timeline.calls.label[row]]))
   }
 
   order(timeline) {
@@ -260,11 +304,11 @@ class View {
     const threads = lanes.filter((lane) => timeline.lanes[lane].kind === "thread")
     const others = lanes.filter((lane) => timeline.lanes[lane].kind !== "thread")
     const place = (lane) => this.rank.get(timeline.lanes[lane].name) ?? Infinity
-    if (this.sort_by !== "creation") {
+    if (this.settings.order !== "creation") {
       this.rank = this.ranks()
       threads.sort((a, b) => place(a) - place(b) || a - b)
     }
-    const pinned = (lane) => this.pinned.indexOf(timeline.lanes[lane].name)
+    const pinned = (lane) => this.settings.pinned.indexOf(timeline.lanes[lane].name)
     const all = [...threads, ...others]
     return [...all.filter((lane) => pinned(lane) >= 0).sort((a, b) => pinned(a) - pinned(b)),
             ...all.filter((lane) => pinned(lane) < 0)]
@@ -282,7 +326,7 @@ class View {
       })
     }
     const names = [...waited.keys()]
-    if (this.sort_by === "name") names.sort((a, b) => a.localeCompare(b, "en", { numeric: true }))
+    if (this.settings.order === "name") names.sort((a, b) => a.localeCompare(b, "en", { numeric: true }))
     else names.sort((a, b) => waited.get(b) - waited.get(a))
     return new Map(names.map((name, place) => [name, place]))
   }
@@ -296,7 +340,6 @@ class View {
   // Time -------------------------------------------------------------------------------------
 
   align(by) {
-    this.align_by = by
     const longest = Math.max(1, ...this.timelines.map((timeline) => timeline.duration)) / 1e6
     let begin = 0, end = longest, label = "time since the start, ms"
     for (const timeline of this.timelines) {
@@ -306,7 +349,6 @@ class View {
     }
     if (by === "end") [begin, end, label] = [-longest, 0, "time before the end, ms"]
     if (by === "normalised") [end, label] = [100, "share of the run, %"]
-    this.find("align").value = by
     this.document.get_model_by_name("parallelism").below[0].axis_label = label
     this.whole.setv({ start: begin, end, reset_start: begin, reset_end: end })
     this.range.setv({ bounds: [begin, end], start: begin, end, reset_start: begin, reset_end: end })
@@ -315,10 +357,12 @@ class View {
     this.changed()
   }
 
-  /** Within a bucket of a long trace the order is unknown: a report does not show it. */
+  /** The order of what is merged is unknown: without a kernel to ask, one cannot zoom into it. */
   limit_zoom() {
-    const grains = this.timelines.filter(({ tally }) => tally).map(({ grain, scale }) => grain * scale)
-    if (!this.host.ask && grains.length) this.range.min_interval = 40 * Math.max(...grains)
+    const limited = !this.host.ask || this.gone
+    const least = this.timelines.map(({ grain, scale }) => (limited ? GRAINS * grain * scale : 0))
+    this.range.min_interval = Math.max(LEAST_SPAN, ...least)
+    this.show_range(this.range.start, this.range.end)
   }
 
   show_range(start, end) {
@@ -450,8 +494,8 @@ class View {
     this.hit = this.searched === word ? (this.hit + 1) % places.length : 0
     this.searched = word
     const [timeline, lane, row] = places[this.hit]
-    this.hidden.delete(timeline.lanes[lane].name)
-    this.rearrange()
+    const { name } = timeline.lanes[lane]
+    this.set("hidden", this.settings.hidden.filter((one) => one !== name))
     if (row === undefined) this.choose_longest(timeline, lane)
     else this.choose(timeline, lane, row)
     if (this.choice) this.reveal()
@@ -504,8 +548,7 @@ class View {
     const [ink, muted, paper, wash, line] = dark
       ? ["#E4E7EB", "#9AA5B1", "#171B20", "#232A32", "#3A444F"]
       : ["#1F2933", "#66717D", "#FFFFFF", "#F1F3F5", "#DDE2E7"]
-    const names = ["overview", "parallelism", ...this.timelines.map(({ number }) => `timeline-${number}`)]
-    for (const figure of names.map((name) => this.document.get_model_by_name(name))) {
+    for (const figure of this.figures()) {
       figure.setv({ background_fill_color: wash, border_fill_color: paper })
       figure.title?.setv({ text_color: ink })
       for (const axis of [...figure.left, ...figure.below]) {

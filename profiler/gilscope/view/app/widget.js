@@ -5,6 +5,8 @@
 const LOADING = "__gilscope_bokeh__"
 const PATIENCE = 10_000  // ms; a kernel that is gone does not answer at all
 const SLOW = 60_000  // ms; names of native functions are looked up in large files
+const LONG = 3_600_000  // ms; at first the kernel may still have other cells to run
+const SOON = 2_000  // ms
 
 let asked = 0
 
@@ -24,8 +26,22 @@ function ask(model, kind, message = {}, patience = PATIENCE) {
       else end(resolve, [answer, buffers])
     }
     model.on("msg:custom", listen)
-    model.send({ kind, number, ...message })
+    try {
+      model.send({ kind, number, ...message })
+    } catch {
+      end(reject, new Error("the kernel is gone"))
+    }
   })
+}
+
+/** Change a model, here and in the kernel; without a kernel, here. */
+function keep(model, name, value) {
+  model.set(name, value)
+  try {
+    model.save_changes()
+  } catch (error) {
+    console.debug(`gilscope: ${name} is set in this page only: ${error.message}`)
+  }
 }
 
 /** The scripts of the view as a module. */
@@ -51,7 +67,7 @@ function bokeh(model) {
   const present = () => window.Bokeh?.[version]
   if (present()) return Promise.resolve(present())
   const loading = (window[LOADING] ??= {})
-  loading[version] ??= ask(model, "bokeh")
+  loading[version] ??= ask(model, "bokeh", {}, LONG)
     .then(([, [script]]) => run_script(script))
     .then(present)
     .catch((error) => {
@@ -61,9 +77,81 @@ function bokeh(model) {
   return loading[version]
 }
 
-async function show(model, el) {
+/** The settings as ipywidgets. A page that cannot host them within a widget gets HTML. */
+async function hosted(model, settings) {
+  const manager = model.widget_manager
+  if (!manager?.get_model || !manager.create_view) return null
+  const ids = model.get("controls")
+  const parts = await Promise.all(settings.map(async ({ name, options }) => {
+    const control = await manager.get_model(ids[name].replace("IPY_MODEL_", ""))
+    const view = await manager.create_view(control)
+    // What is chosen from a list is shared as its place there.
+    const values = options.length ? options.map(([value]) => value) : null
+    return { name, control, view, values, key: values ? "index" : "value" }
+  }))
+  return (page) => new Ipywidgets(page, parts)
+}
+
+class Ipywidgets {
+  constructor(page, parts) {
+    this.parts = new Map(parts.map((part) => [part.name, part]))
+    for (const part of parts) {
+      const { name, control, view, values, key } = part
+      part.place = document.createElement("span")
+      part.place.dataset.role = name
+      part.place.append(view.el)
+      page.find("settings").append(part.place)
+      const host = view.luminoWidget ?? view.pWidget
+      host?.processMessage({ type: "after-attach", isConflatable: false, conflate: () => false })
+      this.show(name, page.settings[name])
+      const change = page.guard(() => {
+        const value = control.get(key)
+        page.set(name, values ? values[value] ?? page.settings[name] : value)
+      })
+      control.on(`change:${key}`, change)
+      part.end = () => {
+        control.off(`change:${key}`, change)
+        view.remove()
+      }
+    }
+  }
+
+  show(name, value) {
+    const { control, values, key } = this.parts.get(name) ?? {}
+    const wanted = values ? values.indexOf(value) : value
+    if (!control || control.get(key) === wanted) return
+    keep(control, key, wanted)
+  }
+
+  mark(name, bad) {
+    this.parts.get(name)?.place.querySelector("input").setAttribute("aria-invalid", String(bad))
+  }
+
+  focus(name) {
+    this.parts.get(name)?.place.querySelector("input").focus()
+  }
+
+  end() {
+    for (const part of this.parts.values()) part.end()
+  }
+}
+
+/** Tie the view's settings to the traits that cells read and set; returns what unties them. */
+function tied(model, view, names) {
+  const ends = names.map((name) => {
+    // A new alignment shows the whole run: a range that comes with it comes after it.
+    const change = view.guard(() =>
+      name === "range" ? queueMicrotask(view.guard(take)) : take())
+    const take = () => view.set(name, model.get(name))
+    model.on(`change:${name}`, change)
+    return () => model.off(`change:${name}`, change)
+  })
+  return () => ends.forEach((end) => end())
+}
+
+async function show(model, el, waiting) {
   const [Bokeh, [message, [figures, packed, scripts]]] = await Promise.all([
-    bokeh(model), ask(model, "view", {}, SLOW)])
+    bokeh(model), ask(model, "view", {}, LONG)])
   const box = document.createElement("div")
   box.className = "gilscope"
   box.tabIndex = 0
@@ -73,37 +161,52 @@ async function show(model, el) {
   box.innerHTML = message.frame
   const style = document.createElement("style")
   style.textContent = message.style
+  clearTimeout(waiting)
   el.replaceChildren(style, box)
-  const { View, unpack } = await load(scripts)
+  const { View, START, unpack } = await load(scripts)
   const stage = box.querySelector('[data-role="stage"]')
   const item = JSON.parse(new TextDecoder().decode(figures))
   const data = await unpack(packed)
-  const views = await Bokeh.embed.embed_item(item, stage)
+  const [views, panel] = await Promise.all([
+    Bokeh.embed.embed_item(item, stage), hosted(model, data.settings)])
   const view_of = (figure) => Bokeh.index.find_one(figure)
+  const names = Object.keys(START)
   const host = {
-    ask: (kind, what) => ask(model, kind, what, kind === "detail" ? SLOW : PATIENCE), view_of }
+    ask: (kind, what) => ask(model, kind, what, kind === "detail" ? SLOW : PATIENCE),
+    view_of,
+    panel,
+    settings: Object.fromEntries(names.map((name) => [name, model.get(name)])),
+    told: (name, value) => keep(model, name, value),
+  }
   const view = new View(box, data, views.roots[0].model.document, host)
   box.gilscope = view
   view.start()
+  const untie = tied(model, view, names)
   for (const still of document.getElementsByClassName(message.replaces)) still.hidden = true
-  return views
+  return () => {
+    untie()
+    view.panel.end?.()
+    views.clear()
+  }
 }
 
 function render({ model, el }) {
   let gone = false
-  let views = null
-  show(model, el).then(
-    (shown) => {
-      views = shown
-      if (gone) views.clear()
+  let end = null
+  const waiting = setTimeout(() => { el.textContent = "Zoom follows as soon as the kernel is free." }, SOON)
+  show(model, el, waiting).then(
+    (ready) => {
+      end = ready
+      if (gone) end()
     },
     (error) => {
+      clearTimeout(waiting)
       el.textContent = `The picture above cannot be zoomed: ${error.message}. Run the cell again.`
     },
   )
   return () => {
     gone = true
-    views?.clear()
+    end?.()
   }
 }
 

@@ -1,0 +1,70 @@
+"""Comparisons with made-up traces of any length, for the views."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from gilscope.comparison import Comparison, Run
+from gilscope.trace.reader import read
+from trace_builder import TraceBuilder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LANES = 5
+
+
+def gil_run(events: int, scale: int) -> TraceBuilder:
+    """Threads that take turns: each works, waits for the GIL, holds it."""
+    chance = random.Random(events)  # noqa: S311 - the same picture each time
+    builder = TraceBuilder()
+    builder.thread("MainThread", main=True)
+    threads = [builder.thread(f"eval-{n}", native=True, start=50 * n) for n in range(LANES - 1)]
+    ready, free = dict.fromkeys(threads, 300), 0
+    holder = threads[0]
+    for _ in range(events):
+        thread = min(ready, key=lambda t: ready[t])
+        asked = ready[thread] + chance.randrange(10 * scale)
+        taken = max(asked, free)
+        if taken > asked:
+            builder.gil_wait(thread, asked, taken, peer=holder)
+        free = taken + 1 + chance.randrange(4 * scale)
+        builder.hold(thread, taken, free)
+        ready[thread], holder = free, thread
+    # Of the first thread's time, a quarter went by on a processor, a half waiting for one.
+    for share in range(1, 5):
+        ns = free * share // 4
+        builder.cpu_times((threads[0], ns, ns // 4, ns // 2))
+    return builder
+
+
+def ft_run(events: int, scale: int) -> TraceBuilder:
+    """Threads that now and then wait for one object."""
+    chance = random.Random(events)  # noqa: S311 - the same picture each time
+    builder = TraceBuilder(free_threaded=True)
+    builder.thread("MainThread", main=True)
+    threads = [builder.thread(f"eval-{n}", native=True, start=50 * n) for n in range(LANES - 1)]
+    table = builder.lock("object", type="table<int>", address=0x7F0C5A3B2E4A, object=0x7F0C5A3B2E40)
+    for thread in threads:
+        now = 500
+        for _ in range(events // LANES):
+            now += chance.randrange(20 * scale)
+            end = now + 1 + chance.randrange(2 * scale)
+            builder.wait(thread, table, now, end, peer=threads[thread % len(threads)])
+            now = end
+    return builder
+
+
+def comparison(directory: Path, title: str, events: int, scale: int) -> Comparison:
+    """Return a comparison with made-up traces of ``events`` events."""
+    made = {"gil": gil_run(events, scale), "ft": ft_run(events // 3, scale)}
+    runs = []
+    for build, builder in made.items():
+        path = builder.write(directory / f"{title}-{build}.gilscope")
+        trace = read(path)
+        on, wall = build == "gil", (trace.duration_ns / 1e9,)
+        runs.append(
+            Run(build, trace.python, "python", not on, on, on, None, wall, wall, path, trace, 0)
+        )
+    return Comparison(title, (title,), tuple(runs))

@@ -94,7 +94,7 @@ def starved(trace: str) -> dict[str, int]:
 @scenario
 def collected(trace: str) -> dict[str, int]:
     """A thread collects garbage again and again, which stops all others each time."""
-    ballast = [[i] for i in range(20_000)]
+    ballast = [[i] for i in range(50_000)]
     done: list[int] = []
 
     def work(done: list[int]) -> None:
@@ -106,8 +106,9 @@ def collected(trace: str) -> dict[str, int]:
     probe.start(trace)
     for thread in threads:
         thread.start()
-    for _ in range(150):
+    for _ in range(80):
         gc.collect()
+        time.sleep(0.001)  # threads that do not get to run in between are held once, not twice
     done.append(1)
     for thread in threads:
         thread.join()

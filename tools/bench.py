@@ -32,9 +32,6 @@ ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS = ROOT / "tools" / "benchmarks"
 BUILD = ROOT / "build" / "bench"
 PEERS = ("viztracer", "gilknocker", "pyspy")
-# VizTracer wants the GIL when a thread ends; this example's pool is joined with the GIL held when
-# its object is destroyed, so both wait for ever.
-LEFT_OUT = {("parallel_eval", "viztracer")}
 PATIENCE_S = 600  # for one workload
 WORKLOADS = ("native_logging", "parallel_eval", "python_threads")
 LONG_WAIT_NS = 10_000
@@ -137,8 +134,7 @@ def after_stop(name: str, result: dict[str, Any]) -> Row:
 
 def slowdown_rows(workload: str, rounds: int) -> list[Row]:
     """What each profiler makes of a workload's wall time."""
-    peers = tuple(name for name in PEERS if (workload, name) not in LEFT_OUT)
-    result = drive(workload, ("bare", "gilscope", *peers), rounds)
+    result = drive(workload, ("bare", "gilscope", *PEERS), rounds)
     times = result["times"]
     rows = [after_stop(workload, result)]
     for name, values in times.items():

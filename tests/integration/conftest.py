@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gilscope.trace.model import Thread, Trace
 
 TARGETS = Path(__file__).parents[1] / "targets"
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 VARIABLES = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}
 MODULES = {"stage": [], "stage_late": [], "stage_needs_gil": ["-DSTAGE_NEEDS_GIL"]}
 FACTS = """

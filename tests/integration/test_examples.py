@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 THREADS = 4
 INPUTS = [2.5 + i / 200 for i in range(300)]
 

@@ -24,7 +24,7 @@ from gilscope.errors import InterpreterError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-CHECK_SECONDS = 30
+CHECK_SECONDS = 60
 SERIES = ((3, 15), (3, 14), (3, 13))
 
 # Runs on any Python 3. What stands in the working directory is not to be imported.

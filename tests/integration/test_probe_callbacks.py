@@ -228,10 +228,8 @@ def test_interpreter_ends_with_native_threads_calling_in(
     assert counts(recorded.trace)[0] > 0
 
 
-def test_recording_can_stop_and_start_while_native_threads_call_in(
-    interpreter: Interpreter, record: Record
-) -> None:
+def test_recording_can_stop_and_start_while_native_threads_call_in(record: Record) -> None:
     """Each trace is whole, and its callbacks have names."""
-    recorded = survived(interpreter, record("callbacks.py", "restarted"))
+    recorded = record("callbacks.py", "restarted")
     for i in range(recorded.facts["n"]):
         assert recorded.beside(f".{i}").trace.problems == ()

@@ -99,9 +99,9 @@ def _timeline(number: int, trace: Trace, columns: Columns, shared: Range1d, marg
     _add_marks(plot, number, trace, columns)
     _add_picture(plot, number)
     _add_boxes(plot, number)
-    _add_spans(plot, number)
+    _add_quads(plot, number, "spans", palette.SPAN_LOOK, palette.INK)
     if len(trace.cpu_times):
-        _add_ready(plot, number)
+        _add_quads(plot, number, "ready", palette.READY_LOOK, palette.READY_EDGE)
     return plot
 
 
@@ -268,30 +268,16 @@ def _add_boxes(plot: Any, number: int) -> None:
     chosen.name = f"chosen-view-{number}"
 
 
-def _add_spans(plot: Any, number: int) -> None:
-    """Add the strips of spans on top of the lanes."""
-    edges = ("left", "right", "bottom", "top")
-    view = plot.quad(
-        **{name: name for name in edges},
-        fill_color=palette.SPAN_LOOK.color,
-        line_color=palette.INK,
-        line_width=0.5,
-        source=ColumnDataSource({name: [] for name in edges}, name=f"spans-{number}"),
-    )
-    view.name = f"span-view-{number}"
-
-
-def _add_ready(plot: Any, number: int) -> None:
-    """Add the bars at the foot of the lanes: how much of the time a thread had no processor."""
+def _add_quads(plot: Any, number: int, name: str, look: palette.Look, edge: str) -> None:
+    """Add rectangles that the page fills in; their source is called ``name``."""
     names = ("left", "right", "bottom", "top")
-    view = plot.quad(
-        **{name: name for name in names},
-        fill_color=palette.READY_LOOK.color,
-        line_color=palette.READY_EDGE,
+    plot.quad(
+        **{side: side for side in names},
+        fill_color=look.color,
+        line_color=edge,
         line_width=0.5,
-        source=ColumnDataSource({name: [] for name in names}, name=f"ready-{number}"),
+        source=ColumnDataSource({side: [] for side in names}, name=f"{name}-{number}"),
     )
-    view.name = f"ready-view-{number}"
 
 
 def _add_picture(plot: Any, number: int) -> None:

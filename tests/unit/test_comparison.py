@@ -326,6 +326,17 @@ def test_a_program_without_our_executor_has_no_alternatives(build: str) -> None:
     assert replace(run, executor={"kind": build}).valid
 
 
+def test_what_went_to_workers_is_shown_only_where_there_are_some() -> None:
+    """A table is not longer because the one before it was."""
+    facts = ("tasks", "workers", "sent_bytes", "returned_bytes", "shared_bytes")
+    sent = dict.fromkeys((*facts, "pickle_ns", "unpickle_ns"), 1)
+    worked = replace(make_run("processes"), executor={"kind": "processes", **sent})
+    before = make(make_run("gil")).summary_text()
+    assert "tasks sent to workers" in make(make_run("gil"), worked).summary_text()
+    assert make(make_run("gil")).summary_text() == before
+    assert "tasks sent to workers" not in before
+
+
 def test_nothing_is_predicted_from_a_failed_run(traced: Run) -> None:
     """A deadlock has no speed-up."""
     assert make(traced).prediction is not None

@@ -177,9 +177,8 @@ LAWS: dict[str, Callable[[dict[str, Any]], str]] = {
 def _rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
     """Return a row a quantity, a column a run, headed by the builds."""
     head = ["", *(BUILDS[run["build"]] for run in runs)]
-    shown = QUANTITIES
-    if any(run.get("executor") for run in runs):
-        shown |= SERIALISING
+    # A dict of its own in any case: what one table adds is not in the next one.
+    shown = QUANTITIES | (SERIALISING if any(run.get("executor") for run in runs) else {})
     return [head, *([name, *map(show, runs)] for name, show in shown.items())]
 
 

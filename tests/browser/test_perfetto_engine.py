@@ -177,23 +177,32 @@ def test_counter(engine: PerfettoEngine) -> None:
     assert all(math.isclose(a, b) for (_, a), (_, b) in zip(found, expected, strict=True))
 
 
-@pytest.mark.parametrize("format", TIMELINES)
-def test_callbacks(format: str, browser: Browser, tmp_path: Path) -> None:  # noqa: A002
-    """Callbacks are slices on tracks of their own, whole and nested as they were."""
-    trace = read(callback_trace().write(tmp_path / "calls.gilscope"))
-    path = tmp_path / ("calls" + FORMATS[format].suffix)
+def asked(browser: Browser, trace: Trace, format: str, path: Path, sql: str) -> list[Any]:  # noqa: A002
+    """Rows of a query on a trace in Perfetto, which has all slices and no complaint."""
     export_file([trace], format, path)
     page = browser.new_page()
     with opened(page, path) as engine:
         assert engine.value("select count(*) from slice") == slices_in(format, [trace])
         errors = "select count(*) from stats where severity in ('error', 'data_loss') and value > 0"
         assert engine.value(errors) == 0
-        found = engine.query(
-            "select slice.name, slice.ts, slice.dur, slice.depth from slice"
-            " where category = 'callback' order by ts"
-        )
-        first = found[0][1]
+        found = engine.query(sql)
     page.close()
+    return found
+
+
+@pytest.mark.parametrize("format", TIMELINES)
+def test_callbacks(format: str, browser: Browser, tmp_path: Path) -> None:  # noqa: A002
+    """Callbacks are slices on tracks of their own, whole and nested as they were."""
+    trace = read(callback_trace().write(tmp_path / "calls.gilscope"))
+    found = asked(
+        browser,
+        trace,
+        format,
+        tmp_path / ("calls" + FORMATS[format].suffix),
+        "select slice.name, slice.ts, slice.dur, slice.depth from slice"
+        " where category = 'callback' order by ts",
+    )
+    first = found[0][1]
     assert [[name, ts - first, dur, depth] for name, ts, dur, depth in found] == [
         ["builtins.print", 0, 8_500, 0],
         ["app.on_event", 500, 6_000, 0],
@@ -206,20 +215,16 @@ def test_callbacks(format: str, browser: Browser, tmp_path: Path) -> None:  # no
 def test_spans(format: str, browser: Browser, tmp_path: Path) -> None:  # noqa: A002
     """Spans are slices on tracks of their own, nested as they were, with their bytes."""
     trace = read(span_trace().write(tmp_path / "spans.gilscope"))
-    path = tmp_path / ("spans" + FORMATS[format].suffix)
-    export_file([trace], format, path)
-    page = browser.new_page()
-    with opened(page, path) as engine:
-        assert engine.value("select count(*) from slice") == slices_in(format, [trace])
-        errors = "select count(*) from stats where severity in ('error', 'data_loss') and value > 0"
-        assert engine.value(errors) == 0
-        found = engine.query(
-            "select name, ts, dur, depth, extract_arg(arg_set_id, 'args.bytes'),"
-            " extract_arg(arg_set_id, 'debug.bytes') from slice"
-            " where category = 'span' order by ts"
-        )
-        first = found[0][1]
-    page.close()
+    found = asked(
+        browser,
+        trace,
+        format,
+        tmp_path / ("spans" + FORMATS[format].suffix),
+        "select name, ts, dur, depth, extract_arg(arg_set_id, 'args.bytes'),"
+        " extract_arg(arg_set_id, 'debug.bytes') from slice"
+        " where category = 'span' order by ts",
+    )
+    first = found[0][1]
     rows = [[name, ts - first, dur, depth, a or b] for name, ts, dur, depth, a, b in found]
     assert rows == [
         ["send ü", 0, 3_000, 0, None],

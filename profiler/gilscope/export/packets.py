@@ -83,8 +83,7 @@ def end(slices: int = 1) -> Message:
 @cache
 def callback() -> Message:
     """The beginning of a callback's slice."""
-    event = _head(_BEGIN) + _category(CATEGORIES.index("callback"))
-    event += wire.varint(10, "name", SHORT)
+    event = _named(_BEGIN, "callback")
     event += _annotation("from", wire.varint(17, "from", SHORT))
     event += _annotation("to get in (ns)", wire.varint(3, "enter", LONG))
     return _packet(event)
@@ -93,8 +92,7 @@ def callback() -> Message:
 @cache
 def span(*, sized: bool) -> Message:
     """The beginning of a span's slice."""
-    event = _head(_BEGIN) + _category(CATEGORIES.index("span"))
-    event += wire.varint(10, "name", SHORT)
+    event = _named(_BEGIN, "span")
     if sized:
         event += _annotation("bytes", wire.varint(3, "bytes", LONG))
     return _packet(event)
@@ -103,8 +101,7 @@ def span(*, sized: bool) -> Message:
 @cache
 def instant(*, wakes: bool) -> Message:
     """A moment at which a thread wakes another one, or is woken, with an arrow between them."""
-    event = _head(_INSTANT) + _category(CATEGORIES.index("lock"))
-    event += wire.varint(10, "name", SHORT)
+    event = _named(_INSTANT, "lock")
     event += wire.varint(11, "track", SHORT)
     return _packet(event + wire.fixed64(47 if wakes else 48, "flow"))
 
@@ -144,6 +141,11 @@ def interned(table: int, number: int, text: str) -> bytes:
 
 def _head(kind: int) -> Message:
     return wire.number(9, kind)
+
+
+def _named(kind: int, category: str) -> Message:
+    """An event of a category, whose name is different in each packet."""
+    return _head(kind) + _category(CATEGORIES.index(category)) + wire.varint(10, "name", SHORT)
 
 
 def _category(number: int) -> Message:

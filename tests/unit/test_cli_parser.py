@@ -48,6 +48,35 @@ def test_no_program_is_an_error(
     assert "tool: error: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "taken", "left"),
+    [
+        (["a.py", "--builds", "ft", "x"], "ft", ("x",)),
+        (["a.py", "x", "--builds=ft"], "ft", ("x",)),
+        (["-m", "a", "--builds", "ft"], "ft", ()),
+        (["a.py", "--builds", "7"], None, ("--builds", "7")),
+        (["a.py", "--builds"], None, ("--builds",)),
+        (["a.py", "--output", "ft"], None, ("--output", "ft")),
+        (["a.py", "--", "--builds", "ft"], None, ("--", "--builds", "ft")),
+        (["--", "a.py", "--builds", "ft"], None, ("--builds", "ft")),
+        (["a.py", "--output", "--builds", "ft"], "ft", ("--output",)),
+    ],
+)
+def test_some_options_may_follow_the_script(
+    words: list[str],
+    taken: str | None,
+    left: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Those that are meant for it, with a value that fits; this is said, and -- prevents it."""
+    parser = CommandParser(prog="tool", program=True, behind={"--builds": "[a-z]+"})
+    parser.add_argument("--builds")
+    parser.add_argument("-o", "--output")
+    options = parser.parse_args(words)
+    assert (options.builds, options.program.args) == (taken, left)
+    assert ("taken as gilscope's own" in capsys.readouterr().err) == bool(taken)
+
+
 def test_abbreviations_are_not_accepted(parser: CommandParser) -> None:
     """A new option must not change what an old command line means."""
     with pytest.raises(SystemExit, match="2"):

@@ -15,7 +15,7 @@ from gilscope.cli.info import describe
 from gilscope.cli.info_text import text
 from gilscope.trace.model import State
 from gilscope.trace.reader import read
-from trace_builder import TraceBuilder
+from trace_builder import SPIN, TraceBuilder
 from trace_examples import callback_trace, gil_trace
 
 if TYPE_CHECKING:
@@ -150,6 +150,37 @@ def test_wait_that_the_thread_itself_ended(path: Path) -> None:
     assert [totals.lock.id for totals in contention.lock_totals(trace)] == [mutex]
     assert contention.blocked_totals(trace) == []
     assert lanes(trace)[0].states.tolist()[0] == State.RUNNING
+
+
+def test_spins_before_a_wait_that_the_thread_itself_ended(path: Path) -> None:
+    """They are no contention either; spins for another lock, or before another wait, are."""
+    builder = TraceBuilder(free_threaded=True)
+    thread, other = builder.thread(), builder.thread()
+    nested, lock = builder.lock(type="list"), builder.lock(type="dict")
+    builder.spin(thread, nested, 0, 100)
+    builder.wait(thread, nested, 110, 120, peer=thread)
+    builder.spin(thread, nested, 200, 300)
+    builder.wait(thread, nested, 310, 320, peer=other)
+    builder.spin(thread, lock, 400, 500)
+    builder.wait(thread, nested, 510, 520, peer=thread)
+    trace = read(builder.write(path))
+    found = {totals.lock.id: totals for totals in contention.lock_totals(trace)}
+    assert (found[nested].spin_ns, found[nested].wait_ns) == (100, 10)
+    assert (found[lock].spin_ns, found[lock].wait_ns) == (100, 0)
+
+
+def test_waiting_for_a_notification(path: Path) -> None:
+    """What Condition.wait waits for is no contention, asleep or spinning."""
+    builder = TraceBuilder(free_threaded=True)
+    thread, lock = builder.thread(), builder.lock("lock")
+    code = builder.code("Condition.wait", "/usr/lib/python3.13/threading.py")
+    stack = builder.stack((code, 359))
+    builder.event(SPIN, thread, 0, 100, what=lock, stack=stack)
+    builder.wait(thread, lock, 100, 150, stack=stack)
+    trace = read(builder.write(path))
+    assert contention.lock_totals(trace) == []
+    assert [totals.wait_ns for totals in contention.blocked_totals(trace)] == [50]
+    assert lanes(trace)[0].states.tolist() == [State.BLOCKED] * 2
 
 
 @pytest.mark.parametrize("kind", ["thread_end", "native_condition", "event", "simple_queue"])

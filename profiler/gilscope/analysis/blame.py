@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.waits import exact_states
+from gilscope.analysis.spans import interval_states
 from gilscope.trace.format import Event
 from gilscope.trace.model import State
 
@@ -63,8 +63,8 @@ class _Holds:
 
 
 def blame(trace: Trace, states: U8 | None = None) -> Blame:
-    """Charge all waiting of the trace; `states` are its `exact_states`, if they are at hand."""
-    states = exact_states(trace) if states is None else states
+    """Charge all waiting of the trace; `states` are its `interval_states`, if they are at hand."""
+    states = interval_states(trace) if states is None else states
     size = 1 + max((thread.index for thread in trace.threads), default=0)
     cells, gil = _gil_blame(trace, size)
     lock_cells, lock = _lock_blame(trace, states, size)

@@ -14,9 +14,8 @@ from gilscope.analysis.holds import hold_places, wanted_holds
 from gilscope.analysis.inside import NONE, Inside, callback_work
 from gilscope.analysis.path import critical_path
 from gilscope.analysis.pauses import pauses
-from gilscope.analysis.spans import lanes
+from gilscope.analysis.spans import interval_states, lanes
 from gilscope.analysis.switches import gaps, starved, switching
-from gilscope.analysis.waits import contention, exact_states
 from gilscope.trace.format import Event
 from gilscope.trace.model import State
 
@@ -44,13 +43,13 @@ class Facts:
 
     @cached_property
     def states(self) -> U8:
-        """`State` of each interval, with waits for a notification as BLOCKED, u8[n]."""
-        return exact_states(self.trace)
+        """`State` that each interval puts its thread into, u8[n]."""
+        return interval_states(self.trace)
 
     @cached_property
     def waits(self) -> I64:
         """Rows of the intervals that are waits for the GIL or for a contended lock."""
-        return np.flatnonzero(contention(self.states))
+        return np.flatnonzero(np.isin(self.states, (State.WAITING_GIL, State.WAITING_LOCK)))
 
     @cached_property
     def lock_waits(self) -> I64:

@@ -13,7 +13,7 @@ from gilscope.trace.format import Event, LockWaitFlag
 from gilscope.trace.model import State
 
 if TYPE_CHECKING:
-    from gilscope.trace.model import I64, U8, Bools, Intervals, Thread, Trace
+    from gilscope.trace.model import I64, U8, U32, Bools, Intervals, Thread, Trace
 
 # Kinds of lock that threads do not contend for; all others are contention.
 LOCK_STATES = {
@@ -24,6 +24,10 @@ LOCK_STATES = {
     "stop_the_world": State.STOPPED_WORLD,
     "stop_the_world_request": State.STOPPED_WORLD,
 }
+
+SIGNAL = ("Condition.wait", "threading.py")
+"""Function and file in which a thread waits for a `threading.Lock` until another one notifies it:
+what Condition, Event, Barrier, Semaphore and Queue are made of. No contention."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,9 +70,44 @@ def interval_states(trace: Trace) -> U8:
     table = np.array([_lock_state(trace.locks[lock].kind) for lock in used.tolist()], np.uint8)
     states[lock_waits] = table[places]
     states[kinds == Event.SPIN] = State.WAITING_LOCK
+    contended = np.flatnonzero(states == State.WAITING_LOCK)
+    signals = wait_for_signal(trace, trace.intervals.gather("stack", contended))
+    states[contended[signals]] = State.BLOCKED
     # Who let itself in was held up by nobody: nested critical sections on one object do that.
-    states[lock_waits[ended_by_itself(waits)]] = State.RUNNING
+    itself = lock_waits[ended_by_itself(waits)]
+    states[itself] = State.RUNNING
+    states[_spins_before(trace.intervals, itself)] = State.RUNNING
     return states
+
+
+def wait_for_signal(trace: Trace, stacks: U32) -> Bools:
+    """Which of these stacks, u32[n], wait for a lock until another thread notifies, bool[n]."""
+    used, places = distinct(stacks)
+    signals = np.array([_is_signal(trace, stack) for stack in used.tolist()], np.bool_)
+    return signals[places]
+
+
+def _is_signal(trace: Trace, stack: int) -> bool:
+    frames = trace.stacks[stack]
+    name, file = SIGNAL
+    return bool(frames) and frames[0].name == name and frames[0].file.endswith(file)
+
+
+def _spins_before(intervals: Intervals, waits: I64) -> I64:
+    """The spins that went over into these waits for locks, rows."""
+    rows = np.flatnonzero(intervals.kind == Event.SPIN)
+    if not len(waits) or not len(rows):
+        return np.zeros(0, np.int64)
+    rows = np.concatenate([rows, np.flatnonzero(intervals.kind == Event.LOCK_WAIT)])
+    rows = rows[np.lexsort((intervals.start[rows], intervals.thread[rows]))]
+    chosen = np.zeros(len(intervals), np.bool_)
+    chosen[waits] = True
+    before, after = rows[:-1], rows[1:]
+    same = intervals.thread[before] == intervals.thread[after]
+    same &= intervals.what[before] == intervals.what[after]
+    same &= (intervals.kind[before] == Event.SPIN) & chosen[after]
+    spins: I64 = before[same]
+    return spins
 
 
 def ended_by_itself(intervals: Intervals) -> Bools:

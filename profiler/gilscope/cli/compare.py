@@ -23,11 +23,14 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "compare",
         program=True,
+        behind={"--builds": "[a-z,-]+", "--repeat": "[0-9]+", "--threads": "[0-9]+(,[0-9]+)+"},
         help="run a program under the GIL build and the free-threaded build and compare",
         description="Run a program under several builds of Python, timed with the probe off and "
         "recorded with it on, and compare. The program reads nothing from standard input. Its "
         "output is shown the first time that it runs under each build.",
-        epilog="Exit status: 0, 1 if the program failed under a build, 2 if nothing could be run.",
+        epilog="--builds, --repeat and a list for --threads may also follow the program, unless -- "
+        "comes before it. Exit status: 0, 1 if the program failed under a build, 2 if nothing "
+        "could be run.",
     )
     option = parser.add_argument
     option(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
 from gilscope.run.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 KINDS = {"-m": "module", "-c": "code"}
 
@@ -18,11 +19,16 @@ class CommandParser(argparse.ArgumentParser):
     """Parses one command; with ``program=True`` one that ends in a program and its arguments.
 
     The program is left in ``options.program`` as a :class:`Target`. ``argparse`` alone would take
-    the program's options for ours.
+    the program's options for ours. What follows the program is the program's, but for the options
+    of ``behind``, each with the pattern of the values that make it ours: many write the script
+    first. They are said on stderr, and are the program's where ``--`` comes before the program.
     """
 
-    def __init__(self, *, program: bool = False, **more: Any) -> None:
+    def __init__(
+        self, *, program: bool = False, behind: Mapping[str, str] | None = None, **more: Any
+    ) -> None:
         self.takes_program = program
+        self.behind = dict(behind or {})
         self.valued: set[str] = set()
         super().__init__(allow_abbrev=False, **more)
         if program:
@@ -41,9 +47,13 @@ class CommandParser(argparse.ArgumentParser):
         """Parse what is ours, and take the rest for the program."""
         words = list(sys.argv[1:] if args is None else args)
         begin = self._program_begins(words) if self.takes_program else len(words)
-        options, unknown = super().parse_known_args(words[:begin], namespace)
+        rest, ours = self._taken_back(words[begin:])
+        if ours:
+            text = "taken as gilscope's own; if the program's, put -- before the program"
+            print(f"{self.prog}: {' '.join(ours)}: {text}", file=sys.stderr)
+        options, unknown = super().parse_known_args([*words[:begin], *ours], namespace)
         if self.takes_program:
-            options.program = self._program(words[begin:])
+            options.program = self._program(rest)
         return options, unknown
 
     def _program_begins(self, words: Sequence[str]) -> int:
@@ -54,6 +64,24 @@ class CommandParser(argparse.ArgumentParser):
                 return place
             place += 2 if word in self.valued else 1
         return len(words)
+
+    def _taken_back(self, words: list[str]) -> tuple[list[str], list[str]]:
+        """Part the words of the program and its arguments from those that are ours."""
+        if not self.behind or words[:1] == ["--"]:
+            return words, []
+        first = 2 if words[:1] and words[0] in KINDS else 1
+        end = words.index("--", first) if "--" in words[first:] else len(words)
+        kept, ours = words[:first], list[str]()
+        place = first
+        while place < end:
+            name, equals, value = words[place].partition("=")
+            used = 1 if equals else 2
+            value = value if equals else "".join(words[place + 1 : min(place + 2, end)])
+            mine = name in self.behind and re.fullmatch(self.behind[name], value)
+            used = used if mine else 1
+            (ours if mine else kept).extend(words[place : place + used])
+            place += used
+        return kept + words[place:], ours
 
     def _program(self, words: Sequence[str]) -> Target:
         if words[:1] == ["--"]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.grouping import in_groups
-from gilscope.analysis.spans import LOCK_STATES
+from gilscope.analysis.spans import LOCK_STATES, wait_for_signal
 from gilscope.trace.distinct import distinct
 from gilscope.trace.format import Event
 
@@ -123,7 +123,8 @@ def _contended(trace: Trace, waits: Intervals) -> Bools:
     locks = np.array(
         [trace.locks[lock].kind not in LOCK_STATES for lock in used.tolist()], np.bool_
     )
-    return contended & locks[places]
+    contended &= locks[places]
+    return contended & ~wait_for_signal(trace, waits.stack)
 
 
 def _other_waiters(every: Intervals, contended: Bools) -> I32:

@@ -15,7 +15,7 @@ import pytest
 
 from gilscope.export import export_file
 from gilscope.trace.reader import read
-from trace_examples import callback_trace, ft_trace, gil_trace
+from trace_examples import callback_trace, ft_trace, gil_trace, span_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +93,19 @@ def test_threads_are_profiles(
         found = profiles(page, address)
     threads = ["MainThread", "pool", "late"]
     assert found == [*threads, "pool: callbacks", "late: callbacks"]
+    assert not console_errors
+
+
+def test_spans_are_profiles(
+    page: Page, release: Path, tmp_path: Path, console_errors: list[str]
+) -> None:
+    """Speedscope shows what the program named, beside the thread."""
+    trace = read(span_trace().write(tmp_path / "spans.gilscope"))
+    path = export_file([trace], "speedscope", tmp_path / "spans.speedscope.json")
+    with served(release, path) as address:
+        found = profiles(page, address)
+    naming = {trace.thread_name(index) for index in trace.spans.thread.tolist()}
+    assert {f"{name}: spans" for name in naming} <= set(found)
     assert not console_errors
 
 

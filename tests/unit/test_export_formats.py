@@ -78,6 +78,43 @@ def test_speedscope_is_balanced(traces: list[Trace]) -> None:
         assert not inside
 
 
+def test_speedscope_has_spans(tmp_path: Path) -> None:
+    """What the program named is a profile of its own beside the thread's, nested as it was."""
+    trace = read(span_trace().write(tmp_path / "spans.gilscope"))
+    data = json.loads(exported("speedscope", [trace]))
+    frames = [frame["name"] for frame in data["shared"]["frames"]]
+    found = {}
+    for profile in data["profiles"]:
+        if profile["name"].endswith(": spans"):
+            opened = [event["frame"] for event in profile["events"] if event["type"] == "O"]
+            found[profile["name"].removesuffix(": spans")] = [frames[number] for number in opened]
+    spans = trace.spans
+    for name, opened in found.items():
+        index = next(thread.index for thread in trace.threads if thread.name == name)
+        mine = spans.of_thread(index)
+        assert opened == [spans.names[number] for number in mine.name.tolist()]
+    assert sum(map(len, found.values())) == len(spans) > 0
+
+
+def test_firefox_has_spans(tmp_path: Path) -> None:
+    """What the program named are markers with its names and times."""
+    trace = read(span_trace().write(tmp_path / "spans.gilscope"))
+    data = json.loads(exported("firefox", [trace]))
+    found = [
+        (marker["name"], round(start * 1e6), round(end * 1e6))
+        for thread in data["threads"]
+        for marker, start, end in zip(
+            *(thread["markers"][name] for name in ("data", "startTime", "endTime")), strict=True
+        )
+        if marker["type"] == "Span"
+    ]
+    spans = trace.spans
+    names = [spans.names[number] for number in spans.name.tolist()]
+    wanted = zip(names, spans.start.tolist(), spans.end.tolist(), strict=True)
+    assert sorted(found) == sorted(wanted)
+    assert "Span" in {schema["name"] for schema in data["meta"]["markerSchema"]}
+
+
 def test_firefox_markers(traces: list[Trace]) -> None:
     """Each interval and callback is a marker, with the names that CPython gives them."""
     data = json.loads(exported("firefox", traces))

@@ -31,6 +31,7 @@ MARKERS = {
     Event.LOCK_WAIT: ("Waiting for lock", "Lock"),
     Event.SPIN: ("Spinning for lock", "Lock"),
     Event.CALLBACK: ("Callback", "Native"),
+    Event.SPAN: ("Span", "Other"),
 }
 _SORTED = sorted(MARKERS.items())
 INTERVAL = 1  # the phase of a marker that has a start and an end
@@ -82,18 +83,27 @@ class _ThreadWriter:
         trace = scene.trace
         rows = np.flatnonzero(trace.intervals.thread == thread.index)
         intervals = trace.intervals.select(rows)
-        calls = trace.callbacks.select(trace.callbacks.thread == thread.index)
-        called = np.full(len(calls), Event.CALLBACK, np.uint8)
-        codes = trace.callbacks.thread == thread.index
-        self._starts = np.concatenate([intervals.start, calls.start])
-        self._ends = np.concatenate([intervals.end, calls.end])
-        self._kinds = np.concatenate([intervals.kind, called])
-        names = scene.names.numbers(name_codes(intervals))
-        call_names = scene.callback_names.numbers(scene.callback_codes[codes])
-        # Numbers of both, those of callbacks behind the others.
-        self._names = [_json(name) for name in scene.names.strings]
-        self._numbers = np.concatenate([names, len(self._names) + call_names])
-        self._names += [_json(name) for name in scene.callback_names.strings]
+        chosen = trace.callbacks.thread == thread.index
+        calls, codes = trace.callbacks.select(chosen), scene.callback_codes[chosen]
+        spans = trace.spans.of_thread(thread.index)
+        tables = (intervals, calls, spans)
+        self._starts = np.concatenate([table.start for table in tables])
+        self._ends = np.concatenate([table.end for table in tables])
+        same = (np.full(len(calls), Event.CALLBACK), np.full(len(spans), Event.SPAN))
+        self._kinds = np.concatenate([intervals.kind, *same]).astype(np.uint8)
+        named = (
+            (scene.names, name_codes(intervals)),
+            (scene.callback_names, codes),
+            (scene.span_names, spans.name.astype(np.int64)),
+        )
+        # Numbers of all names: those of callbacks and spans behind the others.
+        self._names: list[bytes] = []
+        numbers = []
+        for labels, wanted in named:
+            found = labels.numbers(wanted)
+            numbers.append(len(self._names) + found)
+            self._names += [_json(name) for name in labels.strings]
+        self._numbers = np.concatenate(numbers)
 
     def write(self, strings: Sequence[str]) -> None:
         """Write the thread; names of markers are numbers of strings."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from gilscope.analysis.nesting import edges, nested_callbacks
+from gilscope.analysis.nesting import edges, nested_callbacks, nested_spans
 from gilscope.export.progress import Progress, silent
 from gilscope.export.rows import blocks, constant, decimal, join, texts
 from gilscope.export.scene import Scene, name_codes, scenes
@@ -15,7 +15,7 @@ from gilscope.export.scene import Scene, name_codes, scenes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gilscope.analysis.nesting import Edges
+    from gilscope.analysis.nesting import Edges, Nested
     from gilscope.trace.model import I64, Thread, Trace
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
@@ -58,7 +58,7 @@ class _Writer:
         return list(self._numbers)
 
     def write(self, scene: Scene, prefix: str, progress: Progress) -> None:
-        """Write the threads of a process, and their callbacks apart."""
+        """Write the threads of a process, and their callbacks and spans apart."""
         last: Thread | None = None
         for piece in scene.pieces():
             if piece.thread is not last:
@@ -70,10 +70,19 @@ class _Writer:
             progress(len(piece))
         self._end(last)
         for thread, callbacks in nested_callbacks(scene.trace):
-            self._begin(f"{prefix}{thread.name}: callbacks", thread)
             numbers = scene.callback_names.numbers(scene.callback_codes)
-            self._changes(edges(callbacks), self._frames(scene.callback_names.strings)[numbers])
-            self._end(thread)
+            frames = self._frames(scene.callback_names.strings)[numbers]
+            self._whole(f"{prefix}{thread.name}: callbacks", thread, callbacks, frames)
+        for thread, spans in nested_spans(scene.trace):
+            numbers = scene.span_names.numbers(scene.trace.spans.name.astype(np.int64))
+            frames = self._frames(scene.span_names.strings)[numbers]
+            self._whole(f"{prefix}{thread.name}: spans", thread, spans, frames)
+
+    def _whole(self, name: str, thread: Thread, nested: Nested, frames: I64) -> None:
+        """Write a profile at once; frames are by row."""
+        self._begin(name, thread)
+        self._changes(edges(nested), frames)
+        self._end(thread)
 
     def _frames(self, names: Sequence[str]) -> I64:
         """Number of each name among all frames."""

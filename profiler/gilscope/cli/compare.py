@@ -12,6 +12,7 @@ from gilscope.cli.parser import numbers, positive, size
 from gilscope.cli.termination import terminate_as_exit
 from gilscope.config import BUILDS, DEFAULT_BUILDS, DEFAULT_MAX_BYTES, PYTHON_OPTIONS
 from gilscope.errors import Interrupted, UsageError
+from gilscope.trace.output import replace_text
 
 if TYPE_CHECKING:
     from gilscope.cli.listener import Listener
@@ -110,16 +111,13 @@ def _compare(
 
 def _write(comparison: Comparison, options: argparse.Namespace) -> None:
     """Write the files that were asked for."""
-    try:
-        if options.json:
-            summary = comparison.summary()
-            if not options.output:  # the traces are gone when the command ends
-                summary["runs"] = [{**run, "trace": None} for run in summary["runs"]]
-            options.json.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-        if options.html:
-            comparison.report(options.html)
-    except OSError as error:
-        raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from None
+    if options.json:
+        summary = comparison.summary()
+        if not options.output:  # the traces are gone when the command ends
+            summary["runs"] = [{**run, "trace": None} for run in summary["runs"]]
+        replace_text(options.json, json.dumps(summary, indent=2) + "\n")
+    if options.html:
+        comparison.report(options.html)
 
 
 def _words(text: str) -> tuple[str, ...]:

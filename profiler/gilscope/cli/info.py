@@ -42,11 +42,16 @@ def execute(options: argparse.Namespace) -> int:
     Raises:
         TraceError: It cannot be read.
     """
+    with gilscope.reader_side():
+        from gilscope.cli.tables import working  # noqa: PLC0415 - loaded on demand
     paths = options.traces
     if options.family:
         # Each once, in the order given and in each family that of their starts.
         paths = dict.fromkeys(relative for path in paths for relative in gilscope.family(path))
-    facts = [describe(gilscope.open(path)) for path in paths]
+    facts = []
+    for path in paths:
+        with working(f"reading {path}"):
+            facts.append(describe(gilscope.open(path)))
     if options.json:
         print(json.dumps(facts if len(facts) > 1 else facts[0], indent=2))
         return 0

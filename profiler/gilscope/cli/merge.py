@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
 from gilscope.cli.progress import bar
+from gilscope.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -40,20 +42,25 @@ def execute(options: argparse.Namespace) -> int:
     Raises:
         TraceError: A trace cannot be read.
         ExportError: The traces do not fit together, or the file cannot be written.
+        UsageError: One is named twice.
     """
     with gilscope.reader_side():
         from gilscope.trace.merge import merge  # noqa: PLC0415 - loaded on demand
     paths = options.traces
     if options.family:
-        paths = list(dict.fromkeys(one for path in paths for one in gilscope.family(path)))
+        found = [one for path in paths for one in gilscope.family(path)]
+        paths = list({one.resolve(): one for one in found}.values())
+    twice = [path for path, times in Counter(path.resolve() for path in paths).items() if times > 1]
+    if twice:
+        raise UsageError(f"{twice[0]} is named twice")
     total = sum(len(gilscope.open(path).intervals) for path in paths)
     with bar(f"writing {options.output.name}", total) as advance:
         done = merge(paths, options.output, force=options.force, progress=advance)
+    for problem in done.problems:
+        print(f"problem: {problem}", file=sys.stderr)
     if options.json:
         facts = {"file": str(options.output), "traces": done.traces, "events": done.events}
         print(json.dumps(facts | {"clock": done.clock, "problems": done.problems}, indent=2))
         return 0
-    for problem in done.problems:
-        print(f"problem: {problem}", file=sys.stderr)
     print(f"{options.output}: {done.traces} traces, {done.events:,} events")
     return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +21,14 @@ def add(commands: Any) -> None:
         description="Write a copy of a trace that takes a tenth of the room or less and says the "
         "same, with the names of native functions that can be found on this machine. It is read "
         "like any trace.",
+        epilog="Exit status: 0, also for a trace that was cut short, or 2 if it cannot be read or "
+        "the file cannot be written; then nothing half-written is left.",
     )
     option = parser.add_argument
     option("trace", type=Path, metavar="TRACE")
     option("-o", "--output", type=Path, metavar="FILE", help="by default TRACE.packed.gilscope")
     option("--force", action="store_true", help="replace FILE if it is there")
+    option("--json", action="store_true", help="say as JSON what was done")
     parser.set_defaults(execute=execute)
 
 
@@ -35,11 +40,18 @@ def execute(options: argparse.Namespace) -> int:
         ExportError: The file cannot be written.
     """
     with gilscope.reader_side():
+        from gilscope.cli.tables import working  # noqa: PLC0415 - loaded on demand
         from gilscope.trace.pack import pack  # noqa: PLC0415 - loaded on demand
     path = options.output or options.trace.with_suffix(".packed.gilscope")
-    done = pack(options.trace, path, force=options.force)
+    with working(f"writing {path.name}"):
+        done = pack(options.trace, path, force=options.force)
     for problem in done.problems:
-        print(f"problem: {problem}")
+        print(f"problem: {problem}", file=sys.stderr)
+    if options.json:
+        facts = {"file": str(path), "bytes": done.size, "bytes_before": done.size_before}
+        more = {"events": done.events, "problems": done.problems}
+        print(json.dumps(facts | more, indent=2))
+        return 0
     each = f", {done.event_bytes / done.events:.1f} bytes an event" if done.events else ""
     print(f"{path}: {done.size:,} bytes, before {done.size_before:,}; {done.events:,} events{each}")
     return 0

@@ -52,6 +52,8 @@ class CommandParser(argparse.ArgumentParser):
             text = "taken as gilscope's own; if the program's, put -- before the program"
             print(f"{self.prog}: {' '.join(ours)}: {text}", file=sys.stderr)
         options, unknown = super().parse_known_args([*words[:begin], *ours], namespace)
+        if unknown:  # said here, with the usage of the command that does not know it
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
         if self.takes_program:
             options.program = self._program(rest)
         return options, unknown

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +25,15 @@ def add(commands: Any) -> None:
         help="write timelines and tables of traces as one HTML file",
         description="Write one HTML file with the timelines and tables of traces, which opens "
         "anywhere, offline. Traces of different builds stand one above the other on one time "
-        "axis, others in sections of their own.",
+        "axis, others in sections of their own. An earlier report is replaced.",
+        epilog="Exit status: 0, also for a trace that was cut short, or 2 if a trace cannot be "
+        "read or the file cannot be written; then nothing half-written is left.",
     )
     option = parser.add_argument
     option("traces", type=Path, nargs="+", metavar="TRACE")
     option("-o", "--output", type=Path, metavar="FILE", help="by default beside the first trace")
     option("--title", metavar="TEXT", help="heading; by default the names of the traces")
+    option("--json", action="store_true", help="say as JSON what was written")
     parser.set_defaults(execute=execute)
 
 
@@ -44,17 +49,27 @@ def execute(options: argparse.Namespace) -> int:
     if path in options.traces:
         raise UsageError(f"{path} is a trace: name another file with -o")
     with gilscope.reader_side():
+        from gilscope.cli.tables import working  # noqa: PLC0415 - loaded on demand
         from gilscope.comparison import Comparison  # noqa: PLC0415 - loaded on demand
         from gilscope.view.report import write_report  # noqa: PLC0415 - loaded on demand
-    runs = [_run(gilscope.open(trace)) for trace in options.traces]
+    traces = [gilscope.open(trace) for trace in options.traces]
+    runs = [_run(trace) for trace in traces]
     together = len({run.build for run in runs}) == len(runs)
     groups = [tuple(runs)] if together else [(run,) for run in runs]
     sections = []
-    for group in groups:
-        title = ", ".join(str(run.trace_path) for run in group)
-        sections.append(Comparison(title, ("traces",), group).section())
-    write_report(sections, path, options.title or "gilscope report")
-    print(path)
+    with working(f"writing {path.name}"):
+        for group in groups:
+            title = ", ".join(str(run.trace_path) for run in group)
+            sections.append(Comparison(title, ("traces",), group).section())
+        write_report(sections, path, options.title or "gilscope report")
+    problems = list(dict.fromkeys(problem for trace in traces for problem in trace.problems))
+    for problem in problems:
+        print(f"problem: {problem}", file=sys.stderr)
+    if options.json:
+        facts = {"file": str(path), "bytes": path.stat().st_size, "traces": len(traces)}
+        print(json.dumps(facts | {"problems": problems}, indent=2))
+    else:
+        print(path)
     return 0
 
 

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gilscope.errors import ExportError, UsageError
+from gilscope.errors import UsageError
+from gilscope.trace.output import replace_text
 
 if TYPE_CHECKING:
     from gilscope.comparison import Comparison
@@ -47,7 +48,4 @@ def dump(comparison: Comparison, name: str) -> None:
     elif formats:
         comparison.export(path, formats[0], force=True)
     else:
-        try:
-            path.write_text(json.dumps(comparison.summary(), indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise ExportError(f"cannot write {path}: {error.strerror}") from None
+        replace_text(path, json.dumps(comparison.summary(), indent=2) + "\n")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from gilscope.errors import ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def whole_file(path: Path, sources: Iterable[Path], *, force: bool = False) -> I
     """Write a file beside its place, and put it there when the block ends without an error.
 
     Args:
-        path: the file.
+        path: the file; what a symbolic link leads to is written, and the link stays.
         sources: files that it is made from, which it must not replace.
         force: replace a file that exists.
 
@@ -27,17 +27,35 @@ def whole_file(path: Path, sources: Iterable[Path], *, force: bool = False) -> I
         ExportError: existing file, full disk and the like.
     """
     _check(path, sources, force=force)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    place = Path(os.path.realpath(path))
+    part = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
         with part.open("xb") as out:
             yield out
-        part.replace(path)
+        part.replace(place)
     except OSError as error:
         raise ExportError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
         # Gone already if all went well.
         with suppress(OSError):
             part.unlink()
+
+
+def replace_text(path: Path, text: str, sources: Iterable[Path] = ()) -> None:
+    """Write text, instead of what an earlier file held; a pipe or terminal just gets it.
+
+    Raises:
+        ExportError: full disk, no such directory and the like.
+    """
+    try:
+        streamed = path.is_fifo() or path.is_char_device()
+        if streamed:
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ExportError(f"cannot write {path}: {error.strerror or error}") from None
+    if not streamed:
+        with whole_file(path, sources, force=True) as out:
+            out.write(text.encode())
 
 
 def _check(path: Path, sources: Iterable[Path], *, force: bool) -> None:

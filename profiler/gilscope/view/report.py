@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +10,14 @@ from typing import TYPE_CHECKING
 from bokeh.embed import json_item
 from bokeh.resources import Resources
 
-from gilscope.errors import ExportError
+from gilscope.trace.output import replace_text
 from gilscope.view.markup import element, join, style, text
 from gilscope.view.page import asset, frame, script
 from gilscope.view.scene import scene
 from gilscope.view.timeline import timelines
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     from gilscope.view.section import Section
@@ -71,12 +70,8 @@ def write_report(
     Raises:
         ExportError: The file cannot be written.
     """
-    page = report_html(sections, title)
-    target = Path(path)
-    try:
-        _replace(target, page)
-    except OSError as error:
-        raise ExportError(f"cannot write {target}: {error.strerror or error}") from None
+    sources = [trace.path for section in sections for _, trace in section.traces]
+    replace_text(Path(path), report_html(sections, title), sources)
 
 
 def report_html(sections: Sequence[Section], title: str) -> str:
@@ -110,18 +105,3 @@ def _section(section: Section, number: int) -> str:
 def _as_script(item: object) -> str:
     """Return ``item`` as JSON that cannot end the script element it stands in."""
     return json.dumps(item, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def _replace(target: Path, page: str) -> None:
-    """Write beside ``target`` and rename, so that nobody ever sees half a file."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-            umask = os.umask(0)
-            os.umask(umask)
-            os.fchmod(file.fileno(), 0o666 & ~umask)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

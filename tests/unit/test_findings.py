@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gilscope.analysis.findings import NAMES, Finding, Severity, find
+from gilscope.analysis.stacks import called_from
+from gilscope.trace.places import Frame
 from gilscope.trace.reader import read
 from trace_builder import GIL_HOLD, SITE_FRAME, TraceBuilder
 from trace_examples import callback_trace, ft_trace, gil_trace
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     type Found = Callable[..., dict[str, Finding]]
 
 US, MS = 1_000, 1_000_000
+STDLIB = "/usr/lib/python3.13"
 PAGES = Path(__file__).parents[2] / "docs" / "findings"
 
 
@@ -145,6 +148,28 @@ def test_a_lost_processor_is_no_contention(found: Found) -> None:
     assert found(hot("object", spin=True)) == {}
 
 
+def test_the_line_of_the_program_that_led_there() -> None:
+    """It is named, not that at which its thread began, nor what ran the program."""
+    handle = Frame("Handler.handle", f"{STDLIB}/logging/__init__.py", 1026, native=False, module="")
+    log = Frame("log", "/src/app.py", 4, native=False, module="")
+    library = Frame("send", f"{STDLIB}/site-packages/library/client.py", 9, native=False, module="")
+    thread = Frame("Thread.run", f"{STDLIB}/threading.py", 994, native=False, module="")
+    runner = Frame(
+        "execute", "/opt/gilscope/cli/run.py", 81, native=False, module="gilscope.cli.run"
+    )
+    behind = "logging/__init__.py:1026 in Handler.handle, called from"
+    assert called_from([handle, log, thread]) == f"{behind} app.py:4 in log"
+    assert called_from([handle, library, log]) == f"{behind} client.py:9 in send"
+    assert called_from([log, thread]) == "app.py:4 in log"
+    assert called_from([log, runner]) == "app.py:4 in log"
+
+
+def test_waiting_for_longer_than_the_run(found: Found) -> None:
+    """What all threads waited together may be more than the run, and is no share of it then."""
+    line = found(hot("lock"))["hot-lock"].evidence[1]
+    assert line.startswith("that took 200 ms in all threads together, the run 195 ms;")
+
+
 def test_waiting_for_a_notification_is_no_contention(found: Found) -> None:
     """A Condition's wait is made of a lock, and is no contention for it."""
     inside = ("Condition.wait", "/usr/lib/python3.13/threading.py")
@@ -152,8 +177,11 @@ def test_waiting_for_a_notification_is_no_contention(found: Found) -> None:
     assert found(hot("lock", stack=("work", "/src/app.py"))).keys() == {"hot-lock"}
 
 
-def kept(late: int, of: int) -> TraceBuilder:
-    """A native function holds the GIL, now and then for long, while another thread wants it."""
+def kept(late: int, of: int, *, python: bool = False) -> TraceBuilder:
+    """A native function holds the GIL, now and then for long, while another thread wants it.
+
+    With ``python``, only the lines of Python are known.
+    """
     builder = TraceBuilder()
     main, worker = builder.thread("MainThread", main=True), builder.thread("worker")
     library = builder.module("/usr/lib/libslow.so.1")
@@ -162,6 +190,11 @@ def kept(late: int, of: int) -> TraceBuilder:
         builder.site(library, 0x20, "slow::compress(char const*)"),
     ]
     stack = builder.stack(*((frame | SITE_FRAME, 0) for frame in frames))
+    if python:
+        parts = (("match", f"{STDLIB}/re/__init__.py", 167), ("parse", "/src/app.py", 4))
+        own = [(builder.code(name, file, module="m"), line) for name, file, line in parts]
+        run = builder.code("Thread.run", f"{STDLIB}/threading.py", module="threading")
+        stack = builder.stack(*own, (run, 994))
     time = 0
     for number in range(of):
         end = time + (40 * MS if number < late else 2 * MS)
@@ -177,6 +210,15 @@ def test_gil_held_in_a_native_function(found: Found) -> None:
     finding = found(kept(6, of=6))["gil-held-in-native-code"]
     assert finding.title == "the GIL is held for 40 ms up to slow::compress"
     assert not finding.suspected
+
+
+def test_gil_held_up_to_a_line(found: Found) -> None:
+    """Where only the line is known, it is suspected, and what Python itself keeps is named."""
+    finding = found(kept(6, of=6, python=True))["gil-held-in-native-code"]
+    assert finding.title == "the GIL is held for 40 ms up to re/__init__.py:167 in match"
+    assert finding.suspected
+    assert "at re/__init__.py:167 in match, called from app.py:4 in parse" in finding.evidence[1]
+    assert "Python's own" in finding.advice
 
 
 def test_a_hold_that_is_long_now_and_then_is_not_the_functions_fault(found: Found) -> None:

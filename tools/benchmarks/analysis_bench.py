@@ -10,6 +10,7 @@ import resource
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 SIZES = (1_000_000, 10_000_000, 100_000_000)
 THREADS = 8
 STEP_NS = 1_000
-BYTES_AN_INTERVAL = 400  # that the analysis takes at its peak, as measured, and some more
+BYTES_AN_INTERVAL = 190  # that the analysis takes at its peak, the trace included, as measured
 PATIENCE_S = 1800
 
 
@@ -149,7 +150,18 @@ def rows(sizes: Sequence[int] = SIZES) -> list[tuple[str, float, str]]:
             for part in ("findings", "top", "critical_path", "metrics", "total")
         ]
         found += [(f"{name}.{part}", figures[part], "bytes") for part in ("memory", "trace_memory")]
-    return found
+    return found + _growth({name: value for name, value, _ in found}, sizes)
+
+
+def _growth(values: dict[str, float], sizes: Sequence[int]) -> list[tuple[str, float, str]]:
+    """Return by what each time and the memory grow from size to size."""
+    names = [f"{n // 1_000_000}M" for n in sizes]
+    return [
+        (f"analyse.{part}.growth_{less}_{more}", values[f"analyse.{more}.{part}"] / before, "x")
+        for part in ("findings", "top", "critical_path", "total", "memory")
+        for less, more in pairwise(names)
+        if (before := values.get(f"analyse.{less}.{part}")) and f"analyse.{more}.{part}" in values
+    ]
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,12 @@ GLUE = (
     "___pthread",
 )
 """How names of functions begin that stand between a program's own native code and Python."""
+
+PACKAGE_FILES = ("__init__.py", "__main__.py")
+"""Names that many files have."""
+
+STANDARD = re.compile(r"<frozen |.*/lib(64)?/python3\.\d+t?/(?!(site|dist)-packages/)")
+"""How paths of the standard library begin."""
 
 NO_STACK = "(no stack recorded)"
 NO_PYTHON = "(native thread, no Python frame)"
@@ -61,8 +68,14 @@ def python_line(frames: Sequence[Frame]) -> Place:
     frame = next((frame for frame in frames if not frame.native), None)
     if frame is None:
         return Place(NO_PYTHON, known=False)
-    short = frame.file.rpartition("/")[2] or "?"
-    return Place(f"{short}:{frame.line} in {frame.name}", frame.file, frame.line)
+    return Place(f"{_file_name(frame.file)}:{frame.line} in {frame.name}", frame.file, frame.line)
+
+
+def _file_name(path: str) -> str:
+    """Return the last part of a path, of the file of a package with the package."""
+    folder, _, name = path.rpartition("/")
+    package = folder.rpartition("/")[2]
+    return f"{package}/{name}" if package and name in PACKAGE_FILES else name or "?"
 
 
 def native_function(frames: Sequence[Frame]) -> Place:
@@ -119,10 +132,17 @@ def short(function: str) -> str:
 
 
 def called_from(frames: Sequence[Frame]) -> str:
-    """Return where a stack was taken, and the outermost line of Python that led there."""
+    """Return where a stack was taken, and the innermost line of the program's own behind that."""
     inner = innermost(frames)
-    python = [frame for frame in frames if not frame.native]
     words = inner.name if inner.line else short(inner.name)
-    if len(python) > 1 or (python and not inner.line):
-        words += f", called from {python_line(python[-1:]).name}"
-    return words
+    python = [frame for frame in frames if not frame.native]
+    # A line is the first of these itself.
+    behind = python[1:] if inner.line else python
+    own = next((frame for frame in behind if _is_own(frame)), None)
+    return f"{words}, called from {python_line([own]).name}" if own else words
+
+
+def _is_own(frame: Frame) -> bool:
+    """Return whether a frame is neither of the standard library nor of what ran the program."""
+    ours = frame.module.startswith("gilscope.") or frame.file.endswith("/gilscope/__main__.py")
+    return not ours and not STANDARD.match(frame.file)

@@ -75,7 +75,8 @@ def _text(trace: Trace, findings: list[Finding], named: bool) -> str:  # noqa: F
         lines.append("note: the trace is not whole, so there may be more to find")
     for number, one in enumerate(findings):
         lines += [""] * bool(number or named)
-        lines.append(f"{one.severity}: {clean(one.title)}")
+        suspected = ", suspected" if one.suspected else ""
+        lines.append(f"{one.severity}{suspected}: {clean(one.title)}")
         lines += [f"    {clean(line)}" for line in one.evidence]
         lines += _places(trace, one)
         lines += [f"    do: {clean(one.advice)}", f"    see: {one.page}"]

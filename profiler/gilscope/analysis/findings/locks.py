@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.convoys import convoys
-from gilscope.analysis.findings.model import Finding, Severity, jumps, many, matters, share, time
+from gilscope.analysis.findings.model import (
+    Finding,
+    Severity,
+    jumps,
+    many,
+    matters,
+    of_run,
+    share,
+    time,
+)
 from gilscope.analysis.stacks import called_from
 from gilscope.trace.format import Event
 
@@ -67,8 +76,8 @@ def _hot(facts: Facts, lock: Lock, rows: I64, cost: int) -> Finding:
         evidence=(
             f"{threads} threads waited for it, {words} ({lock.kind.replace('_', ' ')})",
             (
-                f"that took {time(cost)}, {share(cost, trace.duration_ns)} of the run; the longest "
-                f"wait took {time(int(intervals.duration[rows].max()))}"
+                f"that took {of_run(trace, cost)}; the longest wait took "
+                f"{time(int(intervals.duration[rows].max()))}"
             ),
             *_where(facts, rows),
         ),
@@ -118,8 +127,7 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
             evidence=(
                 (
                     f"{len(rows):,} times the lock was handed to a thread that then had to wait "
-                    f"for the GIL, {time(cost[number])} in all, "
-                    f"{share(cost[number], trace.duration_ns)} of the run"
+                    f"for the GIL: {of_run(trace, int(cost[number]))}"
                 ),
                 (
                     f"the longest such wait took {time(int(intervals.duration[rows].max()))}; "

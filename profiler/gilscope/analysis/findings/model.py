@@ -132,6 +132,13 @@ def time(ns: float) -> str:
     return f"{ns:.0f} ns"
 
 
+def of_run(trace: Trace, ns: float) -> str:
+    """Return thread time beside the length of the run, of which it may be more than all."""
+    if ns <= trace.duration_ns:
+        return f"{time(ns)}, {share(ns, trace.duration_ns)} of the run"
+    return f"{time(ns)} in all threads together, the run {time(trace.duration_ns)}"
+
+
 def share(ns: float, whole: float) -> str:
     """Return a share in percent."""
     return f"{ns / whole:.0%}" if whole else "0%"

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.findings.model import Finding, Severity, jumps, matters, share, time
+from gilscope.analysis.findings.model import Finding, Severity, jumps, matters, of_run, time
 from gilscope.analysis.holds import SWITCH_INTERVAL_NS
-from gilscope.analysis.stacks import short
+from gilscope.analysis.stacks import called_from, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,17 @@ LONG_NS = 200_000_000
 there are tens of them a processor."""
 
 
+RELEASE = (
+    "Release the GIL around what takes long there (Py_BEGIN_ALLOW_THREADS, "
+    "pybind11::gil_scoped_release, nogil)."
+)
+CALLED = (
+    "If the line calls native code of yours, release the GIL in it (Py_BEGIN_ALLOW_THREADS, "
+    "pybind11::gil_scoped_release, nogil). Much of Python's own keeps it, as sorted(), json, re "
+    "and gc.collect(): give it less at a time, or to another process."
+)
+
+
 def native_hold(facts: Facts) -> Iterator[Finding]:
     """Find places at which the GIL is kept although another thread has asked for it."""
     trace, holds, at = facts.trace, facts.wanted_holds, facts.hold_places
@@ -41,6 +52,7 @@ def native_hold(facts: Facts) -> Iterator[Finding]:
         if not (place.known and enough and matters(trace, caused)):
             continue
         rows = holds.rows[mine]
+        longest = int(rows[trace.intervals.duration[rows].argmax()])
         native = not place.line
         where = short(place.name) if native else place.name
         yield Finding(
@@ -53,15 +65,13 @@ def native_hold(facts: Facts) -> Iterator[Finding]:
                     f"were waited for went on for {time(SWITCH_INTERVAL_NS)} or more after a "
                     "thread had asked for the GIL; Python code gives it up in microseconds"
                 ),
-                f"the longest took {time(int(trace.intervals.duration[rows].max()))}",
                 (
-                    f"other threads waited {time(caused)} for them, "
-                    f"{share(caused, trace.duration_ns)} of the run"
+                    f"the longest took {time(int(trace.intervals.duration[longest]))}, at "
+                    f"{called_from(trace.stacks[int(trace.intervals.stack[longest])])}"
                 ),
+                f"other threads waited for them: {of_run(trace, caused)}",
             ),
-            advice="Release the GIL around what takes long there "
-            "(Py_BEGIN_ALLOW_THREADS, pybind11::gil_scoped_release, nogil)."
-            + ("" if native else " The line may be one that calls such native code."),
+            advice=RELEASE if native else CALLED,
             intervals=jumps(trace.intervals, rows, "holds the GIL"),
             cost_ns=caused,
             suspected=not native,

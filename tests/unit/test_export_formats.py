@@ -96,6 +96,15 @@ def test_speedscope_has_spans(tmp_path: Path) -> None:
     assert sum(map(len, found.values())) == len(spans) > 0
 
 
+def test_spans_are_a_table(tmp_path: Path) -> None:
+    """For pandas and Arrow, with the names that the program gave them."""
+    spans = read(span_trace().write(tmp_path / "spans.gilscope")).spans
+    frame, table = spans.to_pandas(), spans.to_arrow()
+    assert list(frame.columns) == table.column_names
+    assert set(frame["name"]) == {"pickle", "send ü"}
+    assert frame["start_ns"].tolist() == table["start_ns"].to_pylist() == spans.start.tolist()
+
+
 def test_firefox_has_spans(tmp_path: Path) -> None:
     """What the program named are markers with its names and times."""
     trace = read(span_trace().write(tmp_path / "spans.gilscope"))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from gilscope.trace import tables
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -58,6 +60,14 @@ class Spans:
     def of_thread(self, *indices: int) -> Spans:
         """Those of these threads, by `Thread.index`."""
         return self.select(np.isin(self.thread, indices))
+
+    def to_pandas(self) -> Any:
+        """A `pandas.DataFrame`, a row a span."""
+        return tables.of_spans(self).to_pandas()
+
+    def to_arrow(self) -> Any:
+        """A `pyarrow.Table`, a row a span."""
+        return tables.of_spans(self).to_arrow()
 
     def shifted(self, ns: int) -> Spans:
         """The same spans, later by ``ns``."""

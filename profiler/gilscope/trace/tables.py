@@ -167,18 +167,18 @@ def of_callbacks(callbacks: Callbacks, trace: Trace | None = None) -> Table:
     return Table(columns)
 
 
-def of_spans(spans: Spans, trace: Trace) -> Table:
-    """A row a span."""
-    return Table(
-        {
-            "thread": spans.thread,
-            "start_ns": spans.start,
-            "duration_ns": spans.duration,
-            "name": category(spans.name, lambda code: spans.names.get(code, "")),
-            "bytes": spans.bytes,
-            "thread_name": category(spans.thread, trace.thread_name),
-        }
-    )
+def of_spans(spans: Spans, trace: Trace | None = None) -> Table:
+    """A row a span; with the trace, names of threads besides numbers."""
+    columns: dict[str, Column] = {
+        "thread": spans.thread,
+        "start_ns": spans.start,
+        "duration_ns": spans.duration,
+        "name": category(spans.name, lambda code: spans.names.get(code, "")),
+        "bytes": spans.bytes,
+    }
+    if trace is not None:
+        columns["thread_name"] = category(spans.thread, trace.thread_name)
+    return Table(columns)
 
 
 def of_locks(locks: Iterable[Lock]) -> Table:

@@ -92,14 +92,15 @@ def test_long_callbacks_are_not_chatty(found: Found) -> None:
     assert "chatty-callbacks" not in found(calls(30 * US, work=MS, count=200))
 
 
-def convoy(count: int) -> TraceBuilder:
+def convoy(count: int, where: tuple[str, str] = ("work", "/src/app.py")) -> TraceBuilder:
     """A lock is handed over; its new owner then waits for the GIL."""
     builder = TraceBuilder()
     main, worker = builder.thread("MainThread", main=True), builder.thread("worker")
     lock = builder.lock("lock", address=0x1000)
+    stack = builder.stack((builder.code(*where), 359))
     for number in range(count):
         start = number * 4 * MS
-        builder.wait(worker, lock, start, start + MS, peer=main, flags=4)
+        builder.wait(worker, lock, start, start + MS, peer=main, flags=4, stack=stack)
         builder.gil_wait(worker, start + MS, start + 3 * MS, peer=main)
         builder.hold(worker, start + 3 * MS, start + 3 * MS + 10 * US)
     return builder
@@ -110,6 +111,11 @@ def test_lock_convoy(found: Found) -> None:
     finding = found(convoy(20))["lock-convoy"]
     assert finding.evidence[0].startswith("20 times the lock was handed to a thread")
     assert finding.cost_ns == 40 * MS
+
+
+def test_a_notified_thread_is_no_convoy(found: Found) -> None:
+    """The lock that a Condition notifies with is wanted by nobody else."""
+    assert found(convoy(20, ("Condition.wait", f"{STDLIB}/threading.py"))) == {}
 
 
 def test_a_few_hand_overs_are_no_convoy(found: Found) -> None:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.grouping import order_by
+from gilscope.analysis.spans import interval_states
 from gilscope.trace.format import Event, LockWaitFlag
+from gilscope.trace.model import State
 
 if TYPE_CHECKING:
-    from gilscope.trace.model import I64, Lock, Trace
+    from gilscope.trace.model import I64, U8, Lock, Trace
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,14 +44,22 @@ class ConvoyTotals:
     gil_wait_ns: int
 
 
-def convoys(trace: Trace) -> Convoys:
-    """Waits for locks that ended with a hand-over, and what their threads did next: wait again."""
+def convoys(trace: Trace, states: U8 | None = None) -> Convoys:
+    """Waits for locks that ended with a hand-over, and what their threads did next: wait again.
+
+    Args:
+        trace: the trace.
+        states: its `interval_states`, if they are at hand: who is notified owns nothing that others
+            want.
+    """
     intervals = trace.intervals
+    states = interval_states(trace) if states is None else states
     rows = order_by(intervals.thread)
     before, after = rows[:-1], rows[1:]
     found = (
         (intervals.thread[before] == intervals.thread[after])
         & (intervals.kind[before] == Event.LOCK_WAIT)
+        & (states[before] == State.WAITING_LOCK)
         & ((intervals.flags[before] & np.uint8(LockWaitFlag.HANDED_OFF)) != 0)
         & (intervals.kind[after] == Event.GIL_WAIT)
         & (intervals.start[after] >= intervals.end[before])

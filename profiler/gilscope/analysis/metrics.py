@@ -74,7 +74,7 @@ def _rest(facts: Facts) -> Metrics:
     trace = facts.trace
     calls, states = trace.callbacks, thread_state_totals(trace)
     figures = summarize(np.zeros(len(calls), np.int64), calls.duration, 1)
-    convoy = convoys(trace)
+    convoy = convoys(trace, facts.states)
     return {
         "callbacks.count": float(figures.count[0]),
         "callbacks.total_s": float(facts.outer_callbacks.duration.sum()) / SECOND,

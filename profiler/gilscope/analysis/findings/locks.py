@@ -111,7 +111,7 @@ def _contention(facts: Facts, rows: I64) -> I64:
 def lock_convoy(facts: Facts) -> Iterator[Finding]:
     """Find locks whose new owner first had to wait for the GIL."""
     trace, intervals = facts.trace, facts.trace.intervals
-    found = convoys(trace)
+    found = convoys(trace, facts.states)
     waits = found.gil_waits
     ids, places = np.unique(intervals.what[found.lock_waits], return_inverse=True)
     cost = np.bincount(places, intervals.duration[waits], len(ids)).astype(np.int64)

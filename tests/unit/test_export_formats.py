@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import re
+import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -103,6 +105,31 @@ def test_spans_are_a_table(tmp_path: Path) -> None:
     assert list(frame.columns) == table.column_names
     assert set(frame["name"]) == {"pickle", "send ü"}
     assert frame["start_ns"].tolist() == table["start_ns"].to_pylist() == spans.start.tolist()
+
+
+TERMINATED = """
+import signal, sys
+from gilscope import cli, export
+
+class Exporter:
+    suffix = ".json"
+    def write(self, traces, out, progress):
+        out.write(b"half")
+        out.flush()
+        signal.raise_signal(signal.SIGTERM)
+
+export.FORMATS["chrome"] = Exporter()
+sys.exit(cli.main(["export", sys.argv[1], "--format", "chrome"]))
+"""
+
+
+def test_a_terminated_export_leaves_nothing(tmp_path: Path) -> None:
+    """SIGTERM in the middle of it, as of a batch system: no half-written file stays behind."""
+    trace = gil_trace().write(tmp_path / "a.gilscope")
+    command = [sys.executable, "-c", TERMINATED, str(trace)]
+    done = subprocess.run(command, timeout=120, check=False)
+    assert done.returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == [trace]
 
 
 def test_firefox_has_spans(tmp_path: Path) -> None:

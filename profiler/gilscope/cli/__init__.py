@@ -1,13 +1,14 @@
 """The command ``gilscope``: one file a command, and here the one place that words its errors.
 
 Exit status: 0 in order, 1 as a command's help says, 2 for what gilscope cannot do, 130 after
-Ctrl-C. ``gilscope run`` exits with the status of the program.
+Ctrl-C, 143 after SIGTERM. ``gilscope run`` exits with the status of the program.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from gilscope.cli import (
     top,
 )
 from gilscope.cli.parser import CommandParser
+from gilscope.cli.termination import terminate_as_exit
 from gilscope.errors import GilscopeError
 
 if TYPE_CHECKING:
@@ -41,10 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (by default this process's own) and return the exit status."""
     try:
         options = _parser().parse_args(argv)
-        if options.execute is not run.execute and isinstance(sys.stdout, TextIOWrapper):
-            sys.stdout.reconfigure(errors="replace")  # the output is ours and need not be exact
-        status: int = options.execute(options)
-        sys.stdout.flush()
+        # The output of a program under test, and what it does at a signal, are its own affair.
+        ours = options.execute is not run.execute
+        if ours and isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # it need not be exact
+        with terminate_as_exit() if ours else nullcontext():
+            status: int = options.execute(options)
+            sys.stdout.flush()
     except GilscopeError as error:
         print(f"gilscope: error: {error}", file=sys.stderr)
         return FAILED

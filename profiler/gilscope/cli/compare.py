@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import gilscope
 from gilscope.cli.parser import numbers, positive, size
-from gilscope.cli.termination import terminate_as_exit
 from gilscope.config import BUILDS, DEFAULT_BUILDS, DEFAULT_MAX_BYTES, PYTHON_OPTIONS
 from gilscope.errors import Interrupted, UsageError
 from gilscope.trace.output import replace_text
@@ -68,7 +67,7 @@ def execute(options: argparse.Namespace) -> int:
     for path in filter(None, (options.json, options.html)):
         if not path.absolute().parent.is_dir():
             raise UsageError(f"{path} cannot be written: there is no such directory")
-    with terminate_as_exit(), Listener() as listener:
+    with Listener() as listener:
         comparison, interrupt = _compare(options, listener)
     listener.show_unseen(comparison)
     print(comparison.summary_text())

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 
+from gilscope.analysis.spans import interval_states
 from gilscope.errors import ExportError
 from gilscope.export.progress import Progress, silent
 from gilscope.export.scene import process_name
-from gilscope.trace.tables import TABLES, Category, Table, arrow_library, of_intervals
+from gilscope.trace.model import State
+from gilscope.trace.tables import TABLES, Category, Table, arrow_library, category, of_intervals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,8 +60,13 @@ def _of(trace: Trace, name: str) -> Iterator[Table]:
     if name != "intervals":
         yield TABLES[name](trace)
         return
-    for at in range(0, max(len(trace.intervals), 1), BLOCK):
-        yield of_intervals(trace.intervals.select(slice(at, at + BLOCK)), trace)
+    states = interval_states(trace)
+    for at in range(0, max(len(states), 1), BLOCK):
+        part = slice(at, at + BLOCK)
+        table = of_intervals(trace.intervals.select(part), trace)
+        # Of a wait for a lock, the kind of record alone does not say whether it was contention.
+        state = category(states[part], lambda code: State(code).name)
+        yield Table({**table.columns, "state": state})
 
 
 class CsvExporter(TableExporter):

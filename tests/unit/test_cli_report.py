@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,11 +64,13 @@ def test_a_report_is_no_device(tmp_path: Path, capsys: pytest.CaptureFixture[str
     trace = gil_trace().write(tmp_path / "a.gilscope")
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with ThreadPoolExecutor(1) as pool:
-        read = pool.submit(pipe.read_text)
-        assert main(["report", str(trace), "-o", str(pipe)]) == 0
-        assert "<h1>gilscope report</h1>" in read.result(60)
+    got: list[str] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text()), daemon=True)
+    reader.start()
+    assert main(["report", str(trace), "-o", str(pipe)]) == 0
     assert pipe.is_fifo()
+    reader.join(60)
+    assert "<h1>gilscope report</h1>" in got[0]
     assert main(["report", str(trace), "-o", "/dev/full"]) == 2
     assert "No space left on device" in capsys.readouterr().err
     assert Path("/dev/full").is_char_device()

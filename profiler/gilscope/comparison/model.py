@@ -158,7 +158,8 @@ class Comparison:
         complete = (run for run in self.runs if run.build == "gil" and not run.error)
         trace = next((run.trace for run in complete), None)
         processors = len(self.conditions.cpus) if self.conditions else cpu_count() or 1
-        return predict(trace, processors) if trace else None
+        others = (self.conditions.others or 0.0) if self.conditions else 0.0
+        return predict(trace, processors, others=others) if trace else None
 
     def summary(self) -> dict[str, Any]:
         """Return the comparison as the JSON object that docs/summary.md describes."""

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
-from gilscope.config import build_of
 from gilscope.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
     from gilscope.comparison import Run
     from gilscope.trace.model import Trace
@@ -23,7 +23,7 @@ def add(commands: Any) -> None:
         help="write timelines and tables of traces as one HTML file",
         description="Write one HTML file with the timelines and tables of traces, which opens "
         "anywhere, offline. Traces of different builds stand one above the other on one time "
-        "axis, others in sections of their own.",
+        "axis; where a build comes again, a new section begins.",
     )
     option = parser.add_argument
     option("traces", type=Path, nargs="+", metavar="TRACE")
@@ -47,24 +47,33 @@ def execute(options: argparse.Namespace) -> int:
         from gilscope.comparison import Comparison  # noqa: PLC0415 - loaded on demand
         from gilscope.view.report import write_report  # noqa: PLC0415 - loaded on demand
     runs = [_run(gilscope.open(trace)) for trace in options.traces]
-    together = len({run.build for run in runs}) == len(runs)
-    groups = [tuple(runs)] if together else [(run,) for run in runs]
     sections = []
-    for group in groups:
+    for group in _sections(runs):
         title = ", ".join(str(run.trace_path) for run in group)
-        sections.append(Comparison(title, ("traces",), group).section())
+        sections.append(Comparison(title, ("traces",), tuple(group)).section())
     write_report(sections, path, options.title or "gilscope report")
     print(path)
     return 0
 
 
+def _sections(runs: Iterable[Run]) -> list[list[Run]]:
+    """Part runs into those that stand together: each with other builds than the ones before."""
+    groups: list[list[Run]] = [[]]
+    for run in runs:
+        if any(run.build == other.build for other in groups[-1]):
+            groups.append([])
+        groups[-1].append(run)
+    return groups
+
+
 def _run(trace: Trace) -> Run:
     """Return a trace as a run of a comparison; nobody has timed it with the probe off."""
     from gilscope.comparison import Run  # noqa: PLC0415 - loaded on demand
+    from gilscope.view.words import short_name  # noqa: PLC0415 - loaded on demand
 
     enabled = trace.gil_enabled_start
     return Run(
-        build=build_of(free_threaded=trace.free_threaded, gil_enabled=enabled),
+        build=short_name(trace),
         python=trace.python,
         executable=trace.executable,
         free_threaded=trace.free_threaded,

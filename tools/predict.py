@@ -25,6 +25,8 @@ EXAMPLES: dict[str, tuple[str, Sequence[str]]] = {
     "parallel_eval, callback": ("parallel_eval", ("--ways", "callback")),
     "parallel_eval, batch": ("parallel_eval", ("--ways", "batch")),
     "parallel_eval, native": ("parallel_eval", ("--ways", "native")),
+    "alternatives, small": ("alternatives", ("--way", "small")),
+    "alternatives, large": ("alternatives", ("--way", "large")),
 }
 HEAD = ("example", "measured", "predicted", "error", "build alone", "both", "error of both")
 TEXT = """\
@@ -39,9 +41,9 @@ examples; `make prediction` remakes it.
 The trace is replayed ({package}/analysis/prediction.py):
 
 - What a thread did while it held the GIL, or ran without it, takes as much of a processor as
-  before. Threads share the processors evenly. How much of a processor a thread got is not in a
-  trace: where more threads ran than there were processors, each is taken to have had the same
-  share.
+  before. Threads share the processors evenly. How much of a processor a thread got, and how long it
+  slept outside of Python, is known from the kernel's samples of it, as a sum for about every tenth
+  of a second.
 - Waits for the GIL are left out.
 - A wait for a lock, an event, a queue or a thread's end is over when the thread that ended it in
   the trace has come to that point. Where that is not known, or the wait timed out, it takes as
@@ -56,8 +58,11 @@ The range comes from assumptions that the trace does not decide:
 
 - Threads that were waited for together, and finished together, are taken to share their work as a
   pool does. The range has the replays in which all such threads do, and in which none do.
-- What runs without the GIL needs a processor. The range has the replay in which it needs none, as
-  if it waited for a disk or a network.
+- What runs without the GIL needs a processor, as far as the samples do not say that the thread
+  slept. The range has the replay in which it needs none, as if it waited for a disk or a network.
+- The samples are sums. The range has the replay without them, in which threads shared the
+  processors evenly.
+- Other processes take as much of the processors as they did on average while the builds ran.
 
 Two things are in no range. The free-threaded build runs the same code at another speed: the
 `ft-gil` run measures that, and the column "both" has it in. And locks that nobody contends for as

@@ -37,6 +37,16 @@ def test_two_runs_of_a_build_have_sections_of_their_own(tmp_path: Path) -> None:
     assert (tmp_path / "a.html").read_text().count(SECTION) == 2
 
 
+def test_a_section_begins_where_a_build_comes_again(tmp_path: Path) -> None:
+    """Two programs under two builds each are two sections with two timelines."""
+    makers = {"gil": gil_trace, "ft": ft_trace}
+    traces = [makers[b]().write(tmp_path / f"{n}-{b}.gilscope") for n in "ab" for b in makers]
+    assert main(["report", *map(str, traces)]) == 0
+    html = (tmp_path / "a-gil.html").read_text()
+    assert html.count(SECTION) == 2
+    assert html.count("timeline-1") == 2
+
+
 def test_a_report_never_replaces_a_trace(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

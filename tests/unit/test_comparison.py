@@ -320,10 +320,11 @@ def test_different_versions_are_said() -> None:
 @pytest.mark.parametrize("build", ["subinterpreters", "processes"])
 def test_a_program_without_our_executor_has_no_alternatives(build: str) -> None:
     """Its run is one of the GIL build, and says so."""
-    run = make_run(build)
+    run = replace(make_run(build), executor={})
     assert "no gilscope.executor()" in (run.invalid or "")
     assert make(make_run("gil"), run).speedup_of(build) is None
     assert replace(run, executor={"kind": build}).valid
+    assert replace(run, executor=None).valid, "it is not known"
 
 
 def test_what_went_to_workers_is_shown_only_where_there_are_some() -> None:

@@ -105,6 +105,30 @@ def test_a_forced_release_is_followed_by_no_work(tmp_path: Path) -> None:
     assert found.expected_ns == pytest.approx(40 * MS)
 
 
+@pytest.mark.parametrize(
+    ("on_cpu", "runnable", "expected"),
+    [
+        (150, 0, 450),  # all of it was work, and there is one processor
+        (75, 75, 225),  # half of it they had no processor, and will have
+        (50, 0, 250),  # two thirds of it they slept, after work for which they share it
+        (0, 0, 150),  # they did no work
+    ],
+)
+def test_the_kernels_samples_tell_work_from_rest(
+    tmp_path: Path, on_cpu: int, runnable: int, expected: int
+) -> None:
+    """What a thread did without the GIL takes the processor's time that it had, and no more."""
+    builder = TraceBuilder()
+    threads = [builder.thread("MainThread", main=True), *(builder.thread(f"t{i}") for i in (1, 2))]
+    for thread in threads:
+        # Each of them is outside of Python all the time but at its end.
+        builder.hold(thread, 149 * MS + thread * 100_000, 149 * MS + thread * 100_000 + 1)
+        builder.cpu_times((thread, 0, 0, 0), (thread, 150 * MS, on_cpu * MS, runnable * MS))
+    builder.ticks(150 * MS)
+    found = predicted(builder, tmp_path, 1, recorded_on=8)
+    assert found.expected_ns / MS == pytest.approx(expected, rel=0.01)
+
+
 def test_a_pool_that_waits_for_condition_variables(tmp_path: Path) -> None:
     """Nobody knows who signalled them; what the threads do shows it, job by job."""
     builder = TraceBuilder(minor=1)

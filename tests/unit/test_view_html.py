@@ -55,6 +55,7 @@ def run_of(trace: Trace, **changes: Any) -> dict[str, Any]:
         "gil_enabled_after": not trace.free_threaded,
         "gil_enabled_by": None,
         "valid": True,
+        "invalid": None,
         "status": 0,
         "error": None,
         "wall_s": [0.4, 0.42, 0.41] if trace.build == "gil" else [0.2, 0.21, 0.2],
@@ -157,7 +158,7 @@ def test_an_invalid_run_is_marked_wherever_it_is_shown(tmp_path: Path) -> None:
     builder.thread("MainThread", main=True)
     trace = read(builder.write(tmp_path / "ft.gilscope", duration=1000))
     object.__setattr__(trace, "gil_enabled_end", True)
-    section = section_of([trace], valid=False)
+    section = section_of([trace], valid=False, invalid="the GIL was turned on")
     assert "invalid: see above" in verdict(section)
     assert "Free-threaded build (invalid)" in tables(section.summary)
     assert "invalid: the GIL was turned on" in svg(section.traces)
@@ -170,7 +171,7 @@ def test_the_legend_names_each_state_once(traces: list[Trace]) -> None:
 
 def test_a_gil_that_was_turned_on_raises_the_alarm(traces: list[Trace]) -> None:
     """A free-threaded run with the GIL on is called invalid, with the module's name."""
-    section = section_of(traces, valid=False, gil_enabled_by="old_ext")
+    section = section_of(traces, valid=False, invalid="old_ext turned the GIL on")
     level, text = next(banners(section))
     assert level == "alarm"
     assert "old_ext" in text
@@ -178,8 +179,9 @@ def test_a_gil_that_was_turned_on_raises_the_alarm(traces: list[Trace]) -> None:
 
 def test_the_alarm_is_raised_once(traces: list[Trace]) -> None:
     """What the comparison has noticed already is not said a second time."""
-    notice = "free-threaded build: the GIL was turned on by the import of old_ext"
-    section = section_of(traces, (notice,), valid=False)
+    reason = "the GIL was turned on by the import of old_ext"
+    notice = f"free-threaded build: {reason}"
+    section = section_of(traces, (notice,), valid=False, invalid=reason)
     assert [text for _, text in banners(section) if "turned on" in text] == [notice]
 
 

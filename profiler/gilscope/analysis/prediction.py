@@ -4,8 +4,9 @@ The trace is replayed: what threads did while they held the GIL or did without i
 processor as before, waits for the GIL are left out, and other waits end when the thread has done
 what ended them in the trace; where that is not known they take as long as before.
 
-What a thread got of a processor is not in a trace. Where more threads ran than there were
-processors, each is taken to have had the same share.
+How much of a processor a thread got is known from the kernel's samples of it, as a sum between two
+of them. Where there are none, and more threads ran than there were processors, each is taken to
+have had the same share.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from gilscope.analysis.handover import lock_handovers
 from gilscope.analysis.joins import hidden_joins, slack_of
 from gilscope.analysis.replay import Kind, Step, replay
 from gilscope.analysis.spans import ended_by_itself, lanes
-from gilscope.analysis.work import Work
+from gilscope.analysis.work import Basis, Work
 from gilscope.trace.format import Event, LockWaitFlag
 from gilscope.trace.model import State
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 MOST_WAITS = 300_000
 """Waits for locks in a trace beyond which a replay would take too long."""
+
+LEAST = 0.1
+"""Of the processors, what other processes always leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +77,35 @@ class Prediction:
         return self.recorded_ns / self.high_ns, self.recorded_ns / self.low_ns
 
 
-def predict(trace: Trace, processors: int, recorded_on: int | None = None) -> Prediction | None:
+def predict(
+    trace: Trace, processors: int, recorded_on: int | None = None, others: float = 0.0
+) -> Prediction | None:
     """Replay ``trace`` without its GIL; None if there is nothing to replay.
 
     Each thread does the work that it did, except that threads which waited for each other and
     finished together share theirs evenly: they are taken for a pool whose threads take the next
     piece of work whenever they are done with one. The least and the most come from this replay and
-    from three others: all that waited for each other share their work; none do; and what runs
-    without the GIL needs no processor, as if it waited for a disk or a network.
+    from four others: all that waited for each other share their work; none do; what runs without
+    the GIL needs no processor, as if it waited for a disk or a network; and threads shared the
+    processors evenly, whatever the kernel's samples say.
 
     Args:
         trace: Of a run with the GIL.
         processors: How many there are without it.
         recorded_on: How many there were when it was recorded; by default the same number.
+        others: How many of them other processes take, then as now.
     """
     waits = np.count_nonzero(trace.intervals.kind == Event.LOCK_WAIT)
     if not trace.duration_ns or not trace.threads or waits > MOST_WAITS:
         return None
     model = _Model(trace, recorded_on or processors)
+    left = max(processors - others, LEAST * processors)
     times = [
-        model.expected(processors, model.together),
-        model.expected(processors, model.joins),
-        model.expected(processors, ()),
-        model.expected(processors, model.together, off_processor=True),
+        model.expected(left, model.together, Basis.SAMPLES),
+        model.expected(left, model.joins, Basis.SAMPLES),
+        model.expected(left, (), Basis.SAMPLES),
+        model.expected(left, model.together, Basis.HOLDS),
+        model.expected(processors, model.together, Basis.SHARES),
     ]
     if processors >= (recorded_on or processors):
         # What was done with the GIL can be done without it, moment by moment.
@@ -141,11 +151,9 @@ class _Model:
             wait for wait in self.unexplained if wait[0] in known and not self._in_a_join(*wait)
         ]
 
-    def expected(
-        self, processors: int, shared: Sequence[Join], *, off_processor: bool = False
-    ) -> float:
+    def expected(self, processors: float, shared: Sequence[Join], basis: Basis) -> float:
         """Return how long a replay takes, ns."""
-        programs, ends = self._programs(processors, shared, off_processor=off_processor)
+        programs, ends = self._programs(processors, shared, basis)
         done = replay(programs, processors)
         times = [done.reached[milestone] for milestone in ends if milestone in done.reached]
         return max([*times, 1.0])
@@ -248,7 +256,7 @@ class _Model:
         return self.lanes[self.numbers[index]]
 
     def _programs(
-        self, processors: int, shared: Sequence[Join], *, off_processor: bool
+        self, processors: float, shared: Sequence[Join], basis: Basis
     ) -> tuple[list[list[Step]], list[int]]:
         """Return a program a thread, and the milestones at which all is done."""
         cuts: list[list[tuple[int, int, Step]]] = [[] for _ in self.lanes]
@@ -263,9 +271,9 @@ class _Model:
         for number, lane in enumerate(self.lanes):
             ends.append(len(self.waits) + number)
             cuts[number].append((self._last(lane), 2, Step(Kind.REACH, ends[-1])))
-        factors = self.work.even_factors(shared, self.begins, processors)
+        factors = self.work.even_factors(shared, self.begins, processors, basis)
         return [
-            self._program(number, sorted(cut, key=lambda c: c[:2]), factors[number], off_processor)
+            self._program(number, sorted(cut, key=lambda c: c[:2]), factors[number], basis)
             for number, cut in enumerate(cuts)
         ], ends
 
@@ -281,20 +289,19 @@ class _Model:
         number: int,
         cuts: list[tuple[int, int, Step]],
         factors: list[tuple[int, int, float]],
-        off_processor: bool,  # noqa: FBT001 - private
+        basis: Basis,
     ) -> list[Step]:
         lane = self.lanes[number]
         begin = lane.thread.start_ns
         known = any(step.kind == Kind.AWAIT and at == begin for at, _, step in cuts)
         steps = [] if known else [Step(Kind.PASS, begin)]
         times = np.array([begin, *(at for at, _, _ in cuts)], np.float64)
-        holding, running = self.work.between(number, times, off_processor=off_processor)
+        done = self.work.between(number, times, basis)
         for start, end, factor in factors:
             within = (start < times[1:]) & (times[1:] <= end)
-            holding[within] *= factor
-            running[within] *= factor
-        kind = Kind.PASS if off_processor else Kind.RUN
-        pieces = zip(holding.tolist(), running.tolist(), cuts, strict=True)
-        for held, ran, (_, _, step) in pieces:
-            steps += [Step(Kind.RUN, held), Step(kind, ran), step]
+            for part in done:
+                part[within] *= factor
+        columns = (part.tolist() for part in (done.holding + done.running, done.asleep))
+        for ran, slept, (_, _, step) in zip(*columns, cuts, strict=True):
+            steps += [Step(Kind.RUN, ran), Step(Kind.PASS, slept), step]
         return steps

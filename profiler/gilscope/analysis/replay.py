@@ -48,12 +48,12 @@ class Replay:
     forced: int = 0
 
 
-def replay(programs: Sequence[Sequence[Step]], processors: int) -> Replay:
+def replay(programs: Sequence[Sequence[Step]], processors: float) -> Replay:
     """Run all programs from the same moment on.
 
     Args:
         programs: One a thread.
-        processors: How many threads can run at full speed at a time.
+        processors: How many threads can run at full speed at a time; a part of one is slower.
     """
     state = _State(programs, processors)
     for number in range(len(programs)):
@@ -63,7 +63,7 @@ def replay(programs: Sequence[Sequence[Step]], processors: int) -> Replay:
 
 
 class _State:
-    def __init__(self, programs: Sequence[Sequence[Step]], processors: int) -> None:
+    def __init__(self, programs: Sequence[Sequence[Step]], processors: float) -> None:
         self.programs = programs
         self.processors = processors
         self.result = Replay([inf] * len(programs))

@@ -1,12 +1,14 @@
 """How much of a processor's time each thread of a recorded run had.
 
-It is not in a trace. Where more threads ran than there were processors, each is taken to have had
-the same share.
+The kernel's samples of a thread say it as a sum between two of them, about a tenth of a second
+apart. Within that time, and where there are none, threads are taken to have had equal shares where
+more of them ran than there were processors.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -23,11 +25,52 @@ if TYPE_CHECKING:
     type F64 = np.typing.NDArray[np.float64]
 
 
+class Basis(Enum):
+    """What tells how much of a processor's time a thread had."""
+
+    SAMPLES = auto()  # the kernel's samples of it, as far as there are any
+    SHARES = auto()  # that threads share the processors evenly
+    HOLDS = auto()  # the samples while it held the GIL; without it, it is taken to have slept
+
+
+class Done(NamedTuple):
+    """What a thread did in each of n stretches of time, f64[n] each, ns.
+
+    Attributes:
+        holding: Of a processor's time while it held the GIL.
+        running: Of a processor's time while it did not, and did not wait for what the trace knows.
+        asleep: In the same time it was at rest, as one that waits for a disk is.
+    """
+
+    holding: F64
+    running: F64
+    asleep: F64
+
+
+class _Measured(NamedTuple):
+    """What the kernel's samples of a thread say of its work.
+
+    Attributes:
+        times: f64[k], of the samples, ns from the trace's start.
+        ran: f64[k + 1], of the work that was assumed before, between and after them: how much of
+            it the thread can have done.
+        slept: f64[k + 1], of the time without the GIL: how much of it the thread slept.
+    """
+
+    times: F64
+    ran: F64
+    slept: F64
+
+
+NOT_MEASURED = _Measured(np.zeros(0), np.ones(1), np.zeros(1))
+
+
 class Work:
     """How much of a processor's time each thread had, up to any moment."""
 
     def __init__(self, trace: Trace, lanes: list[Lane], joins: list[Join], processors: int) -> None:
-        self._numbers = {lane.thread.index: number for number, lane in enumerate(lanes)}
+        self._indices = [lane.thread.index for lane in lanes]
+        self._numbers = {index: number for number, index in enumerate(self._indices)}
         idle: dict[int, list[tuple[int, int]]] = {}
         for join in joins:
             idle.setdefault(join.thread, []).append((join.start, join.end))
@@ -39,15 +82,56 @@ class Work:
             _spans(lane, _working(trace, lane), idle.get(lane.thread.index, ())) for lane in lanes
         ]
         self._clock = _shares([*self._holding, *self._running], processors)
+        self._measured = [self._hold_against(trace, number) for number in range(len(lanes))]
 
-    def between(self, number: int, times: F64, *, off_processor: bool = False) -> tuple[F64, F64]:
-        """Return what a thread did between each two times: holding the GIL, and without it."""
-        holding = np.diff(_up_to(self._holding[number], times, self._clock))
-        clock = None if off_processor else self._clock
-        return holding, np.diff(_up_to(self._running[number], times, clock))
+    def between(self, number: int, times: F64, basis: Basis) -> Done:
+        """Return what a thread did between each two of n + 1 times.
+
+        Args:
+            number: Of its lane.
+            times: f64[n + 1], ns from the trace's start, increasing.
+            basis: What tells it.
+        """
+        measured = NOT_MEASURED if basis is Basis.SHARES else self._measured[number]
+        grid = np.union1d(times, measured.times)
+        at = np.searchsorted(grid, times)
+        cells = np.searchsorted(measured.times, grid[:-1], side="right")
+
+        def summed(fine: F64) -> F64:
+            return np.diff(np.concatenate([[0.0], np.cumsum(fine)])[at])
+
+        holding = np.diff(_up_to(self._holding[number], grid, self._clock))
+        passed = np.diff(_up_to(self._running[number], grid, None))
+        ran, slept = measured.ran[cells], measured.slept[cells]
+        if basis is Basis.HOLDS:
+            return Done(summed(holding * ran), np.zeros(len(at) - 1), summed(passed))
+        running = np.diff(_up_to(self._running[number], grid, self._clock))
+        return Done(summed(holding * ran), summed(running * ran), summed(passed * slept))
+
+    def _hold_against(self, trace: Trace, number: int) -> _Measured:
+        """Hold what a thread is taken to have done against the kernel's samples of it."""
+        samples = trace.cpu_times
+        low, high = np.searchsorted(samples.thread, (index := self._indices[number], index + 1))
+        times = samples.time[low:high].astype(np.float64)
+        times, first = np.unique(times, return_index=True)
+        if len(times) < 2:  # noqa: PLR2004 - the ends of a stretch
+            return NOT_MEASURED
+        spans = self._holding[number], self._running[number]
+        work = sum(np.diff(_up_to(some, times, self._clock)) for some in spans)
+        holding, running = (np.diff(_up_to(some, times, None)) for some in spans)
+        on_cpu = np.diff(samples.on_cpu[low:high][first])
+        runnable = np.diff(samples.runnable[low:high][first])
+        # What is measured beyond the work is what waiting costs: it goes with the waits.
+        ran = np.clip(on_cpu / np.maximum(work, 1.0), 0, 1)
+        slept = np.clip((holding + running - on_cpu - runnable) / np.maximum(running, 1.0), 0, 1)
+        return _Measured(times, np.pad(ran, 1, constant_values=1.0), np.pad(slept, 1))
 
     def even_factors(
-        self, joins: Iterable[Join], begins: dict[tuple[int, int], int], processors: int
+        self,
+        joins: Iterable[Join],
+        begins: dict[tuple[int, int], int],
+        processors: float,
+        basis: Basis,
     ) -> list[list[tuple[int, int, float]]]:
         """Return, a thread, (start, end, factor): what shared work changes its own by.
 
@@ -55,12 +139,14 @@ class Work:
             joins: Those whose threads share their work.
             begins: When each of them began to work, by the join's start and the worker.
             processors: How many they have.
+            basis: What tells how much work it is.
         """
         factors: list[list[tuple[int, int, float]]] = [[] for _ in self._numbers]
         for join in joins:
             numbers = [self._numbers[worker] for worker in join.workers]
             times = np.array([join.start, join.end], np.float64)
-            work = [float(np.concatenate(self.between(n, times)).sum()) for n in numbers]
+            done = [self.between(number, times, basis) for number in numbers]
+            work = [float((one.holding + one.running).sum()) for one in done]
             delays = [begins[join.start, worker] - join.start for worker in join.workers]
             even = shared_work(sum(work), delays, processors)
             for number, own, part in zip(numbers, work, even, strict=True):
@@ -69,7 +155,7 @@ class Work:
         return factors
 
 
-def shared_work(total: float, delays: Sequence[float], processors: int) -> list[float]:
+def shared_work(total: float, delays: Sequence[float], processors: float) -> list[float]:
     """Return the part of each thread if all go on until the work is done, and end together.
 
     Args:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
-from gilscope.config import build_of
 from gilscope.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
     from gilscope.comparison import Run
     from gilscope.trace.model import Trace
@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
         help="write timelines and tables of traces as one HTML file",
         description="Write one HTML file with the timelines and tables of traces, which opens "
         "anywhere, offline. Traces of different builds stand one above the other on one time "
-        "axis, others in sections of their own. An earlier report is replaced.",
+        "axis; where a build comes again, a new section begins. An earlier report is replaced.",
         epilog="Exit status: 0, also for a trace that was cut short, or 2 if a trace cannot be "
         "read or the file cannot be written; then nothing half-written is left.",
     )
@@ -53,14 +53,11 @@ def execute(options: argparse.Namespace) -> int:
         from gilscope.comparison import Comparison  # noqa: PLC0415 - loaded on demand
         from gilscope.view.report import write_report  # noqa: PLC0415 - loaded on demand
     traces = [gilscope.open(trace) for trace in options.traces]
-    runs = [_run(trace) for trace in traces]
-    together = len({run.build for run in runs}) == len(runs)
-    groups = [tuple(runs)] if together else [(run,) for run in runs]
     sections = []
     with working(f"writing {path.name}"):
-        for group in groups:
+        for group in _sections(map(_run, traces)):
             title = ", ".join(str(run.trace_path) for run in group)
-            sections.append(Comparison(title, ("traces",), group).section())
+            sections.append(Comparison(title, ("traces",), tuple(group)).section())
         write_report(sections, path, options.title or "gilscope report")
     problems = list(dict.fromkeys(problem for trace in traces for problem in trace.problems))
     for problem in problems:
@@ -73,13 +70,24 @@ def execute(options: argparse.Namespace) -> int:
     return 0
 
 
+def _sections(runs: Iterable[Run]) -> list[list[Run]]:
+    """Part runs into those that stand together: each with other builds than the ones before."""
+    groups: list[list[Run]] = [[]]
+    for run in runs:
+        if any(run.build == other.build for other in groups[-1]):
+            groups.append([])
+        groups[-1].append(run)
+    return groups
+
+
 def _run(trace: Trace) -> Run:
     """Return a trace as a run of a comparison; nobody has timed it with the probe off."""
     from gilscope.comparison import Run  # noqa: PLC0415 - loaded on demand
+    from gilscope.view.words import short_name  # noqa: PLC0415 - loaded on demand
 
     enabled = trace.gil_enabled_start
     return Run(
-        build=build_of(free_threaded=trace.free_threaded, gil_enabled=enabled),
+        build=short_name(trace),
         python=trace.python,
         executable=trace.executable,
         free_threaded=trace.free_threaded,

@@ -52,7 +52,7 @@ class Run:
         error: One line if the program failed: it raised, exited with a status, was killed.
         traceback: The program's own traceback if it raised; the stacks of its threads if it hung.
         executor: What went to the workers of `gilscope.executor`, where these are no threads: as
-            `gilscope.run.attempt.Attempt` has it.
+            `gilscope.run.attempt.Attempt` has it; empty if nothing did, None if that is not known.
         processes: What the program made, in the trace as well: each is in it from its start.
     """
 
@@ -88,7 +88,7 @@ class Run:
             return f"the GIL was turned on{by}, so this run says nothing about running without it"
         if self.build == "ft-gil" and False in (self.gil_enabled_before, self.gil_enabled_after):
             return "the GIL was off, so this run does not say what the build alone costs"
-        if self.build in EXECUTORS and not self.error and not self.executor:
+        if self.build in EXECUTORS and not self.error and self.executor == {}:
             return "the program has no gilscope.executor(), so this run is one of the GIL build"
         return None
 
@@ -158,7 +158,8 @@ class Comparison:
         complete = (run for run in self.runs if run.build == "gil" and not run.error)
         trace = next((run.trace for run in complete), None)
         processors = len(self.conditions.cpus) if self.conditions else cpu_count() or 1
-        return predict(trace, processors) if trace else None
+        others = (self.conditions.others or 0.0) if self.conditions else 0.0
+        return predict(trace, processors, others=others) if trace else None
 
     def summary(self) -> dict[str, Any]:
         """Return the comparison as the JSON object that docs/summary.md describes."""

@@ -140,6 +140,7 @@ def run_summary(run: Run) -> dict[str, Any]:
         "gil_enabled_after": run.gil_enabled_after,
         "gil_enabled_by": run.gil_enabled_by,
         "valid": run.valid,
+        "invalid": run.invalid,
         "status": run.status,
         "error": run.error,
         "wall_s": list(run.wall_s),
@@ -162,7 +163,7 @@ def _process(process: Process) -> dict[str, Any]:
 
 def _executor(facts: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return what went to workers that are no threads, with times in seconds."""
-    if facts is None:
+    if not facts:
         return None
     times = {f"{name}_s": seconds(facts[f"{name}_ns"]) for name in ("pickle", "unpickle")}
     return {name: value for name, value in facts.items() if not name.endswith("_ns")} | times

@@ -38,8 +38,8 @@ class Attempt:
         extensions: ``sys.path`` and the extension modules (name, file) of a program of which
             something turned the GIL on that Python did not name.
         executor: What the program sent to workers of `gilscope.executor` that are no threads: kind,
-            workers, tasks, sent_bytes, returned_bytes, shared_bytes, pickle_ns, unpickle_ns; None
-            if there were none.
+            workers, tasks, sent_bytes, returned_bytes, shared_bytes, pickle_ns, unpickle_ns; empty
+            if there were none, None if that is not known.
         interrupted: Whether it was ended because nobody wanted to wait for it.
         untimed: Why there is no time although the program did not fail; None if there is one.
     """
@@ -99,7 +99,7 @@ def judge(
         gil_after=result.get("gil_after"),
         gil_by=result.get("gil_by"),
         extensions=(result["path"], result["extensions"]) if "extensions" in result else None,
-        executor=result.get("executor"),
+        executor=(result.get("executor") or {}) if result else None,
         interrupted=ended.interrupted,
         untimed=None if result or ended.status else "it ended by os._exit, so it was not timed",
     )

@@ -44,7 +44,8 @@ def banners(section: Section) -> Iterator[tuple[str, str]]:
     notices = list(section.summary.get("notices", ()))
     for run in section.summary["runs"]:
         if not run["valid"]:
-            yield "alarm", _told(notices, run, "the GIL was") or _not_as_wanted(run)
+            said = _told(notices, run, run["invalid"])
+            yield "alarm", said or f"{build_name(run['build'])}: {run['invalid']}"
         if run.get("error") and not _told(list(notices), run, "the program failed"):
             yield "warning", f"{build_name(run['build'])}: the program failed: {run['error']}"
     yield from (("warning", notice) for notice in notices)
@@ -63,16 +64,6 @@ def _told(notices: list[str], run: Mapping[str, Any], start: str) -> str | None:
     if found:
         notices.remove(found)
     return found
-
-
-def _not_as_wanted(run: Mapping[str, Any]) -> str:
-    if run["build"] == "ft-gil":
-        return f"{build_name(run['build'])}: the GIL was off"
-    by = f" by {run['gil_enabled_by']}" if run.get("gil_enabled_by") else ""
-    return (
-        f"{build_name(run['build'])}: the GIL was turned on{by}, so this run says nothing about "
-        "running without it"
-    )
 
 
 def _doubts(run: Mapping[str, Any]) -> Iterator[str]:

@@ -120,6 +120,19 @@ def test_switch_interval_starvation(found: Find) -> None:
     assert finding.title.startswith("thread heart waits ")
 
 
+def test_threads_that_compute_in_python(found: Find, interpreter: Interpreter) -> None:
+    """They take turns under the GIL, and only there."""
+    findings = found("computing")
+    if interpreter.build == "ft":
+        assert findings == {}
+        return
+    assert findings.keys() == {"gil-bound-threads"}
+    finding = findings["gil-bound-threads"]
+    assert finding.title == "2 threads compute in Python, one at a time"
+    assert finding.evidence[-1].endswith("computing.<locals>.work (findings.py)")
+    assert "gil-bound-threads" not in found("starved")
+
+
 @FT_ONLY
 def test_stop_the_world_storm(found: Find) -> None:
     """Garbage collected all the time stops all threads."""

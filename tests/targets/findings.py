@@ -16,6 +16,7 @@ THREADS = 4
 CALLS = 1500
 KEPT_MS = 25
 STARVED = 60
+COMPUTING_S = 0.4
 
 
 def nothing() -> None:
@@ -89,6 +90,24 @@ def starved(trace: str) -> dict[str, int]:
     thread.join()
     probe.stop()
     return {"beats": STARVED}
+
+
+@scenario
+def computing(trace: str) -> dict[str, int]:
+    """Two threads compute in Python, each for as long, whatever else the machine does."""
+    done: list[int] = []
+    other = threading.Barrier(2)
+
+    def work() -> None:
+        other.wait()
+        while time.thread_time() < COMPUTING_S:
+            sum(range(100))
+        done.append(1)
+
+    probe.start(trace)
+    start_all([threading.Thread(target=work, name=f"computer-{i}") for i in range(2)])
+    probe.stop()
+    return {"done": len(done)}
 
 
 @scenario

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gilscope.analysis.facts import Facts
 from gilscope.analysis.findings.callbacks import chatty, serialised
+from gilscope.analysis.findings.computing import computing
 from gilscope.analysis.findings.gil import gil_enabled, ping_pong, starvation
 from gilscope.analysis.findings.hazards import native_mutex
 from gilscope.analysis.findings.locks import hot_locks, lock_convoy
@@ -30,6 +31,7 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (native_mutex, ("native-mutex-held-while-taking-gil",)),
     (serialised, ("serialised-callbacks",)),
     (chatty, ("chatty-callbacks",)),
+    (computing, ("gil-bound-threads",)),
     (native_hold, ("gil-held-in-native-code",)),
     (lock_convoy, ("lock-convoy",)),
     (hot_locks, ("hot-object-lock", "hot-lock")),

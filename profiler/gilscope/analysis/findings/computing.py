@@ -1,0 +1,102 @@
+"""Threads that compute in Python, which the GIL lets do so one at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gilscope.analysis.findings.model import (
+    Finding,
+    Severity,
+    jumps,
+    matters,
+    of_run,
+    share,
+    time,
+)
+from gilscope.analysis.holds import SWITCH_INTERVAL_NS
+from gilscope.analysis.stacks import NO_PYTHON, Place, located
+from gilscope.trace.format import Event
+from gilscope.trace.model import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gilscope.analysis.facts import Facts
+    from gilscope.trace.model import I64
+    from gilscope.trace.places import Frame
+
+LEAST_FORCED = 10
+"""Times that a thread was made to give the GIL up, and that it made others: ten switch intervals of
+computing, in competition. A thread that does some Python now and then is never asked."""
+
+MOST_OF_IT = 0.5
+"""Share of the waiting that one function must have caused to be named."""
+
+
+def computing(facts: Facts) -> Iterator[Finding]:
+    """Find threads that want the GIL all the time, for Python's own code.
+
+    Native threads are left to the rules about callbacks.
+    """
+    trace = facts.trace
+    rows = np.flatnonzero(facts.states == State.WAITING_GIL)
+    waits = trace.intervals.select(rows)
+    busy = [
+        one.thread
+        for one in facts.starved
+        if min(one.forced, one.asked) >= LEAST_FORCED
+        and not trace.threads_by_index[one.thread].native
+    ]
+    for gil in np.unique(waits.what).tolist():
+        mine = (waits.what == gil) & np.isin(waits.thread, busy)
+        threads = np.unique(waits.thread[mine])
+        cost = int(waits.duration[mine].sum())
+        if len(threads) > 1 and matters(trace, cost):
+            yield _finding(facts, threads, rows[mine], cost)
+
+
+def _finding(facts: Facts, threads: I64, rows: I64, cost: int) -> Finding:
+    trace, intervals = facts.trace, facts.trace.intervals
+    held = np.isin(intervals.thread, threads) & (intervals.kind == Event.GIL_HOLD)
+    forced = sum(one.forced for one in facts.starved if one.thread in threads)
+    return Finding(
+        name="gil-bound-threads",
+        title=f"{len(threads)} threads compute in Python, one at a time",
+        severity=Severity.MEDIUM,
+        evidence=(
+            f"they held the GIL for {time(int(intervals.duration[held].sum()))} in turns",
+            f"and waited for it: {of_run(trace, cost)}",
+            (
+                f"{forced:,} times one had to give it up to another one that had waited for "
+                f"{time(SWITCH_INTERVAL_NS)} (unless set) or longer"
+            ),
+            *_function(facts, threads),
+        ),
+        advice="More threads make this no faster under the GIL. A free-threaded build runs them "
+        "side by side: `gilscope compare` says by how much. So do processes and "
+        "subinterpreters (gilscope.executor), and native code that releases the GIL.",
+        intervals=jumps(intervals, rows, "waits for its turn"),
+        cost_ns=cost,
+    )
+
+
+def _function(facts: Facts, threads: I64) -> Iterator[str]:
+    """Yield which function they wait for, if it is mostly one."""
+    trace, holds = facts.trace, facts.wanted_holds
+    mine = np.isin(trace.intervals.thread[holds.rows], threads)
+    of_hold, places = located(trace, trace.intervals.stack[holds.rows[mine]], _python_function)
+    caused = np.bincount(of_hold, holds.caused_ns[mine], len(places))
+    most = int(caused.argmax()) if len(caused) else -1
+    if most >= 0 and places[most].known and caused[most] >= MOST_OF_IT * caused.sum():
+        part = share(float(caused[most]), float(caused.sum()))
+        yield f"{part} of the waiting was for a thread in {places[most].name}"
+
+
+def _python_function(frames: Sequence[Frame]) -> Place:
+    """Return the innermost function of Python in a stack, wherever in it the stack was taken."""
+    frame = next((frame for frame in frames if not frame.native), None)
+    if frame is None:
+        return Place(NO_PYTHON, known=False)
+    return Place(f"{frame.name} ({frame.file.rpartition('/')[2] or '?'})", frame.file)

@@ -126,8 +126,10 @@ Object.assign(View.prototype, {
     actions[role]?.()
   },
 
+  /** Light or dark by hand; as the page is by itself, it is left to the page again. */
   turn() {
-    this.set("theme", this.dark ? "light" : "dark")
+    const dark = !this.dark
+    this.set("theme", dark === dark_page() ? "auto" : dark ? "dark" : "light")
   },
 
   /** Search, or once more for the same: the next one. */

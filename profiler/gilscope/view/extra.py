@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +11,15 @@ from gilscope.analysis.contention import lock_totals
 from gilscope.analysis.spans import interval_states
 from gilscope.trace.format import Event
 from gilscope.trace.model import State
+from gilscope.view.locks import group_name
 from gilscope.view.merge import Segments
 from gilscope.view.palette import CALLBACK, MANY, NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from gilscope.trace.model import I64, Trace
+    from gilscope.analysis.contention import LockTotals
+    from gilscope.trace.model import I64, Lock, Trace
 
 LOCK_LANES = 5
 CALLBACK_LANES = 5
@@ -26,7 +29,7 @@ SHARE = 0.01  # of the longest waiting for a lock, below which another one gets 
 def lock_lanes(
     trace: Trace, codes: Sequence[tuple[int, int, bool]]
 ) -> Iterator[tuple[str, str, Segments]]:
-    """Yield ("lock", name, segments) of the locks that were waited for longest."""
+    """Yield ("lock", name, segments) of the locks contended for longest; of one name, together."""
     if len(trace.intervals) > MANY or not any(lock >= 0 for lock, _, _ in codes):
         return
     intervals = trace.intervals
@@ -35,15 +38,26 @@ def lock_lanes(
         code_of_lock.setdefault(lock, code)
     contended = interval_states(trace) == State.WAITING_LOCK
     contended &= np.isin(intervals.kind, (Event.LOCK_WAIT, Event.SPIN))
-    totals_of = lock_totals(trace)[:LOCK_LANES]
-    least = SHARE * max((totals.wait_ns + totals.spin_ns for totals in totals_of), default=0)
-    for totals in totals_of:
-        if totals.wait_ns + totals.spin_ns < least:
+    groups = _alike(lock_totals(trace))[:LOCK_LANES]
+    least = SHARE * max((waited for waited, _ in groups), default=0)
+    for waited, locks in groups:
+        if waited < least:
             continue
-        rows = np.flatnonzero(contended & (intervals.what == totals.lock.id))
-        code = code_of_lock.get(totals.lock.id, 0)
+        rows = np.flatnonzero(contended & np.isin(intervals.what, [lock.id for lock in locks]))
+        code = code_of_lock.get(locks[0].id, 0)
         segments = _union(intervals.start[rows], intervals.end[rows], State.WAITING_LOCK, code)
-        yield "lock", totals.lock.name, segments
+        yield "lock", locks[0].name, segments
+
+
+def _alike(totals_of: Iterable[LockTotals]) -> list[tuple[int, list[Lock]]]:
+    """Return locks of one name together with the time waited for them, ns, the longest first."""
+    locks: dict[tuple[str, str], list[Lock]] = {}
+    waited: Counter[tuple[str, str]] = Counter()
+    for totals in totals_of:
+        key = group_name(totals.lock.name, totals.lock.kind), totals.lock.kind
+        locks.setdefault(key, []).append(totals.lock)
+        waited[key] += totals.wait_ns + totals.spin_ns
+    return [(ns, locks[key]) for key, ns in waited.most_common()]
 
 
 def callback_lanes(trace: Trace) -> Iterator[tuple[str, str, Segments]]:

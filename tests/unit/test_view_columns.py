@@ -16,6 +16,7 @@ from gilscope.view.merge import Segments, bounded, merged
 from gilscope.view.palette import CALLBACK, LEAST, LOOKS, NOTHING, STACK, STATES
 from trace_builder import TraceBuilder
 from trace_examples import callback_trace, ft_trace, gil_trace
+from view_examples import pool_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,6 +183,17 @@ def test_locks_and_callbacks_have_lanes_of_their_own(tmp_path: Path) -> None:
     assert ("callback", "app.on_event") in heads
     rows = columns.lane(heads.index(("callback", "app.on_event")))
     assert set(columns.state[rows]) == {CALLBACK, NOTHING}
+
+
+def test_locks_of_one_name_have_one_lane(tmp_path: Path) -> None:
+    """It shows when any of them was waited for."""
+    columns = only(pool_run().write(tmp_path / "t.gilscope"))
+    locks = [place for place, head in enumerate(columns.heads) if head.kind == "lock"]
+    assert [columns.heads[place].name for place in locks] == ["list `pool.ITEMS`"]
+    rows = columns.lane(locks[0])
+    waited = columns.state[rows] == State.WAITING_LOCK
+    lengths = np.diff(columns.starts[rows.start : rows.stop + 1])
+    assert lengths[waited].sum() == 600_000
 
 
 def test_merging_keeps_what_each_lock_was_waited_for() -> None:

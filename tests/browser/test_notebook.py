@@ -384,6 +384,7 @@ def test_the_view_follows_the_theme_of_the_front_end(view: Any, errors: list[str
         ink, paper = field.evaluate(colors)
         assert brightness(ink) > DARK[1] > DARK[0] > brightness(paper)
         view.locator(LIVE).scroll_into_view_if_needed()
+        view.wait_for_timeout(500)  # for the picture
         shoot(view, "dark-theme")
         turn_page(view, "JupyterLab Light")
         view.wait_for_function(f"() => {VIEW}.box.dataset.theme === 'light'")

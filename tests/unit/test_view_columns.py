@@ -196,14 +196,16 @@ def test_locks_of_one_name_have_one_lane(tmp_path: Path) -> None:
     assert lengths[waited].sum() == 600_000
 
 
-def test_merging_keeps_what_each_lock_was_waited_for() -> None:
-    """Segments with different codes are not thrown together."""
+@pytest.mark.parametrize("kinds", [3, 100, 300])
+def test_merging_keeps_what_each_lock_was_waited_for(kinds: int) -> None:
+    """Segments with different codes or states are not thrown together, however many there are."""
     lane = random_lane(5_000, seed=9)
-    lane = replace(lane, codes=np.arange(len(lane), dtype=np.int64) % 3)
+    lane = replace(lane, codes=np.arange(len(lane), dtype=np.int64) // 9 % kinds)
     result = merged(lane, 50_000)
-    for code in range(3):
-        before = (lane.ends - lane.starts)[lane.codes == code].sum()
-        assert (result.ends - result.starts)[result.codes == code].sum() == before
+    assert len(result) < len(lane)
+    for one, other in ((lane.codes, result.codes), (lane.states, result.states)):
+        before = np.bincount(one, lane.ends - lane.starts)
+        assert np.array_equal(np.bincount(other, result.ends - result.starts), before)
 
 
 def test_a_long_trace_is_drawn_from_its_index(

@@ -57,7 +57,7 @@ def lock_lanes(
 
 
 def _alike(locks: Sequence[Lock], waited: Sequence[float]) -> list[tuple[float, list[int]]]:
-    """Return the positions of locks of one name with the time waited for them, the longest first."""
+    """Return positions of locks of one name, and the time waited for them; longest first."""
     found: dict[tuple[str, str], tuple[float, list[int]]] = {}
     for place in sorted(range(len(locks)), key=lambda place: -waited[place]):
         lock = locks[place]

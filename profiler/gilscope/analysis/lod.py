@@ -120,7 +120,7 @@ class Index:
     @property
     def nbytes(self) -> int:
         """Memory that the index takes beside the trace, bytes."""
-        parts = [self.states, *self._inner.values()]
+        parts: list[npt.NDArray[Any]] = [self.states, *self._inner.values()]
         for groups in (self._groups, *(self._fine if "_fine" in self.__dict__ else {}).values()):
             parts += [groups.rows, groups.starts, groups.before]
         return sum(part.nbytes for part in parts)
@@ -276,7 +276,7 @@ def interval_codes(trace: Trace) -> tuple[I32, list[tuple[int, int, bool]]]:
     lock = intervals.gather("what", on_lock).astype(np.int64) + 1
     # Half the size, half the time.
     wide = 2 * span * (int(lock.max(initial=0)) + 1) > np.iinfo(np.int32).max
-    keys = peer.astype(np.int64 if wide else np.int32)
+    keys: npt.NDArray[Any] = peer.astype(np.int64 if wide else np.int32)
     if len(on_lock):
         keys[on_lock] += (lock * span).astype(keys.dtype)
         flags = intervals.gather("flags", on_lock) & np.uint8(LockWaitFlag.HOLDER)

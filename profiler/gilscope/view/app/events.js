@@ -70,8 +70,10 @@ Object.assign(View.prototype, {
     const left = frame.left - box.left + bbox.left - this.box.clientLeft
     mark.style.left = `${left + (bbox.width * (low - start)) / (end - start)}px`
     mark.style.width = `${(bbox.width * (high - low)) / (end - start)}px`
-    mark.style.top = `${this.stage.offsetTop}px`
-    mark.style.height = `${this.stage.offsetHeight}px`
+    // Not over the overview, which shows another stretch of time.
+    const below = this.stage.getBoundingClientRect().bottom
+    mark.style.top = `${frame.top - box.top - this.box.clientTop}px`
+    mark.style.height = `${below - frame.top}px`
     mark.hidden = false
     this.find("tip").hidden = true
   },

@@ -6,6 +6,7 @@ const LEAST_SPAN = 1e-4  // of the visible range, ms
 const GRAINS = 40  // in it, where what is shorter is merged
 const MOST_LETTERS = 26  // of a lane's name
 const PARALLELISM = ["Parallelism: threads that are not held up", "Parallelism"]
+const CURVE = ["#0072B2", "#4CA6E8"]  // the first curve on light and on dark paper, where it is thin
 const LANES_HEIGHT = 720, MOST_LANE = 30, LEAST_LANE = 12
 
 class View {
@@ -570,6 +571,12 @@ class View {
         const { glyph } = this.document.get_model_by_name(`${name}-${painter.timeline.number}`)
         glyph.setv({ line_color: ink })
         if (name === "dot-view") glyph.setv({ fill_color: ink })
+      }
+    }
+    const [from, to] = dark ? CURVE : [...CURVE].reverse()
+    for (const name of ["overview", "parallelism"]) {
+      for (const { glyph } of this.document.get_model_by_name(name).renderers) {
+        if (glyph.line_color.value === from) glyph.setv({ line_color: { value: to } })
       }
     }
     this.document.get_model_by_name("parallelism-legend").setv({ label_text_color: muted })

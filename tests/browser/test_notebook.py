@@ -127,6 +127,10 @@ TITLES_FIT = f"""() => {VIEW}.letters < 26 && {VIEW}.painters.every(({{ figure, 
     pen.measureText(figure.title.text).width <= figure.inner_width
 }})"""
 
+# JupyterLab's and Notebook's own: what hides the page while a theme is loaded is removed twice
+# where the second change of a theme comes before the first has been saved.
+SPLASH = "Failed to execute 'removeChild' on 'Node'"
+
 FRONTS = {"lab": ("jupyterlab", "lab/tree"), "notebook": ("notebook", "notebooks")}
 
 
@@ -212,7 +216,7 @@ def opened(browser: Any, server: dict[str, Any], name: str, errors: list[str]) -
     context.set_default_timeout(120_000)
     page = context.new_page()
     page.on("console", lambda note: errors.append(note.text) if note.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("pageerror", lambda error: SPLASH in str(error) or errors.append(str(error)))
     page.goto(f"{server['url']}{server['place']}/{name}.ipynb?token={server['token']}&reset")
     page.locator(".jp-CodeCell").first.wait_for()
     page.wait_for_function(IDLE)

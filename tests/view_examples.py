@@ -56,6 +56,22 @@ def ft_run(events: int, scale: int) -> TraceBuilder:
     return builder
 
 
+def pool_run() -> TraceBuilder:
+    """Three locks of one name that threads contend for, and two events that a thread waits for."""
+    builder = TraceBuilder(free_threaded=True)
+    main = builder.thread("MainThread", main=True)
+    worker = builder.thread("worker", start=0)
+    for number in range(3):
+        items = builder.lock("object", type="list", address=0x7F0C5A3B2E0A + 64 * number)
+        builder.lock_name(items, "pool.ITEMS", 1)
+        begin = (0, 100_000, 300_000)[number]
+        builder.wait(worker, items, begin, begin + 100_000 * (number + 1), peer=main)
+    for address, begin, end in ((0x1000, 0, 400_000), (0x2000, 400_000, 900_000)):
+        builder.wait(main, builder.lock("event", address=address), begin, end, peer=worker)
+    builder.ticks(1_000_000)
+    return builder
+
+
 def comparison(directory: Path, title: str, events: int, scale: int) -> Comparison:
     """Return a comparison with made-up traces of ``events`` events."""
     made = {"gil": gil_run(events, scale), "ft": ft_run(events // 3, scale)}

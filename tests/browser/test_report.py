@@ -54,6 +54,13 @@ RANGE = """(number) => {
   return [start, end]
 }"""
 
+# Left edge and width of what is drawn on, in the window.
+FRAME_OF = """(number) => {
+  const view = document.querySelector(`#view-${number}`).gilscope
+  const { el, frame } = view.host.view_of(view.painters[0].figure)
+  return [el.getBoundingClientRect().left + frame.bbox.left, frame.bbox.width]
+}"""
+
 # The status line names the range that was drawn last.
 SETTLED = """(number) => {
   const view = document.querySelector(`#view-${number}`).gilscope
@@ -310,6 +317,31 @@ def test_a_wait_is_explained_and_linked_to_who_ended_it(
     opened.screenshot(path=SCREENS / "report-wait.png")
 
 
+def test_a_drag_with_shift_zooms_to_what_it_covers(opened: Any) -> None:
+    """The stretch is marked while it is chosen, and is all that is shown then."""
+    figure = opened.locator("#view-2 .bk-Figure").nth(1)
+    figure.scroll_into_view_if_needed()
+    box = figure.bounding_box()
+    start, end = opened.evaluate(RANGE, 2)
+    mark = opened.locator("#view-2 .selection")
+    y = box["y"] + box["height"] / 2
+    left, width = opened.evaluate(FRAME_OF, 2)
+    opened.keyboard.down("Shift")
+    opened.mouse.move(left + width * 0.75, y)
+    opened.mouse.down()
+    opened.mouse.move(left + width * 0.5, y)
+    opened.mouse.move(left + width * 0.25, y)
+    assert mark.bounding_box()["width"] == pytest.approx(width / 2, abs=3)
+    opened.screenshot(path=SCREENS / "report-selection.png")
+    opened.mouse.up()
+    opened.keyboard.up("Shift")
+    assert mark.is_hidden()
+    span = end - start
+    assert opened.evaluate(RANGE, 2) == pytest.approx(
+        [start + span / 4, end - span / 4], abs=span / 100
+    )
+
+
 def test_keys_zoom_move_and_fit(opened: Any) -> None:
     """W narrows the range, D moves it, F shows everything again."""
     opened.locator("#view-1").focus()
@@ -384,6 +416,7 @@ def test_filters_leave_what_fits(opened: Any) -> None:
     least.fill("soon")
     least.press("Enter")
     assert "a time such as" in opened.locator("#view-2 [role=status]").inner_text()
+    opened.locator("#view-2").evaluate("one => one.scrollIntoView()")
     opened.screenshot(path=SCREENS / "report-filtered.png")
 
 

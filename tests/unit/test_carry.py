@@ -97,7 +97,8 @@ def test_too_much_data_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """With its size and the limit."""
     monkeypatch.setattr(module, "MAX_BYTES", 1_000_000)
     assert reason(bytes(3_000_000)) == (
-        "3 MB when pickled, and 1 MB travel: make or load it in the cell"
+        "3 MB when pickled, and 1 MB travel: make or load it in the cell or in a file for --setup, "
+        "or name it with --inputs"
     )
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import pickle
 import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from gilscope.errors import UsageError
-from gilscope.jupyter.cell import CellError, Source, as_program
+from gilscope.jupyter import carry
+from gilscope.jupyter.cell import CellError, Source, as_program, read_setup
 from gilscope.jupyter.names import free_names
 from gilscope.jupyter.options import HelpShown, make_parser, parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 transform = TransformerManager().transform_cell
 
@@ -62,6 +67,44 @@ def test_notebook_variables_that_cannot_travel_are_named_with_a_way_out() -> Non
         program("print(a, b)", a=lock, b=lambda: 1)
     assert "; b: a lambda: write it with def" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_setup_file_makes_what_cannot_travel(tmp_path: Path) -> None:
+    """It runs before the code, which then needs less of the notebook."""
+    file = tmp_path / "setup.py"
+    file.write_text("import threading\nlock = threading.Lock()\n")
+    carried = as_program(
+        Source("print(lock, n)", "<cell 3>"),
+        transform,
+        {"lock": threading.Lock(), "n": 1},
+        setup=read_setup(str(file)),
+    )[1]
+    names: dict[str, Any] = {}
+    carried.provide(names)
+    assert names["n"] == 1
+    with names["lock"]:
+        pass
+
+
+@pytest.mark.parametrize("text", [None, "x = = 1", "\0"])
+def test_a_setup_file_that_cannot_be_is_told(tmp_path: Path, text: str | None) -> None:
+    """One that is not there, that is no Python, or that is no text."""
+    if text is not None:
+        (tmp_path / "setup.py").write_text(text)
+    with pytest.raises((UsageError, CellError)):
+        read_setup(str(tmp_path / "setup.py"))
+
+
+def test_inputs_travel_unnamed_and_whatever_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that the option names; one that is not there is told."""
+    monkeypatch.setattr(carry, "MAX_BYTES", 1000)
+    source, known = Source("print(eval('data'))", "<cell 3>"), {"data": bytes(5000)}
+    carried = as_program(source, transform, known, inputs=("data",))[1]
+    names: dict[str, Any] = {}
+    carried.provide(names)
+    assert names["data"] == bytes(5000)
+    with pytest.raises(UsageError, match="the notebook has no other"):
+        as_program(source, transform, known, inputs=("data", "other"))
 
 
 def test_a_name_that_nobody_knows_is_left_to_the_program() -> None:

@@ -16,6 +16,7 @@ from gilscope.view.merge import Segments, bounded, merged
 from gilscope.view.palette import CALLBACK, LEAST, LOOKS, NOTHING, STACK, STATES
 from trace_builder import TraceBuilder
 from trace_examples import callback_trace, ft_trace, gil_trace
+from view_examples import pool_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,14 +185,27 @@ def test_locks_and_callbacks_have_lanes_of_their_own(tmp_path: Path) -> None:
     assert set(columns.state[rows]) == {CALLBACK, NOTHING}
 
 
-def test_merging_keeps_what_each_lock_was_waited_for() -> None:
-    """Segments with different codes are not thrown together."""
+def test_locks_of_one_name_have_one_lane(tmp_path: Path) -> None:
+    """It shows when any of them was waited for."""
+    columns = only(pool_run().write(tmp_path / "t.gilscope"))
+    locks = [place for place, head in enumerate(columns.heads) if head.kind == "lock"]
+    assert [columns.heads[place].name for place in locks] == ["list `pool.ITEMS`"]
+    rows = columns.lane(locks[0])
+    waited = columns.state[rows] == State.WAITING_LOCK
+    lengths = np.diff(columns.starts[rows.start : rows.stop + 1])
+    assert lengths[waited].sum() == 600_000
+
+
+@pytest.mark.parametrize("kinds", [3, 100, 300])
+def test_merging_keeps_what_each_lock_was_waited_for(kinds: int) -> None:
+    """Segments with different codes or states are not thrown together, however many there are."""
     lane = random_lane(5_000, seed=9)
-    lane = replace(lane, codes=np.arange(len(lane), dtype=np.int64) % 3)
+    lane = replace(lane, codes=np.arange(len(lane), dtype=np.int64) // 9 % kinds)
     result = merged(lane, 50_000)
-    for code in range(3):
-        before = (lane.ends - lane.starts)[lane.codes == code].sum()
-        assert (result.ends - result.starts)[result.codes == code].sum() == before
+    assert len(result) < len(lane)
+    for one, other in ((lane.codes, result.codes), (lane.states, result.states)):
+        before = np.bincount(one, lane.ends - lane.starts)
+        assert np.array_equal(np.bincount(other, result.ends - result.starts), before)
 
 
 def test_a_long_trace_is_drawn_from_its_index(

@@ -21,6 +21,7 @@ from gilscope.trace.reader import read
 from gilscope.view import processor, viewport
 from gilscope.view.columns import columns_of
 from gilscope.view.findings import findings_of
+from gilscope.view.locks import grouped
 from gilscope.view.payload import pack
 from gilscope.view.picture import image, svg
 from gilscope.view.processor import strip
@@ -208,6 +209,21 @@ def test_tables_show_threads_and_contended_locks(traces: list[Trace]) -> None:
     html = tables(section_of(traces).summary)
     for name in ("MainThread", "pool", "Arbeiter ü", "dict at 0x7f0000002000"):
         assert name in html
+
+
+def test_locks_of_one_name_are_one_row(traces: list[Trace]) -> None:
+    """Their numbers are added up; of events the address tells nothing."""
+    pool = {"kind": "lock", "waits": 2, "wait_s": 0.002, "spins": 1, "spin_s": 0.001}
+    locks = [{**pool, "name": "lock `pool`", "max_wait_s": n / 1e3} for n in range(3)]
+    other = {**pool, "name": "dict at 0x7f00", "kind": "object", "wait_s": 0.5, "max_wait_s": 0.4}
+    events = [{**pool, "kind": "event", "name": f"event at {place:#x}"} for place in (1, 2)]
+    rows = grouped([*locks, other, *events])
+    assert [(row["name"], row["locks"]) for row in rows] == [
+        ("dict at 0x7f00", 1), ("lock `pool`", 3), ("event", 2)
+    ]  # fmt: skip
+    assert (rows[1]["waits"], rows[1]["spins"], rows[1]["max_wait_s"]) == (6, 3, 0.002)
+    assert rows[1]["wait_s"] == pytest.approx(0.006)
+    assert "3 of that name" in tables(section_of(traces, locks=locks).summary)
 
 
 def test_a_run_without_a_trace_is_shown_as_such(traces: list[Trace]) -> None:
@@ -471,6 +487,7 @@ def test_a_page_gets_no_more_samples_than_it_can_use(
         ("(anonymous namespace)::log", "log"),
         ("_thread.lock `Condition.waiter` (local)", "Condition.waiter"),
         ("table<int> at 0x7f0c5a3b2e40", "table<int>…a3b2e40"),
+        ("_thread.lock created at a.py:7", "created at a.py:7"),
     ],
 )
 def test_a_long_name_keeps_its_ends(name: str, short: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gilscope.analysis.grouping import order_by
 from gilscope.analysis.nesting import NO_ROW, Nested, edges, nested
 from gilscope.trace.distinct import distinct
 from gilscope.trace.format import Event, LockWaitFlag
@@ -24,6 +25,10 @@ LOCK_STATES = {
     "stop_the_world": State.STOPPED_WORLD,
     "stop_the_world_request": State.STOPPED_WORLD,
 }
+
+_STATE_OF_KIND = np.full(256, State.WAITING_GIL, np.uint8)
+_STATE_OF_KIND[Event.GIL_HOLD] = State.HOLDING_GIL
+_STATE_OF_KIND[Event.SPIN] = State.WAITING_LOCK
 
 SIGNAL = ("Condition.wait", "threading.py")
 """Function and file in which a thread waits for a `threading.Lock` until another one notifies it:
@@ -61,22 +66,21 @@ def lanes(trace: Trace) -> list[Lane]:
 
 def interval_states(trace: Trace) -> U8:
     """The `State` that each interval of the trace puts its thread into, u8[n]."""
-    kinds = trace.intervals.kind
-    states = np.full(len(kinds), State.WAITING_GIL, np.uint8)
-    states[kinds == Event.GIL_HOLD] = State.HOLDING_GIL
-    lock_waits = np.flatnonzero(kinds == Event.LOCK_WAIT)
-    waits = trace.intervals.select(lock_waits)
-    used, places = distinct(waits.what)
-    table = np.array([_lock_state(trace.locks[lock].kind) for lock in used.tolist()], np.uint8)
-    states[lock_waits] = table[places]
-    states[kinds == Event.SPIN] = State.WAITING_LOCK
+    intervals = trace.intervals
+    states = _STATE_OF_KIND[intervals.kind]
+    lock_waits = np.flatnonzero(intervals.kind == Event.LOCK_WAIT)
+    if len(lock_waits):
+        used, places = distinct(intervals.gather("what", lock_waits))
+        table = np.array([_lock_state(trace.locks[lock].kind) for lock in used.tolist()], np.uint8)
+        states[lock_waits] = table[places]
     contended = np.flatnonzero(states == State.WAITING_LOCK)
-    signals = wait_for_signal(trace, trace.intervals.gather("stack", contended))
+    signals = wait_for_signal(trace, intervals.gather("stack", contended))
     states[contended[signals]] = State.BLOCKED
     # Who let itself in was held up by nobody: nested critical sections on one object do that.
-    itself = lock_waits[ended_by_itself(waits)]
+    itself = lock_waits[intervals.gather("peer", lock_waits) == intervals.thread[lock_waits]]
+    itself = itself[ended_by_itself(intervals.select(itself))]
     states[itself] = State.RUNNING
-    states[_spins_before(trace.intervals, itself)] = State.RUNNING
+    states[_spins_before(intervals, itself)] = State.RUNNING
     return states
 
 
@@ -95,17 +99,20 @@ def _is_signal(trace: Trace, stack: int) -> bool:
 
 def _spins_before(intervals: Intervals, waits: I64) -> I64:
     """The spins that went over into these waits for locks, rows."""
-    rows = np.flatnonzero(intervals.kind == Event.SPIN)
-    if not len(waits) or not len(rows):
+    if not len(waits):
         return np.zeros(0, np.int64)
-    rows = np.concatenate([rows, np.flatnonzero(intervals.kind == Event.LOCK_WAIT)])
-    rows = rows[np.lexsort((intervals.start[rows], intervals.thread[rows]))]
+    threads, kinds = intervals.thread, intervals.kind
+    # Of the threads that it is about only: those are few. The rows are by start already.
+    wanted = np.zeros(int(threads.max()) + 1, np.bool_)
+    wanted[threads[waits]] = True
+    rows = np.flatnonzero(((kinds == Event.SPIN) | (kinds == Event.LOCK_WAIT)) & wanted[threads])
+    rows = rows[order_by(threads[rows])]
     chosen = np.zeros(len(intervals), np.bool_)
     chosen[waits] = True
-    before, after = rows[:-1], rows[1:]
-    same = intervals.thread[before] == intervals.thread[after]
-    same &= intervals.what[before] == intervals.what[after]
-    same &= (intervals.kind[before] == Event.SPIN) & chosen[after]
+    places = np.flatnonzero(chosen[rows[1:]] & (kinds[rows[:-1]] == Event.SPIN))
+    before, after = rows[places], rows[places + 1]
+    same = threads[before] == threads[after]
+    same &= intervals.gather("what", before) == intervals.gather("what", after)
     spins: I64 = before[same]
     return spins
 

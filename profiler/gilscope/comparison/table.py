@@ -10,6 +10,7 @@ import numpy as np
 from gilscope.comparison.activity import ACTIVITIES
 from gilscope.config import BUILDS
 from gilscope.view.differences import CAPTION, difference_rows
+from gilscope.view.locks import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -276,13 +277,18 @@ def _waits(lock: dict[str, Any]) -> str:
     return ", ".join(words)
 
 
+def _lock_name(lock: dict[str, Any]) -> str:
+    many = f" ({_count(lock['locks'])} of that name)" if lock["locks"] > 1 else ""
+    return f"{lock['name']}{many}"
+
+
 def _contended(run: dict[str, Any]) -> list[str]:
     """Return the most contended locks of a run, if there are any."""
-    locks = run["locks"]
+    locks = grouped(run["locks"])
     if not locks:
         return []
     rows = [
-        [f"  {lock['name']}", _waits(lock), duration(lock["wait_s"] + lock["spin_s"])]
+        [f"  {_lock_name(lock)}", _waits(lock), duration(lock["wait_s"] + lock["spin_s"])]
         for lock in locks[:LOCKS_SHOWN]
     ]
     more = len(locks) - LOCKS_SHOWN

@@ -36,12 +36,13 @@ class _CannotTravelError(Exception):
     """The reason, and the way out."""
 
 
-def carry(names: Iterable[str], namespace: Mapping[str, object]) -> Carried:
+def carry(names: Iterable[str], namespace: Mapping[str, object], *, large: bool = False) -> Carried:
     """Return what has to be made known to code that uses ``names``.
 
     Args:
         names: Those that the code does not define; what is not in ``namespace`` is left alone.
         namespace: The variables of the notebook.
+        large: Values may be larger than `MAX_BYTES`.
 
     Raises:
         UsageError: Some of them cannot travel: each with the reason and the way out.
@@ -49,7 +50,7 @@ def carry(names: Iterable[str], namespace: Mapping[str, object]) -> Carried:
     luggage = _Luggage(namespace)
     for name in sorted(names):
         luggage.add(name)
-    return luggage.packed()
+    return luggage.packed(large=large)
 
 
 class _Luggage:
@@ -80,7 +81,7 @@ class _Luggage:
         except _CannotTravelError as error:
             self._refused[name] = str(error)
 
-    def packed(self) -> Carried:
+    def packed(self, *, large: bool) -> Carried:
         """Return all of it.
 
         Raises:
@@ -90,11 +91,11 @@ class _Luggage:
             pickle.dumps(some, 5) if some else b"" for some in (self._values, self._instances)
         )
         size = len(values) + len(instances)
-        if size > MAX_BYTES:
+        if size > MAX_BYTES and not large:
             names = ", ".join(sorted({*self._values, *self._instances}))
             self._refused[names] = (
                 f"{size / 1e6:.0f} MB when pickled, and {MAX_BYTES / 1e6:.0f} MB travel: make or "
-                "load it in the cell"
+                "load it in the cell or in a file for --setup, or name it with --inputs"
             )
         if self._refused:
             raise UsageError(
@@ -120,7 +121,7 @@ class _Luggage:
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise _CannotTravelError(
                 f"a {type(value).__qualname__}, which cannot be pickled ({reason}): make it in "
-                "the cell"
+                "the cell, or in a file for --setup"
             ) from None
         for needed in sorted(pickler.of_the_notebook):
             self.add(needed)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ast
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gilscope.errors import GilscopeError, UsageError
 from gilscope.jupyter.carry import carry
-from gilscope.jupyter.names import SHELL, free_names
+from gilscope.jupyter.names import SHELL, defined_names, free_names
+from gilscope.run.carried import Definition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from gilscope.run.carried import Carried
 
@@ -53,7 +55,12 @@ class Source:
 
 
 def as_program(
-    source: Source, transform: Callable[[str], str], namespace: Mapping[str, object]
+    source: Source,
+    transform: Callable[[str], str],
+    namespace: Mapping[str, object],
+    *,
+    setup: Definition | None = None,
+    inputs: Sequence[str] = (),
 ) -> tuple[str, Carried]:
     """Return ``source`` as plain Python that can run in another interpreter, and what it needs.
 
@@ -63,6 +70,8 @@ def as_program(
         source: What was typed.
         transform: IPython's own translation of cells to Python.
         namespace: The variables of the notebook.
+        setup: What runs before it, and needs nothing of the notebook.
+        inputs: Variables that it needs besides those that it names.
 
     Raises:
         CellError: It is not valid Python.
@@ -80,7 +89,35 @@ def as_program(
     free = free_names(code)
     if SHELL in free:
         raise UsageError(_needs_shell(tree, source))
-    return code, carry(free, namespace)
+    if unknown := [name for name in inputs if name not in namespace]:
+        raise UsageError(f"--inputs: the notebook has no {', '.join(unknown)}")
+    if setup:
+        free -= defined_names(setup.text)
+    carried = carry(free | set(inputs), namespace, large=bool(inputs))
+    if setup:
+        carried = replace(carried, definitions=(*carried.definitions, setup))
+    return code, carried
+
+
+def read_setup(name: str) -> Definition:
+    """Return the file of the option ``--setup``.
+
+    Raises:
+        CellError: It is not valid Python.
+        UsageError: It cannot be read.
+    """
+    path = Path(name).expanduser().absolute()
+    try:
+        text = path.read_text(encoding="utf-8")
+        compile(text, str(path), "exec", dont_inherit=True)
+    except OSError as error:
+        raise UsageError(f"--setup {name}: {error.strerror}") from None
+    except SyntaxError as error:
+        lines = "".join(traceback.format_exception_only(error))
+        raise CellError(f"SyntaxError: {error.msg}", lines) from None
+    except ValueError as error:
+        raise UsageError(f"--setup {name}: no Python source: {error}") from None
+    return Definition(text, str(path))
 
 
 def _needs_shell(tree: ast.Module, source: Source) -> str:

@@ -29,7 +29,8 @@ def check(options: argparse.Namespace) -> None:
     Raises:
         UsageError: An option needs programs of their own.
     """
-    for name in ("threads", "affinity", "timeout", "python", "ft_python"):
+    alone = ("threads", "affinity", "timeout", "python", "ft_python", "setup", "inputs")
+    for name in alone:
         if getattr(options, name):
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} does not go with --here: this kernel runs as it is")

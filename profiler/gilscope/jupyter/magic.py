@@ -12,7 +12,7 @@ from IPython.core.magic import no_var_expand, output_can_be_silenced
 from gilscope.config import PYTHON_OPTIONS
 from gilscope.errors import GilscopeError, Interrupted
 from gilscope.jupyter import complete
-from gilscope.jupyter.cell import CellError, Source, as_program
+from gilscope.jupyter.cell import CellError, Source, as_program, read_setup
 from gilscope.jupyter.dump import check as check_file
 from gilscope.jupyter.dump import dump
 from gilscope.jupyter.here import check as check_here
@@ -82,7 +82,13 @@ class ThreadMagics:
 
         filename = f"<cell {self._cell_number}>"
         source = Source(text, filename, first_line)
-        code, carried = as_program(source, self.shell.transform_cell, self.shell.user_ns)
+        code, carried = as_program(
+            source,
+            self.shell.transform_cell,
+            self.shell.user_ns,
+            setup=read_setup(options.setup) if options.setup else None,
+            inputs=options.inputs,
+        )
         # Stacks show lines of the cell, which is no file.
         linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
         printed = _Printed()

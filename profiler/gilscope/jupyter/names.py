@@ -30,6 +30,13 @@ def free_names(code: str) -> set[str]:
     return used - defined - plain
 
 
+def defined_names(code: str) -> set[str]:
+    """Return the global names that ``code`` assigns, imports or defines at its top."""
+    symbols = symtable.symtable(code, "<setup>", "exec").get_symbols()
+    found = (s for s in symbols if s.is_assigned() or s.is_imported() or s.is_namespace())
+    return {symbol.get_name() for symbol in found}
+
+
 def _tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
     """Yield ``table`` and all that is nested in it."""
     yield table

@@ -71,6 +71,19 @@ def make_parser() -> MagicParser:
         help="run with each of these numbers of threads, which the code takes from "
         "os.environ['GILSCOPE_THREADS']; the highest one is recorded",
     )
+    add(
+        "--setup",
+        metavar="FILE",
+        help="a Python file that each run executes before the code, among the same names; it is "
+        "neither timed nor recorded",
+    )
+    add(
+        "--inputs",
+        type=_identifiers,
+        default=(),
+        metavar="NAME,NAME",
+        help="variables to take there whatever their size, and also if the code does not name them",
+    )
     add("--here", action="store_true", help="run once in this kernel; its variables stay")
     add("--timeout", type=_seconds, metavar="S", help="seconds that one run may take")
     add("--affinity", type=_numbers, default=(), metavar="CPU,CPU", help="processors to run on")
@@ -136,6 +149,10 @@ def _numbers(text: str) -> tuple[int, ...]:
     if not all(word.isascii() and word.isdigit() for word in words):
         raise argparse.ArgumentTypeError(f"{text} is not a list of numbers, as 1,2,4")
     return tuple(map(int, words))
+
+
+def _identifiers(text: str) -> tuple[str, ...]:
+    return tuple(map(_identifier, text.split(",")))
 
 
 def _identifier(text: str) -> str:

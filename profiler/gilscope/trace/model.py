@@ -231,6 +231,9 @@ class Intervals:
 
     def gather(self, name: str, rows: npt.NDArray[np.integer[Any]]) -> npt.NDArray[Any]:
         """A column of some rows, without having all of the column in memory."""
+        if name in self.__dict__:  # it is there already
+            known: npt.NDArray[Any] = self.__dict__[name][rows]
+            return known
         result = np.empty(len(rows), COLUMN_TYPES[name])
         for at in range(0, len(rows), _GATHER):
             part = slice(at, at + _GATHER)

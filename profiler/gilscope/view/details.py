@@ -122,10 +122,15 @@ def _releases(trace: Trace, rows: I64) -> tuple[I64, I64, I64]:
         np.isin(intervals.kind[rows], (Event.GIL_WAIT, Event.GIL_SWITCH_WAIT))
         & ~intervals.open[rows]
     )
-    holds = np.flatnonzero((intervals.kind == Event.GIL_HOLD) & ~intervals.open)
-    if not len(places) or not len(holds):
+    if not len(places):
         return _nothing()
     waits = rows[places]
+    # Only what ended while somebody waited: of one wait in a long trace, a few.
+    begin, end = intervals.start[waits].min(), intervals.end[waits].max()
+    ended = (intervals.end >= begin) & (intervals.end <= end)
+    holds = np.flatnonzero((intervals.kind == Event.GIL_HOLD) & ended & ~intervals.open)
+    if not len(holds):
+        return _nothing()
     # The last one to give this GIL up before the wait was over.
     ends = intervals.end[holds]
     order = np.lexsort((ends, intervals.what[holds]))

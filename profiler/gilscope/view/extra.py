@@ -6,44 +6,65 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.contention import lock_totals
 from gilscope.analysis.spans import interval_states
-from gilscope.trace.format import Event
+from gilscope.trace.distinct import distinct
 from gilscope.trace.model import State
+from gilscope.view.locks import group_name
 from gilscope.view.merge import Segments
-from gilscope.view.palette import CALLBACK, MANY, NOTHING
+from gilscope.view.palette import CALLBACK, NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gilscope.trace.model import I64, Trace
+    from gilscope.trace.model import I64, U8, Lock, Trace
 
 LOCK_LANES = 5
+WAITING = State.WAITING_LOCK
 CALLBACK_LANES = 5
 SHARE = 0.01  # of the longest waiting for a lock, below which another one gets no lane
 
 
 def lock_lanes(
-    trace: Trace, codes: Sequence[tuple[int, int, bool]]
+    trace: Trace, codes: Sequence[tuple[int, int, bool]], states: U8 | None = None
 ) -> Iterator[tuple[str, str, Segments]]:
-    """Yield ("lock", name, segments) of the locks that were waited for longest."""
-    if len(trace.intervals) > MANY or not any(lock >= 0 for lock, _, _ in codes):
-        return
-    intervals = trace.intervals
+    """Yield ("lock", name, segments) of the locks contended for longest; of one name, together.
+
+    Args:
+        trace: What is shown.
+        codes: Locks and other threads that its intervals are about.
+        states: Of its intervals, where they are there already.
+    """
     code_of_lock: dict[int, int] = {}
     for code, (lock, _, _) in enumerate(codes):
         code_of_lock.setdefault(lock, code)
-    contended = interval_states(trace) == State.WAITING_LOCK
-    contended &= np.isin(intervals.kind, (Event.LOCK_WAIT, Event.SPIN))
-    totals_of = lock_totals(trace)[:LOCK_LANES]
-    least = SHARE * max((totals.wait_ns + totals.spin_ns for totals in totals_of), default=0)
-    for totals in totals_of:
-        if totals.wait_ns + totals.spin_ns < least:
-            continue
-        rows = np.flatnonzero(contended & (intervals.what == totals.lock.id))
-        code = code_of_lock.get(totals.lock.id, 0)
-        segments = _union(intervals.start[rows], intervals.end[rows], State.WAITING_LOCK, code)
-        yield "lock", totals.lock.name, segments
+    if code_of_lock.keys() <= {-1}:
+        return
+    intervals = trace.intervals
+    rows = np.flatnonzero((interval_states(trace) if states is None else states) == WAITING)
+    ids, places = distinct(intervals.gather("what", rows))
+    waited = np.bincount(places, intervals.gather("duration", rows), len(ids))
+    groups = _alike([trace.locks[lock] for lock in ids.tolist()], waited.tolist())
+    for ns, members in groups[:LOCK_LANES]:
+        if ns < SHARE * groups[0][0]:
+            break
+        chosen = np.zeros(len(ids), np.bool_)
+        chosen[members] = True
+        mine = rows[chosen[places]]
+        first = trace.locks[int(ids[members[0]])]
+        starts = intervals.start[mine]
+        ends = starts + intervals.gather("duration", mine)
+        yield "lock", first.name, _union(starts, ends, WAITING, code_of_lock.get(first.id, 0))
+
+
+def _alike(locks: Sequence[Lock], waited: Sequence[float]) -> list[tuple[float, list[int]]]:
+    """Return positions of locks of one name, and the time waited for them; longest first."""
+    found: dict[tuple[str, str], tuple[float, list[int]]] = {}
+    for place in sorted(range(len(locks)), key=lambda place: -waited[place]):
+        lock = locks[place]
+        key = group_name(lock.name, lock.kind), lock.kind
+        ns, members = found.get(key, (0.0, []))
+        found[key] = ns + waited[place], [*members, place]
+    return sorted(found.values(), key=lambda group: -group[0])
 
 
 def callback_lanes(trace: Trace) -> Iterator[tuple[str, str, Segments]]:

@@ -79,7 +79,7 @@ def merged(lane: Segments, grain: int) -> Segments:
     few = lane.take(short)
     codes = int(lane.codes.max()) + 1
     span = KINDS * codes
-    key = bucket[short] * span + few.states * codes + few.codes
+    key = bucket[short] * span + few.states.astype(np.int64) * codes + few.codes
     keys, first, group = np.unique(key, return_index=True, return_inverse=True)
     lengths = np.zeros(len(keys), np.int64)
     np.add.at(lengths, group, few.ends - few.starts)

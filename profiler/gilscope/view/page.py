@@ -21,7 +21,8 @@ FRAME = """<div data-role="errors" class="banner alarm" role="alert" hidden></di
 <div data-role="details" class="details" aria-live="polite" hidden></div>
 <div data-role="tabs" class="tabs" role="tablist" aria-label="Tables of the visible range"></div>
 <div data-role="table" role="tabpanel"></div>
-<div data-role="tip" class="tip" hidden></div>"""
+<div data-role="tip" class="tip" hidden></div>
+<div data-role="selection" class="selection" hidden></div>"""
 
 NO_TRACE = "No run of this comparison left a trace."
 

@@ -13,6 +13,7 @@ from gilscope.view.columns import Columns, columns_of
 from gilscope.view.details import embedded
 from gilscope.view.extra import callback_labels
 from gilscope.view.findings import findings_of
+from gilscope.view.locks import group_name
 from gilscope.view.payload import pack
 from gilscope.view.processor import samples
 from gilscope.view.settings import settings
@@ -135,7 +136,11 @@ def _lane(trace: Trace, columns: Columns, lane: int) -> dict[str, Any]:
 
 def _lock(trace: Trace, number: int) -> dict[str, str]:
     lock = trace.locks[number]
-    return {"name": lock.name, "kind": lock.kind.replace("_", " ")}
+    return {
+        "name": lock.name,
+        "kind": lock.kind.replace("_", " "),
+        "group": group_name(lock.name, lock.kind),
+    }
 
 
 def _positions(refs: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ALIGNMENTS = {"start": "starts aligned", "end": "ends aligned", "normalised": "normalised"}
 ORDERS = {"creation": "by creation", "waiting": "by waiting", "name": "by name"}
-TABS = ("threads", "locks", "callbacks", "blame", "difference", "findings")
+TABS = ("threads", "locks", "callbacks", "spans", "blame", "difference", "findings")
 THEMES = ("auto", "light", "dark")
 MOST_NAMES = 200
 """Names that a field proposes; others can be typed."""

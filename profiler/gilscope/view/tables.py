@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.trace.model import State
 from gilscope.view.differences import differences
+from gilscope.view.locks import grouped
 from gilscope.view.markup import element, join, text
 from gilscope.view.order import aligned
 from gilscope.view.palette import LOOKS
@@ -91,11 +92,12 @@ def _off_cpu(row: Row) -> str:
     return time_text(row["cpu"]["runnable_s"]) if row.get("cpu") else "–"
 
 
-def _locks(caption: str, locks: Sequence[Row], nothing: str) -> str:
-    if not locks:
+def _locks(caption: str, all_locks: Sequence[Row], nothing: str) -> str:
+    if not all_locks:
         return element("p", f"{caption}: {nothing}.", "quiet") if nothing else ""
+    locks = grouped(all_locks)
     columns: list[tuple[str, Callable[[Row], str]]] = [
-        ("Lock", lambda row: _name(row["name"], row["kind"].replace("_", " "))),
+        ("Lock", _lock_name),
         ("Waits", lambda row: f"{row['waits']:,}"),
         ("Waited", lambda row: time_text(row["wait_s"])),
         ("Longest", lambda row: time_text(row.get("max_wait_s", 0))),
@@ -103,6 +105,13 @@ def _locks(caption: str, locks: Sequence[Row], nothing: str) -> str:
     if any(row.get("spins") for row in locks):
         columns.append(("Spinning", lambda row: time_text(row.get("spin_s", 0))))
     return _table(caption, columns, locks, LOCKS_SHOWN)
+
+
+def _lock_name(row: Row) -> str:
+    many = f"{row['locks']:,} of that name" if row["locks"] > 1 else ""
+    return _name(row["name"], row["kind"].replace("_", " ")) + (
+        f" <small>{many}</small>" if many else ""
+    )
 
 
 def _name(name: str, note: str) -> str:

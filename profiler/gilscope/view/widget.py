@@ -90,9 +90,9 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         callable: Threads that called these from native code only.
         least: Intervals at least as long as this only: a time such as "20 us".
         search: Goes to the first thread or lock that is called so.
-        tab: The table below the timelines: "threads", "locks", "callbacks", "blame",
+        tab: The table below the timelines: "threads", "locks", "callbacks", "spans", "blame",
             "difference" or "findings"; empty for findings if there are any.
-        theme: "light", "dark", or "auto": as the page is.
+        theme: "light", "dark", or "auto": as the page is, also when that changes.
         hidden: Names of lanes that are not shown.
         pinned: Names of lanes that stand at the top.
         controls: The ipywidgets for them, by name.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gilscope.trace.model import Trace
 
 
-OWN_NAME = re.compile("`(.+)`")
+OWN_NAME = re.compile(r"`(.+)`|\b((?:created|allocated) at .+)$")
 
 
 def time_text(seconds: float) -> str:
@@ -55,11 +55,11 @@ def titles(trace: Trace, grain_ns: int) -> list[str]:
 def cut(name: str, limit: int) -> str:
     """Return a name that is no longer than ``limit``.
 
-    Of an object with a name, the name is more than its type; else the middle is left out.
+    Of an object with a name, or a place, that is more than its type; else the middle is left out.
     """
     name = name.replace("(anonymous namespace)::", "").replace(".<locals>", "")
     if len(name) > limit and (own := OWN_NAME.search(name)):
-        name = own[1]
+        name = own[1] or own[2]
     if len(name) <= limit:
         return name
     end = limit * 2 // 5

@@ -4,6 +4,7 @@ const KEYS = [
   ["W  S", "zoom in, zoom out, around the pointer or the middle"],
   ["A  D", "earlier, later"],
   ["F", "fit: the whole run"],
+  ["Shift drag", "choose a stretch of time and zoom to it"],
   [",  .", "interval before, interval after, in the chosen lane (also ← →)"],
   ["↑  ↓", "lane above, lane below"],
   ["Z", "zoom to the chosen interval"],

@@ -128,6 +128,22 @@ class Timeline {
     return `${this.span_labels[named.label[row]]}: ${time_text(named.duration[row])}${size}`
   }
 
+  /** Positions of the locks that go by the name of one of them, as a reader takes them for one. */
+  alike(place) {
+    const { group, kind } = this.locks[place]
+    return new Set(this.locks.flatMap((one, other) => (one.group === group && one.kind === kind ? [other] : [])))
+  }
+
+  /** Each lock's position once a name: the first of those that are alike. */
+  distinct_locks() {
+    const first = new Map()
+    return this.locks.map(({ group, kind }, place) => {
+      const key = `${group}\n${kind}`
+      if (!first.has(key)) first.set(key, place)
+      return first.get(key)
+    })
+  }
+
   /** Height of a lane's middle, or null if it is not shown. */
   level(lane) {
     const place = this.shown.indexOf(lane)

@@ -204,7 +204,8 @@ class Painter {
 /** A name in so many letters, as `cut` of words.py has it. */
 function short_name(name, letters) {
   const all = name.replace("(anonymous namespace)::", "").replace(".<locals>", "")
-  const words = all.length > letters ? /`(.+)`/.exec(all)?.[1] ?? all : all
+  const own = all.length > letters && /`(.+)`|\b((?:created|allocated) at .+)$/.exec(all)
+  const words = own ? own[1] ?? own[2] : all
   const end = Math.floor((letters * 2) / 5)
   return words.length <= letters ? words : `${words.slice(0, letters - 1 - end)}…${words.slice(-end)}`
 }

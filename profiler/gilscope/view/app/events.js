@@ -6,7 +6,13 @@ Object.assign(View.prototype, {
       target.addEventListener(name, this.guard(action), options)
     on(this.stage, "pointermove", (event) => this.hover(event))
     on(this.stage, "pointerleave", () => { this.find("tip").hidden = true; this.pointer = null })
-    on(this.stage, "pointerdown", (event) => { this.pressed = [event.clientX, event.clientY] }, true)
+    on(this.stage, "pointerdown", (event) => {
+      this.pressed = [event.clientX, event.clientY]
+      this.begin_selection(event)
+    }, true)
+    on(this.stage, "pointermove", (event) => this.extend_selection(event), true)
+    on(this.stage, "pointerup", () => this.end_selection(), true)
+    on(this.stage, "pointercancel", () => this.drop_selection(), true)
     on(this.stage, "click", (event) => this.click(event), true)
     on(this.box, "keydown", (event) => this.key(event))
     on(this.find("controls"), "click", (event) => this.press(event.target.dataset.role))
@@ -39,6 +45,50 @@ Object.assign(View.prototype, {
       return { timeline, value, time, lane, segments, row: segments.at(lane, time) }
     }
     return null
+  },
+
+  /** Shift and a drag choose a stretch of time; all else that is dragged is Bokeh's. */
+  begin_selection(event) {
+    const place = event.shiftKey && event.button === 0 ? this.locate(event) : null
+    if (!place) return
+    event.stopPropagation()
+    event.preventDefault()
+    this.stage.setPointerCapture(event.pointerId)
+    this.selection = [place.value, place.value]
+  },
+
+  extend_selection(event) {
+    if (!this.selection) return
+    event.stopPropagation()
+    const { el, frame: { bbox } } = this.host.view_of(this.painters[0].figure)
+    const [frame, box] = [el.getBoundingClientRect(), this.box.getBoundingClientRect()]
+    const { start, end } = this.range
+    const share = (event.clientX - frame.left - bbox.left) / bbox.width
+    this.selection[1] = start + Math.min(1, Math.max(0, share)) * (end - start)
+    const [low, high] = [...this.selection].sort((a, b) => a - b)
+    const mark = this.find("selection")
+    const left = frame.left - box.left + bbox.left - this.box.clientLeft
+    mark.style.left = `${left + (bbox.width * (low - start)) / (end - start)}px`
+    mark.style.width = `${(bbox.width * (high - low)) / (end - start)}px`
+    // Not over the overview, which shows another stretch of time.
+    const below = this.stage.getBoundingClientRect().bottom
+    mark.style.top = `${frame.top - box.top - this.box.clientTop}px`
+    mark.style.height = `${below - frame.top}px`
+    mark.hidden = false
+    this.find("tip").hidden = true
+  },
+
+  end_selection() {
+    if (!this.selection) return
+    const [low, high] = [...this.selection].sort((a, b) => a - b)
+    const { start, end } = this.range
+    this.drop_selection()
+    if (high - low > (3 * (end - start)) / this.painters[0].width) this.show_range(low, high)
+  },
+
+  drop_selection() {
+    this.selection = null
+    this.find("selection").hidden = true
   },
 
   hover(event) {
@@ -126,8 +176,10 @@ Object.assign(View.prototype, {
     actions[role]?.()
   },
 
+  /** Light or dark by hand; as the page is by itself, it is left to the page again. */
   turn() {
-    this.set("theme", this.dark ? "light" : "dark")
+    const dark = !this.dark
+    this.set("theme", dark === dark_page() ? "auto" : dark ? "dark" : "light")
   },
 
   /** Search, or once more for the same: the next one. */
@@ -180,6 +232,7 @@ Object.assign(View.prototype, {
   escape(target) {
     const keys = this.box.querySelector(".keys")
     if (!keys.hidden) keys.hidden = true
+    else if (this.selection) this.drop_selection()
     else if (target !== this.box) this.box.focus()
     else if (this.choice) this.clear()
     else this.set("hidden", [])

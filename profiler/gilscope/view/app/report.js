@@ -1,11 +1,9 @@
 // A report is opened from disk: everything is in the page, and there is no kernel to ask.
 
 /** The page and all its sections are light or dark together. */
-function themed(dark) {
+function themed(dark, theme) {
   document.body.dataset.theme = dark ? "dark" : "light"
-  for (const { gilscope } of document.querySelectorAll(".gilscope")) {
-    if (gilscope && gilscope.dark !== dark) gilscope.set("theme", dark ? "dark" : "light")
-  }
+  for (const { gilscope } of document.querySelectorAll(".gilscope")) gilscope?.set("theme", theme)
 }
 
 async function show_report(number) {

@@ -10,7 +10,7 @@ const EFFECTS = {
   align: (view, by) => view.align(by),
   search: (view, text) => view.search(text),
   tab: (view) => view.show_table(),
-  theme: (view, theme) => view.set_theme(theme === "auto" ? dark_page(view.box) : theme === "dark"),
+  theme: (view, theme) => view.set_theme(theme === "auto" ? dark_page() : theme === "dark"),
   range: (view, range) => (range ? view.show_range(...range) : view.fit()),
 }
 

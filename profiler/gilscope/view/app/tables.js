@@ -131,23 +131,34 @@ class Tables {
   }
 
   locks(timeline, from, to) {
-    const { time, times, longest } = totals(timeline, from, to)
-    const sums = new Map()
+    const { time, contended, times, longest } = totals(timeline, from, to)
+    const groups = timeline.distinct_locks(), sums = new Map()
     timeline.codes.forEach(([lock], code) => {
       if (lock < 0 || !times[code]) return
-      const sum = sums.get(lock) ?? { lock, count: 0, time: 0, longest: 0 }
+      const sum = sums.get(groups[lock]) ??
+        { lock, locks: new Set(), count: 0, held: 0, blocked: 0, longest: 0 }
+      sum.locks.add(lock)
       sum.count += times[code]
-      for (const thread of time) sum.time += thread[code]
+      time.forEach((thread, place) => {
+        sum.held += contended[place][code]
+        sum.blocked += thread[code] - contended[place][code]
+      })
       sum.longest = Math.max(sum.longest, longest[code])
-      sums.set(lock, sum)
+      sums.set(groups[lock], sum)
     })
-    const rows = [...sums.values()].sort((a, b) => b.time - a.time).map((sum) => {
-      const { name, kind } = timeline.locks[sum.lock]
-      const link = `<button class="link" data-lock="${timeline.number}:${sum.lock}">${safe(name)}</button>`
-      return [`${link} <small>${safe(kind)}</small>`, count_text(sum.count), time_text(sum.time),
+    const sorted = [...sums.values()].sort((a, b) => b.held - a.held || b.blocked - a.blocked)
+    const top = Math.max(1, ...sorted.flatMap(({ held, blocked }) => [held, blocked]))
+    const rows = sorted.map((sum) => {
+      const { name, kind, group } = timeline.locks[sum.lock], many = sum.locks.size
+      const link = `<button class="link" data-lock="${timeline.number}:${sum.lock}">` +
+        `${safe(many > 1 ? group : name)}</button>`
+      const note = [kind, ...(many > 1 ? [`${count_text(many)} of that name`] : [])].join(", ")
+      return [`${link} <small>${safe(note)}</small>`, count_text(sum.count),
+              bar(sum.held, top, this.looks.color[WAITING_LOCK]),
+              bar(sum.blocked, top, this.looks.color[BLOCKED]),
               sum.longest ? time_text(sum.longest) : "–"]
     })
-    return table("Locks, events and queues", ["Lock", "Waits", "Waited", "Longest"], rows,
+    return table("Locks, events and queues", ["Lock", "Waits", "Contended", "Blocked", "Longest"], rows,
                  "no thread waited for one here")
   }
 

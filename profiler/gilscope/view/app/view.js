@@ -6,6 +6,7 @@ const LEAST_SPAN = 1e-4  // of the visible range, ms
 const GRAINS = 40  // in it, where what is shorter is merged
 const MOST_LETTERS = 26  // of a lane's name
 const PARALLELISM = ["Parallelism: threads that are not held up", "Parallelism"]
+const CURVE = ["#0072B2", "#4CA6E8"]  // the first curve on light and on dark paper, where it is thin
 const LANES_HEIGHT = 720, MOST_LANE = 30, LEAST_LANE = 12
 
 class View {
@@ -32,6 +33,9 @@ class View {
     const { align, theme, range, search } = this.settings
     this.listen()
     EFFECTS.theme(this, theme)
+    this.end = follow_page(this.guard(() => {
+      if (this.settings.theme === "auto") EFFECTS.theme(this, "auto")
+    }))
     this.arrange()
     this.align(align)
     if (range) this.show_range(...range)
@@ -502,17 +506,18 @@ class View {
     this.say(`${this.hit + 1} of ${places.length} found`)
   }
 
-  /** The longest wait for each lock that a word fits. */
+  /** The longest wait for each lock that a word fits, of those of one name for one of them. */
   search_locks(word) {
-    return this.timelines.flatMap((timeline) => timeline.locks.flatMap((lock, place) =>
-      (lock.name.toLowerCase().includes(word) ? this.longest_wait(timeline, place) : [])))
+    return this.timelines.flatMap((timeline) => [...new Set(timeline.distinct_locks())].flatMap((lock) =>
+      (timeline.locks[lock].name.toLowerCase().includes(word) ? this.longest_wait(timeline, lock) : [])))
   }
 
   longest_wait(timeline, lock) {
+    const alike = timeline.alike(lock)
     let best = null, most = -1
     for (const lane of timeline.threads()) {
       for (let row = timeline.offsets[lane]; row < timeline.offsets[lane + 1] - 1; row++) {
-        if (timeline.codes[timeline.all.code[row]][0] !== lock) continue
+        if (!alike.has(timeline.codes[timeline.all.code[row]][0])) continue
         const length = timeline.all.duration(row)
         if (length > most) [best, most] = [[timeline, lane, row], length]
       }
@@ -543,7 +548,7 @@ class View {
 
   set_theme(dark) {
     this.dark = dark
-    this.host.themed?.(dark)
+    this.host.themed?.(dark, this.settings.theme)
     this.box.dataset.theme = dark ? "dark" : "light"
     const [ink, muted, paper, wash, line] = dark
       ? ["#E4E7EB", "#9AA5B1", "#171B20", "#232A32", "#3A444F"]
@@ -568,15 +573,34 @@ class View {
         if (name === "dot-view") glyph.setv({ fill_color: ink })
       }
     }
+    const [from, to] = dark ? CURVE : [...CURVE].reverse()
+    for (const name of ["overview", "parallelism"]) {
+      for (const { glyph } of this.document.get_model_by_name(name).renderers) {
+        if (glyph.line_color.value === from) glyph.setv({ line_color: { value: to } })
+      }
+    }
     this.document.get_model_by_name("parallelism-legend").setv({ label_text_color: muted })
     const overlay = this.document.get_model_by_name("overview-mark")
     overlay?.setv({ fill_color: ink, line_color: ink })
   }
 }
 
+const DARK_SYSTEM = matchMedia("(prefers-color-scheme: dark)")
+
 /** Whether the page around the view is dark: JupyterLab says so, else the reader's system does. */
 function dark_page() {
   const light = document.body.dataset.jpThemeLight
   if (light) return light === "false"
-  return matchMedia("(prefers-color-scheme: dark)").matches
+  return DARK_SYSTEM.matches
+}
+
+/** Call something whenever the page around the view may have turned light or dark; returns what ends it. */
+function follow_page(action) {
+  const page = new MutationObserver(action)
+  page.observe(document.body, { attributeFilter: ["data-jp-theme-light"] })
+  DARK_SYSTEM.addEventListener("change", action)
+  return () => {
+    page.disconnect()
+    DARK_SYSTEM.removeEventListener("change", action)
+  }
 }

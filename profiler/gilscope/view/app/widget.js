@@ -185,6 +185,7 @@ async function show(model, el, waiting) {
   for (const still of document.getElementsByClassName(message.replaces)) still.hidden = true
   return () => {
     untie()
+    view.end()
     view.panel.end?.()
     views.clear()
   }

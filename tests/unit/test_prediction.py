@@ -181,6 +181,23 @@ def test_a_wait_that_nobody_ended_takes_as_long(tmp_path: Path, flags: int) -> N
     assert found.unexplained_ns == 50 * MS
 
 
+def test_who_never_was_in_python_waits_for_nobody(tmp_path: Path) -> None:
+    """Threads that end together are no wait of one for the others, if all of them only work."""
+    builder = TraceBuilder()
+    main = builder.thread("MainThread", main=True)
+    builder.hold(main, 0, 10 * MS)
+    done = builder.lock("native_condition")
+    pool = [
+        builder.thread(f"pool {i}", native=True, start=start * MS, end=90 * MS)
+        for i, start in enumerate((10, 12, 14))
+    ]
+    builder.wait(main, done, 10 * MS, 90 * MS, peer=pool[0])
+    builder.hold(main, 90 * MS, 100 * MS)
+    found = predicted(builder, tmp_path, 4)
+    assert found.inferred_joins == 0
+    assert found.expected_ns == pytest.approx(100 * MS)
+
+
 def test_a_pool_may_share_its_work(tmp_path: Path) -> None:
     """One thread did three times as much as the other: the range has what a pool would do."""
     builder = TraceBuilder()

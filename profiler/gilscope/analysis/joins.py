@@ -138,6 +138,8 @@ def _any_between(times: I64, start: float, end: float) -> bool:
 
 def _of_lane(trace: Trace, lane: Lane, others: _Others) -> Iterator[Join]:
     """Yield the waits of one thread."""
+    if not (lane.states == State.HOLDING_GIL).any():
+        return  # it was never in Python to leave it: it is one of those that work
     stays = _stays(lane, np.append(unexplained(trace), False))
     lengths = stays[:, 1] - stays[:, 0]
     stays = stays[lengths >= max(SHORTEST_NS, SHARE * trace.duration_ns)][:MOST]

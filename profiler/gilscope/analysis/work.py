@@ -52,17 +52,18 @@ class _Measured(NamedTuple):
 
     Attributes:
         times: f64[k], of the samples, ns from the trace's start.
-        ran: f64[k + 1], of the work that was assumed before, between and after them: how much of
-            it the thread can have done.
-        slept: f64[k + 1], of the time without the GIL: how much of it the thread slept.
+        known: bool[k + 1], before, between and after them: whether it is known.
+        ran: f64[k + 1], of the time in which it did something: how much it had a processor.
+        slept: f64[k + 1], and how much of it it neither had one nor wanted one.
     """
 
     times: F64
+    known: Bools
     ran: F64
     slept: F64
 
 
-NOT_MEASURED = _Measured(np.zeros(0), np.ones(1), np.zeros(1))
+NOT_MEASURED = _Measured(np.zeros(0), np.zeros(1, np.bool_), np.zeros(1), np.zeros(1))
 
 
 class Work:
@@ -100,13 +101,17 @@ class Work:
         def summed(fine: F64) -> F64:
             return np.diff(np.concatenate([[0.0], np.cumsum(fine)])[at])
 
-        holding = np.diff(_up_to(self._holding[number], grid, self._clock))
-        passed = np.diff(_up_to(self._running[number], grid, None))
+        known = measured.known[cells]
         ran, slept = measured.ran[cells], measured.slept[cells]
+        parts: list[tuple[F64, F64, F64]] = []
+        for spans in (self._holding[number], self._running[number]):
+            lasted = np.diff(_up_to(spans, grid, None))
+            shared = np.diff(_up_to(spans, grid, self._clock))
+            parts.append((lasted, np.where(known, lasted * ran, shared), lasted * slept))
+        (_, holding, asleep), (outside, running, rest) = parts
         if basis is Basis.HOLDS:
-            return Done(summed(holding * ran), np.zeros(len(at) - 1), summed(passed))
-        running = np.diff(_up_to(self._running[number], grid, self._clock))
-        return Done(summed(holding * ran), summed(running * ran), summed(passed * slept))
+            running, rest = np.zeros_like(running), outside
+        return Done(summed(holding), summed(running), summed(asleep + rest))
 
     def _hold_against(self, trace: Trace, number: int) -> _Measured:
         """Hold what a thread is taken to have done against the kernel's samples of it."""
@@ -117,14 +122,14 @@ class Work:
         if len(times) < 2:  # noqa: PLR2004 - the ends of a stretch
             return NOT_MEASURED
         spans = self._holding[number], self._running[number]
-        work = sum(np.diff(_up_to(some, times, self._clock)) for some in spans)
-        holding, running = (np.diff(_up_to(some, times, None)) for some in spans)
+        lasted = sum(np.diff(_up_to(some, times, None)) for some in spans)
         on_cpu = np.diff(samples.on_cpu[low:high][first])
         runnable = np.diff(samples.runnable[low:high][first])
-        # What is measured beyond the work is what waiting costs: it goes with the waits.
-        ran = np.clip(on_cpu / np.maximum(work, 1.0), 0, 1)
-        slept = np.clip((holding + running - on_cpu - runnable) / np.maximum(running, 1.0), 0, 1)
-        return _Measured(times, np.pad(ran, 1, constant_values=1.0), np.pad(slept, 1))
+        # What is measured beyond that is what waiting costs: it goes with the waits.
+        ran = np.clip(on_cpu / np.maximum(lasted, 1.0), 0, 1)
+        slept = np.clip((lasted - on_cpu - runnable) / np.maximum(lasted, 1.0), 0, 1)
+        known = np.pad(np.ones(len(ran), np.bool_), 1)
+        return _Measured(times, known, np.pad(ran, 1), np.pad(slept, 1))
 
     def even_factors(
         self,

@@ -74,8 +74,8 @@ objects, the measured speed-up is lower.
 {table}
 
 "measured" is the ratio of median wall times with its 95 % interval; "build alone" the same for
-the free-threaded build with its GIL on; "both" the product of that and "predicted". An error says
-by how much a prediction is above (+) or below (-) "measured".
+the free-threaded build with its GIL on; "both" the product of that and "predicted", and of their
+ranges. An error says by how much a prediction is above (+) or below (-) "measured".
 
 CPython {pythons}; {cpus} processors; {repeat} runs of each kind, of which the other processes of
 the machine took {others} of the processors' time. {busy}
@@ -111,7 +111,7 @@ def row(title: str, summary: dict[str, Any]) -> list[str]:
         factor(found["speedup"], found["speedup_range"]),
         share(found["error"]),
         factor(alone["speedup"], alone["speedup_interval"]) if alone else "–",
-        factor(found["speedup_with_build"], None),
+        factor(found["speedup_with_build"], found["speedup_with_build_range"]),
         share(found["error_with_build"]),
     ]
 

@@ -168,6 +168,9 @@ def test_the_prediction_stands_beside_what_was_measured(traced: Run) -> None:
     found = both.summary()["prediction"]
     assert found["build_factor"] == 0.5
     assert found["speedup_with_build"] == pytest.approx(alone["speedup"] / 2)
+    low, high = both.summary()["runs"][1]["speedup_interval"]
+    least, most = found["speedup_range"]
+    assert found["speedup_with_build_range"] == pytest.approx([least * low, most * high])
     assert found["error"] == pytest.approx(found["speedup"] / 2 - 1)
     assert found["error_with_build"] == pytest.approx(found["speedup_with_build"] / 2 - 1)
     assert "predicted from the GIL build's trace" in both.summary_text()

@@ -69,6 +69,11 @@ def _prediction(comparison: Comparison) -> dict[str, Any] | None:
         return None
     build = comparison.speedup_of("ft-gil")
     with_build = found.speedup * build.factor if build else None
+    within = (
+        [edge * factor for edge, factor in zip(found.interval, build.interval, strict=True)]
+        if build and build.interval
+        else None
+    )
     measured = comparison.speedup
     return {
         "processors": found.processors,
@@ -76,6 +81,7 @@ def _prediction(comparison: Comparison) -> dict[str, Any] | None:
         "speedup_range": list(found.interval),
         "build_factor": build.factor if build else None,
         "speedup_with_build": with_build,
+        "speedup_with_build_range": within,
         "measured": measured,
         "error": found.speedup / measured - 1 if measured else None,
         "error_with_build": with_build / measured - 1 if with_build and measured else None,

@@ -100,6 +100,8 @@ def prediction_text(prediction: dict[str, Any] | None) -> list[str]:
     text += _error(prediction["error"])
     if prediction["speedup_with_build"]:
         text += f"; with what the build alone costs {prediction['speedup_with_build']:.2f}x"
+        if within := prediction["speedup_with_build_range"]:
+            text += f" ({within[0]:.2f}x to {within[1]:.2f}x)"
         text += _error(prediction["error_with_build"])
     return [text]
 

@@ -301,7 +301,6 @@ class _Model:
             within = (start < times[1:]) & (times[1:] <= end)
             for part in done:
                 part[within] *= factor
-        columns = (part.tolist() for part in (done.holding + done.running, done.asleep))
-        for ran, slept, (_, _, step) in zip(*columns, cuts, strict=True):
+        for ran, slept, (_, _, step) in zip(*(part.tolist() for part in done), cuts, strict=True):
             steps += [Step(Kind.RUN, ran), Step(Kind.PASS, slept), step]
         return steps

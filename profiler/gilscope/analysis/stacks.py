@@ -63,12 +63,24 @@ type Locate = Callable[[Sequence[Frame]], Place]
 
 def python_line(frames: Sequence[Frame]) -> Place:
     """Return the innermost line of Python in a stack."""
-    if not frames:
-        return Place(NO_STACK, known=False)
-    frame = next((frame for frame in frames if not frame.native), None)
-    if frame is None:
-        return Place(NO_PYTHON, known=False)
+    frame = _innermost_python(frames)
+    if isinstance(frame, Place):
+        return frame
     return Place(f"{_file_name(frame.file)}:{frame.line} in {frame.name}", frame.file, frame.line)
+
+
+def python_function(frames: Sequence[Frame]) -> Place:
+    """Return the innermost function of Python in a stack, wherever in it the stack was taken."""
+    frame = _innermost_python(frames)
+    if isinstance(frame, Place):
+        return frame
+    return Place(f"{frame.name} ({_file_name(frame.file)})", frame.file)
+
+
+def _innermost_python(frames: Sequence[Frame]) -> Frame | Place:
+    """Return the innermost frame of Python, or the place that stands for none."""
+    found = next((frame for frame in frames if not frame.native), None)
+    return found or Place(NO_PYTHON if frames else NO_STACK, known=False)
 
 
 def _file_name(path: str) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from gilscope.analysis.joins import Join
     from gilscope.analysis.spans import Lane
+    from gilscope.trace.cpu_time import CpuTimes
     from gilscope.trace.model import Bools, Trace
 
     type F64 = np.typing.NDArray[np.float64]
@@ -37,13 +38,11 @@ class Done(NamedTuple):
     """What a thread did in each of n stretches of time, f64[n] each, ns.
 
     Attributes:
-        holding: Of a processor's time while it held the GIL.
-        running: Of a processor's time while it did not, and did not wait for what the trace knows.
+        work: Of a processor's time.
         asleep: In the same time it was at rest, as one that waits for a disk is.
     """
 
-    holding: F64
-    running: F64
+    work: F64
     asleep: F64
 
 
@@ -70,8 +69,7 @@ class Work:
     """How much of a processor's time each thread had, up to any moment."""
 
     def __init__(self, trace: Trace, lanes: list[Lane], joins: list[Join], processors: int) -> None:
-        self._indices = [lane.thread.index for lane in lanes]
-        self._numbers = {index: number for number, index in enumerate(self._indices)}
+        self._numbers = {lane.thread.index: number for number, lane in enumerate(lanes)}
         idle: dict[int, list[tuple[int, int]]] = {}
         for join in joins:
             idle.setdefault(join.thread, []).append((join.start, join.end))
@@ -83,7 +81,10 @@ class Work:
             _spans(lane, _working(trace, lane), idle.get(lane.thread.index, ())) for lane in lanes
         ]
         self._clock = _shares([*self._holding, *self._running], processors)
-        self._measured = [self._hold_against(trace, number) for number in range(len(lanes))]
+        self._measured = [
+            self._hold_against(trace.cpu_times, index, number)
+            for index, number in self._numbers.items()
+        ]
 
     def between(self, number: int, times: F64, basis: Basis) -> Done:
         """Return what a thread did between each two of n + 1 times.
@@ -103,20 +104,20 @@ class Work:
 
         known = measured.known[cells]
         ran, slept = measured.ran[cells], measured.slept[cells]
-        parts: list[tuple[F64, F64, F64]] = []
+        work, asleep = np.zeros(len(cells)), np.zeros(len(cells))
         for spans in (self._holding[number], self._running[number]):
             lasted = np.diff(_up_to(spans, grid, None))
+            if basis is Basis.HOLDS and spans is self._running[number]:
+                asleep += lasted
+                continue
             shared = np.diff(_up_to(spans, grid, self._clock))
-            parts.append((lasted, np.where(known, lasted * ran, shared), lasted * slept))
-        (_, holding, asleep), (outside, running, rest) = parts
-        if basis is Basis.HOLDS:
-            running, rest = np.zeros_like(running), outside
-        return Done(summed(holding), summed(running), summed(asleep + rest))
+            work += np.where(known, lasted * ran, shared)
+            asleep += lasted * slept
+        return Done(summed(work), summed(asleep))
 
-    def _hold_against(self, trace: Trace, number: int) -> _Measured:
+    def _hold_against(self, samples: CpuTimes, index: int, number: int) -> _Measured:
         """Hold what a thread is taken to have done against the kernel's samples of it."""
-        samples = trace.cpu_times
-        low, high = np.searchsorted(samples.thread, (index := self._indices[number], index + 1))
+        low, high = np.searchsorted(samples.thread, (index, index + 1))
         times = samples.time[low:high].astype(np.float64)
         times, first = np.unique(times, return_index=True)
         if len(times) < 2:  # noqa: PLR2004 - the ends of a stretch
@@ -151,7 +152,7 @@ class Work:
             numbers = [self._numbers[worker] for worker in join.workers]
             times = np.array([join.start, join.end], np.float64)
             done = [self.between(number, times, basis) for number in numbers]
-            work = [float((one.holding + one.running).sum()) for one in done]
+            work = [float(one.work.sum()) for one in done]
             delays = [begins[join.start, worker] - join.start for worker in join.workers]
             even = shared_work(sum(work), delays, processors)
             for number, own, part in zip(numbers, work, even, strict=True):

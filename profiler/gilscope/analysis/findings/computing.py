@@ -16,16 +16,15 @@ from gilscope.analysis.findings.model import (
     time,
 )
 from gilscope.analysis.holds import SWITCH_INTERVAL_NS
-from gilscope.analysis.stacks import NO_PYTHON, Place, located
+from gilscope.analysis.stacks import located, python_function
 from gilscope.trace.format import Event
 from gilscope.trace.model import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from gilscope.analysis.facts import Facts
     from gilscope.trace.model import I64
-    from gilscope.trace.places import Frame
 
 LEAST_FORCED = 10
 """Times that a thread was made to give the GIL up, and that it made others: ten switch intervals of
@@ -86,17 +85,9 @@ def _function(facts: Facts, threads: I64) -> Iterator[str]:
     """Yield which function they wait for, if it is mostly one."""
     trace, holds = facts.trace, facts.wanted_holds
     mine = np.isin(trace.intervals.thread[holds.rows], threads)
-    of_hold, places = located(trace, trace.intervals.stack[holds.rows[mine]], _python_function)
+    of_hold, places = located(trace, trace.intervals.stack[holds.rows[mine]], python_function)
     caused = np.bincount(of_hold, holds.caused_ns[mine], len(places))
     most = int(caused.argmax()) if len(caused) else -1
     if most >= 0 and places[most].known and caused[most] >= MOST_OF_IT * caused.sum():
         part = share(float(caused[most]), float(caused.sum()))
         yield f"{part} of the waiting was for a thread in {places[most].name}"
-
-
-def _python_function(frames: Sequence[Frame]) -> Place:
-    """Return the innermost function of Python in a stack, wherever in it the stack was taken."""
-    frame = next((frame for frame in frames if not frame.native), None)
-    if frame is None:
-        return Place(NO_PYTHON, known=False)
-    return Place(f"{frame.name} ({frame.file.rpartition('/')[2] or '?'})", frame.file)

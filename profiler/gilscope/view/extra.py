@@ -58,13 +58,12 @@ def lock_lanes(
 
 def _alike(locks: Sequence[Lock], waited: Sequence[float]) -> list[tuple[float, list[int]]]:
     """Return positions of locks of one name, and the time waited for them; longest first."""
-    found: dict[tuple[str, str], tuple[float, list[int]]] = {}
+    found: dict[tuple[str, str], list[int]] = {}
     for place in sorted(range(len(locks)), key=lambda place: -waited[place]):
         lock = locks[place]
-        key = group_name(lock.name, lock.kind), lock.kind
-        ns, members = found.get(key, (0.0, []))
-        found[key] = ns + waited[place], [*members, place]
-    return sorted(found.values(), key=lambda group: -group[0])
+        found.setdefault((group_name(lock.name, lock.kind), lock.kind), []).append(place)
+    groups = [(sum(waited[place] for place in members), members) for members in found.values()]
+    return sorted(groups, key=lambda group: -group[0])
 
 
 def callback_lanes(trace: Trace) -> Iterator[tuple[str, str, Segments]]:

@@ -12,6 +12,8 @@ from trace_builder import TraceBuilder
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gilscope.trace.model import Trace
+
 LANES = 5
 
 
@@ -75,12 +77,16 @@ def pool_run() -> TraceBuilder:
 def comparison(directory: Path, title: str, events: int, scale: int) -> Comparison:
     """Return a comparison with made-up traces of ``events`` events."""
     made = {"gil": gil_run(events, scale), "ft": ft_run(events // 3, scale)}
-    runs = []
-    for build, builder in made.items():
-        path = builder.write(directory / f"{title}-{build}.gilscope")
-        trace = read(path)
-        on, wall = build == "gil", (trace.duration_ns / 1e9,)
-        runs.append(
-            Run(build, trace.python, "python", not on, on, on, None, wall, wall, path, trace, 0)
-        )
+    runs = [
+        run_of(build, read(builder.write(directory / f"{title}-{build}.gilscope")))
+        for build, builder in made.items()
+    ]
     return Comparison(title, (title,), tuple(runs))
+
+
+def run_of(build: str, trace: Trace) -> Run:
+    """Return a run, timed as long as its trace, of the build gil or ft."""
+    on, wall = build == "gil", (trace.duration_ns / 1e9,)
+    return Run(
+        build, trace.python, "python", not on, on, on, None, wall, wall, trace.path, trace, 0
+    )

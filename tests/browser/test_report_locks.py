@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gilscope.comparison import Comparison, Run
+from gilscope.comparison import Comparison
 from gilscope.trace.reader import read
 from gilscope.view.report import write_report
-from view_examples import pool_run
+from view_examples import pool_run, run_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +23,7 @@ CHOSEN = f"() => [{VIEW}.choice.start, {VIEW}.choice.end]"
 def test_locks_of_one_name_are_one(page: Any, tmp_path: Path, console_errors: list[str]) -> None:
     """Their numbers are added up, contention and blocking apart; a click leads to the longest."""
     trace = read(pool_run().write(tmp_path / "x.gilscope"))
-    wall = (trace.duration_ns / 1e9,)
-    run = Run("ft", "3.13.5", "/py", True, False, False, None, wall, wall, trace.path, trace, 0)  # noqa: FBT003
+    run = run_of("ft", trace)
     write_report([Comparison("locks", ("x",), (run,)).section()], tmp_path / "r.html", "locks")
     page.goto((tmp_path / "r.html").as_uri())
     page.wait_for_function(READY)

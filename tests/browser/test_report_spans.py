@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gilscope.comparison import Comparison, Run
+from gilscope.comparison import Comparison
 from gilscope.trace.reader import read
 from gilscope.view.report import write_report
 from trace_examples import span_trace
+from view_examples import run_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,8 +39,7 @@ def test_spans_are_strips_on_their_lanes(
 ) -> None:
     """Exact in time, thinner inside another one; the pointer and the table have name and bytes."""
     trace = read(span_trace().write(tmp_path / "x.gilscope"))
-    wall = (trace.duration_ns / 1e9,)
-    run = Run("gil", "3.13.5", "/py", False, True, True, None, wall, wall, trace.path, trace, 0)  # noqa: FBT003
+    run = run_of("gil", trace)
     write_report([Comparison("spans", ("x",), (run,)).section()], tmp_path / "r.html", "spans")
     page.goto((tmp_path / "r.html").as_uri())
     page.wait_for_function(READY)

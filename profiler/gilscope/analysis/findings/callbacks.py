@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.findings.model import Finding, Severity, jumps, matters, share, time
+from gilscope.analysis.findings.model import Finding, Severity, jumps, matters, of_run, time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,12 +90,11 @@ def chatty(facts: Facts) -> Iterator[Finding]:
                 ),
                 (
                     f"getting in took {time(work.enter_ns)} where the GIL was free; while it went "
-                    f"from thread to thread nobody had it for {time(int(lost[number]))}, "
-                    f"{share(int(lost[number]), trace.duration_ns)} of the run"
+                    f"from thread to thread nobody had it for {of_run(trace, int(lost[number]))}"
                 ),
                 (
-                    f"{BATCH} results a callback save up to {time(gain)}, "
-                    f"{share(gain, trace.duration_ns)} of the run, if processors are free for it"
+                    f"{BATCH} results a callback save up to {of_run(trace, gain)}, "
+                    "if processors are free for it"
                 ),
             ),
             advice="Collect results in the native code and hand over many of them in one callback.",

@@ -14,7 +14,7 @@ from gilscope.analysis.findings.model import (
     Severity,
     jumps,
     matters,
-    share,
+    of_run,
     time,
 )
 from gilscope.analysis.holds import SWITCH_INTERVAL_NS
@@ -104,10 +104,7 @@ def ping_pong(facts: Facts) -> Iterator[Finding]:
                 f"in between the threads held it for {time(found.work_ns)}; to hand it over took "
                 f"{time(found.handover_ns)} (the middle ones)"
             ),
-            (
-                f"it was free although somebody waited for {time(found.lost_ns)}, "
-                f"{share(found.lost_ns, trace.duration_ns)} of the run"
-            ),
+            (f"it was free although somebody waited for {of_run(trace, found.lost_ns)}"),
         ),
         advice="Do more between releases of the GIL: larger reads and writes, batches, fewer "
         "threads. Native code that takes less than some microseconds is faster without "
@@ -138,8 +135,8 @@ def starvation(facts: Facts) -> Iterator[Finding]:
                     f"({time(SWITCH_INTERVAL_NS)} unless set) or more"
                 ),
                 (
-                    f"it waited {time(found.wait_ns)}, {share(found.wait_ns, trace.duration_ns)} "
-                    f"of the run, and held the GIL {found.holds:,} times"
+                    f"it waited {of_run(trace, found.wait_ns)}, and held the GIL "
+                    f"{found.holds:,} times"
                 ),
                 "the threads that it waited for give the GIL up only when they are asked to",
             ),

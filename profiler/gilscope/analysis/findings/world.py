@@ -15,6 +15,7 @@ from gilscope.analysis.findings.model import (
     jumps,
     many,
     matters,
+    of_run,
     share,
     time,
 )
@@ -57,8 +58,8 @@ def stop_the_world(facts: Facts) -> Iterator[Finding]:
         severity=Severity.MEDIUM,
         evidence=(
             (
-                f"{len(pauses):,} pauses took {time(lasted)}, {share(lasted, trace.duration_ns)} "
-                f"of the run, and held threads up for {time(held)}"
+                f"{len(pauses):,} pauses took {of_run(trace, lasted)}, "
+                f"and held threads up for {time(held)}"
             ),
             f"the longest took {time(worst[0].duration_ns)}",
             f"{by_thread[most]:,} of them asked for by {who}",

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import finished
 
 from bound_programs import BINDINGS, Bound, modules_of, search_path
+from conftest import finished
 from gilscope.analysis.contention import check_invariants, gil_totals
 from gilscope.trace.format import Event, HoldFlag
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from conftest import finished
 
 from bound_programs import BINDINGS, Bound, modules_of, search_path
+from conftest import finished
 from gilscope.analysis.contention import check_invariants
 from gilscope.trace.format import CallbackFlag, Event
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Interpreter, Recorded
-
     from gilscope.trace.model import Callbacks, Thread
 
     type Record = Callable[..., Recorded]

@@ -6,6 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+
 from conftest import FACTS, TARGETS, TIMEOUT_S
 
 pytest.importorskip("numpy")
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Interpreter, Recorded
-
     from gilscope.analysis.findings import Finding
 
     type Find = Callable[[str], dict[str, Finding]]

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import TARGETS, TIMEOUT_S, finished
 
+from conftest import TARGETS, TIMEOUT_S, finished
 from gilscope.trace.format import CallbackFlag, ThreadStateFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Interpreter, Recorded
-
     from gilscope.trace.model import Trace
 
     type Record = Callable[..., Recorded]

@@ -6,8 +6,8 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import Recorded, finished
 
+from conftest import Recorded, finished
 from gilscope.analysis.contention import check_invariants
 from gilscope.trace.format import Event
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import finished
 
+from conftest import finished
 from gilscope.analysis.contention import check_invariants, gil_totals
 from gilscope.trace.format import Event, GilSwitchFlag, GilWaitFlag, HoldFlag
 

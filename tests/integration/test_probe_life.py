@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import finished, open_trace
 
 import gilscope
+from conftest import finished, open_trace
 from gilscope.trace.family import on_one_axis
 from gilscope.trace.format import Event
 

@@ -6,8 +6,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import TARGETS, Recorded, finished
 
+from conftest import TARGETS, Recorded, finished
 from gilscope.trace.format import Event, LockWaitFlag
 
 if TYPE_CHECKING:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import TARGETS
 
+from conftest import TARGETS
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Recorded
-
     from gilscope.trace.model import Lock
     from gilscope.trace.places import Frame
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conftest import Interpreter
-
     from gilscope.comparison import Run
 
 NAMED = """

@@ -43,6 +43,7 @@ def test_it_is_told_before_anything_else_runs(comparison: Comparison, said: list
     (place,) = [n for n, line in enumerate(said) if "deadlocked" in line]
     assert said[place] == f"GIL build: {comparison.run('gil').error}"
     assert said[place - 1].startswith("[1/6] GIL build")
+    assert said[place + 1] == f"GIL build: {comparison.run('gil').traceback}"
 
 
 def test_the_gil_against_a_mutex_is_a_deadlock(comparison: Comparison) -> None:

@@ -37,13 +37,15 @@ class Recorder:
         self.directory = directory
         self.calls: list[dict[str, Any]] = []
         self.failure: dict[str, Any] = {}
+        self.told: list[str] = []
 
     def __call__(
         self, code: str, *, output: Callable[[str, str, str], None], **options: Any
     ) -> Comparison:
         """Return what a comparison of two small programs would."""
         self.calls.append({"code": code, **options})
-        options["progress"]("[1/2] GIL build")
+        for line in ["[1/2] GIL build", *self.told]:
+            options["progress"](line)
         for build in options["builds"]:
             output(build, "stdout", f"printed under {build}\n")
         runs = tuple(self.run(build) for build in options["builds"])
@@ -173,6 +175,21 @@ def test_a_program_that_raises_fails_the_cell(shell: InteractiveShell, recorder:
     assert captured.stdout.count("ValueError: no\n") == 1
     assert "gilscope" not in captured.stdout
     assert shell.user_ns["result"].failed
+
+
+def test_where_a_program_hangs_is_told_at_once_and_once(
+    shell: InteractiveShell, recorder: Recorder
+) -> None:
+    """The stacks come while the other build still runs; the cell fails with the line alone."""
+    stacks = "Where the threads wait:\n\n  File one\n"
+    recorder.told = ["GIL build: deadlocked", f"GIL build: {stacks}"]
+    recorder.failure = {"error": "deadlocked", "traceback": stacks, "status": -9}
+    result, captured = run(shell, "%%profile_threads\nprint(1)")
+    assert not result.success
+    assert captured.stderr == f"GIL build: {stacks}"
+    assert "File one" not in captured.stdout
+    last = captured.stdout.strip().splitlines()[-1]
+    assert last == "profile_threads: the program failed (gil and ft): deadlocked"
 
 
 def test_a_program_that_was_killed_fails_the_cell(

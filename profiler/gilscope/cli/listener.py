@@ -27,6 +27,7 @@ class Listener:
         self._console = Console(stderr=True, highlight=False)
         self._status = self._console.status("")
         self._printed: dict[str, Printed] = {}
+        self._told = ""  # what is not for a moment only
         self._late: str | None = None  # the build whose output waits until its run is over
 
     def __enter__(self) -> Self:
@@ -37,13 +38,15 @@ class Listener:
         self._show_late()
 
     def progress(self, line: str) -> None:
-        """Show what is done next."""
+        """Show what is done next; what else there is to tell stays on a terminal, too."""
         self._show_late()
-        if not self._console.is_terminal:
-            self._say(line)
+        if not line.startswith("["):
+            self._told += line
+        elif self._console.is_terminal:
+            self._status.update(line)
+            self._status.start()
             return
-        self._status.update(line)
-        self._status.start()
+        self._say(line.rstrip())
 
     def output(self, build: str, stream: str, text: str) -> None:
         """Take what the program printed."""
@@ -62,7 +65,8 @@ class Listener:
                 shown.append(run.stderr)
                 self._say(f"{BUILDS[run.build]}, the run that failed:")
                 self._show("stderr", run.stderr)
-            if run.traceback and run.traceback not in run.stderr:  # of a program that hung
+            # Of a program that took too long; of one that can never go on it was told at once.
+            if run.traceback and run.traceback not in run.stderr + self._told:
                 self._say(f"{BUILDS[run.build]}: {run.error}")
                 self._show("stderr", run.traceback)
 

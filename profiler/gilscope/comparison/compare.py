@@ -149,7 +149,8 @@ def compare_target(
         threads: Numbers of threads to run with; the program takes its own from the environment
             variable GILSCOPE_THREADS. Only runs with the highest one are recorded.
         affinity: The processors that the program may run on; by default all that this process may.
-        progress: Takes a line about what is done next.
+        progress: Takes a line about what is done next, and where the threads of a program wait that
+            can never go on, which takes several lines.
         output: Takes build, stream and text that the program prints in its first run.
 
     Raises:

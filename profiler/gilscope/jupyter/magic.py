@@ -57,15 +57,16 @@ class ThreadMagics:
             parser.error("there is no code to run")
         if options.file:
             check_file(options.file)
+        told = ""
         if options.here:
             comparison = self._here(source, options)
         else:
-            comparison = self._compare(source, 1 if cell is None else 2, options)
+            comparison, told = self._compare(source, 1 if cell is None else 2, options)
         if options.name:
             self.shell.user_ns[options.name] = comparison
         if options.file:
             dump(comparison, options.file)
-        _fail(comparison)
+        _fail(comparison, told)
         return comparison if cell is None else None
 
     def _here(self, text: str, options: argparse.Namespace) -> Comparison:
@@ -75,8 +76,14 @@ class ThreadMagics:
         self._show(comparison)
         return comparison
 
-    def _compare(self, text: str, first_line: int, options: argparse.Namespace) -> Comparison:
-        """Run ``text``, which starts at a line of the cell, and show what came out."""
+    def _compare(
+        self, text: str, first_line: int, options: argparse.Namespace
+    ) -> tuple[Comparison, str]:
+        """Run ``text``, which starts at a line of the cell, and show what came out.
+
+        Returns:
+            That, and what was told above it about programs that hung.
+        """
         from gilscope.comparison import Comparison, compare_code  # noqa: PLC0415 - slow to load
         from gilscope.jupyter.show import Progress  # noqa: PLC0415 - slow to load
 
@@ -117,7 +124,7 @@ class ThreadMagics:
             progress.done()
         printed.finish(comparison)
         self._show(comparison)
-        return comparison
+        return comparison, progress.told
 
     @property
     def _cell_number(self) -> int:
@@ -170,8 +177,8 @@ def _pythons(options: argparse.Namespace) -> dict[str, str]:
     return {name: path for name, path in named.items() if path}
 
 
-def _fail(comparison: Comparison) -> None:
-    """Fail as the program failed.
+def _fail(comparison: Comparison, told: str) -> None:
+    """Fail as the program failed, with its traceback unless it was ``told`` already.
 
     Raises:
         CellError: It failed under at least one build.
@@ -181,7 +188,7 @@ def _fail(comparison: Comparison) -> None:
     run: Run = comparison.failed[0]
     message = str(run.error)
     builds = " and ".join(failed.build for failed in comparison.failed)
-    if run.traceback:
+    if run.traceback and run.traceback not in told:
         raise CellError(message, run.traceback) from None
     raise CellError(message, f"{NAME}: the program failed ({builds}): {message}") from None
 

@@ -9,6 +9,7 @@ first.
 from __future__ import annotations
 
 import re
+import sys
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,7 @@ class Progress:
 
     def __init__(self, *, live: bool) -> None:
         """Show nothing yet; nothing at all if the page cannot change what it has shown."""
+        self.told = ""  # what stays
         self._live = live
         self._handle: Any = None
         self._bar: Any = None
@@ -63,8 +65,15 @@ class Progress:
         self._steps = 0
 
     def step(self, line: str) -> None:
-        """Show ``line`` in place of the one before; the bar stands at 2 of 12 for ``[3/12]``."""
+        """Show ``line`` in place of the one before; the bar stands at 2 of 12 for ``[3/12]``.
+
+        Where the threads of a program stand that hangs is several lines, and they stay.
+        """
         if not self._live:
+            return
+        if "\n" in line:
+            sys.stderr.write(line)
+            self.told += line
             return
         self._steps += 1
         if self._handle is None:

@@ -76,8 +76,8 @@ def judge(
         place: Where it wrote to.
         timeout: Seconds that it was given.
         probed: Whether the probe was on.
-        say: Takes a line about a deadlock, as soon as that can be told: looking up the lines of
-            native code takes seconds.
+        say: Takes a line about a deadlock, as soon as that can be told, and then the stacks:
+            looking up the lines of native code takes seconds.
     """
     result = _read_result(place / "result.json")
     trace = place / "trace.gilscope"
@@ -107,16 +107,16 @@ def judge(
 
 def _deadlock(path: Path, stacks: str, say: Callable[[str], None]) -> tuple[str, str]:
     """Return in one line that the program was stuck, and where its threads stood."""
-    error = "deadlocked and was ended"
-    if not path.exists():
-        say(error)
-        return error, stacks
+    error, trace = "deadlocked and was ended", None
     with contextlib.suppress(TraceError):
-        trace = read(path)
-        chain = who_waits(trace)
-        error = f"{error}: {chain}" if chain else error
-        say(error)
+        trace = read(path) if path.exists() else None
+    if trace and (chain := who_waits(trace)):
+        error = f"{error}: {chain}"
+    say(error)
+    if trace:
         _, stacks = describe(trace, stacks)
+    if stacks:
+        say(stacks)
     return error, stacks
 
 

@@ -63,7 +63,8 @@ class Options:
         max_bytes: Size of a trace file at which recording ends.
         threads: Numbers of threads to run with; none for what the program itself chooses.
         cpus: The processors that the workers may run on; none for all of this process.
-        progress: Takes a line about what is done next.
+        progress: Takes a line about what is done next, and where the threads of a program wait that
+            can never go on, which takes several lines.
         output: Takes build, stream and text that a program prints in its first run.
     """
 
@@ -244,7 +245,7 @@ def _attempt(
 
 
 def _tell(arm: Arm, options: Options, line: str) -> None:
-    """Say something about a run that is over."""
+    """Say something about a run that is over: a line, or stacks."""
     if options.progress:
         options.progress(f"{arm.title}: {line}")
 

@@ -29,7 +29,8 @@ test:
 	@$(HOST_PYTHON) tools/core_tests.py
 	@-$(HOST_PYTHON) tools/chromium.py
 	@-$(PYTHON) tools/bindings.py >/dev/null
-	@-$(PYTHON) tools/speedscope.py >/dev/null
+	@-$(PYTHON) tools/npm_release.py speedscope >/dev/null
+	@-$(PYTHON) tools/npm_release.py firefox-profiler >/dev/null
 	@$(PYTHON) -m pytest
 	@.venv-ft/bin/python -m pytest tests/integration/test_examples.py
 

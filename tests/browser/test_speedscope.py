@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import functools
 import http.server
-import subprocess
-import sys
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from consumers import npm_release
 from gilscope.export import export_file
 from gilscope.trace.reader import read
 from trace_examples import callback_trace, ft_trace, gil_trace, span_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Page
 
-FINDER = Path(__file__).parents[2] / "tools" / "speedscope.py"
 TIMEOUT_MS = 90_000
 
 
@@ -44,11 +42,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def release() -> Path:
     """The folder of speedscope's release; brought by npm once, else skipped by name."""
-    command = [sys.executable, str(FINDER)]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
-    if found.returncode:
-        pytest.skip(f"needs speedscope: {found.stderr.strip()}")
-    return Path(found.stdout.strip())
+    return npm_release("speedscope").parent
 
 
 @contextmanager

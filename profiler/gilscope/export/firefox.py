@@ -1,7 +1,8 @@
 """Firefox profiler's JSON: markers a thread, in the shape of CPython 3.15's `--gecko` output.
 
 Experimental: the profiler documents no format for others. There are no samples: what the threads
-did is in the markers, with the names that CPython uses where it has them.
+did is in the markers, with the names that CPython uses where it has them, and with the stacks of
+waits.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from gilscope.export.firefox_stacks import NO_STACK, Stacks, Strings
 from gilscope.export.progress import Progress, silent
 from gilscope.export.rows import blocks, constant, decimal, join, texts
 from gilscope.export.scene import Scene, name_codes, scenes
@@ -23,7 +25,13 @@ if TYPE_CHECKING:
     from gilscope.trace.model import I64, U8, Thread, Trace
 
 VERSION, PREPROCESSED_VERSION = 32, 57
-CATEGORIES = {"Other": "grey", "Native": "blue", "GIL": "green", "Lock": "orange"}
+CATEGORIES = {
+    "Other": "grey",
+    "Python": "yellow",
+    "Native": "blue",
+    "GIL": "green",
+    "Lock": "orange",
+}
 MARKERS = {
     Event.GIL_HOLD: ("Has GIL", "GIL"),
     Event.GIL_WAIT: ("Waiting for GIL", "GIL"),
@@ -36,19 +44,13 @@ MARKERS = {
 _SORTED = sorted(MARKERS.items())
 INTERVAL = 1  # the phase of a marker that has a start and an end
 NS_PER_MS = 1_000_000
-_TABLES: dict[str, tuple[str, ...]] = {
-    "samples": ("stack", "time", "eventDelay"),
-    "stackTable": ("frame", "category", "subcategory", "prefix"),
-    "frameTable": (
-        *("address", "category", "subcategory", "func", "innerWindowID", "implementation"),
-        *("optimizations", "line", "column", "inlineDepth", "nativeSymbol"),
-    ),
-    "funcTable": (
-        *("name", "isJS", "relevantForJS", "resource", "fileName", "lineNumber"),
-        "columnNumber",
-    ),
-    "resourceTable": ("lib", "name", "host", "type"),
-    "nativeSymbols": ("libIndex", "address", "name", "functionSize"),
+NO_SAMPLES: dict[str, Any] = {
+    "samples": {
+        **{column: [] for column in ("stack", "time", "eventDelay")},
+        "weight": None,
+        "weightType": "samples",
+        "length": 0,
+    }
 }
 
 
@@ -61,25 +63,24 @@ class FirefoxExporter:
 
     def write(self, traces: Sequence[Trace], out: BinaryIO, progress: Progress = silent) -> None:
         """Write all traces as one profile."""
-        names = [name for name, _ in MARKERS.values()]
+        strings = Strings()
         out.write(b'{"meta":' + _json(_meta(traces)) + b',"libs":[],"threads":[')
-        strings: list[str] = list(names)
         first = True
         for scene in scenes(traces):
             for thread in scene.trace.threads:
                 out.write(b"" if first else b",\n")
                 first = False
-                _ThreadWriter(scene, thread, out).write(strings)
+                _ThreadWriter(scene, thread, out, strings).write()
             progress(len(scene.trace.intervals))
-        shared = {"stringArray": strings, "sources": {"length": 0, "uuid": [], "filename": []}}
+        shared = {"stringArray": strings.all, "sources": {"length": 0, "uuid": [], "filename": []}}
         out.write(b'],"pages":[],"shared":' + _json(shared) + b"}\n")
 
 
 class _ThreadWriter:
     """Writes one thread."""
 
-    def __init__(self, scene: Scene, thread: Thread, out: BinaryIO) -> None:
-        self._scene, self._thread, self._out = scene, thread, out
+    def __init__(self, scene: Scene, thread: Thread, out: BinaryIO, strings: Strings) -> None:
+        self._scene, self._thread, self._out, self._strings = scene, thread, out, strings
         trace = scene.trace
         rows = np.flatnonzero(trace.intervals.thread == thread.index)
         intervals = trace.intervals.select(rows)
@@ -104,8 +105,14 @@ class _ThreadWriter:
             numbers.append(len(self._names) + found)
             self._names += [_json(name) for name in labels.strings]
         self._numbers = np.concatenate(numbers)
+        places = [list(CATEGORIES).index(name) for name in ("Python", "Native")]
+        self._tables = Stacks(strings, (places[0], places[1]))
+        used, rows = np.unique(intervals.stack, return_inverse=True)
+        stacks = [self._tables.number(trace.stacks[stack]) for stack in used.tolist()]
+        self._stacks = np.full(len(self._kinds), NO_STACK)
+        self._stacks[: len(intervals)] = np.array(stacks, np.int64)[rows]
 
-    def write(self, strings: Sequence[str]) -> None:
+    def write(self) -> None:
         """Write the thread; names of markers are numbers of strings."""
         scene, thread = self._scene, self._thread
         about = {
@@ -121,14 +128,9 @@ class _ThreadWriter:
             "processType": "default",
             "processName": scene.name,
         }
-        tables: dict[str, Any] = {
-            name: {**{column: [] for column in columns}, "length": 0}
-            for name, columns in _TABLES.items()
-        }
-        tables["samples"] |= {"weight": None, "weightType": "samples"}
-        self._out.write(_json(about | tables)[:-1] + b',"markers":{')
+        self._out.write(_json(about | NO_SAMPLES | self._tables.tables())[:-1] + b',"markers":{')
         kinds = _places(self._kinds)
-        names = np.array([strings.index(name) for _, (name, _) in _SORTED])[kinds]
+        names = np.array([self._strings.number(name) for _, (name, _) in _SORTED])[kinds]
         known = list(CATEGORIES)
         categories = np.array([known.index(category) for _, (_, category) in _SORTED])[kinds]
         self._column("data", self._data)
@@ -149,6 +151,8 @@ class _ThreadWriter:
 
     def _data(self, part: slice) -> list[Part]:
         types = [_json(_type(name)) for _, (name, _) in _SORTED]
+        stacks = self._stacks[part]
+        known = stacks != NO_STACK
         return [
             constant(b'{"type":'),
             texts(types, _places(self._kinds[part])),
@@ -156,6 +160,9 @@ class _ThreadWriter:
             *_millis(self._ends[part] - self._starts[part]),
             constant(b',"tid":%d,"name":' % self._scene.tids[self._thread.index]),
             texts(self._names, self._numbers[part]),
+            constant(b',"cause":{"stack":').only(known),
+            decimal(np.maximum(stacks, 0)).only(known),
+            constant(b"}").only(known),
             constant(b"}"),
         ]
 

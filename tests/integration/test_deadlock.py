@@ -60,6 +60,7 @@ def test_the_stacks_of_both_threads_are_shown(comparison: Comparison) -> None:
     stacks = comparison.run("gil").traceback or ""
     assert "in main.<locals>.listener" in stacks
     assert "deadlock::Account::balance() const" in stacks
+    assert "deadlock::Account::deposit(long)" in stacks
     assert "gilscope/run" not in stacks
 
 

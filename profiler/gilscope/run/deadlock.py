@@ -105,7 +105,7 @@ def describe(trace: Trace, pythons: str = "") -> tuple[str, str]:
         pythons: The Python stacks that it wrote itself: of all threads, without native code.
     """
     waits = open_waits(trace)
-    known = [_stack(wait, trace.stacks[wait.stack]) for wait in waits]
+    known = [text for wait in waits for text in _stacks(trace, wait)]
     alive = [t for t in trace.threads if t.end_ns >= trace.duration_ns]
     unknown = {t.index: t for t in alive} | {w.thread.index: None for w in waits}
     lost = [t.name for t in unknown.values() if t]
@@ -126,14 +126,32 @@ def _sentence(wait: Wait) -> str:
     return f"{wait.thread.name} waits for {wait.what}{held}"
 
 
-def _stack(wait: Wait, stack: Sequence[Frame]) -> str:
+def _stacks(trace: Trace, wait: Wait) -> list[str]:
+    """Return where a thread waits, and where the native code is that it was called from.
+
+    The stack of a wait for the GIL is Python's alone. The native functions below it hold what
+    others may wait for.
+    """
+    calls = trace.callbacks
+    entries = calls.entry[calls.open & (calls.thread == wait.thread.index)].tolist()
+    return [
+        _stack(_sentence(wait), trace.stacks[wait.stack]),
+        *(
+            _stack(f"{wait.thread.name} is in a callback of native code", stack)
+            for stack in (trace.entries[entry].stack for entry in entries)
+            if stack
+        ),
+    ]
+
+
+def _stack(title: str, stack: Sequence[Frame]) -> str:
     """Return a stack, without the frames that led from us into the program."""
     frames = list(reversed(stack))
     ours = [n for n, frame in enumerate(frames) if frame.file.startswith(OWN_DIRECTORY)]
     while ours and len(ours) > 1 and ours[1] == ours[0] + 1:
         del ours[0]
     frames = frames[ours[0] + 1 :] if ours else frames
-    return "\n".join([_sentence(wait) + ":", *map(_frame, frames)])
+    return "\n".join([title + ":", *map(_frame, frames)])
 
 
 def _frame(frame: Frame) -> str:

@@ -30,6 +30,32 @@ void Loop::fire(int n) {
 extern "C" int plain(int n) { return n; }
 """
 
+GUARD = """\
+int outside(int);
+struct Guard {
+    __attribute__((always_inline)) Guard() { outside(1); }
+    __attribute__((always_inline)) ~Guard() { outside(2); }
+};
+__attribute__((always_inline)) inline int twice(int n) {
+    Guard guard;
+    return outside(n) + outside(n);
+}
+"""
+
+INLINING = """\
+#include "guard.hpp"
+namespace bank {
+int deposit(int n, bool log) {
+    if (log) {
+        int seen = twice(n);
+        if (seen > 1)
+            n += twice(seen);
+    }
+    return n + outside(n);
+}
+}
+"""
+
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -73,6 +99,23 @@ def test_function_and_line(library: Path) -> None:
     assert symbols.resolve(path, number, at["events::hidden(int)"] + 1).function == (
         "events::hidden(int)"
     )
+
+
+@pytest.mark.parametrize("option", ["-gdwarf-4", "-gdwarf-5"])
+def test_what_was_inlined_has_the_line_of_its_call(option: str, tmp_path: Path) -> None:
+    """A function's line is one of its own, not of a header whose code the compiler put there."""
+    (tmp_path / "guard.hpp").write_text(GUARD)
+    (tmp_path / "loop.cpp").write_text(INLINING)
+    build(option, tmp_path)
+    library = tmp_path / "libloop.so"
+    first = addresses(library)["bank::deposit(int, bool)"]
+    found = {
+        symbols.resolve(bytes(library), build_id(library), address)
+        for address in range(first + 2, first + 256)
+    }
+    found = {place for place in found if place.function == "bank::deposit(int, bool)"}
+    assert {place.file for place in found} == {str(tmp_path / "loop.cpp")}
+    assert {5, 7} <= {place.line for place in found} <= set(range(3, 11))
 
 
 def test_outside_of_all_functions(library: Path) -> None:

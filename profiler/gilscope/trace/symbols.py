@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gilscope.trace.inlined import Unit
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -57,7 +59,8 @@ def resolve(path: bytes, build_id: bytes, offset: int) -> Found:
         offset: of the return address in the object.
 
     Returns:
-        Function, file and line of the call before it.
+        Function, file and line of the call before it: that function's own line, not one of what
+        the compiler has put into it, where the debug information tells them apart.
     """
     if not path or not build_id or not offset:
         return Found()
@@ -179,6 +182,7 @@ class _Lines:
         self._dwarf = dwarf
         # Program and (begin, end, number of the file, line), sorted, by offset of the unit.
         self._tables: dict[int, tuple[Any, list[tuple[int, int, int, int]]]] = {}
+        self._inlined: dict[int, Unit] = {}
 
     def find(self, address: int) -> tuple[str, int]:
         """Source file and line of an address; ("", 0) if unknown."""
@@ -193,7 +197,14 @@ class _Lines:
         if row < 0 or address >= table[row][1]:
             return "", 0
         _, _, file, line = table[row]
+        file, line = self._call(unit, address) or (file, line)
         return _file(unit, program, file), line
+
+    def _call(self, unit: Any, address: int) -> tuple[int, int] | None:
+        """Number of the file and line of a call that was inlined at this address, if one was."""
+        if unit.cu_offset not in self._inlined:
+            self._inlined[unit.cu_offset] = Unit(self._dwarf, unit)
+        return self._inlined[unit.cu_offset].call(address)
 
     @cached_property
     def _aranges(self) -> Any:

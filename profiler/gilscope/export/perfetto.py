@@ -40,6 +40,7 @@ from gilscope.export.scene import (
     scenes,
     switch_intervals,
 )
+from gilscope.export.strings import Strings
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
@@ -68,38 +69,6 @@ class PerfettoExporter:
             writer = _SceneWriter(scene, track, out)
             writer.write(progress)
             track = writer.next_track
-
-
-class _Strings:
-    """Labels that are interned in one table, each with numbers of its own.
-
-    Args:
-        table: of the interned data.
-        labels: all that share it.
-    """
-
-    def __init__(self, table: int, labels: Sequence[Labels]) -> None:
-        self._table = table
-        self._labels = labels
-        self._encoded = [np.zeros(0, np.uint32)] * len(labels)
-
-    def encoded(self, labels: Labels, numbers: Integers) -> U32:
-        """Numbers in the table, as packets have them."""
-        place = self._labels.index(labels)
-        if len(self._encoded[place]) < len(labels.strings):
-            # For twice as many, so that it is not made often.
-            later = np.arange(2 * len(labels.strings))
-            self._encoded[place] = wire.short(1 + later * len(self._labels) + place)
-        encoded: U32 = self._encoded[place][numbers]
-        return encoded
-
-    def new(self) -> bytes:
-        """What the trace does not say yet."""
-        return b"".join(
-            packets.interned(self._table, 1 + number * len(self._labels) + place, string)
-            for place, labels in enumerate(self._labels)
-            for number, string in labels.new()
-        )
 
 
 class _SceneWriter:
@@ -132,9 +101,9 @@ class _SceneWriter:
             *(scene.span_names, self._contended),
         )
         self._known_addresses: list[int] = []
-        self._names = _Strings(packets.NAME_TABLE, names)
+        self._names = Strings(packets.NAME_TABLE, names)
         values = scene.peers, scene.notes, scene.stacks, scene.callers
-        self._values = _Strings(packets.VALUE_TABLE, values)
+        self._values = Strings(packets.VALUE_TABLE, values)
 
     def write(self, progress: Progress) -> None:
         """Write the process."""

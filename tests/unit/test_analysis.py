@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from gilscope.analysis import handover
 from gilscope.analysis.contention import (
     blocked_totals,
     check_invariants,
@@ -16,7 +18,7 @@ from gilscope.analysis.contention import (
 )
 from gilscope.analysis.grouping import in_groups
 from gilscope.analysis.handover import gil_handovers, lock_handovers
-from gilscope.analysis.nesting import edges, nested
+from gilscope.analysis.nesting import edges, nested, nested_spans
 from gilscope.analysis.spans import Lane, lanes
 from gilscope.trace.model import State
 from gilscope.trace.reader import read
@@ -170,6 +172,19 @@ def test_edges_are_balanced(read_built: Reader, seed: int) -> None:
         assert not stack
 
 
+def test_edges_of_deep_nesting_are_balanced(read_built: Reader) -> None:
+    """Spans lie in spans in spans: each ends before the one around it."""
+    builder = TraceBuilder()
+    builder.thread()
+    for start, end in ((10, 90), (20, 50), (30, 40), (60, 80), (60, 70)):
+        builder.span(1, "part", start, end)
+    ((_, spans),) = nested_spans(read_built(builder))
+    changes = edges(spans)
+    assert changes.times.tolist() == [10, 20, 30, 40, 50, 60, 60, 70, 80, 90]
+    assert changes.rows.tolist() == [0, 1, 2, 2, 1, 3, 4, 4, 3, 0]
+    assert changes.after.tolist() == [0, 1, 2, 1, 0, 3, 4, 3, 0, -1]
+
+
 def test_every_interval_is_nested_once(read_built: Reader) -> None:
     """Nesting loses no interval and doubles none."""
     trace = read_built(random_trace(1))
@@ -285,6 +300,31 @@ def test_gil_handovers(read_built: Reader) -> None:
         (30_000, 30_000),
         (60_000, 60_100),
     ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_gil_handovers_are_those_of_each_gil(
+    read_built: Reader, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Each follows on the hold before it of the same GIL, however far back that is."""
+    monkeypatch.setattr(handover, "_BLOCK", 7)
+    builder, chance = TraceBuilder(), np.random.default_rng(seed)
+    threads = [builder.thread() for _ in range(4)]
+    holds = []
+    for at in range(0, 4000, 10):
+        thread, gil = int(chance.choice(threads)), int(chance.choice([1, 2], p=[0.9, 0.1]))
+        builder.gil_wait(thread, at, at + 2, gil=gil)
+        builder.hold(thread, at + 2, at + 6, gil=gil)
+        holds.append((gil, at + 2, thread))
+    expected = set()
+    for gil in (1, 2):
+        own = [(start, thread) for number, start, thread in holds if number == gil]
+        expected |= {(a, b) for (a, x), (b, y) in pairwise(own) if x != y}
+    trace = read_built(builder)
+    found = gil_handovers(trace)
+    columns = (trace.intervals.start[rows].tolist() for rows in (found.causes, found.effects))
+    assert set(zip(*columns, strict=True)) == expected
+    assert len(found) == len(expected)
 
 
 def test_uncontended_acquisition_is_no_handover(read_built: Reader) -> None:

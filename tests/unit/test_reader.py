@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from gilscope.errors import TraceError
+from gilscope.trace import events
 from gilscope.trace.format import Event
+from gilscope.trace.model import COLUMN_TYPES
 from gilscope.trace.reader import read
 from trace_builder import CHUNK, EVENTS, START_MONOTONIC, TraceBuilder, checksum
 from trace_examples import ft_trace, gil_trace
@@ -157,6 +159,34 @@ def test_intervals_are_sorted(path: Path) -> None:
     intervals = read(builder.write(path)).intervals
     assert intervals.start.tolist() == [100, 100, 200, 200, 300, 300]
     assert intervals.thread.tolist() == [first, second] * 3
+
+
+def test_order_of_a_long_trace(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times too large to be sorted in one number with their rows give the same order."""
+    builder, chance = TraceBuilder(), np.random.default_rng(5)
+    for thread in (builder.thread(), builder.thread()):
+        for start in chance.integers(0, 50, 60).tolist():
+            builder.event(3, thread, start, start + 1, what=int(chance.integers(1, 99)))
+    builder.write(path)
+    quick = read(path).intervals
+    monkeypatch.setattr(events, "_KEY_BITS", 0)
+    slow = read(path).intervals
+    for name in ("start", "thread", "what", "duration"):
+        assert getattr(quick, name).tolist() == getattr(slow, name).tolist()
+
+
+def test_chosen_intervals(path: Path) -> None:
+    """Parts of parts are the same whether columns were read before or not."""
+    whole = read(gil_trace().write(path)).intervals
+    expected = {name: getattr(whole, name)[[5, 2, 4]].tolist() for name in COLUMN_TYPES}
+    for read_before in ((), ("what", "start"), COLUMN_TYPES):
+        fresh = read(path).intervals
+        part = fresh.select(slice(1, 7))
+        for name in read_before:
+            getattr(fresh, name), getattr(part, name), part.end
+        last = part.select(np.arange(len(part)) < 5).select(np.array([4, 1, 3], np.uint32))
+        assert {name: getattr(last, name).tolist() for name in COLUMN_TYPES} == expected
+        assert last.select(slice(1, 2)).end.tolist() == [whole.end[2]]
 
 
 def test_columns_cannot_be_written_to(path: Path) -> None:

@@ -15,6 +15,8 @@ from gilscope.trace.format import Event, LockWaitFlag
 _BLOCK = 1 << 17  # holds that are looked at together
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from gilscope.trace.model import I32, I64, U32, Bools, Intervals, Trace
 
     type Columns = tuple[U32, I32, I64]
@@ -38,27 +40,38 @@ class Handovers:
 
 def gil_handovers(trace: Trace) -> Handovers:
     """The hold that ended → the hold of another thread that had been waiting for it."""
-    intervals = trace.intervals
-    good = _contended_holds(intervals)
-    holds = np.flatnonzero(intervals.kind == Event.GIL_HOLD).astype(np.uint32)
-    gils = intervals.gather("what", holds)
-    if len(gils) and (gils != gils[0]).any():
-        order = np.argsort(gils, kind="stable")
-        holds, gils = holds[order], gils[order]
-    causes, effects = [], []
-    for at in range(0, len(holds) - 1, _BLOCK):
-        before, after = holds[at : at + _BLOCK], holds[at + 1 : at + _BLOCK + 1]
-        before = before[: len(after)]
-        same = gils[at : at + len(after)] == gils[at + 1 : at + 1 + len(after)]
-        handed = good[after] & same & (intervals.thread[before] != intervals.thread[after])
-        before, after = before[handed], after[handed]
-        ended = intervals.select(before)
-        over = ~ended.open & (ended.end <= intervals.start[after])
-        causes.append(before[over])
-        effects.append(after[over])
-    del holds, gils, good
+    rows = thread_rows(trace.intervals.thread)
     nothing = np.zeros(0, np.uint32)
-    return Handovers(np.concatenate([nothing, *causes]), np.concatenate([nothing, *effects]))
+    parts = [(nothing, nothing), *gil_handover_parts(trace, rows)]
+    causes, effects = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Handovers(causes, effects)
+
+
+def gil_handover_parts(trace: Trace, rows: Mapping[int, U32]) -> Iterator[tuple[U32, U32]]:
+    """The same in parts, causes and effects, so that not all of them must be in memory.
+
+    Args:
+        trace: the trace.
+        rows: rows of `trace.intervals` by thread index, as `thread_rows` gives them.
+    """
+    intervals = trace.intervals
+    good = _contended_holds(intervals, rows)
+    last = np.zeros(0, np.int64)  # the latest hold of each GIL
+    for at in range(0, len(intervals), _BLOCK):
+        holds = at + np.flatnonzero(intervals.kind[at : at + _BLOCK] == Event.GIL_HOLD)
+        holds = np.concatenate([last, holds])
+        chosen = intervals.select(holds)
+        if (chosen.what != chosen.what[:1]).any():
+            order = np.argsort(chosen.what, kind="stable")
+            holds, chosen = holds[order], chosen.select(order)
+        gils, threads = chosen.what, chosen.thread
+        same = gils[:-1] == gils[1:]
+        last = holds[np.append(~same, True)[: len(holds)]]
+        handed = np.flatnonzero(good[holds[1:]] & same & (threads[:-1] != threads[1:]))
+        before, after = holds[handed], holds[handed + 1]
+        ended = chosen.select(handed)
+        over = ~ended.open & (ended.end <= intervals.start[after])
+        yield before[over].astype(np.uint32), after[over].astype(np.uint32)
 
 
 def lock_handovers(trace: Trace) -> Handovers:
@@ -122,14 +135,18 @@ def _last_before(causes: Columns, effects: Columns) -> I64:
     return result
 
 
-def _contended_holds(intervals: Intervals) -> Bools:
+def _contended_holds(intervals: Intervals, rows: Mapping[int, U32]) -> Bools:
     """The holds that their thread had to wait for, bool[n]."""
-    kinds, acquired = intervals.kind, acquired_waits(intervals)
     marks = np.zeros(len(intervals), np.bool_)
-    about_gil = (kinds == Event.GIL_HOLD) | (kinds == Event.GIL_WAIT)
-    for rows in thread_rows(intervals.thread).values():
-        own = rows[about_gil[rows]]
-        # What is no wait was not acquired by one, so a hold that follows on a wait is its hold.
-        marks[own[1:]] = acquired[own[:-1]]
-    marks &= kinds == Event.GIL_HOLD
+    for part in rows.values():
+        before = np.zeros(1, np.bool_)
+        for at in range(0, len(part), _BLOCK):
+            own = part[at : at + _BLOCK].astype(np.int64)
+            kinds = intervals.kind[own]
+            own = own[(kinds == Event.GIL_HOLD) | (kinds == Event.GIL_WAIT)]
+            # What is no wait was not acquired by one, so a hold that follows on a wait is its hold.
+            acquired = np.append(before, acquired_waits(intervals.select(own)))
+            marks[own] = acquired[:-1]
+            before = acquired[-1:]
+    marks &= intervals.kind == Event.GIL_HOLD
     return marks

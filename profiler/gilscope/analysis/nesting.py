@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from gilscope.trace.model import (
         I32,
         I64,
-        U8,
         U32,
         Bools,
         Callbacks,
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
 NO_ROW = -1
 _BLOCK = 1 << 20  # rows that are sorted together
+_NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,13 +145,14 @@ def nested_pieces(trace: Trace, rows: Mapping[int, U32], size: int) -> Iterator[
 def _until_all_is_over(intervals: Intervals, rows: U32, size: int) -> Intervals:
     """The first of these rows, about so many, behind which nothing of theirs goes on."""
     while True:
-        part = intervals.select(rows[:size].astype(np.int64))
+        part = intervals.select(rows[:size])
         if size >= len(rows):
             return part
         reach = np.maximum.accumulate(part.end)
-        free = np.flatnonzero(reach[:-1] <= part.start[1:])
-        if len(free):
-            return part.select(slice(int(free[-1]) + 1))
+        # From the last place at which nothing goes on.
+        free = (reach[:-1] <= part.start[1:])[::-1]
+        if free.any():
+            return part.select(slice(len(free) - int(free.argmax())))
         size *= 2
 
 
@@ -188,13 +189,10 @@ def _nested_rows(trace: Trace, table: Callbacks | Spans) -> Iterator[tuple[Threa
 def edges(intervals: Nested) -> Edges:
     """Beginnings and ends of nested intervals."""
     n = len(intervals)
-    inner = intervals.parents >= 0
-    inside = np.bincount(intervals.parents[inner], minlength=n)
-    # Before the beginning of the i-th: i beginnings, and the ends of all of these but its parent.
-    first = 2 * np.arange(n) - inner
-    last = first + 2 * inside + 1
+    first, last = edge_places(intervals)
     times, rows, after = (np.empty(2 * n, np.int64) for _ in range(3))
     begins = np.zeros(2 * n, np.bool_)
+    inner = intervals.parents != NO_ROW
     around = np.where(inner, intervals.rows[intervals.parents] if n else 0, NO_ROW)
     times[first], times[last] = intervals.starts, intervals.ends
     rows[first], rows[last] = intervals.rows, intervals.rows
@@ -203,28 +201,44 @@ def edges(intervals: Nested) -> Edges:
     return Edges(times, begins, rows, after)
 
 
+def edge_places(intervals: Nested) -> tuple[I64, I64]:
+    """Positions of the beginning and the end of each among the 2n edges, i64[n] each."""
+    n = len(intervals)
+    first = 2 * np.arange(n)
+    inside = np.zeros(n, np.int64)
+    inner = np.flatnonzero(intervals.parents != NO_ROW)
+    around = intervals.parents[inner]
+    # Before the beginning of the i-th: i beginnings, and the ends of all but those around it.
+    while len(inner):
+        first[inner] -= 1
+        inside += np.bincount(around, minlength=n)
+        around = intervals.parents[around]
+        deeper = around != NO_ROW
+        inner, around = inner[deeper], around[deeper]
+    return first, first + 2 * inside + 1
+
+
 def _nest(intervals: Intervals, thread: Thread, rows: I64) -> Nested:
-    """Make intervals of one thread nest, which are those of these rows."""
-    kind: U8 = intervals.kind
+    """Make intervals of one thread nest, which are those of these rows, by start."""
     starts = np.clip(intervals.start, thread.start_ns, thread.end_ns)
     ends = np.clip(intervals.end, starts, thread.end_ns)
-    is_hold = kind == Event.GIL_HOLD
-    hold_starts, hold_ends = _without_overlap(starts[is_hold], ends[is_hold])
-    wait_starts, wait_ends = _without_overlap(starts[~is_hold], ends[~is_hold])
-    parents, wait_ends = _fit(wait_starts, wait_ends, hold_starts, hold_ends)
-    all_starts = np.concatenate([hold_starts, wait_starts])
+    is_hold = intervals.kind == Event.GIL_HOLD
     # A wait that begins with a hold lies inside it, or the hold is over at once: hold first.
-    order = np.argsort(all_starts, kind="stable")
-    position = np.empty(len(order), np.int64)
-    position[order] = np.arange(len(order))
-    all_parents = np.concatenate([np.full(len(hold_starts), NO_ROW), parents])[order]
-    outer = all_parents == NO_ROW
-    return Nested(
-        rows=np.concatenate([rows[is_hold], rows[~is_hold]])[order],
-        starts=all_starts[order],
-        ends=np.concatenate([hold_ends, wait_ends])[order],
-        parents=np.where(outer, NO_ROW, position[all_parents] if len(position) else NO_ROW),
-    )
+    if (is_hold[1:] & ~is_hold[:-1] & (starts[1:] == starts[:-1])).any():
+        order = np.lexsort((~is_hold, starts))
+        rows, starts, ends, is_hold = rows[order], starts[order], ends[order], is_hold[order]
+    holds, waits = np.flatnonzero(is_hold), np.flatnonzero(~is_hold)
+    hold_starts, hold_ends = _without_overlap(starts[holds], ends[holds])
+    wait_starts, wait_ends = _without_overlap(starts[waits], ends[waits])
+    # Cut waits where a hold begins or ends.
+    behind = waits - np.arange(len(waits))  # holds that have begun when each wait begins
+    ends_there, around = np.append(hold_ends, -_NEVER)[behind - 1], np.append(holds, NO_ROW)
+    inside = wait_starts < ends_there
+    limits = np.where(inside, ends_there, np.append(hold_starts, _NEVER)[behind])
+    ends[holds], ends[waits] = hold_ends, np.minimum(wait_ends, limits)
+    parents = np.full(len(starts), NO_ROW)
+    parents[waits] = np.where(inside, around[behind - 1], NO_ROW)
+    return Nested(rows, starts, ends, parents)
 
 
 def _without_overlap(starts: I64, ends: I64) -> tuple[I64, I64]:
@@ -232,14 +246,3 @@ def _without_overlap(starts: I64, ends: I64) -> tuple[I64, I64]:
     cut = ends.copy()
     np.minimum(ends[:-1], starts[1:], out=cut[:-1])
     return starts, cut
-
-
-def _fit(wait_starts: I64, wait_ends: I64, hold_starts: I64, hold_ends: I64) -> tuple[I64, I64]:
-    """Cut waits where a hold begins or ends; (number of the hold around each or -1, new ends)."""
-    if not len(hold_starts):
-        return np.full(len(wait_starts), NO_ROW), wait_ends
-    before = np.searchsorted(hold_starts, wait_starts, side="right") - 1
-    inside = (before >= 0) & (wait_starts < hold_ends[before])
-    never = np.iinfo(np.int64).max
-    limit = np.where(inside, hold_ends[before], np.append(hold_starts, never)[before + 1])
-    return np.where(inside, before, NO_ROW), np.minimum(wait_ends, limit)

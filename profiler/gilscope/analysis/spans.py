@@ -26,9 +26,9 @@ LOCK_STATES = {
     "stop_the_world_request": State.STOPPED_WORLD,
 }
 
+_BLOCK = 1 << 17  # intervals that are looked at together
 _STATE_OF_KIND = np.full(256, State.WAITING_GIL, np.uint8)
 _STATE_OF_KIND[Event.GIL_HOLD] = State.HOLDING_GIL
-_STATE_OF_KIND[Event.SPIN] = State.WAITING_LOCK
 
 SIGNAL = ("Condition.wait", "threading.py")
 """Function and file in which a thread waits for a `threading.Lock` until another one notifies it:
@@ -68,19 +68,27 @@ def interval_states(trace: Trace) -> U8:
     """The `State` that each interval of the trace puts its thread into, u8[n]."""
     intervals = trace.intervals
     states = _STATE_OF_KIND[intervals.kind]
-    lock_waits = np.flatnonzero(intervals.kind == Event.LOCK_WAIT)
-    if len(lock_waits):
-        used, places = distinct(intervals.gather("what", lock_waits))
-        table = np.array([_lock_state(trace.locks[lock].kind) for lock in used.tolist()], np.uint8)
-        states[lock_waits] = table[places]
-    contended = np.flatnonzero(states == State.WAITING_LOCK)
-    signals = wait_for_signal(trace, intervals.gather("stack", contended))
-    states[contended[signals]] = State.BLOCKED
+    rows = np.flatnonzero((intervals.kind == Event.LOCK_WAIT) | (intervals.kind == Event.SPIN))
+    parts = [np.zeros(0, np.int64)]
+    for at in range(0, len(rows), _BLOCK):
+        own = rows[at : at + _BLOCK]
+        some = intervals.select(own)
+        states[own] = _states_on_locks(trace, some)
+        parts.append(own[ended_by_itself(some)])
     # Who let itself in was held up by nobody: nested critical sections on one object do that.
-    itself = lock_waits[intervals.gather("peer", lock_waits) == intervals.thread[lock_waits]]
-    itself = itself[ended_by_itself(intervals.select(itself))]
+    itself = np.concatenate(parts)
     states[itself] = State.RUNNING
     states[_spins_before(intervals, itself)] = State.RUNNING
+    return states
+
+
+def _states_on_locks(trace: Trace, intervals: Intervals) -> U8:
+    used, places = distinct(intervals.what)
+    table = np.array([_lock_state(trace.locks[lock].kind) for lock in used.tolist()], np.uint8)
+    states: U8 = table[places]
+    states[intervals.kind == Event.SPIN] = State.WAITING_LOCK
+    contended = states == State.WAITING_LOCK
+    states[contended & wait_for_signal(trace, intervals.stack)] = State.BLOCKED
     return states
 
 

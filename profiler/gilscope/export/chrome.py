@@ -12,6 +12,7 @@ import numpy as np
 
 from gilscope.analysis.handover import gil_handovers, lock_handovers
 from gilscope.analysis.nesting import nested_callbacks, nested_spans
+from gilscope.analysis.spans import interval_states
 from gilscope.export.labels import NONE, Labels
 from gilscope.export.progress import Progress, silent
 from gilscope.export.rows import Integers, Part, blocks, constant, decimal, join, texts
@@ -81,7 +82,7 @@ class _SceneWriter:
                 self._spans(scene.span_tids[thread.index], spans, block)
         self._gil_flows()
         self._wakes()
-        for counter in scene.counters():
+        for counter in scene.counters(interval_states(scene.trace)):
             self._counter(*counter)
 
     def _texts(self, labels: Labels, numbers: I64) -> Part:

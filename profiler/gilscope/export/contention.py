@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.grouping import in_groups
-from gilscope.analysis.spans import LOCK_STATES, wait_for_signal
+from gilscope.analysis.grouping import in_groups, order_by
 from gilscope.trace.distinct import distinct
 from gilscope.trace.format import Event
+from gilscope.trace.model import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gilscope.analysis.handover import Handovers
     from gilscope.export.protobuf import Integers
-    from gilscope.trace.model import I32, I64, U32, Bools, Intervals, Trace
+    from gilscope.trace.model import I32, I64, U8, U32, Trace
 
-PIECE = 1 << 17  # waits that are looked at together
 PLACE_UNKNOWN = "def ?()(?:0)"
 
 
@@ -55,27 +54,36 @@ class Contentions:
         return np.where(self.rows[place] == wanted, self.index[place], -1)
 
 
-def contended_rows(trace: Trace) -> U32:
-    """Rows of the waits for locks, not for events, that another thread is known to have caused."""
-    rows, waits = _lock_waits(trace)
-    return rows[_contended(trace, waits)]
+def contended_rows(trace: Trace, states: U8) -> I64:
+    """Rows of the waits for locks, not for events, that another thread is known to have caused.
+
+    Args:
+        trace: the trace.
+        states: of its intervals, as `interval_states` gives them.
+    """
+    intervals = trace.intervals
+    rows = np.flatnonzero((states == State.WAITING_LOCK) & (intervals.kind == Event.LOCK_WAIT))
+    owners = intervals.gather("peer", rows)
+    known, places = distinct(owners)
+    in_trace = np.array([owner in trace.threads_by_index for owner in known.tolist()], np.bool_)
+    found: I64 = rows[in_trace[places] & (owners != intervals.thread[rows])]
+    return found
 
 
-def contentions(trace: Trace, tids: Mapping[int, int], wakes: Handovers) -> Contentions:
+def contentions(trace: Trace, states: U8, tids: Mapping[int, int], wakes: Handovers) -> Contentions:
     """Those waits with the names of their slices.
 
     Args:
         trace: the trace.
+        states: of its intervals, as `interval_states` gives them.
         tids: thread index → id of the thread in the export.
         wakes: of the trace, those of its locks.
     """
-    rows, waits = _lock_waits(trace)
-    contended = _contended(trace, waits)
-    others = _other_waiters(waits, contended)
-    del waits
-    rows = rows[contended]
-    owners, stacks = (trace.intervals.gather(name, rows) for name in ("peer", "stack"))
-    columns = owners, _owner_stacks(trace, rows, owners, wakes), others, stacks
+    rows = contended_rows(trace, states)
+    others = _other_waiters(trace, rows)
+    waits = trace.intervals.select(rows)
+    owners, numbers = waits.peer, rows.astype(np.uint32)
+    columns = owners, _owner_stacks(trace, numbers, owners, wakes), others, waits.stack
     first, index = _alike(columns)
     used = zip(*(column[first].tolist() for column in columns), strict=True)
     names = [
@@ -83,7 +91,7 @@ def contentions(trace: Trace, tids: Mapping[int, int], wakes: Handovers) -> Cont
         f" at {_place(trace, at)} waiters={waiters} blocking from {_place(trace, stack)}"
         for owner, at, waiters, stack in used
     ]
-    return Contentions(rows, names, index.astype(np.int32))
+    return Contentions(numbers, names, index.astype(np.int32))
 
 
 def _owner_stacks(trace: Trace, rows: U32, owners: I32, wakes: Handovers) -> U32:
@@ -110,40 +118,28 @@ def _alike(columns: Sequence[Integers]) -> tuple[I64, I64]:
     return first, index
 
 
-def _lock_waits(trace: Trace) -> tuple[U32, Intervals]:
-    rows = np.flatnonzero(trace.intervals.kind == Event.LOCK_WAIT).astype(np.uint32)
-    return rows, trace.intervals.select(rows)
-
-
-def _contended(trace: Trace, waits: Intervals) -> Bools:
-    peers, places = distinct(waits.peer)
-    known = np.array([peer in trace.threads_by_index for peer in peers.tolist()], np.bool_)
-    contended: Bools = known[places] & (waits.peer != waits.thread)
-    used, places = distinct(waits.what)
-    locks = np.array(
-        [trace.locks[lock].kind not in LOCK_STATES for lock in used.tolist()], np.bool_
-    )
-    contended &= locks[places]
-    return contended & ~wait_for_signal(trace, waits.stack)
-
-
-def _other_waiters(every: Intervals, contended: Bools) -> I32:
-    """How many other threads waited for the same lock when each of the contended waits began."""
-    _, lock = distinct(every.what)
-    (begins, ends), _ = in_groups((lock, lock), (every.start, every.end))
-    keys = begins[contended]
-    begins.sort()
+def _other_waiters(trace: Trace, rows: I64) -> I32:
+    """How many other threads waited for the same lock when each of these waits began."""
+    chosen = np.zeros(len(trace.intervals), np.bool_)
+    chosen[rows] = True
+    every = np.flatnonzero(trace.intervals.kind == Event.LOCK_WAIT)
+    waits = trace.intervals.select(every)
+    chosen, lasting = chosen[every], waits.duration > 0
+    _, lock = distinct(waits.what)
+    (begins, ends), _ = in_groups((lock, lock), (waits.start, waits.end))
+    del waits, every
+    # By lock, and each lock's by their beginnings, since rows are: what is looked for in order is
+    # found faster.
+    order = order_by(lock)
+    begins = begins[order]
     ends.sort()
-    others = np.empty(len(keys), np.int32)
-    for at in range(0, len(keys), PIECE):
-        some = keys[at : at + PIECE]
-        # What is looked for in order is found faster.
-        order = np.argsort(some)
-        some = some[order]
-        before = np.searchsorted(begins, some, "right") - np.searchsorted(ends, some, "right")
-        others[at : at + PIECE][order] = before
-    others -= every.duration[contended] > 0
-    return np.maximum(others, 0, out=others)
+    order, keys = order[chosen[order]], begins[chosen[order]]
+    others = np.zeros(len(lock), np.int32)
+    others[order] = np.searchsorted(begins, keys, "right")
+    others[order] -= np.searchsorted(ends, keys, "right").astype(np.int32)
+    others -= lasting
+    result: I32 = np.maximum(others[chosen], 0)
+    return result
 
 
 def _place(trace: Trace, stack: int) -> str:

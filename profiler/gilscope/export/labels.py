@@ -37,12 +37,16 @@ class Labels:
 
     def numbers(self, codes: NDArray[np.integer[Any]]) -> I64:
         """Number of each code's text; `NONE` where there is none."""
-        numbers: I64 = self._table[np.minimum(codes, LIMIT)]
-        unknown = np.flatnonzero(numbers == _UNKNOWN)
-        if len(unknown):
-            used, places = np.unique(codes[unknown], return_inverse=True)
+        # numpy looks up by numbers of this type several times as fast as by others.
+        places = codes.astype(np.int64, copy=False)
+        if places.max(initial=0) > LIMIT:
+            places = np.minimum(places, LIMIT)
+        numbers: I64 = self._table[places]
+        if numbers.min(initial=0) == _UNKNOWN:
+            unknown = np.flatnonzero(numbers == _UNKNOWN)
+            used, which = np.unique(codes[unknown], return_inverse=True)
             found = [self._number(code) for code in used.tolist()]
-            numbers[unknown] = np.array(found, np.int64)[places]
+            numbers[unknown] = np.array(found, np.int64)[which]
         return numbers
 
     def new(self) -> list[tuple[int, str]]:

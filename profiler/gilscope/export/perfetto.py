@@ -6,12 +6,21 @@ trace_packet.proto, interned_data.proto, track_event/*.proto.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from gilscope.analysis.handover import gil_handovers, lock_handovers
-from gilscope.analysis.nesting import edges, nested_callbacks, nested_spans
+from gilscope.analysis.handover import gil_handover_parts, lock_handovers
+from gilscope.analysis.nesting import (
+    edge_places,
+    edges,
+    nested_callbacks,
+    nested_pieces,
+    nested_spans,
+    thread_rows,
+)
+from gilscope.analysis.spans import interval_states
 from gilscope.export import packets
 from gilscope.export import protobuf as wire
 from gilscope.export.contention import contentions
@@ -31,10 +40,11 @@ from gilscope.export.scene import (
     scenes,
     switch_intervals,
 )
+from gilscope.export.strings import Strings
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gilscope.analysis.handover import Handovers
     from gilscope.analysis.nesting import Edges, Piece
@@ -42,6 +52,7 @@ if TYPE_CHECKING:
     from gilscope.trace.model import I64, U16, U32, U64, Bools, Intervals, Trace
 
     type Values = dict[str, Words]
+    type Columns = dict[str, tuple[Callable[[Integers], Words], Integers]]
 
 
 class PerfettoExporter:
@@ -58,31 +69,6 @@ class PerfettoExporter:
             writer = _SceneWriter(scene, track, out)
             writer.write(progress)
             track = writer.next_track
-
-
-class _Strings:
-    """Labels that are interned in one table, each with numbers of its own.
-
-    Args:
-        table: of the interned data.
-        labels: all that share it.
-    """
-
-    def __init__(self, table: int, labels: Sequence[Labels]) -> None:
-        self._table = table
-        self._labels = labels
-
-    def encoded(self, labels: Labels, numbers: I64) -> U32:
-        """Numbers in the table, as packets have them."""
-        return wire.short(1 + numbers * len(self._labels) + self._labels.index(labels))
-
-    def new(self) -> bytes:
-        """What the trace does not say yet."""
-        return b"".join(
-            packets.interned(self._table, 1 + number * len(self._labels) + place, string)
-            for place, labels in enumerate(self._labels)
-            for number, string in labels.new()
-        )
 
 
 class _SceneWriter:
@@ -107,16 +93,17 @@ class _SceneWriter:
         self._wakes = Labels(lambda index: f"wakes {trace.thread_name(index)}")
         self._woken = Labels(lambda index: f"woken by {trace.thread_name(index)}")
         self._handovers = lock_handovers(trace)
-        self._contentions = contentions(trace, scene.tids, self._handovers)
+        self._states = interval_states(trace)
+        self._contentions = contentions(trace, self._states, scene.tids, self._handovers)
         self._contended = Labels(lambda number: self._contentions.names[number])
         names = (
             *(scene.names, self._wakes, self._woken, scene.callback_names),
             *(scene.span_names, self._contended),
         )
         self._known_addresses: list[int] = []
-        self._names = _Strings(packets.NAME_TABLE, names)
+        self._names = Strings(packets.NAME_TABLE, names)
         values = scene.peers, scene.notes, scene.stacks, scene.callers
-        self._values = _Strings(packets.VALUE_TABLE, values)
+        self._values = Strings(packets.VALUE_TABLE, values)
 
     def write(self, progress: Progress) -> None:
         """Write the process."""
@@ -124,15 +111,17 @@ class _SceneWriter:
         self._descriptors()
         # First what takes the most memory for a while.
         tracks = {name: track for track, name in enumerate(COUNTERS, self._first_counter)}
-        for name, times, values in scene.counters():
+        for name, times, values in scene.counters(self._states):
             event: Values = {"time": wire.long(times), "value": wire.short(values)}
             self._out.write(packets.state(track=tracks[name]))
             self._out.write(packets.counter().encode(event, len(times)).data)
-        flows = _Flows(scene, gil_handovers(scene.trace))
-        for piece in scene.pieces():
+        del self._states
+        rows = thread_rows(scene.trace.intervals.thread)
+        flows = _Flows(scene, rows)
+        for piece in nested_pieces(scene.trace, rows, PIECE):
             self._slices(piece, flows)
             progress(len(piece))
-        del flows
+        del flows, rows
         # Behind the slices: what ends at the moment of a wake is over then.
         self._write_wakes(self._handovers)
         for thread, nesting in nested_callbacks(scene.trace):
@@ -174,73 +163,79 @@ class _SceneWriter:
             self._out.write(packets.state(new, track=track))
 
     def _slices(self, piece: Piece, flows: _Flows) -> None:
-        has, values = self._values_of(piece.rows, piece.intervals, flows)
-        changes = edges(piece.nesting)
-        times, codes = wire.long(changes.times), has[changes.rows]
-        contended = (codes & Has.CONTENTION) != 0
+        nesting = piece.nesting
+        has, columns = self._columns_of(piece.rows, piece.intervals, flows)
+        has = has[nesting.rows]
+        begins, ends = edge_places(nesting)
+        contended = (has & Has.CONTENTION) != 0
         groups = []
-        for slices, ending in ((1, ~contended), (2, contended)):
-            ends = np.flatnonzero(~changes.begins & ending)
-            groups.append((ends, packets.end(slices).encode({"time": times[ends]}, len(ends))))
+        for slices, chosen in ((1, ~contended), (2, contended)):
+            own = np.flatnonzero(chosen)
+            times = {"time": wire.long(nesting.ends[own])}
+            groups.append((ends[own], packets.end(slices).encode(times, len(own))))
         for code in np.flatnonzero(np.bincount(has)).tolist():
-            chosen = np.flatnonzero(changes.begins & (codes == code))
-            message = packets.begin(code)
-            rows = changes.rows[chosen]
-            event = {name: values[name][rows] for name in message.names if name != "time"}
-            groups.append((chosen, message.encode(event | {"time": times[chosen]}, len(chosen))))
+            own = np.flatnonzero(has == code)
+            message, rows = packets.begin(code), nesting.rows[own]
+            event: Values = {"time": wire.long(nesting.starts[own])}
+            for name in message.names:
+                if name not in event:
+                    encode, numbers = columns[name]
+                    event[name] = encode(numbers[rows])
+            groups.append((begins[own], message.encode(event, len(own))))
         self._tell_state(self._tracks[piece.thread.index])
-        self._out.write(wire.in_order(groups, len(times)))
+        self._out.write(wire.in_order(groups, 2 * len(nesting)))
 
-    def _values_of(self, rows: I64, intervals: Intervals, flows: _Flows) -> tuple[U16, Values]:
+    def _columns_of(self, rows: I64, intervals: Intervals, flows: _Flows) -> tuple[U16, Columns]:
         """What the slice of each interval has, and the numbers for it."""
-        scene, names, texts = self._scene, self._names, self._values
-        waits = intervals.kind == Event.LOCK_WAIT
+        scene, texts = self._scene, self._values
+        waits = np.flatnonzero(intervals.kind == Event.LOCK_WAIT)
         peers = scene.peers.numbers(intervals.peer)
         notes = scene.notes.numbers(note_codes(intervals))
         stacks = scene.stacks.numbers(intervals.stack)
-        slices = scene.names.numbers(name_codes(intervals))
+        names = scene.names.numbers(name_codes(intervals))
         addresses = self._addresses(intervals, waits)
         times = switch_intervals(intervals)
-        outgoing, incoming = flows.of(rows)
+        incoming = flows.incoming[rows]
         others = peer_labels(intervals)
-        values: Values = {
-            "name": names.encoded(scene.names, slices),
-            "flow_out": outgoing,
-            "flow_in": incoming,
-            "peer": texts.encoded(scene.peers, peers),
-            "note": texts.encoded(scene.notes, notes),
-            "stack": texts.encoded(scene.stacks, stacks),
-            "times": wire.short(times),
-            "address": wire.long(addresses),
-        }
         contended = np.full(len(rows), NONE)
         contended[waits] = self._contentions.numbers_of(rows[waits])
-        if (contended != NONE).any():
-            numbers = self._contended.numbers(np.maximum(contended, 0))
-            values["contention"] = names.encoded(self._contended, numbers)
+        columns: Columns = {
+            "name": (partial(self._names.encoded, scene.names), names),
+            "flow_out": (flows.numbers, rows + 1),
+            "flow_in": (flows.numbers, incoming),
+            "peer": (partial(texts.encoded, scene.peers), peers),
+            "note": (partial(texts.encoded, scene.notes), notes),
+            "stack": (partial(texts.encoded, scene.stacks), stacks),
+            "times": (wire.short, times),
+            "address": (wire.long, addresses),
+            "contention": (self._contention_names, contended),
+        }
         has: U16 = np.zeros(len(rows), np.uint16)
         for flag, chosen in (
             (Has.LOCK, on_locks(intervals)),
-            (Has.FLOW_OUT, outgoing > 0),
+            (Has.FLOW_OUT, flows.outgoing[rows]),
             (Has.FLOW_IN, incoming > 0),
             (Has.HELD_BY, others[HELD_BY] & (peers != NONE)),
             (Has.ENDED_BY, others[ENDED_BY] & (peers != NONE)),
-            (Has.ADDRESS, waits & (addresses < packets.ADDRESS_LIMIT)),
+            (Has.ADDRESS, addresses < packets.ADDRESS_LIMIT),
             (Has.NOTE, notes != NONE),
             (Has.TIMES, times > 0),
             (Has.STACK, stacks != NONE),
             (Has.CONTENTION, contended != NONE),
         ):
             has |= chosen * np.uint16(flag)
-        return has, values
+        return has, columns
 
-    def _addresses(self, intervals: Intervals, waits: Bools) -> U64:
-        """Address that each interval waits on; 0 of those that do not wait for a lock."""
+    def _contention_names(self, numbers: Integers) -> U32:
+        return self._names.encoded(self._contended, self._contended.numbers(numbers))
+
+    def _addresses(self, intervals: Intervals, waits: I64) -> U64:
+        """Address that each interval waits on; the limit of those that do not wait for a lock."""
         labels = self._scene.addresses
         numbers = labels.numbers(intervals.what[waits])
         known = len(self._known_addresses)
         self._known_addresses += [int(text, 16) for text in labels.strings[known:]]
-        result = np.zeros(len(intervals), np.uint64)
+        result = np.full(len(intervals), packets.ADDRESS_LIMIT, np.uint64)
         result[waits] = np.array(self._known_addresses, np.uint64)[numbers]
         return result
 
@@ -319,23 +314,19 @@ class _Flows:
         incoming: u32[n], 1 + row of the interval that one to this interval begins at; 0 for none.
     """
 
-    def __init__(self, scene: Scene, flows: Handovers) -> None:
-        self._first = scene.first_flow - 1
+    def __init__(self, scene: Scene, rows: Mapping[int, U32]) -> None:
+        self._first = np.uint64(scene.first_flow - 1)
         self.outgoing: Bools = np.zeros(len(scene.trace.intervals), np.bool_)
         self.incoming: U32 = np.zeros(len(scene.trace.intervals), np.uint32)
-        self.outgoing[flows.causes] = True
-        self.incoming[flows.effects] = flows.causes + np.uint32(1)
+        for causes, effects in gil_handover_parts(scene.trace, rows):
+            self.outgoing[causes] = True
+            self.incoming[effects] = causes + np.uint32(1)
 
-    def of(self, rows: I64) -> tuple[U64, U64]:
-        """Numbers of the arrows from and to these intervals; 0 for none."""
-        first = np.uint64(self._first)
-        numbers = (rows + 1).view(np.uint64)
-        incoming = self.incoming[rows].astype(np.uint64)
-        nothing = np.uint64(0)
-        return (
-            np.where(self.outgoing[rows], numbers + first, nothing),
-            np.where(incoming > 0, incoming + first, nothing),
-        )
+    def numbers(self, begins: Integers) -> U64:
+        """Numbers of the arrows by 1 + row of the interval that each begins at."""
+        numbers = begins.astype(np.uint64)
+        numbers += self._first
+        return numbers
 
 
 def _lookup(table: dict[int, int], keys: Integers) -> Integers:

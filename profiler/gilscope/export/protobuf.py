@@ -113,7 +113,7 @@ def in_order(groups: Sequence[tuple[I64, U8]], n: int) -> memoryview:
     """
     begins = np.zeros(n + 1, np.int64)
     for numbers, packets in groups:
-        begins[numbers + 1] = packets.shape[1]
+        begins[1:][numbers] = packets.shape[1]
     np.cumsum(begins, out=begins)
     out = np.empty(int(begins[-1]), np.uint8)
     for numbers, packets in groups:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from gilscope.analysis.nesting import Piece
-    from gilscope.trace.model import I64, U32, Bools, Intervals, Lock, Trace
+    from gilscope.trace.model import I64, U8, U32, Bools, Intervals, Lock, Trace
     from gilscope.trace.places import Frame
 
 # Above any real one (the kernel's limit is 2²²), for ids that are missing or taken already.
@@ -82,7 +82,7 @@ def count(traces: Sequence[Trace]) -> Counts:
     wakes = sum(len(lock_handovers(trace)) for trace in traces)
     handovers = sum(len(gil_handovers(trace)) for trace in traces)
     slices = sum(len(trace.intervals) + len(trace.callbacks) + len(trace.spans) for trace in traces)
-    contended = sum(len(contended_rows(trace)) for trace in traces)
+    contended = sum(len(contended_rows(trace, interval_states(trace))) for trace in traces)
     return Counts(slices, 2 * wakes, wakes + handovers, contended)
 
 
@@ -175,9 +175,8 @@ class Scene:
         # A damaged id beyond 2³¹ is another one that nothing defines.
         return codes.astype(np.int64) & np.int64((1 << 63) - 1)
 
-    def counters(self) -> Iterator[tuple[str, I64, I64]]:
+    def counters(self, states: U8) -> Iterator[tuple[str, I64, I64]]:
         """(name, times, value from then on) where a counter of `COUNTERS` changes, in pieces."""
-        states = interval_states(self.trace)
         for name, state in COUNTERS.items():
             rows = np.flatnonzero(states == state).astype(np.uint32)
             for times, values in self._levels(rows):
@@ -223,8 +222,9 @@ def slice_name(trace: Trace, code: int) -> str:
 
 def note_codes(intervals: Intervals) -> I64:
     """Codes for `Scene.notes`."""
-    kinds, flags = intervals.kind.astype(np.int64), intervals.flags.astype(np.int64)
-    return kinds << 9 | flags << 1 | intervals.open
+    kinds, flags = intervals.kind.astype(np.uint16), intervals.flags.astype(np.uint16)
+    codes: I64 = (kinds << 9 | flags << 1 | intervals.open).astype(np.int64)
+    return codes
 
 
 def peer_labels(intervals: Intervals) -> dict[str, Bools]:

@@ -148,7 +148,13 @@ class Gil:
 
 
 class Columns(Protocol):
-    """Where columns come from that are read when they are asked for."""
+    """Where columns come from that are read when they are asked for.
+
+    Attributes:
+        at_hand: names of those that need no reading.
+    """
+
+    at_hand: frozenset[str]
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -224,8 +230,11 @@ class Intervals:
         if columns is None:
             return Intervals(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
         made = Intervals.deferred(columns.select(rows))
-        # What is read already is not read again; the first two are at hand in any case.
-        known = (COLUMN_TYPES.keys() - {"thread", "start"}) & self.__dict__.keys()
+        # What is read already is not read again; parts of columns cost nothing.
+        wanted = COLUMN_TYPES.keys() - columns.at_hand
+        if isinstance(rows, slice):
+            wanted = COLUMN_TYPES.keys() | {"end"}
+        known = wanted & self.__dict__.keys()
         made.__dict__.update({name: self.__dict__[name][rows] for name in known})
         return made
 

@@ -85,6 +85,7 @@ class Records:
                     waiting, total = [], 0
         if waiting:
             yield self._block(waiting)
+        self._file.release()
 
     def _block(self, runs: Sequence[Run]) -> tuple[Positions, npt.NDArray[np.int32], Recorded]:
         self._file.check()

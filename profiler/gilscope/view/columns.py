@@ -62,10 +62,12 @@ class Tally:
     Attributes:
         offsets: As in ``Columns``.
         rows: n segments, in larger buckets than those that are drawn.
+        grain_ns: Of these buckets.
     """
 
     offsets: I64
     rows: Segments
+    grain_ns: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,8 +157,7 @@ def _columns(trace: Trace, order: Sequence[int], limit: int, index: Index | None
         states = index.states
         codes = index.codes[1]
         lanes, grain = baked(index, order, limit, coded=False)
-        counted, _ = baked(index, order, limit // 2, coded=True)
-        tally = _tally(trace, counted, order)
+        tally = _tally(trace, order, *baked(index, order, limit // 2, coded=True))
     else:
         tally = None
         numbers, codes = interval_codes(trace)
@@ -191,9 +192,9 @@ def _columns(trace: Trace, order: Sequence[int], limit: int, index: Index | None
     )
 
 
-def _tally(trace: Trace, lanes: Sequence[Segments], order: Sequence[int]) -> Tally:
+def _tally(trace: Trace, order: Sequence[int], lanes: Sequence[Segments], grain: int) -> Tally:
     rows = concatenated(lanes, [trace.threads[position].end_ns for position in order])
-    return Tally(np.cumsum([0, *(len(lane) + 1 for lane in lanes)], dtype=np.int64), rows)
+    return Tally(np.cumsum([0, *(len(lane) + 1 for lane in lanes)], dtype=np.int64), rows, grain)
 
 
 def segments_of(lane: Lane, codes: I32) -> Segments:

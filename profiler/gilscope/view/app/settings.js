@@ -42,13 +42,6 @@ Object.assign(View.prototype, {
     const { start, end } = this.range
     if (!same(this.settings.range, [start, end])) this.note("range", [start, end])
   },
-
-  /** Whether a name is meant by the text of a filter: it is one of the names, or parts of some. */
-  filter(name, names) {
-    const text = this.settings[name].trim(), word = text.toLowerCase()
-    if (!word) return () => true
-    return names.includes(text) ? (one) => one === text : (one) => one.toLowerCase().includes(word)
-  },
 })
 
 /** "20 µs", "1.5ms", "3" (µs) in ns; 0 of nothing, NaN of what is no time. */

@@ -112,3 +112,16 @@ def office_run() -> TraceBuilder:
         builder.span(worker, f"job-{number}", 750_000, 750_000 + 100_000 * number)
     builder.ticks(1_000_000)
     return builder
+
+
+def many_locks_run(count: int) -> TraceBuilder:
+    """A worker that waits once for each of many locks, longest for the last."""
+    builder = TraceBuilder(free_threaded=True)
+    main = builder.thread("MainThread", main=True)
+    worker = builder.thread("worker", start=0)
+    for number in range(count):
+        lock = builder.lock("lock", address=0x1000 + 64 * number)
+        builder.lock_name(lock, f"shelf.BOX_{number:03}", 1)
+        begin = 1000 * number
+        builder.wait(worker, lock, begin, begin + 500 + number, peer=main)
+    return builder

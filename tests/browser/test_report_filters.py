@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 READY = '() => document.querySelector("#view-1")?.dataset.drawn'
 VIEW = 'document.querySelector("#view-1").gilscope'
+TIMEOUT_MS = 60_000
 RESET = f"() => {VIEW}.show_all()"
 
 # Rows of one table, whatever tab is open; cells without the bars and marks in them.
@@ -51,6 +52,7 @@ def written(directory: Path) -> Path:
 def loaded(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Open the report once."""
     page = browser.new_page()
+    page.set_default_timeout(TIMEOUT_MS)
     page.goto(written(tmp_path_factory.mktemp("filters")).as_uri())
     page.wait_for_function(READY)
     yield page
@@ -131,7 +133,7 @@ def test_what_is_counted_stands_above_the_table(report: Any) -> None:
     assert note in panel.inner_text()
     rows(report, "findings")
     assert "whatever is filtered" in panel.inner_text()
-    panel.get_by_text("Show all").click()
+    panel.get_by_text("Show all").dispatch_event("click")
     assert len(rows(report, "threads")) == 3
     assert "Only" not in panel.inner_text()
 
@@ -149,9 +151,10 @@ def test_a_filter_leaves_the_parallelism_of_the_shown_threads(report: Any) -> No
 def test_a_lock_of_a_long_trace_is_drawn_and_counted_alike(
     browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where segments are merged without regard to locks, those that are divided by lock are drawn."""
+    """Where merged segments say nothing of locks, those that are divided by lock are drawn."""
     monkeypatch.setattr(gilscope.view.columns, "MANY", 0)
     page = browser.new_page()
+    page.set_default_timeout(TIMEOUT_MS)
     page.goto(written(tmp_path).as_uri())
     page.wait_for_function(READY)
     filters = {"lock": "DOOR", "thread": "worker-2"}

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from gilscope.view.section import Section
 
 SCRIPTS = (
-    "data", "draw", "cpu", "tables", "details", "controls", "view", "filters", "settings", "events",
+    "data", "draw", "cpu", "tables", "details", "controls",
+    "view", "filters", "search", "settings", "events",
 )  # fmt: skip
 
 FRAME = """<div data-role="errors" class="banner alarm" role="alert" hidden></div>

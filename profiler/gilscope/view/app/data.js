@@ -73,6 +73,16 @@ class Segments {
   }
 }
 
+/** Of each lock, the first position of those that go by its name, as a reader takes them for one. */
+function first_alike(locks) {
+  const first = new Map()
+  return locks.map(({ group, kind }, place) => {
+    const key = `${group}\n${kind}`
+    if (!first.has(key)) first.set(key, place)
+    return first.get(key)
+  })
+}
+
 /** One trace of the view, and where it stands on the axis: axis = scale * ns + shift. */
 class Timeline {
   constructor(number, meta, columns) {
@@ -98,6 +108,7 @@ class Timeline {
     this.cpu = meta.cpu_offsets ? new CpuTimes(columns, `${number}.`, meta.cpu_offsets) : null
     this.scale = 1e-6
     this.shift = 0
+    this.groups = first_alike(this.locks)
     this.show(meta.lanes.map((_, lane) => lane))
   }
 
@@ -145,22 +156,6 @@ class Timeline {
     const { named } = this
     const size = named.bytes[row] < 0 ? "" : `, ${size_text(named.bytes[row])}`
     return `${this.span_labels[named.label[row]]}: ${time_text(named.duration[row])}${size}`
-  }
-
-  /** Positions of the locks that go by the name of one of them, as a reader takes them for one. */
-  alike(place) {
-    const { group, kind } = this.locks[place]
-    return new Set(this.locks.flatMap((one, other) => (one.group === group && one.kind === kind ? [other] : [])))
-  }
-
-  /** Each lock's position once a name: the first of those that are alike. */
-  distinct_locks() {
-    const first = new Map()
-    return this.locks.map(({ group, kind }, place) => {
-      const key = `${group}\n${kind}`
-      if (!first.has(key)) first.set(key, place)
-      return first.get(key)
-    })
   }
 
   /** Height of a lane's middle, or null if it is not shown. */

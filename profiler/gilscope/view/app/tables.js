@@ -149,7 +149,7 @@ class Tables {
 
   locks(timeline, from, to) {
     const { time, contended, times, longest } = this.sums(timeline, from, to)
-    const groups = timeline.distinct_locks(), sums = new Map()
+    const { groups } = timeline, sums = new Map()
     timeline.codes.forEach(([lock], code) => {
       if (lock < 0 || !times[code]) return
       const sum = sums.get(groups[lock]) ??

@@ -411,54 +411,6 @@ class View {
     if (this.choice !== choice) this.reveal()
   }
 
-  search(text) {
-    const word = text.trim().toLowerCase()
-    if (!word) return
-    const hits = this.timelines.flatMap((timeline) => timeline.lanes.flatMap(({ name }, lane) =>
-      (name.toLowerCase().includes(word) ? [[timeline, lane]] : [])))
-    const places = hits.length ? hits : this.search_locks(word)
-    if (!places.length) return this.say(`nothing is called “${text}”`)
-    this.hit = this.searched === word ? (this.hit + 1) % places.length : 0
-    this.searched = word
-    const [timeline, lane, row] = places[this.hit]
-    const { name } = timeline.lanes[lane]
-    this.set("hidden", this.settings.hidden.filter((one) => one !== name))
-    if (row === undefined) this.choose_longest(timeline, lane)
-    else this.choose(timeline, lane, row)
-    if (this.choice) this.reveal()
-    this.say(`${this.hit + 1} of ${places.length} found`)
-  }
-
-  /** The longest wait for each lock that a word fits, of those of one name for one of them. */
-  search_locks(word) {
-    return this.timelines.flatMap((timeline) => [...new Set(timeline.distinct_locks())].flatMap((lock) =>
-      (timeline.locks[lock].name.toLowerCase().includes(word) ? this.longest_wait(timeline, lock) : [])))
-  }
-
-  longest_wait(timeline, lock) {
-    const alike = timeline.alike(lock)
-    let best = null, most = -1
-    for (const lane of timeline.threads()) {
-      for (let row = timeline.offsets[lane]; row < timeline.offsets[lane + 1] - 1; row++) {
-        if (!alike.has(timeline.codes[timeline.all.code[row]][0])) continue
-        const length = timeline.all.duration(row)
-        if (length > most) [best, most] = [[timeline, lane, row], length]
-      }
-    }
-    return best ? [best] : []
-  }
-
-  choose_longest(timeline, lane) {
-    let best = -1, most = -1
-    const [from, to] = timeline.all.seen(lane, ...this.span(timeline))
-    for (let row = from; row < to; row++) {
-      const idle = timeline.all.state[row] === NOTHING || timeline.all.state[row] === RUNNING
-      const length = timeline.all.duration(row) * (idle ? 1e-6 : 1)
-      if (length > most) [best, most] = [row, length]
-    }
-    if (best >= 0) this.choose(timeline, lane, best)
-  }
-
   show_finding(number, place) {
     const { build, places } = this.data.findings[number]
     const timeline = this.timelines.find((one) => one.key === build) ?? this.timelines[0]

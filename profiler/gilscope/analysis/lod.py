@@ -8,7 +8,7 @@ same whatever the number of intervals. Built once, in a second for ten million i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gilscope.analysis.spans import interval_states, lanes
+from gilscope.trace.distinct import distinct
 from gilscope.trace.format import Event, LockWaitFlag
 from gilscope.trace.model import State, Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gilscope.analysis.spans import Lane
     from gilscope.trace.model import I32, I64, U8, Bools, Trace
@@ -63,17 +64,6 @@ class Groups:
         starts = np.take(trace.intervals.start, order)
         return cls(used, bounds, order.astype(np.int32), starts, before)
 
-    def divided(self, group: int, keys: Keys) -> Groups:
-        """Divide one group by a key for each of its intervals."""
-        span = self.span(group)
-        order = np.argsort(keys, kind="stable")
-        sizes = np.bincount(keys)
-        used = np.flatnonzero(sizes)
-        before = np.zeros(len(order) + 1, np.int64)
-        np.cumsum(np.diff(self.before[span.start : span.stop + 1])[order], out=before[1:])
-        bounds = np.concatenate([[0], np.cumsum(sizes[used])])
-        return Groups(used, bounds, self.rows[span][order], self.starts[span][order], before)
-
     def span(self, group: int) -> slice:
         """Return where a group stands in the columns."""
         return slice(int(self.bounds[group]), int(self.bounds[group + 1]))
@@ -90,20 +80,34 @@ class Groups:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """One thing that a thread spent time on, column by column.
+class Cells:
+    """What a thread spent time on, bucket after bucket; only what took time, m cells.
 
     Attributes:
-        state: a `State`.
-        code: row of `Index.codes`: the lock and the other thread; 0 if there is none.
-        time: i64[w], ns.
-        count: i64[w], intervals that begin in the column.
+        bucket: i64[m], number of the bucket, from 0.
+        state: i64[m], a `State`.
+        code: i64[m], row of `Index.codes`: the lock and the other thread; 0 if there is none.
+        time: i64[m], ns.
+        count: i64[m], intervals that begin in the bucket.
     """
 
-    state: int
-    code: int
+    bucket: I64
+    state: I64
+    code: I64
     time: I64
     count: I64
+
+    def __len__(self) -> int:
+        return len(self.bucket)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Cells]) -> Cells:
+        """Put the cells of several parts one behind the other."""
+        if not parts:
+            return cls(*(np.zeros(0, np.int64) for _ in fields(cls)))
+        return cls(
+            *(np.concatenate([getattr(one, field.name) for one in parts]) for field in fields(cls))
+        )
 
 
 class Index:
@@ -121,8 +125,9 @@ class Index:
     def nbytes(self) -> int:
         """Memory that the index takes beside the trace, bytes."""
         parts: list[npt.NDArray[Any]] = [self.states, *self._inner.values()]
-        for groups in (self._groups, *(self._fine if "_fine" in self.__dict__ else {}).values()):
-            parts += [groups.rows, groups.starts, groups.before]
+        parts += [self._groups.rows, self._groups.starts, self._groups.before]
+        if "_fine" in self.__dict__:
+            parts += [places for _, places in self._fine.values()]
         return sum(part.nbytes for part in parts)
 
     def times(self, lane: int, edges: I64) -> I64:
@@ -181,39 +186,70 @@ class Index:
         """Code of each interval, i32[n], and what codes stand for: see :func:`interval_codes`."""
         return interval_codes(self.trace)
 
-    def parts(self, lane: int, edges: I64, *, coded: bool) -> list[Part]:
-        """Return what a thread spent its time on, by state; ``coded``: by lock and thread, too."""
+    def cells(self, lane: int, grain: int, *, coded: bool) -> Cells:
+        """Return what a thread spent its time on, by buckets of time and by state.
+
+        Args:
+            lane: Position in `Trace.threads`.
+            grain: Of the buckets, ns.
+            coded: Divide waits by lock and other thread, too.
+        """
+        edges = np.arange(0, self.trace.threads[lane].end_ns + grain, grain, dtype=np.int64)
         times = self.times(lane, edges)
-        result = []
-        for state in (State.HOLDING_GIL, State.RUNNING) if coded else State:
+        whole = (State.HOLDING_GIL, State.RUNNING)
+        parts = []
+        for state in whole if coded else State:
             group = self._group_of.get(lane * 8 + state)
-            none = np.zeros(len(edges) - 1, np.int64)
-            begun = none if group is None else np.diff(self._groups.spent(group, edges)[1])
-            result.append(Part(state, 0, times[state], begun))
-        for number, whole in self._states_of(lane) if coded else ():
-            if number in (State.HOLDING_GIL, State.RUNNING):
-                continue
-            fine = self._fine[whole]
-            for place, code in enumerate(fine.keys.tolist()):
-                time, begun = fine.spent(place, edges)
-                result.append(Part(number, code, np.diff(time), np.diff(begun)))
-        return [part for part in result if part.time.any() or part.count.any()]
+            begun = None if group is None else np.diff(self._groups.spent(group, edges)[1])
+            parts.append(_cells_of(state, times[state], begun))
+        if coded:
+            waits = [found for found in self._states_of(lane) if found[0] not in whole]
+            parts += [self._coded(state, group, grain, len(edges) - 1) for state, group in waits]
+        return Cells.joined(parts)
 
     @property
     def kinds(self) -> int:
-        """How many parts there are, all threads together."""
-        fine = sum(len(groups.keys) for groups in self._fine.values())
-        return fine + 2 * len(self.trace.threads)
+        """How many lines there are when waits are divided by code, all threads together."""
+        return sum(len(used) for used, _ in self._fine.values()) + 2 * len(self.trace.threads)
 
     @cached_property
-    def _fine(self) -> dict[int, Groups]:
-        """Groups of waits, each divided by code."""
+    def _fine(self) -> dict[int, tuple[I64, Keys]]:
+        """Codes in each group of waits, and the place of each wait's among them."""
         result = {}
         for group, key in enumerate(self._groups.keys.tolist()):
             if key & 7 not in (State.HOLDING_GIL, State.RUNNING):
-                codes = self.codes[0][self._groups.rows[self._groups.span(group)]]
-                result[group] = self._groups.divided(group, _narrow(codes))
+                used, places = distinct(self.codes[0][self._groups.rows[self._groups.span(group)]])
+                result[group] = used, places.astype(np.min_scalar_type(len(used)))
         return result
+
+    def _coded(self, state: int, group: int, grain: int, buckets: int) -> Cells:
+        """Return the cells of a group of waits, divided by code."""
+        span = self._groups.span(group)
+        used, places = self._fine[group]
+        start = self._groups.starts[span]
+        length = np.diff(self._groups.before[span.start : span.stop + 1])
+        first = np.minimum(start // grain, buckets - 1)
+        last = np.minimum(np.maximum(start, start + length - 1) // grain, buckets - 1)
+        long = np.flatnonzero(last > first)
+        # Of those that reach over the end of a bucket, one part a bucket.
+        parts = last[long] - first[long] + 1
+        of = np.repeat(long, parts)
+        bucket = first[of] + np.arange(len(of)) - np.repeat(np.cumsum(parts) - parts, parts)
+        begin = np.maximum(start[of], bucket * grain)
+        share = np.minimum(start[of] + length[of], (bucket + 1) * grain) - begin
+        length[long] = 0
+        keys = first * len(used) + places
+        time = _summed(
+            np.concatenate([keys, bucket * len(used) + places[of]]),
+            np.concatenate([length, share]),
+            buckets * len(used),
+        )
+        cells = np.flatnonzero(time[1])
+        count = _summed(keys, None, buckets * len(used))
+        at = np.minimum(np.searchsorted(count[0], time[0][cells]), max(0, len(count[0]) - 1))
+        begun = np.where(count[0][at] == time[0][cells], count[1][at], 0)
+        bucket, place = np.divmod(time[0][cells], len(used))
+        return Cells(bucket, np.full(len(cells), state), used[place], time[1][cells], begun)
 
     def _states_of(self, lane: int) -> Iterator[tuple[int, int]]:
         """Yield state and group of what there is of a lane."""
@@ -256,6 +292,25 @@ class Index:
         end = self._groups.starts[hold] + self._groups.before[hold + 1] - self._groups.before[hold]
         inside: Bools = (place >= 0) & (starts < end)
         return inside
+
+
+def _cells_of(state: int, time: I64, begun: I64 | None) -> Cells:
+    """Return the cells of one state, of which the time in all buckets is given."""
+    bucket = np.flatnonzero(time)
+    count = np.zeros(len(bucket), np.int64) if begun is None else begun[bucket]
+    state_of, code = np.full(len(bucket), state), np.zeros(len(bucket), np.int64)
+    return Cells(bucket, state_of, code, time[bucket], count)
+
+
+def _summed(keys: I64, values: I64 | None, limit: int) -> tuple[I64, I64]:
+    """Return the distinct keys, ascending and below `limit`, and the sum of the values of each."""
+    if limit > DENSE:
+        keys, places = np.unique(keys, return_inverse=True)
+        limit = len(keys)
+    else:
+        places, keys = keys, np.arange(limit)
+    # As float64 sums of ns are exact up to 104 days.
+    return keys, np.bincount(places, values, limit).astype(np.int64)
 
 
 def interval_codes(trace: Trace) -> tuple[I32, list[tuple[int, int, bool]]]:
@@ -310,8 +365,3 @@ def _ranked(keys: npt.NDArray[Any]) -> tuple[I64, I32]:
     used = np.flatnonzero(table)
     table[used] = np.arange(len(used))
     return used, table[keys]
-
-
-def _narrow(keys: npt.NDArray[Any]) -> Keys:
-    """Return keys in the smallest type that takes them: two bytes sort fastest."""
-    return keys.astype(np.min_scalar_type(int(keys.max(initial=0))))

@@ -8,6 +8,7 @@ same whatever the number of intervals. Built once, in a second for ten million i
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from gilscope.analysis.spans import interval_states, lanes
-from gilscope.trace.distinct import distinct
 from gilscope.trace.format import Event, LockWaitFlag
 from gilscope.trace.model import State, Threads
 
@@ -59,9 +59,11 @@ class Groups:
         sizes = np.bincount(keys) if len(keys) else np.zeros(0, np.int64)
         used = np.flatnonzero(sizes)
         before = np.zeros(len(order) + 1, np.int64)
-        np.cumsum(np.take(trace.intervals.duration, order), out=before[1:])
+        columns = trace.intervals.duration, trace.intervals.start
+        with ThreadPoolExecutor(len(columns)) as pool:  # numpy lets go of the GIL
+            durations, starts = pool.map(lambda column: np.take(column, order), columns)
+        np.cumsum(durations, out=before[1:])
         bounds = np.concatenate([[0], np.cumsum(sizes[used])])
-        starts = np.take(trace.intervals.start, order)
         return cls(used, bounds, order.astype(np.int32), starts, before)
 
     def span(self, group: int) -> slice:
@@ -218,8 +220,11 @@ class Index:
         result = {}
         for group, key in enumerate(self._groups.keys.tolist()):
             if key & 7 not in (State.HOLDING_GIL, State.RUNNING):
-                used, places = distinct(self.codes[0][self._groups.rows[self._groups.span(group)]])
-                result[group] = used, places.astype(np.min_scalar_type(len(used)))
+                codes = np.take(self.codes[0], self._groups.rows[self._groups.span(group)])
+                used = np.flatnonzero(np.bincount(codes, minlength=1))
+                table = np.zeros(int(used[-1]) + 1, np.min_scalar_type(len(used)))
+                table[used] = np.arange(len(used))
+                result[group] = used, np.take(table, codes)
         return result
 
     def _coded(self, state: int, group: int, grain: int, buckets: int) -> Cells:
@@ -228,28 +233,32 @@ class Index:
         used, places = self._fine[group]
         start = self._groups.starts[span]
         length = np.diff(self._groups.before[span.start : span.stop + 1])
-        first = np.minimum(start // grain, buckets - 1)
-        last = np.minimum(np.maximum(start, start + length - 1) // grain, buckets - 1)
-        long = np.flatnonzero(last > first)
-        # Of those that reach over the end of a bucket, one part a bucket.
-        parts = last[long] - first[long] + 1
-        of = np.repeat(long, parts)
-        bucket = first[of] + np.arange(len(of)) - np.repeat(np.cumsum(parts) - parts, parts)
-        begin = np.maximum(start[of], bucket * grain)
-        share = np.minimum(start[of] + length[of], (bucket + 1) * grain) - begin
-        length[long] = 0
-        keys = first * len(used) + places
-        time = _summed(
-            np.concatenate([keys, bucket * len(used) + places[of]]),
-            np.concatenate([length, share]),
+        edges = np.arange(buckets + 1, dtype=np.int64) * grain
+        cuts = np.searchsorted(start, edges)
+        cuts[-1] = len(start)
+        first = np.repeat(np.arange(buckets), np.diff(cuts))
+        # As they do not overlap, one a bucket at most reaches over its end: it has a part in each.
+        ends = cuts[1:][cuts[1:] > cuts[:-1]] - 1
+        over = ends[start[ends] + length[ends] > edges[first[ends] + 1]]
+        end = start[over] + length[over]
+        length[over] = edges[first[over] + 1] - start[over]
+        parts = np.minimum((end - 1) // grain, buckets - 1) - first[over]
+        of = np.repeat(np.arange(len(over)), parts)
+        bucket = (
+            first[over][of] + 1 + np.arange(len(of)) - np.repeat(np.cumsum(parts) - parts, parts)
+        )
+        more = np.minimum(end[of], edges[bucket + 1]) - edges[bucket]
+        keys = first * len(used)
+        keys += places
+        lines, time, count = _summed(
+            np.concatenate([keys, bucket * len(used) + places[over][of]]),
+            np.concatenate([length, more]),
+            len(keys),
             buckets * len(used),
         )
-        cells = np.flatnonzero(time[1])
-        count = _summed(keys, None, buckets * len(used))
-        at = np.minimum(np.searchsorted(count[0], time[0][cells]), max(0, len(count[0]) - 1))
-        begun = np.where(count[0][at] == time[0][cells], count[1][at], 0)
-        bucket, place = np.divmod(time[0][cells], len(used))
-        return Cells(bucket, np.full(len(cells), state), used[place], time[1][cells], begun)
+        cells = np.flatnonzero(time)
+        bucket, place = np.divmod(lines[cells], len(used))
+        return Cells(bucket, np.full(len(cells), state), used[place], time[cells], count[cells])
 
     def _states_of(self, lane: int) -> Iterator[tuple[int, int]]:
         """Yield state and group of what there is of a lane."""
@@ -302,15 +311,18 @@ def _cells_of(state: int, time: I64, begun: I64 | None) -> Cells:
     return Cells(bucket, state_of, code, time[bucket], count)
 
 
-def _summed(keys: I64, values: I64 | None, limit: int) -> tuple[I64, I64]:
-    """Return the distinct keys, ascending and below `limit`, and the sum of the values of each."""
+def _summed(keys: I64, values: I64, begun: int, limit: int) -> tuple[I64, I64, I64]:
+    """Return the distinct keys, which are below `limit`, the sums of their values, and how many.
+
+    Only the first `begun` of them are counted.
+    """
     if limit > DENSE:
-        keys, places = np.unique(keys, return_inverse=True)
-        limit = len(keys)
+        lines, keys = np.unique(keys, return_inverse=True)
     else:
-        places, keys = keys, np.arange(limit)
+        lines = np.arange(limit)
     # As float64 sums of ns are exact up to 104 days.
-    return keys, np.bincount(places, values, limit).astype(np.int64)
+    sums = np.bincount(keys, values, len(lines)).astype(np.int64)
+    return lines, sums, np.bincount(keys[:begun], minlength=len(lines))
 
 
 def interval_codes(trace: Trace) -> tuple[I32, list[tuple[int, int, bool]]]:
@@ -323,19 +335,27 @@ def interval_codes(trace: Trace) -> tuple[I32, list[tuple[int, int, bool]]]:
     """
     intervals = trace.intervals
     kind = intervals.kind
-    peer = np.maximum(intervals.peer, 0)
-    peer *= kind != Event.GIL_HOLD  # three times as fast as by a mask
-    span = int(peer.max(initial=0)) + 1
-    held = (peer > 0) & (kind == Event.GIL_WAIT)
+    keys: npt.NDArray[Any] = np.maximum(intervals.peer, 0)
+    keys *= kind != Event.GIL_HOLD  # three times as fast as by a mask
+    span = int(keys.max(initial=0)) + 1
+    held = kind == Event.GIL_WAIT
+    held &= keys > 0
     on_lock = np.flatnonzero((kind == Event.LOCK_WAIT) | (kind == Event.SPIN))
-    lock = intervals.gather("what", on_lock).astype(np.int64) + 1
-    # Half the size, half the time.
-    wide = 2 * span * (int(lock.max(initial=0)) + 1) > np.iinfo(np.int32).max
-    keys: npt.NDArray[Any] = peer.astype(np.int64 if wide else np.int32)
     if len(on_lock):
-        keys[on_lock] += (lock * span).astype(keys.dtype)
-        flags = intervals.gather("flags", on_lock) & np.uint8(LockWaitFlag.HOLDER)
-        held[on_lock] = (flags != 0) & (peer[on_lock] > 0) & (kind[on_lock] == Event.LOCK_WAIT)
+        every = len(on_lock) == len(intervals)
+        rows = slice(None) if every else on_lock
+        lock = intervals.what if every else intervals.gather("what", on_lock)
+        flags = intervals.flags if every else intervals.gather("flags", on_lock)
+        held[rows] = (flags & np.uint8(LockWaitFlag.HOLDER)) != 0
+        held[rows] &= keys[rows] > 0
+        held[rows] &= kind[rows] == Event.LOCK_WAIT
+        # Half the size, half the time.
+        wide = 2 * span * (int(lock.max()) + 2) > np.iinfo(np.int32).max
+        keys = keys.astype(np.int64 if wide else np.int32, copy=False)
+        lock = lock.astype(keys.dtype)
+        lock += 1
+        lock *= span
+        keys[rows] += lock
     keys *= 2
     keys += held
     used, codes = _ranked(keys)
@@ -356,12 +376,13 @@ def _keys(trace: Trace, states: U8) -> Keys:
 
 def _ranked(keys: npt.NDArray[Any]) -> tuple[I64, I32]:
     """Return the distinct keys, zero and others, ascending, and the place of each key, i32[n]."""
-    if keys.max(initial=0) >= DENSE:
+    most = int(keys.max(initial=0))
+    if most >= DENSE:
         used, places = np.unique(np.append(keys, 0), return_inverse=True)
         return used, places[:-1].astype(np.int32)
-    table = np.zeros(int(keys.max(initial=0)) + 1, np.int32)
-    table[keys] = 1
+    table = np.bincount(keys, minlength=most + 1)
     table[0] = 1
     used = np.flatnonzero(table)
-    table[used] = np.arange(len(used))
-    return used, table[keys]
+    places = np.zeros(most + 1, np.int32)
+    places[used] = np.arange(len(used))
+    return used, np.take(places, keys)

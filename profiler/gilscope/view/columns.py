@@ -155,7 +155,7 @@ def _columns(trace: Trace, order: Sequence[int], limit: int, index: Index | None
     if len(trace.intervals) > MANY:
         index = index or Index(trace)
         states = index.states
-        codes = index.codes[1]
+        numbers, codes = index.codes
         lanes, grain = baked(index, order, limit, coded=False)
         tally = _tally(trace, order, *baked(index, order, limit // 2, coded=True))
     else:
@@ -170,7 +170,7 @@ def _columns(trace: Trace, order: Sequence[int], limit: int, index: Index | None
         for thread, position in zip(threads, order, strict=True)
     ]
     ends = [thread.end_ns for thread in threads]
-    for kind, name, lane in [*_extra(trace, codes, states, limit // 4)]:
+    for kind, name, lane in [*_extra(trace, (codes, numbers), states, limit // 4)]:
         heads.append(LaneHead(name, kind))
         lanes.append(lane)
         ends.append(trace.duration_ns)
@@ -205,10 +205,13 @@ def segments_of(lane: Lane, codes: I32) -> Segments:
 
 
 def _extra(
-    trace: Trace, codes: Sequence[tuple[int, int, bool]], states: U8 | None, limit: int
+    trace: Trace,
+    codes: tuple[Sequence[tuple[int, int, bool]], I32],
+    states: U8 | None,
+    limit: int,
 ) -> list[tuple[str, str, Segments]]:
     """Return kind, name and segments of the lanes of locks and callbacks, merged if need be."""
-    found = [*lock_lanes(trace, codes, states), *callback_lanes(trace)]
+    found = [*lock_lanes(trace, *codes, states), *callback_lanes(trace)]
     lanes, _ = bounded([lane for _, _, lane in found], limit)
     return [(kind, name, lane) for (kind, name, _), lane in zip(found, lanes, strict=True)]
 

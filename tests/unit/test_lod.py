@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import gilscope.analysis.lod
-from gilscope.analysis.lod import Index, interval_codes
+from gilscope.analysis.codes import interval_codes
+from gilscope.analysis.lod import Index
 from gilscope.analysis.spans import lanes
 from gilscope.trace.model import State
 from gilscope.trace.reader import read

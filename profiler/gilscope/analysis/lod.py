@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from gilscope.analysis.codes import interval_codes
 from gilscope.analysis.spans import interval_states, lanes
-from gilscope.trace.format import Event, LockWaitFlag
 from gilscope.trace.model import State, Threads
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ type Keys = npt.NDArray[np.unsignedinteger[Any]]
 STATES = len(State)
 DENSE = 1 << 24
 """Combinations up to which a table is cheaper than sorting."""
+
+PART = 1 << 16
+"""Intervals that are counted at once: what is made of them stays in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,12 +59,13 @@ class Groups:
     def build(cls, trace: Trace, keys: Keys) -> Groups:
         """Group the intervals by a key for each."""
         order = np.argsort(keys, kind="stable")  # two bytes wide: a radix sort
-        sizes = np.bincount(keys) if len(keys) else np.zeros(0, np.int64)
+        sizes = _sizes(keys)
         used = np.flatnonzero(sizes)
         before = np.zeros(len(order) + 1, np.int64)
         columns = trace.intervals.duration, trace.intervals.start
+        take = partial(np.take, indices=order, mode="clip")  # none is out of bounds
         with ThreadPoolExecutor(len(columns)) as pool:  # numpy lets go of the GIL
-            durations, starts = pool.map(lambda column: np.take(column, order), columns)
+            durations, starts = pool.map(take, columns)
         np.cumsum(durations, out=before[1:])
         bounds = np.concatenate([[0], np.cumsum(sizes[used])])
         return cls(used, bounds, order.astype(np.int32), starts, before)
@@ -303,6 +307,13 @@ class Index:
         return inside
 
 
+def _sizes(keys: Keys) -> I64:
+    """Return how often each key occurs; part by part, as numpy makes 8 bytes of each."""
+    limit = int(keys.max(initial=0)) + 1
+    parts = (keys[at : at + PART] for at in range(0, len(keys), PART))
+    return sum((np.bincount(part, minlength=limit) for part in parts), np.zeros(limit, np.int64))
+
+
 def _cells_of(state: int, time: I64, begun: I64 | None) -> Cells:
     """Return the cells of one state, of which the time in all buckets is given."""
     bucket = np.flatnonzero(time)
@@ -325,44 +336,6 @@ def _summed(keys: I64, values: I64, begun: int, limit: int) -> tuple[I64, I64, I
     return lines, sums, np.bincount(keys[:begun], minlength=len(lines))
 
 
-def interval_codes(trace: Trace) -> tuple[I32, list[tuple[int, int, bool]]]:
-    """Number the combinations of lock and other thread that occur in a trace.
-
-    Returns:
-        i32[n], code of each interval, and what the codes stand for: a lock's id or -1, the other
-        thread's index or 0, and whether it held what was waited for (else it ended the wait).
-        Code 0 stands for neither lock nor thread.
-    """
-    intervals = trace.intervals
-    kind = intervals.kind
-    keys: npt.NDArray[Any] = np.maximum(intervals.peer, 0)
-    keys *= kind != Event.GIL_HOLD  # three times as fast as by a mask
-    span = int(keys.max(initial=0)) + 1
-    held = kind == Event.GIL_WAIT
-    held &= keys > 0
-    on_lock = np.flatnonzero((kind == Event.LOCK_WAIT) | (kind == Event.SPIN))
-    if len(on_lock):
-        every = len(on_lock) == len(intervals)
-        rows = slice(None) if every else on_lock
-        lock = intervals.what if every else intervals.gather("what", on_lock)
-        flags = intervals.flags if every else intervals.gather("flags", on_lock)
-        held[rows] = (flags & np.uint8(LockWaitFlag.HOLDER)) != 0
-        held[rows] &= keys[rows] > 0
-        held[rows] &= kind[rows] == Event.LOCK_WAIT
-        # Half the size, half the time.
-        wide = 2 * span * (int(lock.max()) + 2) > np.iinfo(np.int32).max
-        keys = keys.astype(np.int64 if wide else np.int32, copy=False)
-        lock = lock.astype(keys.dtype)
-        lock += 1
-        lock *= span
-        keys[rows] += lock
-    keys *= 2
-    keys += held
-    used, codes = _ranked(keys)
-    names = [(key // 2 // span - 1, key // 2 % span, bool(key % 2)) for key in used.tolist()]
-    return codes, names
-
-
 def _keys(trace: Trace, states: U8) -> Keys:
     """Return 8 * position in `Trace.threads` + state of each interval, as narrow as possible."""
     indices = [thread.index for thread in trace.threads]
@@ -372,17 +345,3 @@ def _keys(trace: Trace, states: U8) -> Keys:
     keys: Keys = np.take(table, trace.intervals.thread)
     keys |= states
     return keys
-
-
-def _ranked(keys: npt.NDArray[Any]) -> tuple[I64, I32]:
-    """Return the distinct keys, zero and others, ascending, and the place of each key, i32[n]."""
-    most = int(keys.max(initial=0))
-    if most >= DENSE:
-        used, places = np.unique(np.append(keys, 0), return_inverse=True)
-        return used, places[:-1].astype(np.int32)
-    table = np.bincount(keys, minlength=most + 1)
-    table[0] = 1
-    used = np.flatnonzero(table)
-    places = np.zeros(most + 1, np.int32)
-    places[used] = np.arange(len(used))
-    return used, np.take(places, keys)

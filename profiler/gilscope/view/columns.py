@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from gilscope.analysis.lod import Index, interval_codes
+from gilscope.analysis.codes import interval_codes
+from gilscope.analysis.lod import Index
 from gilscope.analysis.spans import lanes as spans_of
 from gilscope.view.bake import baked
 from gilscope.view.extra import callback_lanes, lock_lanes

@@ -165,3 +165,16 @@ def test_a_lock_of_a_long_trace_is_drawn_and_counted_alike(
     page.close()
     assert drawn[3] == 100
     assert sum(drawn) == 100
+
+
+def test_a_run_that_is_over_has_no_parallelism(report: Any) -> None:
+    """Its curve ends with it, in whole columns of pixels, wherever it stands on the axis."""
+    progress = f"""([left, right]) => {{
+      const [painter] = {VIEW}.painters
+      painter.draw_progress(painter.parallelism, [new Float64Array(16).fill(0.5)], left, right, 8)
+      return painter.parallelism.data.x.map((x) => Math.round(1000 * x))
+    }}"""
+    assert report.evaluate(progress, [0, 1_000_000])[::8] == [0, 1000]
+    assert report.evaluate(progress, [0, 4_000_000]) == [0, 500, 1000]
+    assert report.evaluate(progress, [-3_000_000, 1_000_000]) == [0, 500, 1000]
+    assert report.evaluate(progress, [2_000_000, 3_000_000]) == []

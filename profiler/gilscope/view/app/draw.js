@@ -1,6 +1,8 @@
 // Draws the visible range of a timeline: boxes if few segments are in view, else a raster.
 // The rule is the one of columns.py, and a test compares the two.
 
+const ROUNDING = 1e-6  // columns
+
 class Painter {
   constructor(document, timeline, data) {
     const named = (name) => document.get_model_by_name(`${name}-${timeline.number}`)
@@ -151,17 +153,22 @@ class Painter {
     if (images.length) this.picture.data = data
   }
 
-  /** Threads that make progress, column by column. */
+  /** Threads that make progress, column by column, while the run lasts. */
   draw_progress(source, shares, left, right, width) {
-    const x = [], y = []
-    for (let column = 0; column < width; column++) {
+    const x = [], y = [], { timeline } = this, step = (right - left) / width
+    // Whole columns only: in the one in which a run ends it would seem to stall.
+    const first = Math.max(0, Math.ceil(-left / step - ROUNDING))
+    const last = Math.min(width, Math.floor((timeline.duration - left) / step + ROUNDING))
+    for (let column = first; column < last; column++) {
       let sum = 0
       for (const share of shares) sum += share[column] + share[width + column]
-      x.push(this.timeline.to_axis(left + ((right - left) * column) / width))
+      x.push(timeline.to_axis(left + step * column))
       y.push(sum)
     }
-    x.push(this.timeline.to_axis(right))
-    y.push(y.at(-1) ?? 0)
+    if (y.length) {
+      x.push(timeline.to_axis(left + step * last))
+      y.push(y.at(-1))
+    }
     source.data = { x, y }
     return Math.max(0, ...y)
   }

@@ -22,7 +22,7 @@ Object.assign(View.prototype, {
     if (name === "least") {
       const bad = Number.isNaN(parse_time(value))
       this.panel.mark(name, bad)
-      if (bad) return this.say("At least: a time such as 20 µs or 1.5 ms")
+      if (bad) return this.say("At least: a time such as 20 µs or 1.5 ms", true)
     }
     if (same(this.settings[name], value)) return
     this.note(name, value)

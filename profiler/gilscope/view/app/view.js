@@ -7,6 +7,7 @@ const GRAINS = 40  // in it, where what is shorter is merged
 const MOST_LETTERS = 26  // of a lane's name
 const PARALLELISM = ["Parallelism: threads that are not held up", "Parallelism"]
 const CURVE = ["#0072B2", "#4CA6E8"]  // the first curve on light and on dark paper, where it is thin
+const MARK = 0.12  // how much the visible part is shaded in the overview
 const LANES_HEIGHT = 720, MOST_LANE = 30, LEAST_LANE = 12
 
 class View {
@@ -52,8 +53,9 @@ class View {
     return this.box.querySelector(`[data-role="${role}"]`)
   }
 
-  say(text) {
+  say(text, bad = false) {
     this.find("status").textContent = text
+    this.find("status").classList.toggle("bad", bad)
   }
 
   fail(error) {
@@ -146,6 +148,10 @@ class View {
       `${count_text(count)} ${count === 1 ? "segment" : "segments"} in view` +
       (this.gone ? ` · ${this.gone}` : ""))
     this.find("tip").hidden = true
+    // Where all is visible, there is nothing to mark.
+    const [low, high] = this.range.bounds
+    const mark = this.document.get_model_by_name("overview-mark")
+    mark?.setv({ fill_alpha: end - start < (high - low) * 0.999 ? MARK : 0 })
     this.box.dataset.drawn = few ? "boxes" : "raster"
   }
 

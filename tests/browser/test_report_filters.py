@@ -177,4 +177,5 @@ def test_a_run_that_is_over_has_no_parallelism(report: Any) -> None:
     assert report.evaluate(progress, [0, 1_000_000])[::8] == [0, 1000]
     assert report.evaluate(progress, [0, 4_000_000]) == [0, 500, 1000]
     assert report.evaluate(progress, [-3_000_000, 1_000_000]) == [0, 500, 1000]
-    assert report.evaluate(progress, [2_000_000, 3_000_000]) == []
+    assert report.evaluate(progress, [2_000_000, 3_000_000]) == [0]
+    assert report.evaluate(f"() => {VIEW}.painters[0].parallelism.data.y.every(Number.isNaN)")

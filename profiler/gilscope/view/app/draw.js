@@ -165,12 +165,12 @@ class Painter {
       x.push(timeline.to_axis(left + step * column))
       y.push(sum)
     }
-    if (y.length) {
-      x.push(timeline.to_axis(left + step * last))
-      y.push(y.at(-1))
-    }
+    const most = Math.max(0, ...y)
+    // One point that is nowhere keeps its sign in the legend.
+    x.push(timeline.to_axis(y.length ? left + step * last : 0))
+    y.push(y.at(-1) ?? NaN)
     source.data = { x, y }
-    return Math.max(0, ...y)
+    return most
   }
 
   /** Mark where the run begins and ends; words stand where there is room for them. */

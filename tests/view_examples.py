@@ -90,3 +90,38 @@ def run_of(build: str, trace: Trace) -> Run:
     return Run(
         build, trace.python, "python", not on, on, on, None, wall, wall, trace.path, trace, 0
     )
+
+
+def office_run() -> TraceBuilder:
+    """Two workers with waits of 100 µs and 400 µs for two locks, a callback and a span each."""
+    builder = TraceBuilder(free_threaded=True)
+    main = builder.thread("MainThread", main=True)
+    door = builder.lock("lock", address=0x1000)
+    desk = builder.lock("lock", address=0x2000)
+    for lock, name in ((door, "office.DOOR"), (desk, "office.DESK")):
+        builder.lock_name(lock, name, 1)
+    site = builder.site(builder.module("/lib/office.so"), 0x10, "Office::log")
+    for number, peer in ((1, main), (2, main + 1)):
+        worker = builder.thread(f"worker-{number}", start=0)
+        builder.wait(worker, door, 100_000, 200_000, peer=peer)
+        builder.wait(worker, desk, 300_000, 700_000, peer=peer)
+        call = builder.callable(name=f"log-{number}")
+        builder.callback(
+            worker, 710_000, 710_000 + 20_000 * number, entry=builder.entry(site), callable=call
+        )
+        builder.span(worker, f"job-{number}", 750_000, 750_000 + 100_000 * number)
+    builder.ticks(1_000_000)
+    return builder
+
+
+def many_locks_run(count: int) -> TraceBuilder:
+    """A worker that waits once for each of many locks, longest for the last."""
+    builder = TraceBuilder(free_threaded=True)
+    main = builder.thread("MainThread", main=True)
+    worker = builder.thread("worker", start=0)
+    for number in range(count):
+        lock = builder.lock("lock", address=0x1000 + 64 * number)
+        builder.lock_name(lock, f"shelf.BOX_{number:03}", 1)
+        begin = 1000 * number
+        builder.wait(worker, lock, begin, begin + 500 + number, peer=main)
+    return builder

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope.comparison import Comparison
 from gilscope.trace.reader import read
 from gilscope.view.report import write_report
-from view_examples import pool_run, run_of
+from view_examples import many_locks_run, pool_run, run_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +17,17 @@ VIEW = 'document.querySelector("#view-1").gilscope'
 LANES = (
     f"() => {VIEW}.timelines[0].lanes.filter(({{ kind }}) => kind === 'lock').map((l) => l.name)"
 )
+# Hits, and how often the search looks up what a segment is about.
+SEARCH = f"""(word) => {{
+  const view = {VIEW}, [timeline] = view.timelines
+  const {{ codes }} = timeline
+  let looks = 0
+  const get = (...what) => {{ looks++; return Reflect.get(...what) }}
+  timeline.codes = new Proxy(codes, {{ get }})
+  const hits = view.search_locks(word)
+  timeline.codes = codes
+  return [hits.map(([, lane, row, segments]) => [lane, segments.start[row]]), looks]
+}}"""
 CHOSEN = f"() => [{VIEW}.choice.start, {VIEW}.choice.end]"
 
 
@@ -44,3 +55,16 @@ def test_locks_of_one_name_are_one(page: Any, tmp_path: Path, console_errors: li
     page.locator("#view-1 [role=status]", has_text="1 of 1 found").wait_for()
     assert "blocked or asleep: 500 µs" in page.locator("#view-1 .details").inner_text()
     assert console_errors == []
+
+
+def test_the_search_goes_through_the_segments_once(page: Any, tmp_path: Path) -> None:
+    """However many locks a word fits: the work grows with the trace, not with its square."""
+    trace = read(many_locks_run(400).write(tmp_path / "x.gilscope"))
+    run = run_of("ft", trace)
+    write_report([Comparison("locks", ("x",), (run,)).section()], tmp_path / "r.html", "locks")
+    page.goto((tmp_path / "r.html").as_uri())
+    page.wait_for_function(READY)
+    hits, looks = page.evaluate(SEARCH, "box_")
+    assert hits == [[1, 1000 * number] for number in range(400)]
+    assert looks <= 2 * 400 + 10  # waits, and what is between them
+    assert len(page.evaluate(SEARCH, "BOX_00".lower())[0]) == 10

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gilscope.analysis.lod import Index, interval_codes
+import gilscope.analysis.lod
+from gilscope.analysis.codes import interval_codes
+from gilscope.analysis.lod import Index
 from gilscope.analysis.spans import lanes
 from gilscope.trace.model import State
 from gilscope.trace.reader import read
@@ -51,16 +53,46 @@ def test_times_are_those_of_the_segments(trace: Trace) -> None:
             assert index.times(lane, edges).tolist() == wanted[lane].tolist()
 
 
+@pytest.mark.parametrize("dense", [0, 1 << 24])
 @pytest.mark.parametrize("coded", [True, False])
-def test_parts_add_up_to_the_times(trace: Trace, *, coded: bool) -> None:
-    """Locks and other threads divide a state's time among them."""
+def test_cells_add_up_to_the_times(
+    trace: Trace, monkeypatch: pytest.MonkeyPatch, *, coded: bool, dense: int
+) -> None:
+    """Locks and other threads divide a state's time among them, bucket by bucket."""
+    monkeypatch.setattr(gilscope.analysis.lod, "DENSE", dense)
     index = Index(trace)
-    edges = np.linspace(0, trace.duration_ns, 9).astype(np.int64)
-    for lane in range(len(trace.threads)):
-        sums = np.zeros((len(State), 8), np.int64)
-        for part in index.parts(lane, edges, coded=coded):
-            sums[part.state] += part.time
+    grain = trace.duration_ns // 7
+    for lane, thread in enumerate(trace.threads):
+        edges = np.arange(0, thread.end_ns + grain, grain)
+        sums = np.zeros((len(State), len(edges) - 1), np.int64)
+        cells = index.cells(lane, grain, coded=coded)
+        np.add.at(sums, (cells.state, cells.bucket), cells.time)
         assert sums.tolist() == index.times(lane, edges).tolist()
+
+
+def test_cells_have_the_time_and_number_of_the_waits_of_each_lock(trace: Trace) -> None:
+    """As adding them up one by one has them."""
+    index = Index(trace)
+    codes, intervals = index.codes[0], trace.intervals
+    wanted: dict[tuple[int, int, int], list[int]] = {}
+    for row in range(len(intervals)):
+        if index.states[row] not in (State.HOLDING_GIL, State.RUNNING):
+            key = (int(intervals.thread[row]), int(index.states[row]), int(codes[row]))
+            entry = wanted.setdefault(key, [0, 0])
+            entry[0] += int(intervals.duration[row])
+            entry[1] += 1
+    found: dict[tuple[int, int, int], list[int]] = {}
+    for lane, thread in enumerate(trace.threads):
+        cells = index.cells(lane, trace.duration_ns // 7, coded=True)
+        for state, code, time, count in zip(
+            cells.state.tolist(), cells.code.tolist(), cells.time.tolist(), cells.count.tolist(),
+            strict=True,
+        ):  # fmt: skip
+            if state not in (State.HOLDING_GIL, State.RUNNING):
+                entry = found.setdefault((thread.index, state, code), [0, 0])
+                entry[0] += time
+                entry[1] += count
+    assert found == {key: entry for key, entry in wanted.items() if entry[0]}
 
 
 def test_lanes_of_a_stretch_are_those_of_the_trace(trace: Trace) -> None:

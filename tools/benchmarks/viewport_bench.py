@@ -38,7 +38,7 @@ def rows(rounds: int) -> list[Figure]:
     rounds = min(rounds, 5)
     trace = long_trace(INTERVALS, free_threaded=False)
     index = Index(trace)
-    index.parts(0, np.array([0, trace.duration_ns]), coded=True)
+    index.cells(0, trace.duration_ns, coded=True)
     size = sum(getattr(trace.intervals, name).nbytes for name in COLUMN_TYPES)
     views = [timed(view, index, *stretch) for stretch in stretches(trace) for _ in range(rounds)]
     halves = [long_trace(INTERVALS // 2, free_threaded=ft) for ft in (False, True)]

@@ -8,19 +8,20 @@ same whatever the number of intervals. Built once, in a second for ten million i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from gilscope.analysis.codes import interval_codes
 from gilscope.analysis.spans import interval_states, lanes
-from gilscope.trace.format import Event, LockWaitFlag
 from gilscope.trace.model import State, Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gilscope.analysis.spans import Lane
     from gilscope.trace.model import I32, I64, U8, Bools, Trace
@@ -31,6 +32,9 @@ type Keys = npt.NDArray[np.unsignedinteger[Any]]
 STATES = len(State)
 DENSE = 1 << 24
 """Combinations up to which a table is cheaper than sorting."""
+
+PART = 1 << 16
+"""Intervals that are counted at once: what is made of them stays in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,24 +59,16 @@ class Groups:
     def build(cls, trace: Trace, keys: Keys) -> Groups:
         """Group the intervals by a key for each."""
         order = np.argsort(keys, kind="stable")  # two bytes wide: a radix sort
-        sizes = np.bincount(keys) if len(keys) else np.zeros(0, np.int64)
+        sizes = _sizes(keys)
         used = np.flatnonzero(sizes)
         before = np.zeros(len(order) + 1, np.int64)
-        np.cumsum(np.take(trace.intervals.duration, order), out=before[1:])
+        columns = trace.intervals.duration, trace.intervals.start
+        take = partial(np.take, indices=order, mode="clip")  # none is out of bounds
+        with ThreadPoolExecutor(len(columns)) as pool:  # numpy lets go of the GIL
+            durations, starts = pool.map(take, columns)
+        np.cumsum(durations, out=before[1:])
         bounds = np.concatenate([[0], np.cumsum(sizes[used])])
-        starts = np.take(trace.intervals.start, order)
         return cls(used, bounds, order.astype(np.int32), starts, before)
-
-    def divided(self, group: int, keys: Keys) -> Groups:
-        """Divide one group by a key for each of its intervals."""
-        span = self.span(group)
-        order = np.argsort(keys, kind="stable")
-        sizes = np.bincount(keys)
-        used = np.flatnonzero(sizes)
-        before = np.zeros(len(order) + 1, np.int64)
-        np.cumsum(np.diff(self.before[span.start : span.stop + 1])[order], out=before[1:])
-        bounds = np.concatenate([[0], np.cumsum(sizes[used])])
-        return Groups(used, bounds, self.rows[span][order], self.starts[span][order], before)
 
     def span(self, group: int) -> slice:
         """Return where a group stands in the columns."""
@@ -90,20 +86,34 @@ class Groups:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """One thing that a thread spent time on, column by column.
+class Cells:
+    """What a thread spent time on, bucket after bucket; only what took time, m cells.
 
     Attributes:
-        state: a `State`.
-        code: row of `Index.codes`: the lock and the other thread; 0 if there is none.
-        time: i64[w], ns.
-        count: i64[w], intervals that begin in the column.
+        bucket: i64[m], number of the bucket, from 0.
+        state: i64[m], a `State`.
+        code: i64[m], row of `Index.codes`: the lock and the other thread; 0 if there is none.
+        time: i64[m], ns.
+        count: i64[m], intervals that begin in the bucket.
     """
 
-    state: int
-    code: int
+    bucket: I64
+    state: I64
+    code: I64
     time: I64
     count: I64
+
+    def __len__(self) -> int:
+        return len(self.bucket)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Cells]) -> Cells:
+        """Put the cells of several parts one behind the other."""
+        if not parts:
+            return cls(*(np.zeros(0, np.int64) for _ in fields(cls)))
+        return cls(
+            *(np.concatenate([getattr(one, field.name) for one in parts]) for field in fields(cls))
+        )
 
 
 class Index:
@@ -121,8 +131,9 @@ class Index:
     def nbytes(self) -> int:
         """Memory that the index takes beside the trace, bytes."""
         parts: list[npt.NDArray[Any]] = [self.states, *self._inner.values()]
-        for groups in (self._groups, *(self._fine if "_fine" in self.__dict__ else {}).values()):
-            parts += [groups.rows, groups.starts, groups.before]
+        parts += [self._groups.rows, self._groups.starts, self._groups.before]
+        if "_fine" in self.__dict__:
+            parts += [places for _, places in self._fine.values()]
         return sum(part.nbytes for part in parts)
 
     def times(self, lane: int, edges: I64) -> I64:
@@ -181,39 +192,77 @@ class Index:
         """Code of each interval, i32[n], and what codes stand for: see :func:`interval_codes`."""
         return interval_codes(self.trace)
 
-    def parts(self, lane: int, edges: I64, *, coded: bool) -> list[Part]:
-        """Return what a thread spent its time on, by state; ``coded``: by lock and thread, too."""
+    def cells(self, lane: int, grain: int, *, coded: bool) -> Cells:
+        """Return what a thread spent its time on, by buckets of time and by state.
+
+        Args:
+            lane: Position in `Trace.threads`.
+            grain: Of the buckets, ns.
+            coded: Divide waits by lock and other thread, too.
+        """
+        edges = np.arange(0, self.trace.threads[lane].end_ns + grain, grain, dtype=np.int64)
         times = self.times(lane, edges)
-        result = []
-        for state in (State.HOLDING_GIL, State.RUNNING) if coded else State:
+        whole = (State.HOLDING_GIL, State.RUNNING)
+        parts = []
+        for state in whole if coded else State:
             group = self._group_of.get(lane * 8 + state)
-            none = np.zeros(len(edges) - 1, np.int64)
-            begun = none if group is None else np.diff(self._groups.spent(group, edges)[1])
-            result.append(Part(state, 0, times[state], begun))
-        for number, whole in self._states_of(lane) if coded else ():
-            if number in (State.HOLDING_GIL, State.RUNNING):
-                continue
-            fine = self._fine[whole]
-            for place, code in enumerate(fine.keys.tolist()):
-                time, begun = fine.spent(place, edges)
-                result.append(Part(number, code, np.diff(time), np.diff(begun)))
-        return [part for part in result if part.time.any() or part.count.any()]
+            begun = None if group is None else np.diff(self._groups.spent(group, edges)[1])
+            parts.append(_cells_of(state, times[state], begun))
+        if coded:
+            waits = [found for found in self._states_of(lane) if found[0] not in whole]
+            parts += [self._coded(state, group, grain, len(edges) - 1) for state, group in waits]
+        return Cells.joined(parts)
 
     @property
     def kinds(self) -> int:
-        """How many parts there are, all threads together."""
-        fine = sum(len(groups.keys) for groups in self._fine.values())
-        return fine + 2 * len(self.trace.threads)
+        """How many lines there are when waits are divided by code, all threads together."""
+        return sum(len(used) for used, _ in self._fine.values()) + 2 * len(self.trace.threads)
 
     @cached_property
-    def _fine(self) -> dict[int, Groups]:
-        """Groups of waits, each divided by code."""
+    def _fine(self) -> dict[int, tuple[I64, Keys]]:
+        """Codes in each group of waits, and the place of each wait's among them."""
         result = {}
         for group, key in enumerate(self._groups.keys.tolist()):
             if key & 7 not in (State.HOLDING_GIL, State.RUNNING):
-                codes = self.codes[0][self._groups.rows[self._groups.span(group)]]
-                result[group] = self._groups.divided(group, _narrow(codes))
+                codes = np.take(self.codes[0], self._groups.rows[self._groups.span(group)])
+                used = np.flatnonzero(np.bincount(codes, minlength=1))
+                table = np.zeros(int(used[-1]) + 1, np.min_scalar_type(len(used)))
+                table[used] = np.arange(len(used))
+                result[group] = used, np.take(table, codes)
         return result
+
+    def _coded(self, state: int, group: int, grain: int, buckets: int) -> Cells:
+        """Return the cells of a group of waits, divided by code."""
+        span = self._groups.span(group)
+        used, places = self._fine[group]
+        start = self._groups.starts[span]
+        length = np.diff(self._groups.before[span.start : span.stop + 1])
+        edges = np.arange(buckets + 1, dtype=np.int64) * grain
+        cuts = np.searchsorted(start, edges)
+        cuts[-1] = len(start)
+        first = np.repeat(np.arange(buckets), np.diff(cuts))
+        # As they do not overlap, one a bucket at most reaches over its end: it has a part in each.
+        ends = cuts[1:][cuts[1:] > cuts[:-1]] - 1
+        over = ends[start[ends] + length[ends] > edges[first[ends] + 1]]
+        end = start[over] + length[over]
+        length[over] = edges[first[over] + 1] - start[over]
+        parts = np.minimum((end - 1) // grain, buckets - 1) - first[over]
+        of = np.repeat(np.arange(len(over)), parts)
+        bucket = (
+            first[over][of] + 1 + np.arange(len(of)) - np.repeat(np.cumsum(parts) - parts, parts)
+        )
+        more = np.minimum(end[of], edges[bucket + 1]) - edges[bucket]
+        keys = first * len(used)
+        keys += places
+        lines, time, count = _summed(
+            np.concatenate([keys, bucket * len(used) + places[over][of]]),
+            np.concatenate([length, more]),
+            len(keys),
+            buckets * len(used),
+        )
+        cells = np.flatnonzero(time)
+        bucket, place = np.divmod(lines[cells], len(used))
+        return Cells(bucket, np.full(len(cells), state), used[place], time[cells], count[cells])
 
     def _states_of(self, lane: int) -> Iterator[tuple[int, int]]:
         """Yield state and group of what there is of a lane."""
@@ -258,34 +307,33 @@ class Index:
         return inside
 
 
-def interval_codes(trace: Trace) -> tuple[I32, list[tuple[int, int, bool]]]:
-    """Number the combinations of lock and other thread that occur in a trace.
+def _sizes(keys: Keys) -> I64:
+    """Return how often each key occurs; part by part, as numpy makes 8 bytes of each."""
+    limit = int(keys.max(initial=0)) + 1
+    parts = (keys[at : at + PART] for at in range(0, len(keys), PART))
+    return sum((np.bincount(part, minlength=limit) for part in parts), np.zeros(limit, np.int64))
 
-    Returns:
-        i32[n], code of each interval, and what the codes stand for: a lock's id or -1, the other
-        thread's index or 0, and whether it held what was waited for (else it ended the wait).
-        Code 0 stands for neither lock nor thread.
+
+def _cells_of(state: int, time: I64, begun: I64 | None) -> Cells:
+    """Return the cells of one state, of which the time in all buckets is given."""
+    bucket = np.flatnonzero(time)
+    count = np.zeros(len(bucket), np.int64) if begun is None else begun[bucket]
+    state_of, code = np.full(len(bucket), state), np.zeros(len(bucket), np.int64)
+    return Cells(bucket, state_of, code, time[bucket], count)
+
+
+def _summed(keys: I64, values: I64, begun: int, limit: int) -> tuple[I64, I64, I64]:
+    """Return the distinct keys, which are below `limit`, the sums of their values, and how many.
+
+    Only the first `begun` of them are counted.
     """
-    intervals = trace.intervals
-    kind = intervals.kind
-    peer = np.maximum(intervals.peer, 0)
-    peer *= kind != Event.GIL_HOLD  # three times as fast as by a mask
-    span = int(peer.max(initial=0)) + 1
-    held = (peer > 0) & (kind == Event.GIL_WAIT)
-    on_lock = np.flatnonzero((kind == Event.LOCK_WAIT) | (kind == Event.SPIN))
-    lock = intervals.gather("what", on_lock).astype(np.int64) + 1
-    # Half the size, half the time.
-    wide = 2 * span * (int(lock.max(initial=0)) + 1) > np.iinfo(np.int32).max
-    keys: npt.NDArray[Any] = peer.astype(np.int64 if wide else np.int32)
-    if len(on_lock):
-        keys[on_lock] += (lock * span).astype(keys.dtype)
-        flags = intervals.gather("flags", on_lock) & np.uint8(LockWaitFlag.HOLDER)
-        held[on_lock] = (flags != 0) & (peer[on_lock] > 0) & (kind[on_lock] == Event.LOCK_WAIT)
-    keys *= 2
-    keys += held
-    used, codes = _ranked(keys)
-    names = [(key // 2 // span - 1, key // 2 % span, bool(key % 2)) for key in used.tolist()]
-    return codes, names
+    if limit > DENSE:
+        lines, keys = np.unique(keys, return_inverse=True)
+    else:
+        lines = np.arange(limit)
+    # As float64 sums of ns are exact up to 104 days.
+    sums = np.bincount(keys, values, len(lines)).astype(np.int64)
+    return lines, sums, np.bincount(keys[:begun], minlength=len(lines))
 
 
 def _keys(trace: Trace, states: U8) -> Keys:
@@ -297,21 +345,3 @@ def _keys(trace: Trace, states: U8) -> Keys:
     keys: Keys = np.take(table, trace.intervals.thread)
     keys |= states
     return keys
-
-
-def _ranked(keys: npt.NDArray[Any]) -> tuple[I64, I32]:
-    """Return the distinct keys, zero and others, ascending, and the place of each key, i32[n]."""
-    if keys.max(initial=0) >= DENSE:
-        used, places = np.unique(np.append(keys, 0), return_inverse=True)
-        return used, places[:-1].astype(np.int32)
-    table = np.zeros(int(keys.max(initial=0)) + 1, np.int32)
-    table[keys] = 1
-    table[0] = 1
-    used = np.flatnonzero(table)
-    table[used] = np.arange(len(used))
-    return used, table[keys]
-
-
-def _narrow(keys: npt.NDArray[Any]) -> Keys:
-    """Return keys in the smallest type that takes them: two bytes sort fastest."""
-    return keys.astype(np.min_scalar_type(int(keys.max(initial=0))))

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 MOST, FEWEST = 4096, 64  # buckets of a lane
 STATES_IN_USE = 3  # by most threads in most buckets
-RANK = {int(state): rank for rank, state in enumerate(STACK)}
+MANY_KINDS = 4  # times the segments, where there is no other way to have a few buckets
+RANKS = np.argsort(np.array(STACK))
 
 
 def baked(
@@ -28,41 +29,46 @@ def baked(
     stacks them, each as long as what it stands for, by state, all together. If they are ``coded``,
     they are divided by lock and other thread as well, and the buckets are larger.
     """
-    kinds = index.kinds if coded else STATES_IN_USE * max(1, len(order))
-    buckets = max(FEWEST, min(MOST, limit // max(1, kinds)))
+    if coded:
+        return _counted(index, order, limit)
+    buckets = max(FEWEST, min(MOST, limit // (STATES_IN_USE * max(1, len(order)))))
     while True:
         grain = nice(max(1, index.trace.duration_ns // buckets))
-        lanes = [_lane(index, position, grain, coded=coded) for position in order]
+        lanes = [_lane(index, position, grain, coded=False) for position in order]
         if buckets <= FEWEST or sum(map(len, lanes)) <= limit:
             return lanes, grain
         buckets //= 2
 
 
+def _counted(index: Index, order: Sequence[int], limit: int) -> tuple[list[Segments], int]:
+    kinds = max(1, index.kinds)
+    # Of very many locks, each is counted exactly, but hardly when.
+    buckets = max(1, min(MOST, limit // kinds), min(FEWEST, MANY_KINDS * limit // kinds))
+    grain = nice(max(1, -(-index.trace.duration_ns // buckets)))
+    return [_lane(index, position, grain, coded=True) for position in order], grain
+
+
 def _lane(index: Index, position: int, grain: int, *, coded: bool) -> Segments:
     thread = index.trace.threads[position]
-    edges = np.arange(0, thread.end_ns + grain, grain, dtype=np.int64)
-    found = index.parts(position, edges, coded=coded)
-    parts = sorted(found, key=lambda part: (RANK[part.state], part.code))
-    if not parts:
+    cells = index.cells(position, grain, coded=coded)
+    if not len(cells):
         none = np.zeros(0, np.int64)
         return Segments(none, none, np.zeros(0, np.uint8), none, none, none)
-    times = np.stack([part.time for part in parts], axis=1)
-    bucket, place = np.nonzero(times > 0)
-    length = times[bucket, place]
-    first = np.maximum(edges[bucket], thread.start_ns)
+    kind = RANKS[cells.state] * (int(cells.code.max()) + 1) + cells.code
+    order = np.lexsort((kind, cells.bucket))
+    bucket, kind, length = cells.bucket[order], kind[order], cells.time[order]
+    first = np.maximum(bucket * grain, thread.start_ns)
     before = np.cumsum(length) - length
     heads = np.flatnonzero(np.diff(bucket, prepend=-1))
     starts = first + before - np.repeat(before[heads], np.diff(heads, append=len(bucket)))
-    counts = np.stack([part.count for part in parts], axis=1)[bucket, place]
     # What fills bucket after bucket is one segment.
-    new = np.flatnonzero(np.diff(place, prepend=-1))
-    starts, place = starts[new], place[new]
-    counts = np.maximum(1, np.add.reduceat(counts, new))
+    new = np.flatnonzero(np.diff(kind, prepend=-1))
+    starts, rows = starts[new], order[new]
     return Segments(
         starts,
         np.append(starts[1:], thread.end_ns),
-        np.array([part.state for part in parts], np.uint8)[place],
+        cells.state[rows].astype(np.uint8),
         np.full(len(starts), -1, np.int64),
-        counts,
-        np.array([part.code for part in parts], np.int64)[place],
+        np.maximum(1, np.add.reduceat(cells.count[order], new)),
+        cells.code[rows],
     )

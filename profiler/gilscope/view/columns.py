@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from gilscope.analysis.lod import Index, interval_codes
+from gilscope.analysis.codes import interval_codes
+from gilscope.analysis.lod import Index
 from gilscope.analysis.spans import lanes as spans_of
 from gilscope.view.bake import baked
 from gilscope.view.extra import callback_lanes, lock_lanes
@@ -62,10 +63,12 @@ class Tally:
     Attributes:
         offsets: As in ``Columns``.
         rows: n segments, in larger buckets than those that are drawn.
+        grain_ns: Of these buckets.
     """
 
     offsets: I64
     rows: Segments
+    grain_ns: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,10 +156,9 @@ def _columns(trace: Trace, order: Sequence[int], limit: int, index: Index | None
     if len(trace.intervals) > MANY:
         index = index or Index(trace)
         states = index.states
-        codes = index.codes[1]
+        numbers, codes = index.codes
         lanes, grain = baked(index, order, limit, coded=False)
-        counted, _ = baked(index, order, limit // 2, coded=True)
-        tally = _tally(trace, counted, order)
+        tally = _tally(trace, order, *baked(index, order, limit // 2, coded=True))
     else:
         tally = None
         numbers, codes = interval_codes(trace)
@@ -169,7 +171,7 @@ def _columns(trace: Trace, order: Sequence[int], limit: int, index: Index | None
         for thread, position in zip(threads, order, strict=True)
     ]
     ends = [thread.end_ns for thread in threads]
-    for kind, name, lane in [*_extra(trace, codes, states, limit // 4)]:
+    for kind, name, lane in [*_extra(trace, (codes, numbers), states, limit // 4)]:
         heads.append(LaneHead(name, kind))
         lanes.append(lane)
         ends.append(trace.duration_ns)
@@ -191,9 +193,9 @@ def _columns(trace: Trace, order: Sequence[int], limit: int, index: Index | None
     )
 
 
-def _tally(trace: Trace, lanes: Sequence[Segments], order: Sequence[int]) -> Tally:
+def _tally(trace: Trace, order: Sequence[int], lanes: Sequence[Segments], grain: int) -> Tally:
     rows = concatenated(lanes, [trace.threads[position].end_ns for position in order])
-    return Tally(np.cumsum([0, *(len(lane) + 1 for lane in lanes)], dtype=np.int64), rows)
+    return Tally(np.cumsum([0, *(len(lane) + 1 for lane in lanes)], dtype=np.int64), rows, grain)
 
 
 def segments_of(lane: Lane, codes: I32) -> Segments:
@@ -204,10 +206,13 @@ def segments_of(lane: Lane, codes: I32) -> Segments:
 
 
 def _extra(
-    trace: Trace, codes: Sequence[tuple[int, int, bool]], states: U8 | None, limit: int
+    trace: Trace,
+    codes: tuple[Sequence[tuple[int, int, bool]], I32],
+    states: U8 | None,
+    limit: int,
 ) -> list[tuple[str, str, Segments]]:
     """Return kind, name and segments of the lanes of locks and callbacks, merged if need be."""
-    found = [*lock_lanes(trace, codes, states), *callback_lanes(trace)]
+    found = [*lock_lanes(trace, *codes, states), *callback_lanes(trace)]
     lanes, _ = bounded([lane for _, _, lane in found], limit)
     return [(kind, name, lane) for (kind, name, _), lane in zip(found, lanes, strict=True)]
 

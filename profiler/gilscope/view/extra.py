@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from heapq import nlargest
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gilscope.analysis.spans import interval_states
-from gilscope.trace.distinct import distinct
 from gilscope.trace.model import State
 from gilscope.view.locks import group_name
 from gilscope.view.merge import Segments
@@ -16,7 +16,7 @@ from gilscope.view.palette import CALLBACK, NOTHING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gilscope.trace.model import I64, U8, Lock, Trace
+    from gilscope.trace.model import I32, I64, U8, Lock, Trace
 
 LOCK_LANES = 5
 WAITING = State.WAITING_LOCK
@@ -25,45 +25,68 @@ SHARE = 0.01  # of the longest waiting for a lock, below which another one gets 
 
 
 def lock_lanes(
-    trace: Trace, codes: Sequence[tuple[int, int, bool]], states: U8 | None = None
+    trace: Trace, codes: Sequence[tuple[int, int, bool]], numbers: I32, states: U8 | None = None
 ) -> Iterator[tuple[str, str, Segments]]:
     """Yield ("lock", name, segments) of the locks contended for longest; of one name, together.
 
     Args:
         trace: What is shown.
         codes: Locks and other threads that its intervals are about.
+        numbers: Position of each interval's in ``codes``.
         states: Of its intervals, where they are there already.
     """
-    code_of_lock: dict[int, int] = {}
-    for code, (lock, _, _) in enumerate(codes):
-        code_of_lock.setdefault(lock, code)
-    if code_of_lock.keys() <= {-1}:
+    if all(lock < 0 for lock, _, _ in codes):
         return
     intervals = trace.intervals
-    rows = np.flatnonzero((interval_states(trace) if states is None else states) == WAITING)
-    ids, places = distinct(intervals.gather("what", rows))
-    waited = np.bincount(places, intervals.gather("duration", rows), len(ids))
-    groups = _alike([trace.locks[lock] for lock in ids.tolist()], waited.tolist())
-    for ns, members in groups[:LOCK_LANES]:
-        if ns < SHARE * groups[0][0]:
-            break
-        chosen = np.zeros(len(ids), np.bool_)
-        chosen[members] = True
-        mine = rows[chosen[places]]
-        first = trace.locks[int(ids[members[0]])]
-        starts = intervals.start[mine]
-        ends = starts + intervals.gather("duration", mine)
-        yield "lock", first.name, _union(starts, ends, WAITING, code_of_lock.get(first.id, 0))
+    waiting = (interval_states(trace) if states is None else states) == WAITING
+    spent = np.bincount(numbers, np.where(waiting, intervals.duration, 0), len(codes))
+    groups = _longest(trace, [lock for lock, _, _ in codes], spent.tolist())
+    lane_of_code = np.zeros(len(codes), np.uint8)
+    for lane, (_, mine) in enumerate(groups, 1):
+        lane_of_code[mine] = lane
+    lanes = np.take(lane_of_code, numbers)
+    lanes *= waiting
+    for lane, (first, mine) in enumerate(groups, 1):
+        rows = np.flatnonzero(lanes == lane)
+        ends = intervals.start[rows] + intervals.duration[rows]
+        segments = _union(intervals.start[rows], ends, WAITING, mine[0])
+        yield "lock", trace.locks[first].name, segments
 
 
-def _alike(locks: Sequence[Lock], waited: Sequence[float]) -> list[tuple[float, list[int]]]:
-    """Return positions of locks of one name, and the time waited for them; longest first."""
-    found: dict[tuple[str, str], list[int]] = {}
-    for place in sorted(range(len(locks)), key=lambda place: -waited[place]):
-        lock = locks[place]
-        found.setdefault((group_name(lock.name, lock.kind), lock.kind), []).append(place)
-    groups = [(sum(waited[place] for place in members), members) for members in found.values()]
-    return sorted(groups, key=lambda group: -group[0])
+def _longest(
+    trace: Trace, locks: Sequence[int], spent: Sequence[float]
+) -> list[tuple[int, list[int]]]:
+    """Return what threads waited for longest: of locks of one name the first, and their codes.
+
+    Args:
+        trace: The trace.
+        locks: That each code is about.
+        spent: Time waited for each code, ns.
+    """
+    waited: dict[int, float] = {}
+    for lock, ns in zip(locks, spent, strict=True):
+        if ns:
+            waited[lock] = waited.get(lock, 0) + ns
+    names = {lock: _identity(trace.locks[lock]) for lock in waited}
+    sums: dict[tuple[str, str], float] = {}
+    for lock, name in names.items():
+        sums[name] = sums.get(name, 0) + waited[lock]
+    longest = nlargest(LOCK_LANES, sums.items(), key=lambda group: group[1])
+    shown = {name: list[int]() for name, ns in longest if ns >= SHARE * longest[0][1]}
+    first: dict[tuple[str, str], int] = {}
+    for code, (lock, ns) in enumerate(zip(locks, spent, strict=True)):
+        if not ns or names[lock] not in shown:
+            continue
+        best = first.setdefault(names[lock], lock)
+        if waited[lock] > waited[best]:
+            first[names[lock]] = lock
+        shown[names[lock]].append(code)
+    return [(first[name], codes) for name, codes in shown.items()]
+
+
+def _identity(lock: Lock) -> tuple[str, str]:
+    """Return what a reader takes locks for one by."""
+    return group_name(lock.name, lock.kind), lock.kind
 
 
 def callback_lanes(trace: Trace) -> Iterator[tuple[str, str, Segments]]:

@@ -12,7 +12,10 @@ from gilscope.view.verdict import verdict
 if TYPE_CHECKING:
     from gilscope.view.section import Section
 
-SCRIPTS = ("data", "draw", "cpu", "tables", "details", "controls", "view", "settings", "events")
+SCRIPTS = (
+    "data", "draw", "cpu", "tables", "details", "controls",
+    "view", "filters", "search", "settings", "events",
+)  # fmt: skip
 
 FRAME = """<div data-role="errors" class="banner alarm" role="alert" hidden></div>
 <div data-role="controls"></div>

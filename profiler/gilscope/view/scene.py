@@ -108,6 +108,7 @@ def _timeline(
         "lanes": [_lane(trace, columns, lane) for lane in range(len(columns.heads))],
         "offsets": columns.offsets.tolist(),
         "tally_offsets": columns.tally.offsets.tolist() if columns.tally else None,
+        "tally_grain": columns.tally.grain_ns if columns.tally else 0,
         "cpu_offsets": counted[1] if counted else None,
         "codes": columns.codes,
         "locks": [_lock(trace, lock) for lock in columns.locks],

@@ -156,6 +156,7 @@ def _parallelism(names: Sequence[str], shared: Range1d, margin: int) -> Any:
         label_text_color=palette.MUTED,
         padding=0,
         margin=2,
+        spacing=16,
         name="parallelism-legend",
     )
     plot.add_layout(key, "above")

@@ -75,7 +75,8 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
     """Shows one comparison, live; hides the static view that was displayed before it.
 
     What a reader sets can be read and set in cells, and linked with other widgets. Texts that
-    choose (``thread``, ``lock``, ``callable``) are names or parts of names; empty for all.
+    choose (``thread``, ``lock``, ``callable``) are names or parts of names; empty for all. The
+    tables count what the timelines show; findings are about whole runs.
 
     Attributes:
         static_class: Class of the static view that this one replaces where it can be drawn.
@@ -86,9 +87,9 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         locks: Whether lanes of locks are shown.
         callbacks: Whether lanes of callbacks are shown.
         thread: Lanes of these threads only.
-        lock: Waits for these locks only.
-        callable: Threads that called these from native code only.
-        least: Intervals at least as long as this only: a time such as "20 us".
+        lock: Waits for these locks only; callbacks and spans stay.
+        callable: These callbacks only, and the threads that they ran in.
+        least: Intervals, callbacks and spans at least as long as this only: a time such as "20 us".
         search: Goes to the first thread or lock that is called so.
         tab: The table below the timelines: "threads", "locks", "callbacks", "spans", "blame",
             "difference" or "findings"; empty for findings if there are any.

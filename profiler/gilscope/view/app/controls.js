@@ -22,11 +22,12 @@ let fields = 0
 
 function controls_html() {
   return `<div class="controls" role="toolbar" aria-label="Timelines">
-    <button data-role="in" title="W">Zoom in</button><button data-role="out" title="S">Zoom out</button>
-    <button data-role="fit" title="F">Fit</button>
+    <span class="group"><button data-role="in" title="Zoom in (W)" aria-label="Zoom in">+</button>
+    <button data-role="out" title="Zoom out (S)" aria-label="Zoom out">−</button>
+    <button data-role="fit" title="The whole run (F)">Fit</button></span>
     <span class="settings" data-role="settings"></span>
-    <button data-role="theme" title="T">Light or dark</button>
-    <button data-role="help" title="?" aria-label="Keys">?</button>
+    <span class="group"><button data-role="theme" title="Light or dark (T)" aria-label="Light or dark">◐</button>
+    <button data-role="help" title="Keys (?)" aria-label="Keys">?</button></span>
   </div>`
 }
 

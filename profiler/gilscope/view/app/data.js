@@ -32,11 +32,13 @@ function unfolded(planes, rows, width, steps) {
 
 /** Segments in columns, lane after lane: those of a whole trace, or some of them exactly. */
 class Segments {
-  constructor(columns, prefix, offsets) {
+  constructor(timeline, columns, prefix, offsets, grain) {
+    // Where the lanes of threads end, which are the first.
+    const thread_rows = offsets[Math.min(timeline.threads().length, offsets.length - 1)]
+    Object.assign(this, { timeline, offsets, grain, thread_rows })
     for (const name of ["start", "state", "code", "count", "ref", "detail"]) {
       this[name] = columns[prefix + name]
     }
-    this.offsets = offsets
   }
 
   /** First of the rows [low, high) that starts after a time, or high. */
@@ -71,15 +73,26 @@ class Segments {
   }
 }
 
+/** Of each lock, the first position of those that go by its name, as a reader takes them for one. */
+function first_alike(locks) {
+  const first = new Map()
+  return locks.map(({ group, kind }, place) => {
+    const key = `${group}\n${kind}`
+    if (!first.has(key)) first.set(key, place)
+    return first.get(key)
+  })
+}
+
 /** One trace of the view, and where it stands on the axis: axis = scale * ns + shift. */
 class Timeline {
   constructor(number, meta, columns) {
     Object.assign(this, meta)
     this.number = number
-    this.all = new Segments(columns, `${number}.`, meta.offsets)
+    this.all = new Segments(this, columns, `${number}.`, meta.offsets, meta.grain)
     // Of a long trace: what is drawn is not divided by locks and threads, this is.
     this.tally = meta.tally_offsets
-      ? new Segments(columns, `${number}.tally.`, meta.tally_offsets) : null
+      ? new Segments(this, columns, `${number}.tally.`, meta.tally_offsets, meta.tally_grain) : null
+    this.coded = false  // what is drawn must be divided so
     this.part = null  // exact segments from the kernel: {from, to, segments}
     this.raster = null  // a picture from the kernel: {from, to, width, images}
     this.calls = columns[`${number}.cb_start`] && {
@@ -95,7 +108,18 @@ class Timeline {
     this.cpu = meta.cpu_offsets ? new CpuTimes(columns, `${number}.`, meta.cpu_offsets) : null
     this.scale = 1e-6
     this.shift = 0
-    this.shown = meta.lanes.map((_, lane) => lane)
+    this.groups = first_alike(this.locks)
+    this.show(meta.lanes.map((_, lane) => lane))
+  }
+
+  /** Show lanes, from the top. */
+  show(lanes) {
+    this.shown = lanes
+    this.places = new Map(lanes.map((lane, place) => [lane, place]))
+  }
+
+  shows(lane) {
+    return this.places.has(lane)
   }
 
   to_axis(time) {
@@ -109,7 +133,13 @@ class Timeline {
   /** The best segments there are for a stretch of time. */
   segments(from, to) {
     const { part } = this
-    return part && part.from <= from && part.to >= to ? part.segments : this.all
+    if (part && part.from <= from && part.to >= to) return part.segments
+    return this.coded ? this.counted() : this.all
+  }
+
+  /** All segments, divided by lock and other thread. */
+  counted() {
+    return this.tally ?? this.all
   }
 
   /** Rows of the spans of a lane between two times, the outermost first. */
@@ -128,30 +158,23 @@ class Timeline {
     return `${this.span_labels[named.label[row]]}: ${time_text(named.duration[row])}${size}`
   }
 
-  /** Positions of the locks that go by the name of one of them, as a reader takes them for one. */
-  alike(place) {
-    const { group, kind } = this.locks[place]
-    return new Set(this.locks.flatMap((one, other) => (one.group === group && one.kind === kind ? [other] : [])))
-  }
-
-  /** Each lock's position once a name: the first of those that are alike. */
-  distinct_locks() {
-    const first = new Map()
-    return this.locks.map(({ group, kind }, place) => {
-      const key = `${group}\n${kind}`
-      if (!first.has(key)) first.set(key, place)
-      return first.get(key)
-    })
-  }
-
   /** Height of a lane's middle, or null if it is not shown. */
   level(lane) {
-    const place = this.shown.indexOf(lane)
-    return place < 0 ? null : this.shown.length - place - 0.5
+    const place = this.places.get(lane)
+    return place === undefined ? null : this.shown.length - place - 0.5
   }
 
   threads() {
     return this.lanes.flatMap((lane, number) => (lane.kind === "thread" ? [number] : []))
+  }
+
+  others() {
+    return this.lanes.flatMap((lane, number) => (lane.kind === "thread" ? [] : [number]))
+  }
+
+  /** Lanes of threads that are shown, from the top. */
+  shown_threads() {
+    return this.shown.filter((lane) => this.lanes[lane].kind === "thread")
   }
 }
 

@@ -36,7 +36,7 @@ function details_html(choice, looks, told, stacks) {
   if (waited && by >= 0) facts.push(`ended by <b>${name(by)}</b>`)
   if (count > 1) {
     facts.push(timeline.lanes[lane].kind === "thread"
-      ? `${count_text(count)} intervals shorter than ${time_text(timeline.grain)}, as one`
+      ? `${count_text(count)} intervals shorter than ${time_text(segments.grain)}, as one`
       : `${count_text(count)} intervals one after the other or at the same time`)
   }
   const jump = choice.other >= 0 && choice.other !== lane

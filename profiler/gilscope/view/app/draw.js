@@ -1,6 +1,8 @@
 // Draws the visible range of a timeline: boxes if few segments are in view, else a raster.
 // The rule is the one of columns.py, and a test compares the two.
 
+const ROUNDING = 1e-6  // columns
+
 class Painter {
   constructor(document, timeline, data) {
     const named = (name) => document.get_model_by_name(`${name}-${timeline.number}`)
@@ -37,8 +39,8 @@ class Painter {
     return this.timeline.level(lane) - 0.5 + foot
   }
 
-  /** Draw lanes as boxes: [lane, [from, to], segments] each. */
-  draw_boxes(rows_of, keep) {
+  /** Draw lanes as boxes, as far as they are kept: [lane, [from, to], segments] each. */
+  draw_boxes(rows_of, kept) {
     const { timeline, looks, band } = this
     const data = { left: [], right: [], bottom: [], top: [], color: [] }
     for (const code of [...looks.stack].reverse()) {
@@ -46,7 +48,7 @@ class Painter {
         const { start, state } = segments
         const base = this.bottom(lane)
         for (let row = from; row < to; row++) {
-          if (state[row] !== code || !keep(segments, row)) continue
+          if (state[row] !== code || !kept.segment(segments, row)) continue
           data.left.push(timeline.to_axis(start[row]))
           data.right.push(timeline.to_axis(start[row + 1]))
           data.bottom.push(base)
@@ -59,14 +61,14 @@ class Painter {
   }
 
   /** Draw spans as strips, none too short to be seen; those that touch in a pixel are one. */
-  draw_spans(from, to) {
+  draw_spans(from, to, kept) {
     const { timeline, looks: { strip }, band } = this
     const { named } = timeline
     const data = { left: [], right: [], bottom: [], top: [] }
     const pixel = (to - from) / this.width, last = new Map()
     for (let row = 0; named && row < named.start.length && named.start[row] < to; row++) {
       const start = named.start[row], end = start + named.duration[row], lane = named.lane[row]
-      if (end < from || timeline.level(lane) === null) continue
+      if (end < from || !kept.span(timeline, row)) continue
       const depth = named.depth[row], key = 4 * lane + depth, before = last.get(key)
       if (before && start - before.end < pixel) {
         before.end = Math.max(before.end, end)
@@ -84,13 +86,13 @@ class Painter {
     this.spans.data = data
   }
 
-  /** Time of each state in each column, in columns: Float64Array[kinds * width]. */
-  shares(segments, [from, to], left, right, width, keep) {
+  /** Time of each state in each column, in columns: Float64Array[kinds * width]. `kept`: null for all. */
+  shares(segments, [from, to], left, right, width, kept) {
     const { start, state } = segments
     const scale = width / (right - left)
     const result = new Float64Array(this.kinds * width)
     for (let row = from; row < to; row++) {
-      if (state[row] === NOTHING || !keep(segments, row)) continue
+      if (state[row] === NOTHING || (kept && !kept.segment(segments, row))) continue
       const offset = state[row] * width
       const x0 = Math.max(0, (start[row] - left) * scale)
       const x1 = Math.min(width, (start[row + 1] - left) * scale)
@@ -126,8 +128,10 @@ class Painter {
 
   /** Columns of a raster: pixels, or of a long trace whole buckets. */
   grid(from, to) {
-    const { timeline: { tally, grain }, width } = this
-    if (!tally) return [from, to, width]
+    const { timeline, width } = this
+    if (!timeline.tally) return [from, to, width]
+    const { grain } = timeline.segments(from, to)
+    if (!grain) return [from, to, width]
     const step = grain * Math.max(1, Math.ceil((to - from) / width / grain))
     const left = Math.floor(from / step) * step, right = Math.ceil(to / step) * step
     return [left, right, Math.max(1, Math.round((right - left) / step))]
@@ -149,19 +153,24 @@ class Painter {
     if (images.length) this.picture.data = data
   }
 
-  /** Threads that make progress, column by column. */
+  /** Threads that make progress, column by column, while the run lasts. */
   draw_progress(source, shares, left, right, width) {
-    const x = [], y = []
-    for (let column = 0; column < width; column++) {
+    const x = [], y = [], { timeline } = this, step = (right - left) / width
+    // Whole columns only: in the one in which a run ends it would seem to stall.
+    const first = Math.max(0, Math.ceil(-left / step - ROUNDING))
+    const last = Math.min(width, Math.floor((timeline.duration - left) / step + ROUNDING))
+    for (let column = first; column < last; column++) {
       let sum = 0
       for (const share of shares) sum += share[column] + share[width + column]
-      x.push(this.timeline.to_axis(left + ((right - left) * column) / width))
+      x.push(timeline.to_axis(left + step * column))
       y.push(sum)
     }
-    x.push(this.timeline.to_axis(right))
-    y.push(y.at(-1) ?? 0)
+    const most = Math.max(0, ...y)
+    // One point that is nowhere keeps its sign in the legend.
+    x.push(timeline.to_axis(y.length ? left + step * last : 0))
+    y.push(y.at(-1) ?? NaN)
     source.data = { x, y }
-    return Math.max(0, ...y)
+    return most
   }
 
   /** Mark where the run begins and ends; words stand where there is room for them. */

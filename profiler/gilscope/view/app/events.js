@@ -120,7 +120,7 @@ Object.assign(View.prototype, {
     if (kind === "thread") lines.push(...cpu_tip(timeline, lane, time))
     if (count > 1) {
       lines.push(kind !== "thread" ? `${count_text(count)} of them, without a gap`
-        : `${count_text(count)} intervals shorter than ${time_text(timeline.grain)}, as one`)
+        : `${count_text(count)} intervals shorter than ${time_text(segments.grain)}, as one`)
     }
     return [head, ...lines].join("<br>")
   },
@@ -188,7 +188,8 @@ Object.assign(View.prototype, {
     else this.set("search", text)
   },
 
-  link({ lane, lock, finding }) {
+  link({ lane, lock, finding, role }) {
+    if (role === "all") return this.show_all()
     if (finding) return this.show_finding(...finding.split(":").map(Number))
     const [number, place] = (lane ?? lock ?? "").split(":").map(Number)
     const timeline = this.timelines[number]

@@ -22,7 +22,7 @@ Object.assign(View.prototype, {
     if (name === "least") {
       const bad = Number.isNaN(parse_time(value))
       this.panel.mark(name, bad)
-      if (bad) return this.say("At least: a time such as 20 µs or 1.5 ms")
+      if (bad) return this.say("At least: a time such as 20 µs or 1.5 ms", true)
     }
     if (same(this.settings[name], value)) return
     this.note(name, value)
@@ -41,13 +41,6 @@ Object.assign(View.prototype, {
   note_range() {
     const { start, end } = this.range
     if (!same(this.settings.range, [start, end])) this.note("range", [start, end])
-  },
-
-  /** Whether a name is meant by the text of a filter: it is one of the names, or parts of some. */
-  filter(name, names) {
-    const text = this.settings[name].trim(), word = text.toLowerCase()
-    if (!word) return () => true
-    return names.includes(text) ? (one) => one === text : (one) => one.toLowerCase().includes(word)
   },
 })
 

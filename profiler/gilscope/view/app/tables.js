@@ -1,4 +1,4 @@
-// What the visible range adds up to, as HTML tables.
+// What the visible range adds up to, as HTML tables: as far as the filters leave it (filters.js).
 
 const TABS = {
   threads: "Threads",
@@ -11,12 +11,12 @@ const TABS = {
 }
 const MOST_ROWS = 40
 
-/** Sums over the threads' lanes between two times; segments that reach out count in part. */
-function totals(timeline, from, to) {
+/** Sums over lanes of threads between two times; segments that reach out count in part. `kept`: or all. */
+function totals(timeline, from, to, lanes, kept) {
   const best = timeline.segments(from, to)
-  const segments = best === timeline.all ? timeline.tally ?? best : best
+  const segments = best === timeline.all ? timeline.counted() : best
   const { start, state, code, count } = segments
-  const lanes = timeline.threads(), codes = timeline.codes.length
+  const codes = timeline.codes.length
   const states = lanes.map(() => new Float64Array(8))
   const time = lanes.map(() => new Float64Array(codes))
   const contended = lanes.map(() => new Float64Array(codes))
@@ -24,6 +24,7 @@ function totals(timeline, from, to) {
   lanes.forEach((lane, place) => {
     const [low, high] = segments.seen(lane, from, to)
     for (let row = low; row < high; row++) {
+      if (kept && !kept.segment(segments, row)) continue
       const part = Math.min(to, start[row + 1]) - Math.max(from, start[row])
       states[place][state[row]] += part
       if (state[row] !== WAITING_GIL && state[row] !== WAITING_LOCK && state[row] !== BLOCKED) continue
@@ -37,12 +38,12 @@ function totals(timeline, from, to) {
 }
 
 /** Numbers of the callbacks that touch a stretch of time, by what they called. */
-function callback_totals(timeline, from, to) {
+function callback_totals(timeline, from, to, kept) {
   const result = timeline.labels.map((label) => ({ label, count: 0, time: 0, enter: 0, longest: 0 }))
   const { calls } = timeline
   if (!calls) return []
   for (let row = 0; row < calls.start.length && calls.start[row] < to; row++) {
-    if (calls.start[row] + calls.duration[row] < from) continue
+    if (calls.start[row] + calls.duration[row] < from || !kept.callback(timeline, row)) continue
     const sum = result[calls.label[row]]
     sum.count += 1
     sum.time += calls.duration[row]
@@ -53,13 +54,13 @@ function callback_totals(timeline, from, to) {
 }
 
 /** Numbers of the spans that touch a stretch of time, by their names. */
-function span_totals(timeline, from, to) {
+function span_totals(timeline, from, to, kept) {
   const result = timeline.span_labels.map((label) =>
     ({ label, count: 0, time: 0, longest: 0, bytes: 0, sized: false }))
   const { named } = timeline
   if (!named) return []
   for (let row = 0; row < named.start.length && named.start[row] < to; row++) {
-    if (named.start[row] + named.duration[row] < from) continue
+    if (named.start[row] + named.duration[row] < from || !kept.span(timeline, row)) continue
     const sum = result[named.label[row]]
     sum.count += 1
     sum.time += named.duration[row]
@@ -97,42 +98,58 @@ const when = ([start, end]) => `${time_text(end - start)} at ${Number((start / 1
 
 const time_of = (ns) => (ns === null ? "–" : time_text(ns))
 
+/** What is counted, where that is not all. */
+function filter_note(tab, words) {
+  if (!words.length) return ""
+  const text = tab === "findings" ? "Findings are about whole runs, whatever is filtered." : `Only ${words.join(" · ")}`
+  return `<p class="quiet filtered">${safe(text)} <button data-role="all">Show all</button></p>`
+}
+
 class Tables {
   constructor(data, timelines) {
     Object.assign(this, { looks: data.looks, findings: data.findings, timelines })
   }
 
-  /** HTML of one tab for the visible part [from, to] of each timeline. */
-  html(tab, spans) {
-    if (tab === "difference") return this.difference(spans)
-    if (tab === "findings") return this.found()
+  /** HTML of one tab for the visible part [from, to] of each timeline, as far as it is kept. */
+  html(tab, spans, kept, words) {
+    Object.assign(this, { kept, filtered: words.length > 0 })
+    const note = filter_note(tab, words)
+    if (tab === "difference") return note + this.difference(spans)
+    if (tab === "findings") return note + this.found()
     const columns = this.timelines.map((timeline, place) =>
       `<div class="column"><h3>${safe(timeline.build)}</h3>` +
       `${this[tab](timeline, ...spans[place])}</div>`)
-    return `<div class="columns">${columns.join("")}</div>`
+    return `${note}<div class="columns">${columns.join("")}</div>`
+  }
+
+  /** Sums of what is shown of the threads. */
+  sums(timeline, from, to) {
+    return totals(timeline, from, to, timeline.shown_threads(), this.kept)
   }
 
   threads(timeline, from, to) {
-    const { lanes, states } = totals(timeline, from, to)
+    const { lanes, states } = this.sums(timeline, from, to)
     const top = Math.max(1, ...states.flatMap((sums) => [...sums.slice(0, 6)]))
     const cell = (sums, state) => bar(sums[state], top, this.looks.color[state])
     const rows = lanes.map((lane, place) => {
       const sums = states[place]
       const { name, native } = timeline.lanes[lane]
       const link = `<button class="link" data-lane="${timeline.number}:${lane}">${safe(name)}</button>`
-      return [link + (native ? " <small>native</small>" : ""), cell(sums, HOLDING),
-              cell(sums, RUNNING), cell(sums, WAITING_GIL), cell(sums, WAITING_LOCK),
-              time_text(sums[BLOCKED] + sums[STOPPED]),
-              ...(timeline.cpu ? [time_of(timeline.cpu.ready_time(lane, from, to))] : [])]
+      const [held, off] = this.kept.locks ? [[], []]  // not about locks
+        : [[cell(sums, HOLDING), cell(sums, RUNNING), cell(sums, WAITING_GIL)],
+           timeline.cpu ? [time_of(timeline.cpu.ready_time(lane, from, to))] : []]
+      return [link + (native ? " <small>native</small>" : ""), ...held, cell(sums, WAITING_LOCK),
+              time_text(sums[BLOCKED] + sums[STOPPED]), ...off]
     })
-    const heads = ["Thread", "Holds the GIL", "Runs without", "Waits for it", "Waits for locks", "Blocked",
-                   ...(timeline.cpu ? ["Off CPU"] : [])]
-    return table("Threads", heads, rows, "none")
+    const heads = this.kept.locks ? ["Thread", "Waits for locks", "Blocked"]
+      : ["Thread", "Holds the GIL", "Runs without", "Waits for it", "Waits for locks", "Blocked",
+         ...(timeline.cpu ? ["Off CPU"] : [])]
+    return table("Threads", heads, rows, "none is shown")
   }
 
   locks(timeline, from, to) {
-    const { time, contended, times, longest } = totals(timeline, from, to)
-    const groups = timeline.distinct_locks(), sums = new Map()
+    const { time, contended, times, longest } = this.sums(timeline, from, to)
+    const { groups } = timeline, sums = new Map()
     timeline.codes.forEach(([lock], code) => {
       if (lock < 0 || !times[code]) return
       const sum = sums.get(groups[lock]) ??
@@ -167,7 +184,7 @@ class Tables {
       return `<p class="quiet">${count_text(timeline.callbacks)} callbacks: too many to be shown by ` +
         "range; the summary has their sums.</p>"
     }
-    const rows = callback_totals(timeline, from, to).map((sum) => [
+    const rows = callback_totals(timeline, from, to, this.kept).map((sum) => [
       safe(sum.label), count_text(sum.count), time_text(sum.time), time_text(sum.enter),
       time_text(sum.longest)])
     const heads = ["Native code called", "Times", "In Python", "To get in", "Longest"]
@@ -175,7 +192,7 @@ class Tables {
   }
 
   spans(timeline, from, to) {
-    const rows = span_totals(timeline, from, to).map((sum) => [
+    const rows = span_totals(timeline, from, to, this.kept).map((sum) => [
       safe(sum.label), count_text(sum.count), time_text(sum.time), time_text(sum.longest),
       sum.sized ? size_text(sum.bytes) : "–"])
     const shown = timeline.named?.start.length ?? 0
@@ -186,14 +203,16 @@ class Tables {
   }
 
   blame(timeline, from, to) {
-    const { lanes, contended } = totals(timeline, from, to)
-    const place_of = new Map(lanes.map((lane, place) => [lane, place]))
-    const cells = lanes.map(() => new Float64Array(lanes.length + 1))
+    const { lanes, contended } = this.sums(timeline, from, to)
+    // Whom they waited for may be hidden.
+    const others = [...new Set([...lanes, ...timeline.threads()])]
+    const place_of = new Map(others.map((lane, place) => [lane, place]))
+    const cells = lanes.map(() => new Float64Array(others.length + 1))
     timeline.codes.forEach(([, peer], code) => {
-      const column = place_of.get(peer) ?? lanes.length
+      const column = place_of.get(peer) ?? others.length
       contended.forEach((sums, place) => { cells[place][column] += sums[code] })
     })
-    const used = [...lanes.keys(), lanes.length].filter((column) => cells.some((row) => row[column]))
+    const used = [...others.keys(), others.length].filter((column) => cells.some((row) => row[column]))
     const top = Math.max(1, ...cells.flatMap((row) => [...row]))
     const rows = lanes.flatMap((lane, place) => {
       if (!cells[place].some(Boolean)) return []
@@ -206,19 +225,21 @@ class Tables {
       return [[safe(timeline.lanes[lane].name), ...shown]]
     })
     const names = used.map((column) =>
-      column < lanes.length ? timeline.lanes[lanes[column]].name : "nobody known")
+      column < others.length ? timeline.lanes[others[column]].name : "nobody known")
     return table("Who waited (rows) for whom (columns)", ["Waits", ...names], rows,
                  "no thread waited for another here")
   }
 
   difference(spans) {
     const sums = this.timelines.map((timeline, place) => {
-      const { states } = totals(timeline, ...spans[place])
+      const { states } = this.sums(timeline, ...spans[place])
       return [...Array(6).keys()].map((state) => states.reduce((sum, row) => sum + row[state], 0))
     })
-    const heads = ["All threads together", ...this.timelines.map((timeline) => timeline.build)]
+    const heads = [this.filtered ? "What is shown, together" : "All threads together", ...this.timelines.map((timeline) => timeline.build)]
     if (sums.length > 1) heads.push("Change")
-    const rows = this.looks.label.slice(0, 6).map((label, state) => {
+    const shown = this.kept.locks ? [WAITING_LOCK, BLOCKED, STOPPED] : [...Array(6).keys()]
+    const rows = shown.map((state) => {
+      const label = this.looks.label[state]
       const key = `<i class="dot" style="background:${this.looks.color[state]}"></i>${safe(label)}`
       const cells = sums.map((sum) => time_text(sum[state]))
       const change = sums.length > 1 ? sums.at(-1)[state] - sums[0][state] : 0

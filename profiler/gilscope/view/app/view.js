@@ -7,6 +7,7 @@ const GRAINS = 40  // in it, where what is shorter is merged
 const MOST_LETTERS = 26  // of a lane's name
 const PARALLELISM = ["Parallelism: threads that are not held up", "Parallelism"]
 const CURVE = ["#0072B2", "#4CA6E8"]  // the first curve on light and on dark paper, where it is thin
+const MARK = 0.12  // how much the visible part is shaded in the overview
 const LANES_HEIGHT = 720, MOST_LANE = 30, LEAST_LANE = 12
 
 class View {
@@ -20,7 +21,6 @@ class View {
     this.choice = null
     this.settings = { ...START, hidden: data.hidden, ...host.settings }
     this.queries = 0
-    this.keep = () => true
   }
 
   start() {
@@ -53,8 +53,9 @@ class View {
     return this.box.querySelector(`[data-role="${role}"]`)
   }
 
-  say(text) {
+  say(text, bad = false) {
     this.find("status").textContent = text
+    this.find("status").classList.toggle("bad", bad)
   }
 
   fail(error) {
@@ -135,7 +136,8 @@ class View {
       timeline.raster && timeline.raster.from === from && timeline.raster.to === to)
     // Within the buckets of a long trace the order is unknown: they are drawn whole.
     const buckets = plans.some(({ painter: { timeline }, rows_of }) =>
-      timeline.tally && rows_of.some(([, , segments]) => segments === timeline.all))
+      timeline.tally && rows_of.some(([lane, , segments]) =>
+        timeline.lanes[lane].kind === "thread" && segments !== timeline.part?.segments))
     const few = count <= this.data.max_boxes && !coarse && !buckets
     let progress = 1
     for (const plan of plans) progress = Math.max(progress, this.draw_one(plan, few))
@@ -146,33 +148,48 @@ class View {
       `${count_text(count)} ${count === 1 ? "segment" : "segments"} in view` +
       (this.gone ? ` · ${this.gone}` : ""))
     this.find("tip").hidden = true
+    // Where all is visible, there is nothing to mark.
+    const [low, high] = this.range.bounds
+    const mark = this.document.get_model_by_name("overview-mark")
+    mark?.setv({ fill_alpha: end - start < (high - low) * 0.999 ? MARK : 0 })
     this.box.dataset.drawn = few ? "boxes" : "raster"
   }
 
   draw_one({ painter, from: start, to: end, rows_of }, few) {
     const { timeline } = painter
     const { raster } = timeline
-    const ready = raster && raster.from === start && raster.to === end && raster.width === painter.width
+    // The kernel draws what there is, whatever is filtered.
+    const ready = this.kept.all && raster && raster.from === start && raster.to === end &&
+      raster.width === painter.width
     const [from, to, width] = few || ready ? [start, end, painter.width] : painter.grid(start, end)
     const shares = new Map()
     for (const [lane, , segments] of rows_of) {
       const rows = segments.seen(lane, from, to)
-      shares.set(lane, painter.shares(segments, rows, from, to, width, this.keep))
+      shares.set(lane, painter.shares(segments, rows, from, to, width, this.kept))
     }
-    if (few) painter.draw_boxes(rows_of, this.keep)
+    if (few) painter.draw_boxes(rows_of, this.kept)
     else {
       painter.draw_images(rows_of.map(([lane]) =>
         [lane, (ready && raster.images.get(lane)) || painter.stacked(shares.get(lane), width)]),
         from, to, width)
     }
-    painter.draw_spans(start, end)
+    painter.draw_spans(start, end, this.kept)
     painter.box_view.visible = few
     painter.picture_view.visible = !few
     painter.draw_ready(start, end)
     painter.draw_marks(this.range)
     painter.draw_choice(this.choice)
-    const threads = timeline.threads().map((lane) => shares.get(lane)).filter(Boolean)
-    return painter.draw_progress(painter.parallelism, threads, from, to, width)
+    return painter.draw_progress(
+      painter.parallelism, this.progress({ painter, from, to, width, shares }), from, to, width)
+  }
+
+  /** Shares of the states of the threads that are shown, whatever else is filtered. */
+  progress({ painter, from, to, width, shares }) {
+    const { timeline } = painter
+    if (this.kept.all) return timeline.shown_threads().map((lane) => shares.get(lane))
+    const segments = timeline.segments(from, to)
+    return timeline.shown_threads().map((lane) =>
+      painter.shares(segments, segments.seen(lane, from, to), from, to, width, null))
   }
 
   /** Ask the kernel for what the merged segments cannot show. */
@@ -214,7 +231,7 @@ class View {
     const [from, to] = this.span(timeline)
     const name = `${part.timeline}.`
     if (part.offsets) {
-      timeline.part = { from, to, segments: new Segments(columns, name, part.offsets) }
+      timeline.part = { from, to, segments: new Segments(timeline, columns, name, part.offsets, 0) }
       timeline.raster = null
       return
     }
@@ -233,7 +250,7 @@ class View {
       const { timeline } = painter
       const shares = timeline.threads().map((lane) =>
         painter.shares(timeline.all, timeline.all.seen(lane, 0, timeline.duration), 0,
-                       timeline.duration, 400, () => true))
+                       timeline.duration, 400, null))
       most = Math.max(most, painter.draw_progress(painter.overview, shares, 0, timeline.duration, 400))
     }
     this.document.get_model_by_name("overview-height").setv({ start: 0, end: most * 1.1 })
@@ -248,97 +265,7 @@ class View {
       const [from, to] = this.span(timeline)
       return [Math.max(0, from), Math.min(timeline.duration, to)]
     })
-    this.find("table").innerHTML = this.tables.html(tab, spans)
-  }
-
-  // Lanes ------------------------------------------------------------------------------------
-
-  arrange() {
-    const { settings } = this
-    const kinds = { thread: true, lock: settings.locks, callback: settings.callbacks }
-    const labels = this.filter("callable", this.timelines.flatMap((timeline) => timeline.labels))
-    const thread = this.filter("thread", this.names("thread"))
-    const lock = this.filter("lock", this.timelines.flatMap(({ locks }) => locks.map(({ name }) => name)))
-    const fits = { thread, lock, callback: labels }
-    this.painters.forEach((painter) => {
-      const { timeline } = painter
-      const callers = this.callers(timeline, labels)
-      timeline.shown = this.order(timeline).filter((lane) => {
-        const { name, kind } = timeline.lanes[lane]
-        if (!kinds[kind] || settings.hidden.includes(name) || !fits[kind](name)) return false
-        return !(kind === "thread" && callers && !callers.has(lane))
-      })
-      const lanes = Math.max(1, timeline.shown.length)
-      const height = Math.max(LEAST_LANE, Math.min(MOST_LANE, Math.floor(LANES_HEIGHT / lanes)))
-      const arranged = `${timeline.shown} ${this.letters}`
-      if (painter.arranged !== arranged) painter.arrange(height, this.letters)
-      painter.arranged = arranged
-    })
-    this.keep = this.keeper(lock)
-  }
-
-  /** Which segments the filters leave. */
-  keeper(lock) {
-    const least = parse_time(this.settings.least)
-    const locks = this.settings.lock.trim() && this.timelines.map((timeline) =>
-      new Set(timeline.locks.flatMap(({ name }, place) => (lock(name) ? [place] : []))))
-    if (!least && !locks) return () => true
-    return (segments, row) => {
-      if (least && segments.duration(row) / segments.count[row] < least) return false
-      if (!locks) return true
-      const timeline = this.timelines.find((one) =>
-        one.all === segments || one.part?.segments === segments)
-      return locks[timeline.number].has(timeline.codes[segments.code[row]][0])
-    }
-  }
-
-  names(kind) {
-    return this.timelines.flatMap(({ lanes }) => lanes.flatMap((lane) => (lane.kind === kind ? [lane.name] : [])))
-  }
-
-  /** Lanes of threads that ran the chosen callables, or null if none is chosen. */
-  callers(timeline, chosen) {
-    if (!this.settings.callable.trim() || !timeline.calls) return null
-    const labels = timeline.labels.map(chosen)
-    return new Set(timeline.calls.lane.filter((_, row) => labels[timeline.calls.label[row]]))
-  }
-
-  order(timeline) {
-    const lanes = timeline.lanes.map((_, lane) => lane)
-    const threads = lanes.filter((lane) => timeline.lanes[lane].kind === "thread")
-    const others = lanes.filter((lane) => timeline.lanes[lane].kind !== "thread")
-    const place = (lane) => this.rank.get(timeline.lanes[lane].name) ?? Infinity
-    if (this.settings.order !== "creation") {
-      this.rank = this.ranks()
-      threads.sort((a, b) => place(a) - place(b) || a - b)
-    }
-    const pinned = (lane) => this.settings.pinned.indexOf(timeline.lanes[lane].name)
-    const all = [...threads, ...others]
-    return [...all.filter((lane) => pinned(lane) >= 0).sort((a, b) => pinned(a) - pinned(b)),
-            ...all.filter((lane) => pinned(lane) < 0)]
-  }
-
-  /** Place of each thread's name: the same in all timelines. */
-  ranks() {
-    const waited = new Map()
-    for (const timeline of this.timelines) {
-      const { lanes, states } = totals(timeline, 0, timeline.duration)
-      lanes.forEach((lane, place) => {
-        const { name } = timeline.lanes[lane]
-        const waits = states[place][WAITING_GIL] + states[place][WAITING_LOCK]
-        waited.set(name, (waited.get(name) ?? 0) + waits)
-      })
-    }
-    const names = [...waited.keys()]
-    if (this.settings.order === "name") names.sort((a, b) => a.localeCompare(b, "en", { numeric: true }))
-    else names.sort((a, b) => waited.get(b) - waited.get(a))
-    return new Map(names.map((name, place) => [name, place]))
-  }
-
-  rearrange() {
-    this.arrange()
-    this.draw()
-    this.settle()
+    this.find("table").innerHTML = this.tables.html(tab, spans, this.kept, this.filter_words())
   }
 
   // Time -------------------------------------------------------------------------------------
@@ -448,7 +375,7 @@ class View {
     const { timeline, lane, row, segments } = this.choice
     const low = segments.offsets[lane], high = segments.offsets[lane + 1] - 1
     for (let next = row + way; next >= low && next < high; next += way) {
-      if (segments.state[next] === NOTHING || !this.keep(segments, next)) continue
+      if (segments.state[next] === NOTHING || !this.kept.segment(segments, next)) continue
       if (!accepts(segments.state[next])) continue
       this.choose(timeline, lane, next, segments)
       return this.reveal()
@@ -459,7 +386,9 @@ class View {
     for (const timeline of this.timelines) {
       for (const lane of timeline.shown) {
         const [from, to] = timeline.all.seen(lane, ...this.span(timeline))
-        if (to > from) return this.choose(timeline, lane, from)
+        for (let row = from; row < to; row++) {
+          if (this.kept.segment(timeline.all, row)) return this.choose(timeline, lane, row)
+        }
       }
     }
   }
@@ -486,54 +415,6 @@ class View {
     if (!choice || choice.other < 0) return
     this.move_to(choice.timeline, choice.other, Math.max(choice.start, choice.end - 1))
     if (this.choice !== choice) this.reveal()
-  }
-
-  search(text) {
-    const word = text.trim().toLowerCase()
-    if (!word) return
-    const hits = this.timelines.flatMap((timeline) => timeline.lanes.flatMap(({ name }, lane) =>
-      (name.toLowerCase().includes(word) ? [[timeline, lane]] : [])))
-    const places = hits.length ? hits : this.search_locks(word)
-    if (!places.length) return this.say(`nothing is called “${text}”`)
-    this.hit = this.searched === word ? (this.hit + 1) % places.length : 0
-    this.searched = word
-    const [timeline, lane, row] = places[this.hit]
-    const { name } = timeline.lanes[lane]
-    this.set("hidden", this.settings.hidden.filter((one) => one !== name))
-    if (row === undefined) this.choose_longest(timeline, lane)
-    else this.choose(timeline, lane, row)
-    if (this.choice) this.reveal()
-    this.say(`${this.hit + 1} of ${places.length} found`)
-  }
-
-  /** The longest wait for each lock that a word fits, of those of one name for one of them. */
-  search_locks(word) {
-    return this.timelines.flatMap((timeline) => [...new Set(timeline.distinct_locks())].flatMap((lock) =>
-      (timeline.locks[lock].name.toLowerCase().includes(word) ? this.longest_wait(timeline, lock) : [])))
-  }
-
-  longest_wait(timeline, lock) {
-    const alike = timeline.alike(lock)
-    let best = null, most = -1
-    for (const lane of timeline.threads()) {
-      for (let row = timeline.offsets[lane]; row < timeline.offsets[lane + 1] - 1; row++) {
-        if (!alike.has(timeline.codes[timeline.all.code[row]][0])) continue
-        const length = timeline.all.duration(row)
-        if (length > most) [best, most] = [[timeline, lane, row], length]
-      }
-    }
-    return best ? [best] : []
-  }
-
-  choose_longest(timeline, lane) {
-    let best = -1, most = -1
-    const [from, to] = timeline.all.seen(lane, ...this.span(timeline))
-    for (let row = from; row < to; row++) {
-      const idle = timeline.all.state[row] === NOTHING || timeline.all.state[row] === RUNNING
-      const length = timeline.all.duration(row) * (idle ? 1e-6 : 1)
-      if (length > most) [best, most] = [row, length]
-    }
-    if (best >= 0) this.choose(timeline, lane, best)
   }
 
   show_finding(number, place) {

@@ -112,7 +112,7 @@ static PyObject* unlock_mutex(PyObject* self, PyObject* args) {
   return PyLong_FromVoidPtr(&mutex);
 }
 
-/* A mutex of no object, where an object's would be: what would be the object's type is no address. */
+/* A mutex of no object, where an object's would be: what would be its type is no address. */
 static struct {
   _Alignas(16) char before[10];
   PyMutex mutex;

@@ -140,6 +140,7 @@ int gilscope_is_stop_event(uintptr_t address) {
          (tstate != NULL && address == (uintptr_t)&tstate->interp->stoptheworld.stop_event);
 }
 
+#ifdef Py_GIL_DISABLED
 /* Whether a word, of which nothing is known, is the address of a type: its type is `type`, or one
  * that is derived from it, as its own flag says, and so on up to `type`. */
 static int is_type(uintptr_t word) {
@@ -154,6 +155,7 @@ static int is_type(uintptr_t word) {
   }
   return 0;
 }
+#endif
 
 uintptr_t gilscope_object_of_lock(uintptr_t address) {
 #ifdef Py_GIL_DISABLED

@@ -88,7 +88,7 @@ def test_mutex_of_native_code_has_its_address(record: Record) -> None:
 
 @FREE_THREADED
 def test_critical_section_on_a_mutex_of_no_object(record: Record) -> None:
-    """A mutex is not taken for an object's by where it stands, and what precedes it is not trusted."""
+    """A mutex is no object's by where it stands; what precedes it is not trusted."""
     recorded = record("locks.py", "mutex_in_section")
     wait = staged_wait(recorded)
     lock = recorded.trace.locks[wait.what]

@@ -11,7 +11,8 @@ prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/envi
 help:
 	@echo "make demo          compare both examples under both builds; writes out/demo/"
 	@echo "make test          all tests"
-	@echo "make test-debian   the probe's tests on Debian sid's interpreters, in a chroot; root only"
+	@echo "make test-debian   the probe's tests on Debian sid's interpreters, in a chroot; root only;"
+	@echo "                   ARGS=--free-threaded builds free-threaded ones from Debian's source, too"
 	@echo "make test-cpython  CPython's own tests of threads, the same with the probe as without it"
 	@echo "make fuzz          read 100,000 damaged traces"
 	@echo "make bench         measure what gilscope costs, next to other profilers; writes out/bench.json"
@@ -48,7 +49,7 @@ prediction:
 
 test-debian:
 	@$(prepare) test
-	@$(PYTHON) tools/debian.py
+	@$(PYTHON) tools/debian.py $(ARGS)
 
 test-cpython:
 	@$(prepare) test

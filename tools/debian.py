@@ -1,6 +1,6 @@
 """Run the tests of the probe on Debian unstable's own interpreters, in a chroot.
 
-    python3 tools/debian.py [--python 3.14] [--fresh] [argument of pytest ...]
+    python3 tools/debian.py [--python 3.14] [--free-threaded] [--fresh] [argument of pytest ...]
 
 The programs under test run in the chroot, on the interpreters that Debian ships; pytest and the
 reader run outside, in the Python that runs this file, so numpy and the like need not exist for a
@@ -8,6 +8,9 @@ version as new as those. Needs root and, the first time, a Debian mirror (the ma
 GILSCOPE_DEBIAN_MIRROR). The chroot stays in ~/.cache/gilscope/sid; nothing stays mounted, since all
 mounts are made in a mount namespace that ends with this program. Standard library only, any Python
 from 3.9 on.
+
+Debian ships no free-threaded build. With --free-threaded one of each version is built in the chroot
+from Debian's source package, once, and the tests run with both builds.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ SERIES = ("3.14", "3.15")
 TESTS = "tests/integration/test_probe_*.py"
 BUILD_TOOLS = ("cmake", "ninja", "pybind11", "scikit-build-core")
 TOOLCHAIN = ("gcc", "g++", "make")
+LIBRARIES = ("libffi-dev", "libssl-dev", "zlib1g-dev")  # what a build of CPython needs besides
 WORK = "/opt/gilscope"  # in the chroot
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 CHROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -223,6 +227,88 @@ def prepared(base: Path, runner: Runner, *, fresh: bool) -> Chroot:
     return Chroot(root, runner)
 
 
+# ---------------------------------------------------------------- free-threaded builds
+
+
+def download_source(chroot: Chroot, series: str, place: Path) -> str:
+    """Download the newest source package of a series into `place`; return its label.
+
+    Raises:
+        InterpreterError: The mirror does not have it.
+    """
+    # The chroot may be older than the machine's network.
+    shutil.copyfile("/etc/resolv.conf", chroot.root / "etc/resolv.conf")
+    sources = chroot.root / "etc/apt/sources.list.d/sources.list"
+    sources.write_text(f"deb-src {interpreters.mirror()} sid main\n", encoding="utf-8")
+    read_index(chroot)
+    install = ("apt-get", "install", "-y", "--no-install-recommends", *TOOLCHAIN, *LIBRARIES)
+    chroot.run(f"install {', '.join(LIBRARIES)}", *install)
+    name = f"python{series}"
+    index = chroot.answers("apt-cache", "showsrc", "--only-source", name)
+    package = interpreters.newest_in(index, [series], "sid")
+    if package is None:
+        raise InterpreterError(f"Debian sid has no source package {name}")
+    inside = "/" + str(place.relative_to(chroot.root))
+    # root's apt could not hand the directory to its user _apt.
+    command = ("apt-get", "-o", "APT::Sandbox::User=root", "source", "--download-only")
+    text = f"cd {inside} && exec {shlex.join([*command, '--only-source', package.label])}"
+    try:
+        chroot.run(f"fetch {package.label}", "sh", "-ec", text, timeout=900)
+    except InterpreterError as error:
+        raise InterpreterError(
+            f"the mirror gives no {package.label}: name one that does in"
+            f" {interpreters.MIRROR_VARIABLE}, or leave --free-threaded away: {error}"
+        ) from None
+    return package.label
+
+
+def build_free_threaded(chroot: Chroot, series: str, prefix: str) -> dict[str, str]:
+    """Build and install a free-threaded interpreter in the chroot; return its marker.
+
+    Raises:
+        InterpreterError: A step failed.
+    """
+    target = chroot.root / prefix.lstrip("/")
+    shutil.rmtree(target, ignore_errors=True)
+    what = f"free-threaded {series}"
+    inside = f"{WORK}/build-{series}t"
+    with interpreters.work_directory(chroot.root / inside.lstrip("/")) as work:
+        (work / "download").mkdir()
+        (work / "build").mkdir()
+        label = download_source(chroot, series, work / "download")
+        interpreters.unpack(chroot.runner, label, work / "download", work)
+        flags = ("--disable-gil", *interpreters.CONFIGURE_FLAGS)
+        configure = shlex.join([f"{inside}/source/configure", f"--prefix={prefix}", *flags])
+        chroot.run(f"{what}: configure", "sh", "-ec", f"cd {inside}/build && exec {configure}")
+        make = ("make", "-C", f"{inside}/build")
+        chroot.run(f"{what}: make", *make, f"-j{os.cpu_count() or 1}", timeout=2 * 3600)
+        chroot.run(f"{what}: install", *make, "install")
+    executable = f"{prefix}/bin/python{series}t"
+    # make succeeds even if modules could not be built.
+    chroot.run(f"{what}: check modules", executable, "-c", "import ctypes, ssl, zlib")
+    version = chroot.answers(executable, "-c", "import platform; print(platform.python_version())")
+    marker = {"version": version, "package": label, "flags": shlex.join(flags)}
+    marker["executable"] = executable
+    interpreters.write_marker(target, marker)
+    return marker
+
+
+def free_threaded(chroot: Chroot, series: str) -> dict[str, str]:
+    """Return the marker of the chroot's free-threaded build of a series, built now if need be.
+
+    Raises:
+        InterpreterError: It cannot be built.
+    """
+    prefix = f"{WORK}/python{series}t"
+    marker = interpreters.read_marker(chroot.root / prefix.lstrip("/"))
+    if marker is not None:
+        return marker
+    try:
+        return build_free_threaded(chroot, series, prefix)
+    except InterpreterError as error:
+        raise InterpreterError(f"no free-threaded Python {series} to test: {error}") from None
+
+
 # ---------------------------------------------------------------- gilscope in it
 
 
@@ -280,30 +366,39 @@ class Once:
         self.file.write_text(json.dumps(self.done), encoding="utf-8")
 
 
-def install(chroot: Chroot, series: str) -> str:
+def install(chroot: Chroot, series: str, base: str = "") -> str:
     """Build and install gilscope and the examples for one interpreter; return its path.
 
     What has not changed since the last time is kept.
+
+    Args:
+        chroot: Where.
+        series: Its version.
+        base: The free-threaded interpreter of that version; Debian's own if empty.
     """
-    place = f"{WORK}/venv-{series}"
+    name = f"{series}t" if base else series
+    place = f"{WORK}/venv-{name}"
     python = f"{place}/bin/python"
-    pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "-q", "--no-index")
+    # A build from source has no pip; the one of Debian's environment installs into any other.
+    helper = (f"{WORK}/venv-{series}/bin/python", "-m", "pip", "--python", python)
+    pip = (*helper, "--disable-pip-version-check", "install", "-q", "--no-index")
     once = Once(chroot.root / place.lstrip("/") / "gilscope-installed.json")
     if not once.done:
-        venv = (f"python{series}", "-m", "venv", "--clear", place)
-        chroot.run(f"{series}: make an environment", *venv)
+        options = ("--clear", "--without-pip") if base else ("--clear",)
+        venv = (base or f"python{series}", "-m", "venv", *options, place)
+        chroot.run(f"{name}: make an environment", *venv)
     if once.is_due("tools", environment.digest("pyproject.toml")):
         tools = ("--find-links", f"{WORK}/wheels", *BUILD_TOOLS)
-        chroot.run(f"{series}: install the build tools", *pip, *tools)
+        chroot.run(f"{name}: install the build tools", *pip, *tools)
         once.record()
     build = (*pip, "--no-deps", "--no-build-isolation", "--force-reinstall")
     projects = {"gilscope": SOURCES, **{f"examples/{n}": (f"examples/{n}",) for n in EXAMPLES}}
-    for name, sources in projects.items():
-        if once.is_due(name, environment.digest(*sources)):
-            path = "." if name == "gilscope" else name
+    for project, sources in projects.items():
+        if once.is_due(project, environment.digest(*sources)):
+            path = "." if project == "gilscope" else project
             # The tools are on PATH for scikit-build-core, which looks for them there.
             text = f"cd {WORK}/source && PATH={place}/bin:$PATH exec {shlex.join(build)} ./{path}"
-            chroot.run(f"{series}: build {name}", "sh", "-ec", text)
+            chroot.run(f"{name}: build {project}", "sh", "-ec", text)
             once.record()
     return python
 
@@ -323,18 +418,27 @@ def write_wrapper(path: Path, chroot: Chroot, program: str) -> Path:
     return path
 
 
-def run_tests(chroot: Chroot, python: str, options: list[str], shared: Path) -> int:
-    """Run pytest outside, its programs under test in the chroot; return its exit status."""
+def run_tests(chroot: Chroot, pythons: dict[str, str], options: list[str], shared: Path) -> int:
+    """Run pytest outside, its programs under test in the chroot; return its exit status.
+
+    Args:
+        chroot: Where.
+        pythons: By the variable that names it to the tests, an interpreter in the chroot.
+        options: Arguments of pytest.
+        shared: A directory that is mounted in the chroot, too.
+    """
     commands = shared / "bin"
     commands.mkdir(exist_ok=True)
     for name in ("gcc", "g++", "cc", "c++"):
         write_wrapper(commands / name, chroot, f"/usr/bin/{name}")
-    wrapper = write_wrapper(commands / Path(python).parents[1].name, chroot, python)
-    env = {**os.environ, "GILSCOPE_PYTHON": str(wrapper)}
+    # Programs under test have an installed gilscope, so no PYTHONPATH.
+    unwanted = ("GILSCOPE_PYTHON", "GILSCOPE_FT_PYTHON", "PYTHONPATH")
+    env = {name: value for name, value in os.environ.items() if name not in unwanted}
+    for variable, python in pythons.items():
+        name = Path(python).parents[1].name
+        env[variable] = str(write_wrapper(commands / name, chroot, python))
     env["PATH"] = f"{commands}:{env.get('PATH', '')}"
     env["TMPDIR"] = str(shared)
-    env.pop("GILSCOPE_FT_PYTHON", None)  # Debian ships no free-threaded build
-    env.pop("PYTHONPATH", None)  # programs under test have an installed gilscope
     tests = [] if any("tests/" in option for option in options) else sorted(ROOT.glob(TESTS))
     command = [sys.executable, "-m", "pytest", f"--basetemp={shared / 'pytest'}", "-q"]
     command += ["-p", "no:cacheprovider", "-o", "pythonpath=tests profiler"]
@@ -356,10 +460,15 @@ def test_all(chosen: argparse.Namespace, chroot: Chroot) -> dict[str, int]:
         chroot.mount(ROOT, shared)
         chroot.protect(ROOT)
         for series in wanted:
-            python = install(chroot, series)
+            pythons = {"GILSCOPE_PYTHON": install(chroot, series)}
             package = chroot.answers("dpkg-query", "-W", "-f", "${Version}", f"python{series}")
-            print(f"debian: Python {series}, package {package}", flush=True)
-            results[f"{series} ({package})"] = run_tests(chroot, python, chosen.pytest, shared)
+            name = f"{series} ({package})"
+            if chosen.free_threaded:
+                marker = free_threaded(chroot, series)
+                pythons["GILSCOPE_FT_PYTHON"] = install(chroot, series, marker["executable"])
+                name += f" and free-threaded {marker['version']} ({marker['package']})"
+            print(f"debian: Python {name}", flush=True)
+            results[name] = run_tests(chroot, pythons, chosen.pytest, shared)
     return results
 
 
@@ -370,6 +479,9 @@ def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--python", action="append", choices=SERIES, help="this version only")
+    parser.add_argument(
+        "--free-threaded", action="store_true", help="test free-threaded builds, too; made once"
+    )
     parser.add_argument("--fresh", action="store_true", help="make the chroot anew")
     parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
     parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)

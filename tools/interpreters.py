@@ -953,6 +953,24 @@ def fetch(runner: Runner, package: SourcePackage, env: Mapping[str, str], work: 
     place.mkdir()
     command = ["apt-get", "source", "--download-only", "--only-source", package.label]
     runner.run(f"fetch {package.label} from Debian {package.suite}", command, place, env, 900)
+    return unpack(runner, package.label, place, work)
+
+
+def unpack(runner: Runner, label: str, place: Path, work: Path) -> Path:
+    """Unpack a source package into `work`, with Debian's patches if dpkg-dev is there.
+
+    Args:
+        runner: Runs the commands.
+        label: The package's name in messages.
+        place: Where it was downloaded to.
+        work: Where its source tree is made.
+
+    Returns:
+        The source tree.
+
+    Raises:
+        InterpreterError: The unpacking failed.
+    """
     source = work / "source"
     if has_dpkg_dev():
         command = ["dpkg-source", "--extract", "--skip-patches"]
@@ -972,9 +990,7 @@ def fetch(runner: Runner, package: SourcePackage, env: Mapping[str, str], work: 
             safe = {"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}
             archive.extractall(work / "unpacked", **safe)  # type: ignore[arg-type] # noqa: S202
     except (OSError, StopIteration, tarfile.TarError) as error:
-        raise InterpreterError(
-            f"cannot unpack {package.label}: {error}: install dpkg-dev"
-        ) from error
+        raise InterpreterError(f"cannot unpack {label}: {error}: install dpkg-dev") from error
     next((work / "unpacked").iterdir()).rename(source)
     return source
 

@@ -140,10 +140,33 @@ int gilscope_is_stop_event(uintptr_t address) {
          (tstate != NULL && address == (uintptr_t)&tstate->interp->stoptheworld.stop_event);
 }
 
+#ifdef Py_GIL_DISABLED
+/* Whether a word, of which nothing is known, is the address of a type: its type is `type`, or one
+ * that is derived from it, as its own flag says, and so on up to `type`. */
+static int is_type(uintptr_t word) {
+  enum { kMaxMetatypes = 4 };
+  for (int i = 0; i < kMaxMetatypes; ++i) {
+    PyTypeObject type;
+    if (word == (uintptr_t)&PyType_Type) return 1;
+    if (word % _Alignof(PyTypeObject) != 0 || !gilscope_copy(&type, word, sizeof type)) return 0;
+    if ((type.tp_flags & Py_TPFLAGS_READY) == 0) return 0;
+    if (i != 0 && (type.tp_flags & Py_TPFLAGS_TYPE_SUBCLASS) == 0) return 0;
+    word = (uintptr_t)type.ob_base.ob_base.ob_type;
+  }
+  return 0;
+}
+#endif
+
 uintptr_t gilscope_object_of_lock(uintptr_t address) {
 #ifdef Py_GIL_DISABLED
   const size_t offset = offsetof(PyObject, ob_mutex);
-  return (address & 15) == (offset & 15) ? address - offset : 0;
+  if ((address & 15) != (offset & 15)) return 0;
+  const uintptr_t object = address - offset;
+  /* A critical section can be on a mutex of no object, which stands anywhere:
+   * PyCriticalSection_BeginMutex() is public from 3.14 on, and was the interpreter's own before. */
+  uintptr_t type;
+  if (!gilscope_copy(&type, object + offsetof(PyObject, ob_type), sizeof type)) return 0;
+  return is_type(type) ? object : 0;
 #else
   (void)address;
   return 0;

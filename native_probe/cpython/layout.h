@@ -60,7 +60,8 @@ int gilscope_in_critical_section(void);
 int gilscope_is_own_thread_state(uintptr_t address);
 int gilscope_is_stop_event(uintptr_t address);
 
-/* The object whose lock stands at `address`; free-threaded builds only, else 0. */
+/* The object whose lock stands at `address`, 0 if what would be its type is none; free-threaded
+ * builds only, else 0. Safe for any address. */
 uintptr_t gilscope_object_of_lock(uintptr_t address);
 /* The object that begins right before a lock at `address`, as lock objects do. */
 uintptr_t gilscope_object_before(uintptr_t address);

@@ -272,7 +272,8 @@ static PyCodeObject* code_of(const _PyInterpreterFrame* frame) {
 static uintptr_t local_at(const _PyInterpreterFrame* frame, int i) {
 #if PY_VERSION_HEX >= 0x030E0000
   const uintptr_t bits = frame->localsplus[i].bits;
-  return (bits & 3) == 3 ? 0 : bits & ~(uintptr_t)3; /* 3: an integer */
+  /* Include/internal/pycore_stackref.h: 3 is an integer, and from 3.15 on 2 is no object either. */
+  return (bits & 2) != 0 ? 0 : bits & ~(uintptr_t)3;
 #else
   return (uintptr_t)frame->localsplus[i];
 #endif

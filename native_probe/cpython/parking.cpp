@@ -117,8 +117,9 @@ LockIdentity mutex_at(std::uintptr_t address) {
     waited.kind = LockKind::import_lock;
     return waited;
   }
-  const std::uintptr_t object = gilscope_object_of_lock(address);
-  if (object != 0 && gilscope_in_critical_section() != 0) {
+  const std::uintptr_t object =
+      gilscope_in_critical_section() != 0 ? gilscope_object_of_lock(address) : 0;
+  if (object != 0) {
     // The thread that waits holds a reference to the object: its type can be read, here and now.
     waited.kind = LockKind::object;
     waited.object = object;

@@ -86,6 +86,17 @@ def test_mutex_of_native_code_has_its_address(record: Record) -> None:
     assert (lock.address, lock.object_address) == (recorded.facts["address"], 0)
 
 
+@FREE_THREADED
+def test_critical_section_on_a_mutex_of_no_object(record: Record) -> None:
+    """A mutex is no object's by where it stands; what precedes it is not trusted."""
+    recorded = record("locks.py", "mutex_in_section")
+    wait = staged_wait(recorded)
+    lock = recorded.trace.locks[wait.what]
+    assert (lock.kind, lock.object_address) == ("mutex", 0)
+    assert lock.address == recorded.facts["address"]
+    ended_by(recorded, wait)
+
+
 def test_join_waits_for_a_thread(record: Record) -> None:
     """Who joins a thread waits for its end, and that thread ends the wait."""
     recorded = record("locks.py", "join")

@@ -119,6 +119,13 @@ def mutex(trace: str) -> dict[str, object]:
 
 
 @scenario
+def mutex_in_section(trace: str) -> dict[str, object]:
+    """A PyMutex of native code that a critical section takes; free-threaded builds only."""
+    stage.lock_placed()
+    return staged(trace, stage.pass_placed, stage.unlock_placed)
+
+
+@scenario
 def thread_lock(trace: str) -> dict[str, object]:
     """A PyThread_type_lock of native code."""
     stage.lock_thread_lock()

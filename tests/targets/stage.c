@@ -112,6 +112,42 @@ static PyObject* unlock_mutex(PyObject* self, PyObject* args) {
   return PyLong_FromVoidPtr(&mutex);
 }
 
+/* A mutex of no object, where an object's would be: what would be its type is no address. */
+static struct {
+  _Alignas(16) char before[10];
+  PyMutex mutex;
+  uintptr_t after[2];
+} placed = {.after = {1, 1}};
+
+static PyObject* lock_placed(PyObject* self, PyObject* args) {
+  (void)self, (void)args;
+  PyMutex_Lock(&placed.mutex);
+  Py_RETURN_NONE;
+}
+
+static PyObject* unlock_placed(PyObject* self, PyObject* args) {
+  (void)self, (void)args;
+  PyMutex_Unlock(&placed.mutex);
+  return PyLong_FromVoidPtr(&placed.mutex);
+}
+
+#ifdef Py_GIL_DISABLED
+#if PY_VERSION_HEX < 0x030E0000
+/* What the public function calls when it has to wait. */
+extern void _PyCriticalSection_BeginSlow(PyCriticalSection*, PyMutex*);
+#define PyCriticalSection_BeginMutex _PyCriticalSection_BeginSlow
+#endif
+
+/* Waits for it in a critical section. */
+static PyObject* pass_placed(PyObject* self, PyObject* args) {
+  (void)self, (void)args;
+  PyCriticalSection section;
+  PyCriticalSection_BeginMutex(&section, &placed.mutex);
+  PyCriticalSection_End(&section);
+  Py_RETURN_NONE;
+}
+#endif
+
 static void pair(void) {
   PyThreadState* state = PyEval_SaveThread();
   PyEval_RestoreThread(state);
@@ -272,11 +308,16 @@ static PyMethodDef methods[] = {
     {"idle_threads", idle_threads, METH_VARARGS, NULL},
     {"join_native", join_native, METH_O, NULL},
     {"lock_mutex", lock_mutex, METH_NOARGS, NULL},
+    {"lock_placed", lock_placed, METH_NOARGS, NULL},
     {"lock_thread_lock", lock_thread_lock, METH_NOARGS, NULL},
     {"pairs", pairs, METH_VARARGS, NULL},
+#ifdef Py_GIL_DISABLED
+    {"pass_placed", pass_placed, METH_NOARGS, NULL},
+#endif
     {"slots", stage_slots, METH_NOARGS, NULL},
     {"start_native", start_native, METH_VARARGS, NULL},
     {"unlock_mutex", unlock_mutex, METH_NOARGS, NULL},
+    {"unlock_placed", unlock_placed, METH_NOARGS, NULL},
     {"unlock_thread_lock", unlock_thread_lock, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -92,3 +92,44 @@ def test_only_a_whole_chroot_is_used(
     with pytest.raises(tool.InterpreterError, match="could not be made"):
         tool.prepared(tmp_path / "sid", runner, fresh=False)
     assert not (tmp_path / "sid" / "root").exists()
+
+
+def test_free_threaded_build_is_made_once(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A build that was declared whole is used; nothing is downloaded or built."""
+    monkeypatch.setattr(tool, "build_free_threaded", None)
+    prefix = tmp_path / "opt/gilscope/python3.14t"
+    prefix.mkdir(parents=True)
+    marker = {
+        "version": "3.14.10",
+        "package": "python3.14=3.14.10-1",
+        "flags": "--disable-gil",
+        "executable": "/opt/gilscope/python3.14t/bin/python3.14t",
+    }
+    tool.interpreters.write_marker(prefix, marker)
+    assert tool.free_threaded(tool.Chroot(tmp_path, None), "3.14") == marker
+
+
+def test_missing_source_package_is_one_reason(
+    tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where there is no source package, the first line says of what, and what to do."""
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    # Stands in for chroot: an index that has the package, and a mirror that has not.
+    fake = commands / "chroot"
+    index = r"Package: python3.14\nVersion: 3.14.10-1\n"
+    text = f'case "$*" in *showsrc*) printf "{index}";; *download-only*) exit 100;; esac'
+    fake.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    fake.chmod(0o755)
+    monkeypatch.setattr(tool, "CHROOT_PATH", f"{commands}:/usr/bin:/bin")
+    monkeypatch.setenv("GILSCOPE_DEBIAN_MIRROR", "http://mirror.example/debian")
+    (tmp_path / "etc/apt/sources.list.d").mkdir(parents=True)
+    runner = tool.Runner(tool.Progress(), tmp_path / "log", 2)
+    with pytest.raises(tool.InterpreterError) as caught:
+        tool.free_threaded(tool.Chroot(tmp_path, runner), "3.14")
+    first = str(caught.value).splitlines()[0]
+    assert "python3.14=3.14.10-1" in first
+    assert "GILSCOPE_DEBIAN_MIRROR" in first
+    assert not (tmp_path / "opt/gilscope/build-3.14t").exists()

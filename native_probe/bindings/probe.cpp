@@ -139,6 +139,7 @@ void patch_others(Probe& p) {
 }
 
 void install_hooks(Probe& p) {
+  hooks::find_gils();
   const std::lock_guard<std::mutex> lock(p.patching);
   p.patcher.patch(p.interpreter, hooks_of(p.interpreter, true, false));
   patch_others(p);
@@ -172,6 +173,17 @@ void initialize(Probe& p) {
   hooks::loader::set_listener(objects_were_loaded);
   pthread_atfork(nullptr, nullptr, after_fork_in_child);
   p.initialized = true;
+}
+
+// Installs the hooks and keeps the objects loaded that stacks may lead through.
+void get_ready(Probe& p) {
+  install_hooks(p);
+  const std::lock_guard<std::mutex> lock(p.patching);
+  // A thread that was binding a function just then may have written over a slot.
+  p.patcher.verify();
+  p.running = true;  // from here on, objects that are loaded are patched, too
+  patch_others(p);
+  native_stack::refresh();
 }
 
 // Once a process: neither the interpreter nor the hooks change while it runs.
@@ -264,7 +276,17 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
   p.native_locks = native_locks;
   initialize(p);
   test_once(p);
-  Session* session = open_session(path, max_bytes, metadata, ring, session_id);
+  // Before there is a session, which would record what it costs; until then hooks do nothing.
+  get_ready(p);
+  Session* session = nullptr;
+  try {
+    session = open_session(path, max_bytes, metadata, ring, session_id);
+  } catch (...) {
+    p.running = false;
+    remove_hooks(p);
+    native_stack::release();
+    throw;
+  }
   for (const auto& [tid, ident, python, name] : threads) {
     session->declare(tid, ident, python ? format::kPythonThread : format::kNativeThread, name);
   }
@@ -272,19 +294,11 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
   lock_identity::begin_session();
   gilscope_watch_locks(lock_identity::created);
   hooks::begin_session(*session, gilscope_gil_enabled() != 0);
-  native_stack::refresh();
   session->activate();
-  install_hooks(p);
-  // A thread that was binding a function just then may have written over a slot.
-  {
-    const std::lock_guard<std::mutex> lock(p.patching);
-    p.patcher.verify();
-  }
   const std::uint64_t costs[2] = {p.cost, captured_stack_cost()};
   session->file().define(format::DefinitionTag::probe_cost, costs, sizeof costs);
   define_not_measured(*session, *p.self_test, p.patcher.failed(), native_locks);
   p.session = session;
-  p.running = true;
 }
 
 std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::string>& names,
@@ -295,6 +309,7 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   if (session == nullptr) throw ProbeFailure("the probe is not running: start it first");
   p.session = nullptr;
   p.running = false;
+  session->end_recording();                   // what follows is ours
   hooks::native_locks::name_locks(*session);  // while the objects are kept loaded
   const std::size_t slots_left = remove_hooks(p);
   lock_identity::name_allocations(*session);

@@ -117,14 +117,21 @@ void Session::activate() {
   current_.id.store(id_, std::memory_order_release);
 }
 
-bool Session::deactivate() {
+void Session::end_recording() {
+  if (stop_ticks_ != 0) return;
   current_.id.store(0, std::memory_order_seq_cst);
   current_.session.store(nullptr, std::memory_order_seq_cst);
   // After this every thread either sees that no session is active, or we see its `busy`.
-  if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0 && membarrier(MEMBARRIER_CMD_GLOBAL) != 0) {
-    keeper_.stop();
-    return false;
-  }
+  fenced_ =
+      membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0 || membarrier(MEMBARRIER_CMD_GLOBAL) == 0;
+  keeper_.stop();  // for good: a hook that is about to start it does not
+  sample_cpu_times();
+  stop_ticks_ = Clock::ticks();
+}
+
+bool Session::deactivate() {
+  end_recording();
+  if (!fenced_) return false;
   const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + 2'000'000'000;
   bool quiet = true;
   ThreadLogs::for_each([&](ThreadLog& log) {
@@ -134,13 +141,10 @@ bool Session::deactivate() {
       if (nanoseconds(CLOCK_MONOTONIC) > deadline) quiet = false;
     }
   });
-  // Only now: a hook may have started it until then.
-  keeper_.stop();
   return quiet;
 }
 
 void Session::finish(std::string_view reason, bool gil_enabled) {
-  sample_cpu_times();
   seal_threads();
   sample_clock(file_);
   reason = reason_to_end(reason);
@@ -162,8 +166,9 @@ std::string Session::end_json(std::string_view reason, bool gil_enabled,
   std::snprintf(json, sizeof json,
                 "{\"stop_ticks\": %llu, \"gil_enabled\": %s, \"dropped_events\": %llu, "
                 "%s\"reason\": \"%.*s\"}",
-                number(Clock::ticks()), gil_enabled ? "true" : "false", number(dropped),
-                overwritten, static_cast<int>(reason.size()), reason.data());
+                number(stop_ticks_ != 0 ? stop_ticks_ : Clock::ticks()),
+                gil_enabled ? "true" : "false", number(dropped), overwritten,
+                static_cast<int>(reason.size()), reason.data());
   return json;
 }
 

@@ -48,8 +48,11 @@ class Session {
 
   // Makes this session the one that hooks record to.
   void activate();
-  // Takes it away again and waits until no thread is inside a hook. False when that could not be
-  // made sure: the mapping must then stay.
+  // Takes it away again: what follows is no part of the trace, except for what threads write that
+  // are inside a hook.
+  void end_recording();
+  // The same, and waits until no thread is inside a hook. False when that could not be made sure:
+  // the mapping must then stay.
   bool deactivate();
   // Seals everything and writes END; the session is over. `end` is the JSON object without the
   // members that the session knows itself.
@@ -176,6 +179,8 @@ class Session {
   std::atomic<std::uint64_t> events_{0};   // in sealed chunks
   std::atomic<std::uint64_t> sampled_{0};  // ticks
   std::uint64_t second_ = 0;               // ticks
+  std::uint64_t stop_ticks_ = 0;           // when recording ended; 0: it goes on
+  bool fenced_ = false;                    // every thread knows that it ended
 };
 
 // The program's errno is none of our business.

@@ -353,14 +353,27 @@ void initialize(const ElfImage& interpreter) {
 
 bool tells_forced_releases() { return handle_pending.known(); }
 
-void begin_session(Session& session, bool enabled) {
-  long_hold = kLongHold / 1000 * (Clock::ticks_per_second() / 1'000'000);
+void find_gils() {
   std::uintptr_t found[kMaxGils];
   const std::size_t n = gilscope_find_gils(found, kMaxGils);
   gil_count = 0;
   for (Gil& gil : gils) gil.state.store(0, std::memory_order_relaxed);
-  for (std::size_t i = 0; i < n; ++i) {
-    if (const Gil* gil = add(found[i])) define(session, *gil);
+  for (std::size_t i = 0; i < n; ++i) add(found[i]);
+}
+
+void begin_session(Session& session, bool enabled) {
+  long_hold = kLongHold / 1000 * (Clock::ticks_per_second() / 1'000'000);
+  {
+    std::uintptr_t found[kMaxGils];
+    const std::size_t n = gilscope_find_gils(found, kMaxGils);
+    const std::lock_guard<std::mutex> lock(adding);
+    // Those that were made since the hooks are there.
+    for (std::size_t i = 0; i < n; ++i) {
+      if (gil_with(reinterpret_cast<const void*>(found[i]), 0) == nullptr) add(found[i]);
+    }
+    for (const Gil& gil : gils) {
+      if (gil.state.load(std::memory_order_relaxed) != 0) define(session, gil);
+    }
   }
   ThreadLog* log = ThreadLogs::current();
   if (!enabled || log == nullptr || (log->session_id != session.id() && !session.join(log))) return;

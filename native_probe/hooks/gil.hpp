@@ -12,6 +12,7 @@ namespace gilscope::hooks::gil {
 
 void initialize(const ElfImage& interpreter);
 bool tells_forced_releases();
+void find_gils();
 void begin_session(Session& session, bool enabled);
 
 int mutex_lock(pthread_mutex_t* mutex);

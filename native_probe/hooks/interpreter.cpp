@@ -78,6 +78,8 @@ std::vector<Hook> loader_hooks(bool is_interpreter) {
 
 bool tells_forced_releases() { return gil::tells_forced_releases(); }
 
+void find_gils() { gil::find_gils(); }
+
 void begin_session(Session& session, bool gil_enabled) { gil::begin_session(session, gil_enabled); }
 
 }  // namespace gilscope::hooks

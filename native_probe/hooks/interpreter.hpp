@@ -38,6 +38,9 @@ void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uint
 // Whether a forced release can be told from a voluntary one.
 bool tells_forced_releases();
 
+// Before hooks are installed.
+void find_gils();
+
 // Before a session becomes active: the calling thread holds the GIL, if it is switched on.
 void begin_session(Session& session, bool gil_enabled);
 

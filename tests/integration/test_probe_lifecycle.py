@@ -49,6 +49,24 @@ def test_library_that_is_closed_meanwhile(record: Record) -> None:
     assert record("lifecycle.py", "library_that_is_closed").facts == {"left": 0, "mapped": False}
 
 
+def test_what_the_probe_does_is_not_recorded(record: Record) -> None:
+    """A trace begins when the start is done and ends when the stop begins: most of both is outside.
+
+    Of five sessions one is enough: the machine may have been busy during the others.
+    """
+    recorded = record("lifecycle.py", "own_work")
+    inside = []
+    for number, (before, started, stopping, stopped) in enumerate(recorded.facts["times"]):
+        trace = (recorded.beside(f".{number}") if number else recorded).trace
+        begin, end = (trace.start_monotonic_ns + ns for ns in (0, trace.duration_ns))
+        assert before <= begin <= end <= stopped
+        inside.append(
+            ((started - begin) / (started - before), (end - stopping) / (stopped - stopping))
+        )
+    for shares in zip(*inside, strict=True):
+        assert min(shares) < 0.5
+
+
 def test_second_start_is_refused(record: Record) -> None:
     """Starting twice and stopping twice are errors of one line; the session goes on unharmed."""
     recorded = record("lifecycle.py", "start_twice")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _ctypes
+import contextlib
 import ctypes
 import importlib.util
 import os
@@ -18,6 +19,7 @@ from gilscope.errors import ProbeError
 
 CYCLES = 2000
 WARM = 200
+SESSIONS = 5
 
 
 def refusal(function: object, *args: object) -> str:
@@ -49,6 +51,23 @@ def stop_without_start(trace: str) -> dict[str, object]:
     probe.start(trace)
     stage.pairs(100)
     return {"refusals": [refused], **probe.stop()}
+
+
+@scenario
+def own_work(trace: str) -> dict[str, object]:
+    """Sessions that record nothing, in a process with some extension modules."""
+    for name in ("_decimal", "_hashlib", "_sqlite3", "_ssl", "pyexpat", "_asyncio", "_elementtree"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    times = []
+    for number in range(SESSIONS):
+        before = time.monotonic_ns()
+        probe.start(f"{trace}.{number}" if number else trace)
+        started = time.monotonic_ns()
+        stopping = time.monotonic_ns()
+        probe.stop()
+        times.append([before, started, stopping, time.monotonic_ns()])
+    return {"times": times}
 
 
 @scenario

@@ -29,7 +29,7 @@ def outputs(notebook: Any, mime: str) -> list[str]:
 
 
 COMPARISONS = {
-    "quickstart": 3,
+    "quickstart": 2,
     "serialised_callbacks": 3,
     "logging_to_batching": 2,
     "ready_for_free_threading": 3,

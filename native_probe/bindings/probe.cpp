@@ -177,12 +177,11 @@ void initialize(Probe& p) {
 
 // Installs the hooks and keeps the objects loaded that stacks may lead through.
 void get_ready(Probe& p) {
+  p.running = true;  // from here on, objects that are loaded are patched, too
   install_hooks(p);
   const std::lock_guard<std::mutex> lock(p.patching);
   // A thread that was binding a function just then may have written over a slot.
   p.patcher.verify();
-  p.running = true;  // from here on, objects that are loaded are patched, too
-  patch_others(p);
   native_stack::refresh();
 }
 
@@ -276,10 +275,10 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
   p.native_locks = native_locks;
   initialize(p);
   test_once(p);
-  // Before there is a session, which would record what it costs; until then hooks do nothing.
-  get_ready(p);
   Session* session = nullptr;
   try {
+    // Before there is a session, which would record what it costs; until then hooks do nothing.
+    get_ready(p);
     session = open_session(path, max_bytes, metadata, ring, session_id);
   } catch (...) {
     p.running = false;

@@ -77,15 +77,21 @@ def test_step_is_due_until_it_is_recorded(tool: ModuleType, tmp_path: Path) -> N
     assert tool.Once(file).is_due("gilscope", "second")
 
 
+def commands_with(directory: Path, name: str, script: str) -> Path:
+    """A folder of commands in which a shell script stands in for one."""
+    commands = directory / "commands"
+    commands.mkdir()
+    command = commands / name
+    command.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    command.chmod(0o755)
+    return commands
+
+
 def test_only_a_whole_chroot_is_used(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A chroot whose making failed does not get the name of a whole one."""
-    commands = tmp_path / "commands"
-    commands.mkdir()
-    fake = commands / "unshare"
-    fake.write_text(f"#!/bin/sh\nmkdir -p {tmp_path}/sid/draft\nexit 1\n", encoding="utf-8")
-    fake.chmod(0o755)
+    commands = commands_with(tmp_path, "unshare", f"mkdir -p {tmp_path}/sid/draft\nexit 1")
     monkeypatch.setenv("PATH", f"{commands}:/usr/bin:/bin")
     progress = tool.Progress()
     runner = tool.Runner(progress, tmp_path / "log", 2)
@@ -115,14 +121,10 @@ def test_missing_source_package_is_one_reason(
     tool: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Where there is no source package, the first line says of what, and what to do."""
-    commands = tmp_path / "commands"
-    commands.mkdir()
-    # Stands in for chroot: an index that has the package, and a mirror that has not.
-    fake = commands / "chroot"
+    # An index that has the package, and a mirror that has not.
     index = r"Package: python3.14\nVersion: 3.14.10-1\n"
     text = f'case "$*" in *showsrc*) printf "{index}";; *download-only*) exit 100;; esac'
-    fake.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
-    fake.chmod(0o755)
+    commands = commands_with(tmp_path, "chroot", text)
     monkeypatch.setattr(tool, "CHROOT_PATH", f"{commands}:/usr/bin:/bin")
     monkeypatch.setenv("GILSCOPE_DEBIAN_MIRROR", "http://mirror.example/debian")
     (tmp_path / "etc/apt/sources.list.d").mkdir(parents=True)

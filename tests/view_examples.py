@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 from gilscope.comparison import Comparison, Run
-from gilscope.trace.reader import read
+from gilscope.trace.reading.reader import read
 from trace_builder import TraceBuilder
 
 if TYPE_CHECKING:

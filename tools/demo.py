@@ -41,7 +41,7 @@ def compare(name: str, out: Path, repeat: int) -> Comparison:
 def write(comparisons: dict[str, Comparison], out: Path) -> Path:
     """Write the exports of each run, the report and the summary of all; return the report."""
     from gilscope.export import export_file
-    from gilscope.view.report import write_report
+    from gilscope.view.html.report import write_report
 
     for name, comparison in comparisons.items():
         for build, trace in comparison.traces():

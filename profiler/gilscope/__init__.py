@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.config import DEFAULT_MAX_BYTES
 from gilscope.errors import GilscopeError
-from gilscope.spans import Span
+from gilscope.target.spans import Span
 
 if TYPE_CHECKING:
     import os
@@ -88,11 +88,11 @@ def profile(
         UsageError: The file is there and is no trace.
     """
     # Only programs that record load these.
-    from gilscope import probe  # noqa: PLC0415
-    from gilscope.run.overwrite import check_overwrite  # noqa: PLC0415
+    from gilscope.target.recording import session  # noqa: PLC0415
+    from gilscope.target.recording.overwrite import check_overwrite  # noqa: PLC0415
 
     check_overwrite(Path(path))
-    probe.start(
+    session.start(
         path,
         max_bytes=max_bytes,
         ring=ring,
@@ -102,8 +102,8 @@ def profile(
     try:
         yield
     finally:
-        if probe.running():
-            probe.stop()
+        if session.running():
+            session.stop()
 
 
 def span(name: str, size: int | None = None) -> Span:
@@ -128,11 +128,11 @@ def snapshot(path: str | os.PathLike[str]) -> None:
         ProbeError: The probe does not run, or the file cannot be written.
         UsageError: The file is there and is no trace.
     """
-    from gilscope import probe  # noqa: PLC0415 - only programs that record load these
-    from gilscope.run.overwrite import check_overwrite  # noqa: PLC0415
+    from gilscope.target.recording import session  # noqa: PLC0415 - only programs that record load these
+    from gilscope.target.recording.overwrite import check_overwrite  # noqa: PLC0415
 
     check_overwrite(Path(path))
-    probe.snapshot(path)
+    session.snapshot(path)
 
 
 def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001 - gilscope.open reads well
@@ -145,7 +145,7 @@ def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001 - gilscope.open r
         GilscopeError: A package that reading needs is not installed.
     """
     with reader_side():
-        from gilscope.trace.reader import read  # noqa: PLC0415 - numpy is loaded on demand
+        from gilscope.trace.reading.reader import read  # noqa: PLC0415 - numpy is loaded on demand
     return read(path)
 
 
@@ -159,7 +159,7 @@ def family(path: str | os.PathLike[str]) -> list[Path]:
         GilscopeError: A package that reading needs is not installed.
     """
     with reader_side():
-        from gilscope.trace.family import find  # noqa: PLC0415 - numpy is loaded on demand
+        from gilscope.trace.reading.family import find  # noqa: PLC0415 - numpy is loaded on demand
     return find(path)
 
 
@@ -203,7 +203,7 @@ def executor(workers: int | None = None) -> Executor:
     Args:
         workers: How many; by default one a processor. ``--threads`` overrides it.
     """
-    from gilscope.executors import executor as make  # noqa: PLC0415 - those load it who use it
+    from gilscope.target.executors.executor import executor as make  # noqa: PLC0415 - those load it who use it
 
     return make(workers)
 

@@ -1,4 +1,4 @@
-# The native half of gilscope; gilscope.probe is its only user.
+# The native half of gilscope; gilscope.target.recording.session is its only user.
 
 def start(
     path: bytes,

@@ -9,7 +9,7 @@ import pytest
 from perfetto_engine import PerfettoEngine, opened
 
 from gilscope.export import FORMATS, count, export_file
-from gilscope.trace.reader import read
+from gilscope.trace.reading.reader import read
 from trace_examples import callback_trace, ft_trace, gil_trace, span_trace
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from gilscope.view.columns import columns_of, raster
-from gilscope.view.palette import LOOKS
-from gilscope.view.report import write_report
-from gilscope.view.scene import ROWS
+from gilscope.view.data.columns import columns_of, raster
+from gilscope.view.data.palette import LOOKS
+from gilscope.view.data.scene import ROWS
+from gilscope.view.html.report import write_report
 from view_examples import LANES, comparison
 
 if TYPE_CHECKING:

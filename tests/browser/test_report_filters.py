@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import gilscope.view.columns
+import gilscope.view.data.columns
 from gilscope.comparison import Comparison
-from gilscope.trace.reader import read
-from gilscope.view.report import write_report
+from gilscope.trace.reading.reader import read
+from gilscope.view.html.report import write_report
 from view_examples import office_run, run_of
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def test_a_lock_of_a_long_trace_is_drawn_and_counted_alike(
     browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where merged segments say nothing of locks, those that are divided by lock are drawn."""
-    monkeypatch.setattr(gilscope.view.columns, "MANY", 0)
+    monkeypatch.setattr(gilscope.view.data.columns, "MANY", 0)
     page = browser.new_page()
     page.set_default_timeout(TIMEOUT_MS)
     page.goto(written(tmp_path).as_uri())

@@ -12,7 +12,7 @@ import pytest
 
 from consumers import npm_release
 from gilscope.export import export_file
-from gilscope.trace.reader import read
+from gilscope.trace.reading.reader import read
 from trace_examples import callback_trace, ft_trace, gil_trace, span_trace
 
 if TYPE_CHECKING:

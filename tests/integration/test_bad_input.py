@@ -296,7 +296,7 @@ def test_a_stop_without_a_start(tmp_path: Path) -> None:
     done = python(
         """
         import gilscope
-        from gilscope import probe
+        from gilscope.target.recording import session as probe
         try:
             probe.stop()
         except gilscope.GilscopeError as error:

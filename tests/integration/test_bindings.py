@@ -9,7 +9,7 @@ import pytest
 
 from bound_programs import BINDINGS, Bound, modules_of, search_path
 from conftest import finished
-from gilscope.analysis.contention import check_invariants, gil_totals
+from gilscope.analysis.waits.contention import check_invariants, gil_totals
 from gilscope.trace.format import Event, HoldFlag
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 
 from bound_programs import BINDINGS, Bound, modules_of, search_path
 from conftest import finished
-from gilscope.analysis.contention import check_invariants
+from gilscope.analysis.waits.contention import check_invariants
 from gilscope.trace.format import CallbackFlag, Event
 
 if TYPE_CHECKING:

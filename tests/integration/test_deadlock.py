@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import gilscope
-from gilscope.run.watchdog import FUTEX
+from gilscope.runner.watchdog import FUTEX
 
 if TYPE_CHECKING:
     from gilscope.comparison import Comparison
@@ -61,7 +61,7 @@ def test_the_stacks_of_both_threads_are_shown(comparison: Comparison) -> None:
     assert "in main.<locals>.listener" in stacks
     assert "deadlock::Account::balance() const" in stacks
     assert "deadlock::Account::deposit(long)" in stacks
-    assert "gilscope/run" not in stacks
+    assert "gilscope/target" not in stacks
 
 
 def test_the_trace_is_kept(comparison: Comparison) -> None:
@@ -84,7 +84,7 @@ def test_a_deadlock_with_the_probe_off_is_noticed() -> None:
     """It may happen in any run; the stacks are those that Python knows."""
     code = (
         "import os, threading\n"
-        "from gilscope import probe\n"
+        "from gilscope.target.recording import session as probe\n"
         "def wait(): lock.acquire()\n"
         "lock = threading.Lock()\n"
         "if not probe.running(): lock.acquire(); wait()\n"

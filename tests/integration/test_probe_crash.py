@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import Recorded, finished
-from gilscope.analysis.contention import check_invariants
+from gilscope.analysis.waits.contention import check_invariants
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conftest import finished
-from gilscope.analysis.contention import check_invariants, gil_totals
+from gilscope.analysis.waits.contention import check_invariants, gil_totals
 from gilscope.trace.format import Event, GilSwitchFlag, GilWaitFlag, HoldFlag
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 
 import gilscope
 from conftest import finished, open_trace
-from gilscope.trace.family import on_one_axis
 from gilscope.trace.format import Event
+from gilscope.trace.reading.family import on_one_axis
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Recorded
-    from gilscope.trace.model import Lock
-    from gilscope.trace.places import Frame
+    from gilscope.trace.model import Frame, Lock
 
     type Record = Callable[..., Recorded]
 

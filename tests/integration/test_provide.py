@@ -11,9 +11,9 @@ import pytest
 
 import gilscope
 from gilscope.errors import InterpreterError
-from gilscope.run import provide as module
-from gilscope.run.interpreters import Refusal, examine, own_build
-from gilscope.run.provide import own_source, provide
+from gilscope.runner import provisioning as module
+from gilscope.runner.interpreters import Refusal, examine, own_build
+from gilscope.runner.provisioning import own_source, provide
 
 PACKAGE = Path(gilscope.__file__).parent
 TIMEOUT_S = 120

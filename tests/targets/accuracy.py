@@ -5,7 +5,7 @@ from __future__ import annotations
 import timed
 from scenario import main, scenario
 
-from gilscope import probe
+from gilscope.target.recording import session as probe
 
 TURNS = 200
 HOLD_NS = 300_000

@@ -16,7 +16,7 @@ from pathlib import Path
 import stage
 from scenario import main, scenario
 
-from gilscope import probe
+from gilscope.target.recording import session as probe
 
 BINDING = os.environ["BINDING"]
 CALLS = 200

@@ -12,7 +12,7 @@ import time
 import callback_stage
 from scenario import main, scenario
 
-from gilscope import probe
+from gilscope.target.recording import session as probe
 
 N = 50
 SUM = 1 + 0.5 + 2 + 0.25 + 3 + 0.125 + 4 + 8.0 + 16.0 + 32.0

@@ -6,7 +6,7 @@ import sys
 
 from test.libregrtest.main import main
 
-from gilscope import probe
+from gilscope.target.recording import session as probe
 
 MAX_BYTES = 512 << 20
 """What the tests do after that is counted only; the hooks stay where they are."""

@@ -10,7 +10,7 @@ import time
 import findings_stage
 from scenario import main, scenario, start_all
 
-from gilscope import probe
+from gilscope.target.recording import session as probe
 
 THREADS = 4
 CALLS = 1500

@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from gilscope import probe
+from gilscope.target.recording import session as probe
 
 
 def system_threads() -> int:

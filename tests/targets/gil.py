@@ -13,7 +13,7 @@ import time
 import stage
 from scenario import main, scenario, start_all
 
-from gilscope import probe
+from gilscope.target.recording import session as probe
 
 PAIRS = 1000
 SLEEPS = 20

@@ -13,7 +13,8 @@ import time
 import stage
 from scenario import main, scenario, start_all
 
-from gilscope import probe, profile
+from gilscope import profile
+from gilscope.target.recording import session as probe
 
 PAIRS = 200
 

@@ -18,8 +18,8 @@ import stage
 from scenario import main, scenario, start_all
 
 import gilscope
-from gilscope import probe
 from gilscope.errors import ProbeError
+from gilscope.target.recording import session as probe
 
 PAIRS = 300
 VARIABLE = "GILSCOPE_PARENT"

@@ -14,8 +14,8 @@ from pathlib import Path
 import stage
 from scenario import PATIENCE_S, main, scenario
 
-from gilscope import probe
 from gilscope.errors import ProbeError
+from gilscope.target.recording import session as probe
 
 CYCLES = 2000
 WARM = 200

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import stage
 from scenario import main, scenario, start_all
 
-from gilscope import probe
+from gilscope.target.recording import session as probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,8 @@ import threading
 import stage
 from scenario import SCENARIOS, main, scenario
 
-from gilscope import probe, profile
+from gilscope import profile
+from gilscope.target.recording import session as probe
 
 SCENES = (
     "mutex shared_reader shared_writer timed_mutex timed_out condition_variable condition_timed "

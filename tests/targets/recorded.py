@@ -5,7 +5,7 @@ from __future__ import annotations
 import runpy
 import sys
 
-from gilscope import probe
+from gilscope.target.recording import session as probe
 
 
 def main() -> None:

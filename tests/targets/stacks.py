@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import stage
 from scenario import main, scenario
 
-from gilscope import probe
+from gilscope.target.recording import session as probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ import time
 import stage
 from scenario import main, scenario, start_all
 
-from gilscope import probe
+from gilscope.target.recording import session as probe
 
 MANY = 2000
 

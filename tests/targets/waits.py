@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import stage
 from scenario import main, scenario
 
-from gilscope import probe
+from gilscope.target.recording import session as probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

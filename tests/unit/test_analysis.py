@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gilscope.analysis import handover
-from gilscope.analysis.contention import (
+from gilscope.analysis.grouping import in_groups
+from gilscope.analysis.states.nesting import edges, nested, nested_spans
+from gilscope.analysis.states.state import State
+from gilscope.analysis.states.thread_states import Lane, lanes
+from gilscope.analysis.waits import handover
+from gilscope.analysis.waits.contention import (
     blocked_totals,
     check_invariants,
     gil_totals,
     lock_totals,
     thread_totals,
 )
-from gilscope.analysis.grouping import in_groups
-from gilscope.analysis.handover import gil_handovers, lock_handovers
-from gilscope.analysis.nesting import edges, nested, nested_spans
-from gilscope.analysis.spans import Lane, lanes
-from gilscope.trace.model import State
-from gilscope.trace.reader import read
+from gilscope.analysis.waits.handover import gil_handovers, lock_handovers
+from gilscope.trace.reading.reader import read
 from trace_builder import TraceBuilder
 from trace_examples import ft_trace, gil_trace
 

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from gilscope.analysis import blame as module
-from gilscope.analysis.blame import Blame, blame, caused_by_holds
+from gilscope.analysis.callbacks.callback_nesting import Inside
+from gilscope.analysis.comparing.metrics import metrics
 from gilscope.analysis.facts import Facts
 from gilscope.analysis.findings import find
 from gilscope.analysis.grouping import order_by, summarize
-from gilscope.analysis.inside import Inside
-from gilscope.analysis.metrics import metrics
-from gilscope.analysis.path import critical_path, on_path
-from gilscope.analysis.spans import lanes
 from gilscope.analysis.stacks import short
+from gilscope.analysis.states.state import State
+from gilscope.analysis.states.thread_states import lanes
 from gilscope.analysis.top import SORTS, TABLES, top
-from gilscope.trace.model import State
-from gilscope.trace.reader import read
+from gilscope.analysis.waits import blame as module
+from gilscope.analysis.waits.blame import Blame, blame, caused_by_holds
+from gilscope.analysis.waits.critical_path import critical_path, on_path
+from gilscope.trace.reading.reader import read
 from trace_builder import LOCK_WAKE, TraceBuilder
 from trace_examples import callback_trace, ft_trace, gil_trace
 

@@ -16,7 +16,7 @@ import pytest
 from gilscope.errors import UsageError
 from gilscope.jupyter import carry as module
 from gilscope.jupyter.carry import carry
-from gilscope.run.carried import Carried, Definition, Import, describe, receive
+from gilscope.target.worker.carried import Carried, Definition, Import, describe, receive
 
 
 def reason(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gilscope.cli.parser import CommandParser, size
-from gilscope.run.target import Target
+from gilscope.target.worker.program import Target
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from gilscope.comparison.compare import compare_target
 from gilscope.comparison.notices import noticed
 from gilscope.comparison.table import duration, grid
 from gilscope.errors import GilscopeError, UsageError
-from gilscope.run.machine import Conditions
-from gilscope.run.target import Target
-from gilscope.trace.reader import read
+from gilscope.runner.machine import Conditions
+from gilscope.target.worker.program import Target
+from gilscope.trace.reading.reader import read
 from trace_builder import TraceBuilder
 
 if TYPE_CHECKING:

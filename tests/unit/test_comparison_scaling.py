@@ -6,7 +6,7 @@ import pytest
 
 from gilscope.comparison.scaling import fit, scaling
 from gilscope.comparison.table import scaling_text
-from gilscope.view.scaling import scaling as scaling_html
+from gilscope.view.html.scaling import scaling as scaling_html
 
 
 def usl(threads: int, contention: float, coherence: float, one: float = 2.0) -> float:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gilscope.trace.cpu_time import CpuShare
-from gilscope.trace.reader import read
+from gilscope.trace.model import CpuShare
+from gilscope.trace.reading.reader import read
 from trace_builder import TraceBuilder
 
 if TYPE_CHECKING:

@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gilscope.analysis import contention
-from gilscope.analysis.callbacks import callback_totals, lock_waits_inside, thread_state_totals
-from gilscope.analysis.convoys import convoy_totals, convoys
-from gilscope.analysis.pauses import Pause, pauses
-from gilscope.analysis.spans import lanes
+from gilscope.analysis.callbacks.totals import (
+    callback_totals,
+    lock_waits_inside,
+    thread_state_totals,
+)
+from gilscope.analysis.states.state import State
+from gilscope.analysis.states.thread_states import lanes
+from gilscope.analysis.waits import contention
+from gilscope.analysis.waits.convoys import convoy_totals, convoys
+from gilscope.analysis.waits.pauses import Pause, pauses
 from gilscope.cli.info import describe
 from gilscope.cli.info_text import text
-from gilscope.trace.model import State
-from gilscope.trace.reader import read
+from gilscope.trace.reading.reader import read
 from trace_builder import SPIN, TraceBuilder
 from trace_examples import callback_trace, gil_trace
 

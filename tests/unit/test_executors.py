@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import gilscope
-from gilscope import executors
 from gilscope.config import EXECUTOR_VARIABLE, THREADS_VARIABLE
 from gilscope.errors import UsageError
+from gilscope.target.executors.executor import executor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ KINDS = ["threads", "subinterpreters", "processes"]
 PROGRAM = """
 import json
 import gilscope
-from gilscope import executors
+from gilscope.target.executors.executor import facts
 
 def double(x): return 2 * x
 def total(view): return [sum(view), view.format, list(view.shape)]
@@ -44,7 +44,7 @@ if __name__ == "__main__":
             "totals": list(pool.map(total, [memoryview(text), memoryview(text)[:10]])),
             "failed": refused((fail, 3)),
             "closed": refused((double, Closed())),
-            "facts": executors.facts(),
+            "facts": facts(),
         }))
 """
 
@@ -155,4 +155,4 @@ def test_an_unknown_kind_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """With those that there are."""
     monkeypatch.setenv(EXECUTOR_VARIABLE, "fibres")
     with pytest.raises(UsageError, match="'fibres': there are threads, subinterpreters, processes"):
-        executors.executor()
+        executor()

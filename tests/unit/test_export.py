@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pytest
 
 from gilscope import export
-from gilscope.analysis.nesting import nested_callbacks
+from gilscope.analysis.states.nesting import nested_callbacks
 from gilscope.errors import ExportError
 from gilscope.export import FORMATS, count, export_file
 from gilscope.export.scene import FIRST_MADE_UP_ID, scenes
-from gilscope.trace.reader import read
+from gilscope.trace.reading.reader import read
 from trace_builder import TraceBuilder
 from trace_examples import callback_trace, ft_trace, gil_trace
 

@@ -15,14 +15,14 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from gilscope.analysis.spans import interval_states
 from gilscope.analysis.stacks import short
+from gilscope.analysis.states.state import State
+from gilscope.analysis.states.thread_states import interval_states
 from gilscope.cli import export as command
 from gilscope.errors import ExportError, GilscopeError
 from gilscope.export import FORMATS, export_file, flamegraph
-from gilscope.trace.model import State
-from gilscope.trace.reader import read
-from gilscope.trace.tables import TABLES
+from gilscope.trace.model import TABLES
+from gilscope.trace.reading.reader import read
 from trace_examples import callback_trace, ft_trace, gil_trace, span_trace
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 
 from gilscope.analysis.findings import NAMES, Finding, Severity, find
 from gilscope.analysis.stacks import called_from
-from gilscope.trace.places import Frame
-from gilscope.trace.reader import read
+from gilscope.trace.model import Frame
+from gilscope.trace.reading.reader import read
 from trace_builder import GIL_HOLD, SITE_FRAME, TraceBuilder
 from trace_examples import callback_trace, ft_trace, gil_trace
 

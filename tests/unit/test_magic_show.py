@@ -14,7 +14,7 @@ import gilscope.comparison
 from gilscope.comparison import Comparison, Run
 from gilscope.jupyter import show
 from gilscope.jupyter.magic import load_ipython_extension
-from gilscope.trace.reader import read
+from gilscope.trace.reading.reader import read
 from trace_examples import ft_trace, gil_trace
 
 if TYPE_CHECKING:

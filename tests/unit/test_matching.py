@@ -9,9 +9,9 @@ import pytest
 
 from gilscope.comparison.activity import NAMES, activity
 from gilscope.comparison.matching import differences
-from gilscope.trace.reader import read
-from gilscope.view.differences import difference_rows
-from gilscope.view.differences import differences as table
+from gilscope.trace.reading.reader import read
+from gilscope.view.data.differences import difference_rows
+from gilscope.view.html.differences import differences as table
 from trace_builder import TraceBuilder
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gilscope.analysis.contention import check_invariants
+from gilscope.analysis.waits.contention import check_invariants
 from gilscope.cli import main
 from gilscope.errors import ExportError, TraceError
 from gilscope.export import FORMATS, export_file
-from gilscope.trace.merge import merge
-from gilscope.trace.reader import read
-from gilscope.trace.writing import short_floats
+from gilscope.trace.reading.reader import read
+from gilscope.trace.writing.chunks import short_floats
+from gilscope.trace.writing.merge import merge
 from trace_builder import START_MONOTONIC, TraceBuilder, checksum, short_float
 from trace_examples import (
     callback_trace,

@@ -9,7 +9,7 @@ import pytest
 
 from gilscope.trace.format import Event
 from gilscope.trace.model import COLUMN_TYPES, Intervals, Locks, Trace
-from gilscope.trace.reader import read
+from gilscope.trace.reading.reader import read
 from trace_examples import gil_trace
 
 

@@ -16,8 +16,8 @@ from gilscope.cli import main
 from gilscope.errors import ExportError, TraceError
 from gilscope.trace import packed
 from gilscope.trace.format import event_dtype
-from gilscope.trace.pack import pack
-from gilscope.trace.reader import read
+from gilscope.trace.reading.reader import read
+from gilscope.trace.writing.pack import pack
 from trace_builder import PACKED_EVENTS, TraceBuilder
 from trace_examples import GOLDEN, callback_trace, gil_trace
 
@@ -75,7 +75,7 @@ def test_packed_trace_says_the_same(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("event_size", [32, 48])
 def test_many_chunks(tmp_path: Path, event_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Records of several threads and chunks keep their order, whatever a packed chunk holds."""
-    monkeypatch.setattr("gilscope.trace.pack.MAX_RECORDS", 999)
+    monkeypatch.setattr("gilscope.trace.writing.pack.MAX_RECORDS", 999)
     original = busy(5_000, event_size=event_size).write(tmp_path / "x.gilscope")
     done = pack(original, tmp_path / "p.gilscope")
     assert done.events == 5_000
@@ -185,7 +185,7 @@ def test_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gilscope.trace.pack.encode", full)
+    monkeypatch.setattr("gilscope.trace.writing.pack.encode", full)
     with pytest.raises(ExportError, match="No space left"):
         pack(original, tmp_path / "p.gilscope", force=True)
     assert (tmp_path / "p.gilscope").read_bytes() == b"before"
@@ -197,7 +197,7 @@ def test_memory_does_not_grow_with_the_trace(
 ) -> None:
     """Packing keeps no more than a chunk's records at a time."""
     tracemalloc = pytest.importorskip("tracemalloc")
-    monkeypatch.setattr("gilscope.trace.pack.MAX_RECORDS", 4096)
+    monkeypatch.setattr("gilscope.trace.writing.pack.MAX_RECORDS", 4096)
     original = busy(100_000).write(tmp_path / "x.gilscope")
     tracemalloc.start()
     try:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gilscope.analysis.prediction import Prediction, predict
-from gilscope.analysis.replay import Kind, Step, replay
-from gilscope.analysis.work import shared_work
-from gilscope.trace.reader import read
+from gilscope.analysis.prediction.cpu_share import shared_work
+from gilscope.analysis.prediction.predict import Prediction, predict
+from gilscope.analysis.prediction.replay import Kind, Step, replay
+from gilscope.trace.reading.reader import read
 from trace_builder import TraceBuilder
 
 if TYPE_CHECKING:

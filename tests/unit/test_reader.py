@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from gilscope.errors import TraceError
-from gilscope.trace import events
 from gilscope.trace.format import Event
 from gilscope.trace.model import COLUMN_TYPES
-from gilscope.trace.reader import read
+from gilscope.trace.reading import events
+from gilscope.trace.reading.reader import read
 from trace_builder import CHUNK, EVENTS, START_MONOTONIC, TraceBuilder, checksum
 from trace_examples import ft_trace, gil_trace
 

@@ -16,14 +16,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gilscope.analysis import contention, spans
+from gilscope.analysis.states import thread_states
+from gilscope.analysis.waits import contention
 from gilscope.cli.info import describe
 from gilscope.cli.info_text import text
 from gilscope.errors import TraceError
 from gilscope.export import FORMATS, count
 from gilscope.trace.model import COLUMN_TYPES
-from gilscope.trace.pack import pack
-from gilscope.trace.reader import read
+from gilscope.trace.reading.reader import read
+from gilscope.trace.writing.pack import pack
 from trace_builder import checksum
 from trace_examples import golden_files
 
@@ -77,7 +78,7 @@ def with_right_checksums(data: bytearray) -> bytes:
 def use(path: Path) -> None:
     """Read a trace and do with it what the product does."""
     trace = read(path)
-    for lane in spans.lanes(trace):
+    for lane in thread_states.lanes(trace):
         assert (lane.ends > lane.starts).all()
         assert (lane.starts[1:] == lane.ends[:-1]).all()
     totals = contention.gil_totals(trace)

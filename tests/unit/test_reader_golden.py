@@ -12,13 +12,13 @@ import pytest
 import plain_reader
 from gilscope.trace import format as fmt
 from gilscope.trace.model import COLUMN_TYPES, Intervals, Trace
-from gilscope.trace.reader import python_version, read
+from gilscope.trace.reading.reader import python_version, read
 from trace_examples import GOLDEN, golden_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gilscope.trace.places import Frame
+    from gilscope.trace.model import Frame
 
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.gilscope"))
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from gilscope.errors import TraceError
-from gilscope.trace import chunks
 from gilscope.trace.model import COLUMN_TYPES, Intervals, Trace
-from gilscope.trace.reader import read
+from gilscope.trace.reading import chunks
+from gilscope.trace.reading.reader import read
 from trace_builder import TraceBuilder
 from trace_examples import callback_trace, gil_trace, golden_files
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 def mapped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file counts as a large one, and little is read together."""
     monkeypatch.setattr(chunks, "MAX_READ", 0)
-    monkeypatch.setattr("gilscope.trace.records.BLOCK", 5)
-    monkeypatch.setattr("gilscope.trace.events.BLOCK", 3)
-    monkeypatch.setattr("gilscope.trace.records._FEW", 2)
-    monkeypatch.setattr("gilscope.trace.records._RELEASE", 64)
+    monkeypatch.setattr("gilscope.trace.reading.records.BLOCK", 5)
+    monkeypatch.setattr("gilscope.trace.reading.events.BLOCK", 3)
+    monkeypatch.setattr("gilscope.trace.reading.records._FEW", 2)
+    monkeypatch.setattr("gilscope.trace.reading.records._RELEASE", 64)
 
 
 def plain(trace: Trace) -> dict[str, list[object]]:

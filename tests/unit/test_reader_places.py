@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gilscope.trace.format import Event
-from gilscope.trace.reader import read
+from gilscope.trace.reading.reader import read
 from trace_builder import SITE_FRAME, TraceBuilder
 from trace_examples import callback_trace
 

@@ -14,13 +14,13 @@ import gilscope
 from gilscope.analysis.span_totals import SpanTotals, span_totals
 from gilscope.cli import main
 from gilscope.export import FORMATS, count
-from gilscope.trace.family import on_one_axis
-from gilscope.trace.merge import merge
-from gilscope.trace.pack import pack
-from gilscope.trace.reader import read
-from gilscope.view.columns import columns_of
-from gilscope.view.picture import svg
-from gilscope.view.strips import MOST, depths, strips, touched
+from gilscope.trace.reading.family import on_one_axis
+from gilscope.trace.reading.reader import read
+from gilscope.trace.writing.merge import merge
+from gilscope.trace.writing.pack import pack
+from gilscope.view.data.columns import columns_of
+from gilscope.view.data.strips import MOST, depths, strips, touched
+from gilscope.view.html.picture import svg
 from trace_builder import TraceBuilder
 from trace_examples import gil_trace, span_trace
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gilscope.trace import symbols
-from gilscope.trace.pack import pack
-from gilscope.trace.reader import read
+from gilscope.trace.reading import symbols
+from gilscope.trace.reading.reader import read
+from gilscope.trace.writing.pack import pack
 from trace_builder import SITE_FRAME, TraceBuilder
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def test_packed_trace_is_portable(
     """A packed trace keeps what was looked up, for machines that do not have the library."""
     original = trace_of(library, tmp_path)
     pack(original, tmp_path / "p.gilscope")
-    monkeypatch.setattr("gilscope.trace.places.resolve", lambda *_: symbols.Found())
+    monkeypatch.setattr("gilscope.trace.reading.place_tables.resolve", lambda *_: symbols.Found())
     assert [site.name for site in read(original).sites.values()] != ["plain"]
     (site,) = read(tmp_path / "p.gilscope").sites.values()
     assert (site.function, site.line) == ("plain", 11)

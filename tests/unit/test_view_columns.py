@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-import gilscope.view.columns
-from gilscope.trace.model import State
-from gilscope.trace.reader import read
-from gilscope.view.columns import END, Columns, columns_of, raster, shares
-from gilscope.view.merge import Segments, bounded, merged
-from gilscope.view.palette import CALLBACK, LEAST, LOOKS, NOTHING, STACK, STATES
+import gilscope.view.data.columns
+from gilscope.analysis.states.state import State
+from gilscope.trace.reading.reader import read
+from gilscope.view.data.columns import END, Columns, columns_of, raster, shares
+from gilscope.view.data.palette import CALLBACK, LEAST, LOOKS, NOTHING, STACK, STATES
+from gilscope.view.data.segments import Segments, bounded, merged
 from trace_builder import TraceBuilder
 from trace_examples import callback_trace, ft_trace, gil_trace
 from view_examples import pool_run
@@ -214,7 +214,7 @@ def test_a_long_trace_is_drawn_from_its_index(
     """Beyond many intervals, buckets of time keep the time of each state."""
     trace = read(gil_trace().write(tmp_path / "t.gilscope"))
     [exact] = columns_of([trace])
-    monkeypatch.setattr(gilscope.view.columns, "MANY", 1)
+    monkeypatch.setattr(gilscope.view.data.columns, "MANY", 1)
     [drawn] = columns_of([trace], limit=200)
     edges = np.array([0.0, exact.duration])
     for lane in range(len(exact.names)):

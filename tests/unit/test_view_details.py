@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.trace.format import Event
-from gilscope.trace.reader import read
-from gilscope.view.details import detail, embedded, frames
+from gilscope.trace.reading.reader import read
+from gilscope.view.data.details import detail, embedded, frames
 from trace_builder import TraceBuilder
 from trace_examples import callback_trace
 

@@ -17,21 +17,21 @@ import traitlets
 
 from gilscope.comparison import trace_summary
 from gilscope.errors import ExportError, GilscopeError
-from gilscope.trace.reader import read
-from gilscope.view import processor, viewport
-from gilscope.view.columns import columns_of
-from gilscope.view.findings import findings_of
-from gilscope.view.locks import grouped
-from gilscope.view.payload import pack
-from gilscope.view.picture import image, svg
-from gilscope.view.processor import strip
-from gilscope.view.report import write_report
-from gilscope.view.section import Section
-from gilscope.view.tables import tables
-from gilscope.view.timeline import nothing
-from gilscope.view.verdict import banners, verdict
-from gilscope.view.widget import TimelineWidget, static_html
-from gilscope.view.words import cut, time_text, titles
+from gilscope.trace.reading.reader import read
+from gilscope.view.data import processor, viewport
+from gilscope.view.data.columns import columns_of
+from gilscope.view.data.findings import findings_of
+from gilscope.view.data.lock_groups import grouped
+from gilscope.view.data.payload import pack
+from gilscope.view.data.processor import strip
+from gilscope.view.data.section import Section
+from gilscope.view.data.words import cut, time_text, titles
+from gilscope.view.html.picture import image, svg
+from gilscope.view.html.report import write_report
+from gilscope.view.html.tables import tables
+from gilscope.view.html.timeline import nothing
+from gilscope.view.html.verdict import banners, verdict
+from gilscope.view.notebook.widget import TimelineWidget, static_html
 from trace_builder import TraceBuilder
 from trace_examples import ft_trace, gil_trace
 from view_examples import gil_run

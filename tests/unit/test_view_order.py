@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gilscope.view.order import aligned
+from gilscope.view.data.lane_order import aligned
 
 
 def shown(*timelines: list[str]) -> list[list[str]]:

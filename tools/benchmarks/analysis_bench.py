@@ -91,9 +91,9 @@ def _trace(intervals: Any, duration: int) -> Trace:
 
 def measure(n: int) -> dict[str, float]:
     """Return the processor time of each part, s, and the peak of the memory, bytes."""
+    from gilscope.analysis.comparing.metrics import metrics  # noqa: PLC0415
     from gilscope.analysis.facts import Facts  # noqa: PLC0415 - see main
     from gilscope.analysis.findings import find  # noqa: PLC0415
-    from gilscope.analysis.metrics import metrics  # noqa: PLC0415
     from gilscope.analysis.top import TABLES, top  # noqa: PLC0415
 
     facts = Facts(made_up(n))

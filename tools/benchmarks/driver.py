@@ -107,7 +107,7 @@ def bare(_out: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def gilscope(out: Path) -> Iterator[None]:
     """Our probe; the latest trace stays."""
-    from gilscope import probe  # noqa: PLC0415 - a variant may be missing
+    from gilscope.target.recording import session as probe  # noqa: PLC0415 - a variant may be missing
 
     probe.start(out / "latest.gilscope")
     try:

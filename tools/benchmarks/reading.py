@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import gilscope
-from gilscope.trace.reader import read
+from gilscope.trace.reading.reader import read
 
 
 def step(name: str, path: str) -> int:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gilscope.analysis.lod import Index
+from gilscope.analysis.states.time_index import Index
 from gilscope.trace.format import Event
 from gilscope.trace.model import COLUMN_TYPES, Intervals, Locks, Thread, Trace
-from gilscope.view.report import write_report
-from gilscope.view.section import Section
-from gilscope.view.widget import TimelineWidget
+from gilscope.view.data.section import Section
+from gilscope.view.html.report import write_report
+from gilscope.view.notebook.widget import TimelineWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,28 +7,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.blame import blame
-from gilscope.analysis.callbacks import lock_waits_inside
+from gilscope.analysis.callbacks.callback_nesting import NONE, Inside, callback_work
+from gilscope.analysis.callbacks.totals import lock_waits_inside
 from gilscope.analysis.grouping import summarize
-from gilscope.analysis.holds import hold_places, wanted_holds
-from gilscope.analysis.inside import NONE, Inside, callback_work
-from gilscope.analysis.path import critical_path
-from gilscope.analysis.pauses import pauses
-from gilscope.analysis.spans import interval_states, lanes
-from gilscope.analysis.switches import gaps, starved, switching
+from gilscope.analysis.states.state import State
+from gilscope.analysis.states.thread_states import interval_states, lanes
+from gilscope.analysis.waits.blame import blame
+from gilscope.analysis.waits.critical_path import critical_path
+from gilscope.analysis.waits.gil_holds import hold_places, wanted_holds
+from gilscope.analysis.waits.pauses import pauses
+from gilscope.analysis.waits.switches import gaps, starved, switching
 from gilscope.trace.format import Event
-from gilscope.trace.model import State
 
 if TYPE_CHECKING:
-    from gilscope.analysis.blame import Blame
+    from gilscope.analysis.callbacks.callback_nesting import CallbackWork
     from gilscope.analysis.grouping import Summary
-    from gilscope.analysis.holds import HoldPlaces, WantedHolds
-    from gilscope.analysis.inside import CallbackWork
-    from gilscope.analysis.path import CriticalPath
-    from gilscope.analysis.pauses import Pause
-    from gilscope.analysis.spans import Lane
-    from gilscope.analysis.switches import Gaps, Starved, Switching
-    from gilscope.trace.model import I64, U8, Callbacks, Trace
+    from gilscope.analysis.states.thread_states import Lane
+    from gilscope.analysis.waits.blame import Blame
+    from gilscope.analysis.waits.critical_path import CriticalPath
+    from gilscope.analysis.waits.gil_holds import HoldPlaces, WantedHolds
+    from gilscope.analysis.waits.pauses import Pause
+    from gilscope.analysis.waits.switches import Gaps, Starved, Switching
+    from gilscope.trace.arrays import I64, U8
+    from gilscope.trace.model import Callbacks, Trace
 
 
 class Facts:

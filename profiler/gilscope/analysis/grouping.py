@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gilscope.trace.model import I64
+    from gilscope.trace.arrays import I64
 
 _KEY_BITS = 63
 

@@ -13,8 +13,8 @@ from gilscope.trace.distinct import distinct
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gilscope.trace.model import I64, U32, Trace
-    from gilscope.trace.places import Frame
+    from gilscope.trace.arrays import I64, U32
+    from gilscope.trace.model import Frame, Trace
 
 GLUE = (
     "pybind11::",

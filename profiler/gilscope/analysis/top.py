@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gilscope.analysis.facts import Facts
     from gilscope.analysis.stacks import Locate
-    from gilscope.trace.model import I64
+    from gilscope.trace.arrays import I64
 
 GIL = "GIL"
 

@@ -11,7 +11,7 @@ import gilscope
 from gilscope.cli.parser import numbers, positive, size
 from gilscope.config import BUILDS, DEFAULT_BUILDS, DEFAULT_MAX_BYTES, PYTHON_OPTIONS
 from gilscope.errors import Interrupted, UsageError
-from gilscope.trace.output import replace_text
+from gilscope.trace.writing.output import replace_text
 
 if TYPE_CHECKING:
     from gilscope.cli.listener import Listener

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from gilscope.analysis.diff import Change, Condition
+    from gilscope.analysis.comparing.diff import Change, Condition
 
 FAILED = 1
 ROWS_SHOWN = 10
@@ -57,9 +57,9 @@ def execute(options: argparse.Namespace) -> int:
         UsageError: A condition makes no sense.
     """
     with gilscope.reader_side():
-        from gilscope.analysis import diff  # noqa: PLC0415 - loaded on demand
+        from gilscope.analysis.comparing import diff  # noqa: PLC0415 - loaded on demand
+        from gilscope.analysis.comparing.metrics import metrics  # noqa: PLC0415 - loaded on demand
         from gilscope.analysis.facts import Facts  # noqa: PLC0415 - loaded on demand
-        from gilscope.analysis.metrics import metrics  # noqa: PLC0415 - loaded on demand
         from gilscope.analysis.top import top  # noqa: PLC0415 - loaded on demand
         from gilscope.cli.tables import working  # noqa: PLC0415 - loaded on demand
     conditions = [diff.parse(text) for text in options.fail_if]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.config import BUILDS, DEFAULT_BUILDS, PYTHON_OPTIONS
 from gilscope.errors import InterpreterError
-from gilscope.run.interpreters import environment, find
+from gilscope.runner.interpreters import environment, find
 
 if TYPE_CHECKING:
     import argparse
 
-    from gilscope.run.interpreters import Discovery, Interpreter
+    from gilscope.runner.interpreters import Discovery, Interpreter
 
 CHECK_SECONDS = 60
 NOT_MEASURED = "not measured"
@@ -26,12 +26,12 @@ import sys
 if not sys.flags.safe_path:
     del sys.path[0]
 import json
-from gilscope import probe
+from gilscope.target.recording import session
 from gilscope.errors import GilscopeError
 found = {}
 try:
-    found["self_test"] = probe.self_test()
-    found["hooks"] = probe.hooks()
+    found["self_test"] = session.self_test()
+    found["hooks"] = session.hooks()
 except GilscopeError as error:
     found["error"] = str(error)
 found["gil_enabled"] = sys._is_gil_enabled()
@@ -40,7 +40,7 @@ print(json.dumps(found))
 
 
 @dataclass
-class Finding:
+class Diagnosis:
     """What was found out about one build.
 
     Attributes:
@@ -96,30 +96,30 @@ def execute(options: argparse.Namespace) -> int:
     Raises:
         InterpreterError: No interpreter was found for any build.
     """
-    findings = [_examine(build, getattr(options, f"python_{build}")) for build in DEFAULT_BUILDS]
+    diagnoses = [_examine(build, getattr(options, f"python_{build}")) for build in DEFAULT_BUILDS]
     if options.json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+        print(json.dumps([asdict(diagnosis) for diagnosis in diagnoses], indent=2))
     else:
-        print("\n\n".join(map(text, findings)))
-    if all(finding.executable is None for finding in findings):
+        print("\n\n".join(map(text, diagnoses)))
+    if all(diagnosis.executable is None for diagnosis in diagnoses):
         raise InterpreterError("no interpreter was found that has gilscope")
-    return 1 if any(finding.broken for finding in findings) else 0
+    return 1 if any(diagnosis.broken for diagnosis in diagnoses) else 0
 
 
-def _examine(build: str, explicit: str | None) -> Finding:
+def _examine(build: str, explicit: str | None) -> Diagnosis:
     try:
         discovery = find(build, explicit)
     except InterpreterError as error:
-        return Finding(build, advice=str(error))
+        return Diagnosis(build, advice=str(error))
     refused = [f"{refusal.reason} ({refusal.source})" for refusal in discovery.refusals]
     if discovery.interpreter is None:
-        return Finding(build, refused=refused, advice=discovery.advice)
+        return Diagnosis(build, refused=refused, advice=discovery.advice)
     return _probe(discovery, discovery.interpreter, refused)
 
 
-def _probe(discovery: Discovery, interpreter: Interpreter, refused: list[str]) -> Finding:
-    """Try the probe out in ``interpreter``; a crash there is a finding."""
-    finding = Finding(
+def _probe(discovery: Discovery, interpreter: Interpreter, refused: list[str]) -> Diagnosis:
+    """Try the probe out in ``interpreter``; a crash there is a diagnosis."""
+    diagnosis = Diagnosis(
         discovery.build,
         interpreter.version,
         str(interpreter.path),
@@ -137,28 +137,28 @@ def _probe(discovery: Discovery, interpreter: Interpreter, refused: list[str]) -
         )
         found = json.loads(done.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, LookupError) as error:
-        finding.error = f"the probe did not survive its self-test: {error}"
-        return finding
-    finding.error = found.get("error")
-    finding.self_test = found.get("self_test", {})
-    finding.hooks = [tuple(hook) for hook in found.get("hooks", [])]
+        diagnosis.error = f"the probe did not survive its self-test: {error}"
+        return diagnosis
+    diagnosis.error = found.get("error")
+    diagnosis.self_test = found.get("self_test", {})
+    diagnosis.hooks = [tuple(hook) for hook in found.get("hooks", [])]
     if found["gil_enabled"] != (discovery.build == "gil"):
-        finding.error = "importing the probe turned the GIL on"
-    return finding
+        diagnosis.error = "importing the probe turned the GIL on"
+    return diagnosis
 
 
-def text(finding: Finding) -> str:
+def text(diagnosis: Diagnosis) -> str:
     """Return what was found as text."""
-    title = BUILDS[finding.build]
+    title = BUILDS[diagnosis.build]
     lines = [
-        f"{title}: {finding.executable} ({finding.python}, {finding.source})"
-        if finding.executable
+        f"{title}: {diagnosis.executable} ({diagnosis.python}, {diagnosis.source})"
+        if diagnosis.executable
         else f"{title}: none",
-        *(f"  refused: {reason}" for reason in finding.refused),
-        *([f"  {finding.advice}"] if finding.advice else []),
-        *([f"  error: {finding.error}"] if finding.error else []),
-        *(f"  self-test  {name:<14} {outcome}" for name, outcome in finding.self_test.items()),
-        *(f"  hook       {_hook(*hook)}" for hook in finding.hooks),
+        *(f"  refused: {reason}" for reason in diagnosis.refused),
+        *([f"  {diagnosis.advice}"] if diagnosis.advice else []),
+        *([f"  error: {diagnosis.error}"] if diagnosis.error else []),
+        *(f"  self-test  {name:<14} {outcome}" for name, outcome in diagnosis.self_test.items()),
+        *(f"  hook       {_hook(*hook)}" for hook in diagnosis.hooks),
     ]
     return "\n".join(lines)
 

@@ -62,7 +62,7 @@ def execute(options: argparse.Namespace) -> int:
     with gilscope.reader_side():
         from gilscope.export import FORMATS as EXPORTERS  # noqa: PLC0415 - loaded on demand
         from gilscope.export import export_file  # noqa: PLC0415 - loaded on demand
-        from gilscope.trace.family import on_one_axis  # noqa: PLC0415 - loaded on demand
+        from gilscope.trace.reading.family import on_one_axis  # noqa: PLC0415 - loaded on demand
     traces = on_one_axis([gilscope.open(path) for path in options.traces])
     suffix = EXPORTERS[options.format].suffix
     table = options.table

@@ -45,7 +45,7 @@ def execute(options: argparse.Namespace) -> int:
         UsageError: One is named twice.
     """
     with gilscope.reader_side():
-        from gilscope.trace.merge import merge  # noqa: PLC0415 - loaded on demand
+        from gilscope.trace.writing.merge import merge  # noqa: PLC0415 - loaded on demand
     paths = options.traces
     if options.family:
         found = [one for path in paths for one in gilscope.family(path)]

@@ -41,7 +41,7 @@ def execute(options: argparse.Namespace) -> int:
     """
     with gilscope.reader_side():
         from gilscope.cli.tables import working  # noqa: PLC0415 - loaded on demand
-        from gilscope.trace.pack import pack  # noqa: PLC0415 - loaded on demand
+        from gilscope.trace.writing.pack import pack  # noqa: PLC0415 - loaded on demand
     path = options.output or options.trace.with_suffix(".packed.gilscope")
     with working(f"writing {path.name}"):
         done = pack(options.trace, path, force=options.force)

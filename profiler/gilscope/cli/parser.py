@@ -7,7 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from gilscope.run.target import Target
+from gilscope.target.worker.program import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -51,7 +51,7 @@ def execute(options: argparse.Namespace) -> int:
     with gilscope.reader_side():
         from gilscope.cli.tables import working  # noqa: PLC0415 - loaded on demand
         from gilscope.comparison import Comparison  # noqa: PLC0415 - loaded on demand
-        from gilscope.view.report import write_report  # noqa: PLC0415 - loaded on demand
+        from gilscope.view.html.report import write_report  # noqa: PLC0415 - loaded on demand
     traces = [gilscope.open(trace) for trace in options.traces]
     sections = []
     with working(f"writing {path.name}"):
@@ -83,7 +83,7 @@ def _sections(runs: Iterable[Run]) -> list[list[Run]]:
 def _run(trace: Trace) -> Run:
     """Return a trace as a run of a comparison; nobody has timed it with the probe off."""
     from gilscope.comparison import Run  # noqa: PLC0415 - loaded on demand
-    from gilscope.view.words import short_name  # noqa: PLC0415 - loaded on demand
+    from gilscope.view.data.words import short_name  # noqa: PLC0415 - loaded on demand
 
     enabled = trace.gil_enabled_start
     return Run(

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gilscope import probe
 from gilscope.cli.parser import size
 from gilscope.config import DEFAULT_MAX_BYTES, TRACE_SUFFIX
 from gilscope.errors import GilscopeError
-from gilscope.run.overwrite import check_overwrite
-from gilscope.run.target import run_as_main
+from gilscope.target.recording import session
+from gilscope.target.recording.overwrite import check_overwrite
+from gilscope.target.worker.program import run_as_main
 
 if TYPE_CHECKING:
     import argparse
@@ -101,7 +101,7 @@ class Recording:
         follow_children: bool = False,
         native_locks: bool = True,
     ) -> None:
-        """Record into ``path``; the options are those of `gilscope.probe.start`."""
+        """Record into ``path``; the options are those of `session.start`."""
         self.path = path
         self.max_bytes = max_bytes
         self.ring = ring
@@ -112,7 +112,7 @@ class Recording:
     @contextmanager
     def session(self) -> Iterator[None]:
         """Record the block."""
-        probe.start(
+        session.start(
             self.path,
             max_bytes=self.max_bytes,
             ring=self.ring,
@@ -126,11 +126,11 @@ class Recording:
 
     def _stop(self) -> None:
         """Stop; a trace that cannot be completed must not hide how the program ended."""
-        if not probe.running():
+        if not session.running():
             self.report = "the program stopped the recording itself"
             return
         try:
-            counts = probe.stop()
+            counts = session.stop()
         except GilscopeError as error:
             self.report = f"incomplete: {error}"
             return

@@ -170,8 +170,8 @@ def _path(facts: Facts, limit: int) -> Table:
 
 
 def _path_as_dict(facts: Facts) -> dict[str, Any]:
-    from gilscope.analysis.path import on_path  # noqa: PLC0415 - loaded on demand
-    from gilscope.trace.model import State  # noqa: PLC0415 - loaded on demand
+    from gilscope.analysis.states.state import State  # noqa: PLC0415 - loaded on demand
+    from gilscope.analysis.waits.critical_path import on_path  # noqa: PLC0415 - loaded on demand
 
     path, trace = facts.path, facts.trace
     names = {

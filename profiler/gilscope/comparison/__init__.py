@@ -9,7 +9,8 @@ from gilscope.comparison.compare import (
     compare_script,
     compare_target,
 )
-from gilscope.comparison.model import Comparison, Run
+from gilscope.comparison.model import Run
+from gilscope.comparison.result import Comparison
 from gilscope.comparison.summary import trace_summary
 
 __all__ = [

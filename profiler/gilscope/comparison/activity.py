@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gilscope.analysis.spans import lanes
+from gilscope.analysis.states.state import State
+from gilscope.analysis.states.thread_states import lanes
 from gilscope.trace.format import Event
-from gilscope.trace.model import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gilscope.analysis.spans import Lane
-    from gilscope.trace.model import U8, Trace
+    from gilscope.analysis.states.thread_states import Lane
+    from gilscope.trace.arrays import U8
+    from gilscope.trace.model import Trace
 
 ACTIVITIES = {
     "holding_gil_s": "holding the GIL",

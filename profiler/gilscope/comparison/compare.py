@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.analysis.findings.gil import turned_on_by
-from gilscope.comparison.model import Comparison, Run
+from gilscope.comparison.model import Run
 from gilscope.comparison.notices import noticed
 from gilscope.comparison.processes import with_children
+from gilscope.comparison.result import Comparison
 from gilscope.comparison.scaling import Scaling, scaling
 from gilscope.config import (
     BUILDS,
@@ -24,23 +25,23 @@ from gilscope.config import (
     TRACE_SUFFIX,
 )
 from gilscope.errors import InterpreterError, Interrupted, TraceError, UsageError
-from gilscope.probe import MAX_BYTES, MIN_BYTES
-from gilscope.run.interpreters import find
-from gilscope.run.machine import Watch, usable_cpus
-from gilscope.run.overwrite import check_overwrite
-from gilscope.run.provide import provide
-from gilscope.run.runner import Options, run_arms
-from gilscope.run.target import Target
-from gilscope.trace.reader import read
+from gilscope.runner.arms import Options, run_arms
+from gilscope.runner.interpreters import find
+from gilscope.runner.machine import Watch, usable_cpus
+from gilscope.runner.provisioning import provide
+from gilscope.target.recording.overwrite import check_overwrite
+from gilscope.target.recording.session import MAX_BYTES, MIN_BYTES
+from gilscope.target.worker.program import Target
+from gilscope.trace.reading.reader import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gilscope.run.attempt import Attempt
-    from gilscope.run.carried import Carried
-    from gilscope.run.interpreters import Interpreter
-    from gilscope.run.runner import Arm
-    from gilscope.trace.merge import Process
+    from gilscope.runner.arms import Arm
+    from gilscope.runner.attempt import Attempt
+    from gilscope.runner.interpreters import Interpreter
+    from gilscope.target.worker.carried import Carried
+    from gilscope.trace.writing.merge import Process
 
 INTERRUPTED = "interrupted: this is what there was by then, and says less than it might"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gilscope.analysis.callbacks import callback_totals, thread_state_totals
-from gilscope.analysis.convoys import convoy_totals
-from gilscope.analysis.pauses import pauses
+from gilscope.analysis.callbacks.totals import callback_totals, thread_state_totals
 from gilscope.analysis.span_totals import span_totals
+from gilscope.analysis.waits.convoys import convoy_totals
+from gilscope.analysis.waits.pauses import pauses
 
 if TYPE_CHECKING:
     from gilscope.trace.model import Trace

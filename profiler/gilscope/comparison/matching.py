@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gilscope.analysis.spans import interval_states, lanes
+from gilscope.analysis.states.state import State
+from gilscope.analysis.states.thread_states import interval_states, lanes
 from gilscope.comparison.activity import NAMES, NUMBER, OF_STATE, activities, lock_activities
 from gilscope.trace.format import Event
-from gilscope.trace.model import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gilscope.analysis.spans import Lane
-    from gilscope.trace.model import I64, U8, U32, Trace
+    from gilscope.analysis.states.thread_states import Lane
+    from gilscope.trace.arrays import I64, U8, U32
+    from gilscope.trace.model import Trace
 
 BECOMES = ("object_locks_s", "native_locks_s", "other_locks_s", "stopped_s", "waiting_gil_s")
 """What a wait for the GIL can have become; of `activity.ACTIVITIES`."""

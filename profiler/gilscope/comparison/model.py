@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import import_module
 from os import cpu_count
 from typing import TYPE_CHECKING, Any
 
-from gilscope.analysis.prediction import predict
+from gilscope.analysis.prediction.predict import predict
 from gilscope.comparison.statistics import Speedup, speedup
-from gilscope.comparison.summary import comparison_summary
-from gilscope.comparison.table import summary_text
 from gilscope.config import EXECUTORS
-from gilscope.errors import ExportError, GilscopeError
 
 if TYPE_CHECKING:
-    import os
     from pathlib import Path
 
     from gilscope.analysis.findings import Finding
-    from gilscope.analysis.prediction import Prediction
+    from gilscope.analysis.prediction.predict import Prediction
     from gilscope.comparison.scaling import Scaling
-    from gilscope.run.machine import Conditions
-    from gilscope.trace.merge import Process
+    from gilscope.runner.machine import Conditions
     from gilscope.trace.model import Trace
-    from gilscope.view.section import Section
-    from gilscope.view.widget import TimelineWidget
+    from gilscope.trace.writing.merge import Process
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ class Run:
         error: One line if the program failed: it raised, exited with a status, was killed.
         traceback: The program's own traceback if it raised; the stacks of its threads if it hung.
         executor: What went to the workers of `gilscope.executor`, where these are no threads: as
-            `gilscope.run.attempt.Attempt` has it; empty if nothing did, None if that is not known.
+            `runner.attempt.Attempt` has it; empty if nothing did, None if that is not known.
         processes: What the program made, in the trace as well: each is in it from its start.
     """
 
@@ -94,8 +87,8 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """The same code under several builds.
+class ComparisonData:
+    """The same code under several builds: what was measured, and what follows from it.
 
     Attributes:
         title: A short name of what was run.
@@ -161,64 +154,6 @@ class Comparison:
         others = (self.conditions.others or 0.0) if self.conditions else 0.0
         return predict(trace, processors, others=others) if trace else None
 
-    def summary(self) -> dict[str, Any]:
-        """Return the comparison as the JSON object that docs/summary.md describes."""
-        return comparison_summary(self)
-
-    def summary_text(self) -> str:
-        """Return the comparison as a table of plain text."""
-        return summary_text(self.summary())
-
-    def report(self, path: str | os.PathLike[str]) -> None:
-        """Write one HTML file with the timelines and tables that can be read offline."""
-        from gilscope.view.report import write_report  # noqa: PLC0415 - bokeh is slow to load
-
-        write_report([self.section()], path, title=f"gilscope: {self.title}")
-
-    def export(
-        self,
-        path: str | os.PathLike[str],
-        format: str | None = None,  # noqa: A002 - as export_file has it
-        *,
-        force: bool = False,
-    ) -> Path:
-        """Write the traces in a format that other tools read.
-
-        Args:
-            path: The file.
-            format: A key of ``gilscope.export.FORMATS``; by default as the name's end says.
-            force: Replace a file that is there.
-
-        Raises:
-            ExportError: There is no such format, or the file cannot be written.
-        """
-        from gilscope.export import FORMATS, export_file  # noqa: PLC0415 - see report
-        from gilscope.trace.family import on_one_axis  # noqa: PLC0415 - see report
-
-        ends = {exporter.suffix: name for name, exporter in FORMATS.items()}
-        found = format or next((name for end, name in ends.items() if str(path).endswith(end)), "")
-        if not found:
-            raise ExportError(f"{path}: the name must end in {', '.join(ends)}, or name a format")
-        traces = on_one_axis([trace for _, trace in self.traces()])
-        return export_file(traces, found, path, force=force)
-
-    def section(self) -> Section:
-        """Return the comparison as the views take it."""
-        from gilscope.view.section import Section  # noqa: PLC0415 - see report
-
-        return Section(self.title, self.traces(), self.summary(), self.hidden)
-
-    @cached_property
-    def widget(self) -> TimelineWidget:
-        """The live view that a notebook shows of the comparison: cells can read and drive it.
-
-        Raises:
-            GilscopeError: No run left a trace.
-        """
-        from gilscope.view.widget import TimelineWidget  # noqa: PLC0415 - see report
-
-        return TimelineWidget(self.section())
-
     def traces(self) -> list[tuple[str, Trace]]:
         """Return build and trace of each run that has a trace."""
         return [(run.build, run.trace) for run in self.runs if run.trace is not None]
@@ -258,24 +193,3 @@ class Comparison:
             for build, threads, probe, walls in rows
             for n, wall in enumerate(walls, 1)
         ]
-
-    def to_pandas(self) -> Any:
-        """Return :meth:`times` as a ``pandas.DataFrame``.
-
-        Raises:
-            GilscopeError: pandas is not installed; gilscope itself does not need it.
-        """
-        try:
-            pandas = import_module("pandas")
-        except ModuleNotFoundError:
-            raise GilscopeError(
-                "to_pandas() needs pandas, which is not installed here: pip install pandas "
-                "(summary() and times() do without)"
-            ) from None
-        return pandas.DataFrame(self.times())
-
-    def _repr_html_(self) -> str:
-        """Show the table in a notebook."""
-        from html import escape  # noqa: PLC0415 - notebooks only
-
-        return f"<pre>{escape(self.summary_text())}</pre>"

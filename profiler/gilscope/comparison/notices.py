@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gilscope.comparison.model import Run
-    from gilscope.run.machine import Conditions
-    from gilscope.run.runner import Arm
+    from gilscope.runner.arms import Arm
+    from gilscope.runner.machine import Conditions
 
 BUSY = 0.1
 """Share of the processors that other processes may take before it is worth a notice."""

@@ -6,13 +6,13 @@ from shutil import copymode
 from typing import TYPE_CHECKING
 
 from gilscope.errors import GilscopeError
-from gilscope.trace.family import find
-from gilscope.trace.merge import merge
+from gilscope.trace.reading.family import find
+from gilscope.trace.writing.merge import merge
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gilscope.trace.merge import Process
+    from gilscope.trace.writing.merge import Process
 
 
 def with_children(path: Path, notices: list[str]) -> tuple[Path, tuple[Process, ...]]:

@@ -5,26 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import gilscope
-from gilscope.analysis import contention
+from gilscope.analysis.waits import contention
 from gilscope.comparison.activity import activity
 from gilscope.comparison.details import WITHOUT_TRACE as WITHOUT_DETAILS
 from gilscope.comparison.details import details, seconds
 from gilscope.comparison.matching import differences
 
 if TYPE_CHECKING:
-    from gilscope.analysis.contention import LockTotals
-    from gilscope.comparison.model import Comparison, Run
+    from gilscope.analysis.waits.contention import LockTotals
+    from gilscope.comparison.model import ComparisonData, Run
     from gilscope.comparison.scaling import Law, Scaling
     from gilscope.comparison.statistics import Speedup
-    from gilscope.run.machine import Conditions
-    from gilscope.trace.merge import Process
+    from gilscope.runner.machine import Conditions
     from gilscope.trace.model import Thread, Trace
+    from gilscope.trace.writing.merge import Process
 
 SCHEMA = 2
 """Counts up when a name of the summary changes its meaning or goes; new names do not count."""
 
 
-def comparison_summary(comparison: Comparison) -> dict[str, Any]:
+def comparison_summary(comparison: ComparisonData) -> dict[str, Any]:
     """Return ``comparison`` as the object that ``summary.json`` holds."""
     return {
         "schema": SCHEMA,
@@ -47,7 +47,7 @@ def comparison_summary(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _speedup(comparison: Comparison, build: str) -> dict[str, Any]:
+def _speedup(comparison: ComparisonData, build: str) -> dict[str, Any]:
     found = comparison.speedup_of(build)
     return {
         "speedup": found.factor if found else None,
@@ -59,7 +59,7 @@ def _interval(speedup: Speedup | None) -> list[float] | None:
     return list(speedup.interval) if speedup and speedup.interval else None
 
 
-def _prediction(comparison: Comparison) -> dict[str, Any] | None:
+def _prediction(comparison: ComparisonData) -> dict[str, Any] | None:
     """Return what was predicted, and next to it what was measured.
 
     The build itself costs something, too: its factor is measured by the ``ft-gil`` run.
@@ -91,7 +91,7 @@ def _prediction(comparison: Comparison) -> dict[str, Any] | None:
     }
 
 
-def _findings(comparison: Comparison) -> list[dict[str, Any]]:
+def _findings(comparison: ComparisonData) -> list[dict[str, Any]]:
     traces = dict(comparison.traces())
     return [{"build": build, **one.as_dict(traces[build])} for build, one in comparison.findings]
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from gilscope.comparison.activity import ACTIVITIES
 from gilscope.config import BUILDS
-from gilscope.view.differences import CAPTION, difference_rows
-from gilscope.view.locks import grouped
+from gilscope.view.data.differences import CAPTION, difference_rows
+from gilscope.view.data.lock_groups import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

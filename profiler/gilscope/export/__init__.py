@@ -10,12 +10,12 @@ from gilscope.export.chrome import ChromeExporter
 from gilscope.export.collapsed import CollapsedExporter
 from gilscope.export.firefox import FirefoxExporter
 from gilscope.export.flamegraph import FlamegraphExporter
-from gilscope.export.perfetto import PerfettoExporter
+from gilscope.export.perfetto.exporter import PerfettoExporter
 from gilscope.export.progress import Progress, silent
 from gilscope.export.scene import Counts, count
 from gilscope.export.speedscope import SpeedscopeExporter
 from gilscope.export.tables import ArrowExporter, CsvExporter, ParquetExporter, TableExporter
-from gilscope.trace.output import whole_file
+from gilscope.trace.writing.output import whole_file
 
 if TYPE_CHECKING:
     import os

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from gilscope.analysis.handover import gil_handovers, lock_handovers
-from gilscope.analysis.nesting import nested_callbacks, nested_spans
-from gilscope.analysis.spans import interval_states
+from gilscope.analysis.states.nesting import nested_callbacks, nested_spans
+from gilscope.analysis.states.thread_states import interval_states
+from gilscope.analysis.waits.handover import gil_handovers, lock_handovers
 from gilscope.export.labels import NONE, Labels
 from gilscope.export.progress import Progress, silent
 from gilscope.export.rows import Integers, Part, blocks, constant, decimal, join, texts
@@ -30,8 +30,9 @@ from gilscope.trace.format import Event
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gilscope.analysis.nesting import Nested
-    from gilscope.trace.model import I32, I64, Intervals, Trace
+    from gilscope.analysis.states.nesting import Nested
+    from gilscope.trace.arrays import I32, I64
+    from gilscope.trace.model import Intervals, Trace
 
 CATEGORIES = (b'"gil"', b'"lock"')
 NS_PER_US = 1000

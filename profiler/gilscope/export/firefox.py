@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gilscope.export.rows import Part
-    from gilscope.trace.model import I64, U8, Thread, Trace
+    from gilscope.trace.arrays import I64, U8
+    from gilscope.trace.model import Thread, Trace
 
 VERSION, PREPROCESSED_VERSION = 32, 57
 CATEGORIES = {

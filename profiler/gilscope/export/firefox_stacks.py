@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gilscope.trace.places import Frame
+    from gilscope.trace.model import Frame
 
 NO_STACK = -1
 NO_RESOURCE = NO_ADDRESS = -1

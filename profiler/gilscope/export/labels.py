@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from gilscope.trace.model import I64
+    from gilscope.trace.arrays import I64
 
 LIMIT = 1 << 17  # codes below it are looked up in a table, others in a dict
 NONE = -1

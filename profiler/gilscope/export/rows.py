@@ -16,7 +16,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gilscope.trace.model import U8, Bools
+    from gilscope.trace.arrays import U8, Bools
 
 type Integers = npt.NDArray[np.integer[Any]]
 

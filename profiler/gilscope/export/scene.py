@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.handover import gil_handovers, lock_handovers
-from gilscope.analysis.nesting import nested_pieces, thread_rows
-from gilscope.analysis.spans import interval_states
+from gilscope.analysis.states.nesting import nested_pieces, thread_rows
+from gilscope.analysis.states.state import State
+from gilscope.analysis.states.thread_states import interval_states
+from gilscope.analysis.waits.handover import gil_handovers, lock_handovers
 from gilscope.config import build_of
-from gilscope.export.contention import contended_rows
 from gilscope.export.labels import Labels
 from gilscope.trace import format as fmt
-from gilscope.trace.model import State
+from gilscope.trace.distinct import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from gilscope.analysis.nesting import Piece
-    from gilscope.trace.model import I64, U8, U32, Bools, Intervals, Lock, Trace
-    from gilscope.trace.places import Frame
+    from gilscope.analysis.states.nesting import Piece
+    from gilscope.trace.arrays import I64, U8, U32, Bools
+    from gilscope.trace.model import Frame, Intervals, Lock, Trace
 
 # Above any real one (the kernel's limit is 2²²), for ids that are missing or taken already.
 FIRST_MADE_UP_ID = 1_000_000_000
@@ -308,3 +308,19 @@ def stack_text(frames: Sequence[Frame]) -> str:
 def _note(kind: int, flags: int, still_open: int) -> str:
     notes = [text for flag, text in _NOTES.get(fmt.Event(kind), {}).items() if flags & flag]
     return ", ".join(notes + [_STILL_OPEN] * still_open)
+
+
+def contended_rows(trace: Trace, states: U8) -> I64:
+    """Rows of the waits for locks, not for events, that another thread is known to have caused.
+
+    Args:
+        trace: the trace.
+        states: of its intervals, as `interval_states` gives them.
+    """
+    intervals = trace.intervals
+    rows = np.flatnonzero((states == State.WAITING_LOCK) & (intervals.kind == fmt.Event.LOCK_WAIT))
+    owners = intervals.gather("peer", rows)
+    known, places = distinct(owners)
+    in_trace = np.array([owner in trace.threads_by_index for owner in known.tolist()], np.bool_)
+    found: I64 = rows[in_trace[places] & (owners != intervals.thread[rows])]
+    return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from gilscope.analysis.nesting import edges, nested_callbacks, nested_spans
+from gilscope.analysis.states.nesting import edges, nested_callbacks, nested_spans
 from gilscope.export.progress import Progress, silent
 from gilscope.export.rows import blocks, constant, decimal, join, texts
 from gilscope.export.scene import Scene, name_codes, scenes
@@ -15,8 +15,9 @@ from gilscope.export.scene import Scene, name_codes, scenes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gilscope.analysis.nesting import Edges, Nested
-    from gilscope.trace.model import I64, Thread, Trace
+    from gilscope.analysis.states.nesting import Edges, Nested
+    from gilscope.trace.arrays import I64
+    from gilscope.trace.model import Thread, Trace
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 _EVENT = (b'{"type":"C","frame":', b'{"type":"O","frame":')

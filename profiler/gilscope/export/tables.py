@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 
-from gilscope.analysis.spans import interval_states
+from gilscope.analysis.states.state import State
+from gilscope.analysis.states.thread_states import interval_states
 from gilscope.errors import ExportError
 from gilscope.export.progress import Progress, silent
 from gilscope.export.scene import process_name
-from gilscope.trace.model import State
-from gilscope.trace.tables import TABLES, Category, Table, arrow_library, category, of_intervals
+from gilscope.trace.model import TABLES
+from gilscope.trace.model.tables import of_intervals
+from gilscope.trace.tables import Category, DataTable, arrow_library, category
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,17 +48,17 @@ class TableExporter:
             raise ExportError(f"no table {table!r}: choose one of {', '.join(TABLES)}")
         return replace(self, table=table)
 
-    def _blocks(self, traces: Sequence[Trace], progress: Progress) -> Iterator[Table]:
+    def _blocks(self, traces: Sequence[Trace], progress: Progress) -> Iterator[DataTable]:
         """The rows, some at a time; at least one block, so that there are columns."""
         for number, trace in enumerate(traces):
             for table in _of(trace, self.table):
                 about = {"process": np.full(len(table), number, np.int32)}
                 about["pid"] = np.full(len(table), trace.pid, np.int64)
-                yield Table({**about, **table.columns} if len(traces) > 1 else table.columns)
+                yield DataTable({**about, **table.columns} if len(traces) > 1 else table.columns)
                 progress(len(table) if self.table == "intervals" else 0)
 
 
-def _of(trace: Trace, name: str) -> Iterator[Table]:
+def _of(trace: Trace, name: str) -> Iterator[DataTable]:
     if name != "intervals":
         yield TABLES[name](trace)
         return
@@ -66,7 +68,7 @@ def _of(trace: Trace, name: str) -> Iterator[Table]:
         table = of_intervals(trace.intervals.select(part), trace)
         # Of a wait for a lock, the kind of record alone does not say whether it was contention.
         state = category(states[part], lambda code: State(code).name)
-        yield Table({**table.columns, "state": state})
+        yield DataTable({**table.columns, "state": state})
 
 
 class CsvExporter(TableExporter):

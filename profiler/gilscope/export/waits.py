@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.spans import interval_states
+from gilscope.analysis.states.state import State
+from gilscope.analysis.states.thread_states import interval_states
 from gilscope.export.scene import name_codes, process_name, slice_name
 from gilscope.trace.distinct import distinct
-from gilscope.trace.model import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gilscope.trace.model import I64, Trace
-    from gilscope.trace.places import Frame
+    from gilscope.trace.arrays import I64
+    from gilscope.trace.model import Frame, Trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.errors import UsageError
 from gilscope.jupyter.names import free_names
-from gilscope.run.carried import Carried, Definition, Import
+from gilscope.target.worker.carried import Carried, Definition, Import
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

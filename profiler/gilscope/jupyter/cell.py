@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from gilscope.errors import GilscopeError, UsageError
 from gilscope.jupyter.carry import carry
 from gilscope.jupyter.names import SHELL, defined_names, free_names
-from gilscope.run.carried import Definition
+from gilscope.target.worker.carried import Definition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gilscope.run.carried import Carried
+    from gilscope.target.worker.carried import Carried
 
 
 class CellError(GilscopeError):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gilscope.errors import UsageError
-from gilscope.trace.output import replace_text
+from gilscope.trace.writing.output import replace_text
 
 if TYPE_CHECKING:
     from gilscope.comparison import Comparison

@@ -33,7 +33,7 @@ class ThreadMagics:
         self.shell = shell
         self._shown: tuple[int, int] | None = None
         shell.display_formatter.ipython_display_formatter.for_type_by_name(
-            "gilscope.comparison.model", "Comparison", self._display
+            "gilscope.comparison.result", "Comparison", self._display
         )
 
     def profile_threads(self, line: str, cell: str | None = None) -> Comparison | None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 from IPython.display import display
 
-from gilscope.view.widget import static_html
-from gilscope.view.words import time_text
+from gilscope.view.data.words import time_text
+from gilscope.view.notebook.widget import static_html
 
 if TYPE_CHECKING:
     from gilscope.comparison import Comparison

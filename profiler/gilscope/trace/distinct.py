@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from gilscope.trace.model import I64
+    from gilscope.trace.arrays import I64
 
 LIMIT = 1 << 22  # values below it are marked in a table
 

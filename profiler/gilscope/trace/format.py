@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from gilscope.trace.model import U8, U64
+    from gilscope.trace.arrays import U8, U64
 
 MAGIC = b"GILSCOPE"
 VERSION_MAJOR = 1

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from gilscope.trace.model import I64, U8, U64
+    from gilscope.trace.arrays import I64, U8, U64
 
     type Records = npt.NDArray[Any]
 

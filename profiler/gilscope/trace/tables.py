@@ -9,16 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gilscope.errors import GilscopeError
-from gilscope.trace import format as fmt
 from gilscope.trace.distinct import distinct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
-
-    from gilscope.trace.model import Callbacks, Intervals, Lock, Thread, Trace
-    from gilscope.trace.spans import Spans
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +41,7 @@ type Column = npt.NDArray[Any] | Category
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class DataTable:
     """Columns of equal length, by name."""
 
     columns: Mapping[str, Column]
@@ -114,90 +110,10 @@ def category(codes: npt.NDArray[np.integer[Any]], text: Callable[[int], str]) ->
     return Category(table[places].astype(np.int32), tuple(known))
 
 
-def of_intervals(intervals: Intervals, trace: Trace | None = None) -> Table:
-    """A row an interval; with the trace, names besides numbers."""
-    columns: dict[str, Column] = {
-        "kind": category(intervals.kind, lambda kind: fmt.Event(kind).name),
-        "thread": intervals.thread,
-        "start_ns": intervals.start,
-        "duration_ns": intervals.duration,
-        "what": intervals.what,
-        "peer": intervals.peer,
-        "flags": intervals.flags,
-        "aux": intervals.aux,
-        "open": intervals.open,
-        "stack": intervals.stack,
-    }
-    if trace is not None:
-        names, locks = trace.thread_name, trace.locks
-        about_locks = np.isin(
-            intervals.kind, (fmt.Event.LOCK_WAIT, fmt.Event.LOCK_WAKE, fmt.Event.SPIN)
-        )
-        what = np.where(about_locks, intervals.what.astype(np.int64) + 1, 0)
-        columns |= {
-            "thread_name": category(intervals.thread, names),
-            "lock_name": category(what, lambda code: locks[code - 1].name if code else ""),
-            "peer_name": category(intervals.peer, names),
-            "stack_text": category(intervals.stack, lambda stack: _frames(trace, stack)),
-        }
-    return Table(columns)
-
-
-def of_callbacks(callbacks: Callbacks, trace: Trace | None = None) -> Table:
-    """A row a callback; with the trace, names besides numbers."""
-    columns: dict[str, Column] = {
-        "thread": callbacks.thread,
-        "start_ns": callbacks.start,
-        "duration_ns": callbacks.duration,
-        "enter_ns": callbacks.enter_ns,
-        "entry": callbacks.entry,
-        "callable": callbacks.callable,
-        "flags": callbacks.flags,
-        "open": callbacks.open,
-        "stack": callbacks.stack,
-    }
-    if trace is not None:
-        entries, callables = trace.entries, trace.callables
-        columns |= {
-            "thread_name": category(callbacks.thread, trace.thread_name),
-            "callable_name": category(callbacks.callable, lambda code: callables[code].label),
-            "native_function": category(callbacks.entry, lambda code: entries[code].function),
-            "binding": category(callbacks.entry, lambda code: entries[code].binding),
-        }
-    return Table(columns)
-
-
-def of_spans(spans: Spans, trace: Trace | None = None) -> Table:
-    """A row a span; with the trace, names of threads besides numbers."""
-    columns: dict[str, Column] = {
-        "thread": spans.thread,
-        "start_ns": spans.start,
-        "duration_ns": spans.duration,
-        "name": category(spans.name, lambda code: spans.names.get(code, "")),
-        "bytes": spans.bytes,
-    }
-    if trace is not None:
-        columns["thread_name"] = category(spans.thread, trace.thread_name)
-    return Table(columns)
-
-
-def of_locks(locks: Iterable[Lock]) -> Table:
-    """A row a lock."""
-    return _of_objects(
-        list(locks),
-        {"id": np.uint32, "address": np.uint64, "object_address": np.uint64},
-        ("kind", "type", "name", "source", "created"),
-    )
-
-
-def of_threads(threads: Iterable[Thread]) -> Table:
-    """A row a thread."""
-    numbers: dict[str, Any] = {"index": np.int32, "tid": np.int64, "ident": np.uint64}
-    numbers |= {"native": np.bool_, "main": np.bool_, "start_ns": np.int64, "end_ns": np.int64}
-    return _of_objects(list(threads), numbers | {"dropped": np.uint64}, ("name",))
-
-
-def _of_objects(objects: Sequence[Any], numbers: Mapping[str, Any], texts: Sequence[str]) -> Table:
+def of_objects(
+    objects: Sequence[Any], numbers: Mapping[str, Any], texts: Sequence[str]
+) -> DataTable:
+    """Return a row an object, from attributes of these names."""
     columns: dict[str, Column] = {
         name: np.array([getattr(one, name) for one in objects], dtype)
         for name, dtype in numbers.items()
@@ -206,23 +122,4 @@ def _of_objects(objects: Sequence[Any], numbers: Mapping[str, Any], texts: Seque
     for name in texts:
         texts_of = list(map(attrgetter(name), objects))
         columns[name] = category(rows, texts_of.__getitem__)
-    return Table(columns)
-
-
-def _frames(trace: Trace, stack: int) -> str:
-    """A stack as one text, the innermost frame first."""
-    return " < ".join(
-        f"{frame.name} ({frame.file}:{frame.line})" if frame.line else frame.name
-        for frame in trace.stacks[stack]
-    )
-
-
-TABLES: dict[str, Callable[[Trace], Table]] = {
-    "intervals": lambda trace: of_intervals(trace.intervals, trace),
-    "wakes": lambda trace: of_intervals(trace.wakes, trace),
-    "callbacks": lambda trace: of_callbacks(trace.callbacks, trace),
-    "spans": lambda trace: of_spans(trace.spans, trace),
-    "locks": lambda trace: of_locks(trace.locks.values()),
-    "threads": lambda trace: of_threads(trace.threads),
-}
-"""Tables of a trace by name."""
+    return DataTable(columns)

@@ -1,5 +1,6 @@
 """What people look at: timelines, tables, the report, the widget.
 
-Columns first, glyphs second: :mod:`gilscope.view.columns` turns segments into plain numpy arrays
-and knows nothing of Bokeh; :mod:`gilscope.view.timeline` makes figures of them.
+Data first, looks second: :mod:`gilscope.view.data` turns a comparison into plain columns and rows,
+and knows neither HTML nor Bokeh; :mod:`gilscope.view.html` and :mod:`gilscope.view.notebook` show
+them, with the scripts in ``app/``.
 """

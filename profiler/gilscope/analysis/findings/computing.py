@@ -15,16 +15,16 @@ from gilscope.analysis.findings.model import (
     share,
     time,
 )
-from gilscope.analysis.holds import SWITCH_INTERVAL_NS
 from gilscope.analysis.stacks import located, python_function
+from gilscope.analysis.states.state import State
+from gilscope.analysis.waits.gil_holds import SWITCH_INTERVAL_NS
 from gilscope.trace.format import Event
-from gilscope.trace.model import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gilscope.analysis.facts import Facts
-    from gilscope.trace.model import I64
+    from gilscope.trace.arrays import I64
 
 LEAST_FORCED = 10
 """Times that a thread was made to give the GIL up, and that it made others: ten switch intervals of

@@ -17,14 +17,14 @@ from gilscope.analysis.findings.model import (
     of_run,
     time,
 )
-from gilscope.analysis.holds import SWITCH_INTERVAL_NS
+from gilscope.analysis.waits.gil_holds import SWITCH_INTERVAL_NS
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gilscope.analysis.facts import Facts
-    from gilscope.analysis.switches import Starved
+    from gilscope.analysis.waits.switches import Starved
     from gilscope.trace.model import Trace
 
 LEAST_SWITCHES = 1000

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gilscope.analysis.facts import Facts
-    from gilscope.trace.model import I32, I64, Trace
+    from gilscope.trace.arrays import I32, I64
+    from gilscope.trace.model import Trace
 
 NO_ROW = -1
 HALF = MOST_JUMPS // 2

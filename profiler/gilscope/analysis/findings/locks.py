@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.convoys import convoys
 from gilscope.analysis.findings.model import (
     Finding,
     Severity,
@@ -18,13 +17,15 @@ from gilscope.analysis.findings.model import (
     time,
 )
 from gilscope.analysis.stacks import called_from
+from gilscope.analysis.waits.convoys import convoys
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gilscope.analysis.facts import Facts
-    from gilscope.trace.model import I64, Lock
+    from gilscope.trace.arrays import I64
+    from gilscope.trace.model import Lock
 
 YIELD_NS = 50_000
 """That one yield of the processor counts for at most. It returns within microseconds, or else the

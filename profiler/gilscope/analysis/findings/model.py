@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from gilscope.trace.model import I64, Intervals, Trace
+    from gilscope.trace.arrays import I64
+    from gilscope.trace.model import Intervals, Trace
 
 SHARE = 0.05
 """Of the run: waiting below it is left alone. The run cannot become faster by more than was waited,

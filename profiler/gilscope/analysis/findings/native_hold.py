@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.findings.model import Finding, Severity, jumps, matters, of_run, time
-from gilscope.analysis.holds import SWITCH_INTERVAL_NS
 from gilscope.analysis.stacks import called_from, short
+from gilscope.analysis.waits.gil_holds import SWITCH_INTERVAL_NS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gilscope.analysis.facts import Facts
-    from gilscope.trace.model import I64, Bools
+    from gilscope.trace.arrays import I64, Bools
 
 LATE = 0.9
 """Share of the wanted holds that end at one place and are late by a switch interval or more. A

@@ -12,9 +12,9 @@ from gilscope.analysis.grouping import order_by
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gilscope.analysis.callbacks.callback_nesting import CallbackWork
     from gilscope.analysis.facts import Facts
-    from gilscope.analysis.inside import CallbackWork
-    from gilscope.trace.model import I64, Bools
+    from gilscope.trace.arrays import I64, Bools
 
 LEAST_CALLS = 100
 """Calls alone and calls together: fewer have no reliable median."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.callbacks import thread_state_totals
+from gilscope.analysis.callbacks.totals import thread_state_totals
 from gilscope.analysis.findings.model import (
     MOST_JUMPS,
     Finding,

@@ -1,0 +1,1 @@
+"""Two traces of one program, number by number."""

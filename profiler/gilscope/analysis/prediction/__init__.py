@@ -1,0 +1,1 @@
+"""The speed-up to expect without the GIL."""

@@ -1,0 +1,1 @@
+"""What each thread was doing, moment by moment."""

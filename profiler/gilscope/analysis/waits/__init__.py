@@ -1,0 +1,1 @@
+"""Who waited for what, for how long, and because of whom."""

@@ -1,0 +1,197 @@
+"""Who waited for whom: the waits for the GIL laid over the holds of it, and waits for locks.
+
+A thread that waits for the GIL may wait while several others hold it in turn. Each of them is
+charged with the time that it held it meanwhile, and nobody with the time in which it was free: that
+is what the hand-over takes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gilscope.analysis.states.state import State
+from gilscope.analysis.states.thread_states import interval_states
+from gilscope.trace.format import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gilscope.trace.arrays import I64, U8
+    from gilscope.trace.model import Trace
+
+_NOTHING = np.zeros(0, np.int64)
+
+MOST_PAIRS = 1 << 22
+"""Pairs of a wait and a hold that are looked at together: what bounds the memory."""
+
+
+DENSE = 1 << 22
+"""Cells of a table that is summed up whole; a larger one, of thousands of threads, is sparse."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blame:
+    """k pairs of threads of which one waited for the other, by waiter and holder.
+
+    Attributes:
+        waiter: i64[k], `Thread.index`.
+        holder: i64[k], `Thread.index`; 0 is nobody, in waits for the GIL: it was free already; in
+            waits for locks: it is not known who held it.
+        gil_ns: i64[k], waiting for the GIL while the holder held it.
+        lock_ns: i64[k], waiting for contended locks, charged to the holder where the trace has it,
+            else to the thread that ended the wait.
+    """
+
+    waiter: I64
+    holder: I64
+    gil_ns: I64
+    lock_ns: I64
+
+    def __len__(self) -> int:
+        return len(self.waiter)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Holds:
+    """The holds of one GIL as columns; they do not overlap."""
+
+    rows: I64
+    starts: I64
+    ends: I64
+
+
+def blame(trace: Trace, states: U8 | None = None) -> Blame:
+    """Charge all waiting of the trace; `states` are its `interval_states`, if they are at hand."""
+    states = interval_states(trace) if states is None else states
+    size = 1 + max((thread.index for thread in trace.threads), default=0)
+    cells, gil = _gil_blame(trace, size)
+    lock_cells, lock = _lock_blame(trace, states, size)
+    every = np.union1d(cells, lock_cells)
+    table = np.zeros((2, len(every)), np.int64)
+    table[0, np.searchsorted(every, cells)] = gil
+    table[1, np.searchsorted(every, lock_cells)] = lock
+    return Blame(every // size, every % size, table[0], table[1])
+
+
+def caused_by_holds(trace: Trace) -> tuple[I64, I64]:
+    """Waiting for the GIL that each hold of it caused, all threads together.
+
+    Returns:
+        Rows of `trace.intervals` that are holds, i64[h], and ns, i64[h].
+    """
+    rows, caused = [], []
+    for gil in _gils(trace):
+        holds = _holds(trace, gil)
+        starts, ends, _ = _waits(trace, gil)
+        waited = waiting_at(starts, ends, np.concatenate([holds.starts, holds.ends]))
+        n = len(holds.rows)
+        rows.append(holds.rows)
+        caused.append(waited[n:] - waited[:n])
+    return np.concatenate([_NOTHING, *rows]), np.concatenate([_NOTHING, *caused])
+
+
+def waiting_at(starts: I64, ends: I64, times: I64) -> I64:
+    """Return how much waiting there was before each time, all of n waits together, ns, i64[m]."""
+    starts, ends = np.sort(starts), np.sort(ends)
+    # What has begun, up to then, less what has gone on after its end.
+    return _elapsed(starts, times) - _elapsed(ends, times)
+
+
+def _elapsed(moments: I64, times: I64) -> I64:
+    """Return the sum, over the moments before each time, of the time since then."""
+    # The sums of a long trace do not fit, and need not: differences are right modulo 2**64.
+    sums = np.concatenate([[0], np.cumsum(moments)])
+    places = np.searchsorted(moments, times)
+    elapsed: I64 = places * times - sums[places]
+    return elapsed
+
+
+def _gils(trace: Trace) -> list[int]:
+    found: list[int] = np.unique(trace.intervals.what[_kind(trace, Event.GIL_HOLD)]).tolist()
+    return found
+
+
+def _kind(trace: Trace, kind: int) -> I64:
+    return np.flatnonzero(trace.intervals.kind == kind)
+
+
+def _holds(trace: Trace, gil: int) -> _Holds:
+    """Return the holds of a GIL, made not to overlap: time stamps may, by some nanoseconds."""
+    intervals = trace.intervals
+    rows = _kind(trace, Event.GIL_HOLD)
+    rows = rows[intervals.what[rows] == gil]
+    starts = intervals.start[rows]
+    ends = np.maximum.accumulate(intervals.end[rows]) if len(rows) else starts
+    return _Holds(rows, starts, np.minimum(ends, np.append(starts[1:], ends[-1:])))
+
+
+def _waits(trace: Trace, gil: int) -> tuple[I64, I64, I64]:
+    """Return start, end and thread of the waits for a GIL."""
+    intervals = trace.intervals
+    rows = _kind(trace, Event.GIL_WAIT)
+    rows = rows[intervals.what[rows] == gil]
+    return intervals.start[rows], intervals.end[rows], intervals.thread[rows].astype(np.int64)
+
+
+def _gil_blame(trace: Trace, size: int) -> tuple[I64, I64]:
+    """Return cells, waiter · size + holder, and how long each was, ns; none of them 0."""
+    cells, charged = _NOTHING, _NOTHING
+    for gil in _gils(trace):
+        holds = _holds(trace, gil)
+        starts, ends, waiters = _waits(trace, gil)
+        holders = trace.intervals.thread[holds.rows].astype(np.int64)
+        # All of it is charged to nobody, and then what somebody held the GIL taken off.
+        cells = np.append(cells, waiters * size)
+        charged = np.append(charged, ends - starts)
+        for wait, hold, shared in _overlaps(holds, starts, ends):
+            found, sums = _sums(waiters[wait] * size + holders[hold], shared, size)
+            # Summed up again and again: no more cells are kept than there are pairs of threads.
+            cells = np.concatenate([cells, found, found // size * size])
+            cells, charged = _sums(cells, np.concatenate([charged, sums, -sums]), size)
+    return _sums(cells, charged, size)
+
+
+def _sums(cells: I64, values: I64, size: int) -> tuple[I64, I64]:
+    """Return each cell once, in order, with the sum of its values; none that sums up to 0."""
+    if size * size <= DENSE:
+        # Floats are exact up to 2**53 ns: a hundred days.
+        sums = np.bincount(cells, values, size * size).astype(np.int64)
+        found = np.flatnonzero(sums)
+        return found, sums[found]
+    found, places = np.unique(cells, return_inverse=True)
+    sums = np.bincount(places, values, len(found)).astype(np.int64)
+    return found[sums != 0], sums[sums != 0]
+
+
+def _overlaps(holds: _Holds, starts: I64, ends: I64) -> Iterator[tuple[I64, I64, I64]]:
+    """Yield pairs of a wait and a hold that overlap, and for how long, many at a time."""
+    first = np.searchsorted(holds.ends, starts, side="right")
+    last = np.searchsorted(holds.starts, ends)
+    counts = np.maximum(last - first, 0)
+    bounds = np.cumsum(counts)
+    begin = 0
+    while begin < len(counts):
+        done = bounds[begin] - counts[begin]
+        end = max(int(np.searchsorted(bounds, done + MOST_PAIRS, side="right")), begin + 1)
+        part = counts[begin:end]
+        wait = np.repeat(np.arange(begin, end), part)
+        within = np.arange(len(wait)) - np.repeat(np.cumsum(part) - part, part)
+        hold = first[wait] + within
+        shared = np.minimum(holds.ends[hold], ends[wait]) - np.maximum(
+            holds.starts[hold], starts[wait]
+        )
+        yield wait, hold, shared
+        begin = end
+
+
+def _lock_blame(trace: Trace, states: U8, size: int) -> tuple[I64, I64]:
+    intervals = trace.intervals
+    rows = np.flatnonzero(states == State.WAITING_LOCK)
+    peers = intervals.peer[rows]
+    known = (intervals.kind[rows] == Event.LOCK_WAIT) & (peers > 0) & (peers < size)
+    holders = np.where(known, peers, 0).astype(np.int64)
+    cells = intervals.thread[rows].astype(np.int64) * size + holders
+    return _sums(cells, intervals.duration[rows], size)

@@ -1,0 +1,212 @@
+"""Native code that waits for its threads, where the trace does not say for what it waits.
+
+A thread that has left Python and waits there for a pool of native threads looks as if it ran, or as
+blocked by a condition variable, of which nobody knows who signalled it. It is known by what the
+others do: they are idle before, at work in between, and have just become idle, or ended, when it
+comes back. Threads that Python started are waited for with its own locks. Such waits are inferred,
+not recorded: for estimates only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gilscope.analysis.states.state import State
+from gilscope.trace.format import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gilscope.analysis.states.thread_states import Lane
+    from gilscope.trace.arrays import I64, Bools
+    from gilscope.trace.model import Trace
+
+SHORTEST_NS = 1_000_000
+SHARE = 0.01
+"""Of the trace, below which a stay outside of Python is not looked at."""
+
+SLACK = 0.02
+"""Of its length: how far from its beginning and end others may still, or already, be at work."""
+
+TOGETHER = 0.1
+"""Of its length: how much earlier a thread may be done than the last one."""
+
+BLOCKED = 0.8
+"""Share of it in waits that are not explained, from which on it is known to be no work."""
+
+MOST = 1000
+"""Stays that are looked at, a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A wait that was inferred.
+
+    Attributes:
+        thread: `Thread.index` of the one that waits.
+        start: when it began to, ns from the trace's start; its threads begin to work.
+        end: when it went on, ns from the trace's start; the last of them has finished.
+        workers: `Thread.index` of those that it waited for.
+        together: they all finished at its end, as those of a pool do that take the next piece of
+            work whenever they are done with one.
+    """
+
+    thread: int
+    start: int
+    end: int
+    workers: tuple[int, ...]
+    together: bool
+
+
+def slack_of(start: float, end: float) -> float:
+    """Return how far from its beginning and end a wait may be taken for something else, ns."""
+    return max(SHORTEST_NS, SLACK * (end - start))
+
+
+def hidden_joins(trace: Trace, lanes: Sequence[Lane]) -> list[Join]:
+    """Return the waits that can be inferred, by thread and start."""
+    intervals = trace.intervals
+    holds, idle = intervals.where(Event.GIL_HOLD), intervals.select(unexplained(trace))
+    begins, ends = {}, {}
+    for index in (lane.thread.index for lane in lanes):
+        held, waited = holds.thread == index, idle.thread == index
+        begins[index] = np.sort(np.concatenate([holds.start[held], idle.end[waited]]))
+        ends[index] = np.sort(np.concatenate([holds.end[held], idle.start[waited]]))
+    others = _Others(trace, lanes, begins, ends)
+    found = [join for lane in lanes for join in _of_lane(trace, lane, others)]
+    joins: list[Join] = []
+    main = {lane.thread.index for lane in lanes if lane.thread.main}
+    order = sorted(found, key=lambda join: (join.thread not in main, join.start - join.end))
+    for join in order:
+        # While another thread waits for it, a thread works.
+        if not any(join.thread in longer.workers and _overlap(join, longer) for longer in joins):
+            joins.append(join)
+    return sorted(joins, key=lambda join: (join.thread, join.start))
+
+
+def _overlap(one: Join, other: Join) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def unexplained(trace: Trace) -> Bools:
+    """Return the waits of native code that somebody ended of whom nothing is known, bool[n]."""
+    intervals = trace.intervals
+    native = [number for number, lock in trace.locks.items() if lock.native]
+    rows: Bools = (intervals.kind == Event.LOCK_WAIT) & (intervals.peer == 0)
+    rows &= np.isin(intervals.what, native)
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Others:
+    """Signs of the threads, by index.
+
+    Attributes:
+        trace: The trace.
+        lanes: All threads.
+        begins: When they took the GIL, or had waited long enough for something native.
+        ends: When they gave the GIL up, or began to wait for something native.
+    """
+
+    trace: Trace
+    lanes: Sequence[Lane]
+    begins: dict[int, I64]
+    ends: dict[int, I64]
+
+    def begin_work(self, thread: int, start: float, end: float) -> bool:
+        """Return whether there is a sign that the thread began with something between two times."""
+        return _any_between(self.begins[thread], start, end)
+
+    def end_work(self, thread: int, start: float, end: float) -> bool:
+        """Return whether there is a sign that the thread was done with something then."""
+        return _any_between(self.ends[thread], start, end)
+
+    def last_sign(self, thread: int, end: float, exit_ns: int) -> float:
+        """Return when the thread was last done with something, or ended, up to a time."""
+        if exit_ns <= end and exit_ns < self.trace.duration_ns:
+            return exit_ns
+        times = self.ends[thread]
+        place = np.searchsorted(times, end, side="right")
+        return float(times[place - 1]) if place else float("-inf")
+
+
+def _any_between(times: I64, start: float, end: float) -> bool:
+    return bool(np.searchsorted(times, end) > np.searchsorted(times, start))
+
+
+def _of_lane(trace: Trace, lane: Lane, others: _Others) -> Iterator[Join]:
+    """Yield the waits of one thread."""
+    if not (lane.states == State.HOLDING_GIL).any():
+        return  # it was never in Python to leave it: it is one of those that work
+    stays = _stays(lane, np.append(unexplained(trace), False))
+    lengths = stays[:, 1] - stays[:, 0]
+    stays = stays[lengths >= max(SHORTEST_NS, SHARE * trace.duration_ns)][:MOST]
+    before = 0
+    for place, (start, end, blocked) in enumerate(stays.tolist()):
+        later = int(stays[place + 1, 0]) if place + 1 < len(stays) else trace.duration_ns
+        # What follows each other too closely to be told from work must be known to be a wait.
+        gaps = [start - before] * (place > 0) + [later - end] * (place + 1 < len(stays))
+        apart = min(gaps, default=end) > slack_of(start, end)
+        known = apart or blocked >= BLOCKED * (end - start)
+        signs = _last_signs(lane, (before, start, end, later), others) if known else {}
+        if signs:
+            together = min(signs.values()) >= end - max(SHORTEST_NS, TOGETHER * (end - start))
+            yield Join(lane.thread.index, start, end, tuple(signs), together)
+        before = end
+
+
+def _stays(lane: Lane, idle: Bools) -> I64:
+    """Return how long the thread did without Python, and was not held up by a lock of Python's.
+
+    Args:
+        lane: The thread.
+        idle: bool[n + 1], the waits that are not explained; the last one is of no interval.
+
+    Returns:
+        i64[n, 3]: start, end, and how much of it the thread was in such waits.
+    """
+    waits = idle[lane.refs]
+    outside = (lane.states == State.RUNNING) | waits
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], outside.astype(np.int8), [0]])))
+    firsts, lasts = edges[::2], edges[1::2] - 1
+    waited = np.concatenate([[0], np.cumsum(np.where(waits, lane.ends - lane.starts, 0))])
+    stays: I64 = np.stack(
+        [lane.starts[firsts], lane.ends[lasts], waited[lasts + 1] - waited[firsts]], axis=1
+    )
+    return stays
+
+
+def _last_signs(lane: Lane, times: tuple[int, int, int, int], others: _Others) -> dict[int, float]:
+    """Return those that a stay outside of Python was a wait for, and when each was last at work.
+
+    None of them if it was no such wait.
+
+    Args:
+        lane: The thread in question.
+        times: The end of its stay before, start and end of this one, the start of the next.
+        others: All threads.
+    """
+    before, start, end, later = times
+    slack = slack_of(start, end)
+    signs: dict[int, float] = {}
+    for other in others.lanes:
+        thread = other.thread
+        if thread.index == lane.thread.index:
+            continue
+        ended = abs(thread.end_ns - end) <= slack and thread.end_ns < others.trace.duration_ns
+        at_work = (
+            ended
+            or others.begin_work(thread.index, start - slack, end)
+            or others.end_work(thread.index, start, end + slack)
+        )
+        if not thread.native or not at_work:
+            continue
+        if others.begin_work(thread.index, before, start - slack) or others.begin_work(
+            thread.index, end + slack, later
+        ):
+            return {}
+        signs[thread.index] = others.last_sign(thread.index, end + slack, thread.end_ns)
+    return signs if max(signs.values(), default=float("-inf")) >= end - slack else {}

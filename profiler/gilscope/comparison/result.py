@@ -1,0 +1,104 @@
+"""A comparison as its user has it: the data, and all that can be made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from gilscope.comparison.model import ComparisonData
+from gilscope.comparison.summary import comparison_summary
+from gilscope.comparison.table import summary_text
+from gilscope.errors import ExportError, GilscopeError
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    from gilscope.view.data.section import Section
+    from gilscope.view.notebook.widget import TimelineWidget
+
+
+@dataclass(frozen=True)
+class Comparison(ComparisonData):
+    """The same code under several builds; `ComparisonData` has its attributes."""
+
+    def summary(self) -> dict[str, Any]:
+        """Return the comparison as the JSON object that docs/summary.md describes."""
+        return comparison_summary(self)
+
+    def summary_text(self) -> str:
+        """Return the comparison as a table of plain text."""
+        return summary_text(self.summary())
+
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write one HTML file with the timelines and tables that can be read offline."""
+        from gilscope.view.html.report import write_report  # noqa: PLC0415 - bokeh is slow to load
+
+        write_report([self.section()], path, title=f"gilscope: {self.title}")
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        format: str | None = None,  # noqa: A002 - as export_file has it
+        *,
+        force: bool = False,
+    ) -> Path:
+        """Write the traces in a format that other tools read.
+
+        Args:
+            path: The file.
+            format: A key of ``gilscope.export.FORMATS``; by default as the name's end says.
+            force: Replace a file that is there.
+
+        Raises:
+            ExportError: There is no such format, or the file cannot be written.
+        """
+        from gilscope.export import FORMATS, export_file  # noqa: PLC0415 - see report
+        from gilscope.trace.reading.family import on_one_axis  # noqa: PLC0415 - see report
+
+        ends = {exporter.suffix: name for name, exporter in FORMATS.items()}
+        found = format or next((name for end, name in ends.items() if str(path).endswith(end)), "")
+        if not found:
+            raise ExportError(f"{path}: the name must end in {', '.join(ends)}, or name a format")
+        traces = on_one_axis([trace for _, trace in self.traces()])
+        return export_file(traces, found, path, force=force)
+
+    def section(self) -> Section:
+        """Return the comparison as the views take it."""
+        from gilscope.view.data.section import Section  # noqa: PLC0415 - see report
+
+        return Section(self.title, self.traces(), self.summary(), self.hidden)
+
+    @cached_property
+    def widget(self) -> TimelineWidget:
+        """The live view that a notebook shows of the comparison: cells can read and drive it.
+
+        Raises:
+            GilscopeError: No run left a trace.
+        """
+        from gilscope.view.notebook.widget import TimelineWidget  # noqa: PLC0415 - see report
+
+        return TimelineWidget(self.section())
+
+    def to_pandas(self) -> Any:
+        """Return :meth:`times` as a ``pandas.DataFrame``.
+
+        Raises:
+            GilscopeError: pandas is not installed; gilscope itself does not need it.
+        """
+        try:
+            pandas = import_module("pandas")
+        except ModuleNotFoundError:
+            raise GilscopeError(
+                "to_pandas() needs pandas, which is not installed here: pip install pandas "
+                "(summary() and times() do without)"
+            ) from None
+        return pandas.DataFrame(self.times())
+
+    def _repr_html_(self) -> str:
+        """Show the table in a notebook."""
+        from html import escape  # noqa: PLC0415 - notebooks only
+
+        return f"<pre>{escape(self.summary_text())}</pre>"

@@ -1,0 +1,1 @@
+"""Perfetto's protobuf trace, and what only that format needs."""

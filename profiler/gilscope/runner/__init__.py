@@ -1,0 +1,1 @@
+"""Runs programs in workers of other interpreters, timed and repeated fairly."""

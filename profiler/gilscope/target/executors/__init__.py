@@ -1,0 +1,1 @@
+"""``gilscope.executor``: threads, subinterpreters or processes behind one interface."""

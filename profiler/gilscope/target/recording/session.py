@@ -1,0 +1,353 @@
+"""Starts and stops the native probe in this process.
+
+The only module that imports the native extension. It needs the standard library and nothing else.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gilscope.config import DEFAULT_MAX_BYTES, EXECUTOR_VARIABLE, VARIABLE
+from gilscope.errors import GilscopeError, ProbeError
+from gilscope.target import spans
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+MAX_BYTES = 1 << 44
+"""The most that a trace may be limited to, in bytes: what a process can map."""
+
+SESSION_SIZE = 16
+
+MIN_BYTES = 8 << 20
+"""The least that a trace may be limited to, in bytes: a few chunks for each of some threads."""
+
+
+def start(
+    path: str | os.PathLike[str],
+    *,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    ring: bool = False,
+    follow_children: bool = False,
+    native_locks: bool = True,
+    belongs_to: tuple[bytes, int] | None = None,
+) -> None:
+    """Record this process into the trace file ``path`` until `stop`.
+
+    Every thread is recorded, those that exist already and those that native code starts, too. The
+    first start of a process tests that the probe can be believed in this interpreter; classes of
+    event that fail are left out and named in the trace.
+
+    Args:
+        path: The trace file; an existing one is replaced.
+        max_bytes: Size of the file at which recording ends; events after that are counted only.
+        ring: Do not end there: let the latest events replace the oldest ones.
+        follow_children: Record the Python processes that this one makes, too, each in a file of its
+            own beside ``path`` (see `gilscope.target.recording.children`).
+        native_locks: Record waits for the mutexes, read-write locks and condition variables of
+            extension modules and their libraries, too.
+        belongs_to: Session of the process that made this one, and its process id.
+
+    Raises:
+        ProbeError: It runs already, the file cannot be written, or this interpreter is one that the
+            probe does not know. The program goes on as before.
+    """
+    native = _native()
+    if not MIN_BYTES <= max_bytes <= MAX_BYTES:
+        raise ProbeError(f"max_bytes is {max_bytes}: give {MIN_BYTES} to {MAX_BYTES}")
+    session, parent_pid = belongs_to or _session_of_environment()
+    metadata = json.dumps(_metadata(parent_pid))
+    file = Path(path).absolute()
+    try:
+        _call(
+            native.start,
+            os.fsencode(file),
+            max_bytes,
+            metadata,
+            _known_threads(),
+            ring=ring,
+            session=session,
+            native_locks=native_locks,
+        )
+    except OSError as error:
+        raise ProbeError(f"cannot record to {file}: {error.strerror}") from None
+    _names.install()
+    atexit.register(stop_at_exit)
+    if follow_children:
+        parent = _children().Recorded(str(file), session, os.getpid(), max_bytes, ring)
+        _children().follow(parent, stop_at_exit)
+
+
+def stop() -> dict[str, int]:
+    """End the recording and put everything back as it was before `start`.
+
+    Returns:
+        Counts: ``events`` in the file, ``dropped`` for want of room, ``overwritten`` by later ones
+        in a ring, ``bytes`` of the file.
+
+    Raises:
+        ProbeError: It does not run.
+    """
+    return _stop("stop")
+
+
+def running() -> bool:
+    """Return whether the probe records this process."""
+    return bool(_native().running())
+
+
+def snapshot(path: str | os.PathLike[str]) -> None:
+    """Write what is recorded so far to the trace file ``path``, and go on recording.
+
+    Any thread may call this. An existing file is replaced when the new one is complete.
+
+    Raises:
+        ProbeError: The probe does not run, or the file cannot be written.
+    """
+    file = Path(path).absolute()
+    draft = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        with _keep.session:
+            _call(_native().snapshot, os.fsencode(draft))
+        draft.replace(file)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise ProbeError(f"cannot write {file}: {error.strerror}") from None
+
+
+def self_test() -> dict[str, str]:
+    """Prove anew that what the probe decodes is what happened.
+
+    Returns:
+        For each class of event ``ok``, ``not applicable: reason`` or ``not measured: reason``.
+
+    Raises:
+        ProbeError: The probe runs, or cannot run in this interpreter.
+    """
+    return _call(_native().self_test)
+
+
+def hooks() -> list[tuple[str, str, int]]:
+    """Return (function, file, slots) for every hook that can be installed now.
+
+    A function of the interpreter with 0 slots cannot be hooked.
+
+    Raises:
+        ProbeError: The probe cannot run in this interpreter.
+    """
+    return _call(_native().hooks)
+
+
+def _native() -> ModuleType:
+    try:
+        from gilscope import _probe  # noqa: PLC0415 - missing on systems without a probe
+    except ImportError as error:
+        if sys.platform != "linux":
+            raise ProbeError(f"the probe runs on Linux only, not on {sys.platform}") from None
+        raise ProbeError(
+            f"the native probe cannot be loaded in {sys.executable} ({error}): "
+            "install gilscope there with pip"
+        ) from None
+    _loaded.native = spans.loaded.native = _probe
+    return _probe
+
+
+def _call[**P, R](function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    try:
+        return function(*args, **kwargs)
+    except RuntimeError as error:
+        raise ProbeError(str(error)) from None
+
+
+def _children() -> ModuleType:
+    from gilscope.target.recording import children  # noqa: PLC0415 - loaded by those who use it
+
+    _loaded.children = children
+    return children
+
+
+def _session_of_environment() -> tuple[bytes, int | None]:
+    """Return the session that this process belongs to, and the process that made it, if any."""
+    session, _, pid = os.environ.get(VARIABLE, "").partition(":")
+    try:
+        if int(pid) != os.getpid() and len(inherited := bytes.fromhex(session)) == SESSION_SIZE:
+            return inherited, int(pid)
+    except ValueError:
+        pass
+    return os.urandom(SESSION_SIZE), None
+
+
+def _metadata(parent_pid: int | None) -> dict[str, object]:
+    from gilscope import __version__  # noqa: PLC0415 - defined after this module may be imported
+
+    parent = {} if parent_pid is None else {"parent_pid": parent_pid}
+    kind = os.environ.get(EXECUTOR_VARIABLE)
+    return {
+        **parent,
+        **({"executor": kind} if kind else {}),
+        "gilscope": __version__,
+        "python": sys.version,
+        "executable": sys.executable,
+        "argv": list(sys.argv),
+        "free_threaded": bool(getattr(sys, "abiflags", "").startswith("t")),
+        "gil_enabled": sys._is_gil_enabled(),  # noqa: SLF001 - no public name in 3.13
+    }
+
+
+def _is_dummy(thread: threading.Thread) -> bool:
+    """Return whether threading only noticed this thread and did not start it."""
+    return isinstance(thread, threading._DummyThread)  # noqa: SLF001 - it has no public name
+
+
+def _known_threads() -> list[tuple[int, int, bool, str]]:
+    """Return (tid, ident, started by Python, name) of the threads that threading knows.
+
+    Threads that native code started have the name that it gave them, not threading's "Dummy-1".
+    """
+    return [
+        (thread.native_id, thread.ident or 0, not dummy, "" if dummy else _name_of(thread))
+        for thread in threading.enumerate()
+        if thread.native_id is not None
+        for dummy in [_is_dummy(thread)]
+    ]
+
+
+def _name_of(thread: threading.Thread) -> str:
+    """Return a thread's name as text that can be written, without running the program's code."""
+    try:
+        # Not vars(): in free-threaded builds that makes a dict, under locks that then show up.
+        name = object.__getattribute__(thread, "_name")
+    except AttributeError:
+        return ""
+    return name.encode("utf-8", "replace").decode() if isinstance(name, str) else ""
+
+
+def _stop(reason: str) -> dict[str, int]:
+    native = _native()
+    # Threads may have been renamed while they ran.
+    names = {tid: name for tid, _, _, name in _known_threads() if name}
+    _names.remove()
+    atexit.unregister(stop_at_exit)
+    if _loaded.children is not None:
+        _loaded.children.unfollow()
+    with _keep.session:
+        return _call(native.stop, names, reason)
+
+
+def begin_child(path: str, session: bytes, pid: int, max_bytes: int, ring: bool) -> None:  # noqa: FBT001
+    """Begin the recording of this process, a child of the one that the arguments describe."""
+    children = _children()
+    parent = children.Recorded(path, session, pid, max_bytes, ring)
+    with contextlib.suppress(GilscopeError, OSError):
+        start(
+            children.path_of_child(parent, os.getpid()),
+            max_bytes=max_bytes,
+            ring=ring,
+            follow_children=True,
+            belongs_to=(session, pid),
+        )
+
+
+def stop_at_exit() -> None:
+    """End the recording if there is one: the program ends."""
+    if running():
+        _stop("exit")
+
+
+class _Loaded:
+    """The modules that are loaded when they are needed.
+
+    In a forked child of a free-threaded build, whoever looks into a dict that another thread was
+    changing at the fork waits for ever: so not in sys.modules.
+    """
+
+    native: ModuleType | None = None
+    children: ModuleType | None = None
+
+
+class _Keep:
+    """Keeps a session from being stopped while it is copied.
+
+    Attributes:
+        session: Held by whoever copies or stops it.
+    """
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """In a forked child, where whoever holds the lock does not exist."""
+        self.session = threading.Lock()
+
+
+class _ThreadNames:
+    """Tells the probe the name of each thread that starts while it runs.
+
+    Python does not give its threads' names to the system before 3.14, and they are gone when the
+    thread is. Each new thread calls ``Thread._set_native_id`` once, as its first act.
+    """
+
+    def __init__(self) -> None:
+        self._original: Callable[[threading.Thread], None] | None = None
+
+    def install(self) -> None:
+        """Begin to listen."""
+        if self._original is not None:
+            return
+        original = self._original = threading.Thread._set_native_id  # type: ignore[attr-defined] # noqa: SLF001
+        name_thread = _native().name_thread
+
+        def _set_native_id(thread: threading.Thread) -> None:
+            original(thread)
+            if not _is_dummy(thread):
+                name_thread(_name_of(thread))
+
+        threading.Thread._set_native_id = _set_native_id  # type: ignore[attr-defined] # noqa: SLF001
+
+    def remove(self) -> None:
+        """Put the method back."""
+        if self._original is not None:
+            threading.Thread._set_native_id = self._original  # type: ignore[attr-defined] # noqa: SLF001
+            self._original = None
+
+
+_loaded = _Loaded()
+_names = _ThreadNames()
+_keep = _Keep()
+
+
+def _before_fork() -> None:
+    if _loaded.native is not None:
+        _loaded.native.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    if _loaded.native is not None:
+        _loaded.native.after_fork_in_parent()
+
+
+def _after_fork_in_child() -> None:
+    # The names of threads are left as they are: they tell nobody anything now, and to put them back
+    # takes a lock of the types, which another thread may have held at the fork.
+    _keep.renew()
+    if _loaded.children is None:
+        return
+    parent = _loaded.children.parent_after_fork()
+    if parent is not None:
+        begin_child(parent.path, parent.session, parent.pid, parent.max_bytes, parent.ring)
+
+
+os.register_at_fork(
+    before=_before_fork,
+    after_in_parent=_after_fork_in_parent,
+    after_in_child=_after_fork_in_child,
+)

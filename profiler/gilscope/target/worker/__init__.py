@@ -1,0 +1,1 @@
+"""What the runner starts in another interpreter: one program, run once."""

@@ -1,0 +1,180 @@
+"""Runs one program once, with the probe on or off, and writes down how long it took.
+
+The runner starts this in the interpreter of the build that is to be measured. It needs the standard
+library and the probe, nothing else, so that nothing but the program can turn the GIL on.
+
+The job and its result are JSON files in a private directory of the runner:
+
+    job      kind, value, args, filename: the target · trace: path or null (probe off) · max_bytes
+             carried: names of a notebook, see gilscope.target.worker.carried; or null
+             live: whether output should appear as it is printed
+             cpus: numbers of the processors to run on, none for all
+             follow_children: whether its child processes are recorded, too
+             stacks: file for the Python stacks of all threads, written at stack_signal; or null
+    result   wall_ns, gil_before, gil_after, gil_by, error, traceback, probe_error
+             executor: what went to workers of gilscope.executor that are no threads, or null
+             path, extensions: sys.path and the extension modules, if something turned the GIL on
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import json
+import os
+import re
+import sys
+import time
+import warnings
+from importlib.machinery import ExtensionFileLoader
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gilscope.errors import GilscopeError
+from gilscope.target.recording import session
+from gilscope.target.worker.carried import receive
+from gilscope.target.worker.program import Outcome, Target, run_as_main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GIL_WARNING = re.compile(
+    r"The global interpreter lock \(GIL\) has been enabled to load module '(.+?)'"
+)
+
+
+class Measurement:
+    """Clock, probe and GIL state around the program."""
+
+    def __init__(self, trace: str | None, max_bytes: int, *, follow_children: bool = False) -> None:
+        """Record into ``trace``, or leave the probe off if it is None."""
+        self.trace = trace
+        self.max_bytes = max_bytes
+        self.follow_children = follow_children
+        # Before the program is prepared: what it takes over from a notebook may turn the GIL on.
+        self.result: dict[str, Any] = {"gil_by": None, "probe_error": None}
+        self.result["gil_before"] = gil_enabled()
+        self._watch_for_the_gil()
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        """Measure the block; starting and stopping the probe is not part of the time.
+
+        Raises:
+            ProbeError: The probe cannot start. That it cannot stop is a result.
+        """
+        if self.trace is not None:
+            session.start(
+                self.trace, max_bytes=self.max_bytes, follow_children=self.follow_children
+            )
+        begin = time.perf_counter_ns()
+        try:
+            yield
+        finally:
+            self.result["wall_ns"] = time.perf_counter_ns() - begin
+            self._stop()
+            self.result["gil_after"] = gil_enabled()
+            self._list_extensions()
+            self.result["executor"] = executor_facts()
+
+    def _stop(self) -> None:
+        try:
+            if self.trace is not None and session.running():
+                session.stop()
+        except GilscopeError as error:
+            self.result["probe_error"] = str(error)
+
+    def _list_extensions(self) -> None:
+        """Name the modules that may have turned the GIL on, if something did and is not known."""
+        result = self.result
+        if result["gil_before"] or not result["gil_after"] or result["gil_by"]:
+            return
+        result["path"] = [entry for entry in sys.path if isinstance(entry, str)]
+        result["extensions"] = list(filter(None, map(extension, list(sys.modules.values()))))
+
+    def _watch_for_the_gil(self) -> None:
+        """Take the name of the module that turns the GIL on from the interpreter's own warning."""
+        show = warnings.showwarning
+
+        def watch(message: Warning | str, *rest: Any, **more: Any) -> None:
+            if found := GIL_WARNING.match(str(message)):
+                self.result["gil_by"] = self.result["gil_by"] or found[1]
+            show(message, *rest, **more)
+
+        warnings.showwarning = watch
+        warnings.filterwarnings("always", "The global interpreter lock", RuntimeWarning)
+
+
+def extension(module: object) -> tuple[str, str] | None:
+    """Return name and file of a module that was loaded from a shared library."""
+    try:
+        spec = vars(module)["__spec__"]
+        if isinstance(spec.loader, ExtensionFileLoader):
+            return str(spec.name), str(spec.origin)
+    except (TypeError, KeyError, AttributeError):  # programs put anything into sys.modules
+        pass
+    return None
+
+
+def executor_facts() -> dict[str, Any] | None:
+    """Return what the program sent to workers of `gilscope.executor`; None if to none."""
+    executors = sys.modules.get("gilscope.target.executors.executor")
+    return None if executors is None else executors.facts()
+
+
+def gil_enabled() -> bool:
+    """Return whether the GIL is on at this moment."""
+    return sys._is_gil_enabled()  # noqa: SLF001 - there is no public name for it
+
+
+def work(job: dict[str, Any], result: Path) -> int:
+    """Do the job, write the result, return the program's exit status."""
+    carried = receive(job["carried"])
+    target = Target(job["kind"], job["value"], tuple(job["args"]), job["filename"], carried)
+    if job["live"]:
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    if job["cpus"]:
+        os.sched_setaffinity(0, job["cpus"])
+    if job["stacks"]:
+        _listen_for_requests(job["stacks"], job["stack_signal"])
+    measurement = Measurement(
+        job["trace"], job["max_bytes"], follow_children=job["follow_children"]
+    )
+    try:
+        outcome = run_as_main(target, measurement.session())
+    except GilscopeError as error:
+        measurement.result["probe_error"] = str(error)
+        outcome = Outcome(2)
+    write_result(result, measurement.result, outcome)
+    return outcome.status
+
+
+def _listen_for_requests(path: str, number: int) -> None:
+    """Let a signal write the stacks of all threads down, whatever they are doing."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    faulthandler.register(number, file=descriptor, all_threads=True)
+
+
+def write_result(path: Path, numbers: dict[str, Any], outcome: Outcome) -> None:
+    """Write the result so that it is there as a whole or not at all."""
+    text = json.dumps({**numbers, "error": outcome.error, "traceback": outcome.traceback})
+    draft = path.with_suffix(".draft")
+    draft.write_text(text, encoding="utf-8", errors="backslashreplace")
+    draft.replace(path)
+
+
+def main() -> None:
+    """Take the names of the job file and of the result file from the command line."""
+    job, result = map(Path, sys.argv[1:3])
+    if not sys.flags.safe_path:
+        sys.path.insert(0, "")  # the place of the program's own entry
+    try:
+        status = work(json.loads(job.read_text(encoding="utf-8")), result.absolute())
+    except OSError as error:
+        sys.exit(f"gilscope: the result of the run cannot be written: {error}")
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

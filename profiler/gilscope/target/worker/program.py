@@ -1,0 +1,264 @@
+"""Runs a program in this interpreter as ``python PROGRAM`` would.
+
+Standard library only: this is the part that shares a process with the program under test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.machinery
+import importlib.util
+import linecache
+import marshal
+import os
+import shlex
+import sys
+import threading
+import traceback
+import types
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gilscope.errors import TargetError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from importlib.machinery import ModuleSpec
+    from types import CodeType, TracebackType
+
+    from gilscope.target.worker.carried import Carried
+
+OWN_DIRECTORY = str(Path(__file__).parents[2]) + os.sep
+INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
+
+
+@dataclass(frozen=True)
+class Target:
+    """A program.
+
+    Attributes:
+        kind: ``script`` (a path), ``module`` (a name) or ``code`` (source text).
+        value: The path, the name or the text.
+        args: What the program finds in ``sys.argv[1:]``.
+        filename: For ``code``: the name that stands in tracebacks.
+        carried: For ``code``: names that are made known to it before it is measured.
+    """
+
+    kind: str
+    value: str
+    args: tuple[str, ...] = ()
+    filename: str = "<string>"
+    carried: Carried | None = None
+
+    @property
+    def stem(self) -> str:
+        """A short name for files that belong to the program."""
+        if self.kind == "code":
+            return "code"
+        return self.value if self.kind == "module" else Path(self.value).resolve().stem
+
+    @property
+    def title(self) -> str:
+        """The program on one line for people; code is too long for that."""
+        return "code" if self.kind == "code" else shlex.join(self.command)
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The program as it is given to ``python``."""
+        option = {"script": (), "module": ("-m",), "code": ("-c",)}[self.kind]
+        return (*option, self.value, *self.args)
+
+    def check(self) -> None:
+        """Find out early whether there is such a script.
+
+        Raises:
+            TargetError: There is none, or it cannot be read.
+        """
+        if self.kind != "script":
+            return
+        path = Path(self.value)
+        if path.is_dir() and (path / "__main__.py").is_file():
+            return
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise TargetError(f"can't open file {str(path)!r}: {error.strerror}") from None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a program ended.
+
+    Attributes:
+        status: Its exit status, 0 to 255.
+        error: One line if it failed.
+        traceback: Its own traceback if it raised.
+    """
+
+    status: int
+    error: str | None = None
+    traceback: str | None = None
+
+
+def run_as_main(target: Target, session: AbstractContextManager[object]) -> Outcome:
+    """Run ``target`` as ``__main__``, with ``session`` around all that its threads do.
+
+    The session ends when the main module has ended and so have all threads that are no daemons,
+    as the interpreter itself would wait for them. What goes wrong is printed as Python prints it.
+    The caller then exits with the status of the outcome, which runs the program's exit handlers.
+    ``sys.path[0]``, which is the launcher's, becomes the program's.
+
+    Raises:
+        TargetError: There is no such script.
+        GilscopeError: The session could not begin or end.
+    """
+    target.check()
+    try:
+        code, main = _prepare(target)
+    except BaseException as error:  # noqa: BLE001 - a program may raise anything while it is found
+        return _failure(error)
+    process = os.getpid()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(session)
+        outcome = _execute(code, main)
+        _wait_for_threads()
+        if os.getpid() != process:
+            stack.pop_all()  # a child that the program forked: the session is its parent's
+            raise SystemExit(outcome.status)
+    return outcome
+
+
+def _prepare(target: Target) -> tuple[CodeType, types.ModuleType]:
+    """Set up ``sys.argv``, ``sys.path[0]`` and ``__main__``, and compile the program."""
+    main = types.ModuleType("__main__")
+    names: dict[str, Any] = {}
+    if target.kind == "module":
+        code, names = _find_module(target)
+    elif target.kind == "code":
+        code = _compile_text(target)
+    elif importlib.machinery.PathFinder.find_spec("__main__", [target.value]):
+        code, names = _find_directory(target)
+    else:
+        code, names = _compile_script(target)
+    vars(main).update({"__builtins__": __builtins__, **names})
+    sys.modules["__main__"] = main
+    if target.carried:
+        target.carried.provide(vars(main))
+    return _as_loaded(code), main
+
+
+def _as_loaded(code: CodeType) -> CodeType:
+    """Return the code as it is when Python itself loads it from a file.
+
+    Free-threaded builds make a program's constants immortal, so that threads do not contend for
+    their reference counts, but not those of code that came from ``compile()``, which may be
+    thrown away soon (Python/bltinmodule.c, suppress_co_const_immortalization). A program run from
+    such code took twice as long there as when it was run by ``python``.
+    """
+    loaded: CodeType = marshal.loads(marshal.dumps(code))  # noqa: S302 - made in the same line
+    return loaded
+
+
+def _set_path(entry: str) -> None:
+    if not sys.flags.safe_path:
+        sys.path[0] = entry
+
+
+def _find_module(target: Target) -> tuple[CodeType, dict[str, Any]]:
+    _set_path(str(Path.cwd()))
+    sys.argv = ["-m", *target.args]
+    spec = importlib.util.find_spec(target.value)
+    if spec is not None and spec.submodule_search_locations is not None:
+        spec = importlib.util.find_spec(target.value + ".__main__")
+    code, names = _from_spec(spec, target.value)
+    sys.argv[0] = str(names["__file__"])
+    return code, {**names, "__spec__": spec, "__package__": spec.parent if spec else ""}
+
+
+def _find_directory(target: Target) -> tuple[CodeType, dict[str, Any]]:
+    """Find ``__main__`` in a directory or a zip file."""
+    _set_path(target.value)
+    sys.argv = [target.value, *target.args]
+    spec = importlib.machinery.PathFinder.find_spec("__main__", [target.value])
+    code, names = _from_spec(spec, target.value)
+    return code, {**names, "__spec__": spec, "__package__": ""}
+
+
+def _from_spec(spec: ModuleSpec | None, name: str) -> tuple[CodeType, dict[str, Any]]:
+    get_code = getattr(spec and spec.loader, "get_code", None)
+    code = get_code(spec.name) if spec and get_code else None
+    if spec is None or code is None:
+        raise ImportError(
+            f"No module named {name}" if spec is None else f"{name} is no Python code"
+        )
+    return code, {"__file__": spec.origin, "__cached__": spec.cached, "__loader__": spec.loader}
+
+
+def _compile_text(target: Target) -> CodeType:
+    _set_path("")
+    sys.argv = ["-c", *target.args]
+    lines = target.value.splitlines(keepends=True)
+    # No time stamp: tracebacks then take the lines from here and do not look for a file.
+    linecache.cache[target.filename] = (len(target.value), None, lines, target.filename)
+    return compile(target.value, target.filename, "exec", dont_inherit=True)
+
+
+def _compile_script(target: Target) -> tuple[CodeType, dict[str, Any]]:
+    _set_path(str(Path(target.value).resolve().parent))
+    sys.argv = [target.value, *target.args]
+    source = Path(target.value).read_bytes()
+    path = str(Path(target.value).absolute())
+    loader = importlib.machinery.SourceFileLoader("__main__", path)
+    names = {"__file__": path, "__cached__": None, "__loader__": loader}
+    return compile(source, path, "exec", dont_inherit=True), names
+
+
+def _execute(code: CodeType, main: types.ModuleType) -> Outcome:
+    try:
+        exec(code, vars(main))  # noqa: S102 - running the program is the purpose
+    except BaseException as error:  # noqa: BLE001 - as the interpreter does
+        return _failure(error)
+    return Outcome(0)
+
+
+def _failure(error: BaseException) -> Outcome:
+    """Print what ended the program as Python prints it, and say how the program ended."""
+    if isinstance(error, SystemExit):
+        return _exit(error.code)
+    error.__traceback__ = own = _without_our_frames(error.__traceback__)
+    text = "".join(traceback.format_exception(error))
+    try:
+        sys.excepthook(type(error), error, own)
+    except Exception:  # noqa: BLE001 - the hook is the program's
+        sys.__excepthook__(type(error), error, own)
+    line = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+    return Outcome(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1, line, text)
+
+
+def _exit(code: object) -> Outcome:
+    """Turn the argument of ``sys.exit`` into an exit status."""
+    if code is None:
+        return Outcome(0)
+    if isinstance(code, int):
+        status = code & 0xFF
+        return Outcome(status, f"exit status {status}" if status else None)
+    print(code, file=sys.stderr, flush=True)  # noqa: T201 - as Python does
+    return Outcome(1, str(code).strip() or "exit status 1")
+
+
+def _without_our_frames(frames: TracebackType | None) -> TracebackType | None:
+    """Cut the frames that led from us into the program off a traceback."""
+    while frames and frames.tb_frame.f_code.co_filename.startswith(OWN_DIRECTORY):
+        frames = frames.tb_next
+    return frames
+
+
+def _wait_for_threads() -> None:
+    """Wait for the threads that the interpreter would wait for before it ends.
+
+    ``threading._shutdown`` is what the interpreter itself calls by this name; it also tells thread
+    pools that were never shut down to end, which joining threads would wait for in vain.
+    """
+    with contextlib.suppress(KeyboardInterrupt):  # the interpreter gives up waiting, too
+        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001

@@ -1,0 +1,174 @@
+"""One run of a program under the probe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from gilscope.trace.format import Event
+from gilscope.trace.model.callbacks import Callbacks
+from gilscope.trace.model.cpu_time import CpuTimes
+from gilscope.trace.model.gil_switches import GilSwitches
+from gilscope.trace.model.intervals import Intervals
+from gilscope.trace.model.places import Callable, Code, Entry, Frame, Module, Site, Table
+from gilscope.trace.model.spans import Spans
+from gilscope.trace.model.tables import of_callbacks, of_intervals, of_spans
+
+if TYPE_CHECKING:
+    from collections.abc import Callable as Function
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from gilscope.trace.model.locks import Gil, Locks
+    from gilscope.trace.model.threads import Thread, Threads
+    from gilscope.trace.tables import DataTable
+
+type Build = Literal["gil", "ft"]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One run of a program under the probe.
+
+    Attributes:
+        path: the file.
+        build: "gil" for the stock build of CPython, "ft" for the free-threaded one.
+        python: version, such as "3.13.5".
+        free_threaded: the build is a free-threaded one.
+        gil_enabled_start: the GIL was on when the session started.
+        gil_enabled_end: it was on when the session ended; None if the trace does not say.
+        pid: process id of the program under test.
+        argv: its arguments; empty if unknown.
+        executable: the interpreter; "" if unknown.
+        start_monotonic_ns: the trace's start on CLOCK_MONOTONIC.
+        start_realtime_ns: the trace's start in ns since 1970.
+        duration_ns: from the start to the stop, or to the last event if it ended early.
+        ended_early: the program died, or was killed, before the session was stopped.
+        end_reason: "stop", "exit", "max_bytes", "disk_full", "snapshot"; None if it ended early.
+        threads: in the order of the lanes: the main thread, then by start.
+        locks: by id.
+        intervals: what a thread is in at a time: holds of a GIL, waits for a GIL, waits for locks,
+            spins.
+        wakes: moments (duration 0) at which `thread` ended the wait of `peer` for lock `what`.
+        dropped_events: events that found no room.
+        not_measured: class of event → why it was not measured.
+        problems: what is lost or damaged in the file, one line each.
+        probe_cost_ns: what the probe adds to an uncontended acquire and release; None if unknown.
+        gils: by id.
+        callbacks: native code in Python.
+        thread_states: thread states made and destroyed by native code: what that cost without the
+            wait for the GIL; `flags` are `format.ThreadStateFlag`.
+        gil_switches: a free-threaded build's GIL switched on and off.
+        spans: stretches of time that the program itself named.
+        cpu_times: samples of how long each thread ran on a processor and waited for one.
+        codes: Python functions by id.
+        modules: loaded objects by id.
+        sites: places in native code by id.
+        stacks: by id, the innermost frame first; what refers to none has the id 0, and () there.
+        entries: native code that entered Python, by id.
+        callables: what it called there, by id.
+        stack_cost_ns: what a captured stack costs; None if unknown.
+        overwritten_events: events that a ring has overwritten: older than the trace's first.
+        session: hexadecimal; the same in all traces that belong together; "" if unknown.
+        parent_pid: process that this one was forked from or started by, if that was recorded too.
+        executor: what `gilscope.executor` was to be: "threads", "subinterpreters" or "processes";
+            "" if nobody said.
+    """
+
+    path: Path
+    build: Build
+    python: str
+    free_threaded: bool
+    gil_enabled_start: bool
+    gil_enabled_end: bool | None
+    pid: int
+    argv: tuple[str, ...]
+    executable: str
+    start_monotonic_ns: int
+    start_realtime_ns: int
+    duration_ns: int
+    ended_early: bool
+    end_reason: str | None
+    threads: Threads
+    locks: Locks
+    intervals: Intervals
+    wakes: Intervals
+    dropped_events: int
+    not_measured: Mapping[str, str]
+    problems: tuple[str, ...]
+    probe_cost_ns: float | None
+    gils: Mapping[int, Gil] = field(default_factory=dict)
+    callbacks: Callbacks = field(default_factory=Callbacks.empty)
+    thread_states: Intervals = field(default_factory=Intervals.empty)
+    gil_switches: GilSwitches = field(default_factory=GilSwitches.empty)
+    spans: Spans = field(default_factory=Spans.empty)
+    cpu_times: CpuTimes = field(default_factory=CpuTimes.empty)
+    codes: Table[Code] = field(default_factory=lambda: Table((), Code))
+    modules: Table[Module] = field(default_factory=lambda: Table((), Module))
+    sites: Table[Site] = field(default_factory=lambda: Table((), Site))
+    stacks: Table[tuple[Frame, ...]] = field(default_factory=lambda: Table((), lambda _: ()))
+    entries: Table[Entry] = field(default_factory=lambda: Table((), _entry))
+    callables: Table[Callable] = field(default_factory=lambda: Table((), Callable))
+    stack_cost_ns: float | None = None
+    overwritten_events: int = 0
+    session: str = ""
+    parent_pid: int | None = None
+    executor: str = ""
+
+    @classmethod
+    def deferred(cls, load: Function[[], dict[str, Any]], **known: Any) -> Self:
+        """A trace of which some fields are read when one of them is first asked for.
+
+        Args:
+            load: gives the fields that are not known.
+            **known: the others.
+        """
+        made = object.__new__(cls)
+        made.__dict__.update(known)
+        made.__dict__["_load"] = load
+        return made
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            load = self.__dict__.get("_load")
+            if load is None or name not in type(self).__dataclass_fields__:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            self.__dict__.update(load())
+            self.__dict__.pop("_load", None)
+            return self.__dict__[name]
+
+    @cached_property
+    def spins(self) -> Intervals:
+        """The spins among the intervals; `what` is a lock, `aux` the yields, 65535 or more."""
+        return self.intervals.where(Event.SPIN)
+
+    @cached_property
+    def threads_by_index(self) -> Mapping[int, Thread]:
+        """Threads by `Thread.index`, which is what intervals refer to."""
+        return {thread.index: thread for thread in self.threads}
+
+    def table(self, name: str) -> DataTable:
+        """A table with names besides numbers: a key of `TABLES`, such as "intervals"."""
+        return TABLES[name](self)
+
+    def thread_name(self, index: int) -> str:
+        """Name of the thread with this index; "" for 0 and for one that is not in the trace."""
+        thread = self.threads_by_index.get(index)
+        return thread.name if thread else ""
+
+
+def _entry(number: int) -> Entry:
+    return Entry(number, Site(0))
+
+
+TABLES: dict[str, Function[[Trace], DataTable]] = {
+    "intervals": lambda trace: of_intervals(trace.intervals, trace),
+    "wakes": lambda trace: of_intervals(trace.wakes, trace),
+    "callbacks": lambda trace: of_callbacks(trace.callbacks, trace),
+    "spans": lambda trace: of_spans(trace.spans, trace),
+    "locks": lambda trace: trace.locks.table(),
+    "threads": lambda trace: trace.threads.table(),
+}
+"""Tables of a trace by name."""

@@ -1,0 +1,267 @@
+"""Native code by its name: functions and lines from object files that are still there.
+
+Nothing is guessed: a file counts only if it has the build id that the trace names, a function only
+if its symbol says that it reaches over the place.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import stat
+from bisect import bisect_right
+from functools import cached_property, lru_cache
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from gilscope.trace.reading.inlined import Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gilscope.trace.arrays import U64
+
+DEBUG_FILES = Path("/usr/lib/debug/.build-id")
+MAX_DEBUG = 1 << 29  # bytes of debug information that are read; beyond it there are no lines
+_SYMBOL = np.dtype(
+    [
+        ("name", "<u4"),
+        ("info", "u1"),
+        ("other", "u1"),
+        ("section", "<u2"),
+        ("value", "<u8"),
+        ("size", "<u8"),
+    ]
+)
+_FUNCTION, _INDIRECT = 2, 10  # STT_FUNC, STT_GNU_IFUNC
+# What compilers add to a function's name: a hash of Rust's, parts that GCC made of one function.
+_ADDED = re.compile(r"::h[0-9a-f]{16}$|( \[clone [^]]*\])+$")
+
+
+class Found(NamedTuple):
+    """What a place in native code is; "" and 0 where that is unknown."""
+
+    function: str = ""
+    file: str = ""
+    line: int = 0
+
+
+def resolve(path: bytes, build_id: bytes, offset: int) -> Found:
+    """Look a return address up.
+
+    Args:
+        path: of the object that it lies in.
+        build_id: that the object had.
+        offset: of the return address in the object.
+
+    Returns:
+        Function, file and line of the call before it: that function's own line, not one of what
+        the compiler has put into it, where the debug information tells them apart.
+    """
+    if not path or not build_id or not offset:
+        return Found()
+    found = Found()
+    for name in (os.fsdecode(path), str(_debug_file(build_id))):
+        image = _image(name, build_id)
+        if image is None:
+            continue
+        function = found.function or demangle(image.function(offset - 1))
+        file, line = (found.file, found.line) if found.file else image.line(offset - 1)
+        found = Found(function, file, line)
+        if function and file:
+            break
+    return found
+
+
+def demangle(name: str) -> str:
+    """The name as its source has it; names of other languages stay what they are."""
+    if not name.startswith("_Z"):
+        return name
+    function = _demangler()
+    address = function(name.encode(), None, None, None) if function else None
+    if not address:
+        return name
+    try:
+        shown = ctypes.string_at(address).decode(errors="replace")
+    finally:
+        _free()(address)
+    return _ADDED.sub("", shown)
+
+
+@lru_cache(1)
+def _demangler() -> Any:
+    """The C++ library's own; None if there is no such library."""
+    for name in ("libstdc++.so.6", "libc++abi.so.1"):
+        try:
+            function: Any = ctypes.CDLL(name)["__cxa_demangle"]
+        except (OSError, AttributeError):
+            continue
+        function.restype = ctypes.c_void_p
+        function.argtypes = [ctypes.c_char_p, *[ctypes.c_void_p] * 3]
+        return function
+    return None
+
+
+@lru_cache(1)
+def _free() -> Any:
+    free = ctypes.CDLL(None).free
+    free.restype, free.argtypes = None, [ctypes.c_void_p]
+    return free
+
+
+def _debug_file(build_id: bytes) -> Path:
+    """Where distributions put the debug information of an object."""
+    text = build_id.hex()
+    return DEBUG_FILES / text[:2] / f"{text[2:]}.debug"
+
+
+@lru_cache(64)
+def _image(path: str, build_id: bytes) -> _Image | None:
+    """The object file, if it is there and the same."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - any text may be a path here
+            return None
+        image = _Image(path)
+    except Exception:  # noqa: BLE001 - what is no sound object file says nothing, whatever it has
+        return None
+    return image if image.build_id == build_id else None
+
+
+class _Image:
+    """An object file.
+
+    Attributes:
+        build_id: as it says; empty if it does not.
+    """
+
+    def __init__(self, path: str) -> None:
+        from elftools.elf.elffile import ELFFile  # noqa: PLC0415 - loaded on demand
+
+        self._path = path
+        with Path(path).open("rb") as file:
+            elf = ELFFile(file)
+            self.build_id = _build_id(elf)
+            self._starts, self._ends, self._names, self._texts = _functions(elf)
+
+    def function(self, address: int) -> str:
+        """Symbol of the function that an address lies in, as it stands in the file; "" if none."""
+        row = int(np.searchsorted(self._starts, np.uint64(address), side="right")) - 1
+        if row < 0 or address >= int(self._ends[row]):
+            return ""
+        begin = int(self._names[row])
+        return self._texts[begin : self._texts.find(b"\0", begin)].decode(errors="replace")
+
+    def line(self, address: int) -> tuple[str, int]:
+        """Source file and line of an address; ("", 0) if unknown."""
+        try:
+            return self._lines.find(address) if self._lines else ("", 0)
+        except Exception:  # noqa: BLE001 - damaged debug information says nothing
+            return "", 0
+
+    @cached_property
+    def _lines(self) -> _Lines | None:
+        from elftools.elf.elffile import ELFFile  # noqa: PLC0415 - loaded on demand
+
+        with Path(self._path).open("rb") as file:
+            elf = ELFFile(file)
+            sizes = (s["sh_size"] for s in elf.iter_sections() if s.name.startswith(".debug"))
+            if not elf.has_dwarf_info(strict=True) or sum(sizes) > MAX_DEBUG:
+                return None
+            # All of it is in memory from here on.
+            return _Lines(elf.get_dwarf_info(follow_links=False))
+
+
+class _Lines:
+    """Lines of the compilation units that were asked for."""
+
+    def __init__(self, dwarf: Any) -> None:
+        self._dwarf = dwarf
+        # Program and (begin, end, number of the file, line), sorted, by offset of the unit.
+        self._tables: dict[int, tuple[Any, list[tuple[int, int, int, int]]]] = {}
+        self._inlined: dict[int, Unit] = {}
+
+    def find(self, address: int) -> tuple[str, int]:
+        """Source file and line of an address; ("", 0) if unknown."""
+        unit = self._unit(address)
+        if unit is None:
+            return "", 0
+        if unit.cu_offset not in self._tables:
+            program = self._dwarf.line_program_for_CU(unit)
+            self._tables[unit.cu_offset] = program, sorted(_rows(program) if program else ())
+        program, table = self._tables[unit.cu_offset]
+        row = bisect_right(table, address, key=itemgetter(0)) - 1
+        if row < 0 or address >= table[row][1]:
+            return "", 0
+        _, _, file, line = table[row]
+        file, line = self._call(unit, address) or (file, line)
+        return _file(unit, program, file), line
+
+    def _call(self, unit: Any, address: int) -> tuple[int, int] | None:
+        """Number of the file and line of a call that was inlined at this address, if one was."""
+        if unit.cu_offset not in self._inlined:
+            self._inlined[unit.cu_offset] = Unit(self._dwarf, unit)
+        return self._inlined[unit.cu_offset].call(address)
+
+    @cached_property
+    def _aranges(self) -> Any:
+        return self._dwarf.get_aranges()
+
+    def _unit(self, address: int) -> Any:
+        offset = self._aranges.cu_offset_at_addr(address) if self._aranges else None
+        return None if offset is None else self._dwarf.get_CU_at(offset)
+
+
+def _rows(program: Any) -> Iterator[tuple[int, int, int, int]]:
+    """(begin, end, number of the file, line) of the code of a line program."""
+    before = None
+    for entry in program.get_entries():
+        state = entry.state
+        if state is None:
+            continue
+        if before and before.address < state.address and before.line:
+            yield before.address, state.address, before.file, before.line
+        before = None if state.end_sequence else state
+
+
+def _file(unit: Any, program: Any, number: int) -> str:
+    header = program.header
+    modern = header.version >= 5  # noqa: PLR2004 - from DWARF 5 on, files count from 0
+    entry = header.file_entry[number if modern else number - 1]
+    folders = [folder.decode(errors="replace") for folder in header.include_directory]
+    top = unit.get_top_DIE().attributes.get("DW_AT_comp_dir")
+    home = top.value.decode(errors="replace") if top else ""
+    folder = [*([] if modern else [home]), *folders][entry.dir_index]
+    return str(Path(home, folder, entry.name.decode(errors="replace")))
+
+
+def _build_id(elf: Any) -> bytes:
+    from elftools.elf.sections import NoteSection  # noqa: PLC0415 - loaded on demand
+
+    for section in elf.iter_sections():
+        for note in section.iter_notes() if isinstance(section, NoteSection) else ():
+            if note["n_type"] == "NT_GNU_BUILD_ID":
+                return bytes.fromhex(note["n_desc"])
+    return b""
+
+
+def _functions(elf: Any) -> tuple[U64, U64, U64, bytes]:
+    """Starts, ends and offsets of names of all functions, sorted by start, and the names."""
+    section = elf.get_section_by_name(".symtab") or elf.get_section_by_name(".dynsym")
+    if section is None or elf.elfclass != 64 or not elf.little_endian:  # noqa: PLR2004 - bits
+        none = np.zeros(0, np.uint64)
+        return none, none, none, b""
+    data = section.data()
+    symbols = np.frombuffer(data[: len(data) // _SYMBOL.itemsize * _SYMBOL.itemsize], _SYMBOL)
+    kind = symbols["info"] & 15
+    functions = ((kind == _FUNCTION) | (kind == _INDIRECT)) & (symbols["section"] != 0)
+    symbols = symbols[functions & (symbols["size"] > 0)]
+    # Of several names for one place, the last global one is found.
+    binding = symbols["info"] >> 4
+    symbols = symbols[np.lexsort((binding, symbols["value"]))]
+    texts: bytes = elf.get_section(section["sh_link"]).data()
+    starts = symbols["value"].astype(np.uint64)
+    return starts, starts + symbols["size"], symbols["name"].astype(np.uint64), texts

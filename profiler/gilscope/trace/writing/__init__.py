@@ -1,0 +1,1 @@
+"""Trace files that are made of finished ones: packed or merged."""

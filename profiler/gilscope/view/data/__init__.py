@@ -1,0 +1,1 @@
+"""What the views show, as plain data: no HTML, no Bokeh."""

@@ -1,0 +1,199 @@
+"""The timelines as one static SVG, for places where nothing runs: saved notebooks, print, mail.
+
+Lanes are embedded as small PNG images, so that its size does not depend on what happened.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gilscope.view.data import palette
+from gilscope.view.data.columns import Columns, columns_of, raster
+from gilscope.view.data.processor import strip
+from gilscope.view.data.strips import touched
+from gilscope.view.data.words import build_title, cut
+from gilscope.view.html.markup import join, text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from gilscope.trace.arrays import U8
+    from gilscope.trace.model import Trace
+
+WIDTH = 960
+COLUMNS = (720, 480, 240, 120, 60)
+BUDGET = 14_000  # characters of a picture, as far as fewer columns of pixels can keep it there
+ROWS = 18
+STRIP = 5  # pixels of ROWS for what the program named
+LANE = 22
+BAND = 17
+FOOT_ROWS, FOOT_HEIGHT = 4, 4  # below the band
+HEAD = 30
+FOOT = 24
+RIGHT = 14
+EDGE = 30  # room for half of a time below the axis
+MAX_LANES = 40
+NAME_LENGTH = 22
+FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
+
+
+def svg(
+    traces: Sequence[tuple[str, Trace]],
+    columns: Sequence[Columns] | None = None,
+    hidden: Collection[str] = (),
+) -> str:
+    """Return an SVG document with the timelines of all (build, trace), one above the other.
+
+    Args:
+        traces: What is drawn.
+        columns: Of the traces, where they are there already.
+        hidden: Names of threads that are left out.
+    """
+    shown = [trace for _, trace in traces]
+    found = columns or columns_of(shown)
+    drawn = [
+        (trace, one, [lane for lane, name in enumerate(one.names) if name not in hidden])
+        for trace, one in zip(shown, found, strict=True)
+    ]
+    pictures = (_svg(drawn, width) for width in COLUMNS)
+    return next((picture for picture in pictures if len(picture) <= BUDGET), None) or _svg(
+        drawn, COLUMNS[-1]
+    )
+
+
+def _svg(drawn: Sequence[tuple[Trace, Columns, Sequence[int]]], width: int) -> str:
+    """Draw lanes of traces, each as an image of ``width`` pixels."""
+    longest = max([one.duration for _, one, _ in drawn] + [1e-3])
+    names = (one.names[lane] for _, one, lanes in drawn for lane in lanes)
+    left = 16 + 7 * max((len(cut(name, NAME_LENGTH)) for name in names), default=0)
+    parts: list[str] = []
+    top = 0
+    for trace, one, lanes in drawn:
+        parts.append(_title(trace, left, top))
+        scale = (WIDTH - left - RIGHT) / longest
+        parts += _lanes(trace, one, lanes, (width, scale), (left, top + HEAD))
+        top += HEAD + LANE * max(1, min(MAX_LANES, len(lanes)))
+        parts += _axis(longest, left, top)
+        top += FOOT
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" '
+        f'height="{top}" font-family="{FONT}" font-size="12" fill="{palette.INK}">'
+        f'<rect width="{WIDTH}" height="{top}" fill="white"/>{join(parts)}</svg>'
+    )
+
+
+def image(
+    traces: Sequence[tuple[str, Trace]],
+    columns: Sequence[Columns] | None = None,
+    hidden: Collection[str] = (),
+) -> str:
+    """Return the picture as an HTML image that carries its data, see :func:`svg`."""
+    data = base64.b64encode(svg(traces, columns, hidden).encode()).decode()
+    names = " and ".join(build_title(trace) for _, trace in traces)
+    return (
+        f'<img class="picture" alt="Timelines of the threads: {text(names)}" '
+        f'src="data:image/svg+xml;base64,{data}">'
+    )
+
+
+def _title(trace: Trace, left: int, top: int) -> str:
+    note = " (ended early)" if trace.ended_early else ""
+    return (
+        f'<text x="{left}" y="{top + 20}" font-size="13" font-weight="600">'
+        f"{text(build_title(trace) + note)}</text>"
+    )
+
+
+def _lanes(
+    trace: Trace,
+    columns: Columns,
+    lanes: Sequence[int],
+    grid: tuple[int, float],
+    place: tuple[int, int],
+) -> Iterator[str]:
+    """Yield name and image of each lane, as far as there is room for them."""
+    (pixels, scale), (left, top) = grid, place
+    width = columns.duration * scale
+    if not lanes:
+        words = "no events in this trace"
+        yield f'<text x="{left}" y="{top + 15}" fill="{palette.MUTED}">{words}</text>'
+    edges = np.linspace(0, max(columns.duration, 1e-6), pixels + 1)
+    threads = [trace.threads[head.position].index for head in columns.heads if head.position >= 0]
+    for row, lane in enumerate(lanes[:MAX_LANES]):
+        y, name = top + row * LANE, text(cut(columns.names[lane], NAME_LENGTH))
+        picture = raster(columns, lane, edges, ROWS)
+        named = trace.spans.of_thread(threads[lane])
+        if len(named):
+            picture[ROWS - 1 - STRIP : ROWS - 1, touched(named, edges * 1e6)] = palette.SPAN
+        yield (
+            f'<rect x="{left}" y="{y + LANE - BAND - 2}" width="{width:.1f}" height="{BAND}" '
+            f'fill="{palette.BACKGROUND}"/>'
+            f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{name}</text>'
+            f'<image x="{left}" y="{y + LANE - BAND - 2}" width="{width:.1f}" '
+            f'height="{BAND}" preserveAspectRatio="none" image-rendering="pixelated" '
+            f'href="data:image/png;base64,{_png(picture)}"/>'
+        )
+        foot = strip(trace, threads[lane], edges, FOOT_ROWS, palette.READY)
+        if foot is not None:
+            yield (
+                f'<image x="{left}" y="{y + LANE - 2}" width="{width:.1f}" height="{FOOT_HEIGHT}" '
+                f'preserveAspectRatio="none" image-rendering="pixelated" '
+                f'href="data:image/png;base64,{_png(foot)}"/>'
+            )
+    more = len(lanes) - MAX_LANES
+    if more > 0:
+        yield (
+            f'<text x="{left}" y="{top - 2}" fill="{palette.MUTED}" font-size="11">'
+            f"{more} more threads are not shown</text>"
+        )
+
+
+def _axis(longest: float, left: int, top: int) -> Iterator[str]:
+    """Yield ticks and their times, ms."""
+    step = _step(longest)
+    scale = (WIDTH - left - RIGHT) / longest
+    count = int(longest / step + 1e-9)
+    for index in range(count + 1):
+        x = left + index * step * scale
+        unit = " ms" if index == count else ""
+        # The last one has the unit, too, and may stand at the edge.
+        anchor, at = ("end", WIDTH - 2) if x > WIDTH - EDGE else ("middle", x)
+        yield (
+            f'<path d="M{x:.1f} {top}v4" stroke="{palette.MUTED}"/>'
+            f'<text x="{at:.1f}" y="{top + 16}" text-anchor="{anchor}" fill="{palette.MUTED}" '
+            f'font-size="11">{index * step:g}{unit}</text>'
+        )
+
+
+def _step(longest: float) -> float:
+    """Return a round distance of ticks that gives five to ten of them."""
+    scale = 10.0 ** np.floor(np.log10(longest / 5))
+    return float(max(s * scale for s in (1, 2, 5) if s * scale <= longest / 5 * (1 + 1e-9)))
+
+
+def _png(picture: U8) -> str:
+    """Encode ``picture`` (u8[rows, w], bottom row first, values of the raster) as base64."""
+    rows, width = picture.shape
+    colors = "".join(str(color)[1:] for color in palette.by_value("color"))
+    colors += palette.READY_LOOK.color[1:] + palette.SPAN_LOOK.color[1:]
+    lines = np.zeros((rows, width + 1), np.uint8)
+    lines[:, 1:] = picture[::-1]
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        [
+            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, rows, 8, 3, 0, 0, 0)),
+            _chunk(b"PLTE", bytes.fromhex("FFFFFF" + colors)),
+            _chunk(b"tRNS", b"\x00"),
+            _chunk(b"IDAT", zlib.compress(lines.tobytes(), 9)),
+            _chunk(b"IEND", b""),
+        ]
+    )
+    return base64.b64encode(data).decode()
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

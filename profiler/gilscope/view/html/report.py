@@ -1,0 +1,107 @@
+"""The report: one HTML file that is opened from disk and needs no network and no Python."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bokeh.embed import json_item
+from bokeh.resources import Resources
+
+from gilscope.trace.writing.output import replace_text
+from gilscope.view.data.scene import scene
+from gilscope.view.html.markup import element, join, style, text
+from gilscope.view.html.page import asset, frame, script
+from gilscope.view.html.timeline import timelines
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from gilscope.view.data.section import Section
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>{title}</title>
+{style}
+<style>
+body {{ margin: 0; background: #eef1f4; color: #1f2933; }}
+body[data-theme="dark"] {{ background: #0d1014; color: #e4e7eb; }}
+main {{ max-width: 1400px; margin: 0 auto; padding: 20px; }}
+h1 {{
+  font: 600 22px/1.3 Inter, "Segoe UI", "Helvetica Neue", Arial, sans-serif; margin: 0 0 14px;
+}}
+.gilscope {{ margin-bottom: 20px; }}
+</style>
+{scripts}
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+{sections}
+</main>
+<script>
+{app}
+show_reports({count})
+</script>
+</body>
+</html>
+"""
+
+SECTION = """<section class="gilscope" id="view-{number}" tabindex="0" role="application"
+  aria-label="Timelines of threads; press ? for the keys">
+{frame}
+<script type="application/json" id="figures-{number}">{figures}</script>
+<script type="text/plain" id="data-{number}">{data}</script>
+</section>"""
+
+
+def write_report(
+    sections: Sequence[Section], path: str | os.PathLike[str], title: str = "gilscope report"
+) -> None:
+    """Write one file with all ``sections``; an earlier file at ``path`` is replaced at the end.
+
+    Raises:
+        ExportError: The file cannot be written.
+    """
+    sources = [trace.path for section in sections for _, trace in section.traces]
+    replace_text(Path(path), report_html(sections, title), sources)
+
+
+def report_html(sections: Sequence[Section], title: str) -> str:
+    """Return the report as a page of HTML."""
+    drawn = [section for section in sections if section.traces]
+    number = {id(section): place for place, section in enumerate(drawn, 1)}
+    parts = [_section(section, number.get(id(section), 0)) for section in sections]
+    return PAGE.format(
+        title=text(title),
+        style=style() + element("style", asset("app.css")),
+        scripts=Resources(mode="inline", components=["bokeh"]).render_js(),
+        sections=join(parts),
+        app=script("report"),
+        count=len(drawn),
+    )
+
+
+def _section(section: Section, number: int) -> str:
+    if not number:
+        return element("section", frame(section), "gilscope")
+    data, columns = scene(section, live=False)
+    traces = [trace for _, trace in section.traces]
+    return SECTION.format(
+        frame=frame(section, f"stage-{number}"),
+        number=number,
+        figures=_as_script(json_item(timelines(traces, columns))),
+        data=b64encode(data).decode(),
+    )
+
+
+def _as_script(item: object) -> str:
+    """Return ``item`` as JSON that cannot end the script element it stands in."""
+    return json.dumps(item, separators=(",", ":")).replace("<", "\\u003c")

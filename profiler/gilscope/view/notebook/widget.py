@@ -1,0 +1,224 @@
+"""The live view in a notebook: an anywidget that hosts Bokeh, offline.
+
+BokehJS is taken from the installed bokeh package and sent over the comm, so no page needs a
+network. The view itself goes the same way when it is asked for: the widget's state, which some
+tools save with the notebook, stays tiny. What is too fine for what was sent is asked for as well.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cached_property
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import anywidget
+import bokeh
+import traitlets
+from bokeh.embed import json_item
+from ipywidgets import widget_serialization
+
+from gilscope.analysis.states.time_index import Index
+from gilscope.errors import GilscopeError
+from gilscope.view.data import details, palette, viewport
+from gilscope.view.data.scene import scene
+from gilscope.view.data.settings import ALIGNMENTS, ORDERS, TABS, THEMES, settings
+from gilscope.view.html.markup import element, join, sheet, style, text
+from gilscope.view.html.page import asset, frame, script
+from gilscope.view.html.picture import image
+from gilscope.view.html.tables import tables
+from gilscope.view.html.timeline import timelines
+from gilscope.view.html.verdict import verdict
+from gilscope.view.notebook.controls import controls
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+
+    from gilscope.view.data.columns import Columns
+    from gilscope.view.data.section import Section
+
+TIME = re.compile(r"\s*|\s*(\d+\.?\d*|\.\d+)\s*(ns|us|µs|ms|s)?\s*")
+"""What the page takes as a time; without a unit it is µs."""
+
+type Answer = tuple[dict[str, Any], list[bytes]]
+
+
+def static_html(section: Section, css: str = "", columns: Sequence[Columns] | None = None) -> str:
+    """Return the view without anything that runs: verdict, picture, tables.
+
+    Args:
+        section: What is shown.
+        css: One more class of the outermost element.
+        columns: Of the traces, where they are there already.
+    """
+    body = join(
+        [
+            element("h2", text(section.title)),
+            verdict(section),
+            image(section.traces, columns, section.hidden) if section.traces else "",
+            tables(section.summary, section.hidden),
+        ]
+    )
+    return style() + element("div", body, f"gilscope {css}".strip())
+
+
+def _trait(kind: Any, *args: Any, **options: Any) -> Any:
+    """Return a trait that page and kernel share."""
+    return kind(*args, **options).tag(sync=True)
+
+
+class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
+    """Shows one comparison, live; hides the static view that was displayed before it.
+
+    What a reader sets can be read and set in cells, and linked with other widgets. Texts that
+    choose (``thread``, ``lock``, ``callable``) are names or parts of names; empty for all. The
+    tables count what the timelines show; findings are about whole runs.
+
+    Attributes:
+        static_class: Class of the static view that this one replaces where it can be drawn.
+        range: What is visible, (start, end) in the unit of the axis: ms, or % of the run if
+            ``align`` is "normalised". None: the whole run.
+        align: "start", "end" or "normalised".
+        order: Of the threads' lanes: by "creation", "waiting" or "name".
+        locks: Whether lanes of locks are shown.
+        callbacks: Whether lanes of callbacks are shown.
+        thread: Lanes of these threads only.
+        lock: Waits for these locks only; callbacks and spans stay.
+        callable: These callbacks only, and the threads that they ran in.
+        least: Intervals, callbacks and spans at least as long as this only: a time such as "20 us".
+        search: Goes to the first thread or lock that is called so.
+        tab: The table below the timelines: "threads", "locks", "callbacks", "spans", "blame",
+            "difference" or "findings"; empty for findings if there are any.
+        theme: "light", "dark", or "auto": as the page is, also when that changes.
+        hidden: Names of lanes that are not shown.
+        pinned: Names of lanes that stand at the top.
+        controls: The ipywidgets for them, by name.
+    """
+
+    _esm = asset("widget.js")
+    bokeh_version = _trait(traitlets.Unicode, bokeh.__version__)
+    range = _trait(
+        traitlets.Tuple,
+        traitlets.Float(),
+        traitlets.Float(),
+        default_value=None,
+        allow_none=True,
+    )
+    align = _trait(traitlets.Enum, tuple(ALIGNMENTS), "start")
+    order = _trait(traitlets.Enum, tuple(ORDERS), "creation")
+    locks = _trait(traitlets.Bool, default_value=True)
+    callbacks = _trait(traitlets.Bool, default_value=True)
+    thread = _trait(traitlets.Unicode)
+    lock = _trait(traitlets.Unicode)
+    callable = _trait(traitlets.Unicode)
+    least = _trait(traitlets.Unicode)
+    search = _trait(traitlets.Unicode)
+    tab = _trait(traitlets.Enum, ("", *TABS), "")
+    theme = _trait(traitlets.Enum, THEMES, "auto")
+    hidden = _trait(traitlets.List, traitlets.Unicode())
+    pinned = _trait(traitlets.List, traitlets.Unicode())
+    controls = traitlets.Dict().tag(sync=True, **widget_serialization)
+
+    def __init__(self, section: Section) -> None:
+        """Prepare the view of ``section``.
+
+        Raises:
+            GilscopeError: There is no trace to show.
+        """
+        if not section.traces:
+            raise GilscopeError("there are no timelines: no run of this comparison left a trace")
+        super().__init__(hidden=sorted(section.hidden))
+        self.static_class = f"gilscope-static-{uuid4().hex}"
+        self._section = section
+        self._traces = [trace for _, trace in section.traces]
+        self._indexes: dict[int, Index] = {}
+        self.controls = controls(settings(self._traces, self._scene[1]), self.trait_values())
+        self.on_msg(self._answer)
+
+    @traitlets.validate("least")
+    def _check_least(self, proposal: dict[str, Any]) -> str:
+        if not TIME.fullmatch(proposal["value"]):
+            raise traitlets.TraitError(
+                f"least: a time such as '20 us' or '1.5 ms', not {proposal['value']!r}"
+            )
+        return str(proposal["value"])
+
+    @traitlets.validate("range")
+    def _check_range(self, proposal: dict[str, Any]) -> tuple[float, float] | None:
+        value: tuple[float, float] | None = proposal["value"]
+        if value is not None and not value[0] < value[1]:
+            raise traitlets.TraitError(f"range: (start, end), the start first, not {value}")
+        return value
+
+    def static_html(self) -> str:
+        """Return the static view of the same, see :func:`static_html`."""
+        return static_html(self._section, self.static_class, self._scene[1])
+
+    @cached_property
+    def _scene(self) -> tuple[bytes, list[Columns]]:
+        """The view's data and its columns."""
+        many = any(len(trace.intervals) > palette.MANY for trace in self._traces)
+        indexes = [self._index(number) for number in range(len(self._traces))] if many else None
+        return scene(self._section, live=True, indexes=indexes)
+
+    def _index(self, number: int) -> Index:
+        if number not in self._indexes:
+            self._indexes[number] = Index(self._traces[number])
+        return self._indexes[number]
+
+    def _answer(self, _widget: object, message: dict[str, Any], _buffers: object) -> None:
+        """Send what the page asks for; what goes wrong is shown there, too."""
+        answers = {
+            "bokeh": self._bokeh,
+            "view": self._view,
+            "range": self._range,
+            "detail": self._detail,
+        }
+        kind = str(message.get("kind"))
+        if kind not in answers:
+            return
+        try:
+            answer, buffers = answers[kind](message)
+        except Exception as error:  # noqa: BLE001 - nobody sees what is raised here
+            answer = {"kind": "error", "text": f"{type(error).__name__}: {error}"}
+            buffers = []
+        self.send({"kind": kind, "number": message.get("number"), **answer}, buffers)
+
+    def _bokeh(self, _message: object) -> Answer:
+        return {}, [files(bokeh).joinpath("server/static/js/bokeh.min.js").read_bytes()]
+
+    def _view(self, _message: object) -> Answer:
+        data, columns = self._scene
+        figures = json.dumps(json_item(timelines(self._traces, columns))).encode()
+        answer = {
+            "frame": frame(self._section),
+            "style": sheet() + asset("app.css"),
+            "replaces": self.static_class,
+        }
+        module = f"{script()}\nexport {{ View, START, unpack }}\n"
+        return answer, [figures, data, module.encode()]
+
+    def _range(self, message: dict[str, Any]) -> Answer:
+        """Answer with what can be seen in ranges of time: (timeline, start, end), ns."""
+        parts: list[dict[str, Any]] = []
+        arrays: dict[str, np.ndarray] = {}
+        width = max(1, min(int(message["width"]), viewport.MOST_COLUMNS))
+        for number, start, end in message["ranges"]:
+            index = self._index(int(number))
+            found = viewport.part(index, self._scene[1][int(number)], start, end, width)
+            parts.append({"timeline": int(number), **found[0]})
+            arrays |= {f"{int(number)}.{name}": column for name, column in found[1].items()}
+        return {}, [viewport.packed(parts, arrays)]
+
+    def _detail(self, message: dict[str, Any]) -> Answer:
+        """Answer with the stacks of one interval."""
+        number = int(message["timeline"])
+        trace, columns = self._traces[number], self._scene[1][number]
+        found = details.detail(trace, int(message["row"]))
+        own, by, other = found["detail"]
+        found["detail"] = [own, columns.lane_of_thread(trace).get(by, -1), other]
+        return found, []

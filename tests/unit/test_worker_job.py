@@ -1,0 +1,117 @@
+"""What the worker writes down; with the probe off."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from gilscope.runner import arms
+from gilscope.target.worker import job
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+TIMEOUT_S = 60
+WARNING = (
+    "The global interpreter lock (GIL) has been enabled to load module '{}', which has not "
+    "declared that it can run safely without the GIL."
+)
+
+
+def work(place: Path, code: str, **job: Any) -> tuple[subprocess.CompletedProcess[str], Any]:
+    """Start a worker as the runner does; return its process and its result."""
+    facts = {"kind": "code", "value": code, "args": [], "filename": "<cell>", "trace": None}
+    facts |= {
+        "max_bytes": 1 << 24,
+        "live": False,
+        "cpus": [],
+        "stacks": None,
+        "follow_children": False,
+        "carried": None,
+    } | job
+    (place / "job.json").write_text(json.dumps(facts))
+    done = subprocess.run(
+        [sys.executable, "-c", arms.START, place / "job.json", place / "result.json"],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        cwd=place,
+        check=False,
+    )
+    result = place / "result.json"
+    return done, json.loads(result.read_text()) if result.exists() else None
+
+
+def test_a_program_that_succeeds(tmp_path: Path) -> None:
+    """Its time is that of the code, and its output is its own."""
+    done, result = work(tmp_path, "import sys, time; time.sleep(0.05); print(sys.argv)")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "['-c']\n", "")
+    assert result["wall_ns"] >= 50_000_000
+    assert result["error"] is result["traceback"] is result["gil_by"] is None
+
+
+def test_a_program_that_raises(tmp_path: Path) -> None:
+    """The traceback is printed and written down."""
+    done, result = work(tmp_path, "1/0")
+    assert done.returncode == 1
+    assert result["error"] == "ZeroDivisionError: division by zero"
+    assert result["traceback"] == done.stderr
+    assert 'File "<cell>", line 1' in done.stderr
+
+
+def test_the_working_directory_does_not_shadow_the_standard_library(tmp_path: Path) -> None:
+    """A json.py there is the program's to import, not the worker's."""
+    (tmp_path / "json.py").write_text("name = 'mine'")
+    (tmp_path / "mine.py").write_text("")
+    done, _ = work(tmp_path, "import sys, mine; print(repr(sys.path[0]))")
+    assert (done.returncode, done.stdout) == (0, "''\n"), done.stderr
+
+
+def test_exit_handlers_run_after_the_measurement(tmp_path: Path) -> None:
+    """They belong to the interpreter's end; what they print still arrives."""
+    done, result = work(tmp_path, "import atexit, time; atexit.register(lambda: print('bye'))")
+    assert done.stdout == "bye\n"
+    assert result["wall_ns"] < 10**12
+
+
+def test_a_forked_child_writes_no_result(tmp_path: Path) -> None:
+    """Only the process that was started does."""
+    code = "import os, time\nif os.fork(): os.wait(); print(os.listdir('.'))\n"
+    done, result = work(tmp_path, code)
+    assert "result.json" not in done.stdout
+    assert result is not None
+
+
+def test_a_program_that_leaves_by_os_exit_has_no_result(tmp_path: Path) -> None:
+    """The runner sees its status."""
+    done, result = work(tmp_path, "import os; os._exit(3)")
+    assert (done.returncode, result) == (3, None)
+
+
+def test_the_name_of_who_turned_the_gil_on(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    """It is taken from Python's own warning, the first one, which is still shown."""
+    del recwarn  # keeps the filters and showwarning as they were
+    shown: list[str] = []
+    warnings = job.warnings
+    monkeypatch.setattr(warnings, "showwarning", lambda message, *_, **__: shown.append(message))
+    measurement = job.Measurement(None, 0)
+    with measurement.session():
+        warnings.warn("something else", RuntimeWarning, stacklevel=1)
+        for name in ("first", "second"):
+            warnings.warn(WARNING.format(name), RuntimeWarning, stacklevel=1)
+    assert measurement.result["gil_by"] == "first"
+    assert len(shown) == 3
+
+
+def test_the_worker_loads_the_standard_library_only(tmp_path: Path) -> None:
+    """Nothing but the program may turn the GIL on."""
+    code = "import sys; print([m for m in sys.modules if m.partition('.')[0] in ('numpy', 'rich')])"
+    assert work(tmp_path, code)[0].stdout == "[]\n"
+    assert os.sep in job.__file__

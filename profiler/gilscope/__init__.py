@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gilscope.config import DEFAULT_MAX_BYTES
 from gilscope.errors import GilscopeError
 from gilscope.target.spans import Span
 
@@ -65,40 +64,28 @@ def reader_side() -> Iterator[None]:
 
 
 @contextmanager
-def profile(
-    path: str | os.PathLike[str],
-    *,
-    max_bytes: int = DEFAULT_MAX_BYTES,
-    ring: bool = False,
-    follow_children: bool = False,
-    native_locks: bool = True,
-) -> Iterator[None]:
+def profile(path: str | os.PathLike[str], **options: Any) -> Iterator[None]:
     """Record the threads of this process in the trace file ``path`` while the block runs.
 
     Args:
         path: The trace file; an earlier trace there is replaced.
-        max_bytes: Size of the file at which recording ends; what comes later is counted.
-        ring: Do not end there: keep the latest events, and count those that they replace.
-        follow_children: Record the Python processes that this one makes, too, each in a trace of
-            its own; `family` finds them.
-        native_locks: Record waits for locks of native code (pthread, and so std::mutex), too.
+        **options: ``max_bytes`` (int): maximum size of the file; events that do not fit are
+            counted, not kept. ``ring`` (bool): when it is full, keep the latest events and count
+            those that they replace. ``follow_children`` (bool): also record the Python processes
+            that this one starts, each in a trace of its own, which `family` finds.
+            ``native_locks`` (bool): also record waits for locks of native code (pthread, and so
+            std::mutex); on by default.
 
     Raises:
         ProbeError: The probe runs already, or the file cannot be written.
-        UsageError: The file is there and is no trace.
+        UsageError: An option is out of range, or the file exists and is not a trace.
     """
     # Only programs that record load these.
     from gilscope.target.recording import session  # noqa: PLC0415
     from gilscope.target.recording.overwrite import check_overwrite  # noqa: PLC0415
 
     check_overwrite(Path(path))
-    session.start(
-        path,
-        max_bytes=max_bytes,
-        ring=ring,
-        follow_children=follow_children,
-        native_locks=native_locks,
-    )
+    session.start(path, **options)
     try:
         yield
     finally:

@@ -358,7 +358,7 @@ def test_words_that_make_no_sense(tmp_path: Path, words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--max-bytes", "1M"], "max_bytes is 1048576: give 8388608 to"),
+        (["--max-bytes", "1M"], "a trace is 8388608 to 17592186044416 bytes, not 1048576"),
         (["--affinity", "9999"], "processor 9999 cannot be used"),
         (["--threads", "0,1"], "name each number of threads once, from 1 on"),
     ],

@@ -198,6 +198,13 @@ def test_compare_writes_a_report(compared: tuple[Path, dict[str, Any]]) -> None:
     assert not re.search(r"""<(script|link)[^>]+(src|href)=["']?http""", page)
 
 
+def test_compare_leaves_native_locks_out_on_request(tmp_path: Path) -> None:
+    """As ``gilscope run`` does."""
+    words = ["--builds", "gil", "--repeat", 1, "--no-native-locks", "-o", ".", "-c", "pass"]
+    assert gilscope("compare", *words, cwd=tmp_path).status == 0
+    assert "native_lock" in package.open(tmp_path / "code-gil.gilscope").not_measured
+
+
 def test_compare_shows_equal_output_once(tmp_path: Path) -> None:
     """What the program prints appears once if the builds agree, and is told apart if not."""
     program = "import sys; print('same'); print(sys.abiflags, file=sys.stderr)"

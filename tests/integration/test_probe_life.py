@@ -137,6 +137,14 @@ def test_children_of_children(record: Record) -> None:
     assert [open_trace(path).end_reason for path in paths] == ["stop"] * 3
 
 
+def test_children_are_recorded_as_their_parent_is(record: Record) -> None:
+    """With its options: what it does not record, they do not."""
+    recorded = record("life.py", "family_without_native_locks")
+    traces = [open_trace(path) for path in gilscope.family(recorded.path)]
+    assert len(traces) == 3
+    assert all("native_lock" in trace.not_measured for trace in traces)
+
+
 def test_other_programs_are_left_alone(record: Record) -> None:
     """They run as ever; one that records itself belongs to the session."""
     recorded = record("life.py", "other_programs")

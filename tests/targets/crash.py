@@ -15,6 +15,7 @@ from scenario import main, scenario, start_all
 
 from gilscope.errors import ProbeError
 from gilscope.target.recording import session as probe
+from gilscope.target.recording.options import MIN_BYTES
 
 PAIRS = 20_000
 
@@ -54,7 +55,7 @@ def segmentation_fault(trace: str) -> None:
 @scenario
 def full(trace: str) -> dict[str, object]:
     """Does more than there is room for."""
-    probe.start(trace, max_bytes=probe.MIN_BYTES)
+    probe.start(trace, max_bytes=MIN_BYTES)
     natives = [stage.start_native(None, f"full-{i}", 10 * PAIRS) for i in range(3)]
     for handle, _ in natives:
         stage.join_native(handle)
@@ -64,7 +65,7 @@ def full(trace: str) -> dict[str, object]:
 @scenario
 def full_of_threads(trace: str) -> dict[str, object]:
     """Starts more threads than there is room for."""
-    probe.start(trace, max_bytes=probe.MIN_BYTES)
+    probe.start(trace, max_bytes=MIN_BYTES)
     made = stage.idle_threads(1000)
     natives = [stage.start_native(None, f"full-{i}", 10 * PAIRS) for i in range(2)]
     for handle, _ in natives:
@@ -77,7 +78,7 @@ def full_of_threads(trace: str) -> dict[str, object]:
 @scenario
 def nearly_full(trace: str) -> dict[str, object]:
     """Uses half of the room."""
-    probe.start(trace, max_bytes=probe.MIN_BYTES)
+    probe.start(trace, max_bytes=MIN_BYTES)
     handle, _ = stage.start_native(None, "half", 100_000)
     stage.join_native(handle)
     return {"report": probe.stop()}

@@ -20,6 +20,7 @@ from scenario import main, scenario, start_all
 import gilscope
 from gilscope.errors import ProbeError
 from gilscope.target.recording import session as probe
+from gilscope.target.recording.options import MIN_BYTES
 
 PAIRS = 300
 VARIABLE = "GILSCOPE_PARENT"
@@ -132,6 +133,21 @@ def grandchildren(trace: str) -> dict[str, object]:
     return {"status": status, "child": child}
 
 
+def nothing() -> None:
+    """The work of a child that only has to be there."""
+
+
+@scenario
+def family_without_native_locks(trace: str) -> dict[str, object]:
+    """Children by fork and by spawn, followed, none of whose native locks are to be recorded."""
+    with gilscope.profile(trace, follow_children=True, native_locks=False, max_bytes=MIN_BYTES):
+        for method in ("fork", "spawn"):
+            child = multiprocessing.get_context(method).Process(target=nothing)
+            child.start()
+            child.join()
+    return {}
+
+
 @scenario
 def other_programs(trace: str) -> dict[str, object]:
     """Programs are started; one of them records itself."""
@@ -162,7 +178,7 @@ def ring(trace: str) -> dict[str, object]:
 
     early = str(Path(trace).with_name("early.gilscope"))
     late = str(Path(trace).with_name("late.gilscope"))
-    probe.start(trace, max_bytes=probe.MIN_BYTES, ring=True)
+    probe.start(trace, max_bytes=MIN_BYTES, ring=True)
     thread = threading.Thread(target=work, name="goes round")
     thread.start()
     gilscope.snapshot(early)

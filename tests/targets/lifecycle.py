@@ -14,7 +14,7 @@ from pathlib import Path
 import stage
 from scenario import PATIENCE_S, main, scenario
 
-from gilscope.errors import ProbeError
+from gilscope.errors import GilscopeError
 from gilscope.target.recording import session as probe
 
 CYCLES = 2000
@@ -26,7 +26,7 @@ def refusal(function: object, *args: object) -> str:
     """Return what the call is refused with."""
     try:
         function(*args)  # type: ignore[operator]
-    except ProbeError as error:
+    except GilscopeError as error:
         return str(error)
     return ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gilscope.cli.parser import CommandParser, size
+from gilscope.cli.parser import CommandParser
 from gilscope.target.worker.program import Target
 
 
@@ -81,16 +81,3 @@ def test_abbreviations_are_not_accepted(parser: CommandParser) -> None:
     """A new option must not change what an old command line means."""
     with pytest.raises(SystemExit, match="2"):
         parser.parse_args(["--forc", "a.py"])
-
-
-@pytest.mark.parametrize(("text", "number"), [("7", 7), ("2K", 2048), ("3m", 3 << 20)])
-def test_sizes(text: str, number: int) -> None:
-    """K, M and G are powers of 1024."""
-    assert size(text) == number
-
-
-@pytest.mark.parametrize("text", ["", "0", "-1", "K", "1T", "x"])
-def test_sizes_that_are_none(text: str) -> None:
-    """Nothing but a positive number."""
-    with pytest.raises(Exception, match=r"invalid literal|less than 1"):
-        size(text)

@@ -280,13 +280,13 @@ def test_columns_line_up() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"builds": ["gil", "nogil"]}, "no build 'nogil'"),
+        ({"builds": ["gil", "nogil"]}, "unknown build 'nogil'"),
         ({"builds": ["gil", "gil"]}, "each build once"),
         ({"builds": []}, "each build once"),
         ({"repeat": 0}, "at least one run"),
         ({"threads": [0, 1]}, "from 1 on"),
         ({"threads": [2, 2]}, "once"),
-        ({"max_bytes": 1 << 20}, "max_bytes is 1048576: give 8388608"),
+        ({"max_bytes": 1 << 20}, "a trace is 8388608 to"),
         ({"affinity": [9999]}, "processor 9999 cannot be used"),
     ],
 )

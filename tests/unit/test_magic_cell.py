@@ -164,4 +164,4 @@ def test_help_is_printed_and_nothing_exits(capsys: pytest.CaptureFixture[str]) -
     """The option -h prints the help."""
     with pytest.raises(HelpShown):
         parse("-h", make_parser())
-    assert "--builds gil,ft" in capsys.readouterr().out
+    assert "--builds BUILD,BUILD" in capsys.readouterr().out

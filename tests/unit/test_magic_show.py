@@ -230,12 +230,13 @@ def test_a_mistake_is_one_line_and_nothing_runs(
     ("options", "words"),
     [
         ("--here --threads 1,2", "--threads does not go with --here"),
+        ("--here --repeat 2", "--repeat does not go with --here"),
         ("--here --inputs x", "--inputs does not go with --here"),
         ("--inputs missing", "--inputs: the notebook has no missing"),
         ("--setup missing.py", "--setup missing.py: No such file or directory"),
         ("-D result.docx", "the name must end in one of .html, .perfetto-trace"),
         ("-D missing/result.html", "there is no directory"),
-        ("--timeout soon", "soon is not a number of seconds"),
+        ("--timeout soon", "'soon' is not a number of seconds"),
     ],
 )
 def test_an_option_that_cannot_be_is_told_before_anything_runs(

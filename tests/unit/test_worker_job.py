@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from gilscope.runner import arms
+from gilscope.target.recording.options import RecordingOptions
 from gilscope.target.worker import job
 
 if TYPE_CHECKING:
@@ -27,11 +28,10 @@ def work(place: Path, code: str, **job: Any) -> tuple[subprocess.CompletedProces
     """Start a worker as the runner does; return its process and its result."""
     facts = {"kind": "code", "value": code, "args": [], "filename": "<cell>", "trace": None}
     facts |= {
-        "max_bytes": 1 << 24,
+        "recording": {"max_bytes": 1 << 24},
         "live": False,
         "cpus": [],
         "stacks": None,
-        "follow_children": False,
         "carried": None,
     } | job
     (place / "job.json").write_text(json.dumps(facts))
@@ -101,7 +101,7 @@ def test_the_name_of_who_turned_the_gil_on(
     shown: list[str] = []
     warnings = job.warnings
     monkeypatch.setattr(warnings, "showwarning", lambda message, *_, **__: shown.append(message))
-    measurement = job.Measurement(None, 0)
+    measurement = job.Measurement(None, RecordingOptions())
     with measurement.session():
         warnings.warn("something else", RuntimeWarning, stacklevel=1)
         for name in ("first", "second"):

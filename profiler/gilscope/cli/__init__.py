@@ -42,7 +42,7 @@ BROKEN_PIPE = 141
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (by default this process's own) and return the exit status."""
     try:
-        options = _parser().parse_args(argv)
+        options = make_parser().parse_args(argv)
         # The output of a program under test, and what it does at a signal, are its own affair.
         ours = options.execute is not run.execute
         if ours and isinstance(sys.stdout, TextIOWrapper):
@@ -63,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _parser() -> CommandParser:
+def make_parser() -> CommandParser:
+    """Return the parser of the command line."""
     description = (gilscope.__doc__ or "").partition("\n")[0]
     parser = CommandParser(prog="gilscope", description=description)
     parser.add_argument("--version", action="version", version=f"gilscope {gilscope.__version__}")

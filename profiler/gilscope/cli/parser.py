@@ -93,24 +93,3 @@ class CommandParser(argparse.ArgumentParser):
         if not value:
             self.error("which program? Name a script, or -m MODULE, or -c CODE")
         return Target(kind, value[0], tuple(args))
-
-
-def positive(text: str) -> int:
-    """Parse a whole number of at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is less than 1")
-    return value
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """Parse a comma-separated list of whole numbers."""
-    if not all(word.isascii() and word.isdigit() for word in text.split(",")):
-        raise argparse.ArgumentTypeError(f"{text} is not a list of numbers, as 1,2,4")
-    return tuple(map(int, text.split(",")))
-
-
-def size(text: str) -> int:
-    """Parse a number of bytes, with K, M or G behind it for powers of 1024."""
-    factor = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}.get(text[-1:].upper(), 1)
-    return positive(text[:-1] if factor > 1 else text) * factor

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gilscope.cli.parser import size
-from gilscope.config import DEFAULT_MAX_BYTES, TRACE_SUFFIX
+from gilscope.config import TRACE_SUFFIX
 from gilscope.errors import GilscopeError
+from gilscope.options import RUN, add_options
+from gilscope.options import recording as recording_options
 from gilscope.target.recording import session
 from gilscope.target.recording.overwrite import check_overwrite
 from gilscope.target.worker.program import run_as_main
@@ -17,6 +18,8 @@ from gilscope.target.worker.program import run_as_main
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+
+    from gilscope.target.recording.options import RecordingOptions
 
 
 def add(commands: Any) -> None:
@@ -35,30 +38,7 @@ def add(commands: Any) -> None:
         metavar="FILE",
         help=f"the trace; by default the program's name with {TRACE_SUFFIX}, in this directory",
     )
-    parser.add_argument(
-        "--max-bytes",
-        type=size,
-        default=DEFAULT_MAX_BYTES,
-        metavar="N",
-        help="size at which recording ends, as 500M (default 1G)",
-    )
-    parser.add_argument(
-        "--ring",
-        action="store_true",
-        help="at that size, let the latest events replace the oldest ones",
-    )
-    parser.add_argument(
-        "--children",
-        action="store_true",
-        help="record the Python processes that it makes, too, each in a FILE with its process id "
-        "(os.fork, multiprocessing, concurrent.futures)",
-    )
-    parser.add_argument(
-        "--no-native-locks",
-        dest="native_locks",
-        action="store_false",
-        help="do not record waits for locks of native code (pthread, std::mutex)",
-    )
+    add_options(parser, RUN)
     parser.set_defaults(execute=execute)
 
 
@@ -71,13 +51,7 @@ def execute(options: argparse.Namespace) -> int:
     options.program.check()
     path = (options.output or Path(options.program.stem + TRACE_SUFFIX)).absolute()
     check_overwrite(path)
-    recording = Recording(
-        path,
-        options.max_bytes,
-        ring=options.ring,
-        follow_children=options.children,
-        native_locks=options.native_locks,
-    )
+    recording = Recording(path, recording_options(options))
     outcome = run_as_main(options.program, recording.session())
     if recording.report:
         print(f"gilscope: {path}: {recording.report}", file=sys.stderr)
@@ -92,33 +66,16 @@ class Recording:
             even be compiled.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        max_bytes: int,
-        *,
-        ring: bool = False,
-        follow_children: bool = False,
-        native_locks: bool = True,
-    ) -> None:
-        """Record into ``path``; the options are those of `session.start`."""
+    def __init__(self, path: Path, options: RecordingOptions) -> None:
+        """Record into ``path``."""
         self.path = path
-        self.max_bytes = max_bytes
-        self.ring = ring
-        self.follow_children = follow_children
-        self.native_locks = native_locks
+        self.options = options
         self.report = ""
 
     @contextmanager
     def session(self) -> Iterator[None]:
         """Record the block."""
-        session.start(
-            self.path,
-            max_bytes=self.max_bytes,
-            ring=self.ring,
-            follow_children=self.follow_children,
-            native_locks=self.native_locks,
-        )
+        session.start(self.path, self.options)
         try:
             yield
         finally:
@@ -134,5 +91,5 @@ class Recording:
         except GilscopeError as error:
             self.report = f"incomplete: {error}"
             return
-        overwritten = f", {counts['overwritten']} overwritten" if self.ring else ""
+        overwritten = f", {counts['overwritten']} overwritten" if self.options.ring else ""
         self.report = f"{counts.get('events', 0)} events, {counts['dropped']} dropped{overwritten}"

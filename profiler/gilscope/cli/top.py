@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
-from gilscope.cli.parser import positive
+from gilscope.options import argument, whole_number
 
 if TYPE_CHECKING:
     import argparse
@@ -50,7 +50,13 @@ def add(commands: Any) -> None:
     option("trace", type=Path, metavar="TRACE")
     option("--by", choices=(*TABLES, *MORE), action="append", help="one table; may be repeated")
     option("--sort", choices=SORTS, default="total", help="by default total")
-    option("--limit", type=positive, default=LIMIT, metavar="N", help=f"rows, by default {LIMIT}")
+    option(
+        "--limit",
+        type=argument(whole_number),
+        default=LIMIT,
+        metavar="N",
+        help=f"rows, by default {LIMIT}",
+    )
     option("--json", action="store_true", help="as JSON (docs/command-line.md), times in seconds")
     parser.set_defaults(execute=execute)
 

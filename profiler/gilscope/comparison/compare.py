@@ -20,7 +20,6 @@ from gilscope.comparison.scaling import Scaling, scaling
 from gilscope.config import (
     BUILDS,
     DEFAULT_BUILDS,
-    DEFAULT_MAX_BYTES,
     INTERPRETERS,
     TRACE_SUFFIX,
 )
@@ -29,8 +28,8 @@ from gilscope.runner.arms import Options, run_arms
 from gilscope.runner.interpreters import find
 from gilscope.runner.machine import Watch, usable_cpus
 from gilscope.runner.provisioning import provide
+from gilscope.target.recording.options import RecordingOptions
 from gilscope.target.recording.overwrite import check_overwrite
-from gilscope.target.recording.session import MAX_BYTES, MIN_BYTES
 from gilscope.target.worker.program import Target
 from gilscope.trace.reading.reader import read
 
@@ -123,11 +122,12 @@ def compare_target(
     pythons: Mapping[str, str | os.PathLike[str]] | None = None,
     cwd: str | os.PathLike[str] | None = None,
     timeout: float | None = None,
-    max_bytes: int = DEFAULT_MAX_BYTES,
     threads: Sequence[int] = (),
     affinity: Sequence[int] = (),
+    recording: RecordingOptions | None = None,
     progress: Callable[[str], None] | None = None,
     output: Callable[[str, str, str], None] | None = None,
+    **changes: Any,
 ) -> Comparison:
     """Run a program under several builds, timed and recorded.
 
@@ -146,21 +146,24 @@ def compare_target(
             for.
         cwd: Working directory of the program.
         timeout: Seconds that one run may take.
-        max_bytes: Size of a trace file at which recording ends.
         threads: Numbers of threads to run with; the program takes its own from the environment
             variable GILSCOPE_THREADS. Only runs with the highest one are recorded.
         affinity: The processors that the program may run on; by default all that this process may.
+        recording: How the program is recorded.
         progress: Takes a line about what is done next, and where the threads of a program wait that
             can never go on, which takes several lines.
         output: Takes build, stream and text that the program prints in its first run.
+        **changes: Fields of `RecordingOptions` that differ from ``recording``: ``max_bytes``,
+            ``native_locks``.
 
     Raises:
-        UsageError: A build is not known, or a file would be overwritten that is no trace.
+        UsageError: An argument is out of range, or a file would be overwritten that is no trace.
         InterpreterError: No interpreter can be used, or one that was named cannot.
         TargetError: There is no such program.
         Interrupted: With the comparison of what there is so far; the traces are kept.
     """
-    _check(builds, repeat, threads, max_bytes)
+    _check(builds, repeat, threads)
+    recording = replace(recording or RecordingOptions(), **changes)
     cpus = usable_cpus(affinity)
     target.check()
     name = name or target.stem
@@ -170,7 +173,7 @@ def compare_target(
         repeat=repeat,
         cwd=Path(cwd) if cwd else None,
         timeout=timeout,
-        max_bytes=max_bytes,
+        recording=recording,
         threads=tuple(threads),
         cpus=cpus if affinity else (),
         progress=progress,
@@ -223,18 +226,16 @@ def _run_arms(
         return arms, True
 
 
-def _check(builds: Sequence[str], repeat: int, threads: Sequence[int], max_bytes: int) -> None:
+def _check(builds: Sequence[str], repeat: int, threads: Sequence[int]) -> None:
     for build in builds:
         if build not in BUILDS:
-            raise UsageError(f"no build {build!r}: there are {', '.join(BUILDS)}")
+            raise UsageError(f"unknown build {build!r}: choose from {', '.join(BUILDS)}")
     if not builds or len(set(builds)) != len(builds):
         raise UsageError("name each build once, as in gil,ft")
     if repeat < 1:
         raise UsageError(f"repeat is {repeat}: it takes at least one run")
     if min(threads, default=1) < 1 or len(set(threads)) != len(threads):
         raise UsageError("name each number of threads once, from 1 on, as in 1,2,4")
-    if not MIN_BYTES <= max_bytes <= MAX_BYTES:
-        raise UsageError(f"max_bytes is {max_bytes}: give {MIN_BYTES} to {MAX_BYTES}")
 
 
 def _kept_path(out_dir: str | os.PathLike[str], name: str, build: str) -> Path:

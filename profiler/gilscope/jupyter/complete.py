@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
-from gilscope.config import BUILDS
 from gilscope.jupyter.options import NAME, make_parser
+from gilscope.options import OPTIONS
 
 if TYPE_CHECKING:
     import argparse
@@ -47,8 +47,8 @@ def _actions() -> dict[str, argparse.Action]:
     return {flag: action for action in actions for flag in action.option_strings}
 
 
-def _values(option: str) -> list[str]:
-    return ["gil,ft", *BUILDS] if option == "--builds" else []
+def _values(name: str) -> list[str]:
+    return [value for option in OPTIONS if name in option.names for value in option.proposals]
 
 
 def _rest(name: str, started: str, token: str) -> str:

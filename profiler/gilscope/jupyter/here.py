@@ -6,6 +6,7 @@ import os
 import sys
 import sysconfig
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from platform import python_version
 from time import perf_counter
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import gilscope
 from gilscope.config import TRACE_SUFFIX, build_of
 from gilscope.errors import UsageError
+from gilscope.options import check_here
 
 if TYPE_CHECKING:
     import argparse
 
     from gilscope.comparison import Comparison
+    from gilscope.target.recording.options import RecordingOptions
 
 NOTICE = "ran once in this kernel, with the probe on: other builds were not run"
 
@@ -29,14 +32,13 @@ def check(options: argparse.Namespace) -> None:
     Raises:
         UsageError: An option needs programs of their own.
     """
-    alone = ("threads", "affinity", "timeout", "python", "ft_python", "setup", "inputs")
-    for name in alone:
+    check_here(options)
+    for name in ("setup", "inputs"):
         if getattr(options, name):
-            option = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{option} does not go with --here: this kernel runs as it is")
+            raise UsageError(f"--{name} does not go with --here: the code has all variables there")
 
 
-def run_here(shell: Any, code: str, title: str) -> Comparison:
+def run_here(shell: Any, code: str, title: str, options: RecordingOptions) -> Comparison:
     """Run ``code`` as the shell runs cells, and return what was recorded.
 
     Returns:
@@ -51,7 +53,7 @@ def run_here(shell: Any, code: str, title: str) -> Comparison:
     path = Path(files.name) / f"here{TRACE_SUFFIX}"
     before = _threads()
     gil_before = _gil_enabled()
-    with gilscope.profile(path):
+    with gilscope.profile(path, **asdict(options)):
         start = perf_counter()
         result = shell.run_cell(code, store_history=False)
         wall = perf_counter() - start

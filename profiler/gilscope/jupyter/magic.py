@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import no_var_expand, output_can_be_silenced
 
-from gilscope.config import PYTHON_OPTIONS
 from gilscope.errors import GilscopeError, Interrupted
 from gilscope.jupyter import complete
 from gilscope.jupyter.cell import CellError, Source, as_program, read_setup
@@ -18,6 +17,8 @@ from gilscope.jupyter.dump import dump
 from gilscope.jupyter.here import check as check_here
 from gilscope.jupyter.here import run_here
 from gilscope.jupyter.options import NAME, HelpShown, make_parser, parse
+from gilscope.options import comparison as comparison_options
+from gilscope.options import recording as recording_options
 
 if TYPE_CHECKING:
     import argparse
@@ -72,7 +73,9 @@ class ThreadMagics:
     def _here(self, text: str, options: argparse.Namespace) -> Comparison:
         """Run ``text`` in the kernel and show what came out."""
         check_here(options)
-        comparison = run_here(self.shell, text, f"Cell {self._cell_number}")
+        comparison = run_here(
+            self.shell, text, f"Cell {self._cell_number}", recording_options(options)
+        )
         self._show(comparison)
         return comparison
 
@@ -106,13 +109,8 @@ class ThreadMagics:
                 filename=filename,
                 carried=carried,
                 title=f"Cell {self._cell_number}",
-                builds=options.builds,
-                repeat=options.repeat,
-                threads=options.threads,
                 cwd=Path.cwd(),
-                timeout=options.timeout,
-                affinity=options.affinity,
-                pythons=_pythons(options),
+                **comparison_options(options),
                 progress=progress.step,
                 output=printed.take,
             )
@@ -166,15 +164,6 @@ class _Printed:
         for run in comparison.runs[:1]:
             text = run.stderr.replace(run.traceback, "", 1) if run.traceback else run.stderr
             sys.stderr.write(text)
-
-
-def _pythons(options: argparse.Namespace) -> dict[str, str]:
-    """Return the interpreters that were named, by the keys of ``config.PYTHON_OPTIONS``."""
-    named = {
-        name: getattr(options, option.removeprefix("--").replace("-", "_"))
-        for name, option in PYTHON_OPTIONS.items()
-    }
-    return {name: path for name, path in named.items() if path}
 
 
 def _fail(comparison: Comparison, told: str) -> None:

@@ -6,9 +6,9 @@ import argparse
 import re
 from typing import NoReturn
 
-from gilscope.config import BUILDS, DEFAULT_BUILDS
 from gilscope.errors import UsageError
 from gilscope.jupyter.dump import suffixes
+from gilscope.options import MAGIC, add_options, argument
 
 NAME = "profile_threads"
 WORD = re.compile(r"\s*(\S+)")
@@ -44,7 +44,7 @@ def make_parser() -> MagicParser:
     parser = MagicParser(
         prog=f"%%{NAME}",
         usage=f"%%%%{NAME} [--repeat N] [--builds gil,ft] [--threads 1,2] [--here] [-o NAME] "
-        f"[-D FILE] with a cell, or %%{NAME} [options] STATEMENT",
+        f"[-D FILE] ... above a cell, or %%{NAME} [options] STATEMENT",
         description="Run the code under the GIL build and the free-threaded build of CPython and "
         "show the timelines of its threads, one above the other. The code runs as a program of "
         "its own: variables, functions and classes of the notebook that it uses are taken there, "
@@ -54,23 +54,7 @@ def make_parser() -> MagicParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--repeat", type=_positive, default=3, metavar="N", help="timed runs a build (default: 3)")
-    add(
-        "--builds",
-        type=_builds,
-        default=DEFAULT_BUILDS,
-        metavar="gil,ft",
-        help="which builds, in the order of display; ft-gil is the free-threaded build with its "
-        "GIL on, which shows what the build alone costs (default: gil,ft)",
-    )
-    add(
-        "--threads",
-        type=_numbers,
-        default=(),
-        metavar="N,N",
-        help="run with each of these numbers of threads, which the code takes from "
-        "os.environ['GILSCOPE_THREADS']; the highest one is recorded",
-    )
+    add_options(parser, MAGIC)
     add(
         "--setup",
         metavar="FILE",
@@ -79,23 +63,25 @@ def make_parser() -> MagicParser:
     )
     add(
         "--inputs",
-        type=_identifiers,
+        type=argument(_identifiers),
         default=(),
         metavar="NAME,NAME",
         help="variables to take there whatever their size, and also if the code does not name them",
     )
     add("--here", action="store_true", help="run once in this kernel; its variables stay")
-    add("--timeout", type=_seconds, metavar="S", help="seconds that one run may take")
-    add("--affinity", type=_numbers, default=(), metavar="CPU,CPU", help="processors to run on")
-    add("--python", metavar="PATH", help="interpreter of the GIL build")
-    add("--ft-python", metavar="PATH", help="interpreter of the free-threaded build")
     add(
         "-D",
         dest="file",
         metavar="FILE",
         help=f"write the result as the name's end says: {', '.join(suffixes())}",
     )
-    add("-o", dest="name", type=_identifier, metavar="NAME", help="keep the result in a variable")
+    add(
+        "-o",
+        dest="name",
+        type=argument(_identifier),
+        metavar="NAME",
+        help="keep the result in a variable",
+    )
     return parser
 
 
@@ -121,41 +107,11 @@ def parse(line: str, parser: MagicParser) -> tuple[argparse.Namespace, str]:
     return parser.parse_args(words), line[position:].strip()
 
 
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
-    return value
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of runs, 1 or more")
-    return int(text)
-
-
-def _builds(text: str) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    if len(set(names)) != len(names) or not set(names) <= BUILDS.keys():
-        raise argparse.ArgumentTypeError(f"{text} is not a list of {', '.join(BUILDS)}, as gil,ft")
-    return names
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    words = text.split(",")
-    if not all(word.isascii() and word.isdigit() for word in words):
-        raise argparse.ArgumentTypeError(f"{text} is not a list of numbers, as 1,2,4")
-    return tuple(map(int, words))
-
-
 def _identifiers(text: str) -> tuple[str, ...]:
     return tuple(map(_identifier, text.split(",")))
 
 
 def _identifier(text: str) -> str:
     if not text.isidentifier():
-        raise argparse.ArgumentTypeError(f"{text} cannot be the name of a variable")
+        raise ValueError(f"{text!r} is not a valid variable name")
     return text

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import median_low
@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 from gilscope.config import (
     BUILDS,
-    DEFAULT_MAX_BYTES,
     EXECUTOR_VARIABLE,
     EXECUTORS,
     THREADS_VARIABLE,
@@ -32,6 +31,7 @@ from gilscope.runner.culprit import find_culprit
 from gilscope.runner.deadlock import wait_for_gil
 from gilscope.runner.interpreters import environment
 from gilscope.runner.watchdog import DUMP_SIGNAL, Watchdog
+from gilscope.target.recording.options import RecordingOptions
 from gilscope.target.worker.carried import describe
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Options:
         repeat: How often each arm is timed with the probe off and recorded with it on.
         cwd: The working directory of the program; None for this process's own.
         timeout: Seconds that one run may take; None for no limit.
-        max_bytes: Size of a trace file at which recording ends.
+        recording: How the programs are recorded.
         threads: Numbers of threads to run with; none for what the program itself chooses.
         cpus: The processors that the workers may run on; none for all of this process.
         progress: Takes a line about what is done next, and where the threads of a program wait that
@@ -71,7 +71,7 @@ class Options:
     repeat: int = 3
     cwd: Path | None = None
     timeout: float | None = None
-    max_bytes: int = DEFAULT_MAX_BYTES
+    recording: RecordingOptions = field(default_factory=RecordingOptions)
     threads: tuple[int, ...] = ()
     cpus: tuple[int, ...] = ()
     progress: Callable[[str], None] | None = None
@@ -213,6 +213,7 @@ def _attempt(
     place = Path(tempfile.mkdtemp(prefix=f"{arm.interpreter.build}-", dir=directory))
     trace = place / "trace.gilscope"
     first, build = not arm.attempts, arm.interpreter.build
+    recording = replace(options.recording, follow_children=build == "processes")
     job = {
         "kind": target.kind,
         "value": target.value,
@@ -220,10 +221,9 @@ def _attempt(
         "filename": target.filename,
         "carried": describe(target.carried) if target.carried else None,
         "trace": str(trace) if probed else None,
-        "max_bytes": options.max_bytes,
+        "recording": asdict(recording),
         "live": first,
         "cpus": options.cpus,
-        "follow_children": build == "processes",
         "stacks": str(place / "stacks.txt"),
         "stack_signal": DUMP_SIGNAL,
     }

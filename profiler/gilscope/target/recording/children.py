@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,8 @@ from gilscope.config import SESSION_IN_HEADER, TRACE_SUFFIX, VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from gilscope.target.recording.options import RecordingOptions
 
 ROOT = str(Path(__file__).parents[3])
 
@@ -38,7 +40,7 @@ try:
         from gilscope.target.recording import session
     finally:
         sys.path.remove({root!r})
-    session.begin_child(*{arguments!r})
+    session.begin_spawned_child(*{arguments!r})
 except Exception:
     pass
 """
@@ -52,22 +54,21 @@ class Recorded:
         path: Its trace.
         session: Of all traces that belong together, 16 bytes.
         pid: Its process id.
-        max_bytes: Limit of each trace.
-        ring: Whether each trace is a ring.
+        options: How it is recorded, and so each of its children.
     """
 
     path: str
     session: bytes
     pid: int
-    max_bytes: int
-    ring: bool
+    options: RecordingOptions
 
 
 class _Entry:
-    """Pickled in the parent, it is a call of `session.begin_child` in the child."""
+    """Pickled in the parent, it is a call of `session.begin_spawned_child` in the child."""
 
     def __init__(self, parent: Recorded) -> None:
-        self.source = _BEGIN.format(root=ROOT, arguments=astuple(parent))
+        arguments = (parent.path, parent.session, parent.pid, asdict(parent.options))
+        self.source = _BEGIN.format(root=ROOT, arguments=arguments)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By a builtin: the child may not find gilscope, and must then go on all the same.

@@ -11,34 +11,30 @@ import json
 import os
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gilscope.config import DEFAULT_MAX_BYTES, EXECUTOR_VARIABLE, VARIABLE
+from gilscope.config import EXECUTOR_VARIABLE, VARIABLE
 from gilscope.errors import GilscopeError, ProbeError
 from gilscope.target import spans
+from gilscope.target.recording.options import RecordingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-MAX_BYTES = 1 << 44
-"""The most that a trace may be limited to, in bytes: what a process can map."""
+    from gilscope.target.recording.children import Recorded
 
 SESSION_SIZE = 16
-
-MIN_BYTES = 8 << 20
-"""The least that a trace may be limited to, in bytes: a few chunks for each of some threads."""
 
 
 def start(
     path: str | os.PathLike[str],
+    options: RecordingOptions | None = None,
     *,
-    max_bytes: int = DEFAULT_MAX_BYTES,
-    ring: bool = False,
-    follow_children: bool = False,
-    native_locks: bool = True,
     belongs_to: tuple[bytes, int] | None = None,
+    **changes: Any,
 ) -> None:
     """Record this process into the trace file ``path`` until `stop`.
 
@@ -48,21 +44,17 @@ def start(
 
     Args:
         path: The trace file; an existing one is replaced.
-        max_bytes: Size of the file at which recording ends; events after that are counted only.
-        ring: Do not end there: let the latest events replace the oldest ones.
-        follow_children: Record the Python processes that this one makes, too, each in a file of its
-            own beside ``path`` (see `gilscope.target.recording.children`).
-        native_locks: Record waits for the mutexes, read-write locks and condition variables of
-            extension modules and their libraries, too.
+        options: How; by default as `RecordingOptions` has it.
         belongs_to: Session of the process that made this one, and its process id.
+        **changes: Fields of `RecordingOptions` that differ from ``options``.
 
     Raises:
+        UsageError: A value is out of range.
         ProbeError: It runs already, the file cannot be written, or this interpreter is one that the
             probe does not know. The program goes on as before.
     """
+    options = replace(options or RecordingOptions(), **changes)
     native = _native()
-    if not MIN_BYTES <= max_bytes <= MAX_BYTES:
-        raise ProbeError(f"max_bytes is {max_bytes}: give {MIN_BYTES} to {MAX_BYTES}")
     session, parent_pid = belongs_to or _session_of_environment()
     metadata = json.dumps(_metadata(parent_pid))
     file = Path(path).absolute()
@@ -70,19 +62,19 @@ def start(
         _call(
             native.start,
             os.fsencode(file),
-            max_bytes,
+            options.max_bytes,
             metadata,
             _known_threads(),
-            ring=ring,
+            ring=options.ring,
             session=session,
-            native_locks=native_locks,
+            native_locks=options.native_locks,
         )
     except OSError as error:
         raise ProbeError(f"cannot record to {file}: {error.strerror}") from None
     _names.install()
     atexit.register(stop_at_exit)
-    if follow_children:
-        parent = _children().Recorded(str(file), session, os.getpid(), max_bytes, ring)
+    if options.follow_children:
+        parent = _children().Recorded(str(file), session, os.getpid(), options)
         _children().follow(parent, stop_at_exit)
 
 
@@ -243,18 +235,16 @@ def _stop(reason: str) -> dict[str, int]:
         return _call(native.stop, names, reason)
 
 
-def begin_child(path: str, session: bytes, pid: int, max_bytes: int, ring: bool) -> None:  # noqa: FBT001
+def begin_spawned_child(path: str, session: bytes, pid: int, options: dict[str, Any]) -> None:
     """Begin the recording of this process, a child of the one that the arguments describe."""
-    children = _children()
-    parent = children.Recorded(path, session, pid, max_bytes, ring)
+    begin_child(_children().Recorded(path, session, pid, RecordingOptions(**options)))
+
+
+def begin_child(parent: Recorded) -> None:
+    """Begin the recording of this process, a child of ``parent``, as that one is recorded."""
     with contextlib.suppress(GilscopeError, OSError):
-        start(
-            children.path_of_child(parent, os.getpid()),
-            max_bytes=max_bytes,
-            ring=ring,
-            follow_children=True,
-            belongs_to=(session, pid),
-        )
+        path = _children().path_of_child(parent, os.getpid())
+        start(path, parent.options, belongs_to=(parent.session, parent.pid))
 
 
 def stop_at_exit() -> None:
@@ -343,7 +333,7 @@ def _after_fork_in_child() -> None:
         return
     parent = _loaded.children.parent_after_fork()
     if parent is not None:
-        begin_child(parent.path, parent.session, parent.pid, parent.max_bytes, parent.ring)
+        begin_child(parent)
 
 
 os.register_at_fork(

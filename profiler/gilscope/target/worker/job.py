@@ -5,11 +5,11 @@ library and the probe, nothing else, so that nothing but the program can turn th
 
 The job and its result are JSON files in a private directory of the runner:
 
-    job      kind, value, args, filename: the target · trace: path or null (probe off) · max_bytes
+    job      kind, value, args, filename: the target · trace: path or null (probe off)
+             recording: fields of RecordingOptions
              carried: names of a notebook, see gilscope.target.worker.carried; or null
              live: whether output should appear as it is printed
              cpus: numbers of the processors to run on, none for all
-             follow_children: whether its child processes are recorded, too
              stacks: file for the Python stacks of all threads, written at stack_signal; or null
     result   wall_ns, gil_before, gil_after, gil_by, error, traceback, probe_error
              executor: what went to workers of gilscope.executor that are no threads, or null
@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.errors import GilscopeError
 from gilscope.target.recording import session
+from gilscope.target.recording.options import RecordingOptions
 from gilscope.target.worker.carried import receive
 from gilscope.target.worker.program import Outcome, Target, run_as_main
 
@@ -46,11 +47,10 @@ GIL_WARNING = re.compile(
 class Measurement:
     """Clock, probe and GIL state around the program."""
 
-    def __init__(self, trace: str | None, max_bytes: int, *, follow_children: bool = False) -> None:
+    def __init__(self, trace: str | None, options: RecordingOptions) -> None:
         """Record into ``trace``, or leave the probe off if it is None."""
         self.trace = trace
-        self.max_bytes = max_bytes
-        self.follow_children = follow_children
+        self.options = options
         # Before the program is prepared: what it takes over from a notebook may turn the GIL on.
         self.result: dict[str, Any] = {"gil_by": None, "probe_error": None}
         self.result["gil_before"] = gil_enabled()
@@ -64,9 +64,7 @@ class Measurement:
             ProbeError: The probe cannot start. That it cannot stop is a result.
         """
         if self.trace is not None:
-            session.start(
-                self.trace, max_bytes=self.max_bytes, follow_children=self.follow_children
-            )
+            session.start(self.trace, self.options)
         begin = time.perf_counter_ns()
         try:
             yield
@@ -138,9 +136,7 @@ def work(job: dict[str, Any], result: Path) -> int:
         os.sched_setaffinity(0, job["cpus"])
     if job["stacks"]:
         _listen_for_requests(job["stacks"], job["stack_signal"])
-    measurement = Measurement(
-        job["trace"], job["max_bytes"], follow_children=job["follow_children"]
-    )
+    measurement = Measurement(job["trace"], RecordingOptions(**job["recording"]))
     try:
         outcome = run_as_main(target, measurement.session())
     except GilscopeError as error:

@@ -1,0 +1,97 @@
+"""How a process is recorded: one set of options for the API, commands, magic, workers and children.
+
+A new option is a field of `RecordingOptions`, and the code that acts on it. What its metadata says
+of it makes the option of the commands and of the magic (`gilscope.options`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gilscope.config import DEFAULT_MAX_BYTES
+from gilscope.errors import UsageError
+
+MIN_BYTES = 8 << 20
+"""The least that a trace may be limited to, in bytes: a few chunks for each of some threads."""
+
+MAX_BYTES = 1 << 44
+"""The most that a trace may be limited to, in bytes: what a process can map."""
+
+ANYWHERE = ("run", "compare", "magic", "here")
+"""The commands `run` and `compare`, and the magic, which runs code elsewhere or in its kernel."""
+
+_FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def size(text: str) -> int:
+    """Parse a number of bytes, with K, M or G behind it for powers of 1024.
+
+    Raises:
+        ValueError: It is not such a number.
+    """
+    factor = _FACTORS.get(text[-1:].upper(), 1)
+    digits = text[:-1] if factor > 1 else text
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValueError(f"{text!r} is not a size in bytes, such as 500M")
+    return int(digits) * factor
+
+
+def _option(names: str, text: str, *, default: Any, **more: Any) -> Any:
+    """Describe a field by the names of its options, their help, and more of `options.Option`."""
+    return field(default=default, metadata={"names": names.split(), "help": text, **more})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingOptions:
+    """How a process is recorded.
+
+    Attributes:
+        max_bytes: Maximum size of the trace file; events that do not fit are counted, not kept.
+        ring: At that size, replace the oldest events with the latest ones, and count those.
+        follow_children: Also record the Python processes that this one starts, each in a trace of
+            its own beside that of its parent, with the same options.
+        native_locks: Also record waits for locks of native code: the mutexes, read-write locks and
+            condition variables of extension modules and their libraries.
+    """
+
+    max_bytes: int = _option(
+        "--max-bytes",
+        "maximum size of each trace, e.g. 500M (default 1G)",
+        parse=size,
+        metavar="SIZE",
+        default=DEFAULT_MAX_BYTES,
+        where=ANYWHERE,
+    )
+    ring: bool = _option(
+        "--ring",
+        "when the trace is full, replace the oldest events with the latest ones",
+        default=False,
+        where=("run",),
+    )
+    follow_children: bool = _option(
+        "--children",
+        "also record the Python processes that the program starts (os.fork, multiprocessing, "
+        "concurrent.futures), each in a file with its process id in the name",
+        default=False,
+        where=("run",),
+    )
+    native_locks: bool = _option(
+        "--native-locks --no-native-locks",
+        "record waits for locks of native code such as pthread mutexes and std::mutex "
+        "(default: yes)",
+        default=True,
+        where=ANYWHERE,
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            UsageError: One of them is out of range.
+        """
+        if not MIN_BYTES <= self.max_bytes <= MAX_BYTES:
+            raise UsageError(
+                f"the maximum size of a trace is {MIN_BYTES} to {MAX_BYTES} bytes, "
+                f"not {self.max_bytes}"
+            )

@@ -32,8 +32,9 @@ test:
 	@-$(PYTHON) tools/bindings.py >/dev/null
 	@-$(PYTHON) tools/npm_release.py speedscope >/dev/null
 	@-$(PYTHON) tools/npm_release.py firefox-profiler >/dev/null
-	@$(PYTHON) -m pytest
-	@.venv-ft/bin/python -m pytest tests/integration/test_examples.py
+	@# The free-threaded tests run also when others have failed, and the status is that of both.
+	@$(PYTHON) -m pytest --durations=15; status=$$?; \
+	.venv-ft/bin/python -m pytest --durations=15 tests/integration/test_examples.py && exit $$status
 
 fuzz:
 	@$(prepare) test

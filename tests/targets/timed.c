@@ -29,7 +29,6 @@ struct turns {
   int64_t wait_inner, wait_outer;
   atomic_int turn;  /* 2i: the holder's i-th, 2i+1: the i-th is held and the waiter may ask */
   atomic_int asked; /* the waiter's i-th request is about to come */
-  _Atomic int64_t released;
   pid_t holder, waiter;
 };
 
@@ -65,11 +64,14 @@ static void* hold(void* data) {
     /* After that there is nothing but the GIL that it sleeps for. */
     while (atomic_load(&t->asked) != (int)i + 1 || !asleep(t->waiter)) {
     }
+    int64_t slept = now();
     busy(t->hold_ns);
     int64_t end = now();
-    atomic_store(&t->released, end);
     tstate = PyEval_SaveThread();
     t->hold_inner += end - inner;
+    /* Whoever is asleep has begun to wait; when it asked, the waiter may have lost its processor on
+     * the way there. */
+    t->wait_inner += end - slept;
     t->hold_outer += now() - outer;
   }
   await(t, (int)(2 * t->count));
@@ -91,9 +93,7 @@ static void* ask(void* data) {
     PyEval_RestoreThread(tstate);
     int64_t got = now();
     tstate = PyEval_SaveThread();
-    /* It cannot have waited less than from its request (which comes up to a time stamp's cost after
-     * `request`) to the release, and not more than from `request` until it was back. */
-    t->wait_inner += atomic_load(&t->released) - request;
+    /* It cannot have waited for more than from `request` until it was back. */
     t->wait_outer += got - request;
     atomic_store(&t->turn, (int)(2 * i + 2));
   }

@@ -606,7 +606,7 @@ def test_command_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) 
     runner = tool.Runner(tool.Progress(io.StringIO()), tmp_path / "log", os.open("/dev/null", 0))
     command = ["/bin/sh", "-c", f"/bin/sleep 60 & echo $! > {tmp_path}/child; wait"]
     with pytest.raises(tool.InterpreterError, match="longer than"):
-        runner.run("make", command, tmp_path, timeout=2)
+        runner.run("make", command, tmp_path, timeout=5)
     child = Path(f"/proc/{(tmp_path / 'child').read_text().strip()}/stat")
     # A signal that was sent is obeyed when the machine gets round to it.
     end = time.monotonic() + 30

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from gilscope.runner import process
@@ -27,6 +28,17 @@ def run(code: str, **options: Any) -> process.Ended:
         **options,
     }
     return process.run([sys.executable, "-c", code], **settings)
+
+
+def up_when_it_prints(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Options for a program whose time is up once it prints: the clock stands still until then."""
+    printed: list[str] = []
+
+    def monotonic() -> float:
+        return time.monotonic() + TIMEOUT_S if printed else 0.0
+
+    monkeypatch.setattr(process, "time", SimpleNamespace(monotonic=monotonic, sleep=time.sleep))
+    return {"output": lambda _, text: printed.append(text)}
 
 
 def test_streams_and_status() -> None:
@@ -91,14 +103,17 @@ def test_a_child_that_holds_the_pipes_is_not_waited_for() -> None:
     assert not ended.timed_out
 
 
-def test_time_limit_ends_the_process_and_its_children(tmp_path: Path) -> None:
+def test_time_limit_ends_the_process_and_its_children(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """An interrupt first, so that it can tell where it was; then all of its group is gone."""
     code = (
         "import subprocess as s, threading\n"
         "print(s.Popen(['sleep', '60']).pid, flush=True)\n"
         "threading.Event().wait()"
     )
-    ended = run(code, timeout=4.0, cwd=tmp_path)
+    monkeypatch.setattr(process, "GRACE_SECONDS", TIMEOUT_S)
+    ended = run(code, cwd=tmp_path, **up_when_it_prints(monkeypatch))
     assert ended.timed_out
     assert "KeyboardInterrupt" in ended.stderr
     # A signal that was sent is obeyed when the machine gets round to it.
@@ -114,9 +129,10 @@ def test_force_ends_what_ignores_interrupts(monkeypatch: pytest.MonkeyPatch) -> 
     code = (
         "import signal, time\n"
         "for number in (signal.SIGINT, signal.SIGTERM): signal.signal(number, signal.SIG_IGN)\n"
+        "print(flush=True)\n"
         "time.sleep(60)"
     )
-    ended = run(code, timeout=4.0)
+    ended = run(code, **up_when_it_prints(monkeypatch))
     assert (ended.timed_out, ended.status) == (True, -9)
 
 

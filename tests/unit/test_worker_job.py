@@ -49,9 +49,14 @@ def work(place: Path, code: str, **job: Any) -> tuple[subprocess.CompletedProces
 
 def test_a_program_that_succeeds(tmp_path: Path) -> None:
     """Its time is that of the code, and its output is its own."""
-    done, result = work(tmp_path, "import sys, time; time.sleep(0.05); print(sys.argv)")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "['-c']\n", "")
-    assert result["wall_ns"] >= 50_000_000
+    code = (
+        "import sys, time; begin = time.perf_counter_ns(); time.sleep(0.05)\n"
+        "print(sys.argv); print(time.perf_counter_ns() - begin)"
+    )
+    done, result = work(tmp_path, code)
+    argv, spent_ns = done.stdout.splitlines()
+    assert (done.returncode, argv, done.stderr) == (0, "['-c']", "")
+    assert result["wall_ns"] >= int(spent_ns)
     assert result["error"] is result["traceback"] is result["gil_by"] is None
 
 
@@ -74,9 +79,13 @@ def test_the_working_directory_does_not_shadow_the_standard_library(tmp_path: Pa
 
 def test_exit_handlers_run_after_the_measurement(tmp_path: Path) -> None:
     """They belong to the interpreter's end; what they print still arrives."""
-    done, result = work(tmp_path, "import atexit, time; atexit.register(lambda: print('bye'))")
-    assert done.stdout == "bye\n"
-    assert result["wall_ns"] < 10**12
+    code = (
+        "import atexit, os\n"
+        "atexit.register(lambda: print(os.path.exists('result.json')))\n"
+        "print('still running')"
+    )
+    done, _ = work(tmp_path, code)
+    assert done.stdout == "still running\nTrue\n"
 
 
 def test_a_forked_child_writes_no_result(tmp_path: Path) -> None:

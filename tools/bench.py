@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS = ROOT / "tools" / "benchmarks"
 BUILD = ROOT / "build" / "bench"
+HELPERS = ("pairs", "contended")
+CONTENDED = ("gil_wait", "lock_wait", "callback")
 PEERS = ("viztracer", "gilknocker", "pyspy")
 PATIENCE_S = 600  # for one workload
 WORKLOADS = ("native_logging", "parallel_eval", "python_threads")
@@ -55,7 +57,8 @@ class Row:
         unit: "ns", "ms", "s", "x" (a ratio), "bytes", "MB", "%".
         target: at most (for "%": at least) this; None if there is none.
         met: whether the target is met; None without one.
-        spread: half the distance between the quartiles of the rounds; None for counts.
+        quartiles: the lower and the upper one of the rounds; None for counts.
+        spread: half the distance between them.
     """
 
     name: str
@@ -63,30 +66,33 @@ class Row:
     unit: str
     target: float | None = None
     met: bool | None = None
+    quartiles: tuple[float, float] | None = None
     spread: float | None = None
 
 
 def row(
     name: str, values: list[float], unit: str, target: float | None = None, *, least: bool = False
 ) -> Row:
-    """Median and spread of the values of all rounds."""
+    """Median and quartiles of the values of all rounds."""
     value = statistics.median(values)
-    spread = None
+    quartiles, spread = None, None
     if len(values) > 1:
         low, _, high = statistics.quantiles(values, n=4)
-        spread = (high - low) / 2
+        quartiles, spread = (low, high), (high - low) / 2
     met = None if target is None else (value >= target if least else value <= target)
-    return Row(name, value, unit, target, met, spread)
+    return Row(name, value, unit, target, met, quartiles, spread)
 
 
-def compile_helper() -> None:
-    """Compile the native helper for this interpreter."""
+def compile_helpers() -> None:
+    """Compile the native helpers for this interpreter."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    target = BUILD / ("pairs" + sysconfig.get_config_var("EXT_SUFFIX"))
     include = sysconfig.get_path("include")
-    source = str(BENCHMARKS / "pairs.c")
-    command = ["gcc", "-O2", "-shared", "-fPIC", "-w", f"-I{include}", source, "-o", str(target)]
-    subprocess.run(command, check=True)
+    options = ["-O2", "-shared", "-fPIC", "-w", f"-I{include}"]
+    for name in HELPERS:
+        target = BUILD / (name + sysconfig.get_config_var("EXT_SUFFIX"))
+        source = BENCHMARKS / f"{name}.c"
+        command = ["gcc", *options, str(source), "-o", str(target)]
+        subprocess.run(command, check=True)
 
 
 def analysis_rows(_rounds: int) -> list[Row]:
@@ -96,18 +102,27 @@ def analysis_rows(_rounds: int) -> list[Row]:
     return [row(name, [value], unit) for name, value, unit in analysis_bench.rows()]
 
 
+def run_helper(program: str, *words: str) -> dict[str, Any]:
+    """Run a program of this folder, which finds the native helpers; what it prints at its end."""
+    inherited = os.environ.get("PYTHONPATH")
+    path = os.pathsep.join(filter(None, [str(BUILD), inherited]))
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / program), *words, "--out", str(BUILD)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": path},
+        timeout=PATIENCE_S,
+    )
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
 def drive(workload: str, variants: tuple[str, ...], rounds: int) -> dict[str, Any]:
     """Run the driver in a process of its own."""
     print(f"bench: {workload}: {', '.join(variants)}", file=sys.stderr, flush=True)
-    command = [sys.executable, str(BENCHMARKS / "driver.py"), workload, "--rounds", str(rounds)]
-    command += ["--variants", ",".join(variants), "--out", str(BUILD)]
-    inherited = os.environ.get("PYTHONPATH")
-    path = os.pathsep.join(filter(None, [str(BUILD), inherited]))
-    env = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, check=True, env=env, timeout=PATIENCE_S
-    )
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    words = [workload, "--rounds", str(rounds), "--variants", ",".join(variants)]
+    result = run_helper("driver.py", *words)
     for name, reason in result["facts"]["failed"].items():
         print(f"bench: {workload}: {name} left out: {reason}", file=sys.stderr)
     return result
@@ -124,6 +139,24 @@ def pair_rows(rounds: int) -> list[Row]:
         row("pair.two_time_stamps", [facts["two_stamps"]], "ns"),
         after_stop("pair", result),
     ]
+
+
+def contended_rows(rounds: int) -> list[Row]:
+    """What is added to a wait for the GIL and for a lock, with their stacks, and to a callback."""
+    rows: list[Row] = []
+    for kind in CONTENDED:
+        print(f"bench: contended: {kind}", file=sys.stderr, flush=True)
+        result = run_helper("contended_bench.py", kind, "--rounds", str(rounds))
+        pairs = list(zip(result["bare"], result["gilscope"], strict=True))
+        name = f"contended.{kind}"
+        rows += [
+            row(f"{name}.bare", result["bare"], "ns"),
+            row(f"{name}.added", [probed - bare for bare, probed in pairs], "ns"),
+            row(name, [probed / bare for bare, probed in pairs], "x"),
+        ]
+        if result["stacks"] is not None:
+            rows.append(row(f"{name}.stacks", [100 * result["stacks"]], "%", 100, least=True))
+    return rows
 
 
 def after_stop(name: str, result: dict[str, Any]) -> Row:
@@ -229,21 +262,24 @@ def viewport_rows(rounds: int) -> list[Row]:
 
 def show(rows: list[Row]) -> None:
     """Print the table."""
-    table = Table("what", "value", "spread", "target", "met")
+    table = Table("what", "value", "quartiles", "spread", "target", "met")
     for each in rows:
         digits = 3 if each.unit in ("x", "s") else 1
+        ends = [f"{end:.{digits}f}" for end in each.quartiles or ()]
         table.add_row(
             each.name,
             f"{each.value:.{digits}f} {each.unit}",
-            "" if each.spread is None else f"± {each.spread:.{digits}f}",
+            " to ".join(ends),
+            "" if each.spread is None else f"± {each.spread / (abs(each.value) or 1):.1%}",
             "" if each.target is None else f"{each.target:g}",
             {True: "yes", False: "NO", None: ""}[each.met],
         )
-    Console(width=100).print(table)
+    Console(width=120).print(table)
 
 
 BENCHES: dict[str, Callable[[int], list[Row]]] = {
     "analysis": analysis_rows,
+    "contended": contended_rows,
     "pair": pair_rows,
     "reading": reading_rows,
     **{name: (lambda rounds, name=name: slowdown_rows(name, rounds)) for name in WORKLOADS},
@@ -258,7 +294,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=BENCHES, default=list(BENCHES))
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "bench.json")
     options = parser.parse_args()
-    compile_helper()
+    compile_helpers()
     rows: dict[str, Row] = {}
     for name in options.only:
         rows |= {each.name: each for each in BENCHES[name](options.rounds)}

@@ -66,7 +66,7 @@ def python_threads() -> Workload:
 
     def work(inbox: queue.SimpleQueue[int], outbox: queue.SimpleQueue[int]) -> None:
         total = 0
-        for _ in range(400):
+        for _ in range(12_000):
             total += sum(i * i for i in range(200))
             outbox.put(total)
             inbox.get()
@@ -92,7 +92,7 @@ def pairs() -> Workload:
 
 WORKLOADS: dict[str, Callable[[], Workload]] = {
     "pairs": pairs,
-    "native_logging": lambda: example("native_logging", "--threads=4", "--records=8000"),
+    "native_logging": lambda: example("native_logging", "--threads=4", "--records=24000"),
     "parallel_eval": lambda: example("parallel_eval", "--threads=4", "--ways=callback"),
     "python_threads": python_threads,
 }

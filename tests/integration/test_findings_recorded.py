@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from gilscope.analysis.findings import Finding
 
     type Find = Callable[[str], dict[str, Finding]]
+    type Stage = Callable[[str, str], Recorded]
 
 GIL_ONLY = pytest.mark.parametrize("interpreter", ["gil"], indirect=True)
+HONEST = 4  # times what the repair gained, which a busy machine disturbs
 FT_ONLY = pytest.mark.parametrize("interpreter", ["ft"], indirect=True)
 
 
@@ -35,8 +38,8 @@ def compiled() -> set[Path]:
 
 
 @pytest.fixture
-def found(interpreter: Interpreter, record: Callable[..., Recorded], compiled: set[Path]) -> Find:
-    """Record a scenario of targets/findings.py, and find; the worst finding of each name."""
+def staged(interpreter: Interpreter, record: Callable[..., Recorded], compiled: set[Path]) -> Stage:
+    """Record a scenario with the stage at hand."""
     if interpreter.modules not in compiled:
         done = subprocess.run(
             [interpreter.python, "-c", FACTS],
@@ -49,12 +52,27 @@ def found(interpreter: Interpreter, record: Callable[..., Recorded], compiled: s
         subprocess.run(command, timeout=TIMEOUT_S, check=True)
         compiled.add(interpreter.modules)
 
-    def run(scenario: str, program: str = "findings.py") -> dict[str, Finding]:
+    def run(scenario: str, program: str) -> Recorded:
         recorded = record(program, scenario)
         assert recorded.status == 0, recorded.err
-        return {one.name: one for one in reversed(find(recorded.trace))}
+        return recorded
 
     return run
+
+
+@pytest.fixture
+def found(staged: Stage) -> Find:
+    """Record a scenario of targets/findings.py, and find; the worst finding of each name."""
+
+    def run(scenario: str, program: str = "findings.py") -> dict[str, Finding]:
+        return by_name(staged(scenario, program))
+
+    return run
+
+
+def by_name(recorded: Recorded) -> dict[str, Finding]:
+    """The worst finding of each name."""
+    return {one.name: one for one in reversed(find(recorded.trace))}
 
 
 def test_a_clean_program_has_no_findings(found: Find) -> None:
@@ -79,7 +97,7 @@ def test_callbacks_without_the_gil_are_not_serialised(found: Find) -> None:
 def test_thread_state_churn(found: Find) -> None:
     """A thread state for each callback is told of; one for all of them is not."""
     finding = found("thread_states")["thread-state-churn"]
-    assert "1,500 made and 1,500 destroyed" in finding.evidence[0]
+    assert "100,000 made and 100,000 destroyed" in finding.evidence[0]
     assert "thread-state-churn" not in found("callbacks")
 
 
@@ -146,3 +164,26 @@ def test_gil_reenabled(found: Find) -> None:
     finding = found("import_of_a_module_that_needs_the_gil", "gil.py")["gil-reenabled"]
     assert finding.severity == Severity.HIGH
     assert finding.title == "the GIL was switched on by the import of stage_needs_gil"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "name", "threads"),
+    [
+        ("thread_states", "thread-state-churn", 1),
+        ("chatty", "chatty-callbacks", 2),
+        ("ping_pong", "gil-ping-pong", 2),
+        ("kept", "gil-held-in-native-code", 3),
+        ("kept", "hot-object-lock", 3),
+    ],
+)
+def test_what_a_finding_costs_is_what_its_repair_gains(
+    staged: Stage, scenario: str, name: str, threads: int
+) -> None:
+    """The thread time that it claims is there once the program is repaired, without the probe."""
+    recorded = staged(scenario, "repairs.py")
+    finding = by_name(recorded).get(name)
+    if finding is None:
+        pytest.skip(f"no {name} in this build, or on this machine at this moment")
+    bad, good = (recorded.facts[way] for way in ("bad", "good"))
+    gain_ns = threads * statistics.median(b - g for b, g in zip(bad, good, strict=True))
+    assert finding.cost_ns <= HONEST * gain_ns

@@ -14,6 +14,7 @@ from gilscope.target.recording import session as probe
 
 THREADS = 4
 CALLS = 1500
+STATES = 100_000
 KEPT_MS = 25
 STARVED = 60
 COMPUTING_S = 0.4
@@ -41,9 +42,9 @@ def callbacks(trace: str) -> dict[str, int]:
 def thread_states(trace: str) -> dict[str, int]:
     """One native thread makes a thread state for each of its callbacks."""
     probe.start(trace)
-    findings_stage.call(nothing, 1, CALLS, False)  # noqa: FBT003 - C takes no names
+    findings_stage.call(nothing, 1, STATES, False)  # noqa: FBT003 - C takes no names
     probe.stop()
-    return {"created": CALLS}
+    return {"created": STATES}
 
 
 @scenario

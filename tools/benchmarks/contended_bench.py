@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import contended
 
 import gilscope
-from gilscope import probe
+from gilscope.target.recording import session as probe
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:

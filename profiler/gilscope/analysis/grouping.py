@@ -64,6 +64,26 @@ def summarize(groups: NDArray[np.integer[Any]], values: I64, size: int) -> Summa
     return Summary(count, sums[ends] - sums[firsts], quantile(0.5), quantile(0.99), quantile(1.0))
 
 
+TYPICAL = 10
+"""Times the middle one that a short operation counts for at most: with cold caches it takes some
+times as long as that, and 1,000 times as long if the thread loses its processor on the way."""
+
+
+def typical_total(values: I64) -> int:
+    """Return what short operations of one kind take together.
+
+    Of one that took more than `TYPICAL` times the middle one, the rest is left out: the thread had
+    no processor then, and would have lost it in whatever it did instead.
+
+    Args:
+        values: i64[n], ns.
+    """
+    if not len(values):
+        return 0
+    middle = int(np.partition(values, len(values) // 2)[len(values) // 2])
+    return int(np.minimum(values, TYPICAL * middle).sum())
+
+
 def in_groups(groups: Sequence[I64], times: Sequence[I64]) -> tuple[list[I64], int]:
     """Numbers that are ordered first by group, then by time.
 

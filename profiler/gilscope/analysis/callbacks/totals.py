@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.grouping import order_by
+from gilscope.analysis.grouping import order_by, typical_total
 from gilscope.analysis.states.state import State
 from gilscope.analysis.states.thread_states import interval_states
 from gilscope.trace.format import ThreadStateFlag
@@ -50,12 +50,21 @@ class CallbackTotals:
 
 @dataclass(frozen=True, slots=True)
 class ThreadStateTotals:
-    """Thread states that native code made and destroyed, and what that took, ns."""
+    """Thread states that native code made and destroyed, and what that took, ns.
+
+    Attributes:
+        created: how many were made.
+        created_ns: from the first to the last moment of each, all in all.
+        deleted: how many were destroyed.
+        deleted_ns: from the first to the last moment of each, all in all.
+        typical_ns: both without what threads lost in it that had no processor.
+    """
 
     created: int
     created_ns: int
     deleted: int
     deleted_ns: int
+    typical_ns: int
 
 
 def callback_totals(trace: Trace) -> list[CallbackTotals]:
@@ -83,6 +92,7 @@ def thread_state_totals(trace: Trace) -> ThreadStateTotals:
         created_ns=int(states.duration[created].sum()),
         deleted=int(np.count_nonzero(deleted)),
         deleted_ns=int(states.duration[deleted].sum()),
+        typical_ns=sum(typical_total(states.duration[rows]) for rows in (created, deleted)),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.findings.model import Finding, Severity, jumps, matters, of_run, time
+from gilscope.analysis.grouping import order_by, typical_total
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ def chatty(facts: Facts) -> Iterator[Finding]:
     lost = _lost_at_entries(facts)
     rows, groups = facts.gil_waits_in_callbacks
     for number, work in enumerate(facts.callbacks):
-        entering = work.count * work.enter_ns + int(lost[number])
+        entering = work.count * work.enter_ns + lost[number]
         rate = work.count / max(trace.duration_ns / 1e9, 1e-9)
         short = work.inside_ns < SHORT_NS and rate >= LEAST_RATE
         if not short or not matters(trace, entering):
@@ -90,7 +91,7 @@ def chatty(facts: Facts) -> Iterator[Finding]:
                 ),
                 (
                     f"getting in took {time(work.enter_ns)} where the GIL was free; while it went "
-                    f"from thread to thread nobody had it for {of_run(trace, int(lost[number]))}"
+                    f"from thread to thread nobody had it for {of_run(trace, lost[number])}"
                 ),
                 (
                     f"{BATCH} results a callback save up to {of_run(trace, gain)}, "
@@ -105,10 +106,11 @@ def chatty(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _lost_at_entries(facts: Facts) -> list[float]:
+def _lost_at_entries(facts: Facts) -> list[int]:
     """Return how long the GIL was free but wanted before a callback of each group got it, ns."""
     groups = facts.groups_at(facts.gaps.holds)
-    within = groups >= 0
-    size = len(facts.callbacks)
-    lost: list[float] = np.bincount(groups[within], facts.gaps.lost_ns[within], size).tolist()
-    return lost
+    order = order_by(groups)
+    ends = np.searchsorted(groups[order], np.arange(len(facts.callbacks)), "right")
+    first = np.count_nonzero(groups < 0)
+    parts = np.split(facts.gaps.lost_ns[order], [first, *ends])[1:-1]
+    return [typical_total(part) for part in parts]

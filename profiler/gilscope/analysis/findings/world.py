@@ -16,9 +16,9 @@ from gilscope.analysis.findings.model import (
     many,
     matters,
     of_run,
-    share,
     time,
 )
+from gilscope.analysis.grouping import typical_total
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,16 +34,14 @@ LEAST_STATES = 100
 STATES_A_THREAD = 2
 """One a thread is what every thread needs that calls into Python."""
 
-STATES_SHARE = 0.05
-"""Of the time in callbacks: what the states must have cost, as elsewhere (`model.SHARE`)."""
-
 
 def stop_the_world(facts: Facts) -> Iterator[Finding]:
     """Find that all threads are stopped again and again."""
     trace, pauses = facts.trace, facts.pauses
     lasted = sum(pause.duration_ns for pause in pauses)
-    held = sum(pause.held_ns for pause in pauses)
-    if len(pauses) < LEAST_PAUSES or not matters(trace, lasted):
+    held = typical_total(np.array([pause.held_ns for pause in pauses], np.int64))
+    typical = typical_total(np.array([pause.duration_ns for pause in pauses], np.int64))
+    if len(pauses) < LEAST_PAUSES or not matters(trace, typical):
         return
     by_thread: dict[int, int] = {}
     for pause in pauses:
@@ -79,9 +77,8 @@ def thread_states(facts: Facts) -> Iterator[Finding]:
     """Find that native threads make and destroy a thread state for each callback."""
     trace = facts.trace
     totals = thread_state_totals(trace)
-    cost = totals.created_ns + totals.deleted_ns
-    inside = int(facts.outer_callbacks.duration.sum())
-    if totals.created < LEAST_STATES or cost < STATES_SHARE * inside:
+    cost = totals.typical_ns
+    if totals.created < LEAST_STATES or not matters(trace, cost):
         return
     states = trace.thread_states
     threads = len(np.unique(states.thread))
@@ -95,8 +92,8 @@ def thread_states(facts: Facts) -> Iterator[Finding]:
         evidence=(
             f"{totals.created:,} made and {totals.deleted:,} destroyed, in {callbacks:,} callbacks",
             (
-                f"that took {time(cost)}, {time(cost / totals.created)} each, "
-                f"{share(cost, inside)} of the time in callbacks"
+                f"that took {time(cost / totals.created)} each, together {of_run(trace, cost)}; "
+                "moments in which a thread had no processor are not in that"
             ),
         ),
         advice="Keep one thread state for the life of the native thread: hold an outer "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.grouping import order_by, summarize
+from gilscope.analysis.grouping import order_by, summarize, typical_total
 from gilscope.analysis.waits.gil_holds import SLACK_NS
 from gilscope.trace.format import Event, HoldFlag
 
@@ -43,7 +43,8 @@ class Switching:
         per_second: of the trace.
         work_ns: how long a thread held the GIL, all in all, from one switch to the next: median.
         handover_ns: from a release to the acquisition of the waiting thread: median.
-        lost_ns: the GIL was free although a thread waited for it, all in all.
+        lost_ns: the GIL was free although a thread waited for it, all in all, without what the
+            thread that was to get it had no processor for.
     """
 
     switches: int
@@ -118,7 +119,7 @@ def switching(trace: Trace, found: Gaps) -> Switching:
         per_second=len(switched) / seconds if seconds else 0.0,
         work_ns=_median(runs),
         handover_ns=_median(switched),
-        lost_ns=int(found.lost_ns.sum()),
+        lost_ns=typical_total(found.lost_ns),
     )
 
 

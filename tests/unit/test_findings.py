@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from gilscope.analysis.findings import NAMES, Finding, Severity, find
+from gilscope.analysis.grouping import typical_total
 from gilscope.analysis.stacks import called_from
 from gilscope.trace.model import Frame
 from gilscope.trace.reading.reader import read
@@ -349,3 +351,37 @@ def test_a_finding_as_json(tmp_path: Path) -> None:
         "thread": 2, "thread_name": "worker", "start_s": 0.001, "end_s": 0.003,
         "note": "owns threading.Lock at 0x1000 and waits for the GIL",
     }  # fmt: skip
+
+
+def states(count: int, made: int, destroyed: int, *, lost: int = 0) -> TraceBuilder:
+    """A native thread makes and destroys thread states; some of them with its processor lost."""
+    builder = TraceBuilder(split=5000)
+    thread = builder.thread("pool", native=True)
+    time = 0
+    for number in range(count):
+        long = 5 * MS if number < lost else 0
+        for flags, length in ((1, made + long), (2, destroyed)):
+            builder.thread_state(thread, time, time + length, flags=flags)
+            time += length
+        time += 2 * US
+    return builder
+
+
+def test_thread_state_churn(found: Found) -> None:
+    """States that take microseconds each are found, with what they take."""
+    finding = found(states(5000, 5 * US, 3 * US))["thread-state-churn"]
+    assert finding.title == "5,000 thread states made by 1 native thread"
+    assert finding.cost_ns == 40 * MS
+
+
+def test_thread_states_do_not_cost_what_a_lost_processor_cost(found: Found) -> None:
+    """Where a few took milliseconds and all others next to nothing, nothing is to be gained."""
+    assert found(states(15_000, 210, 107, lost=26)) == {}
+    finding = found(states(5000, 5 * US, 3 * US, lost=26))["thread-state-churn"]
+    assert finding.cost_ns == 40 * MS + 26 * 45 * US
+
+
+def test_hand_overs_do_not_cost_what_a_lost_processor_cost() -> None:
+    """One that took more than ten times as long as the middle one counts for ten times."""
+    assert typical_total(np.array([4, 5, 6, 30, 7000], np.int64)) == 4 + 5 + 6 + 30 + 60
+    assert typical_total(np.array([], np.int64)) == 0

@@ -27,6 +27,7 @@ from gilscope.cli import (
     top,
 )
 from gilscope.cli.parser import CommandParser
+from gilscope.cli.plain import clean, say
 from gilscope.cli.termination import terminate_as_exit
 from gilscope.errors import GilscopeError
 
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             status: int = options.execute(options)
             sys.stdout.flush()
     except GilscopeError as error:
-        print(f"gilscope: error: {error}", file=sys.stderr)
+        say(f"gilscope: error: {clean(str(error))}", sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("gilscope: interrupted", file=sys.stderr)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
+from gilscope.cli.plain import say
 from gilscope.errors import Interrupted, UsageError
 from gilscope.options import COMPARE, add_options, behind
 from gilscope.options import comparison as comparison_options
-from gilscope.trace.writing.output import replace_text
+from gilscope.trace.writing.output import check_replaceable, replace_text
 
 if TYPE_CHECKING:
     import argparse
@@ -37,6 +38,7 @@ def add(commands: Any) -> None:
     add_options(parser, COMPARE)
     option("--json", type=Path, metavar="FILE", help="write the numbers (docs/summary.md)")
     option("--html", type=Path, metavar="FILE", help="write the timelines and tables")
+    option("--force", action="store_true", help="replace files also that gilscope did not write")
     option("-o", "--output", type=Path, metavar="DIR", help="keep one trace a build there")
     parser.set_defaults(execute=execute)
 
@@ -48,12 +50,14 @@ def execute(options: argparse.Namespace) -> int:
     for path in filter(None, (options.json, options.html)):
         if not path.absolute().parent.is_dir():
             raise UsageError(f"{path} cannot be written: there is no such directory")
+        if not options.force:
+            check_replaceable(path)
     with Listener() as listener:
         comparison, interrupt = _compare(options, listener)
     listener.show_unseen(comparison)
-    print(comparison.summary_text())
+    say(comparison.summary_text())
     if comparison.findings:
-        print(comparison.findings_text())
+        say(comparison.findings_text())
     _write(comparison, options)
     if interrupt:
         raise interrupt
@@ -88,6 +92,6 @@ def _write(comparison: Comparison, options: argparse.Namespace) -> None:
         summary = comparison.summary()
         if not options.output:  # the traces are gone when the command ends
             summary["runs"] = [{**run, "trace": None} for run in summary["runs"]]
-        replace_text(options.json, json.dumps(summary, indent=2) + "\n")
+        replace_text(options.json, json.dumps(summary, indent=2) + "\n", force=options.force)
     if options.html:
-        comparison.report(options.html)
+        comparison.report(options.html, force=options.force)

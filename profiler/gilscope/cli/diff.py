@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
+from gilscope.cli.plain import clean
 
 if TYPE_CHECKING:
     import argparse
@@ -115,7 +116,7 @@ def _print_tables(
         if made.row_count:
             screen.print(made)
     for note in notes:
-        screen.print(f"note: {note}")
+        screen.print(f"note: {clean(note)}")
 
 
 def _by_name(by: str, pairs: Sequence[tuple[Change, str]], least: float) -> Table:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gilscope.cli.plain import say
 from gilscope.config import BUILDS, DEFAULT_BUILDS, PYTHON_OPTIONS
 from gilscope.errors import InterpreterError
 from gilscope.runner.interpreters import environment, find
@@ -28,6 +29,7 @@ if not sys.flags.safe_path:
 import json
 from gilscope.target.recording import session
 from gilscope.errors import GilscopeError
+from gilscope.cli.plain import say
 found = {}
 try:
     found["self_test"] = session.self_test()
@@ -100,7 +102,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([asdict(diagnosis) for diagnosis in diagnoses], indent=2))
     else:
-        print("\n\n".join(map(text, diagnoses)))
+        say("\n\n".join(map(text, diagnoses)))
     if all(diagnosis.executable is None for diagnosis in diagnoses):
         raise InterpreterError("no interpreter was found that has gilscope")
     return 1 if any(diagnosis.broken for diagnosis in diagnoses) else 0

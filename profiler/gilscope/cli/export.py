@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
+from gilscope.cli.plain import say, say_problems
 from gilscope.cli.progress import bar
 
 if TYPE_CHECKING:
@@ -73,12 +73,11 @@ def execute(options: argparse.Namespace) -> int:
         export_file(
             traces, options.format, path, force=options.force, table=table, progress=advance
         )
-    for problem in dict.fromkeys(problem for trace in traces for problem in trace.problems):
-        print(f"problem: {problem}", file=sys.stderr)
+    say_problems(problem for trace in traces for problem in trace.problems)
     if options.json:
         problems = [problem for trace in traces for problem in trace.problems]
         facts = {"file": str(path), "format": options.format, "bytes": path.stat().st_size}
         print(json.dumps(facts | {"intervals": intervals, "problems": problems}, indent=2))
     else:
-        print(path)
+        say(path)
     return 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
+from gilscope.cli.plain import say
 
 if TYPE_CHECKING:
     import argparse
@@ -59,7 +60,7 @@ def execute(options: argparse.Namespace) -> int:
         ]
         print(json.dumps(objects, indent=2))
     else:
-        print("\n\n".join(_text(trace, findings, len(found) > 1) for trace, findings in found))
+        say("\n\n".join(_text(trace, findings, len(found) > 1) for trace, findings in found))
     severe = SEVERITIES[: SEVERITIES.index(options.fail_on) + 1] if options.fail_on else ()
     failed = any(str(one.severity) in severe for _, findings in found for one in findings)
     return FOUND if failed else 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
+from gilscope.cli.plain import say
 
 if TYPE_CHECKING:
     import argparse
@@ -58,9 +59,9 @@ def execute(options: argparse.Namespace) -> int:
     from gilscope.cli.info_text import text  # noqa: PLC0415 - loaded on demand
 
     if len(facts) == 1:
-        print(text(facts[0]))
+        say(text(facts[0]))
     else:
-        print("\n\n".join(f"{'trace':<12} {one['trace']}\n{text(one)}" for one in facts))
+        say("\n\n".join(f"{'trace':<12} {one['trace']}\n{text(one)}" for one in facts))
     return 0
 
 

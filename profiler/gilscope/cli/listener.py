@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 
+from gilscope.cli.plain import say
 from gilscope.config import BUILDS
 
 if TYPE_CHECKING:
@@ -88,4 +89,4 @@ class Listener:
 
     def _say(self, line: str) -> None:
         self._status.stop()
-        print(f"gilscope: {line}", file=sys.stderr, flush=True)
+        say(f"gilscope: {line}", sys.stderr)

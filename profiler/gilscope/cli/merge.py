@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
+from gilscope.cli.plain import say, say_problems
 from gilscope.cli.progress import bar
 from gilscope.errors import UsageError
 
@@ -56,11 +56,10 @@ def execute(options: argparse.Namespace) -> int:
     total = sum(len(gilscope.open(path).intervals) for path in paths)
     with bar(f"writing {options.output.name}", total) as advance:
         done = merge(paths, options.output, force=options.force, progress=advance)
-    for problem in done.problems:
-        print(f"problem: {problem}", file=sys.stderr)
+    say_problems(done.problems)
     if options.json:
         facts = {"file": str(options.output), "traces": done.traces, "events": done.events}
         print(json.dumps(facts | {"clock": done.clock, "problems": done.problems}, indent=2))
         return 0
-    print(f"{options.output}: {done.traces} traces, {done.events:,} events")
+    say(f"{options.output}: {done.traces} traces, {done.events:,} events")
     return 0

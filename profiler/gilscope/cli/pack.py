@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
+from gilscope.cli.plain import say, say_problems
 
 if TYPE_CHECKING:
     import argparse
@@ -45,13 +45,12 @@ def execute(options: argparse.Namespace) -> int:
     path = options.output or options.trace.with_suffix(".packed.gilscope")
     with working(f"writing {path.name}"):
         done = pack(options.trace, path, force=options.force)
-    for problem in done.problems:
-        print(f"problem: {problem}", file=sys.stderr)
+    say_problems(done.problems)
     if options.json:
         facts = {"file": str(path), "bytes": done.size, "bytes_before": done.size_before}
         more = {"events": done.events, "problems": done.problems}
         print(json.dumps(facts | more, indent=2))
         return 0
     each = f", {done.event_bytes / done.events:.1f} bytes an event" if done.events else ""
-    print(f"{path}: {done.size:,} bytes, before {done.size_before:,}; {done.events:,} events{each}")
+    say(f"{path}: {done.size:,} bytes, before {done.size_before:,}; {done.events:,} events{each}")
     return 0

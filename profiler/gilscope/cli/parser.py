@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from gilscope.cli.plain import clean, say
 from gilscope.target.worker.program import Target
 
 if TYPE_CHECKING:
@@ -50,13 +51,17 @@ class CommandParser(argparse.ArgumentParser):
         rest, ours = self._taken_back(words[begin:])
         if ours:
             text = "taken as gilscope's own; if the program's, put -- before the program"
-            print(f"{self.prog}: {' '.join(ours)}: {text}", file=sys.stderr)
+            say(f"{self.prog}: {' '.join(ours)}: {text}", sys.stderr)
         options, unknown = super().parse_known_args([*words[:begin], *ours], namespace)
         if unknown:  # said here, with the usage of the command that does not know it
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         if self.takes_program:
             options.program = self._program(rest)
         return options, unknown
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the words, which may hold anything, and exit."""
+        super().error(clean(message))
 
     def _program_begins(self, words: Sequence[str]) -> int:
         place = 0

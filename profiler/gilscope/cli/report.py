@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
+from gilscope.cli.plain import say, say_problems
 from gilscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,13 +25,15 @@ def add(commands: Any) -> None:
         help="write timelines and tables of traces as one HTML file",
         description="Write one HTML file with the timelines and tables of traces, which opens "
         "anywhere, offline. Traces of different builds stand one above the other on one time "
-        "axis; where a build comes again, a new section begins. An earlier report is replaced.",
+        "axis; where a build comes again, a new section begins. An earlier report is replaced, "
+        "any other file only with --force.",
         epilog="Exit status: 0, also for a trace that was cut short, or 2 if a trace cannot be "
         "read or the file cannot be written; then nothing half-written is left.",
     )
     option = parser.add_argument
     option("traces", type=Path, nargs="+", metavar="TRACE")
     option("-o", "--output", type=Path, metavar="FILE", help="by default beside the first trace")
+    option("--force", action="store_true", help="replace FILE also if it is no report")
     option("--title", metavar="TEXT", help="heading; by default the names of the traces")
     option("--json", action="store_true", help="say as JSON what was written")
     parser.set_defaults(execute=execute)
@@ -51,22 +53,24 @@ def execute(options: argparse.Namespace) -> int:
     with gilscope.reader_side():
         from gilscope.cli.tables import working  # noqa: PLC0415 - loaded on demand
         from gilscope.comparison import Comparison  # noqa: PLC0415 - loaded on demand
+        from gilscope.trace.writing.output import check_replaceable  # noqa: PLC0415 - see above
         from gilscope.view.html.report import write_report  # noqa: PLC0415 - loaded on demand
     traces = [gilscope.open(trace) for trace in options.traces]
+    if not options.force:
+        check_replaceable(path)
     sections = []
     with working(f"writing {path.name}"):
         for group in _sections(map(_run, traces)):
             title = ", ".join(str(run.trace_path) for run in group)
             sections.append(Comparison(title, ("traces",), tuple(group)).section())
-        write_report(sections, path, options.title or "gilscope report")
+        write_report(sections, path, options.title or "gilscope report", force=options.force)
     problems = list(dict.fromkeys(problem for trace in traces for problem in trace.problems))
-    for problem in problems:
-        print(f"problem: {problem}", file=sys.stderr)
+    say_problems(problems)
     if options.json:
         facts = {"file": str(path), "bytes": path.stat().st_size, "traces": len(traces)}
         print(json.dumps(facts | {"problems": problems}, indent=2))
     else:
-        print(path)
+        say(path)
     return 0
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gilscope.cli.plain import say
 from gilscope.config import TRACE_SUFFIX
 from gilscope.errors import GilscopeError
 from gilscope.options import RUN, add_options
@@ -54,7 +55,7 @@ def execute(options: argparse.Namespace) -> int:
     recording = Recording(path, recording_options(options))
     outcome = run_as_main(options.program, recording.session())
     if recording.report:
-        print(f"gilscope: {path}: {recording.report}", file=sys.stderr)
+        say(f"gilscope: {path}: {recording.report}", sys.stderr)
     return outcome.status
 
 

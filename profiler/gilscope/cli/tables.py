@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gilscope.cli.plain import clean
 from gilscope.comparison.table import duration
 
 if TYPE_CHECKING:
@@ -32,11 +33,6 @@ def working(what: str) -> Iterator[None]:
     """Show on a terminal that something goes on."""
     with Console(stderr=True).status(what):
         yield
-
-
-def clean(text: str) -> str:
-    """Return a name out of a trace so that it can be printed: one line, no control characters."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def table(

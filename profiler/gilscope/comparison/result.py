@@ -32,11 +32,19 @@ class Comparison(ComparisonData):
         """Return the comparison as a table of plain text."""
         return summary_text(self.summary())
 
-    def report(self, path: str | os.PathLike[str]) -> None:
-        """Write one HTML file with the timelines and tables that can be read offline."""
+    def report(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+        """Write one HTML file with the timelines and tables that can be read offline.
+
+        Args:
+            path: The file; an earlier report is replaced.
+            force: Replace also a file that is no report.
+
+        Raises:
+            ExportError: The file cannot be written.
+        """
         from gilscope.view.html.report import write_report  # noqa: PLC0415 - bokeh is slow to load
 
-        write_report([self.section()], path, title=f"gilscope: {self.title}")
+        write_report([self.section()], path, title=f"gilscope: {self.title}", force=force)
 
     def export(
         self,

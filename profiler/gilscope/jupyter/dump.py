@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gilscope.errors import UsageError
-from gilscope.trace.writing.output import replace_text
+from gilscope.trace.writing.output import check_replaceable, replace_text
 
 if TYPE_CHECKING:
     from gilscope.comparison import Comparison
@@ -27,8 +27,10 @@ def check(name: str) -> None:
 
     Raises:
         UsageError: Nobody knows its format, or its directory is not there.
+        ExportError: There is a file that gilscope did not write.
     """
     path = Path(name).expanduser()
+    check_replaceable(path)
     if not path.name.endswith(suffixes()):
         raise UsageError(f"-D {name}: the name must end in one of {', '.join(suffixes())}")
     if not path.absolute().parent.is_dir():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from gilscope.errors import GilscopeError
 from gilscope.trace.format import Event
 from gilscope.trace.model.callbacks import Callbacks
 from gilscope.trace.model.cpu_time import CpuTimes
@@ -150,7 +151,13 @@ class Trace:
         return {thread.index: thread for thread in self.threads}
 
     def table(self, name: str) -> DataTable:
-        """A table with names besides numbers: a key of `TABLES`, such as "intervals"."""
+        """A table with names besides numbers: a key of `TABLES`, such as "intervals".
+
+        Raises:
+            GilscopeError: There is no such table.
+        """
+        if name not in TABLES:
+            raise GilscopeError(f"no table {name!r}: there are {', '.join(TABLES)}")
         return TABLES[name](self)
 
     def thread_name(self, index: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,17 @@ from gilscope.errors import ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+
+OURS = re.compile(
+    rb'<!DOCTYPE html>\s<html lang="en">\s<head>\s<meta name="generator" content="gilscope">'
+    rb'|\{\s*"schema": \d+,\s*"gilscope": "'
+    rb'|\{"displayTimeUnit":"ns","traceEvents":\['
+    rb"|\n[\x00-\x7f]\xe2\x03|\n[\x80-\xff][\x00-\x7f]\xe2\x03"
+)
+"""How reports, summaries and exports for Chrome and Perfetto begin, which make themselves anew."""
+
+BEGINNING = 256  # bytes of a file in which it can be recognised
 
 
 @contextmanager
@@ -41,12 +53,39 @@ def whole_file(path: Path, sources: Iterable[Path], *, force: bool = False) -> I
             part.unlink()
 
 
-def replace_text(path: Path, text: str, sources: Iterable[Path] = ()) -> None:
-    """Write text, instead of what an earlier file held; a pipe or terminal just gets it.
+def check_replaceable(path: Path) -> None:
+    """See that nothing is lost if a file is written: it is new, empty, or one that we wrote.
 
     Raises:
-        ExportError: full disk, no such directory and the like.
+        ExportError: It is somebody else's.
     """
+    try:
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            beginning = file.read(BEGINNING)
+    except OSError as error:
+        raise ExportError(f"cannot write {path}: {error.strerror or error}") from None
+    if beginning and not OURS.match(beginning):
+        raise ExportError(f"{path} was not written by gilscope: choose another name or remove it")
+
+
+def replace_text(
+    path: Path, text: str, sources: Iterable[Path] = (), *, force: bool = False
+) -> None:
+    """Write text, instead of what an earlier file of ours held; a pipe or terminal just gets it.
+
+    Args:
+        path: the file.
+        text: what it is to hold.
+        sources: files that it is made from, which it must not replace.
+        force: replace also a file that is not ours.
+
+    Raises:
+        ExportError: somebody else's file, full disk, no such directory and the like.
+    """
+    if not force:
+        check_replaceable(path)
     try:
         streamed = path.is_fifo() or path.is_char_device()
         if streamed:

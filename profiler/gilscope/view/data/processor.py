@@ -28,12 +28,12 @@ def samples(trace: Trace, columns: Columns) -> tuple[dict[str, I64], list[int]] 
 
     Returns:
         ``cpu.time``, ``cpu.ran`` and ``cpu.ready``, i64[n] in ns, and L + 1 offsets; None if the
-        trace has no samples.
+        trace has no samples, or no threads.
     """
     times = trace.cpu_times
-    if not len(times):
-        return None
     places = [head.position for head in columns.heads if head.kind == "thread"]
+    if not len(times) or not places:
+        return None
     step = -(-len(times) // MOST_SAMPLES)
     rows = [_thinned(_rows(trace, trace.threads[place].index), step) for place in places]
     every = np.concatenate(rows)

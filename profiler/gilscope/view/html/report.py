@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
+<meta name="generator" content="gilscope">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
@@ -63,15 +64,25 @@ SECTION = """<section class="gilscope" id="view-{number}" tabindex="0" role="app
 
 
 def write_report(
-    sections: Sequence[Section], path: str | os.PathLike[str], title: str = "gilscope report"
+    sections: Sequence[Section],
+    path: str | os.PathLike[str],
+    title: str = "gilscope report",
+    *,
+    force: bool = False,
 ) -> None:
-    """Write one file with all ``sections``; an earlier file at ``path`` is replaced at the end.
+    """Write one file with all ``sections``; an earlier report at ``path`` is replaced at the end.
+
+    Args:
+        sections: What it shows.
+        path: The file.
+        title: Its heading.
+        force: Replace also a file that is no report.
 
     Raises:
         ExportError: The file cannot be written.
     """
     sources = [trace.path for section in sections for _, trace in section.traces]
-    replace_text(Path(path), report_html(sections, title), sources)
+    replace_text(Path(path), report_html(sections, title), sources, force=force)
 
 
 def report_html(sections: Sequence[Section], title: str) -> str:

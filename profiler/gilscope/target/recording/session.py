@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope.config import EXECUTOR_VARIABLE, VARIABLE
 from gilscope.errors import GilscopeError, ProbeError
 from gilscope.target import spans
+from gilscope.target.recording import self_test as test_in_child
 from gilscope.target.recording.options import RecordingOptions
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def start(
     session, parent_pid = belongs_to or _session_of_environment()
     metadata = json.dumps(_metadata(parent_pid))
     file = Path(path).absolute()
+    _call(test_in_child.provide, native)
     try:
         _call(
             native.start,
@@ -125,7 +127,7 @@ def self_test() -> dict[str, str]:
     Raises:
         ProbeError: The probe runs, or cannot run in this interpreter.
     """
-    return _call(_native().self_test)
+    return _call(test_in_child.run, _native())
 
 
 def hooks() -> list[tuple[str, str, int]]:

@@ -432,7 +432,9 @@ void end_span(const std::string& name, std::uint64_t start, std::int64_t bytes) 
 
 void name_thread(const std::string& name) {
   Recording recording;
-  if (!recording) return;
+  // Threads of a library that are none of the system's run in one that has a name.
+  if (!recording || recording.log().named) return;
+  recording.log().named = true;
   recording.slot().flags |= format::kPythonThread;
   recording.session().define_name(recording.log().index, name);
 }

@@ -20,6 +20,7 @@ from gilscope.errors import GilscopeError, ProbeError
 from gilscope.target import spans
 from gilscope.target.recording import self_test as test_in_child
 from gilscope.target.recording.options import RecordingOptions
+from gilscope.target.recording.patch import Patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,32 +198,45 @@ def _metadata(parent_pid: int | None) -> dict[str, object]:
     }
 
 
-def _is_dummy(thread: threading.Thread) -> bool:
-    """Return whether threading only noticed this thread and did not start it."""
-    return isinstance(thread, threading._DummyThread)  # noqa: SLF001 - it has no public name
-
-
 def _known_threads() -> list[tuple[int, int, bool, str]]:
     """Return (tid, ident, started by Python, name) of the threads that threading knows.
 
     Threads that native code started have the name that it gave them, not threading's "Dummy-1".
+    Libraries replace what is in threading, and threads of theirs may share one of the system's, or
+    lack what threads have: so only facts are read, and no code of theirs is run.
     """
-    return [
-        (thread.native_id, thread.ident or 0, not dummy, "" if dummy else _name_of(thread))
-        for thread in threading.enumerate()
-        if thread.native_id is not None
-        for dummy in [_is_dummy(thread)]
-    ]
+    active = getattr(threading, "_active", None)
+    if type(active) is not dict:
+        return []
+    found: dict[int, tuple[int, int, bool, str]] = {}
+    # The main thread first: its number is the process's, whoever else claims it.
+    for thread in sorted(active.copy().values(), key=lambda x: not issubclass(type(x), _MAIN)):
+        tid = os.getpid() if issubclass(type(thread), _MAIN) else _field(thread, "_native_id")
+        ident = _field(thread, "_ident")
+        if type(tid) is int and type(ident) is int and tid not in found:
+            dummy = issubclass(type(thread), _DUMMY)
+            found[tid] = tid, ident, not dummy, "" if dummy else _name_of(thread)
+    return list(found.values())
 
 
-def _name_of(thread: threading.Thread) -> str:
-    """Return a thread's name as text that can be written, without running the program's code."""
+# As they are before anybody can replace them.
+_MAIN: Any = getattr(threading, "_MainThread", ())
+_DUMMY: Any = getattr(threading, "_DummyThread", ())
+
+
+def _field(thread: object, name: str) -> object:
+    """Return what an object has under a name, without running the program's code."""
     try:
         # Not vars(): in free-threaded builds that makes a dict, under locks that then show up.
-        name = object.__getattribute__(thread, "_name")
+        return object.__getattribute__(thread, name)
     except AttributeError:
-        return ""
-    return name.encode("utf-8", "replace").decode() if isinstance(name, str) else ""
+        return None
+
+
+def _name_of(thread: object) -> str:
+    """Return a thread's name as text that can be written."""
+    name = _field(thread, "_name")
+    return name.encode("utf-8", "replace").decode() if type(name) is str else ""
 
 
 def _stop(reason: str) -> dict[str, int]:
@@ -289,27 +303,26 @@ class _ThreadNames:
     """
 
     def __init__(self) -> None:
-        self._original: Callable[[threading.Thread], None] | None = None
+        self._patch = Patch(threading.Thread, "_set_native_id", self._naming)
 
     def install(self) -> None:
         """Begin to listen."""
-        if self._original is not None:
-            return
-        original = self._original = threading.Thread._set_native_id  # type: ignore[attr-defined] # noqa: SLF001
+        self._patch.install()
+
+    def remove(self) -> None:
+        """Put the method back."""
+        self._patch.remove()
+
+    @staticmethod
+    def _naming(patch: Patch, original: Callable[..., None]) -> Callable[..., None]:
         name_thread = _native().name_thread
 
         def _set_native_id(thread: threading.Thread) -> None:
             original(thread)
-            if not _is_dummy(thread):
+            if patch.active and not issubclass(type(thread), _DUMMY):
                 name_thread(_name_of(thread))
 
-        threading.Thread._set_native_id = _set_native_id  # type: ignore[attr-defined] # noqa: SLF001
-
-    def remove(self) -> None:
-        """Put the method back."""
-        if self._original is not None:
-            threading.Thread._set_native_id = self._original  # type: ignore[attr-defined] # noqa: SLF001
-            self._original = None
+        return _set_native_id
 
 
 _loaded = _Loaded()

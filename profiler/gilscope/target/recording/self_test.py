@@ -72,9 +72,10 @@ def _tested(native: ModuleType) -> bytes | None:
     """Return the report of a child, which the probe has adopted."""
     reason = "no interpreter is known that could run the self-test (sys.executable)"
     for path in _interpreters():
-        command = [path, "-I", "-S", "-B", *_options(), "-c", CODE, native.__file__]
+        command = [path, "-I", "-S", "-B", *_options(), "-c", CODE, str(native.__file__)]
+        report: bytes
         report, error, late = native.run_program(
-            list(map(os.fsencode, command)), _environment(), PATIENCE_NS
+            [os.fsencode(word) for word in command], _environment(), PATIENCE_NS
         )
         if error:
             reason = f"the self-test could not be started ({path}: {os.strerror(error)})"
@@ -117,9 +118,7 @@ def _options() -> list[str]:
 
 
 def _environment() -> list[bytes]:
-    return [
-        os.fsencode(f"{name}={os.environ[name]}") for name in INHERITED if name in os.environ
-    ]
+    return [os.fsencode(f"{name}={os.environ[name]}") for name in INHERITED if name in os.environ]
 
 
 def _adopt_kept(native: ModuleType, key: str) -> bool:
@@ -128,7 +127,9 @@ def _adopt_kept(native: ModuleType, key: str) -> bool:
     if folder is None:
         return False
     try:
-        file = os.open(f"{folder}/{key}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        file = os.open(
+            f"{folder}/{key}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        )
     except OSError:
         return False
     try:

@@ -75,7 +75,7 @@ def start(
     except OSError as error:
         raise ProbeError(f"cannot record to {file}: {error.strerror}") from None
     _names.install()
-    atexit.register(stop_at_exit)
+    _loaded.stop_at_exit()
     if options.follow_children:
         parent = _children().Recorded(str(file), session, os.getpid(), options)
         _children().follow(parent, stop_at_exit)
@@ -244,7 +244,6 @@ def _stop(reason: str) -> dict[str, int]:
     # Threads may have been renamed while they ran.
     names = {tid: name for tid, _, _, name in _known_threads() if name}
     _names.remove()
-    atexit.unregister(stop_at_exit)
     if _loaded.children is not None:
         _loaded.children.unfollow()
     with _keep.session:
@@ -278,6 +277,17 @@ class _Loaded:
 
     native: ModuleType | None = None
     children: ModuleType | None = None
+    listens = False
+
+    def stop_at_exit(self) -> None:
+        """Complete the last trace when the program exits.
+
+        Said once: the interpreter keeps a place for each handler, also for those that are taken
+        back, and looks through all of them.
+        """
+        if not self.listens:
+            atexit.register(stop_at_exit)
+            self.listens = True
 
 
 class _Keep:

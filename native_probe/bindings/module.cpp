@@ -3,12 +3,32 @@
 #include <pybind11/stl.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <exception>
+#include <string>
 #include <system_error>
+#include <vector>
 
 #include "bindings/probe.hpp"
+#include "core/child_process.hpp"
 
 namespace py = pybind11;
+
+namespace {
+
+// What a program wrote to its descriptor 3; errno where it could not be started; whether it was
+// killed, after `patience` ns.
+py::tuple run_program(const std::vector<std::string>& command,
+                      const std::vector<std::string>& environment, std::uint64_t patience) {
+  gilscope::ChildOutput output;
+  {
+    const py::gil_scoped_release released;
+    output = gilscope::output_of(command, environment, patience);
+  }
+  return py::make_tuple(py::bytes(output.text), output.error, output.timed_out);
+}
+
+}  // namespace
 
 PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
   module.doc() = "The native half of gilscope: hooks, and the trace file that they write.";
@@ -30,7 +50,12 @@ PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
   module.def("snapshot", &gilscope::snapshot, py::arg("path"));
   module.def("before_fork", &gilscope::before_fork);
   module.def("after_fork_in_parent", &gilscope::after_fork_in_parent);
-  module.def("self_test", &gilscope::self_test);
+  module.def("self_test_state", &gilscope::self_test_state);
+  module.def("test_here", &gilscope::test_here);
+  module.def("adopt_self_test", &gilscope::adopt_self_test, py::arg("text"));
+  module.def("lack_self_test", &gilscope::lack_self_test, py::arg("why"));
+  module.def("run_program", run_program, py::arg("command"), py::arg("environment"),
+             py::arg("patience"));
   module.def("hooks", &gilscope::hook_report);
   module.def("begin_span", &gilscope::begin_span);
   module.def("end_span", &gilscope::end_span, py::arg("name"), py::arg("start"), py::arg("bytes"));

@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
-#include <optional>
 #include <system_error>
 
+#include "bindings/self_test.hpp"
 #include "core/got_patcher.hpp"
 #include "core/native_stack.hpp"
 #include "core/session.hpp"
@@ -42,8 +42,6 @@ struct Probe {
   GotPatcher patcher;
   Session* session = nullptr;
   std::atomic<bool> paused{false};  // its own thread, for a fork
-  std::optional<SelfTestResult> self_test;
-  std::uint64_t cost = 0;  // femtoseconds that an uncontended acquire and release takes longer
 };
 
 Probe& probe() {
@@ -179,23 +177,20 @@ void initialize(Probe& p) {
 void get_ready(Probe& p) {
   p.running = true;  // from here on, objects that are loaded are patched, too
   install_hooks(p);
+  if (p.patcher.patches().empty()) {
+    throw ProbeFailure("no hook can be installed: the relocation slots cannot be made writable");
+  }
   const std::lock_guard<std::mutex> lock(p.patching);
   // A thread that was binding a function just then may have written over a slot.
   p.patcher.verify();
   native_stack::refresh();
 }
 
-// Once a process: neither the interpreter nor the hooks change while it runs.
-void test_once(Probe& p) {
-  if (p.self_test) return;
-  const long threads = thread_count();
+SelfTestReport test(Probe& p) {
+  SelfTestReport report;
   install_hooks(p);
-  if (p.patcher.patches().empty()) {
-    remove_hooks(p);
-    throw ProbeFailure("no hook can be installed: the relocation slots cannot be made writable");
-  }
   try {
-    p.self_test = run_self_test();
+    report = run_self_test(p.interpreter);
   } catch (const std::system_error& error) {
     remove_hooks(p);
     throw ProbeFailure("the self-test could not run: " + error.code().message());
@@ -206,8 +201,8 @@ void test_once(Probe& p) {
   remove_hooks(p);
   // Last: the C library takes locks at less cost in a process that never had a second thread.
   const std::uint64_t bare = cost::pair();
-  wait_for_thread_count(threads);
-  p.cost = recorded_pair_cost() > bare ? recorded_pair_cost() - bare : 0;
+  report.pair_cost = report.pair_cost > bare ? report.pair_cost - bare : 0;
+  return report;
 }
 
 void define_not_measured(Session& session, const SelfTestResult& result, std::size_t failed,
@@ -274,7 +269,8 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
   if (p.session != nullptr) throw ProbeFailure("the probe is running already: stop it first");
   p.native_locks = native_locks;
   initialize(p);
-  test_once(p);
+  const SelfTestReport* report = self_test::known(self_test::key(p.interpreter));
+  if (report == nullptr) throw ProbeFailure("the self-test has not run in this interpreter");
   Session* session = nullptr;
   try {
     // Before there is a session, which would record what it costs; until then hooks do nothing.
@@ -294,9 +290,9 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
   gilscope_watch_locks(lock_identity::created);
   hooks::begin_session(*session, gilscope_gil_enabled() != 0);
   session->activate();
-  const std::uint64_t costs[2] = {p.cost, captured_stack_cost()};
+  const std::uint64_t costs[2] = {report->pair_cost, report->stack_cost};
   session->file().define(format::DefinitionTag::probe_cost, costs, sizeof costs);
-  define_not_measured(*session, *p.self_test, p.patcher.failed(), native_locks);
+  define_not_measured(*session, report->outcomes, p.patcher.failed(), native_locks);
   p.session = session;
 }
 
@@ -360,15 +356,46 @@ void after_fork_in_parent() {
   if (p.session != nullptr && !single_threaded()) p.session->gets_threads();
 }
 
-std::map<std::string, std::string> self_test() {
+namespace {
+
+// For what is done about the self-test, which the hooks of a session go by.
+Probe& probe_without_session() {
   Probe& p = probe();
-  const Control control;
-  if (p.session != nullptr) throw ProbeFailure("the probe is running: stop it first");
+  if (session_of_this_process(p) != nullptr) {
+    throw ProbeFailure("the probe is running already: stop it first");
+  }
   initialize(p);
-  p.self_test.reset();
-  test_once(p);
-  return *p.self_test;
+  return p;
 }
+
+}  // namespace
+
+SelfTestState self_test_state() {
+  const Control control;
+  const std::string key = self_test::key(probe_without_session().interpreter);
+  const SelfTestReport* report = self_test::known(key);
+  if (report == nullptr) return {key, {}, false};
+  return {key, report->outcomes, report->complete};
+}
+
+std::string test_here() {
+  const Control control;
+  Probe& p = probe_without_session();
+  return write_report(test(p), self_test::key(p.interpreter));
+}
+
+bool adopt_self_test(const std::string& text) {
+  const Control control;
+  Probe& p = probe_without_session();
+  return self_test::adopt(p.interpreter, self_test::key(p.interpreter), text);
+}
+
+void lack_self_test(const std::string& why) {
+  const Control control;
+  Probe& p = probe_without_session();
+  self_test::lack(p.interpreter, self_test::key(p.interpreter), why);
+}
+
 
 std::vector<std::tuple<std::string, std::string, std::size_t>> hook_report() {
   Probe& p = probe();
@@ -405,7 +432,9 @@ void end_span(const std::string& name, std::uint64_t start, std::int64_t bytes) 
 
 void name_thread(const std::string& name) {
   Recording recording;
-  if (!recording) return;
+  // Threads of a library that are none of the system's run in one that has a name.
+  if (!recording || recording.log().named) return;
+  recording.log().named = true;
   recording.slot().flags |= format::kPythonThread;
   recording.session().define_name(recording.log().index, name);
 }

@@ -37,8 +37,18 @@ void snapshot(const std::string& path);
 void before_fork();
 void after_fork_in_parent();
 
-// Runs the self-test anew; refused while a session runs.
-std::map<std::string, std::string> self_test();
+// The self-test makes threads and thread states, which would change the program: it runs in another
+// process, whose report is adopted here. All of this is refused while a session runs.
+
+// What a report must be for; by class of event what the one says that was adopted, if it is; and
+// whether that one is worth keeping for other processes.
+using SelfTestState = std::tuple<std::string, std::map<std::string, std::string>, bool>;
+SelfTestState self_test_state();
+// In that other process.
+std::string test_here();
+// False when the text is no report for this interpreter.
+bool adopt_self_test(const std::string& text);
+void lack_self_test(const std::string& why);
 
 // (function, object, slots that name it), for all hooks that could be installed now.
 std::vector<std::tuple<std::string, std::string, std::size_t>> hook_report();

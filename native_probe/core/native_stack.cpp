@@ -12,6 +12,7 @@
 #include <memory>
 #include <string_view>
 
+#include "core/image_identity.hpp"
 #include "core/unwind.hpp"
 
 // Unwinding must cost next to nothing, since it is done at every callback. A walk goes from frame
@@ -161,25 +162,6 @@ bool is_runtime(std::string_view path) {
   return std::any_of(std::begin(kPrefixes), std::end(kPrefixes), [name](std::string_view prefix) {
     return name.substr(0, prefix.size()) == prefix;
   });
-}
-
-std::string read_build_id(const dl_phdr_info& info, const ElfW(Phdr) & header) {
-  constexpr std::size_t kAligned = 4;
-  const auto* at = reinterpret_cast<const char*>(info.dlpi_addr + header.p_vaddr);
-  const char* end = at + header.p_memsz;
-  while (at + sizeof(ElfW(Nhdr)) <= end) {
-    ElfW(Nhdr) note{};
-    std::memcpy(&note, at, sizeof note);
-    const char* name = at + sizeof note;
-    const char* content = name + (note.n_namesz + kAligned - 1) / kAligned * kAligned;
-    const char* next = content + (note.n_descsz + kAligned - 1) / kAligned * kAligned;
-    if (next > end) break;
-    if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && std::memcmp(name, "GNU", 4) == 0) {
-      return {content, note.n_descsz};
-    }
-    at = next;
-  }
-  return {};
 }
 
 Kind kind_of(const dl_phdr_info& info, bool holds_probe) {

@@ -326,6 +326,7 @@ bool Session::join(ThreadLog* log) {
   log->after_forced = false;
   log->wait_stack = 0;
   log->counted = false;
+  log->named = declared;
   log->importing_module = 0;
   log->spin = {};
   log->pending.kind = 0;

@@ -36,6 +36,7 @@ struct alignas(64) ThreadLog {
   std::uint32_t wait_stack = 0;        // STACK of the request that is under way
   bool after_forced = false;           // the release before was forced
   bool counted = false;                // among the GIL's waiters
+  bool named = false;  // by Python, in this session
   std::uint32_t importing_module = 0;  // MODULE that the interpreter loaded last in this thread
 
   // The spin that may go on.

@@ -156,12 +156,33 @@ bool in_parking_lot(const sem_t* semaphore, const char* frame) {
 
 bool has_copies() { return copies[0].load(std::memory_order_relaxed) != nullptr; }
 
-void learn_sites() {
-  if (!parking_lot.known() || !semaphore_wait.known()) return;
+bool learn_sites() {
+  if (!parking_lot.known() || !semaphore_wait.known()) return true;
   PyThreadState* state = PyEval_SaveThread();
   // A thread without a thread state has nothing to detach, which may be another call.
-  if (give_lesson(false)) give_lesson(true);
+  const bool learnt = give_lesson(false) && give_lesson(true);
   PyEval_RestoreThread(state);
+  return learnt;
+}
+
+ParkSites learnt_park_sites() {
+  ParkSites sites;
+  for (const auto& copy : copies) {
+    const void* address = copy.load(std::memory_order_relaxed);
+    if (address == nullptr) break;
+    sites.push_back(reinterpret_cast<std::uintptr_t>(address) - interpreter_image->base());
+  }
+  return sites;
+}
+
+bool adopt_park_sites(const ParkSites& sites) {
+  for (auto& copy : copies) copy.store(nullptr, std::memory_order_relaxed);
+  for (const std::uintptr_t offset : sites) {
+    const auto* address = reinterpret_cast<const void*>(interpreter_image->base() + offset);
+    if (!returns_from_wait(address)) return false;
+    remember(address);
+  }
+  return true;
 }
 
 }  // namespace gilscope::parking

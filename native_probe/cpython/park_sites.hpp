@@ -4,10 +4,14 @@
 #include <semaphore.h>
 
 #include <cstdint>
+#include <vector>
 
 #include "core/elf_image.hpp"
 
 namespace gilscope::parking {
+
+// What learn_sites() found, as distances from the beginning of the interpreter's image.
+using ParkSites = std::vector<std::uintptr_t>;
 
 // Once a process.
 void find_sites(const ElfImage& interpreter);
@@ -25,6 +29,10 @@ bool has_copies();
 // Compilers make copies of _PyParkingLot_Park for some of its callers, which have no symbol. Waits
 // for a lock that is known, so that the copies that locks use show themselves. With the hooks in
 // place and a session active; needs an attached thread state, gives the GIL up for moments.
-void learn_sites();
+// False when a wait that was to be seen was not, for want of a thread or of time.
+bool learn_sites();
+ParkSites learnt_park_sites();
+// What another process of this interpreter has learnt; false when it cannot be true here.
+bool adopt_park_sites(const ParkSites& sites);
 
 }  // namespace gilscope::parking

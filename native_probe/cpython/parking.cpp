@@ -55,6 +55,7 @@ bool is_module_lock() {
 // return addresses at distances, in words. The functions in between have frames of a fixed size, so
 // where the first one of them stands, the next ones stand where they stood, for the same caller.
 constexpr int kJoinDepth = 2;
+constexpr std::ptrdiff_t kFarthestCaller = kNear / sizeof(std::uintptr_t);
 struct ReturnAddress {
   std::ptrdiff_t distance;
   std::uintptr_t value;
@@ -145,6 +146,31 @@ void learn_join() {
 }
 
 bool knows_join() { return join_depth.load() != 0; }
+
+JoinStack learnt_join_stack(const ElfImage& interpreter) {
+  JoinStack stack;
+  for (int i = 0; i < join_depth.load(std::memory_order_acquire); ++i) {
+    const ReturnAddress& found = join_stack[i];
+    if (!interpreter.contains(reinterpret_cast<const void*>(found.value))) return {};
+    stack.push_back({found.distance, found.value - interpreter.base()});
+  }
+  return stack;
+}
+
+bool adopt_join_stack(const ElfImage& interpreter, const JoinStack& stack) {
+  join_depth.store(0);
+  if (stack.size() > kJoinDepth) return false;
+  std::ptrdiff_t before = 0;
+  for (std::size_t i = 0; i < stack.size(); ++i) {
+    const std::uintptr_t address = interpreter.base() + stack[i].offset;
+    const bool is_further = stack[i].distance > before && stack[i].distance < kFarthestCaller;
+    if (!is_further || !interpreter.contains(reinterpret_cast<const void*>(address))) return false;
+    before = stack[i].distance;
+    join_stack[i] = {stack[i].distance, address};
+  }
+  join_depth.store(static_cast<int>(stack.size()), std::memory_order_release);
+  return true;
+}
 
 void initialize(const ElfImage& interpreter, std::uintptr_t lock, std::uintptr_t rlock,
                 std::uintptr_t module_lock) {

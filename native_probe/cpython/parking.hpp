@@ -3,7 +3,9 @@
 
 #include <semaphore.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "core/elf_image.hpp"
 #include "core/format.hpp"
@@ -24,6 +26,19 @@ void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uint
 void learn_join();
 // Whether it was seen, so that such waits can be told from other ones.
 bool knows_join();
+
+// How the stack of a thread that joins another one looks: return addresses, as distances from the
+// beginning of the interpreter's image, at distances from the semaphore, in words.
+struct JoinAddress {
+  std::ptrdiff_t distance;
+  std::uintptr_t offset;
+};
+using JoinStack = std::vector<JoinAddress>;
+
+// Empty when it was not seen, or leads through other objects.
+JoinStack learnt_join_stack(const ElfImage& interpreter);
+// What another process of this interpreter has learnt; false when it cannot be true here.
+bool adopt_join_stack(const ElfImage& interpreter, const JoinStack& stack);
 
 // Whether the semaphore lies in the frames right above `frame`: then it is the parking lot's.
 bool on_own_stack(const sem_t* semaphore, const char* frame);

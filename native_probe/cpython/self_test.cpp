@@ -30,11 +30,15 @@ using format::LockKind;
 
 constexpr std::uint64_t kPatience = 2'000'000'000;  // ns; far more than any of this takes
 
+// Whether everything has happened so far that was to happen.
+bool complete = true;
+
 // A second thread that runs `body`, and the slot that it has in the session.
 class Helper {
  public:
   Helper(Session& session, std::function<void()> body) : session_(session), body_(std::move(body)) {
     started_ = pthread_create(&thread_, nullptr, main, this) == 0;
+    complete = complete && started_;
   }
   Helper(const Helper&) = delete;
   Helper& operator=(const Helper&) = delete;
@@ -42,6 +46,7 @@ class Helper {
 
   // Waits until the thread stands in a wait of this kind; false when that never happened.
   bool is_waiting(EventKind kind) {
+    if (!started_) return false;
     const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + kPatience;
     while (nanoseconds(CLOCK_MONOTONIC) < deadline) {
       const std::uint32_t i = index_.load(std::memory_order_acquire);
@@ -52,6 +57,7 @@ class Helper {
       }
       sched_yield();
     }
+    complete = false;
     return false;
   }
 
@@ -449,14 +455,12 @@ void test_spin([[maybe_unused]] Session& session, SelfTestResult& result) {
 #endif
 }
 
-std::uint64_t stack_cost = 0;  // femtoseconds
-std::uint64_t pair_cost = 0;   // femtoseconds
-
 // The stack of whoever runs the test, seen before. The fastest of some rounds: what else the
-// machine does is not the probe's cost.
-void measure_stack_cost() {
+// machine does is not the probe's cost. Femtoseconds.
+std::uint64_t measure_stack_cost() {
   constexpr int kRounds = 20;
   constexpr int kCaptures = 50;
+  std::uint64_t cost = 0;
   gilscope_watch_codes();
   Recording recording;
   if (recording && stack::capture(recording, __builtin_frame_address(0)) != 0) {
@@ -466,56 +470,59 @@ void measure_stack_cost() {
       for (int i = 0; i < kCaptures; ++i) stack::capture(recording, __builtin_frame_address(0));
       best = std::min(best, nanoseconds(CLOCK_MONOTONIC) - begin);
     }
-    stack_cost = best * 1'000'000 / kCaptures;
+    cost = best * 1'000'000 / kCaptures;
   }
   gilscope_unwatch_codes();
+  return cost;
 }
 
-bool failed(const std::string& result) { return result.rfind("not measured", 0) == 0; }
+SelfTestResult test_classes(Session& session) {
+  std::uint32_t self = 0;
+  {
+    Recording recording;
+    if (recording) self = recording.log().index;
+  }
+  SelfTestResult result;
+  result["gil"] = test_gil(session, self);
+  result["mutex"] = test_mutex(session, self);
+  result["thread_lock"] = test_thread_lock(session, self);
+  result["object_lock"] = test_object_lock(session, self);
+  result["native_lock"] = test_native_lock(session, self);
+  result["thread_end"] = test_join(session);
+  test_spin(session, result);
+  return result;
+}
 
 }  // namespace
 
-SelfTestResult run_self_test() {
+SelfTestReport run_self_test(const ElfImage& interpreter) {
   hooks::classes = {};
+  complete = true;
   SessionOptions options{
       "",  4 << 20, gilscope_is_free_threaded() != 0, gilscope_gil_enabled() != 0, PY_VERSION_HEX,
       "{}"};
   auto* session = new Session(options);
   hooks::begin_session(*session, options.gil_enabled);
   session->activate();
-  std::uint32_t self = 0;
-  {
-    Recording recording;
-    if (recording) self = recording.log().index;
+  SelfTestReport report;
+  report.stack_cost = measure_stack_cost();
+  complete = parking::learn_sites() && complete;
+  report.outcomes = test_classes(*session);
+  report.park_sites = parking::learnt_park_sites();
+  report.join_stack = parking::learnt_join_stack(interpreter);
+  report.spin_sites = hooks::spins::sites_in_use(interpreter);
+  if (report.join_stack.empty() && report.outcomes["thread_end"] == "ok") {
+    report.outcomes["thread_end"] = not_measured("it is not the interpreter that waits");
   }
-  measure_stack_cost();
-  parking::learn_sites();
-  SelfTestResult result;
-  result["gil"] = test_gil(*session, self);
-  result["mutex"] = test_mutex(*session, self);
-  result["thread_lock"] = test_thread_lock(*session, self);
-  result["object_lock"] = test_object_lock(*session, self);
-  result["native_lock"] = test_native_lock(*session, self);
-  result["thread_end"] = test_join(*session);
-  test_spin(*session, result);
-  hooks::classes.gil = !failed(result["gil"]);
-  hooks::classes.parked = !failed(result["mutex"]);
-  hooks::classes.thread_lock = !failed(result["thread_lock"]);
-  hooks::classes.object = !failed(result["object_lock"]);
-  hooks::classes.spin = !failed(result["spin"]);
-  hooks::classes.native = !failed(result["native_lock"]);
-  pair_cost = cost::pair();
+  report.pair_cost = cost::pair();
+  report.complete = complete;
   if (session->deactivate()) {
     session->finish("stop", options.gil_enabled);
     delete session;
   } else {
     session->file().abandon();
   }
-  return result;
+  return report;
 }
-
-std::uint64_t captured_stack_cost() { return stack_cost; }
-
-std::uint64_t recorded_pair_cost() { return pair_cost; }
 
 }  // namespace gilscope

@@ -327,6 +327,32 @@ Calibration::Result Calibration::finish() {
   return result;
 }
 
+Sites sites_in_use(const ElfImage& interpreter) {
+  Sites found;
+  for (int i = 0; i < site_count.load(std::memory_order_acquire); ++i) {
+    const auto caller = reinterpret_cast<std::uintptr_t>(sites[i].caller);
+    found.push_back({caller - interpreter.base(), sites[i].locks, sites[i].counts});
+  }
+  return found;
+}
+
+bool adopt(const ElfImage& interpreter, const Sites& learnt_elsewhere) {
+  site_count.store(0);
+  if (learnt_elsewhere.size() > kMaxSites) return false;
+  int n = 0;
+  for (const SiteOffset& site : learnt_elsewhere) {
+    const auto* caller = reinterpret_cast<const void*>(interpreter.base() + site.offset);
+    if (!interpreter.contains(caller) || ((site.locks | site.counts) & ~kAll) != 0) return false;
+    sites[n] = Site{};
+    sites[n].caller = caller;
+    sites[n].locks = site.locks;
+    sites[n].counts = site.counts;
+    ++n;
+  }
+  site_count.store(n, std::memory_order_release);
+  return true;
+}
+
 }  // namespace gilscope::hooks::spins
 
 int gilscope_yielded(const std::uintptr_t* registers, const void* caller) {

@@ -3,6 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
+
+#include "core/elf_image.hpp"
 
 namespace gilscope::hooks::spins {
 
@@ -35,5 +38,21 @@ class Calibration {
   };
   static Result finish();
 };
+
+// A call of sched_yield() that belongs to a lock: its return address, as a distance from the
+// beginning of the interpreter's image, and which registers then hold the lock's address and a
+// count of turns.
+struct SiteOffset {
+  std::uintptr_t offset;
+  std::uint8_t locks;
+  std::uint8_t counts;
+};
+using Sites = std::vector<SiteOffset>;
+
+// What is in use.
+Sites sites_in_use(const ElfImage& interpreter);
+// Puts to use what another process of this interpreter has learnt; false when it cannot be true
+// here.
+bool adopt(const ElfImage& interpreter, const Sites& learnt);
 
 }  // namespace gilscope::hooks::spins

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.config import SESSION_IN_HEADER, TRACE_SUFFIX, VARIABLE
+from gilscope.target.recording.patch import Patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,8 +82,8 @@ class _Follower:
     def __init__(self) -> None:
         self.parent: Recorded | None = None
         self._stop: Callable[[], None] | None = None
-        self._variable: str | None = None
-        self._original: Callable[[str], dict[str, Any]] | None = None
+        self._variable: tuple[str | None, str] | None = None  # before, and ours
+        self._patch: Patch | None = None
         self._listens = False
 
     def install(self, parent: Recorded, stop: Callable[[], None]) -> None:
@@ -92,14 +93,11 @@ class _Follower:
 
         self.remove()
         self.parent, self._stop = parent, stop
-        self._variable = os.environ.get(VARIABLE)
-        os.environ[VARIABLE] = f"{parent.session.hex()}:{parent.pid}"
-        original = self._original = spawn.get_preparation_data
-
-        def get_preparation_data(name: str) -> dict[str, Any]:
-            return {**original(name), "gilscope": _Entry(parent)}
-
-        spawn.get_preparation_data = get_preparation_data
+        self._variable = os.environ.get(VARIABLE), f"{parent.session.hex()}:{parent.pid}"
+        os.environ[VARIABLE] = self._variable[1]
+        if self._patch is None:
+            self._patch = Patch(spawn, "get_preparation_data", self._adding)
+        self._patch.install()
         if not self._listens:
             # Its children end by os._exit(), without the exit handlers of their parent.
             util.register_after_fork(self, _Follower._stop_at_exit)
@@ -108,14 +106,24 @@ class _Follower:
     def remove(self) -> None:
         """Put everything back."""
         self.parent = self._stop = None
-        if self._original is not None:
-            from multiprocessing import spawn  # noqa: PLC0415 - it is loaded
+        if self._patch is not None:
+            self._patch.remove()
+        if self._variable is None:
+            return
+        (before, ours), self._variable = self._variable, None
+        if os.environ.get(VARIABLE) != ours:
+            return  # the program has set another one
+        del os.environ[VARIABLE]
+        if before is not None:
+            os.environ[VARIABLE] = before
 
-            spawn.get_preparation_data = self._original  # type: ignore[assignment]
-            self._original = None
-            os.environ.pop(VARIABLE, None)
-            if self._variable is not None:
-                os.environ[VARIABLE] = self._variable
+    def _adding(self, patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
+        def get_preparation_data(name: str) -> dict[str, Any]:
+            data: dict[str, Any] = original(name)
+            parent = self.parent
+            return {**data, "gilscope": _Entry(parent)} if patch.active and parent else data
+
+        return get_preparation_data
 
     def _stop_at_exit(self) -> None:
         """In a child of multiprocessing that is about to do its work: have its trace completed."""

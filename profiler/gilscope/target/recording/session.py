@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from gilscope.config import EXECUTOR_VARIABLE, VARIABLE
 from gilscope.errors import GilscopeError, ProbeError
 from gilscope.target import spans
+from gilscope.target.recording import self_test as test_in_child
 from gilscope.target.recording.options import RecordingOptions
+from gilscope.target.recording.patch import Patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +60,7 @@ def start(
     session, parent_pid = belongs_to or _session_of_environment()
     metadata = json.dumps(_metadata(parent_pid))
     file = Path(path).absolute()
+    _call(test_in_child.provide, native)
     try:
         _call(
             native.start,
@@ -72,7 +75,7 @@ def start(
     except OSError as error:
         raise ProbeError(f"cannot record to {file}: {error.strerror}") from None
     _names.install()
-    atexit.register(stop_at_exit)
+    _loaded.stop_at_exit()
     if options.follow_children:
         parent = _children().Recorded(str(file), session, os.getpid(), options)
         _children().follow(parent, stop_at_exit)
@@ -125,7 +128,7 @@ def self_test() -> dict[str, str]:
     Raises:
         ProbeError: The probe runs, or cannot run in this interpreter.
     """
-    return _call(_native().self_test)
+    return _call(test_in_child.run, _native())
 
 
 def hooks() -> list[tuple[str, str, int]]:
@@ -195,32 +198,45 @@ def _metadata(parent_pid: int | None) -> dict[str, object]:
     }
 
 
-def _is_dummy(thread: threading.Thread) -> bool:
-    """Return whether threading only noticed this thread and did not start it."""
-    return isinstance(thread, threading._DummyThread)  # noqa: SLF001 - it has no public name
-
-
 def _known_threads() -> list[tuple[int, int, bool, str]]:
     """Return (tid, ident, started by Python, name) of the threads that threading knows.
 
     Threads that native code started have the name that it gave them, not threading's "Dummy-1".
+    Libraries replace what is in threading, and threads of theirs may share one of the system's, or
+    lack what threads have: so only facts are read, and no code of theirs is run.
     """
-    return [
-        (thread.native_id, thread.ident or 0, not dummy, "" if dummy else _name_of(thread))
-        for thread in threading.enumerate()
-        if thread.native_id is not None
-        for dummy in [_is_dummy(thread)]
-    ]
+    active = getattr(threading, "_active", None)
+    if type(active) is not dict:
+        return []
+    found: dict[int, tuple[int, int, bool, str]] = {}
+    # The main thread first: its number is the process's, whoever else claims it.
+    for thread in sorted(active.copy().values(), key=lambda x: not issubclass(type(x), _MAIN)):
+        tid = os.getpid() if issubclass(type(thread), _MAIN) else _field(thread, "_native_id")
+        ident = _field(thread, "_ident")
+        if type(tid) is int and type(ident) is int and tid not in found:
+            dummy = issubclass(type(thread), _DUMMY)
+            found[tid] = tid, ident, not dummy, "" if dummy else _name_of(thread)
+    return list(found.values())
 
 
-def _name_of(thread: threading.Thread) -> str:
-    """Return a thread's name as text that can be written, without running the program's code."""
+# As they are before anybody can replace them.
+_MAIN: Any = getattr(threading, "_MainThread", ())
+_DUMMY: Any = getattr(threading, "_DummyThread", ())
+
+
+def _field(thread: object, name: str) -> object:
+    """Return what an object has under a name, without running the program's code."""
     try:
         # Not vars(): in free-threaded builds that makes a dict, under locks that then show up.
-        name = object.__getattribute__(thread, "_name")
+        return object.__getattribute__(thread, name)
     except AttributeError:
-        return ""
-    return name.encode("utf-8", "replace").decode() if isinstance(name, str) else ""
+        return None
+
+
+def _name_of(thread: object) -> str:
+    """Return a thread's name as text that can be written."""
+    name = _field(thread, "_name")
+    return name.encode("utf-8", "replace").decode() if type(name) is str else ""
 
 
 def _stop(reason: str) -> dict[str, int]:
@@ -228,7 +244,6 @@ def _stop(reason: str) -> dict[str, int]:
     # Threads may have been renamed while they ran.
     names = {tid: name for tid, _, _, name in _known_threads() if name}
     _names.remove()
-    atexit.unregister(stop_at_exit)
     if _loaded.children is not None:
         _loaded.children.unfollow()
     with _keep.session:
@@ -262,6 +277,17 @@ class _Loaded:
 
     native: ModuleType | None = None
     children: ModuleType | None = None
+    listens = False
+
+    def stop_at_exit(self) -> None:
+        """Complete the last trace when the program exits.
+
+        Said once: the interpreter keeps a place for each handler, also for those that are taken
+        back, and looks through all of them.
+        """
+        if not self.listens:
+            atexit.register(stop_at_exit)
+            self.listens = True
 
 
 class _Keep:
@@ -287,27 +313,26 @@ class _ThreadNames:
     """
 
     def __init__(self) -> None:
-        self._original: Callable[[threading.Thread], None] | None = None
+        self._patch = Patch(threading.Thread, "_set_native_id", self._naming)
 
     def install(self) -> None:
         """Begin to listen."""
-        if self._original is not None:
-            return
-        original = self._original = threading.Thread._set_native_id  # type: ignore[attr-defined] # noqa: SLF001
+        self._patch.install()
+
+    def remove(self) -> None:
+        """Put the method back."""
+        self._patch.remove()
+
+    @staticmethod
+    def _naming(patch: Patch, original: Callable[..., None]) -> Callable[..., None]:
         name_thread = _native().name_thread
 
         def _set_native_id(thread: threading.Thread) -> None:
             original(thread)
-            if not _is_dummy(thread):
+            if patch.active and not issubclass(type(thread), _DUMMY):
                 name_thread(_name_of(thread))
 
-        threading.Thread._set_native_id = _set_native_id  # type: ignore[attr-defined] # noqa: SLF001
-
-    def remove(self) -> None:
-        """Put the method back."""
-        if self._original is not None:
-            threading.Thread._set_native_id = self._original  # type: ignore[attr-defined] # noqa: SLF001
-            self._original = None
+        return _set_native_id
 
 
 _loaded = _Loaded()

@@ -5,6 +5,7 @@ Standard library only: this is the part that shares a process with the program u
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import importlib.machinery
 import importlib.util
@@ -141,7 +142,9 @@ def _prepare(target: Target) -> tuple[CodeType, types.ModuleType]:
         code, names = _find_directory(target)
     else:
         code, names = _compile_script(target)
-    vars(main).update({"__builtins__": __builtins__, **names})
+    vars(main).update({"__builtins__": builtins, **names})
+    if sys.version_info < (3, 14):
+        vars(main)["__annotations__"] = {}  # later ones make it when it is asked for
     sys.modules["__main__"] = main
     if target.carried:
         target.carried.provide(vars(main))

@@ -42,6 +42,7 @@ class Helper {
 
   // Waits until the thread stands in a wait of this kind; false when that never happened.
   bool is_waiting(EventKind kind) {
+    if (!started_) return false;
     const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + kPatience;
     while (nanoseconds(CLOCK_MONOTONIC) < deadline) {
       const std::uint32_t i = index_.load(std::memory_order_acquire);

@@ -159,7 +159,7 @@ void objects_were_loaded() {
 void initialize(Probe& p) {
   if (p.initialized) return;
   if (const char* mismatch = gilscope_layout_mismatch()) throw ProbeFailure(mismatch);
-  if (!ThreadLogs::initialize()) throw ProbeFailure("no memory for the threads' logs");
+  if (!ThreadLogs::initialize()) throw ProbeFailure("no address space for the threads' logs, see ulimit -v");
   p.interpreter = ElfImage::containing(reinterpret_cast<const void*>(&PyEval_SaveThread));
   if (p.interpreter.slots().empty()) {
     throw ProbeFailure("the interpreter has no relocation slots (statically linked?)");
@@ -314,18 +314,22 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   gilscope_unwatch_codes();
   std::map<std::string, std::uint64_t> report{{"dropped", session->dropped()},
                                               {"slots_left", slots_left}};
+  report["error"] = static_cast<std::uint64_t>(session->file().error());
   if (quiet) {
-    hooks::entries::resolve(*session);
+    // Not from what somebody else may have written.
+    if (!session->file().truncated()) hooks::entries::resolve(*session);
     native_stack::release();
     session->finish(reason, gilscope_gil_enabled() != 0);
-    report["overwritten"] = session->file().overwritten();
-    report["events"] = session->events() - report["overwritten"];
-    report["bytes"] = session->file().bytes_used();
-    delete session;
+    report["events"] = session->events() - session->file().overwritten();
   } else {
-    session->file().abandon();
+    report["events"] = session->events_in_file();
+    session->abandon(reason, gilscope_gil_enabled() != 0);
     report["abandoned"] = 1;
   }
+  report["overwritten"] = session->file().overwritten();
+  report["fate"] = static_cast<std::uint64_t>(session->file().fate());
+  report["bytes"] = session->file().bytes_used();
+  if (quiet) delete session;
   return report;
 }
 
@@ -346,7 +350,7 @@ void snapshot(const std::string& path) {
 void before_fork() {
   Probe& p = probe();
   const ControlIfFree control;
-  if (control && p.session != nullptr && p.session->pause_keeper()) p.paused = true;
+  if (control && p.session != nullptr && p.session->pause_feeder()) p.paused = true;
 }
 
 void after_fork_in_parent() {

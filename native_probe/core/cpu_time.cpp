@@ -47,7 +47,7 @@ void CpuTimes::sample(std::uint32_t thread, pid_t tid) {
   CpuTime time{};
   if (!read_cpu_time(tid, &time)) return;
   const format::CpuTimeBody now{thread, 0, Clock::ticks(), time.on_cpu, time.runnable};
-  if (last_.size() <= thread) last_.resize(thread + 1);
+  if (last_.size() <= thread && !last_.resize(thread + 1)) return;
   Last& last = last_[thread];
   const bool is_first = last.body.thread == 0;
   const bool ran = is_first || last.body.on_cpu != now.on_cpu || last.body.runnable != now.runnable;

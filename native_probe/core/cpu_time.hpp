@@ -5,9 +5,9 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <vector>
 
 #include "core/format.hpp"
+#include "core/mapped_array.hpp"
 #include "core/trace_file.hpp"
 
 namespace gilscope {
@@ -41,8 +41,8 @@ class CpuTimes {
   };
 
   TraceFile& file_;
-  std::vector<Last> last_;  // by thread
-  std::vector<format::CpuTimeBody> round_;
+  MappedArray<Last> last_;  // by thread
+  MappedArray<format::CpuTimeBody> round_;
 };
 
 }  // namespace gilscope

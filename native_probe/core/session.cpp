@@ -15,6 +15,8 @@
 #include <cstring>
 #include <system_error>
 
+#include "core/bus_error.hpp"
+
 namespace gilscope {
 namespace {
 
@@ -22,11 +24,22 @@ using format::ChunkHeader;
 using format::ChunkKind;
 using format::DefinitionTag;
 
-constexpr std::size_t kLeastAtStart = 1 << 20;
-constexpr std::size_t kReadyAtStart = 4 << 20;
+// What a short run needs: it is written to the disk, also by a child that ends at once.
+constexpr std::size_t kReadyAtStart = std::size_t{96} << 10;
 constexpr std::uint32_t kLargestChunk = 256 * 1024;
 
 int membarrier(int command) { return static_cast<int>(syscall(SYS_membarrier, command, 0, 0)); }
+
+// The barrier of all threads of this process; whether the system knows it and lets us use it.
+bool can_order_all_threads() {
+  if (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0) return true;
+  const int commands = membarrier(MEMBARRIER_CMD_QUERY);
+  return commands > 0 && (commands & MEMBARRIER_CMD_GLOBAL) != 0;
+}
+
+bool order_all_threads() {
+  return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0 || membarrier(MEMBARRIER_CMD_GLOBAL) == 0;
+}
 
 // The name of another thread of this process, which may be gone by now.
 void read_os_name(format::ThreadSlot* slot) {
@@ -86,14 +99,11 @@ Session::Session(const SessionOptions& options)
       pid_(getpid()),
       file_(options.path, options.max_bytes, options.ring),
       cpu_times_(file_),
-      keeper_(file_, [this] { sample_cpu_times(); }) {
+      feeder_(file_, [this] { sample_cpu_times(); }) {
   for (const TraceFile::Part part : {TraceFile::Part::front, TraceFile::Part::events}) {
-    if (file_.extend(kLeastAtStart, part) || !file_.disk_full()) {
-      file_.extend(kReadyAtStart, part);
-      continue;
-    }
+    if (file_.extend(kReadyAtStart, part) || !file_.cannot_grow()) continue;
     if (!options.path.empty()) unlink(options.path.c_str());
-    throw std::system_error(ENOSPC, std::generic_category());
+    throw std::system_error(file_.error(), std::generic_category());
   }
   // Only now: getting the pages ready takes milliseconds, and the header says when recording
   // begins.
@@ -108,8 +118,8 @@ Session::Session(const SessionOptions& options)
 void Session::activate() {
   sample_cpu_times();
   // Else whoever starts the second thread does it, before there is one.
-  if (!single_threaded()) keeper_.start();
-  membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+  if (!single_threaded()) feeder_.start();
+  current_.needs_fences.store(!can_order_all_threads(), std::memory_order_seq_cst);
   // Kernels before 4.14 cannot; there only the handlers of fork() help.
   madvise(&current_, sizeof current_, MADV_WIPEONFORK);
   // The number last: whoever sees it sees the session.
@@ -122,9 +132,8 @@ void Session::end_recording() {
   current_.id.store(0, std::memory_order_seq_cst);
   current_.session.store(nullptr, std::memory_order_seq_cst);
   // After this every thread either sees that no session is active, or we see its `busy`.
-  fenced_ =
-      membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0 || membarrier(MEMBARRIER_CMD_GLOBAL) == 0;
-  keeper_.stop();  // for good: a hook that is about to start it does not
+  fenced_ = needs_fences() || order_all_threads();
+  feeder_.stop();  // for good: a hook that is about to start it does not
   sample_cpu_times();
   stop_ticks_ = Clock::ticks();
 }
@@ -135,7 +144,7 @@ bool Session::deactivate() {
   const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + 2'000'000'000;
   bool quiet = true;
   ThreadLogs::for_each([&](ThreadLog& log) {
-    while (quiet && log.busy.load(std::memory_order_acquire) != 0) {
+    while (quiet && log.busy.load(std::memory_order_seq_cst) != 0) {
       sched_yield();
       // A thread that was suspended inside a hook (a debugger): leave it the mapping.
       if (nanoseconds(CLOCK_MONOTONIC) > deadline) quiet = false;
@@ -152,6 +161,23 @@ void Session::finish(std::string_view reason, bool gil_enabled) {
   file_.extend(2 * TraceFile::alignment());
   file_.write_json(ChunkKind::end, json);
   file_.finish();
+}
+
+void Session::abandon(std::string_view reason, bool gil_enabled) {
+  sample_clock(file_);
+  file_.write_json(ChunkKind::end, end_json(reason_to_end(reason), gil_enabled, dropped()));
+  file_.abandon();
+}
+
+std::uint64_t Session::events_in_file() const {
+  std::uint64_t found = 0;
+  file_.for_each_events_chunk([&found](const ChunkHeader& chunk, std::size_t size) {
+    const auto* record = reinterpret_cast<const format::EventRecord*>(&chunk + 1);
+    const auto* end = record + (size - sizeof chunk) / sizeof *record;
+    // Acquire: a record whose kind is there is there wholly.
+    while (record < end && __atomic_load_n(&record->kind, __ATOMIC_ACQUIRE) != 0) ++record, ++found;
+  });
+  return found;
 }
 
 std::string Session::end_json(std::string_view reason, bool gil_enabled,
@@ -175,7 +201,7 @@ std::string Session::end_json(std::string_view reason, bool gil_enabled,
 // A file that is full to the last page and lacks nothing was stopped in order.
 std::string_view Session::reason_to_end(std::string_view asked) const {
   if (!file_.refused()) return asked;
-  if (file_.disk_full()) return "disk_full";
+  if (file_.cannot_grow()) return file_.error() == ENOMEM ? "no_memory" : "disk_full";
   return file_.at_limit() ? "max_bytes" : asked;
 }
 
@@ -342,7 +368,10 @@ void Session::leave(ThreadLog* log) {
   pthread_getname_np(pthread_self(), log->slot->os_name, sizeof log->slot->os_name);
   __atomic_store_n(&log->slot->end_ticks, Clock::ticks(), __ATOMIC_RELAXED);
   log->slot->open_wait = 0;
-  CpuTimes::sample_last(file_, log->index);
+  // To ask the system costs as much as a short thread itself.
+  if (log->slot->end_ticks - log->slot->start_ticks > second_ / 1000) {
+    CpuTimes::sample_last(file_, log->index);
+  }
   write_pending(log);
   seal_events(*log);
   log->session_id = 0;
@@ -351,12 +380,13 @@ void Session::leave(ThreadLog* log) {
 format::EventRecord* Session::next_chunk(ThreadLog* log) {
   const ErrnoKeeper keep_errno;
   seal_events(*log);
-  ChunkHeader* chunk = file_.allocate(ChunkKind::events, log->index, log->next_chunk);
+  std::size_t size = 0;
+  ChunkHeader* chunk = file_.allocate(ChunkKind::events, log->index, log->next_chunk, &size);
   if (chunk == nullptr && !file_.is_ring()) {
     // Near the end of the file a small one may still fit.
-    chunk = file_.allocate(ChunkKind::events, log->index, TraceFile::alignment());
+    chunk = file_.allocate(ChunkKind::events, log->index, TraceFile::alignment(), &size);
   }
-  keeper_.call();
+  feeder_.call();
   sample_now_and_then();
   if (chunk == nullptr) {
     ++log->slot->dropped;
@@ -366,13 +396,13 @@ format::EventRecord* Session::next_chunk(ThreadLog* log) {
   log->next_chunk = std::min(log->next_chunk * 2, kLargestChunk);
   log->chunk = chunk;
   log->cursor = reinterpret_cast<format::EventRecord*>(chunk + 1);
-  log->end = log->cursor + (chunk->size - sizeof(ChunkHeader)) / sizeof(format::EventRecord);
+  log->end = log->cursor + (size - sizeof(ChunkHeader)) / sizeof(format::EventRecord);
   return log->cursor;
 }
 
-// What the keeper does where there is one.
+// What the page feeder does where there is one.
 void Session::sample_now_and_then() {
-  if (keeper_.running()) return;
+  if (feeder_.running()) return;
   const std::uint64_t now = Clock::ticks();
   std::uint64_t last = sampled_.load(std::memory_order_relaxed);
   if (now - last < second_ ||
@@ -449,6 +479,7 @@ std::uint64_t Session::dropped() const {
 void Session::after_fork() {
   current_.id.store(0, std::memory_order_relaxed);
   current_.session.store(nullptr, std::memory_order_relaxed);
+  bus_error::after_fork();
 }
 
 }  // namespace gilscope

@@ -13,7 +13,7 @@
 
 #include "core/cpu_time.hpp"
 #include "core/id_table.hpp"
-#include "core/keeper.hpp"
+#include "core/page_feeder.hpp"
 #include "core/lock_table.hpp"
 #include "core/name_table.hpp"
 #include "core/thread_log.hpp"
@@ -44,7 +44,11 @@ class Session {
   static Session* active() { return current_.session.load(std::memory_order_acquire); }
 
   // Number of the active session, 0 when there is none. Needs no session to be there.
-  static std::uint64_t active_id() { return current_.id.load(std::memory_order_acquire); }
+  static std::uint64_t active_id() { return current_.id.load(std::memory_order_seq_cst); }
+
+  // Whether a hook must order its announcement and what it then looks at for the processor itself:
+  // where the system refuses membarrier(), which does it for all threads at a stop.
+  static bool needs_fences() { return current_.needs_fences.load(std::memory_order_relaxed); }
 
   // Makes this session the one that hooks record to.
   void activate();
@@ -57,12 +61,15 @@ class Session {
   // Seals everything and writes END; the session is over. `end` is the JSON object without the
   // members that the session knows itself.
   void finish(std::string_view reason, bool gil_enabled);
+  // The same where deactivate() could not make sure that nobody writes any more: END tells of what
+  // is there, and the mapping stays, for ever.
+  void abandon(std::string_view reason, bool gil_enabled);
 
   // Before the process gets another thread: whoever starts one says so.
-  void gets_threads() { keeper_.start(); }
-  // Around a fork: ends the session's own thread; true if there was one, which gets_threads()
-  // starts again.
-  bool pause_keeper() { return keeper_.pause(); }
+  void gets_threads() { feeder_.start(); }
+  // Around a fork: ends the session's own thread if the program has only one; true if so, and
+  // gets_threads() starts it again.
+  bool pause_feeder() { return feeder_.pause(); }
 
   std::uint64_t id() const { return id_; }
   // The process that records; a child that was made without any handler of fork() is another one.
@@ -123,6 +130,8 @@ class Session {
   std::string end_json(std::string_view reason, bool gil_enabled, std::uint64_t dropped) const;
   // In sealed chunks, those included that were overwritten.
   std::uint64_t events() const { return events_.load(std::memory_order_relaxed); }
+  // Counted one by one, those in chunks that are not sealed included.
+  std::uint64_t events_in_file() const;
 
   // In a forked child: no recording, the parent's file is not touched.
   static void after_fork();
@@ -155,6 +164,8 @@ class Session {
   struct alignas(kPage) Current {
     std::atomic<Session*> session;
     std::atomic<std::uint64_t> id;
+    // Whether hooks announce themselves with a fence, see needs_fences().
+    std::atomic<bool> needs_fences;
   };
   static Current current_;
   static std::atomic<std::uint64_t> last_id_;
@@ -163,7 +174,7 @@ class Session {
   const pid_t pid_;
   TraceFile file_;
   CpuTimes cpu_times_;
-  Keeper keeper_;
+  PageFeeder feeder_;
   LockTable locks_;
   WaitTable waits_;
   NameTable names_;
@@ -202,10 +213,7 @@ class Recording {
   Recording() : log_(ThreadLogs::current()) {
     // Busy already: a signal handler came in the middle of a hook of this thread.
     if (log_ == nullptr || log_->busy.load(std::memory_order_relaxed) != 0) return;
-    log_->busy.store(1, std::memory_order_relaxed);
-    // Orders the store above before the load below for the compiler; for the processor,
-    // Session::deactivate() does with membarrier(), so that the hot path has no fence.
-    std::atomic_signal_fence(std::memory_order_seq_cst);
+    announce(*log_);
     const std::uint64_t id = Session::active_id();
     if (__builtin_expect(id != 0 && log_->session_id == id, 1)) {
       session_ = log_->session;
@@ -228,6 +236,18 @@ class Recording {
     } else {
       log_->busy.store(0, std::memory_order_release);
     }
+  }
+
+  // Before the session is looked at.
+  static void announce(ThreadLog& log) {
+    if (__builtin_expect(Session::needs_fences(), 0)) {
+      log.busy.exchange(1, std::memory_order_seq_cst);
+      return;
+    }
+    log.busy.store(1, std::memory_order_relaxed);
+    // Orders the store above before the load that follows for the compiler; for the processor,
+    // Session::deactivate() does with membarrier(), so that the hot path has no fence.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
   }
 
   explicit operator bool() const { return session_ != nullptr; }
@@ -271,8 +291,7 @@ class Recording {
   template <typename Body>
   static bool in_short(ThreadLog& log, Body body) {
     if (log.busy.load(std::memory_order_relaxed) != 0) return false;
-    log.busy.store(1, std::memory_order_relaxed);
-    std::atomic_signal_fence(std::memory_order_seq_cst);  // as above
+    announce(log);
     const std::uint64_t id = Session::active_id();
     const bool done = id != 0 && log.session_id == id && body(log);
     log.busy.store(0, std::memory_order_release);

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -107,10 +108,10 @@ void write_like(Copy& copy, const ChunkHeader& chunk, std::size_t used, Fill fil
 }
 
 // Returns how many events the threads have dropped so far.
-std::uint64_t write_slots(Copy& copy, const ChunkHeader& chunk) {
+std::uint64_t write_slots(Copy& copy, const ChunkHeader& chunk, std::size_t size) {
   std::uint64_t dropped = 0;
   const std::size_t room =
-      (chunk.size - sizeof chunk) / sizeof(format::ThreadSlot) * sizeof(format::ThreadSlot);
+      (size - sizeof chunk) / sizeof(format::ThreadSlot) * sizeof(format::ThreadSlot);
   write_like(copy, chunk, room, [&](void* payload) {
     copy_words(payload, &chunk + 1, room);
     const auto* slots = static_cast<const format::ThreadSlot*>(payload);
@@ -119,9 +120,9 @@ std::uint64_t write_slots(Copy& copy, const ChunkHeader& chunk) {
   return dropped;
 }
 
-void write_events(Copy& copy, const ChunkHeader& chunk) {
+void write_events(Copy& copy, const ChunkHeader& chunk, std::size_t size) {
   const auto* first = reinterpret_cast<const EventRecord*>(&chunk + 1);
-  const auto* end = first + (chunk.size - sizeof chunk) / sizeof(EventRecord);
+  const auto* end = first + (size - sizeof chunk) / sizeof(EventRecord);
   const EventRecord* record = first;
   // Acquire: a record whose kind is there is there wholly.
   while (record < end && __atomic_load_n(&record->kind, __ATOMIC_ACQUIRE) != 0) ++record;
@@ -130,15 +131,18 @@ void write_events(Copy& copy, const ChunkHeader& chunk) {
   write_like(copy, chunk, used, [&](void* payload) { std::memcpy(payload, first, used); });
 }
 
-std::size_t whole_definitions(const ChunkHeader& chunk) {
+std::size_t whole_definitions(const ChunkHeader& chunk, std::size_t size) {
   const auto* body = reinterpret_cast<const char*>(&chunk + 1);
-  const std::size_t taken = __atomic_load_n(&chunk.used, __ATOMIC_ACQUIRE);
+  const std::size_t taken =
+      std::min<std::size_t>(__atomic_load_n(&chunk.used, __ATOMIC_ACQUIRE), size - sizeof chunk);
   const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + kPatience;
   std::size_t used = 0;
   while (used < taken) {
     const auto* header = reinterpret_cast<const format::DefinitionHeader*>(body + used);
     if (__atomic_load_n(&header->tag, __ATOMIC_ACQUIRE) != 0) {
-      used += header->length;
+      const std::uint32_t length = header->length;
+      if (length < sizeof *header || length > taken - used) break;
+      used += length;
     } else if (nanoseconds(CLOCK_MONOTONIC) < deadline) {
       sched_yield();
     } else {
@@ -148,14 +152,14 @@ std::size_t whole_definitions(const ChunkHeader& chunk) {
   return used;
 }
 
-void write_definitions(Copy& copy, const ChunkHeader& chunk) {
-  const std::size_t used = whole_definitions(chunk);
+void write_definitions(Copy& copy, const ChunkHeader& chunk, std::size_t size) {
+  const std::size_t used = whole_definitions(chunk, size);
   write_like(copy, chunk, used, [&](void* payload) { std::memcpy(payload, &chunk + 1, used); });
 }
 
-void write_metadata(Copy& copy, const ChunkHeader& chunk) {
-  write_like(copy, chunk, chunk.used,
-             [&](void* payload) { std::memcpy(payload, &chunk + 1, chunk.used); });
+void write_metadata(Copy& copy, const ChunkHeader& chunk, std::size_t size) {
+  const std::size_t used = std::min<std::size_t>(chunk.used, size - sizeof chunk);
+  write_like(copy, chunk, used, [&](void* payload) { std::memcpy(payload, &chunk + 1, used); });
 }
 
 }  // namespace
@@ -167,14 +171,15 @@ void write_snapshot(Session& session, const std::string& path, bool gil_enabled)
   Copy copy(path);
   copy.write(file.header(), TraceFile::alignment());
   std::uint64_t dropped = session.dropped_without_slot();
-  file.for_each_chunk_in_front([&](const ChunkHeader& chunk) {
-    if (is(chunk, ChunkKind::metadata)) write_metadata(copy, chunk);
-    if (is(chunk, ChunkKind::threads)) dropped += write_slots(copy, chunk);
+  file.for_each_chunk_in_front([&](const ChunkHeader& chunk, std::size_t size) {
+    if (is(chunk, ChunkKind::metadata)) write_metadata(copy, chunk, size);
+    if (is(chunk, ChunkKind::threads)) dropped += write_slots(copy, chunk, size);
   });
-  file.for_each_events_chunk([&](const ChunkHeader& chunk) { write_events(copy, chunk); });
+  file.for_each_events_chunk(
+      [&](const ChunkHeader& chunk, std::size_t size) { write_events(copy, chunk, size); });
   sample_clock(file);
-  file.for_each_chunk_in_front([&](const ChunkHeader& chunk) {
-    if (is(chunk, ChunkKind::definitions)) write_definitions(copy, chunk);
+  file.for_each_chunk_in_front([&](const ChunkHeader& chunk, std::size_t size) {
+    if (is(chunk, ChunkKind::definitions)) write_definitions(copy, chunk, size);
   });
   const std::string end = session.end_json("snapshot", gil_enabled, dropped);
   copy.write_chunk(ChunkKind::end, 0, file.last_sequence() + 1, Clock::ticks(), end.size(),

@@ -20,21 +20,6 @@ namespace {
 
 using format::DefinitionTag;
 
-template <typename Visit>
-void for_each_definition(const TraceFile& file, Visit visit) {
-  file.for_each_chunk([&](const format::ChunkHeader& chunk) {
-    if (chunk.kind != static_cast<std::uint16_t>(format::ChunkKind::definitions)) return;
-    const char* at = reinterpret_cast<const char*>(&chunk + 1);
-    const char* end = reinterpret_cast<const char*>(&chunk) + chunk.size;
-    while (at + sizeof(format::DefinitionHeader) <= end) {
-      const auto* header = reinterpret_cast<const format::DefinitionHeader*>(at);
-      if (header->tag == 0) return;
-      visit(static_cast<DefinitionTag>(header->tag), reinterpret_cast<const char*>(header + 1));
-      at += header->length;
-    }
-  });
-}
-
 template <typename Body>
 Body body_at(const char* at) {
   Body body{};
@@ -92,7 +77,7 @@ void read_definition(DefinitionTag tag, const char* body, Native& native, Parts&
 Native read_native(const TraceFile& file) {
   Native native;
   Parts parts;
-  for_each_definition(file, [&](DefinitionTag tag, const char* body) {
+  file.for_each_definition([&](DefinitionTag tag, const char* body) {
     read_definition(tag, body, native, parts);
   });
   auto text = [&parts](std::uint32_t id) {

@@ -23,7 +23,7 @@ constexpr std::uint32_t kExitRounds = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
 }  // namespace
 
 __thread ThreadLog* ThreadLogs::current_ = nullptr;
-ThreadLog* ThreadLogs::pool_ = nullptr;
+std::atomic<ThreadLog*> ThreadLogs::blocks_[kCapacity / kBlock];
 // For what little a thread still does after its log was given back: for ever busy, so that nothing
 // is recorded. A log of its own would never be given back.
 ThreadLog ThreadLogs::exited_{{1}};
@@ -33,24 +33,30 @@ std::atomic<std::uint64_t> ThreadLogs::free_{0};
 
 bool ThreadLogs::initialize() {
   if (initialized) return true;
-  void* memory = mmap(nullptr, sizeof(ThreadLog) * kCapacity, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) return false;
-  if (pthread_key_create(&exit_key, thread_exit) != 0) {
-    munmap(memory, sizeof(ThreadLog) * kCapacity);
-    return false;
-  }
+  if (block(0) == nullptr || pthread_key_create(&exit_key, thread_exit) != 0) return false;
   // glibc has room for the first 32 keys in the thread itself.
   key_is_small_ = exit_key < 32;
-  pool_ = static_cast<ThreadLog*>(memory);  // zeros are a valid ThreadLog
   initialized = true;
   return true;
+}
+
+ThreadLog* ThreadLogs::block(std::uint32_t number) {
+  ThreadLog* there = blocks_[number].load(std::memory_order_acquire);
+  if (there != nullptr) return there;
+  // Zeros are a valid ThreadLog.
+  void* memory = mmap(nullptr, sizeof(ThreadLog) * kBlock, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  auto* fresh = static_cast<ThreadLog*>(memory);
+  if (blocks_[number].compare_exchange_strong(there, fresh, std::memory_order_acq_rel)) return fresh;
+  munmap(memory, sizeof(ThreadLog) * kBlock);
+  return there;
 }
 
 ThreadLog* ThreadLogs::take() {
   std::uint64_t top = free_.load(std::memory_order_acquire);
   while (static_cast<std::uint32_t>(top) != 0) {
-    ThreadLog* log = &pool_[static_cast<std::uint32_t>(top) - 1];
+    ThreadLog* log = at(static_cast<std::uint32_t>(top) - 1);
     // The counter in the upper half makes a top that was popped and pushed meanwhile differ.
     const std::uint64_t next =
         ((top >> 32) + 1) << 32 | log->next_free.load(std::memory_order_relaxed);
@@ -58,13 +64,15 @@ ThreadLog* ThreadLogs::take() {
   }
   std::uint32_t n = high_water_.load(std::memory_order_relaxed);
   do {
-    if (n == kCapacity) return nullptr;
+    // First the room, then the number: whoever looks at all logs finds each of them.
+    if (n == kCapacity || block(n / kBlock) == nullptr) return nullptr;
   } while (!high_water_.compare_exchange_weak(n, n + 1, std::memory_order_acq_rel));
-  return &pool_[n];
+  at(n)->place = n;
+  return at(n);
 }
 
 void ThreadLogs::give_back(ThreadLog* log) {
-  const auto place = static_cast<std::uint32_t>(log - pool_) + 1;
+  const std::uint32_t place = log->place + 1;
   std::uint64_t top = free_.load(std::memory_order_relaxed);
   std::uint64_t next;
   do {
@@ -117,7 +125,7 @@ void ThreadLogs::after_fork() {
   // All that were ever taken: one of them may have been in the middle of a hook.
   const std::uint32_t used = high_water_.exchange(0, std::memory_order_relaxed);
   free_.store(0, std::memory_order_relaxed);
-  for (std::uint32_t i = 0; i < used; ++i) new (&pool_[i]) ThreadLog();
+  for (std::uint32_t i = 0; i < used; ++i) new (at(i)) ThreadLog();
 }
 
 }  // namespace gilscope

@@ -64,11 +64,12 @@ struct alignas(64) ThreadLog {
   std::uint64_t attached_in = 0;  // session that was active when the thread was first seen
   std::uint32_t exit_rounds = 0;
   bool joined = false;                      // some session, since the thread was first seen
+  std::uint32_t place = 0;                  // index in the pool
   std::atomic<std::uint32_t> next_free{0};  // index + 1 in the pool
 };
 
-// Pool and registry of all ThreadLogs of the process. Never shrinks, never freed: a thread can be
-// inside a hook at any time.
+// Pool and registry of all ThreadLogs of the process, in blocks that are made when they are needed.
+// Never shrinks, never freed: a thread can be inside a hook at any time.
 class ThreadLogs {
  public:
   static constexpr std::uint32_t kCapacity = 1 << 16;
@@ -95,7 +96,7 @@ class ThreadLogs {
   template <typename Visit>
   static void for_each(Visit visit) {
     const std::uint32_t n = high_water_.load(std::memory_order_acquire);
-    for (std::uint32_t i = 0; i < n; ++i) visit(pool_[i]);
+    for (std::uint32_t i = 0; i < n; ++i) visit(*at(i));
   }
 
   // In a forked child: only the calling thread is left.
@@ -106,11 +107,17 @@ class ThreadLogs {
   static void thread_exit(void* log);
   static ThreadLog* take();
   static void give_back(ThreadLog* log);
+  static ThreadLog* block(std::uint32_t number);
+  static ThreadLog* at(std::uint32_t place) {
+    return blocks_[place / kBlock].load(std::memory_order_acquire) + place % kBlock;
+  }
+
+  static constexpr std::uint32_t kBlock = 256;
 
   // One pointer, initial-exec: no call and no allocation to get at it, in signal handlers too.
   // (__thread: unlike thread_local, it promises that there is no constructor to look for.)
   static __thread ThreadLog* current_ __attribute__((tls_model("initial-exec")));
-  static ThreadLog* pool_;
+  static std::atomic<ThreadLog*> blocks_[kCapacity / kBlock];
   static ThreadLog exited_;
   static bool key_is_small_;
   static std::atomic<std::uint32_t> high_water_;

@@ -1,12 +1,14 @@
-// The trace file while it is written: one shared mapping, filled from the front.
+// The chunks of a trace file while it is written, filled from the front.
 //
-// A single address range is reserved for `max_bytes` of file. Before the `ready` frontier lie pages
-// that exist on disk and are mapped, so that a thread which takes a chunk there takes no page
-// fault. The session's own thread moves the frontier ahead of all others; a thread that finds
-// nothing ready moves it itself.
+// Before the `ready` frontier lie pages that exist on disk and are mapped (see FilePages), so that
+// a thread which takes a chunk there takes no page fault. The page feeder moves the frontier ahead
+// of all others; a thread that finds nothing ready moves it itself.
 //
-// With a ring, the last part of the range is kept for chunks of events, all of one size; when they
+// With a ring, the last part of the file is kept for chunks of events, all of one size; when they
 // are used up, the oldest ones that nobody writes to are used again.
+//
+// Somebody may cut the file or write to it while we do. So nothing that is read back from it is
+// believed: sizes are checked, and what must be right is kept in memory of our own.
 #pragma once
 
 #include <atomic>
@@ -16,13 +18,10 @@
 #include <string>
 #include <string_view>
 
+#include "core/file_pages.hpp"
 #include "core/format.hpp"
 
 namespace gilscope {
-
-// Opens a new file for a trace (0600); it replaces another file, but no device and no directory.
-// Throws std::system_error, or returns -1 and sets errno.
-int create_trace_file(const std::string& path);
 
 class TraceFile {
  public:
@@ -32,7 +31,6 @@ class TraceFile {
   // Creates the file (0600, an existing one is replaced). An empty path makes memory without a
   // file. Throws std::system_error.
   TraceFile(const std::string& path, std::uint64_t max_bytes, bool ring = false);
-  ~TraceFile();
   TraceFile(const TraceFile&) = delete;
   TraceFile& operator=(const TraceFile&) = delete;
 
@@ -43,10 +41,12 @@ class TraceFile {
   // size); nullptr when there is no room. Callable from any thread and hook, and lock-free but
   // where nothing is ready. The last bytes of the file are kept for what must still be said when
   // events have filled it: names, END.
-  format::ChunkHeader* allocate(format::ChunkKind kind, std::uint32_t thread, std::size_t size);
+  // `*got` is the size that it has.
+  format::ChunkHeader* allocate(format::ChunkKind kind, std::uint32_t thread, std::size_t size,
+                                std::size_t* got = nullptr);
 
   // Makes sure that at least `ahead` bytes are ready beyond what is used. False at `max_bytes` or
-  // when the disk is full. Waits for others that do the same: not for hooks.
+  // when the file cannot grow. Waits for others that do the same: not for hooks.
   bool extend(std::size_t ahead, Part part = Part::front);
   std::size_t ready_ahead(Part part = Part::front) const;
 
@@ -59,19 +59,12 @@ class TraceFile {
   // Seals a chunk of events; in a ring it may be used again from now on.
   void seal_events(format::ChunkHeader* chunk, std::size_t used);
 
-  // Calls `visit(chunk)` for every chunk so far, in a ring also while it is used again.
+  // Calls `visit(chunk, size)` for every chunk so far, in a ring also while it is used again.
   template <typename Visit>
   void for_each_chunk(Visit visit) const {
-    const std::uint64_t end = front_.cursor.load(std::memory_order_relaxed);
-    std::uint64_t offset = alignment();
-    while (offset < end) {
-      format::ChunkHeader* chunk = chunk_at(offset);
-      if (!is_there(chunk)) break;
-      visit(*chunk);
-      offset += chunk->size;
-    }
+    walk_front([](const format::ChunkHeader* chunk) { return is_there(chunk); }, visit);
     for (std::uint32_t i = 0; i < ring_chunks(); ++i) {
-      if (is_there(ring_chunk(i))) visit(*ring_chunk(i));
+      if (is_there(ring_chunk(i))) visit(*ring_chunk(i), ring_size_);
     }
   }
 
@@ -79,13 +72,13 @@ class TraceFile {
   // is used again while it is visited; whoever has it may go on writing to it. One at a time.
   template <typename Visit>
   void for_each_events_chunk(Visit visit) const {
-    for_each_chunk_in_front([&](const format::ChunkHeader& chunk) {
-      if (chunk.kind == static_cast<std::uint16_t>(format::ChunkKind::events)) visit(chunk);
+    for_each_chunk_in_front([&](const format::ChunkHeader& chunk, std::size_t size) {
+      if (chunk.kind == static_cast<std::uint16_t>(format::ChunkKind::events)) visit(chunk, size);
     });
     for (std::uint32_t i = 0; i < ring_chunks(); ++i) {
       // Acquire: what is read is what its owner made of it, and not the zeros before.
       if ((use_[i].fetch_or(kPinned, std::memory_order_acquire) & kClaimed) == 0) {
-        visit(*ring_chunk(i));
+        visit(*ring_chunk(i), ring_size_);
       }
       use_[i].fetch_and(static_cast<std::uint8_t>(~kPinned), std::memory_order_release);
     }
@@ -93,30 +86,15 @@ class TraceFile {
   // The same for all other chunks and, without a ring, those of events.
   template <typename Visit>
   void for_each_chunk_in_front(Visit visit) const {
-    const std::uint64_t end = front_.cursor.load(std::memory_order_acquire);
-    std::uint64_t offset = alignment();
-    while (offset < end) {
-      const format::ChunkHeader* chunk = chunk_at(offset);
-      if (!wait_for(chunk)) break;
-      visit(*chunk);
-      offset += chunk->size;
-    }
+    walk_front([](const format::ChunkHeader* chunk) { return wait_for(chunk); }, visit);
   }
 
-  // Calls `visit(body)` for every definition of one kind so far.
+  // Calls `visit(tag, body)` for every definition so far.
   template <typename Visit>
-  void for_each_definition(format::DefinitionTag tag, Visit visit) const {
-    for_each_chunk([&](const format::ChunkHeader& chunk) {
+  void for_each_definition(Visit visit) const {
+    for_each_chunk([&](const format::ChunkHeader& chunk, std::size_t size) {
       if (chunk.kind != static_cast<std::uint16_t>(format::ChunkKind::definitions)) return;
-      const char* at = reinterpret_cast<const char*>(&chunk + 1);
-      const char* end = reinterpret_cast<const char*>(&chunk) + chunk.size;
-      while (at + sizeof(format::DefinitionHeader) < end) {
-        const auto* header = reinterpret_cast<const format::DefinitionHeader*>(at);
-        const std::uint16_t found = __atomic_load_n(&header->tag, __ATOMIC_ACQUIRE);
-        if (found == 0) return;
-        if (found == static_cast<std::uint16_t>(tag)) visit(header + 1);
-        at += header->length;
-      }
+      walk_definitions(chunk, size, visit);
     });
   }
 
@@ -130,7 +108,13 @@ class TraceFile {
   std::uint64_t bytes_used() const;
   // What was taken for events and, without a ring, for everything else.
   std::uint64_t taken() const { return part_of_events().cursor.load(std::memory_order_relaxed); }
-  bool disk_full() const { return disk_full_.load(std::memory_order_relaxed); }
+  // Why the file cannot grow, an errno; 0 while it can.
+  int error() const { return pages_.error(); }
+  bool cannot_grow() const { return error() != 0; }
+  // Whether somebody cut the file, so that what is read back from it is not what was written.
+  bool truncated() const { return pages_.truncated(); }
+  // What became of the file by now.
+  FilePages::Fate fate() const { return pages_.fate(bytes_used()); }
   // Whether no more than what is ready can be had.
   bool at_limit(Part part = Part::front) const {
     return part_at(part).at_limit.load(std::memory_order_relaxed);
@@ -141,8 +125,8 @@ class TraceFile {
   // Events that were in chunks which have been used again.
   std::uint64_t overwritten() const { return overwritten_.load(std::memory_order_relaxed); }
   std::uint64_t last_sequence() const { return sequence_.load(std::memory_order_relaxed); }
-  const char* header() const { return base_; }
-  static std::size_t alignment();
+  const char* header() const { return pages_.at(0); }
+  static std::size_t alignment() { return FilePages::page(); }
 
  private:
   // A part of the file that is filled from its front.
@@ -170,7 +154,7 @@ class TraceFile {
   }
   const Space& part_of_events() const { return part_at(Part::events); }
   format::ChunkHeader* chunk_at(std::uint64_t offset) const {
-    return reinterpret_cast<format::ChunkHeader*>(base_ + offset);
+    return reinterpret_cast<format::ChunkHeader*>(pages_.at(offset));
   }
   format::ChunkHeader* ring_chunk(std::uint32_t i) const {
     return chunk_at(ring_.begin + std::uint64_t{i} * ring_size_);
@@ -186,10 +170,47 @@ class TraceFile {
   // A chunk that was taken just now gets its header at once, if its thread is not held up.
   static bool wait_for(const format::ChunkHeader* chunk);
 
+  // The size of a chunk as it stands in the file; 0 where that cannot be.
+  static std::size_t size_of(const format::ChunkHeader* chunk, std::uint64_t room) {
+    const std::size_t size = __atomic_load_n(&chunk->size, __ATOMIC_RELAXED);
+    return size >= sizeof *chunk && size <= room && size % alignment() == 0 ? size : 0;
+  }
+
+  template <typename IsThere, typename Visit>
+  void walk_front(IsThere is_there_now, Visit visit) const {
+    const std::uint64_t end = front_.cursor.load(std::memory_order_acquire);
+    std::uint64_t offset = alignment();
+    while (offset < end) {
+      format::ChunkHeader* chunk = chunk_at(offset);
+      const std::size_t size = is_there_now(chunk) ? size_of(chunk, end - offset) : 0;
+      if (size == 0) break;
+      visit(*chunk, size);
+      offset += size;
+    }
+  }
+
+  // Returns the bytes of payload that it came through.
+  template <typename Visit>
+  static std::size_t walk_definitions(const format::ChunkHeader& chunk, std::size_t size,
+                                      Visit visit) {
+    const char* body = reinterpret_cast<const char*>(&chunk + 1);
+    const std::size_t room = size - sizeof chunk;
+    std::size_t at = 0;
+    while (at + sizeof(format::DefinitionHeader) <= room) {
+      const auto* header = reinterpret_cast<const format::DefinitionHeader*>(body + at);
+      const std::uint16_t tag = __atomic_load_n(&header->tag, __ATOMIC_ACQUIRE);
+      const std::uint32_t length = header->length;
+      if (tag == 0 || length < sizeof *header || length > room - at) break;
+      visit(static_cast<format::DefinitionTag>(tag), body + at + sizeof *header);
+      at += length;
+    }
+    return at;
+  }
+
   void divide(bool ring);
-  format::ChunkHeader* take(Space& space, std::size_t size, std::size_t kept);
+  bool take(Space& space, std::size_t size, std::size_t kept, std::uint64_t* offset);
   format::ChunkHeader* take_from_ring(std::uint32_t thread);
-  format::ChunkHeader* use_again();
+  format::ChunkHeader* use_again(std::uint32_t* place);
   void begin_chunk(format::ChunkHeader* chunk, format::ChunkKind kind, std::uint32_t thread,
                    std::size_t size);
   bool help(Space& space, std::size_t wanted);
@@ -197,13 +218,11 @@ class TraceFile {
   bool try_growing();
   char* reserve_definition(std::size_t length);
   void seal_definitions() const;
-  bool reserve_on_disk(std::uint64_t begin, std::uint64_t end) const;
+  static std::size_t definitions_chunk();
   static std::size_t kept_from(format::ChunkKind kind);
 
-  static constexpr std::size_t kDefinitionsChunk = std::size_t{64} * 1024;
-  int fd_ = -1;
-  char* base_ = nullptr;
-  std::uint64_t max_bytes_;
+  static constexpr std::size_t kDefinitionsChunk = std::size_t{16} * 1024;
+  FilePages pages_;
   Space front_;
   Space ring_;
   std::size_t ring_size_ = 0;  // of each of its chunks
@@ -213,7 +232,6 @@ class TraceFile {
   std::atomic<bool> growing_{false};
   std::atomic<std::uint64_t> sequence_{0};
   std::atomic<format::ChunkHeader*> definitions_{nullptr};
-  std::atomic<bool> disk_full_{false};
   std::atomic<bool> refused_{false};
 };
 

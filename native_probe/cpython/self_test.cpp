@@ -91,13 +91,13 @@ class Helper {
 
 std::vector<EventRecord> records_of(const Session& session, std::uint32_t thread, EventKind kind) {
   std::vector<EventRecord> found;
-  session.file().for_each_chunk([&](const format::ChunkHeader& chunk) {
+  session.file().for_each_chunk([&](const format::ChunkHeader& chunk, std::size_t size) {
     if (chunk.kind != static_cast<std::uint16_t>(format::ChunkKind::events) ||
         chunk.thread != thread) {
       return;
     }
     const auto* record = reinterpret_cast<const EventRecord*>(&chunk + 1);
-    const auto* end = record + (chunk.size - sizeof chunk) / sizeof *record;
+    const auto* end = record + (size - sizeof chunk) / sizeof *record;
     for (; record < end && record->kind != 0; ++record) {
       if (record->kind == static_cast<std::uint8_t>(kind)) found.push_back(*record);
     }
@@ -115,20 +115,9 @@ struct LockBody {
 
 std::optional<LockBody> lock_with(const Session& session, std::uint32_t id) {
   std::optional<LockBody> found;
-  session.file().for_each_chunk([&](const format::ChunkHeader& chunk) {
-    if (chunk.kind != static_cast<std::uint16_t>(format::ChunkKind::definitions)) return;
-    const char* at = reinterpret_cast<const char*>(&chunk + 1);
-    const char* end = reinterpret_cast<const char*>(&chunk) + chunk.size;
-    while (at + sizeof(format::DefinitionHeader) < end) {
-      const auto* header = reinterpret_cast<const format::DefinitionHeader*>(at);
-      if (header->tag == 0) return;
-      const auto* body = reinterpret_cast<const LockBody*>(header + 1);
-      if (header->tag == static_cast<std::uint16_t>(format::DefinitionTag::lock) &&
-          body->id == id) {
-        found = *body;
-      }
-      at += header->length;
-    }
+  session.file().for_each_definition([&](format::DefinitionTag tag, const char* at) {
+    const auto* body = reinterpret_cast<const LockBody*>(at);
+    if (tag == format::DefinitionTag::lock && body->id == id) found = *body;
   });
   return found;
 }

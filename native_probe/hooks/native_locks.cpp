@@ -330,9 +330,9 @@ void name_locks(Session& session) {
     std::uint64_t address;
   };
   std::vector<Lock> locks;
-  session.file().for_each_definition(format::DefinitionTag::lock, [&locks](const void* body) {
-    const auto* lock = static_cast<const Lock*>(body);
-    if (is_native(lock->kind)) locks.push_back(*lock);
+  session.file().for_each_definition([&locks](format::DefinitionTag tag, const char* body) {
+    const auto* lock = reinterpret_cast<const Lock*>(body);
+    if (tag == format::DefinitionTag::lock && is_native(lock->kind)) locks.push_back(*lock);
   });
   for (const Lock& lock : locks) {
     const std::uint32_t name = session.string(variable_at(lock.address));

@@ -48,7 +48,7 @@ TEST("a file at its limit says so and gives no more room to events") {
   CHECK(!file.at_limit());
   while (file.extend(kMegabyte / 4) && file.allocate(ChunkKind::events, 1, 4096) != nullptr) {
   }
-  CHECK(file.at_limit() && !file.disk_full());
+  CHECK(file.at_limit() && !file.cannot_grow());
   while (file.allocate(ChunkKind::events, 1, 4096) != nullptr) {
   }
   CHECK(file.refused());
@@ -78,7 +78,7 @@ TEST("a session that lacked room ends with that as its reason") {
   const TemporaryDirectory directory;
   Session* session = started_session(directory / "t", kMegabyte);
   for (std::uint32_t i = 0; i < kTooMany; ++i) emit(i);
-  // The keeper has met the limit at the latest when it is joined; but that it looked at all needs
+  // The page feeder has met the limit at the latest when it is joined; but that it looked at all needs
   // its thread to have run.
   while (!session->file().at_limit()) std::this_thread::yield();
   stop_session(session);
@@ -90,7 +90,8 @@ TEST("a session that came near its limit and lost nothing was stopped in order")
   const TemporaryDirectory directory;
   Session* session = started_session(directory / "t", kMegabyte);
   emit(1);
-  while (!session->file().at_limit()) std::this_thread::yield();
+  CHECK(!session->file().extend(2 * kMegabyte));
+  CHECK(session->file().at_limit());
   stop_session(session);
   const std::string end = read_trace(directory / "t").json(ChunkKind::end);
   CHECK(contains(end, R"("reason": "stop")"));
@@ -110,9 +111,9 @@ TEST("threads for which there is no slot are counted, and do not use up the numb
 
 TEST("a disk that fills up costs records and not the program") {
   const TemporaryDirectory directory;
-  limit_files(6 * kMegabyte);  // 4 are made ready at the start
+  limit_files(2 * kMegabyte);
   Session* session = started_session(directory / "t");
-  while (!session->file().disk_full()) emit(1);
+  while (!session->file().cannot_grow()) emit(1);
   for (std::uint32_t i = 0; i < 3 * kTooMany; ++i) emit(i);
   CHECK(session->dropped() > 0);
   stop_session(session);
@@ -120,7 +121,7 @@ TEST("a disk that fills up costs records and not the program") {
   CHECK(contains(end, R"("reason": "disk_full")"));
 }
 
-TEST("a disk that is full at the start is an error that says so") {
+TEST("a limit of files that is met at the start is an error that says so") {
   const TemporaryDirectory directory;
   limit_files(TraceFile::alignment());
   int error = 0;
@@ -129,7 +130,7 @@ TEST("a disk that is full at the start is an error that says so") {
   } catch (const std::system_error& failure) {
     error = failure.code().value();
   }
-  CHECK_EQUAL(error, ENOSPC);
+  CHECK_EQUAL(error, EFBIG);
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ TEST("the exit of a thread seals its records and ends its slot") {
   Session* session = started_session(directory / "t");
   std::thread([] { emit(1); }).join();
   bool sealed = false;
-  session->file().for_each_chunk([&sealed](const gilscope::format::ChunkHeader& chunk) {
+  session->file().for_each_chunk([&sealed](const auto& chunk, std::size_t) {
     if (chunk.kind == static_cast<std::uint16_t>(ChunkKind::events)) sealed = chunk.state == 1;
   });
   CHECK(sealed);

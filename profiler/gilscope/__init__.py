@@ -14,6 +14,7 @@ imported by any program under test. What reads and draws is loaded when it is fi
 
 from __future__ import annotations
 
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,8 +90,8 @@ def profile(path: str | os.PathLike[str], **options: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        if session.running():
-            session.stop()
+        if session.running() and (fate := session.FATES[session.stop()["fate"]]):
+            warnings.warn(f"{path}: {fate}", RuntimeWarning, stacklevel=3)
 
 
 def span(name: str, size: int | None = None) -> Span:

@@ -113,11 +113,15 @@ class Interpreter:
 
     def start(self, program: str, *args: object, **extra: str) -> subprocess.Popen[str]:
         """Start a program of tests/targets; its output is piped."""
+        return self.start_command(TARGETS / program, *args, **extra)
+
+    def start_command(self, *args: object, **extra: str) -> subprocess.Popen[str]:
+        """Start the interpreter with these arguments; its output is piped."""
         inherited = {name: os.environ[name] for name in os.environ.keys() - {"PYTHON_GIL"}}
         # After the modules, what the tests themselves import from.
         path = os.pathsep.join(filter(None, [str(self.modules), inherited.get("PYTHONPATH")]))
         return subprocess.Popen(
-            [self.python, TARGETS / program, *map(str, args)],
+            [self.python, *map(str, args)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

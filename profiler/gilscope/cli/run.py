@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,5 +93,18 @@ class Recording:
         except GilscopeError as error:
             self.report = f"incomplete: {error}"
             return
-        overwritten = f", {counts['overwritten']} overwritten" if self.options.ring else ""
-        self.report = f"{counts.get('events', 0)} events, {counts['dropped']} dropped{overwritten}"
+        self.report = _said(counts, ring=self.options.ring)
+
+
+def _said(counts: dict[str, int], *, ring: bool) -> str:
+    """Return what is true of the file that `session.stop` has these counts of."""
+    text = f"{counts['events']} events, {counts['dropped']} dropped"
+    if ring:
+        text += f", {counts['overwritten']} overwritten"
+    if counts["fate"]:
+        return f"{session.FATES[counts['fate']]} ({text})"
+    if counts["error"]:
+        text += f"; the file could not grow: {os.strerror(counts['error'])}"
+    if counts.get("abandoned"):
+        text += "; a thread could not be waited for, what it writes now may be missing"
+    return text

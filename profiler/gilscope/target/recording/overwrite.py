@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING
 
 from gilscope.config import TRACE_MAGIC
@@ -15,9 +16,12 @@ def check_overwrite(path: Path) -> None:
     """Make sure that ``path`` is free, or an empty file, or an earlier trace.
 
     Raises:
-        UsageError: It is something else, which a trace must not replace.
+        UsageError: It is something else, a pipe or a device for example, which a trace must not replace.
     """
     try:
+        # A pipe is not opened: that waits for whoever writes to it.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UsageError(f"{path} is no regular file: name another one")
         with path.open("rb") as file:
             start = file.read(len(TRACE_MAGIC))
     except FileNotFoundError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
     from gilscope.target.recording.children import Recorded
 
 SESSION_SIZE = 16
+
+NEEDS = "the probe needs 128 MB of address space to start, see ulimit -v"
+
+FATES = (
+    "",
+    "the trace was removed while it was written",
+    "another file took the trace's place while it was written: what is there is not of this run",
+    "the trace was truncated while it was written",
+)
+"""What became of a trace by the end of its recording, by the ``fate`` that `stop` returns."""
 
 
 def start(
@@ -73,7 +84,10 @@ def start(
             native_locks=options.native_locks,
         )
     except OSError as error:
-        raise ProbeError(f"cannot record to {file}: {error.strerror}") from None
+        needs = f" ({NEEDS})" if error.errno == errno.ENOMEM else ""
+        raise ProbeError(f"cannot record to {file}: {error.strerror}{needs}") from None
+    except MemoryError:
+        raise ProbeError(f"cannot record to {file}: no memory ({NEEDS})") from None
     _names.install()
     _loaded.stop_at_exit()
     if options.follow_children:
@@ -86,7 +100,9 @@ def stop() -> dict[str, int]:
 
     Returns:
         Counts: ``events`` in the file, ``dropped`` for want of room, ``overwritten`` by later ones
-        in a ring, ``bytes`` of the file.
+        in a ring, ``bytes`` of the file; ``fate``: what became of the file, see `FATES`;
+        ``error``: errno of why it could not grow any more, else 0; ``abandoned``: 1 if there was a
+        thread that could not be waited for and may still write to it.
 
     Raises:
         ProbeError: It does not run.

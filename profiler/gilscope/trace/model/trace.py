@@ -46,7 +46,8 @@ class Trace:
         start_realtime_ns: the trace's start in ns since 1970.
         duration_ns: from the start to the stop, or to the last event if it ended early.
         ended_early: the program died, or was killed, before the session was stopped.
-        end_reason: "stop", "exit", "max_bytes", "disk_full", "snapshot"; None if it ended early.
+        end_reason: "stop", "exit", "max_bytes", "disk_full", "no_memory" or "snapshot";
+            None if it ended early.
         threads: in the order of the lanes: the main thread, then by start.
         locks: by id.
         intervals: what a thread is in at a time: holds of a GIL, waits for a GIL, waits for locks,

@@ -1,4 +1,4 @@
-#include "core/keeper.hpp"
+#include "core/page_feeder.hpp"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -19,11 +19,15 @@
 namespace gilscope {
 namespace {
 
-constexpr std::size_t kLeastAhead = 16 << 20;
+// A quarter of a millisecond's work, and room for 16,000 events.
+constexpr std::size_t kLeastAhead = 512 << 10;
 constexpr std::size_t kMostAhead = 64 << 20;
-constexpr std::size_t kStep = 4 << 20;
+// While pages are made, threads of the program wait that want memory mapped.
+constexpr std::size_t kStep = 256 << 10;
 // In a ring: for definitions and slots, which need little.
-constexpr std::size_t kFrontAhead = 512 << 10;
+constexpr std::size_t kFrontAhead = 128 << 10;
+// Enough for what this thread does, where the program asks for megabytes.
+constexpr std::size_t kStack = std::size_t{128} << 10;
 constexpr long kPeriod = 100'000'000;                  // ns
 constexpr std::uint64_t kReserve = 250'000'000;        // ns that the space ready should last for
 constexpr std::uint64_t kShortest = 5'000'000;         // ns that a rate is taken over
@@ -44,48 +48,60 @@ void wait_until_forgotten(pid_t tid) {
 
 }  // namespace
 
-Keeper::Keeper(TraceFile& file, std::function<void()> sample)
+PageFeeder::PageFeeder(TraceFile& file, std::function<void()> sample)
     : file_(file), sample_(std::move(sample)), ahead_(kLeastAhead) {
   sem_init(&wake_, 0, 0);
 }
 
-Keeper::~Keeper() { sem_destroy(&wake_); }
+PageFeeder::~PageFeeder() { sem_destroy(&wake_); }
 
-bool Keeper::change(State from) {
+bool PageFeeder::change(State from) {
   return state_.compare_exchange_strong(from, State::changing, std::memory_order_acq_rel);
 }
 
-void Keeper::start() {
+// A small stack; where what the program keeps in each thread does not fit there, the usual one.
+bool PageFeeder::create() {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, kStack);
+  const bool created = pthread_create(&thread_, &attributes, main, this) == 0;
+  pthread_attr_destroy(&attributes);
+  return created || pthread_create(&thread_, nullptr, main, this) == 0;
+}
+
+void PageFeeder::start() {
   if (state_.load(std::memory_order_relaxed) != State::idle || !change(State::idle)) return;
   const int kept_errno = errno;
   end_.store(false, std::memory_order_relaxed);
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
-  // Signals are the program's: none may be delivered to our thread.
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  const bool started = pthread_create(&thread_, nullptr, main, this) == 0;
+  // Signals are the program's: none may be delivered to our thread. But SIGBUS tells it of pages
+  // that are gone.
+  sigdelset(&all, SIGBUS);
+  const bool masked = pthread_sigmask(SIG_SETMASK, &all, &before) == 0;
+  const bool started = create();
   if (started) pthread_setname_np(thread_, "gilscope");
   state_.store(started ? State::running : State::idle, std::memory_order_release);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (masked) pthread_sigmask(SIG_SETMASK, &before, nullptr);
   errno = kept_errno;
 }
 
-void Keeper::join() {
+void PageFeeder::join() {
   end_.store(true, std::memory_order_release);
   sem_post(&wake_);
   pthread_join(thread_, nullptr);
   wait_until_forgotten(tid_.load(std::memory_order_relaxed));
 }
 
-bool Keeper::pause() {
-  if (!change(State::running)) return false;
+bool PageFeeder::pause() {
+  if (thread_count() > 2 || !change(State::running)) return false;
   join();
   state_.store(State::idle, std::memory_order_release);
   return true;
 }
 
-void Keeper::stop() {
+void PageFeeder::stop() {
   const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + kPatience;
   for (;;) {
     State idle = State::idle;
@@ -102,23 +118,23 @@ void Keeper::stop() {
   }
 }
 
-// Once for each shortage, and not at all where the keeper cannot help: to wake it up costs as much
+// Once for each shortage, and not at all where the feeder cannot help: to wake it up costs as much
 // as hundreds of records.
-void Keeper::call() {
+void PageFeeder::call() {
   if (state_.load(std::memory_order_relaxed) != State::running) return;
-  if (file_.at_limit(TraceFile::Part::events) || file_.disk_full()) return;
+  if (file_.at_limit(TraceFile::Part::events) || file_.cannot_grow()) return;
   if (file_.ready_ahead(TraceFile::Part::events) >= ahead_.load(std::memory_order_relaxed) / 2) {
     return;
   }
   if (!called_.exchange(true, std::memory_order_relaxed)) sem_post(&wake_);
 }
 
-void* Keeper::main(void* keeper) {
-  static_cast<Keeper*>(keeper)->run();
+void* PageFeeder::main(void* feeder) {
+  static_cast<PageFeeder*>(feeder)->run();
   return nullptr;
 }
 
-void Keeper::run() {
+void PageFeeder::run() {
   tid_.store(static_cast<pid_t>(syscall(SYS_gettid)), std::memory_order_relaxed);
   next_clock_ = nanoseconds(CLOCK_MONOTONIC) + kClockPeriod;
   looked_at_ = 0;
@@ -130,7 +146,7 @@ void Keeper::run() {
   }
 }
 
-void Keeper::sample() {
+void PageFeeder::sample() {
   const std::uint64_t now = nanoseconds(CLOCK_MONOTONIC);
   if (now >= next_clock_) {
     sample_clock(file_);
@@ -144,7 +160,7 @@ void Keeper::sample() {
 
 // A program that records much, and keeps the processors busy, must not run out of pages while this
 // thread waits for its turn.
-void Keeper::follow_rate() {
+void PageFeeder::follow_rate() {
   const std::uint64_t now = nanoseconds(CLOCK_MONOTONIC);
   if (now - looked_at_ < kShortest) return;
   const std::uint64_t taken = file_.taken();
@@ -161,7 +177,7 @@ void Keeper::follow_rate() {
   taken_before_ = taken;
 }
 
-void Keeper::keep_ready() {
+void PageFeeder::keep_ready() {
   if (file_.is_ring() && file_.ready_ahead() < kFrontAhead) file_.extend(2 * kFrontAhead);
   const auto events = TraceFile::Part::events;
   const std::size_t ahead = ahead_.load(std::memory_order_relaxed);
@@ -172,7 +188,7 @@ void Keeper::keep_ready() {
   }
 }
 
-void Keeper::wait() {
+void PageFeeder::wait() {
   timespec until{};
   clock_gettime(CLOCK_MONOTONIC, &until);
   until.tv_nsec += kPeriod;

@@ -11,7 +11,7 @@
 
 namespace {
 
-using gilscope::Keeper;
+using gilscope::PageFeeder;
 using gilscope::Session;
 using gilscope::TraceFile;
 using gilscope::testing::contents;
@@ -24,7 +24,7 @@ using gilscope::testing::TemporaryDirectory;
 constexpr std::size_t kMegabyte = 1 << 20;
 
 // Threads of this process by the name of ours; a sanitizer may have one, too.
-int keepers() {
+int feeders() {
   DIR* tasks = opendir("/proc/self/task");
   int found = 0;
   while (const dirent* entry = readdir(tasks)) {
@@ -40,7 +40,7 @@ TEST("a program with one thread has one under a session, too") {
   const bool alone = gilscope::single_threaded();  // not so under the thread sanitizer
   Session* session = started_session(directory / "t");
   CHECK_EQUAL(gilscope::single_threaded(), alone);
-  CHECK_EQUAL(keepers(), alone ? 0 : 1);
+  CHECK_EQUAL(feeders(), alone ? 0 : 1);
   stop_session(session);
 }
 
@@ -49,9 +49,9 @@ TEST("the session's own thread comes with the second one of the program and goes
   Session* session = started_session(directory / "t");
   session->gets_threads();
   session->gets_threads();
-  CHECK_EQUAL(keepers(), 1);
+  CHECK_EQUAL(feeders(), 1);
   stop_session(session);
-  CHECK_EQUAL(keepers(), 0);
+  CHECK_EQUAL(feeders(), 0);
 }
 
 TEST("a program that has threads at the start of a session gets the session's own at once") {
@@ -61,7 +61,7 @@ TEST("a program that has threads at the start of a session gets the session's ow
     while (!end) std::this_thread::yield();
   });
   Session* session = started_session(directory / "t");
-  CHECK_EQUAL(keepers(), 1);
+  CHECK_EQUAL(feeders(), 1);
   end = true;
   other.join();
   stop_session(session);
@@ -69,14 +69,30 @@ TEST("a program that has threads at the start of a session gets the session's ow
 
 TEST("around a fork the session's own thread is away, and comes back") {
   const TemporaryDirectory directory;
+  if (!gilscope::single_threaded()) return;  // the thread sanitizer has a thread of its own
   Session* session = started_session(directory / "t");
   session->gets_threads();
-  CHECK(session->pause_keeper());
-  CHECK(!session->pause_keeper());
-  CHECK_EQUAL(keepers(), 0);
+  CHECK(session->pause_feeder());
+  CHECK(!session->pause_feeder());
+  CHECK_EQUAL(feeders(), 0);
   CHECK(emit(1));
   session->gets_threads();
-  CHECK_EQUAL(keepers(), 1);
+  CHECK_EQUAL(feeders(), 1);
+  stop_session(session);
+}
+
+TEST("a fork of a program that has several threads leaves the session's own where it is") {
+  const TemporaryDirectory directory;
+  Session* session = started_session(directory / "t");
+  std::atomic<bool> end{false};
+  std::thread other([&end] {
+    while (!end) std::this_thread::yield();
+  });
+  session->gets_threads();
+  CHECK(!session->pause_feeder());
+  CHECK_EQUAL(feeders(), 1);
+  end = true;
+  other.join();
   stop_session(session);
 }
 
@@ -84,19 +100,19 @@ TEST("threads that start it at once, and while it is stopped, leave no thread be
   const TemporaryDirectory directory;
   for (int round = 0; round < 20; ++round) {
     TraceFile file(directory / "t", 64 * kMegabyte);
-    Keeper keeper(file);
+    PageFeeder feeder(file);
     std::thread starters[3];
-    for (std::thread& starter : starters) starter = std::thread([&keeper] { keeper.start(); });
-    keeper.stop();
+    for (std::thread& starter : starters) starter = std::thread([&feeder] { feeder.start(); });
+    feeder.stop();
     for (std::thread& starter : starters) starter.join();
-    CHECK_EQUAL(keepers(), 0);
+    CHECK_EQUAL(feeders(), 0);
   }
 }
 
 TEST("nothing is dropped where no thread makes pages ready") {
   const TemporaryDirectory directory;
   Session* session = started_session(directory / "t");
-  session->pause_keeper();
+  session->pause_feeder();
   for (std::uint32_t i = 0; i < 300'000; ++i) emit(i);  // 9.6 MB
   CHECK_EQUAL(session->dropped(), 0u);
   stop_session(session);
@@ -106,7 +122,7 @@ TEST("nothing is dropped where no thread makes pages ready") {
 TEST("several threads that find nothing ready lose nothing") {
   const TemporaryDirectory directory;
   Session* session = started_session(directory / "t");
-  session->pause_keeper();
+  session->pause_feeder();
   std::thread threads[4];
   for (std::thread& thread : threads) {
     thread = std::thread([] {

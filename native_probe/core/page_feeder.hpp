@@ -1,4 +1,5 @@
-// The session's own thread: keeps pages of the trace file ready and reads the clocks now and then.
+// The session's own thread: makes pages of the trace file ready as they are used up, and reads the
+// clocks now and then.
 #pragma once
 
 #include <pthread.h>
@@ -17,21 +18,22 @@ namespace gilscope {
 // Runs only in programs that have threads of their own: what a program with one thread may do (fork
 // without a warning, enter a namespace) it may do under the probe. Such a program makes its pages
 // ready itself, see TraceFile.
-class Keeper {
+class PageFeeder {
  public:
   // `sample` is called now and then; not in a ring, where the file would fill up with samples.
-  explicit Keeper(TraceFile& file, std::function<void()> sample = {});
+  explicit PageFeeder(TraceFile& file, std::function<void()> sample = {});
   // Not before the last hook has ended: it may call().
-  ~Keeper();
-  Keeper(const Keeper&) = delete;
-  Keeper& operator=(const Keeper&) = delete;
+  ~PageFeeder();
+  PageFeeder(const PageFeeder&) = delete;
+  PageFeeder& operator=(const PageFeeder&) = delete;
 
   // Does nothing when it runs already or was stopped. Any thread may call it, also in a hook.
   void start();
   // For good.
   void stop();
 
-  // Ends the thread until the next start(), as around a fork; whether it ran.
+  // Ends the thread until the next start(), as around a fork, where it is the only one besides the
+  // calling one; whether it did.
   bool pause();
 
   bool running() const { return state_.load(std::memory_order_relaxed) == State::running; }
@@ -42,7 +44,8 @@ class Keeper {
  private:
   enum class State { idle, changing, running, stopped };
 
-  static void* main(void* keeper);
+  bool create();
+  static void* main(void* feeder);
   void run();
   void keep_ready();
   void follow_rate();

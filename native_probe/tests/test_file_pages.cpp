@@ -1,0 +1,113 @@
+// The pages of a trace: segments, and what became of the file by the end.
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "tests/harness.hpp"
+#include "tests/trace_reading.hpp"
+
+namespace {
+
+using gilscope::FilePages;
+using gilscope::Session;
+using gilscope::TraceFile;
+using gilscope::format::ChunkHeader;
+using gilscope::format::ChunkKind;
+using gilscope::testing::Chunk;
+using gilscope::testing::contents;
+using gilscope::testing::emit;
+using gilscope::testing::read_trace;
+using gilscope::testing::started_session;
+using gilscope::testing::stop_session;
+using gilscope::testing::TemporaryDirectory;
+
+constexpr std::size_t kMegabyte = 1 << 20;
+constexpr std::size_t kOdd = 200'000;  // no multiple of it is a segment's end
+
+// Bytes of the address space that this file takes up.
+std::uint64_t mapped_bytes(const std::string& path) {
+  std::istringstream maps(contents("/proc/self/maps"));
+  std::uint64_t total = 0;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find(path) == std::string::npos) continue;
+    std::size_t dash = 0;
+    const std::uint64_t begin = std::stoull(line, &dash, 16);
+    total += std::stoull(line.substr(dash + 1), nullptr, 16) - begin;
+  }
+  return total;
+}
+
+TEST("a chunk that lies across the end of a segment is in one piece") {
+  const TemporaryDirectory directory;
+  TraceFile file(directory / "t", 64 * kMegabyte);
+  for (int i = 0; i < 200; ++i) {  // 40 MB
+    ChunkHeader* chunk = file.allocate(ChunkKind::events, 1, kOdd);
+    CHECK(chunk != nullptr);
+    std::memset(chunk + 1, i + 1, kOdd - sizeof *chunk);
+  }
+  file.finish();
+  int number = 0;
+  for (const Chunk& chunk : read_trace(directory / "t").chunks) {
+    const std::string expected(kOdd - sizeof(ChunkHeader), static_cast<char>(++number));
+    CHECK(chunk.payload.substr(0, expected.size()) == expected);
+  }
+  CHECK_EQUAL(number, 200);
+}
+
+TEST("the address space that a trace takes up follows what is in it") {
+  const TemporaryDirectory directory;
+  TraceFile file(directory / "t", 1024 * kMegabyte);
+  CHECK(mapped_bytes(directory / "t") < 20 * kMegabyte);
+  CHECK(file.extend(20 * kMegabyte));
+  CHECK(mapped_bytes(directory / "t") < 40 * kMegabyte);
+  CHECK(mapped_bytes(directory / "t") > 20 * kMegabyte);
+}
+
+TEST("a session that records next to nothing leaves a small file, also when it is killed") {
+  const TemporaryDirectory directory;
+  Session* session = started_session(directory / "t");
+  emit(1);
+  const std::uint64_t used = session->file().bytes_used();
+  const std::uint64_t ready = session->file().ready_ahead();
+  if (gilscope::single_threaded()) CHECK(used + ready <= 128 * 1024);
+  stop_session(session);
+}
+
+TEST("a trace that is in its place by the end was kept") {
+  const TemporaryDirectory directory;
+  TraceFile file(directory / "t", kMegabyte);
+  file.finish();
+  CHECK(file.fate() == FilePages::Fate::kept);
+}
+
+TEST("a trace that was removed meanwhile is known to be") {
+  const TemporaryDirectory directory;
+  TraceFile file(directory / "t", kMegabyte);
+  unlink((directory / "t").c_str());
+  file.finish();
+  CHECK(file.fate() == FilePages::Fate::removed);
+}
+
+TEST("a trace whose place another one took is known to be replaced") {
+  const TemporaryDirectory directory;
+  TraceFile file(directory / "t", kMegabyte);
+  TraceFile other(directory / "t", kMegabyte);
+  file.finish();
+  other.finish();
+  CHECK(file.fate() == FilePages::Fate::replaced);
+  CHECK(other.fate() == FilePages::Fate::kept);
+}
+
+TEST("a trace that was cut and grew again is known to be truncated") {
+  const TemporaryDirectory directory;
+  TraceFile file(directory / "t", 4 * kMegabyte);
+  CHECK(truncate((directory / "t").c_str(), 0) == 0);
+  CHECK(!file.extend(kMegabyte));  // it is not grown into a file with a hole
+  CHECK(truncate((directory / "t").c_str(), 4 * kMegabyte) == 0);
+  CHECK(file.fate() == FilePages::Fate::truncated);
+}
+
+}  // namespace

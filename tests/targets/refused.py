@@ -1,0 +1,180 @@
+"""Programs to which the system refuses something: a call, address space, the file's pages."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import faulthandler
+import json
+import os
+import platform
+import resource
+import signal
+import struct
+import sys
+import threading
+from pathlib import Path
+
+import stage
+from scenario import main, scenario, start_all
+
+from gilscope import probe
+from gilscope.errors import ProbeError
+
+PAIRS = 500
+PATIENCE_S = 30  # for one case
+MEGABYTE = 1 << 20
+
+# Numbers of the calls that the probe needs for more than asking: x86-64, aarch64 (0: has none).
+CALLS = {
+    "clone": (56, 220),
+    "clone3": (435, 435),
+    "fallocate": (285, 47),
+    "ftruncate": (77, 46),
+    "getrandom": (318, 278),
+    "gettid": (186, 178),
+    "madvise": (28, 233),
+    "membarrier": (324, 283),
+    "memfd_create": (319, 279),
+    "mprotect": (10, 226),
+    "mremap": (25, 216),
+    "munmap": (11, 215),
+    "prctl": (157, 167),
+    "prlimit64": (302, 261),
+    "process_vm_readv": (310, 270),
+    "pwrite64": (18, 68),
+    "rt_sigaction": (13, 134),
+    "rt_sigprocmask": (14, 135),
+    "sched_getaffinity": (204, 123),
+    "sched_setaffinity": (203, 122),
+    "sched_yield": (24, 124),
+    "tgkill": (234, 131),
+    "unlink": (87, 0),
+    "unlinkat": (263, 35),
+}
+THREADLESS = ("clone", "clone3", "mprotect")  # without them the program itself has no threads
+
+
+def refuse(call: int, error: int) -> None:
+    """Have the system refuse a call to this process, for good."""
+    code = [
+        (0x20, 0, 0, 0),  # load the call's number
+        (0x15, 0, 1, call),  # another one: skip
+        (0x06, 0, 0, 0x00050000 | error),  # fail
+        (0x06, 0, 0, 0x7FFF0000),  # allow
+    ]
+    text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in code))
+
+    class Program(ctypes.Structure):
+        _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_void_p))
+
+    program = Program(len(code), ctypes.addressof(text))
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    if prctl(38, 1, 0, 0, 0) != 0 or prctl(22, 2, ctypes.byref(program)) != 0:
+        raise OSError(ctypes.get_errno(), "no filter can be set")
+
+
+def recorded(trace: str, *, threads: bool) -> dict[str, object]:
+    """Record a little; what the probe says, or why it does not run."""
+    try:
+        probe.start(trace)
+    except ProbeError as refusal:
+        return {"refusal": str(refusal)}
+    stage.pairs(PAIRS)
+    if threads:
+        start_all([threading.Thread(target=stage.pairs, args=(PAIRS,)) for _ in range(3)])
+    return {"report": probe.stop()}
+
+
+def in_child(work: str, trace: str, **case: object) -> dict[str, object]:
+    """Run ``work`` in a process that may end as it likes; what it returns, and its status."""
+    # Its thread would not be there in the child, which waits for it.
+    faulthandler.cancel_dump_traceback_later()
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(PATIENCE_S)
+        facts = globals()[work](trace, **case)
+        os.write(writer, json.dumps(facts).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        told = pipe.read()
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return {"status": status, **(json.loads(told) if told else {})}
+
+
+def with_a_call_refused(trace: str, call: str, error: int) -> dict[str, object]:
+    """One call, from the first start of the probe on."""
+    refuse(CALLS[call][platform.machine() == "aarch64"], error)
+    return recorded(trace, threads=call not in THREADLESS)
+
+
+@scenario
+def calls(trace: str) -> dict[str, object]:
+    """Each call, with each of the errors that filters give; a trace each."""
+    found = {}
+    for call, numbers in CALLS.items():
+        for error in (errno.EPERM, errno.ENOSYS):
+            if not numbers[platform.machine() == "aarch64"]:
+                continue
+            name = f"{call}.{errno.errorcode[error]}"
+            found[name] = in_child(
+                "with_a_call_refused", f"{trace}.{name}", call=call, error=error
+            )
+    return found
+
+
+def with_address_space(trace: str, more: int) -> dict[str, object]:
+    """So many bytes more than there are in use."""
+    used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    limit = used * resource.getpagesize() + more
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+    try:
+        return recorded(trace, threads=True)
+    except (RuntimeError, MemoryError) as error:  # the program's own: it cannot start a thread
+        return {"program": type(error).__name__}
+
+
+@scenario
+def address_space(trace: str) -> dict[str, object]:
+    """From next to none to enough."""
+    return {
+        str(size): in_child("with_address_space", f"{trace}.{size}", more=size * MEGABYTE)
+        for size in (4, 16, 32, 48, 64, 96, 128, 256, 400)
+    }
+
+
+@scenario
+def cut(trace: str) -> dict[str, object]:
+    """Somebody cuts the trace to nothing while threads record."""
+    probe.start(trace)
+    threads = [threading.Thread(target=stage.pairs, args=(100 * PAIRS,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    os.truncate(trace, 0)
+    for thread in threads:
+        thread.join()
+    stage.pairs(PAIRS)
+    report = probe.stop()
+    probe.start(trace)
+    stage.pairs(PAIRS)
+    return {"report": report, "again": probe.stop()}
+
+
+@scenario
+def own_handler(trace: str) -> dict[str, object]:
+    """The program has a handler of SIGBUS before, or sets one meanwhile."""
+    heard = []
+    signal.signal(signal.SIGBUS, lambda *_: heard.append("before"))
+    probe.start(trace)
+    os.kill(os.getpid(), signal.SIGBUS)
+    signal.signal(signal.SIGBUS, lambda *_: heard.append("meanwhile"))
+    os.kill(os.getpid(), signal.SIGBUS)
+    probe.stop()
+    os.kill(os.getpid(), signal.SIGBUS)
+    return {"heard": heard}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -995,11 +995,11 @@ def unpack(runner: Runner, label: str, place: Path, work: Path) -> Path:
     return source
 
 
-def build_flags() -> str:
+def build_flags(extra: Sequence[str] = ()) -> str:
     """Return all that decides how a build is made, for its marker: two must be equal in it."""
     variables = ("CC", "CFLAGS", "CPPFLAGS", "LDFLAGS")
     set_ones = [f"{name}={os.environ[name]}" for name in variables if os.environ.get(name)]
-    return shlex.join([*CONFIGURE_FLAGS, *set_ones])
+    return shlex.join([*CONFIGURE_FLAGS, *extra, *set_ones])
 
 
 def clean_environment() -> dict[str, str]:
@@ -1009,7 +1009,9 @@ def clean_environment() -> dict[str, str]:
     return {**kept, "LC_ALL": "C"}
 
 
-def check_build(runner: Runner, what: str, executable: str, work: Path) -> Interpreter:
+def check_build(
+    runner: Runner, what: str, executable: str, work: Path, launcher: Sequence[str] = ()
+) -> Interpreter:
     """Make sure that a build is what the comparison needs.
 
     Args:
@@ -1017,6 +1019,7 @@ def check_build(runner: Runner, what: str, executable: str, work: Path) -> Inter
         what: The build's name in messages.
         executable: The installed interpreter.
         work: A directory to use, removed afterwards.
+        launcher: A program, with its arguments, that runs what it is given.
 
     Raises:
         InterpreterError: A module is missing, or a virtual environment would not see its packages.
@@ -1025,10 +1028,11 @@ def check_build(runner: Runner, what: str, executable: str, work: Path) -> Inter
     modules = "import ctypes, ssl, zlib"
     packages = "import sys, sysconfig; sys.exit(sysconfig.get_path('purelib') not in sys.path)"
     with work_directory(work) as place:
-        runner.run(f"{what}: check modules", [executable, "-c", modules], place, timeout=60)
-        command = [executable, "-m", "venv", "--without-pip", "venv"]
+        command = [*launcher, executable, "-c", modules]
+        runner.run(f"{what}: check modules", command, place, timeout=60)
+        command = [*launcher, executable, "-m", "venv", "--without-pip", "venv"]
         runner.run(f"{what}: make a virtual environment", command, place, timeout=120)
-        command = [str(place / "venv/bin/python"), "-c", packages]
+        command = [*launcher, str(place / "venv/bin/python"), "-c", packages]
         runner.run(f"{what}: check its packages", command, place, timeout=60)
     version = re.sub(r"t$", "", executable.rpartition("python")[2])
     try:
@@ -1037,35 +1041,48 @@ def check_build(runner: Runner, what: str, executable: str, work: Path) -> Inter
         raise InterpreterError(f"{what}: the build is unfit: {refusal}{runner.tail()}") from None
 
 
-def build_arm(runner: Runner, package: SourcePackage, source: Path, prefix: Path) -> None:
+def build_arm(  # noqa: PLR0913 (two of them are for special builds)
+    runner: Runner,
+    package: SourcePackage,
+    source: Path,
+    prefix: Path,
+    extra: Sequence[str] = (),
+    launcher: Sequence[str] = (),
+) -> None:
     """Configure, make and install one build, and declare it whole.
 
     Args:
         runner: Runs the commands.
         package: Where the source is from.
         source: The source tree; it stays clean, the build has a directory of its own.
-        prefix: Where to install; its name, "gil" or "ft", says which build. Wiped first.
+        prefix: Where to install; its name begins with "gil" or "ft", which says which build it is.
+            Wiped first.
+        extra: Options of configure that this build has and others have not.
+        launcher: A program, with its arguments, that runs the build's commands.
 
     Raises:
         InterpreterError: A step failed, or what was built does not work.
     """
-    free_threaded = prefix.name == "ft"
+    arm, _, special = prefix.name.partition("-")
+    free_threaded = arm == "ft"
     kind = "free-threaded" if free_threaded else "stock"
-    what = f"{kind} {package.upstream}"
+    what = " ".join(filter(None, (kind, package.upstream, special)))
     shutil.rmtree(prefix, ignore_errors=True)
     with work_directory(source.parent / f"build-{prefix.name}") as build:
-        flags = [f"--prefix={prefix}", *CONFIGURE_FLAGS]
+        flags = [f"--prefix={prefix}", *CONFIGURE_FLAGS, *extra]
         flags += ["--disable-gil"] if free_threaded else []
-        runner.run(f"{what}: configure", [str(source / "configure"), *flags], build)
-        runner.run(f"{what}: make", ["make", f"-j{os.cpu_count() or 1}"], build)
-        runner.run(f"{what}: install", ["make", "install"], build)
+        command = [*launcher, str(source / "configure"), *flags]
+        runner.run(f"{what}: configure", command, build)
+        runner.run(f"{what}: make", [*launcher, "make", f"-j{os.cpu_count() or 1}"], build)
+        runner.run(f"{what}: install", [*launcher, "make", "install"], build)
     name = f"python{series_of(package.upstream)}{'t' if free_threaded else ''}"
     executable = str(prefix / "bin" / name)
-    found = check_build(runner, what, executable, source.parent / f"check-{prefix.name}")
+    work = source.parent / f"check-{prefix.name}"
+    found = check_build(runner, what, executable, work, launcher)
     marker = {
         "version": found.version,
         "package": package.label,
-        "flags": build_flags(),
+        "flags": build_flags(extra),
         "executable": executable,
     }
     write_marker(prefix, marker)

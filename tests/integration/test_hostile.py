@@ -1,0 +1,19 @@
+"""Programs that do their worst to threads end with the probe as they end without it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOL = Path(__file__).parents[2] / "tools" / "hostile.py"
+
+
+@pytest.mark.parametrize("build", ["gil", "ft"])
+def test_nothing_differs(build: str) -> None:
+    """One round of the hostile cases: status, output, and whether it ends at all."""
+    command = [sys.executable, str(TOOL), "--build", build, "--seconds", "0.4"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,240 @@
+"""Runs the probe's tests of integration and the hostile cases under sanitizers, interpreter included.
+
+    .venv/bin/python tools/sanitize.py [--build gil-asan ...] [--rounds N] [--tests-only]
+
+hooks/, cpython/ and bindings/ run inside an interpreter, so the interpreter is built with the same
+sanitizer (tools/sanitized_interpreters.py, once, into the cache). Clean is what has no report;
+tools/sanitizers/ lists the reports that are left out, each with its reason. Reports are kept in
+out/sanitize/. Exit status: 0, 1 if there are reports or a hostile case differed, 2 if nothing ran.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import hostile
+import interpreters
+import sanitized_interpreters
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "out" / "sanitize"
+LISTS = ROOT / "tools" / "sanitizers"
+TESTS = (
+    "gil", "locks", "spins", "threads", "callbacks", "native_locks", "stacks", "life", "lifecycle",
+    "harmless",
+)  # fmt: skip
+# What -fsanitize is given for the probe. The interpreter's own undefined behaviour is not our matter.
+COMPILED = {"asan": "address,undefined", "tsan": "thread"}
+VARIABLES = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}
+SECONDS = 1800
+EXIT_NOTHING = 2
+REPORT = re.compile(r"^(?:==\d+==ERROR|WARNING: ThreadSanitizer|.*: runtime error:).*", re.MULTILINE)
+# Copies of the process that the sanitizers' runtimes know nothing of.
+LEFT_OUT = {"tsan": ("children", "forks"), "asan": ()}
+
+
+class SanitizeError(Exception):
+    """One line that says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Sanitized:
+    """An interpreter with the probe, both built with one sanitizer.
+
+    Attributes:
+        name: "gil-asan" and so on.
+        python: A program that runs the interpreter with all options set.
+        reports: Where the sanitizer writes.
+    """
+
+    name: str
+    python: Path
+    reports: Path
+
+    @property
+    def build(self) -> str:
+        """Which of the two builds it is: "gil" or "ft"."""
+        return self.name.partition("-")[0]
+
+    @property
+    def sanitizer(self) -> str:
+        """Which of the two sanitizers it has: "asan" or "tsan"."""
+        return self.name.partition("-")[2]
+
+
+def say(text: str) -> None:
+    """Show progress."""
+    print(f"sanitize: {text}", flush=True)
+
+
+def call(step: str, command: list[str], env: dict[str, str]) -> None:
+    """Run a command of the build; when it fails, show what it printed."""
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        print((done.stdout + done.stderr)[-6000:], file=sys.stderr)
+        raise SanitizeError(f"{step}: failed (the output above says why)")
+
+
+def build_probe(name: str, executable: str, launcher: list[str]) -> Path:
+    """Build the probe for an interpreter; the folder to import gilscope from."""
+    sanitizer = sanitized_interpreters.sanitizer_of(name)
+    place = ROOT / "build" / f"sanitize-{name}"
+    env = sanitized_interpreters.OPTIONS
+    tools = ROOT / ".venv" / "bin"
+    pybind11 = subprocess.run(
+        [str(tools / "python"), "-m", "pybind11", "--cmakedir"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    if not (place / "build.ninja").exists():
+        (place / "CMakeCache.txt").unlink(missing_ok=True)
+    flags = "-O1 -g1 -fno-omit-frame-pointer"
+    configure = [
+        *launcher, str(tools / "cmake"), "-S", str(ROOT), "-B", str(place), "-G", "Ninja",
+        f"-DCMAKE_MAKE_PROGRAM={tools / 'ninja'}", "-DSKBUILD=ON", "-DCMAKE_BUILD_TYPE=Debug",
+        f"-DCMAKE_CXX_FLAGS_DEBUG={flags}", f"-DCMAKE_C_FLAGS_DEBUG={flags}",
+        f"-DPython_EXECUTABLE={executable}", f"-Dpybind11_DIR={pybind11.stdout.strip()}",
+        f"-DGILSCOPE_SANITIZER={COMPILED[sanitizer]}",
+    ]  # fmt: skip
+    call(f"{name}: configure the probe", configure, env)
+    build = [*launcher, str(tools / "cmake"), "--build", str(place), "-j", "2"]
+    call(f"{name}: build the probe", build, env)
+    site = place / "site"
+    shutil.rmtree(site, ignore_errors=True)
+    ignored = shutil.ignore_patterns("__pycache__", "*.so")
+    shutil.copytree(ROOT / "profiler" / "gilscope", site / "gilscope", ignore=ignored)
+    (module,) = place.glob("_probe*.so")
+    shutil.copy(module, site / "gilscope")
+    return site
+
+
+def options_of(sanitizer: str, executable: str, reports: Path) -> dict[str, str]:
+    """Return the variables that tell the runtime what to report, and where."""
+    log = f"log_path={reports / 'report'}"
+    if sanitizer == "asan":
+        # What the interpreter has not freed at its end is no leak of ours, and faults are the
+        # program's to handle, as always.
+        asan = f"detect_leaks=0:allocator_may_return_null=1:exitcode=66:{log}"
+        return {"ASAN_OPTIONS": asan, "UBSAN_OPTIONS": f"print_stacktrace=1:{log}"}
+    own = (LISTS / "tsan.txt").read_text(encoding="utf-8")
+    suppressions = reports / "suppressions.txt"
+    suppressions.write_text(
+        own + sanitized_interpreters.suppressions(executable), encoding="utf-8"
+    )
+    common = "exitcode=0:die_after_fork=0:report_signal_unsafe=0:history_size=4"
+    return {"TSAN_OPTIONS": f"{common}:suppressions={suppressions}:{log}"}
+
+
+def make_ready(name: str, executable: str) -> Sanitized:
+    """Build the probe for an interpreter, and write the program that runs both."""
+    sanitizer = sanitized_interpreters.sanitizer_of(name)
+    launcher = sanitized_interpreters.launcher(sanitizer)
+    site = build_probe(name, executable, launcher)
+    reports = OUT / name
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir(parents=True)
+    reports.chmod(0o777)  # a hostile case gives up being root
+    lines = ["#!/bin/sh"]
+    lines += [f"export {k}={shlex.quote(v)}" for k, v in options_of(sanitizer, executable, reports).items()]
+    lines.append(f'export PYTHONPATH="${{PYTHONPATH:+$PYTHONPATH:}}{site}"')
+    lines.append(f'exec {shlex.join([*launcher, executable])} "$@"')
+    python = site.parent / "python"
+    python.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    python.chmod(python.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    return Sanitized(name, python, reports)
+
+
+def run_tests(sanitized: Sanitized) -> str:
+    """Run the tests of integration of one build under it; their closing line.
+
+    Some of them fail for the sanitizer's slowness alone: what counts is what it reports.
+    """
+    files = [f"tests/integration/test_probe_{name}.py" for name in TESTS]
+    env = {k: v for k, v in os.environ.items() if k not in VARIABLES.values()}
+    env[VARIABLES[sanitized.build]] = str(sanitized.python)
+    command = [str(ROOT / ".venv/bin/python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    log = sanitized.reports / "tests.txt"
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            [*command, *files], cwd=ROOT, env=env, stdout=output, stderr=output,
+            stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        if hostile.ended(process, SECONDS) == hostile.HANG:
+            return f"the tests were not done after {SECONDS} s"
+    return log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1].strip("= ")
+
+
+def run_hostile(sanitized: Sanitized, rounds: int, seed: int) -> hostile.Tally:
+    """Run the hostile cases under it."""
+    tally = hostile.Tally()
+    names = [name for name in hostile.cases() if name not in LEFT_OUT[sanitized.sanitizer]]
+    with hostile.prepared(sanitized.name, [str(sanitized.python)]) as patient:
+        for number in range(rounds):
+            hostile.one_round([patient], names, seed + number, 1.0, tally)
+    return tally
+
+
+def reports_of(sanitized: Sanitized) -> list[str]:
+    """Return the first line of each report, with the innermost frame that is ours if there is one."""
+    found = []
+    for path in sorted(sanitized.reports.glob("report*")):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        heads = list(REPORT.finditer(text))
+        for head, following in zip(heads, [*heads[1:], None]):
+            body = text[head.start() : following.start() if following else None]
+            ours = re.search(r"#\d+ .*native_probe\S*", body)
+            found.append(f"{path.name}: {head[0]}{'; ' + ours[0] if ours else ''}")
+    return found
+
+
+def check(sanitized: Sanitized, chosen: argparse.Namespace) -> bool:
+    """Run everything under one interpreter; whether it is clean."""
+    begin = time.monotonic()
+    tests = run_tests(sanitized)
+    tally = hostile.Tally()
+    if not chosen.tests_only:
+        tally = run_hostile(sanitized, chosen.rounds, chosen.seed)
+    found = reports_of(sanitized)
+    for text in found[:40]:
+        print(f"    {text}")
+    verdict = f"{len(found)} reports" if found else "clean"
+    seconds = time.monotonic() - begin
+    say(f"{sanitized.name}: {verdict}; tests: {tests}; hostile: {tally.line()}; {seconds:.0f} s")
+    return not found and not tally.found
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    names = sanitized_interpreters.BUILDS
+    parser.add_argument("--build", action="append", choices=names, help="this one only")
+    parser.add_argument("--rounds", type=int, default=1, help="of the hostile cases")
+    parser.add_argument("--seed", type=int, default=1, help="of the first round")
+    parser.add_argument("--tests-only", action="store_true", help="no hostile cases")
+    chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
+    clean = True
+    try:
+        found = sanitized_interpreters.provide(chosen.build or list(names))
+        for name, executable in found.items():
+            clean &= check(make_ready(name, executable), chosen)
+    except (SanitizeError, interpreters.InterpreterError) as error:
+        say(str(error))
+        return EXIT_NOTHING
+    return 0 if clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -42,7 +42,7 @@ struct Segment {
 struct Known {
   Object object;
   Kind kind;
-  const void* tables;  // .eh_frame_hdr
+  unwind::Tables tables;
   std::uint64_t key;
   void* pin;
 };
@@ -170,6 +170,16 @@ Kind kind_of(const dl_phdr_info& info, bool holds_probe) {
   return is_runtime(info.dlpi_name) ? Kind::runtime : Kind::other;
 }
 
+unwind::Tables tables_at(const dl_phdr_info& info, std::uintptr_t address) {
+  for (int i = 0; i < info.dlpi_phnum; ++i) {
+    const ElfW(Phdr)& header = info.dlpi_phdr[i];
+    const std::uintptr_t begin = info.dlpi_addr + header.p_vaddr;
+    if (header.p_type != PT_LOAD || address < begin || address - begin >= header.p_memsz) continue;
+    return {reinterpret_cast<const void*>(address), begin, begin + header.p_memsz};
+  }
+  return {};
+}
+
 void add(Table& to, const dl_phdr_info& info) {
   const auto number = static_cast<std::uint32_t>(to.objects.size());
   Known known{};
@@ -179,7 +189,7 @@ void add(Table& to, const dl_phdr_info& info) {
   for (int i = 0; i < info.dlpi_phnum; ++i) {
     const ElfW(Phdr)& header = info.dlpi_phdr[i];
     const std::uintptr_t begin = info.dlpi_addr + header.p_vaddr;
-    if (header.p_type == PT_GNU_EH_FRAME) known.tables = reinterpret_cast<const void*>(begin);
+    if (header.p_type == PT_GNU_EH_FRAME) known.tables = tables_at(info, begin);
     if (header.p_type == PT_NOTE && known.object.build_id.empty()) {
       known.object.build_id = read_build_id(info, header);
     }
@@ -275,7 +285,7 @@ Step find_step(std::uintptr_t pc) {
       if (range.contains(call)) step.kind = Kind::boundary;
     }
   }
-  if (known->tables != nullptr) step.rule = unwind::find_rule(known->tables, pc);
+  if (known->tables.header != nullptr) step.rule = unwind::find_rule(known->tables, pc);
   return step;
 }
 

@@ -47,6 +47,9 @@ class ObjectFile {
   std::size_t symbol_count() const;
   bool function_at(std::size_t index, Function& function) const;
   bool holds(std::uint64_t offset, std::uint64_t size) const;
+  template <typename Header>
+  Header header_at(std::uint64_t offset) const;
+  std::string_view content_of(std::uint64_t offset, std::uint64_t size) const;
 
   const char* data_ = nullptr;
   std::size_t size_ = 0;

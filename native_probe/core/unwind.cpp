@@ -22,6 +22,7 @@ constexpr std::uint8_t kSigned8 = 0x0C;
 constexpr std::uint8_t kRelativeToPlace = 0x10;
 constexpr std::uint8_t kSearchTable = 0x3B;  // signed 4 bytes, relative to .eh_frame_hdr
 
+// Reads on from one place to another. What stands there may be anything: behind the end, all is 0.
 class Bytes {
  public:
   Bytes(const std::uint8_t* at, const std::uint8_t* end) : at_(at), end_(end) {}
@@ -29,12 +30,12 @@ class Bytes {
   bool more() const { return ok_ && at_ < end_; }
   bool ok() const { return ok_; }
   const std::uint8_t* at() const { return at_; }
-  void fail() { ok_ = false; }
+  std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
 
   template <typename T>
   T fixed() {
     T value{};
-    if (static_cast<std::size_t>(end_ - at_) < sizeof value) {
+    if (left() < sizeof value) {
       ok_ = false;
       at_ = end_;
       return value;
@@ -87,11 +88,20 @@ class Bytes {
   }
 
   void skip(std::uint64_t n) {
-    if (n > static_cast<std::uint64_t>(end_ - at_)) {
+    if (n > left()) {
       ok_ = false;
-      n = static_cast<std::uint64_t>(end_ - at_);
+      n = left();
     }
     at_ += n;
+  }
+
+  // The next `n` bytes for themselves, which are skipped here.
+  Bytes part(std::uint64_t n) {
+    const std::uint8_t* begin = at_;
+    skip(n);
+    Bytes bytes(begin, at_);
+    bytes.ok_ = ok_;
+    return bytes;
   }
 
  private:
@@ -100,13 +110,35 @@ class Bytes {
   bool ok_ = true;
 };
 
-// The instructions of a CIE or FDE. Nothing when the record has the 64-bit form, which no linker
-// writes here.
-Bytes record_at(const std::uint8_t* record) {
-  std::uint32_t length = 0;
-  std::memcpy(&length, record, sizeof length);
-  const std::uint8_t* body = record + sizeof length;
-  return {body, length == 0xFFFFFFFFu ? body : body + length};
+// The segment that the tables lie in.
+class Segment {
+ public:
+  explicit Segment(const Tables& tables)
+      : begin_(reinterpret_cast<const std::uint8_t*>(tables.begin)), size_(tables.end - tables.begin) {}
+
+  // From an address to the end; nothing when it lies outside.
+  Bytes from(std::uint64_t address) const {
+    const std::uint64_t offset = address - reinterpret_cast<std::uint64_t>(begin_);
+    if (offset > size_) return {begin_, begin_};
+    return {begin_ + offset, begin_ + size_};
+  }
+
+  // What a CIE or FDE holds. Nothing when the record has the 64-bit form, which no linker writes
+  // here, or is not all there.
+  Bytes record_at(std::uint64_t address) const {
+    Bytes bytes = from(address);
+    const auto length = bytes.fixed<std::uint32_t>();
+    return length == 0xFFFFFFFFu ? bytes.part(0) : bytes.part(length);
+  }
+
+ private:
+  const std::uint8_t* begin_;
+  std::size_t size_;
+};
+
+// Numbers of the tables may be anything: a product that does not fit wraps, and leads nowhere.
+std::int64_t product(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
 }
 
 struct Common {
@@ -117,22 +149,19 @@ struct Common {
   Bytes instructions{nullptr, nullptr};
 };
 
-bool read_common(const std::uint8_t* record, Common& common) {
-  Bytes bytes = record_at(record);
+bool read_common(Bytes bytes, Common& common) {
   if (bytes.fixed<std::uint32_t>() != 0) return false;
   const auto version = bytes.fixed<std::uint8_t>();
   if (version != 1 && version != 3) return false;
   const auto* letters = reinterpret_cast<const char*>(bytes.at());
+  if (std::memchr(letters, '\0', bytes.left()) == nullptr) return false;
   bytes.skip(std::strlen(letters) + 1);
   common.code_alignment = bytes.uleb();
   common.data_alignment = bytes.sleb();
   if ((version == 1 ? bytes.fixed<std::uint8_t>() : bytes.uleb()) != kReturnAddress) return false;
   if (*letters == 'z') {
     common.augmented = true;
-    Bytes augmentation = bytes;
-    const std::uint64_t length = augmentation.uleb();
-    bytes = augmentation;
-    bytes.skip(length);
+    Bytes augmentation = bytes.part(bytes.uleb());
     for (const char* letter = letters + 1; *letter != '\0'; ++letter) {
       switch (*letter) {
         case 'R': common.pointers = augmentation.fixed<std::uint8_t>(); break;
@@ -219,7 +248,7 @@ class Machine {
       }
       case 0x11: {  // offset_extended_sf
         const std::uint64_t reg = bytes.uleb();
-        saved_at(reg, bytes.sleb() * common_.data_alignment);
+        saved_at(reg, product(bytes.sleb(), common_.data_alignment));
         return true;
       }
       case 0x06: restore(bytes.uleb()); return true;
@@ -245,12 +274,12 @@ class Machine {
       }
       case 0x12: {
         const std::uint64_t reg = bytes.uleb();
-        define_cfa(reg, bytes.sleb() * common_.data_alignment);
+        define_cfa(reg, product(bytes.sleb(), common_.data_alignment));
         return true;
       }
       case 0x0D: define_cfa(bytes.uleb(), row_.rule.cfa_offset); return true;
       case 0x0E: set_cfa_offset(static_cast<std::int64_t>(bytes.uleb())); return true;
-      case 0x13: set_cfa_offset(bytes.sleb() * common_.data_alignment); return true;
+      case 0x13: set_cfa_offset(product(bytes.sleb(), common_.data_alignment)); return true;
       case 0x0F: cfa_expression(bytes); return true;
       case 0x10: saved_expression(bytes); return true;
       case 0x14:
@@ -262,7 +291,7 @@ class Machine {
   }
 
   std::int64_t signed_factor(std::uint64_t n) const {
-    return static_cast<std::int64_t>(n) * common_.data_alignment;
+    return product(static_cast<std::int64_t>(n), common_.data_alignment);
   }
 
   void define_cfa(std::uint64_t reg, std::int64_t offset) {
@@ -317,9 +346,7 @@ class Machine {
 
   // Functions that realign their stack keep the CFA itself in it: DW_OP_breg6 n, DW_OP_deref.
   void cfa_expression(Bytes& bytes) {
-    const std::uint64_t length = bytes.uleb();
-    Bytes expression(bytes.at(), bytes.at() + length);
-    bytes.skip(length);
+    Bytes expression = bytes.part(bytes.uleb());
     row_.rule.base = Rule::Base::none;
     if (!bytes.ok() || expression.fixed<std::uint8_t>() != 0x76) return;
     const std::int64_t offset = expression.sleb();
@@ -330,9 +357,7 @@ class Machine {
 
   void saved_expression(Bytes& bytes) {
     const std::uint64_t reg = bytes.uleb();
-    const std::uint64_t length = bytes.uleb();
-    Bytes expression(bytes.at(), bytes.at() + length);
-    bytes.skip(length);
+    Bytes expression = bytes.part(bytes.uleb());
     lose(reg);
     if (!bytes.ok() || reg != kFramePointer || expression.fixed<std::uint8_t>() != 0x76) return;
     const std::int64_t offset = expression.sleb();
@@ -348,23 +373,28 @@ class Machine {
   int depth_ = 0;
 };
 
-// The FDE with the last beginning at or before `target`.
-const std::uint8_t* find_description(const std::uint8_t* header, std::uint64_t target) {
-  constexpr std::size_t kTable = 12;
-  if (header[0] != 1 || header[2] != kUnsigned4 || header[3] != kSearchTable) return nullptr;
-  if ((header[1] & 0x0F) != kSigned4 && (header[1] & 0x0F) != kUnsigned4) return nullptr;
-  std::uint32_t count = 0;
-  std::memcpy(&count, header + 8, sizeof count);
+// The address of the FDE with the last beginning at or before `target`; 0: none.
+std::uint64_t find_description(const Segment& segment, std::uint64_t header, std::uint64_t target) {
+  Bytes bytes = segment.from(header);
+  const auto version = bytes.fixed<std::uint8_t>();
+  const auto pointer = bytes.fixed<std::uint8_t>();
+  const auto counted = bytes.fixed<std::uint8_t>();
+  const auto table = bytes.fixed<std::uint8_t>();
+  if (version != 1 || counted != kUnsigned4 || table != kSearchTable) return 0;
+  if ((pointer & 0x0F) != kSigned4 && (pointer & 0x0F) != kUnsigned4) return 0;
+  bytes.skip(sizeof(std::uint32_t));
+  const auto count = bytes.fixed<std::uint32_t>();
   struct Entry {
     std::int32_t begin;
     std::int32_t description;
   };
-  auto entry_at = [header](std::uint32_t i) {
+  if (!bytes.ok() || count > bytes.left() / sizeof(Entry)) return 0;
+  auto entry_at = [entries = bytes.at()](std::uint32_t i) {
     Entry entry{};
-    std::memcpy(&entry, header + kTable + std::size_t{i} * sizeof entry, sizeof entry);
+    std::memcpy(&entry, entries + std::size_t{i} * sizeof entry, sizeof entry);
     return entry;
   };
-  const auto wanted = static_cast<std::int64_t>(target - reinterpret_cast<std::uint64_t>(header));
+  const auto wanted = static_cast<std::int64_t>(target - header);
   std::uint32_t low = 0;
   std::uint32_t high = count;
   while (low < high) {
@@ -375,21 +405,24 @@ const std::uint8_t* find_description(const std::uint8_t* header, std::uint64_t t
       high = middle;
     }
   }
-  return low != 0 ? header + entry_at(low - 1).description : nullptr;
+  if (low == 0) return 0;
+  return header + static_cast<std::uint64_t>(std::int64_t{entry_at(low - 1).description});
 }
 
 }  // namespace
 
-Rule find_rule(const void* eh_frame_hdr, std::uintptr_t pc) {
+Rule find_rule(const Tables& tables, std::uintptr_t pc) {
   // The call, not what comes after it: that may be another function.
   const std::uint64_t target = pc - 1;
-  const auto* record = find_description(static_cast<const std::uint8_t*>(eh_frame_hdr), target);
-  if (record == nullptr) return {};
-  Bytes bytes = record_at(record);
-  const std::uint8_t* place = bytes.at();
+  const Segment segment(tables);
+  const auto header = reinterpret_cast<std::uint64_t>(tables.header);
+  const std::uint64_t description = find_description(segment, header, target);
+  if (description == 0) return {};
+  Bytes bytes = segment.record_at(description);
+  const auto place = reinterpret_cast<std::uint64_t>(bytes.at());
   const auto back = bytes.fixed<std::uint32_t>();
   Common common;
-  if (back == 0 || !read_common(place - back, common)) return {};
+  if (back == 0 || !read_common(segment.record_at(place - back), common)) return {};
   const std::uint64_t begin = bytes.encoded(common.pointers);
   const std::uint64_t size = bytes.encoded(common.pointers & 0x0F);
   if (common.augmented) bytes.skip(bytes.uleb());
@@ -405,7 +438,7 @@ Rule find_rule(const void* eh_frame_hdr, std::uintptr_t pc) {
 
 #else
 
-Rule find_rule(const void*, std::uintptr_t) { return {}; }
+Rule find_rule(const Tables&, std::uintptr_t) { return {}; }
 
 #endif
 

@@ -27,8 +27,16 @@ struct Rule {
 };
 static_assert(sizeof(Rule) == 8);
 
-// The rule for the return address `pc`, from the object's .eh_frame_hdr. Reads the object's tables
-// only; no lock, no allocation. x86-64 only; elsewhere there are no rules.
-Rule find_rule(const void* eh_frame_hdr, std::uintptr_t pc);
+// An object's tables: its .eh_frame_hdr, and the segment that it lies in, of which all is readable.
+// Linkers put .eh_frame into the same segment.
+struct Tables {
+  const void* header = nullptr;
+  std::uintptr_t begin = 0;
+  std::uintptr_t end = 0;
+};
+
+// The rule for the return address `pc`. Reads nothing but the tables' segment, whatever stands in
+// it; no lock, no allocation. x86-64 only; elsewhere there are no rules.
+Rule find_rule(const Tables& tables, std::uintptr_t pc);
 
 }  // namespace gilscope::unwind

@@ -6,7 +6,8 @@ export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
 # The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
 prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
 
-.PHONY: help demo test test-debian test-cpython fuzz bench prediction lint format clean
+.PHONY: help demo test test-debian test-cpython test-peers hostile sanitize fuzz fuzz-native bench \
+	prediction lint format clean
 
 help:
 	@echo "make demo          compare both examples under both builds; writes out/demo/"
@@ -14,6 +15,13 @@ help:
 	@echo "make test-debian   the probe's tests on Debian sid's interpreters, in a chroot; root only;"
 	@echo "                   ARGS=--free-threaded builds free-threaded ones from Debian's source, too"
 	@echo "make test-cpython  CPython's own tests of threads, the same with the probe as without it"
+	@echo "make test-peers    the tests of pybind11, nanobind and greenlet, the same with the probe as"
+	@echo "                   without it; GILSCOPE_PYBIND11, _NANOBIND and _GREENLET name their sources"
+	@echo "make hostile       programs that do their worst to threads, with the probe and without it;"
+	@echo "                   MINUTES=N goes on for so long, ARGS='--seed N ...' as tools/hostile.py"
+	@echo "make sanitize      the probe's tests and the hostile cases under ASan, UBSan and TSan, in"
+	@echo "                   interpreters built for them: the first time takes some ten minutes each"
+	@echo "make fuzz-native   damaged object files, for what reads them inside the program; SECONDS=N"
 	@echo "make fuzz          read 100,000 damaged traces"
 	@echo "make bench         measure what gilscope costs, next to other profilers; writes out/bench.json"
 	@echo "make prediction    hold predicted speed-ups against measured ones; docs/prediction.md"
@@ -40,6 +48,18 @@ fuzz:
 	@$(prepare) test
 	@GILSCOPE_FUZZ_CASES=100000 $(PYTHON) -m pytest tests/unit/test_reader_fuzz.py -k test_damage --timeout=0
 
+fuzz-native:
+	@$(prepare) test
+	@$(PYTHON) tools/fuzz_native.py $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+hostile:
+	@$(prepare) test
+	@$(PYTHON) tools/hostile.py $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
+sanitize:
+	@$(prepare) test
+	@$(PYTHON) tools/sanitize.py $(ARGS)
+
 bench:
 	@$(prepare) demo bench
 	@$(PYTHON) tools/bench.py
@@ -51,6 +71,10 @@ prediction:
 test-debian:
 	@$(prepare) test
 	@$(PYTHON) tools/debian.py $(ARGS)
+
+test-peers:
+	@$(prepare) test
+	@$(PYTHON) tools/peers.py $(ARGS)
 
 test-cpython:
 	@$(prepare) test

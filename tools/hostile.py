@@ -1,11 +1,11 @@
 """Runs programs that do their worst to threads, with the probe and without it, and compares.
 
-    .venv/bin/python tools/hostile.py [--minutes N | --rounds N] [--seed N] [--build gil|ft] [CASE ...]
+    .venv/bin/python tools/hostile.py [--minutes N | --rounds N] [--seed N] [--build gil] [CASE ...]
 
 Takes the interpreters that GILSCOPE_PYTHON and GILSCOPE_FT_PYTHON name and compiles the cases of
-tests/hostile for them. Each case must end with the probe as it ends without it: exit status, output,
-and whether it ends at all. Where a case has several endings without the probe, it must be one of
-these. Exit status: 0, 1 if something differed, 2 if nothing could be run.
+tests/hostile for them. Each case must end with the probe as it ends without it: exit status,
+output, and whether it ends at all. Where a case has several endings without the probe, it must be
+one of these. Exit status: 0, 1 if something differed, 2 if nothing could be run.
 """
 
 from __future__ import annotations
@@ -119,14 +119,15 @@ def small_disk(place: Path) -> Iterator[str]:
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=777", "tmpfs", str(disk)]
     try:
-        mounted = os.geteuid() == 0 and subprocess.run(command, capture_output=True).returncode == 0
+        done = subprocess.run(command, capture_output=True, check=False)
+        mounted = os.geteuid() == 0 and done.returncode == 0
     except OSError:
         mounted = False
     try:
         yield str(disk) if mounted else ""
     finally:
         if mounted:
-            subprocess.run(["umount", "--lazy", str(disk)], check=False)
+            subprocess.run(["umount", "--lazy", str(disk)], check=False)  # noqa: S607
 
 
 @contextlib.contextmanager
@@ -230,7 +231,9 @@ class Tally:
         return f"{self.rounds} rounds, {self.cases} cases, {verdict}"
 
 
-def one_round(patients: list[Patient], names: list[str], seed: int, seconds: float, tally: Tally) -> None:
+def one_round(
+    patients: list[Patient], names: list[str], seed: int, seconds: float, tally: Tally
+) -> None:
     """Run each case once under each interpreter."""
     for patient in patients:
         for case in names:

@@ -1041,11 +1041,12 @@ def check_build(
         raise InterpreterError(f"{what}: the build is unfit: {refusal}{runner.tail()}") from None
 
 
-def build_arm(  # noqa: PLR0913 (two of them are for special builds)
+def build_arm(
     runner: Runner,
     package: SourcePackage,
     source: Path,
     prefix: Path,
+    *,
     extra: Sequence[str] = (),
     launcher: Sequence[str] = (),
 ) -> None:

@@ -1,11 +1,11 @@
 """Runs the tests of other projects twice, without the probe and with it, and compares.
 
-    .venv/bin/python tools/peers.py [--build gil|ft] [--only test_gil_scoped ...] [pybind11|nanobind|greenlet ...]
+    .venv/bin/python tools/peers.py [--build gil|ft] [--only test_gil_scoped] [pybind11 ...]
 
 The sources are the developer's own checkouts: GILSCOPE_PYBIND11, GILSCOPE_NANOBIND and
 GILSCOPE_GREENLET name their folders; without its variable, a project is left out. Each test must
-end as it ends without the probe, whatever that is. What the tests print, and the traces, are kept in
-out/peers/. Exit status: 0, 1 if a test ended otherwise, 2 if nothing could be run.
+end as it ends without the probe, whatever that is. What the tests print, and the traces, are kept
+in out/peers/. Exit status: 0, 1 if a test ended otherwise, 2 if nothing could be run.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ def greenlet(source: Path, python: str, place: Path, _only: list[str]) -> Suite:
     """Install greenlet, whose tests are in the package."""
     shutil.rmtree(place, ignore_errors=True)
     command = [python, "-m", "pip", "--disable-pip-version-check", "-q", "install", "--target"]
-    call(f"{place.name}: build", [*command, str(place), "--no-deps", str(source), "objgraph", "psutil"])
+    command += [str(place), "--no-deps", str(source), "objgraph", "psutil"]
+    call(f"{place.name}: build", command)
     left_out = {"test_leaks": "counts what the whole process has allocated"}
     return Suite([place], place / "greenlet" / "tests", left_out)
 
@@ -121,7 +122,9 @@ PEERS: dict[str, tuple[str, Callable[[Path, str, Path, list[str]], Suite]]] = {
 }
 
 
-def run_suite(suite: Suite, python: str, place: Path, trace: Path | None, only: list[str]) -> Outcome:
+def run_suite(
+    suite: Suite, python: str, place: Path, trace: Path | None, only: list[str]
+) -> Outcome:
     """Run all tests in one process, and end what it leaves behind."""
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
@@ -162,7 +165,7 @@ def differences(plains: list[Outcome], recorded: Outcome) -> list[str]:
 
 
 def compare(name: str, suite: Suite, python: str, only: list[str]) -> bool:
-    """Run a suite both ways, without the probe again where they differ; whether they are the same."""
+    """Run a suite both ways, and without the probe again where they differ; whether all is same."""
     place = OUT / name
     plains = [run_suite(suite, python, place / "plain", None, only)]
     trace = place / "trace.gilscope"
@@ -202,7 +205,9 @@ def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--build", action="append", choices=VARIABLES, help="this build only")
-    parser.add_argument("--only", action="append", default=[], help="only this file of tests: test_gil_scoped")
+    parser.add_argument(
+        "--only", action="append", default=[], help="only this file of tests: test_gil_scoped"
+    )
     parser.add_argument("peer", nargs="*", help=", ".join(PEERS))
     chosen = parser.parse_args()
     unknown = set(chosen.peer) - set(PEERS)

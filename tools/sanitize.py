@@ -1,4 +1,4 @@
-"""Runs the probe's tests of integration and the hostile cases under sanitizers, interpreter included.
+"""Runs the probe's tests and the hostile cases under sanitizers, the interpreter included.
 
     .venv/bin/python tools/sanitize.py [--build gil-asan ...] [--rounds N] [--tests-only]
 
@@ -23,9 +23,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import hostile
 import interpreters
 import sanitized_interpreters
+
+import hostile
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "out" / "sanitize"
@@ -34,12 +35,14 @@ TESTS = (
     "gil", "locks", "spins", "threads", "callbacks", "native_locks", "stacks", "life", "lifecycle",
     "harmless",
 )  # fmt: skip
-# What -fsanitize is given for the probe. The interpreter's own undefined behaviour is not our matter.
+# What -fsanitize is given for the probe. The interpreter's own undefined behaviour is its own.
 COMPILED = {"asan": "address,undefined", "tsan": "thread"}
 VARIABLES = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}
 SECONDS = 1800
 EXIT_NOTHING = 2
-REPORT = re.compile(r"^(?:==\d+==ERROR|WARNING: ThreadSanitizer|.*: runtime error:).*", re.MULTILINE)
+REPORT = re.compile(
+    r"^(?:==\d+==ERROR|WARNING: ThreadSanitizer|.*: runtime error:).*", re.MULTILINE
+)
 # Copies of the process that the sanitizers' runtimes know nothing of.
 LEFT_OUT = {"tsan": ("children", "forks"), "asan": ()}
 
@@ -130,9 +133,7 @@ def options_of(sanitizer: str, executable: str, reports: Path) -> dict[str, str]
         return {"ASAN_OPTIONS": asan, "UBSAN_OPTIONS": f"print_stacktrace=1:{log}"}
     own = (LISTS / "tsan.txt").read_text(encoding="utf-8")
     suppressions = reports / "suppressions.txt"
-    suppressions.write_text(
-        own + sanitized_interpreters.suppressions(executable), encoding="utf-8"
-    )
+    suppressions.write_text(own + sanitized_interpreters.suppressions(executable), encoding="utf-8")
     common = "exitcode=0:die_after_fork=0:report_signal_unsafe=0:history_size=4"
     return {"TSAN_OPTIONS": f"{common}:suppressions={suppressions}:{log}"}
 
@@ -147,7 +148,10 @@ def make_ready(name: str, executable: str) -> Sanitized:
     reports.mkdir(parents=True)
     reports.chmod(0o777)  # a hostile case gives up being root
     lines = ["#!/bin/sh"]
-    lines += [f"export {k}={shlex.quote(v)}" for k, v in options_of(sanitizer, executable, reports).items()]
+    lines += [
+        f"export {k}={shlex.quote(v)}"
+        for k, v in options_of(sanitizer, executable, reports).items()
+    ]
     lines.append(f'export PYTHONPATH="${{PYTHONPATH:+$PYTHONPATH:}}{site}"')
     lines.append(f'exec {shlex.join([*launcher, executable])} "$@"')
     python = site.parent / "python"
@@ -187,12 +191,12 @@ def run_hostile(sanitized: Sanitized, rounds: int, seed: int) -> hostile.Tally:
 
 
 def reports_of(sanitized: Sanitized) -> list[str]:
-    """Return the first line of each report, with the innermost frame that is ours if there is one."""
+    """Return the first line of each report, and the innermost frame that is ours, if any."""
     found = []
     for path in sorted(sanitized.reports.glob("report*")):
         text = path.read_text(encoding="utf-8", errors="replace")
         heads = list(REPORT.finditer(text))
-        for head, following in zip(heads, [*heads[1:], None]):
+        for head, following in zip(heads, [*heads[1:], None]):  # noqa: B905 (any Python from 3.9)
             body = text[head.start() : following.start() if following else None]
             ours = re.search(r"#\d+ .*native_probe\S*", body)
             found.append(f"{path.name}: {head[0]}{'; ' + ours[0] if ours else ''}")

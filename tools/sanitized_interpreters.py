@@ -1,14 +1,14 @@
-#!/usr/bin/env python3
 """Provide CPythons that are built with a sanitizer of the compiler.
 
 From the same Debian source as those of interpreters.py, into the same cache. Both builds (gil, ft)
-with AddressSanitizer (asan) and with ThreadSanitizer (tsan). Standard library only, any Python >= 3.9.
+with AddressSanitizer (asan) and with ThreadSanitizer (tsan). Standard library only, any Python from
+3.9 on.
 
     python3 tools/sanitized_interpreters.py              provide all four, print them as JSON
     python3 tools/sanitized_interpreters.py gil-asan     these only
 
-Only gcc will do: its sanitizers' runtimes are shared libraries, so the interpreter calls libc through
-its relocation slots as always. Clang links them into the executable, where the calls of the
+Only gcc will do: its sanitizers' runtimes are shared libraries, so the interpreter calls libc
+through its relocation slots as always. Clang links them into the executable, where the calls of the
 interpreter never pass a slot.
 """
 

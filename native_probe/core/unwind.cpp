@@ -114,7 +114,8 @@ class Bytes {
 class Segment {
  public:
   explicit Segment(const Tables& tables)
-      : begin_(reinterpret_cast<const std::uint8_t*>(tables.begin)), size_(tables.end - tables.begin) {}
+      : begin_(reinterpret_cast<const std::uint8_t*>(tables.begin)),
+        size_(tables.end - tables.begin) {}
 
   // From an address to the end; nothing when it lies outside.
   Bytes from(std::uint64_t address) const {

@@ -1,5 +1,5 @@
-// Runs a fuzz target without libFuzzer: mutations of seed files from a seed, so that each run is the
-// same again.
+// Runs a fuzz target without libFuzzer: mutations of seed files from a seed, so that each run is
+// the same again.
 //
 //     fuzz_NAME SECONDS SEED FILE ...        mutate these
 //     fuzz_NAME --once FILE ...              feed these as they are
@@ -44,11 +44,21 @@ class Mutator {
   // A number that stands for a length, an offset or a count is most often changed a little, or to
   // one that is at the edge of its type.
   void change(Bytes& input) {
-    static constexpr std::uint64_t kEdges[] = {0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF,
-                                               0x80000000, 0xFFFFFFFF, ~std::uint64_t{0} >> 1,
+    static constexpr std::uint64_t kEdges[] = {0,
+                                               1,
+                                               0x7F,
+                                               0x80,
+                                               0xFF,
+                                               0x7FFF,
+                                               0xFFFF,
+                                               0x7FFFFFFF,
+                                               0x80000000,
+                                               0xFFFFFFFF,
+                                               ~std::uint64_t{0} >> 1,
                                                ~std::uint64_t{0}};
     // The beginning holds headers: it is worth half of the changes.
-    const std::size_t range = below(2) == 0 ? input.size() : std::min<std::size_t>(input.size(), 256);
+    const std::size_t range =
+        below(2) == 0 ? input.size() : std::min<std::size_t>(input.size(), 256);
     const std::size_t at = below(range);
     const std::size_t width = std::min(std::size_t{1} << below(4), input.size() - at);
     std::uint64_t value = 0;
@@ -81,7 +91,8 @@ std::string failing;
 // What made the target fail is left in a file, since the process ends there.
 void keep() {
   std::ofstream file(failing, std::ios::binary);
-  file.write(reinterpret_cast<const char*>(input.data()), static_cast<std::streamsize>(input.size()));
+  file.write(reinterpret_cast<const char*>(input.data()),
+             static_cast<std::streamsize>(input.size()));
   std::fprintf(stderr, "the input is in %s\n", failing.c_str());
 }
 

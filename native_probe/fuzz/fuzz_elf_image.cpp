@@ -36,7 +36,7 @@ bool load(const std::uint8_t* data, std::size_t size, Loaded& loaded) {
     if (header.p_type == PT_LOAD) extent = std::max(extent, header.p_vaddr + header.p_memsz);
   }
   loaded.memory.resize(extent);
-  for (const ElfW(Phdr)& header : loaded.headers) {
+  for (const ElfW(Phdr) & header : loaded.headers) {
     const bool inside = header.p_offset <= size && header.p_filesz <= size - header.p_offset;
     if (header.p_type != PT_LOAD || !inside || header.p_filesz > header.p_memsz) continue;
     std::memcpy(loaded.memory.data() + header.p_vaddr, data + header.p_offset, header.p_filesz);
@@ -46,7 +46,7 @@ bool load(const std::uint8_t* data, std::size_t size, Loaded& loaded) {
 
 void relocate_dynamic(Loaded& loaded) {
   const auto base = reinterpret_cast<ElfW(Addr)>(loaded.memory.data());
-  for (const ElfW(Phdr)& header : loaded.headers) {
+  for (const ElfW(Phdr) & header : loaded.headers) {
     if (header.p_type != PT_DYNAMIC) continue;
     for (std::size_t at = header.p_vaddr; at + sizeof(ElfW(Dyn)) <= loaded.memory.size();
          at += sizeof(ElfW(Dyn))) {

@@ -46,7 +46,7 @@ class Stage:
         self.refusals: list[str] = []
         self.started = 0
         self.tolerant = False
-        """Whether the probe may refuse for reasons of its own: where the machine gives it nothing."""
+        """Whether the probe may refuse for other reasons, where the machine gives it nothing."""
         if self.recorded:
             from gilscope import probe  # noqa: PLC0415 (without the probe, nothing of it is loaded)
 

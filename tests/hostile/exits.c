@@ -1,12 +1,13 @@
-/* Threads at their end, threads that outlive the interpreter, and handlers on stacks of their own. */
-#include "hostile.h"
-
+/* Threads at their end, threads that outlive the interpreter, and handlers on stacks of their own.
+ */
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+#include "hostile.h"
 
 static pthread_mutex_t shared = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t key;

@@ -35,7 +35,6 @@ static PyModuleDef_Slot slots[] = {
     {Py_mod_gil, Py_MOD_GIL_NOT_USED},
     {0, NULL},
 };
-static PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "hostile", .m_slots = slots};
+static PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "hostile", .m_slots = slots};
 
 PyMODINIT_FUNC PyInit_hostile(void) { return PyModuleDef_Init(&definition); }

@@ -1,6 +1,4 @@
 /* Threads that leave a wait by pthread_cancel and by siglongjmp. */
-#include "hostile.h"
-
 #include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -11,7 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What a thread waits for; made anew each time, since a wait that was left leaves it in no state. */
+#include "hostile.h"
+
+/* What a thread waits for; made anew each time, since a wait that was left leaves it in no state.
+ */
 struct place {
   pthread_mutex_t mutex;
   pthread_cond_t condition;
@@ -22,8 +23,23 @@ struct place {
   atomic_int waiter; /* the thread's id once it is about to wait */
 };
 
-enum { WAIT, TIMEDWAIT, CLOCKWAIT, THREAD_LOCK, TIMED_THREAD_LOCK, SEMAPHORE, CANCELLABLE,
-       MUTEX = CANCELLABLE, TIMED_MUTEX, CLOCK_MUTEX, READ, WRITE, TIMED_READ, TIMED_WRITE, KINDS };
+enum {
+  WAIT,
+  TIMEDWAIT,
+  CLOCKWAIT,
+  THREAD_LOCK,
+  TIMED_THREAD_LOCK,
+  SEMAPHORE,
+  CANCELLABLE,
+  MUTEX = CANCELLABLE,
+  TIMED_MUTEX,
+  CLOCK_MUTEX,
+  READ,
+  WRITE,
+  TIMED_READ,
+  TIMED_WRITE,
+  KINDS
+};
 
 static struct timespec in_an_hour(clockid_t clock) {
   struct timespec time;
@@ -133,7 +149,8 @@ static int is_asleep(int thread) {
 
 /* One thread waits in one way and leaves; whether it left as it was to leave. */
 static int leave(int kind, int by_jump, long pause_us) {
-  struct place* place = make_place(kind); /* never freed: the wait that is left may be in its lists */
+  struct place* place =
+      make_place(kind); /* never freed: the wait that is left may be in its lists */
   if (kind >= MUTEX) {
     pthread_mutex_lock(&place->mutex);
     pthread_rwlock_wrlock(&place->lock);

@@ -1,9 +1,10 @@
-/* Libraries that come and go: constructors that load others, and code that is gone after its wait. */
-#include "hostile.h"
-
+/* Libraries that come and go: constructors that load others, and code that is gone after its wait.
+ */
 #include <dlfcn.h>
 #include <stdatomic.h>
 #include <stdio.h>
+
+#include "hostile.h"
 
 struct errand {
   const char* directory;

@@ -1,6 +1,4 @@
 /* Child processes by other ways than fork(): vfork, posix_spawn and clone. */
-#include "hostile.h"
-
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -9,6 +7,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "hostile.h"
 
 extern char** environ;
 static char* const command[] = {"/bin/true", NULL};
@@ -34,7 +34,8 @@ static int by_spawn(void) {
   return posix_spawn(&child, command[0], NULL, NULL, command, environ) == 0 ? status_of(child) : 99;
 }
 
-/* A copy of this process of which the C library knows nothing: no handler of pthread_atfork runs. */
+/* A copy of this process of which the C library knows nothing: no handler of pthread_atfork runs.
+ */
 static int by_clone_system_call(void) {
   const long child = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
   if (child == 0) {
@@ -53,7 +54,8 @@ static int in_clone(void* mutex) {
   return 0;
 }
 
-/* A child that shares this process's memory while its parent stands still, on a stack of its own. */
+/* A child that shares this process's memory while its parent stands still, on a stack of its own.
+ */
 static int by_clone_sharing(void) {
   enum { SIZE = 256 * 1024 };
   static _Thread_local pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;

@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import hostile
 from case import SKIPPED, Stage, case, company, main
+
+import hostile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,7 @@ def programs(stage: Stage) -> dict[str, Any]:
         threading.Thread(target=spin, daemon=True).start()
     stage.pause(20000)
     print("becoming another", flush=True)
-    os.execv(sys.executable, [sys.executable, "-c", "print('another')"])
+    os.execv(sys.executable, [sys.executable, "-c", "print('another')"])  # noqa: S606
 
 
 def some_threads(n: int = 6) -> int:
@@ -190,11 +191,13 @@ def meddled_trace(stage: Stage) -> dict[str, Any]:
         while stage.go_on():
             for path in Path(stage.trace).parent.glob("*.gilscope.*") if stage.recorded else ():
                 with contextlib.suppress(OSError):
-                    stage.random.choice([
-                        lambda p: os.truncate(p, 0),
-                        lambda p: p.unlink(),
-                        lambda p: p.write_bytes(b"\xff" * 100),
-                    ])(path)
+                    stage.random.choice(
+                        [
+                            lambda p: os.truncate(p, 0),
+                            lambda p: p.unlink(),
+                            lambda p: p.write_bytes(b"\xff" * 100),
+                        ]
+                    )(path)
             stage.pause()
     return {}
 

@@ -18,8 +18,8 @@ static void* live_on(void* argument) {
   return NULL;
 }
 
-/* orphans(n, pause_us): n native threads one after another, whose states are deleted while they live.
-   Must be called in a thread that ends afterwards: the interpreter forgets its state, too. */
+/* orphans(n, pause_us): n native threads one after another, whose states are deleted while they
+   live. Must be called in a thread that ends afterwards: the interpreter forgets its state, too. */
 static PyObject* orphans(PyObject* self, PyObject* args) {
   int n;
   long pause_us;

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import hostile
 from case import SKIPPED, Stage, case, company, main
+
+import hostile
 
 LIBRARIES = Path(hostile.__file__).parent
 N_LEAVES = 40

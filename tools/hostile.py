@@ -43,7 +43,7 @@ import json, sysconfig
 get = sysconfig.get_config_var
 print(json.dumps({"include": sysconfig.get_path("include"), "suffix": get("EXT_SUFFIX")}))
 """
-FLAGS = ["-O2", "-g", "-Wall", "-Wextra", "-shared", "-fPIC", "-pthread"]
+FLAGS = ["-O2", "-g", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-shared", "-fPIC", "-pthread"]
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,8 @@ class Stage:
         try:
             function(*args, **options)
         except ProbeError as error:
-            # A start that came second may be tried again. A stop must wait for its turn.
-            busy = BUSY.search(str(error)) and function.__name__ == "start"
+            # A start or a copy that came second may be tried again. A stop must wait for its turn.
+            busy = BUSY.search(str(error)) and function.__name__ != "stop"
             if not (self.tolerant or busy or EXPECTED.search(str(error))):
                 self.refusals.append(f"{function.__name__}: {error}")
 

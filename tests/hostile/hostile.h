@@ -2,7 +2,6 @@
 #ifndef GILSCOPE_TESTS_HOSTILE_H
 #define GILSCOPE_TESTS_HOSTILE_H
 
-#define _GNU_SOURCE
 #include <Python.h>
 #include <pthread.h>
 

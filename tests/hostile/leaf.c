@@ -1,5 +1,4 @@
 /* A library whose constructor takes its time and loads another; compiled many times over. */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>

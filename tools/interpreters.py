@@ -1075,7 +1075,9 @@ def build_arm(
         command = [*launcher, str(source / "configure"), *flags]
         runner.run(f"{what}: configure", command, build)
         runner.run(f"{what}: make", [*launcher, "make", f"-j{os.cpu_count() or 1}"], build)
-        runner.run(f"{what}: install", [*launcher, "make", "install"], build)
+        # A special build is slow, and runs few modules: they are compiled when they are imported.
+        options = ["COMPILEALL_OPTS=-r 0"] if special else []
+        runner.run(f"{what}: install", [*launcher, "make", "install", *options], build)
     name = f"python{series_of(package.upstream)}{'t' if free_threaded else ''}"
     executable = str(prefix / "bin" / name)
     work = source.parent / f"check-{prefix.name}"

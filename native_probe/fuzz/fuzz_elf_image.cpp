@@ -35,13 +35,14 @@ bool load(const std::uint8_t* data, std::size_t size, Loaded& loaded) {
     loaded.headers.push_back(header);
     if (header.p_type == PT_LOAD) extent = std::max(extent, header.p_vaddr + header.p_memsz);
   }
+  if (extent == 0) return false;
   loaded.memory.resize(extent);
   for (const ElfW(Phdr) & header : loaded.headers) {
     const bool inside = header.p_offset <= size && header.p_filesz <= size - header.p_offset;
     if (header.p_type != PT_LOAD || !inside || header.p_filesz > header.p_memsz) continue;
     std::memcpy(loaded.memory.data() + header.p_vaddr, data + header.p_offset, header.p_filesz);
   }
-  return extent != 0;
+  return true;
 }
 
 void relocate_dynamic(Loaded& loaded) {

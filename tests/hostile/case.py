@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FunctionType
+    from types import FunctionType, ModuleType
 
 type Case = Callable[["Stage"], dict[str, Any]]
 """Does the worst and returns facts, which must be the same with the probe as without it."""
@@ -48,9 +48,14 @@ class Stage:
         self.tolerant = False
         """Whether the probe may refuse for other reasons, where the machine gives it nothing."""
         if self.recorded:
-            from gilscope import probe  # noqa: PLC0415 (without the probe, nothing of it is loaded)
+            self.probe().running()  # loads what is native
 
-            probe.running()  # loads what is native
+    @staticmethod
+    def probe() -> ModuleType:
+        """The probe. Without it, nothing of gilscope is loaded."""
+        from gilscope.target.recording import session  # noqa: PLC0415
+
+        return session
 
     @property
     def recorded(self) -> bool:
@@ -73,23 +78,17 @@ class Stage:
     def start(self, **options: Any) -> None:
         """Start the probe, if there is one."""
         if self.recorded:
-            from gilscope import probe  # noqa: PLC0415 (without the probe, nothing of it is loaded)
-
-            self._try(probe.start, self.path(), max_bytes=MAX_BYTES, **options)
+            self._try(self.probe().start, self.path(), max_bytes=MAX_BYTES, **options)
 
     def stop(self) -> None:
         """Stop the probe, if it runs."""
         if self.recorded:
-            from gilscope import probe  # noqa: PLC0415
-
-            self._try(probe.stop)
+            self._try(self.probe().stop)
 
     def snapshot(self) -> None:
         """Copy what is recorded so far."""
         if self.recorded:
-            from gilscope import probe  # noqa: PLC0415
-
-            self._try(probe.snapshot, f"{self.trace}.snapshot")
+            self._try(self.probe().snapshot, f"{self.trace}.snapshot")
 
     def _try(self, function: FunctionType, *args: Any, **options: Any) -> None:
         from gilscope.errors import ProbeError  # noqa: PLC0415

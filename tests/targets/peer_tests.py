@@ -13,7 +13,7 @@ MAX_BYTES = 512 << 20
 if __name__ == "__main__":
     trace = sys.argv.pop(1)
     if trace != "-":
-        from gilscope import probe
+        from gilscope.target.recording import session as probe
 
         probe.start(trace, max_bytes=MAX_BYTES)
     sys.exit(pytest.main(sys.argv[1:]))

@@ -22,6 +22,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Sequence
 
 import interpreters
 import sanitized_interpreters
@@ -160,15 +161,17 @@ def make_ready(name: str, executable: str) -> Sanitized:
     return Sanitized(name, python, reports)
 
 
-def run_tests(sanitized: Sanitized) -> str:
+def run_tests(sanitized: Sanitized, names: Sequence[str]) -> str:
     """Run the tests of integration of one build under it; their closing line.
 
     Some of them fail for the sanitizer's slowness alone: what counts is what it reports.
     """
-    files = [f"tests/integration/test_probe_{name}.py" for name in TESTS]
+    files = [f"tests/integration/test_probe_{name}.py" for name in names]
     env = {k: v for k, v in os.environ.items() if k not in VARIABLES.values()}
     env[VARIABLES[sanitized.build]] = str(sanitized.python)
     command = [str(ROOT / ".venv/bin/python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    # The examples are not built for this interpreter.
+    command += ["-k", "not examples"]
     log = sanitized.reports / "tests.txt"
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
@@ -206,7 +209,7 @@ def reports_of(sanitized: Sanitized) -> list[str]:
 def check(sanitized: Sanitized, chosen: argparse.Namespace) -> bool:
     """Run everything under one interpreter; whether it is clean."""
     begin = time.monotonic()
-    tests = run_tests(sanitized)
+    tests = run_tests(sanitized, chosen.test or TESTS)
     tally = hostile.Tally()
     if not chosen.tests_only:
         tally = run_hostile(sanitized, chosen.rounds, chosen.seed)
@@ -226,6 +229,7 @@ def main() -> int:
     parser.add_argument("--build", action="append", choices=names, help="this one only")
     parser.add_argument("--rounds", type=int, default=1, help="of the hostile cases")
     parser.add_argument("--seed", type=int, default=1, help="of the first round")
+    parser.add_argument("--test", action="append", choices=TESTS, help="these tests only")
     parser.add_argument("--tests-only", action="store_true", help="no hostile cases")
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))

@@ -30,6 +30,12 @@ std::uintptr_t module_lock_code = 0;
 CodeRange event_wait;
 CodeRange once;
 
+// A word of a stack or of an object that may be another one than we take it for. It is there to be
+// read, for all that we know of it; what is in it is checked.
+__attribute__((no_sanitize("address", "thread"))) std::uintptr_t word_at(std::uintptr_t address) {
+  return *reinterpret_cast<const volatile std::uintptr_t*>(address);
+}
+
 bool is_near(std::uintptr_t address, const char* frame) {
   const auto here = reinterpret_cast<std::uintptr_t>(frame);
   return address > here && address < here + kNear;
@@ -75,7 +81,8 @@ _Unwind_Reason_Code visit(_Unwind_Context* context, void* data) {
   const auto* place = reinterpret_cast<const std::uintptr_t*>(_Unwind_GetCFA(context)) - 1;
   if (place <= walk->semaphore) return _URC_NO_REASON;
   const std::uintptr_t address = _Unwind_GetIP(context);
-  if (*place != address) return _URC_END_OF_STACK;  // not a stack like those of x86-64
+  if (word_at(reinterpret_cast<std::uintptr_t>(place)) != address)
+    return _URC_END_OF_STACK;  // not a stack like those of x86-64
   walk->found[walk->count] = {place - walk->semaphore, address};
   return ++walk->count == kJoinDepth ? _URC_END_OF_STACK : _URC_NO_REASON;
 }
@@ -92,6 +99,9 @@ void learn_stack_of_join(const std::uintptr_t* semaphore) {
 }
 
 LockKind kind_of_event(std::uintptr_t address, const std::uintptr_t* semaphore) {
+  const auto word_on_stack = [semaphore](std::ptrdiff_t distance) {
+    return word_at(reinterpret_cast<std::uintptr_t>(semaphore + distance));
+  };
   if (gilscope_is_rw_mutex(address) != 0) return LockKind::rwlock;
   ThreadLog* log = ThreadLogs::current();
   if (log != nullptr && log->learns_join) {
@@ -100,11 +110,11 @@ LockKind kind_of_event(std::uintptr_t address, const std::uintptr_t* semaphore) 
   }
   const int depth = join_depth.load(std::memory_order_acquire);
   if (depth == 0) return LockKind::event;
-  if (once.contains(reinterpret_cast<const void*>(semaphore[join_stack[0].distance]))) {
+  if (once.contains(reinterpret_cast<const void*>(word_on_stack(join_stack[0].distance)))) {
     return LockKind::once;
   }
   for (int i = 0; i < depth; ++i) {
-    if (semaphore[join_stack[i].distance] != join_stack[i].value) return LockKind::event;
+    if (word_on_stack(join_stack[i].distance) != join_stack[i].value) return LockKind::event;
   }
   return LockKind::thread_end;
 }
@@ -131,7 +141,7 @@ LockIdentity mutex_at(std::uintptr_t address) {
   // A lock object is an object header with the mutex right behind it. The word that would be the
   // type is on the same page as the mutex, so it can be looked at.
   if ((address & 4095) < sizeof(std::uintptr_t)) return waited;
-  const std::uintptr_t type = *reinterpret_cast<const std::uintptr_t*>(address - sizeof(type));
+  const std::uintptr_t type = word_at(address - sizeof(type));
   if (type == 0 || (type != lock_type && type != rlock_type)) return waited;
   waited.kind = type == lock_type ? LockKind::lock : LockKind::rlock;
   if (is_module_lock()) waited.kind = LockKind::import_lock;
@@ -208,8 +218,11 @@ Waited classify(const sem_t* semaphore, const void* caller, const char* frame) {
   }
   if (!is_park(caller)) return waited;
   const auto* entry = reinterpret_cast<const std::uintptr_t*>(semaphore);
-  const std::uintptr_t address = entry[GILSCOPE_PARK_ADDRESS];
-  const std::uintptr_t argument = entry[GILSCOPE_PARK_ARGUMENT];
+  // Words of the parking lot's entry, if it is one.
+  const std::uintptr_t address =
+      word_at(reinterpret_cast<std::uintptr_t>(entry + GILSCOPE_PARK_ADDRESS));
+  const std::uintptr_t argument =
+      word_at(reinterpret_cast<std::uintptr_t>(entry + GILSCOPE_PARK_ARGUMENT));
   if (!in_parking_lot(semaphore, frame)) {
     // The other function with a semaphore on its stack; its word is the next waiter, no address.
     // Where there are copies of the first one, another word may be a lock of one not learnt yet.

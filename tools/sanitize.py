@@ -44,8 +44,9 @@ EXIT_NOTHING = 2
 REPORT = re.compile(
     r"^(?:==\d+==ERROR|WARNING: ThreadSanitizer|.*: runtime error:).*", re.MULTILINE
 )
-# Copies of the process that the sanitizers' runtimes know nothing of.
-LEFT_OUT = {"tsan": ("children", "forks"), "asan": ()}
+# What the sanitizers' own runtimes do not survive: copies of the process that ThreadSanitizer knows
+# nothing of, and frames that pthread_cancel leaves without AddressSanitizer's taking notice.
+LEFT_OUT = {"tsan": ("children", "forks"), "asan": ("cancelled_waits",)}
 
 
 class SanitizeError(Exception):
@@ -124,14 +125,27 @@ def build_probe(name: str, executable: str, launcher: list[str]) -> Path:
     return site
 
 
+def library(name: str) -> str:
+    """Return where the compiler has a shared library."""
+    command = [*interpreters.compiler(), f"-print-file-name={name}"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return str(Path(found.strip()).resolve())
+
+
 def options_of(sanitizer: str, executable: str, reports: Path) -> dict[str, str]:
     """Return the variables that tell the runtime what to report, and where."""
     log = f"log_path={reports / 'report'}"
     if sanitizer == "asan":
-        # What the interpreter has not freed at its end is no leak of ours, and faults are the
-        # program's to handle, as always.
-        asan = f"detect_leaks=0:allocator_may_return_null=1:exitcode=66:{log}"
-        return {"ASAN_OPTIONS": asan, "UBSAN_OPTIONS": f"print_stacktrace=1:{log}"}
+        # What the interpreter has not freed at its end is no leak of ours. Some programs have
+        # signal stacks of their own.
+        asan = "detect_leaks=0:allocator_may_return_null=1:use_sigaltstack=0:exitcode=66"
+        # The runtime must meet the library that throws exceptions before anybody throws one.
+        preloaded = " ".join(library(name) for name in ("libasan.so", "libstdc++.so"))
+        return {
+            "ASAN_OPTIONS": f"{asan}:{log}",
+            "UBSAN_OPTIONS": f"print_stacktrace=1:{log}",
+            "LD_PRELOAD": preloaded,
+        }
     own = (LISTS / "tsan.txt").read_text(encoding="utf-8")
     suppressions = reports / "suppressions.txt"
     suppressions.write_text(own + sanitized_interpreters.suppressions(executable), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""tools/hostile.py: a program that ends otherwise with the probe is found; one that does not is not."""
+"""tools/hostile.py: a program that ends otherwise with the probe is found, another one is not."""
 
 from __future__ import annotations
 

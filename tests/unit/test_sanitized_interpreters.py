@@ -1,4 +1,4 @@
-"""tools/sanitized_interpreters.py: what the cache holds is taken if it was built as it would be now."""
+"""tools/sanitized_interpreters.py: a cached build is taken if it is as it would be built now."""
 
 from __future__ import annotations
 

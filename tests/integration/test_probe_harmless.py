@@ -63,6 +63,21 @@ def test_daemon_threads_at_the_end(record: Record) -> None:
     assert len(recorded.trace.threads) == 5
 
 
+def test_native_threads_at_the_end(record: Record) -> None:
+    """They are in hooks when the interpreter ends: it does, with a whole trace."""
+    recorded = record("harmless.py", "native_threads_at_the_end")
+    assert recorded.facts == {}
+    assert recorded.err == ""
+    assert (recorded.trace.end_reason, recorded.trace.problems) == ("exit", ())
+
+
+def test_subinterpreters_come_and_go(record: Record) -> None:
+    """Sessions begin and end meanwhile; neither disturbs the other."""
+    recorded = record("harmless.py", "subinterpreters_come_and_go")
+    assert recorded.facts == {"errors": []}
+    assert (recorded.trace.end_reason, recorded.trace.problems) == ("stop", ())
+
+
 @pytest.mark.parametrize("scenario", ["fork", "fork_among_threads"])
 def test_forked_children_run_unrecorded(record: Record, scenario: str) -> None:
     """Children do their work, can record themselves, and end with 0."""

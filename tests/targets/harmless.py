@@ -17,6 +17,8 @@ from gilscope import profile
 from gilscope.target.recording import session as probe
 
 PAIRS = 200
+KEPT: list[object] = []
+"""Handles of threads that outlive the main one."""
 
 
 def contended(ask: str) -> int:
@@ -238,6 +240,44 @@ def subinterpreter(trace: str) -> dict[str, object]:
         stage.pairs(PAIRS)
     _interpreters.destroy(other)
     return {"errors": [repr(error) for error in errors if error is not None]}
+
+
+@scenario
+def subinterpreters_come_and_go(trace: str) -> dict[str, object]:
+    """They are made and ended in threads while other sessions begin and end."""
+    import _interpreters  # noqa: PLC0415 - not there in every version
+
+    errors: list[object] = []
+    goes_on = True
+
+    def others() -> None:
+        while goes_on:
+            other = _interpreters.create()
+            errors.append(_interpreters.exec(other, "len({}.copy())"))
+            _interpreters.destroy(other)
+
+    threads = [threading.Thread(target=others) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(10):
+        with profile(trace):
+            stage.pairs(PAIRS)
+    goes_on = False
+    for thread in threads:
+        thread.join()
+    return {"errors": [repr(error) for error in errors if error is not None]}
+
+
+@scenario
+def native_threads_at_the_end(trace: str) -> dict[str, object]:
+    """Native threads go in and out of Python, and one sleeps in it, when the interpreter ends."""
+    probe.start(trace)
+    KEPT.extend(stage.start_native(None, f"busy-{i}", 1 << 30) for i in range(3))
+    lock = threading.Lock()
+    lock.acquire()
+    KEPT.append(stage.start_native(lock.acquire, "sleeps", 0))
+    time.sleep(0.05)
+    return {}
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.config import SESSION_IN_HEADER, TRACE_SUFFIX, VARIABLE
-from gilscope.target.recording.patch import Patch
+from gilscope.target.recording.patch import Patch, Switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,11 +117,11 @@ class _Follower:
         if before is not None:
             os.environ[VARIABLE] = before
 
-    def _adding(self, patch: Patch, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _adding(self, switch: Switch, original: Callable[..., Any]) -> Callable[..., Any]:
         def get_preparation_data(name: str) -> dict[str, Any]:
             data: dict[str, Any] = original(name)
             parent = self.parent
-            return {**data, "gilscope": _Entry(parent)} if patch.active and parent else data
+            return {**data, "gilscope": _Entry(parent)} if switch.on and parent else data
 
         return get_preparation_data
 

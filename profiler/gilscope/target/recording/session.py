@@ -21,7 +21,7 @@ from gilscope.errors import GilscopeError, ProbeError
 from gilscope.target import spans
 from gilscope.target.recording import self_test as test_in_child
 from gilscope.target.recording.options import RecordingOptions
-from gilscope.target.recording.patch import Patch
+from gilscope.target.recording.patch import Patch, Switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,22 +221,20 @@ def _known_threads() -> list[tuple[int, int, bool, str]]:
     Libraries replace what is in threading, and threads of theirs may share one of the system's, or
     lack what threads have: so only facts are read, and no code of theirs is run.
     """
+    main = getattr(threading, "_main_thread", None)
     active = getattr(threading, "_active", None)
-    if type(active) is not dict:
-        return []
+    others = list(active.copy().values()) if type(active) is dict else []
     found: dict[int, tuple[int, int, bool, str]] = {}
-    # The main thread first: its number is the process's, whoever else claims it.
-    for thread in sorted(active.copy().values(), key=lambda x: not issubclass(type(x), _MAIN)):
-        tid = os.getpid() if issubclass(type(thread), _MAIN) else _field(thread, "_native_id")
-        ident = _field(thread, "_ident")
-        if type(tid) is int and type(ident) is int and tid not in found:
+    for thread in (main, *others):  # the main thread first: others may claim to be it
+        tid, ident = _field(thread, "_native_id"), _field(thread, "_ident")
+        if type(tid) is int and tid not in found:
             dummy = issubclass(type(thread), _DUMMY)
-            found[tid] = tid, ident, not dummy, "" if dummy else _name_of(thread)
+            known = ident if type(ident) is int else 0
+            found[tid] = tid, known, not dummy, "" if dummy else _name_of(thread)
     return list(found.values())
 
 
-# As they are before anybody can replace them.
-_MAIN: Any = getattr(threading, "_MainThread", ())
+# As it is before anybody can replace it.
 _DUMMY: Any = getattr(threading, "_DummyThread", ())
 
 
@@ -340,12 +338,12 @@ class _ThreadNames:
         self._patch.remove()
 
     @staticmethod
-    def _naming(patch: Patch, original: Callable[..., None]) -> Callable[..., None]:
+    def _naming(switch: Switch, original: Callable[..., None]) -> Callable[..., None]:
         name_thread = _native().name_thread
 
         def _set_native_id(thread: threading.Thread) -> None:
             original(thread)
-            if patch.active and not issubclass(type(thread), _DUMMY):
+            if switch.on and not issubclass(type(thread), _DUMMY):
                 name_thread(_name_of(thread))
 
         return _set_native_id

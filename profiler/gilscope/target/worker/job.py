@@ -54,7 +54,8 @@ class Measurement:
         # Before the program is prepared: what it takes over from a notebook may turn the GIL on.
         self.result: dict[str, Any] = {"gil_by": None, "probe_error": None}
         self.result["gil_before"] = gil_enabled()
-        self._watch_for_the_gil()
+        if not self.result["gil_before"]:
+            self._watch_for_the_gil()  # by a change of the program's warnings
 
     @contextlib.contextmanager
     def session(self) -> Iterator[None]:

@@ -134,7 +134,9 @@ class Environment:
     def install_projects(self) -> None:
         """Build and install gilscope and the examples."""
         build = ("install", "--no-deps", "--no-build-isolation", "--force-reinstall")
-        self.once("gilscope", digest(*SOURCES), "building gilscope", *build, ".")
+        # Kept between builds, which is quick; no default, as two builds at once collide in it.
+        place = "--config-settings=build-dir=build/{wheel_tag}"
+        self.once("gilscope", digest(*SOURCES), "building gilscope", *build, place, ".")
         for name in EXAMPLES:
             path = f"examples/{name}"
             self.once(f"example {name}", digest(path), f"building {path}", *build, f"./{path}")

@@ -15,7 +15,7 @@ from gilscope.cli.export import FORMATS, TABLES
 if TYPE_CHECKING:
     from pathlib import Path
 
-CASES = int(os.environ.get("GILSCOPE_FUZZ_COMMANDS", "12"))
+CASES = int(os.environ.get("GILSCOPE_FUZZ_COMMANDS", "6"))
 BAD, GOOD, OUT = "damaged.gilscope", "other.gilscope", "out"
 COMMANDS = {
     "info": ("info", BAD),
@@ -39,6 +39,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", COMMANDS)
 def test_commands_on_damaged_traces(
     name: str,

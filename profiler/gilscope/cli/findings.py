@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
-from gilscope.cli.plain import say
+from gilscope.cli.plain import clean, say
 
 if TYPE_CHECKING:
     import argparse
@@ -67,7 +67,6 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _text(trace: Trace, findings: list[Finding], named: bool) -> str:  # noqa: FBT001 - private
-    from gilscope.cli.tables import clean  # noqa: PLC0415 - loaded on demand
 
     lines = [f"{trace.path}:"] if named else []
     if not findings:
@@ -85,7 +84,7 @@ def _text(trace: Trace, findings: list[Finding], named: bool) -> str:  # noqa: F
 
 
 def _places(trace: Trace, finding: Finding) -> list[str]:
-    from gilscope.cli.tables import clean, time  # noqa: PLC0415 - loaded on demand
+    from gilscope.cli.tables import time  # noqa: PLC0415 - loaded on demand
 
     return [
         f"    at {jump.start_ns / 1e9:.6f} s for {time(jump.end_ns - jump.start_ns)}: "

@@ -52,8 +52,9 @@ def write(comparisons: dict[str, Comparison], out: Path) -> Path:
     text = json.dumps({"examples": summaries}, indent=2) + "\n"
     (out / "summary.json").write_text(text, encoding="utf-8")
     report = out / "report.html"
-    sections = [comparison.section() for comparison in comparisons.values()]
-    write_report(sections, report, title="gilscope: what the GIL costs a native callback")
+    write_report(
+        list(comparisons.values()), report, title="gilscope: what the GIL costs a native callback"
+    )
     return report
 
 

@@ -129,7 +129,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> list[Comparison]:
 def report(traces: list[Comparison], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the report of both."""
     path = tmp_path_factory.mktemp("report") / "report.html"
-    write_report([one.section() for one in traces], path, "gilscope: a report")
+    write_report(list(traces), path, "gilscope: a report")
     return path
 
 

@@ -43,7 +43,7 @@ DRAWN = f"""() => {{
 def written(directory: Path) -> Path:
     """Write a report of a made-up run; its path."""
     trace = read(office_run().write(directory / "x.gilscope"))
-    section = Comparison("filters", ("x",), (run_of("ft", trace),)).section()
+    section = Comparison("filters", ("x",), (run_of("ft", trace),))
     write_report([section], directory / "r.html", "filters")
     return directory / "r.html"
 

@@ -35,7 +35,7 @@ def test_locks_of_one_name_are_one(page: Any, tmp_path: Path, console_errors: li
     """Their numbers are added up, contention and blocking apart; a click leads to the longest."""
     trace = read(pool_run().write(tmp_path / "x.gilscope"))
     run = run_of("ft", trace)
-    write_report([Comparison("locks", ("x",), (run,)).section()], tmp_path / "r.html", "locks")
+    write_report([Comparison("locks", ("x",), (run,))], tmp_path / "r.html", "locks")
     page.goto((tmp_path / "r.html").as_uri())
     page.wait_for_function(READY)
     assert page.evaluate(LANES) == ["list `pool.ITEMS`"]
@@ -61,7 +61,7 @@ def test_the_search_goes_through_the_segments_once(page: Any, tmp_path: Path) ->
     """However many locks a word fits: the work grows with the trace, not with its square."""
     trace = read(many_locks_run(400).write(tmp_path / "x.gilscope"))
     run = run_of("ft", trace)
-    write_report([Comparison("locks", ("x",), (run,)).section()], tmp_path / "r.html", "locks")
+    write_report([Comparison("locks", ("x",), (run,))], tmp_path / "r.html", "locks")
     page.goto((tmp_path / "r.html").as_uri())
     page.wait_for_function(READY)
     hits, looks = page.evaluate(SEARCH, "box_")

@@ -40,7 +40,7 @@ def test_spans_are_strips_on_their_lanes(
     """Exact in time, thinner inside another one; the pointer and the table have name and bytes."""
     trace = read(span_trace().write(tmp_path / "x.gilscope"))
     run = run_of("gil", trace)
-    write_report([Comparison("spans", ("x",), (run,)).section()], tmp_path / "r.html", "spans")
+    write_report([Comparison("spans", ("x",), (run,))], tmp_path / "r.html", "spans")
     page.goto((tmp_path / "r.html").as_uri())
     page.wait_for_function(READY)
     page.evaluate("() => document.querySelector('#view-1').gilscope.show_range(0.0005, 0.0100)")

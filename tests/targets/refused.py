@@ -18,8 +18,8 @@ from pathlib import Path
 import stage
 from scenario import main, scenario, start_all
 
-from gilscope import probe
 from gilscope.errors import ProbeError
+from gilscope.target.recording import session as probe
 
 PAIRS = 500
 PATIENCE_S = 30  # for one case
@@ -119,9 +119,7 @@ def calls(trace: str) -> dict[str, object]:
             if not numbers[platform.machine() == "aarch64"]:
                 continue
             name = f"{call}.{errno.errorcode[error]}"
-            found[name] = in_child(
-                "with_a_call_refused", f"{trace}.{name}", call=call, error=error
-            )
+            found[name] = in_child("with_a_call_refused", f"{trace}.{name}", call=call, error=error)
     return found
 
 

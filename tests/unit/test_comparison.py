@@ -13,10 +13,11 @@ import gilscope
 from gilscope.comparison import Comparison, Run
 from gilscope.comparison.compare import compare_target
 from gilscope.comparison.notices import noticed
-from gilscope.comparison.table import duration, grid
+from gilscope.comparison.table import grid
 from gilscope.errors import GilscopeError, UsageError
-from gilscope.runner.machine import Conditions
+from gilscope.results.conditions import Conditions
 from gilscope.target.worker.program import Target
+from gilscope.text import seconds_text
 from gilscope.trace.reading.reader import read
 from trace_builder import TraceBuilder
 
@@ -183,7 +184,7 @@ def test_the_table_shows_both_builds(traced: Run) -> None:
     text = make(traced, make_run("ft"), notices=("mind this",)).summary_text()
     assert "GIL build" in text
     assert "free-threaded build" in text
-    assert "3.00 s ± 1.00 s" in text
+    assert "3 s ± 1 s" in text
     assert "speed-up without the GIL: 2.00x" in text
     assert "dict" in text
     assert "note: mind this" in text
@@ -196,7 +197,7 @@ def test_locks_that_threads_only_spun_for(tmp_path: Path) -> None:
     builder.spin(worker, builder.lock("object", type="dict", object=16), 0, 2 * MS, yields=9)
     trace = gilscope.open(builder.write(tmp_path / "ft.gilscope", duration=5 * MS))
     text = make(make_run("ft", trace=trace)).summary_text()
-    assert "1 spin   2.00 ms" in text
+    assert "1 spin   2 ms" in text
     assert "0 waits" not in text
 
 
@@ -269,7 +270,7 @@ def test_a_slower_build_is_called_slower() -> None:
 )
 def test_durations(value: float, text: str) -> None:
     """Three digits and the unit that fits."""
-    assert duration(value) == text
+    assert seconds_text(value) == text
 
 
 def test_columns_line_up() -> None:

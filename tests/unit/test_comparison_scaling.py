@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gilscope.comparison.scaling import fit, scaling
-from gilscope.comparison.table import scaling_text
+from gilscope.comparison.table import summary_text
+from gilscope.results.model import ComparisonData
+from gilscope.results.scaling import Law, Point, Scaling, fit, scaling
+from gilscope.results.statistics import Speedup
 from gilscope.view.html.scaling import scaling as scaling_html
 
 
@@ -60,15 +62,13 @@ def test_the_speedup_is_against_one_thread() -> None:
 
 def test_the_curves_are_shown() -> None:
     """As text and as a picture with a table; a build that failed has no curve."""
-    point = {"threads": 1, "wall_s": [2.0], "speedup": 1.0, "speedup_interval": None}
-    law = {"contention": 0.25, "coherence": 0.01, "best_threads": 8.6, "fit_error": 0.03}
-    more = {**point, "threads": 4, "wall_s": [1.0], "speedup": 2.0}
-    full = {"build": "gil", "points": [point, more], "amdahl": law, "usl": law}
-    empty = {"build": "ft", "points": [], "amdahl": None, "usl": None}
-    text = "\n".join(scaling_text([full, empty]))
-    assert "1.00 s, 2.00x" in text
+    points = (Point(1, (2.0,), Speedup(1.0)), Point(4, (1.0,), Speedup(2.0)))
+    full = Scaling("gil", points, Law(0.25, 0.0, 0.03), Law(0.25, 0.01, 0.03))
+    empty = Scaling("ft", (), None, None)
+    text = summary_text(ComparisonData("x", (), (), scaling=(full, empty)))
+    assert "1 s, 2.00x" in text
     assert "25.0%, 1.00% (error 3%)" in text
     html = scaling_html([full, empty])
     assert "<svg" in html
-    assert "1.00 s (2.00×)" in html
+    assert "1 s (2.00×)" in html
     assert scaling_html([empty]) == scaling_html([]) == ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gilscope.comparison.outputs import first_difference
-from gilscope.comparison.statistics import speedup
 from gilscope.comparison.table import factor_text
+from gilscope.results.statistics import Speedup, speedup
 
 
 def test_the_factor_is_the_ratio_of_medians() -> None:
@@ -68,7 +68,7 @@ def test_how_a_speedup_is_worded(
     factor: float, interval: tuple[float, float] | None, text: str
 ) -> None:
     """Where nothing was shown, that comes first."""
-    assert factor_text(factor, interval) == text
+    assert factor_text(Speedup(factor, interval)) == text
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_chatty_callbacks(found: Found) -> None:
     """The time in which the GIL goes from thread to thread is what batches would save."""
     finding = found(calls(30 * US))["chatty-callbacks"]
     assert finding.title.startswith("app.on_event is called 28,5")
-    assert "nobody had it for 60 ms" in finding.evidence[1]
+    assert "no thread held the GIL while it changed hands, for 60 ms" in finding.evidence[1]
     assert finding.evidence[2].startswith("10 results a callback save up to")
 
 
@@ -247,7 +247,7 @@ def test_gil_ping_pong(found: Found) -> None:
         time += 25 * US
     finding = found(builder)["gil-ping-pong"]
     assert finding.title == "the GIL changes hands 39,980 times a second"
-    assert "held it for 5 µs; to hand it over took 20 µs" in finding.evidence[1]
+    assert "a thread held it for 5 µs, a hand-over took 20 µs" in finding.evidence[1]
 
 
 def together(factor: int) -> TraceBuilder:

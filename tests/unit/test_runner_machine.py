@@ -9,8 +9,9 @@ import pytest
 
 from gilscope.comparison.notices import noticed
 from gilscope.errors import UsageError
+from gilscope.results.conditions import Conditions
 from gilscope.runner import machine
-from gilscope.runner.machine import Conditions, Watch, usable_cpus
+from gilscope.runner.machine import Watch, usable_cpus
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,26 +15,32 @@ import numpy as np
 import pytest
 import traitlets
 
-from gilscope.comparison import trace_summary
+from gilscope.analysis.findings import Finding, Jump
+from gilscope.analysis.prediction.predict import Prediction
+from gilscope.analysis.waits.contention import LockTotals
 from gilscope.errors import ExportError, GilscopeError
+from gilscope.results.lock_groups import grouped
+from gilscope.results.model import ComparisonData, Run
+from gilscope.results.statistics import Speedup
+from gilscope.severity import Severity
+from gilscope.text import seconds_text, shortened
+from gilscope.trace.model import Lock
 from gilscope.trace.reading.reader import read
 from gilscope.view.data import processor, viewport
 from gilscope.view.data.columns import columns_of
 from gilscope.view.data.findings import findings_of
-from gilscope.view.data.lock_groups import grouped
 from gilscope.view.data.payload import pack
 from gilscope.view.data.processor import strip
-from gilscope.view.data.section import Section
-from gilscope.view.data.words import cut, time_text, titles
+from gilscope.view.data.words import titles
 from gilscope.view.html.picture import image, svg
 from gilscope.view.html.report import write_report
 from gilscope.view.html.tables import tables
 from gilscope.view.html.timeline import nothing
-from gilscope.view.html.verdict import banners, verdict
+from gilscope.view.html.verdict import banners, speedup_card, verdict
 from gilscope.view.notebook.widget import TimelineWidget, static_html
 from trace_builder import TraceBuilder
 from trace_examples import ft_trace, gil_trace
-from view_examples import gil_run
+from view_examples import gil_run, pool_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,33 +51,33 @@ if TYPE_CHECKING:
 EVIL = "</script><script>alert(1)</script>"
 
 
-def run_of(trace: Trace, **changes: Any) -> dict[str, Any]:
-    """Return a run of a summary with the numbers of ``trace``."""
-    run = {
-        "build": trace.build,
-        "python": trace.python,
-        "executable": "/usr/bin/python",
-        "free_threaded": trace.free_threaded,
-        "gil_enabled_before": not trace.free_threaded,
-        "gil_enabled_after": not trace.free_threaded,
-        "gil_enabled_by": None,
-        "valid": True,
-        "invalid": None,
-        "status": 0,
-        "error": None,
-        "wall_s": [0.4, 0.42, 0.41] if trace.build == "gil" else [0.2, 0.21, 0.2],
-        "probed_wall_s": [0.43],
-        "trace": str(trace.path),
-    }
-    return {**run, **trace_summary(trace), **changes}
+def run_of(trace: Trace, **changes: Any) -> Run:
+    """Return a run that left ``trace``."""
+    gil = not trace.free_threaded
+    run = Run(
+        build=trace.build,
+        python=trace.python,
+        executable="/usr/bin/python",
+        free_threaded=trace.free_threaded,
+        gil_enabled_before=gil,
+        gil_enabled_after=gil,
+        gil_enabled_by=None,
+        wall_s=(0.4, 0.42, 0.41) if gil else (0.2, 0.21, 0.2),
+        probed_wall_s=(0.43,),
+        trace_path=trace.path,
+        trace=trace,
+        status=0,
+    )
+    return replace(run, **changes)
 
 
-def section_of(traces: list[Trace], notices: tuple[str, ...] = (), **changes: Any) -> Section:
-    """Return a section as a comparison would make it; ``changes`` go into the last run."""
+def comparison_of(
+    traces: list[Trace], notices: tuple[str, ...] = (), **changes: Any
+) -> ComparisonData:
+    """Return a comparison whose runs left these traces; ``changes`` go into the last run."""
     runs = [run_of(trace) for trace in traces]
-    runs[-1] |= changes
-    summary = {"title": "run.py", "speedup": 2.05, "notices": notices, "runs": runs}
-    return Section("run.py", [(trace.build, trace) for trace in traces], summary)
+    runs[-1] = replace(runs[-1], **changes)
+    return ComparisonData("run.py", ("run.py",), tuple(runs), notices)
 
 
 @pytest.fixture
@@ -119,12 +125,12 @@ def evil_trace(tmp_path: Path) -> Trace:
 )
 def test_times_have_three_digits(seconds: float, text: str) -> None:
     """A time is shown with the unit that suits it."""
-    assert time_text(seconds) == text
+    assert seconds_text(seconds) == text
 
 
 def test_the_verdict_says_how_much_faster_it_is(traces: list[Trace]) -> None:
     """Median wall times, their spread and the speed-up are in the strip."""
-    html = verdict(section_of(traces))
+    html = verdict(comparison_of(traces))
     assert "410 ms" in html
     assert "median of 3 runs, 400 ms to 420 ms, probe off" in html
     assert "2.05×" in html
@@ -134,21 +140,19 @@ def test_the_verdict_says_how_much_faster_it_is(traces: list[Trace]) -> None:
 @pytest.mark.parametrize(
     ("factor", "interval", "words"),
     [
-        (1.04, [0.9, 1.2], "no difference shown without the GIL; 95 % interval 0.90× to 1.20×"),
-        (1.04, [1.01, 1.2], "faster without the GIL; 95 % interval"),
-        (0.5, [0.4, 0.6], "slower without the GIL; 95 % interval"),
+        (1.04, (0.9, 1.2), "no difference shown without the GIL; 95 % interval 0.90× to 1.20×"),
+        (1.04, (1.01, 1.2), "faster without the GIL; 95 % interval"),
+        (0.5, (0.4, 0.6), "slower without the GIL; 95 % interval"),
         (1.04, None, "no difference shown without the GIL"),
         (0.9, None, "slower without the GIL"),
     ],
 )
 def test_the_verdict_goes_by_the_interval(
-    traces: list[Trace], factor: float, interval: list[float] | None, words: str
+    factor: float, interval: tuple[float, float] | None, words: str
 ) -> None:
     """Where it spans 1, nothing was shown; without one, a small difference says nothing."""
-    section = section_of(traces)
-    prediction = {"speedup": 1.5, "speedup_range": [1.4, 1.75]}
-    more = {"speedup": factor, "speedup_interval": interval, "prediction": prediction}
-    html = verdict(Section("x", section.traces, {**section.summary, **more}))
+    prediction = Prediction(4, 3.0, 2.0, 3 / 1.75, 3 / 1.4, 0, 0, 0)
+    html = speedup_card(Speedup(factor, interval), prediction)
     assert words in html
     assert "1.50× (1.40× to 1.75×)" in html
 
@@ -159,20 +163,20 @@ def test_an_invalid_run_is_marked_wherever_it_is_shown(tmp_path: Path) -> None:
     builder.thread("MainThread", main=True)
     trace = read(builder.write(tmp_path / "ft.gilscope", duration=1000))
     object.__setattr__(trace, "gil_enabled_end", True)
-    section = section_of([trace], valid=False, invalid="the GIL was turned on")
+    section = comparison_of([trace], gil_enabled_after=True)
     assert "invalid: see above" in verdict(section)
-    assert "Free-threaded build (invalid)" in tables(section.summary)
-    assert "invalid: the GIL was turned on" in svg(section.traces)
+    assert "Free-threaded build (invalid)" in tables(section)
+    assert "invalid: the GIL was turned on" in svg(section.traces())
 
 
 def test_the_legend_names_each_state_once(traces: list[Trace]) -> None:
     """One legend serves both timelines."""
-    assert verdict(section_of(traces)).count("waiting for the GIL</span>") == 1
+    assert verdict(comparison_of(traces)).count("waiting for the GIL</span>") == 1
 
 
 def test_a_gil_that_was_turned_on_raises_the_alarm(traces: list[Trace]) -> None:
     """A free-threaded run with the GIL on is called invalid, with the module's name."""
-    section = section_of(traces, valid=False, invalid="old_ext turned the GIL on")
+    section = comparison_of(traces, gil_enabled_after=True, gil_enabled_by="old_ext")
     level, text = next(banners(section))
     assert level == "alarm"
     assert "old_ext" in text
@@ -180,57 +184,71 @@ def test_a_gil_that_was_turned_on_raises_the_alarm(traces: list[Trace]) -> None:
 
 def test_the_alarm_is_raised_once(traces: list[Trace]) -> None:
     """What the comparison has noticed already is not said a second time."""
-    reason = "the GIL was turned on by the import of old_ext"
-    notice = f"free-threaded build: {reason}"
-    section = section_of(traces, (notice,), valid=False, invalid=reason)
+    facts = {"gil_enabled_after": True, "gil_enabled_by": "old_ext"}
+    notice = f"free-threaded build: {comparison_of(traces, **facts).runs[-1].invalid}"
+    section = comparison_of(traces, (notice,), **facts)
     assert [text for _, text in banners(section) if "turned on" in text] == [notice]
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"dropped_events": 1234}, "1,234 events found no room"),
+        ({"dropped_events": 1234}, "1,234 events did not fit"),
         ({"ended_early": True}, "ended early"),
-        ({"problems": ["two chunks are damaged"]}, "two chunks are damaged"),
-        ({"error": "ended by SIGSEGV"}, "the program failed: ended by SIGSEGV"),
-        ({"not_measured": [{"class": "spin", "reason": "too short"}]}, "spin (too short)"),
+        ({"problems": ("two chunks are damaged",)}, "two chunks are damaged"),
+        ({"not_measured": {"spin": "too short"}}, "spin (too short)"),
     ],
 )
 def test_a_banner_says_what_is_doubtful(
     traces: list[Trace], change: dict[str, Any], words: str
 ) -> None:
     """Whatever makes the numbers doubtful is said above them."""
-    texts = [text for _, text in banners(section_of(traces, **change))]
+    trace = replace(traces[1], **change)
+    texts = [text for _, text in banners(comparison_of([traces[0], trace]))]
     assert any(words in text for text in texts)
+
+
+def test_a_banner_says_that_a_program_failed(traces: list[Trace]) -> None:
+    """With its error."""
+    texts = [text for _, text in banners(comparison_of(traces, error="ended by SIGSEGV"))]
+    assert "Free-threaded build: the program failed: ended by SIGSEGV" in texts
 
 
 def test_tables_show_threads_and_contended_locks(traces: list[Trace]) -> None:
     """Threads of both builds and the lock that threads contended for are in the tables."""
-    html = tables(section_of(traces).summary)
+    html = tables(comparison_of(traces))
     for name in ("MainThread", "pool", "Arbeiter ü", "dict at 0x7f0000002000"):
         assert name in html
 
 
-def test_locks_of_one_name_are_one_row(traces: list[Trace]) -> None:
+def lock_totals_of(name: str, kind: str, wait_ns: int, max_ns: int) -> LockTotals:
+    """Return the totals of a lock: two waits and a spin of 1 ms."""
+    return LockTotals(Lock(1, kind, "", name, 0, 0), 2, wait_ns, max_ns, 1, 1_000_000)
+
+
+def test_locks_of_one_name_are_one_row() -> None:
     """Their numbers are added up; of events the address tells nothing."""
-    pool = {"kind": "lock", "waits": 2, "wait_s": 0.002, "spins": 1, "spin_s": 0.001}
-    locks = [{**pool, "name": "lock `pool`", "max_wait_s": n / 1e3} for n in range(3)]
-    other = {**pool, "name": "dict at 0x7f00", "kind": "object", "wait_s": 0.5, "max_wait_s": 0.4}
-    events = [{**pool, "kind": "event", "name": f"event at {place:#x}"} for place in (1, 2)]
-    rows = grouped([*locks, other, *events])
-    assert [(row["name"], row["locks"]) for row in rows] == [
+    pool = [lock_totals_of("lock `pool`", "lock", 2_000_000, n * 1_000_000) for n in range(3)]
+    other = lock_totals_of("dict at 0x7f00", "object", 500_000_000, 400_000_000)
+    events = [lock_totals_of(f"event at {place:#x}", "event", 1_000, 1_000) for place in (1, 2)]
+    rows = grouped([*pool, other, *events])
+    assert [(row.name, row.locks) for row in rows] == [
         ("dict at 0x7f00", 1), ("lock `pool`", 3), ("event", 2)
     ]  # fmt: skip
-    assert (rows[1]["waits"], rows[1]["spins"], rows[1]["max_wait_s"]) == (6, 3, 0.002)
-    assert rows[1]["wait_s"] == pytest.approx(0.006)
-    assert "3 of that name" in tables(section_of(traces, locks=locks).summary)
+    assert (rows[1].waits, rows[1].spins) == (6, 3)
+    assert (rows[1].wait_ns, rows[1].max_ns) == (6_000_000, 2_000_000)
+
+
+def test_the_row_of_a_group_says_how_many_there_are(tmp_path: Path) -> None:
+    """Three locks of a pool."""
+    trace = read(pool_run().write(tmp_path / "pool.gilscope"))
+    assert "3 of that name" in tables(comparison_of([trace]))
 
 
 def test_a_run_without_a_trace_is_shown_as_such(traces: list[Trace]) -> None:
     """A missing trace leaves a sentence, not a hole."""
-    section = section_of(traces, gil=None, threads=[], locks=[], blocked=[], wall_s=[])
-    shown = Section(section.title, section.traces[:1], section.summary)
-    assert "There is no trace of this run." in static_html(shown)
+    comparison = comparison_of(traces, trace=None, trace_path=None, wall_s=())
+    assert "There is no trace of this run." in static_html(comparison)
 
 
 def test_the_picture_is_well_formed_and_names_all_threads(traces: list[Trace]) -> None:
@@ -257,7 +275,7 @@ def test_the_picture_holds_valid_images(traces: list[Trace]) -> None:
 def test_names_cannot_become_markup(tmp_path: Path) -> None:
     """Names of threads and types from a program are text wherever they appear."""
     trace = evil_trace(tmp_path)
-    section = section_of([trace])
+    section = comparison_of([trace])
     assert "<script>alert" not in static_html(section)
     ET.fromstring(svg([("gil", trace)]))  # noqa: S314 - it is our own
     write_report([section], tmp_path / "r.html", EVIL)
@@ -270,7 +288,7 @@ def test_a_report_holds_all_sections_in_one_offline_file(
     """No script, style or picture of the report comes from elsewhere; no other file is left."""
     path = tmp_path / "out" / "report.html"
     path.parent.mkdir()
-    write_report([section_of(traces), section_of(traces)], path)
+    write_report([comparison_of(traces), comparison_of(traces)], path)
     html = path.read_text()
     assert html.count('<section class="gilscope"') == 2
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"(?!data:)", html)
@@ -279,15 +297,14 @@ def test_a_report_holds_all_sections_in_one_offline_file(
 
 def test_a_report_of_a_comparison_without_traces_says_so(tmp_path: Path) -> None:
     """Nothing to draw is a sentence in the report."""
-    summary = {"title": "x", "speedup": None, "notices": ["no trace"], "runs": []}
-    write_report([Section("x", [], summary)], tmp_path / "r.html")
+    write_report([ComparisonData("x", (), (), ("no trace",))], tmp_path / "r.html")
     assert "left a trace" in (tmp_path / "r.html").read_text()
 
 
 def test_a_report_that_cannot_be_written_is_one_line(tmp_path: Path, traces: list[Trace]) -> None:
     """A directory that is not there is an error of ours that names the path."""
     with pytest.raises(ExportError, match=r"cannot write .*missing"):
-        write_report([section_of(traces)], tmp_path / "missing" / "r.html")
+        write_report([comparison_of(traces)], tmp_path / "missing" / "r.html")
 
 
 def test_the_image_has_words_for_who_cannot_see_it(traces: list[Trace]) -> None:
@@ -301,7 +318,7 @@ def test_the_widget_sends_bokeh_and_the_view_when_asked(
 ) -> None:
     """Nothing heavy is in the widget's state; it answers the page's two questions."""
     sent: list[tuple[dict[str, Any], list[bytes]]] = []
-    widget = TimelineWidget(section_of(traces))
+    widget = TimelineWidget(comparison_of(traces))
     monkeypatch.setattr(widget, "send", lambda message, buffers: sent.append((message, buffers)))
     widget._answer(None, {"kind": "bokeh", "number": 1}, [])
     widget._answer(None, {"kind": "view", "number": 2}, [])
@@ -317,7 +334,7 @@ def test_the_widget_sends_bokeh_and_the_view_when_asked(
 @pytest.fixture
 def answers(traces: list[Trace], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return a function that asks a widget and returns message and buffers of its answer."""
-    widget = TimelineWidget(section_of(traces))
+    widget = TimelineWidget(comparison_of(traces))
     sent: list[tuple[dict[str, Any], list[bytes]]] = []
     monkeypatch.setattr(widget, "send", lambda message, buffers: sent.append((message, buffers)))
 
@@ -357,32 +374,32 @@ def test_an_exception_in_the_widget_is_told_the_page(answers: Callable[..., Any]
     assert "IndexError" in answer["text"]
 
 
-def test_findings_of_the_summary_reach_the_page(traces: list[Trace]) -> None:
-    """They come with what to look at, the gravest first."""
+def test_findings_reach_the_page(traces: list[Trace]) -> None:
+    """They come with what to look at to the nanosecond, the gravest first."""
     made = [
-        {
-            "build": "gil",
-            "name": f"{severity}-one",
-            "title": "Callbacks are serialised",
-            "severity": severity,
-            "suspected": severity == "low",
-            "evidence": ["3 of 4 threads wait"],
-            "advice": "batch them",
-            "intervals": [{"thread": 2, "start_s": 1e-5, "end_s": 2e-5, "note": "a wait"}],
-        }
-        for severity in ("low", "high")
+        Finding(
+            name=f"{severity}-one",
+            title="Callbacks are serialised",
+            severity=severity,
+            evidence=("3 of 4 threads wait",),
+            advice="batch them",
+            intervals=(Jump(2, 10_001, 20_000, "a wait"),),
+            suspected=severity is Severity.LOW,
+        )
+        for severity in (Severity.LOW, Severity.HIGH)
     ]
-    section = section_of(traces)
-    first, second = findings_of(replace(section, summary={**section.summary, "findings": made}))
+    comparison = comparison_of(traces)
+    comparison.__dict__["findings"] = tuple(("gil", one) for one in made)
+    first, second = findings_of(comparison)
     assert (first["name"], second["label"]) == ("high-one", "low, suspected")
-    assert first["places"] == [[10_000, 20_000, "a wait"]]
+    assert first["places"] == [[10_001, 20_000, "a wait"]]
 
 
 def test_an_empty_trace_says_why(tmp_path: Path) -> None:
     """A trace without events gives an empty timeline with the reason."""
     trace = read(TraceBuilder().write(tmp_path / "t.gilscope"))
     assert "no thread took the GIL" in nothing(trace)
-    write_report([section_of([trace])], tmp_path / "r.html")
+    write_report([comparison_of([trace])], tmp_path / "r.html")
     assert "no thread took the GIL" in (tmp_path / "r.html").read_text()
 
 
@@ -408,19 +425,19 @@ def test_a_static_view_stays_small_whatever_happened(tmp_path: Path) -> None:
         for start in range(0, 100_000, 1_000):
             builder.hold(thread, start, start + int(chance.integers(1, 900)))
     trace = read(builder.write(tmp_path / "t.gilscope"))
-    assert len(static_html(section_of([trace]))) < 100_000
+    assert len(static_html(comparison_of([trace]))) < 100_000
 
 
 def test_hidden_threads_are_in_neither_picture_nor_table(traces: list[Trace]) -> None:
     """What a kernel does for itself is not what a reader looks for."""
-    section = replace(section_of(traces), hidden=frozenset({"pool"}))
-    assert "pool" not in svg(section.traces, hidden=section.hidden)
+    section = replace(comparison_of(traces), hidden=frozenset({"pool"}))
+    assert "pool" not in svg(section.traces(), hidden=section.hidden)
     assert ">pool" not in static_html(section)
 
 
 def test_settings_are_attributes_that_refuse_what_they_cannot_be(traces: list[Trace]) -> None:
     """A time, a range and a choice are checked where they are set, in words."""
-    widget = TimelineWidget(section_of(traces))
+    widget = TimelineWidget(comparison_of(traces))
     widget.least, widget.range, widget.align = "1.5 ms", (0, 10), "end"
     for name, value, words in (
         ("least", "soon", "a time such as '20 us'"),
@@ -435,7 +452,7 @@ def test_settings_are_attributes_that_refuse_what_they_cannot_be(traces: list[Tr
 
 def test_every_setting_has_a_control_with_a_label(traces: list[Trace]) -> None:
     """The ipywidgets of a notebook and the HTML of a report are made from one description."""
-    widget = TimelineWidget(section_of(traces))
+    widget = TimelineWidget(comparison_of(traces))
     head, _ = unpacked(widget._scene[0])
     described = {setting["name"]: setting for setting in head["settings"]}
     assert set(described) == set(widget.controls)
@@ -448,7 +465,7 @@ def test_every_setting_has_a_control_with_a_label(traces: list[Trace]) -> None:
 
 def test_a_comparison_without_a_trace_has_no_widget(traces: list[Trace]) -> None:
     """There is nothing to show, and the reason is said."""
-    section = replace(section_of(traces), traces=[])
+    section = comparison_of([traces[0]], trace=None, trace_path=None)
     with pytest.raises(GilscopeError, match="no run of this comparison left a trace"):
         TimelineWidget(section)
 
@@ -462,7 +479,7 @@ def test_a_share_off_the_processor_is_drawn_where_there_are_samples(tmp_path: Pa
     assert picture is not None
     assert picture.tolist() == [[0] * 4, [0] * 4, [7, 7, 0, 0], [7, 7, 0, 0]]
     assert strip(trace, 1, edges, 4, 7) is None
-    assert "runnable but off CPU" in verdict(section_of([trace]))
+    assert "runnable but off CPU" in verdict(comparison_of([trace]))
     assert svg([(trace.build, trace)]).count("<image") == len(trace.threads) + 1
 
 
@@ -492,7 +509,7 @@ def test_a_page_gets_no_more_samples_than_it_can_use(
 )
 def test_a_long_name_keeps_its_ends(name: str, short: str) -> None:
     """What is left out is in the middle: names often differ at their ends."""
-    assert cut(name, 18) == short
+    assert shortened(name, 18) == short
 
 
 def test_titles_get_shorter_and_stay_true(traces: list[Trace]) -> None:
@@ -501,4 +518,4 @@ def test_titles_get_shorter_and_stay_true(traces: list[Trace]) -> None:
     assert full.startswith("Free-threaded build – CPython 3.13.5 – ")
     assert brief.startswith("FT build – ")
     assert brief.split(" – ")[-1] == full.split(" – ")[-1]
-    assert "details down to 2.00 µs" in titles(traces[1], 2000)[0]
+    assert "details down to 2 µs" in titles(traces[1], 2000)[0]

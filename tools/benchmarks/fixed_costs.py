@@ -1,8 +1,8 @@
 """Measure what a session costs a program that does little, in a process of its own.
 
 python fixed_costs.py STEP [--rounds 15]; prints a JSON object of lists of figures, one a round.
-Figures with and without the probe are taken in turns. Times are of the processor, in seconds, unless
-their name ends in ``_wall``.
+Figures with and without the probe are taken in turns. Times are of the processor, in seconds, but for
+those whose name ends in ``_wall``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gilscope import probe
+from gilscope.target.recording import session as probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

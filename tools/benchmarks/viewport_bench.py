@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gilscope.analysis.states.time_index import Index
+from gilscope.results.model import ComparisonData, Run
 from gilscope.trace.format import Event
 from gilscope.trace.model import COLUMN_TYPES, Intervals, Locks, Thread, Trace
-from gilscope.view.data.section import Section
 from gilscope.view.html.report import write_report
 from gilscope.view.notebook.widget import TimelineWidget
 
@@ -110,15 +110,19 @@ def view(index: Index, start: int, length: float) -> None:
         index.times(lane, edges)
 
 
-def section_of(*traces: Trace) -> Section:
-    """Return a section without numbers: those are not the view's."""
-    summary = {"runs": [], "speedup": None, "scaling": ()}
-    return Section("long", [(trace.build, trace) for trace in traces], summary)
+def comparison_of(*traces: Trace) -> ComparisonData:
+    """Return a comparison whose programs nobody has timed."""
+    runs = [
+        Run(trace.build, trace.python, "python", trace.free_threaded, None, None, None, (), (),
+            trace.path, trace, 0)
+        for trace in traces
+    ]  # fmt: skip
+    return ComparisonData("long", (), tuple(runs))
 
 
 def first_picture(trace: Trace) -> None:
     """Prepare what a notebook is sent first: the static view, then the live one."""
-    widget = TimelineWidget(section_of(trace))
+    widget = TimelineWidget(comparison_of(trace))
     widget.static_html()
     widget._view({})  # noqa: SLF001 - what a page is answered first
 
@@ -127,7 +131,7 @@ def report_rows(traces: list[Trace]) -> list[Figure]:
     """Write a report of both builds; have it loaded by Chromium, where there is one."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"
-        written = timed(write_report, [section_of(*traces)], path)
+        written = timed(write_report, [comparison_of(*traces)], path)
         rows = [
             ("report.write", [written], "ms"),
             ("report.size", [path.stat().st_size], "bytes", 5_000_000),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gilscope
 from gilscope.cli.plain import clean, say
+from gilscope.severity import Severity
 
 if TYPE_CHECKING:
     import argparse
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from gilscope.analysis.findings import Finding
     from gilscope.trace.model import Trace
 
-SEVERITIES = ("high", "medium", "low")
 FOUND = 1
 JUMPS_SHOWN = 3
 
@@ -32,7 +32,11 @@ def add(commands: Any) -> None:
     )
     option = parser.add_argument
     option("traces", type=Path, nargs="+", metavar="TRACE")
-    option("--fail-on", choices=SEVERITIES, help="exit with 1 on a finding this severe, or more")
+    option(
+        "--fail-on",
+        choices=tuple(map(str, Severity)),
+        help="exit with 1 on a finding this severe, or more",
+    )
     option(
         "--json", action="store_true", help="as JSON (docs/findings/README.md), a list of traces"
     )
@@ -61,13 +65,12 @@ def execute(options: argparse.Namespace) -> int:
         print(json.dumps(objects, indent=2))
     else:
         say("\n\n".join(_text(trace, findings, len(found) > 1) for trace, findings in found))
-    severe = SEVERITIES[: SEVERITIES.index(options.fail_on) + 1] if options.fail_on else ()
-    failed = any(str(one.severity) in severe for _, findings in found for one in findings)
+    limit = Severity(options.fail_on).rank if options.fail_on else -1
+    failed = any(one.severity.rank <= limit for _, findings in found for one in findings)
     return FOUND if failed else 0
 
 
 def _text(trace: Trace, findings: list[Finding], named: bool) -> str:  # noqa: FBT001 - private
-
     lines = [f"{trace.path}:"] if named else []
     if not findings:
         lines.append("no findings")

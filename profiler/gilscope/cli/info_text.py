@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gilscope.comparison.table import duration, grid, size_text
+from gilscope.comparison.table import grid
 from gilscope.config import BUILDS
+from gilscope.text import seconds_text, shortened, size_text
 
 ROWS_SHOWN = 10
 NAME_WIDTH = 60  # characters of a native function's name, which may take several lines
@@ -34,13 +35,13 @@ def _heads(facts: Facts) -> list[tuple[str, str]]:
         ("program", " ".join(facts["argv"])),
         ("interpreter", f"{BUILDS[facts['build']]}, {facts['python']}, {facts['executable']}"),
         ("started", f"{facts['started']}, process {facts['pid']}"),
-        ("recorded", f"{duration(facts['duration_s'])}, {facts['events']:,} events, {ended}"),
+        ("recorded", f"{seconds_text(facts['duration_s'])}, {facts['events']:,} events, {ended}"),
         ("dropped", lost),
         (
             "GIL",
             (
                 f"{gil['acquires']:,} acquires, {gil['forced_releases']:,} forced releases, "
-                f"held {duration(gil['hold_s'])}, waited for {duration(gil['wait_s'])}"
+                f"held {seconds_text(gil['hold_s'])}, waited for {seconds_text(gil['wait_s'])}"
             ),
         ),
     ]
@@ -55,7 +56,7 @@ def _threads(facts: Facts) -> list[list[str]]:
     threads = facts["threads"]
     columns = ("gil_hold_s", "gil_wait_s", "lock_wait_s", "blocked_s")
     rows = [["thread", "tid", "GIL held", "GIL wait", "lock wait", "blocked"]] + [
-        [thread["name"], str(thread["tid"]), *(duration(thread[name]) for name in columns)]
+        [thread["name"], str(thread["tid"]), *(seconds_text(thread[name]) for name in columns)]
         for thread in threads
     ]
     if any(thread["cpu"] for thread in threads):
@@ -63,7 +64,7 @@ def _threads(facts: Facts) -> list[list[str]]:
         for row, thread in zip(rows[1:], threads, strict=True):
             cpu = thread["cpu"]
             names = ("on_cpu_s", "runnable_s")
-            row += [duration(cpu[name]) if cpu else "not known" for name in names]
+            row += [seconds_text(cpu[name]) if cpu else "not known" for name in names]
     if any(thread["dropped_events"] for thread in threads):
         rows[0].append("dropped")
         for row, thread in zip(rows[1:], threads, strict=True):
@@ -76,13 +77,13 @@ def _locks(facts: Facts) -> list[list[str]]:
     if not locks:
         return []
     rows = [["contended lock", "kind", "waits", "time"]] + [
-        [lock["name"], lock["kind"], f"{lock['waits']:,}", duration(lock["wait_s"])]
+        [lock["name"], lock["kind"], f"{lock['waits']:,}", seconds_text(lock["wait_s"])]
         for lock in locks
     ]
     if any(lock["spins"] for lock in locks):
         rows[0] += ["spins", "spinning"]
         for row, lock in zip(rows[1:], locks, strict=True):
-            row += [f"{lock['spins']:,}", duration(lock["spin_s"])]
+            row += [f"{lock['spins']:,}", seconds_text(lock["spin_s"])]
     return rows
 
 
@@ -94,11 +95,11 @@ def _callbacks(facts: Facts) -> list[list[str]]:
     columns = ("total_s", "median_s", "max_s", "enter_median_s")
     return [head] + [
         [
-            _short(callback["entry"]),
+            shortened(callback["entry"], NAME_WIDTH),
             callback["binding"],
             callback["callable"] or "-",
             f"{callback['count']:,}",
-            *(duration(callback[name]) for name in columns),
+            *(seconds_text(callback[name]) for name in columns),
         ]
         for callback in found
     ]
@@ -113,15 +114,11 @@ def _spans(facts: Facts) -> list[list[str]]:
         [
             span["name"],
             f"{span['count']:,}",
-            *(duration(span[name]) for name in ("total_s", "median_s", "max_s")),
+            *(seconds_text(span[name]) for name in ("total_s", "median_s", "max_s")),
             "-" if span["bytes"] is None else size_text(span["bytes"]),
         ]
         for span in found
     ]
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= NAME_WIDTH else name[: NAME_WIDTH - 1] + "…"
 
 
 def _convoys(facts: Facts) -> list[list[str]]:
@@ -129,7 +126,7 @@ def _convoys(facts: Facts) -> list[list[str]]:
     if not convoys:
         return []
     return [["handed over, then waited for the GIL", "count", "time"]] + [
-        [convoy["lock"], f"{convoy['count']:,}", duration(convoy["gil_wait_s"])]
+        [convoy["lock"], f"{convoy['count']:,}", seconds_text(convoy["gil_wait_s"])]
         for convoy in convoys
     ]
 
@@ -139,7 +136,11 @@ def _pauses(facts: Facts) -> list[list[str]]:
     if not pauses["count"]:
         return []
     return [["stop-the-world pauses asked for by", "count", "time"]] + [
-        [asker["thread"] or "an unknown thread", f"{asker['count']:,}", duration(asker["total_s"])]
+        [
+            asker["thread"] or "an unknown thread",
+            f"{asker['count']:,}",
+            seconds_text(asker["total_s"]),
+        ]
         for asker in pauses["requesters"]
     ]
 
@@ -150,7 +151,7 @@ def _gil_switches(facts: Facts) -> list[list[str]]:
     if not lasting:
         return []
     return [["the GIL was switched", "by the import of", "at"]] + [
-        ["on" if switch["on"] else "off", switch["module"] or "?", duration(switch["at_s"])]
+        ["on" if switch["on"] else "off", switch["module"] or "?", seconds_text(switch["at_s"])]
         for switch in lasting[:ROWS_SHOWN]
     ]
 
@@ -159,8 +160,8 @@ def _notes(facts: Facts) -> list[str]:
     states = facts["thread_states"]
     lines = []
     if states["created"] or states["deleted"]:
-        made = f"{states['created']:,} thread states ({duration(states['created_s'])})"
-        gone = f"{states['deleted']:,} ({duration(states['deleted_s'])})"
+        made = f"{states['created']:,} thread states ({seconds_text(states['created_s'])})"
+        gone = f"{states['deleted']:,} ({seconds_text(states['deleted_s'])})"
         lines += ["", f"native code made {made} and destroyed {gone}"]
     lines += [f"not measured: {lost['class']}: {lost['reason']}" for lost in facts["not_measured"]]
     lines += [f"problem: {problem}" for problem in facts["problems"]]

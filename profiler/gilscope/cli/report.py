@@ -62,7 +62,7 @@ def execute(options: argparse.Namespace) -> int:
     with working(f"writing {path.name}"):
         for group in _sections(map(_run, traces)):
             title = ", ".join(str(run.trace_path) for run in group)
-            sections.append(Comparison(title, ("traces",), tuple(group)).section())
+            sections.append(Comparison(title, ("traces",), tuple(group)))
         write_report(sections, path, options.title or "gilscope report", force=options.force)
     problems = list(dict.fromkeys(problem for trace in traces for problem in trace.problems))
     say_problems(problems)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gilscope.cli.plain import clean
-from gilscope.comparison.table import duration
+from gilscope.text import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -52,4 +52,4 @@ def table(
 
 def time(ns: float | None) -> str:
     """Return a time in ns for people; "" if there is none."""
-    return "" if ns is None else duration(ns / 1e9)
+    return "" if ns is None else time_text(ns)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gilscope
 from gilscope.options import argument, whole_number
+from gilscope.text import shortened
 
 if TYPE_CHECKING:
     import argparse
@@ -22,6 +23,7 @@ TABLES = ("thread", "lock", "callable", "line", "function", "span")
 MORE = ("blame", "path")
 SORTS = ("total", "caused", "count", "p50", "p99", "max")
 LIMIT = 10
+DETAIL_WIDTH = 50
 TEXTS = 2  # columns of text, with which a table begins
 TITLES = {
     "thread": "waits for the GIL and for locks, by the thread that waited",
@@ -97,7 +99,7 @@ def _table(by: str, rows: list[Row], limit: int) -> Table:
     cells = [
         [
             short(row.name) if by == "function" else row.name,
-            _cut(row.detail),
+            shortened(row.detail, DETAIL_WIDTH),
             f"{row.count:,}",
             *(time(ns) for ns in (row.total_ns, row.p50_ns, row.p99_ns, row.max_ns)),
             time(row.caused_ns),
@@ -113,10 +115,6 @@ def _table(by: str, rows: list[Row], limit: int) -> Table:
     texts = sum(place < TEXTS for place in kept)
     cells = [[row[p] for p in kept] for row in cells]
     return table(title, [columns[p] for p in kept], cells, texts)
-
-
-def _cut(text: str, width: int = 50) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _blame(facts: Facts, limit: int) -> Table:

@@ -9,9 +9,9 @@ from gilscope.comparison.compare import (
     compare_script,
     compare_target,
 )
-from gilscope.comparison.model import Run
 from gilscope.comparison.result import Comparison
 from gilscope.comparison.summary import trace_summary
+from gilscope.results.model import Run
 
 __all__ = [
     "Comparison",

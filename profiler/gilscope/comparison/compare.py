@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.analysis.findings.gil import turned_on_by
-from gilscope.comparison.model import Run
 from gilscope.comparison.notices import noticed
 from gilscope.comparison.processes import with_children
 from gilscope.comparison.result import Comparison
-from gilscope.comparison.scaling import Scaling, scaling
 from gilscope.config import (
     BUILDS,
     DEFAULT_BUILDS,
@@ -24,6 +22,8 @@ from gilscope.config import (
     TRACE_SUFFIX,
 )
 from gilscope.errors import InterpreterError, Interrupted, TraceError, UsageError
+from gilscope.results.model import Run
+from gilscope.results.scaling import Scaling, scaling
 from gilscope.runner.arms import Options, run_arms
 from gilscope.runner.interpreters import find
 from gilscope.runner.machine import Watch, usable_cpus

@@ -10,9 +10,9 @@ from gilscope.config import BUILDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gilscope.comparison.model import Run
+    from gilscope.results.conditions import Conditions
+    from gilscope.results.model import Run
     from gilscope.runner.arms import Arm
-    from gilscope.runner.machine import Conditions
 
 BUSY = 0.1
 """Share of the processors that other processes may take before it is worth a notice."""

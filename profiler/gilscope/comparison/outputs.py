@@ -11,7 +11,7 @@ from gilscope.config import BUILDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gilscope.comparison.model import Run
+    from gilscope.results.model import Run
 
 SHOWN = 70
 """Characters of a line that a notice quotes."""

@@ -7,16 +7,15 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gilscope.comparison.model import ComparisonData
 from gilscope.comparison.summary import comparison_summary
 from gilscope.comparison.table import summary_text
 from gilscope.errors import ExportError, GilscopeError
+from gilscope.results.model import ComparisonData
 
 if TYPE_CHECKING:
     import os
     from pathlib import Path
 
-    from gilscope.view.data.section import Section
     from gilscope.view.notebook.widget import TimelineWidget
 
 
@@ -30,7 +29,7 @@ class Comparison(ComparisonData):
 
     def summary_text(self) -> str:
         """Return the comparison as a table of plain text."""
-        return summary_text(self.summary())
+        return summary_text(self)
 
     def report(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
         """Write one HTML file with the timelines and tables that can be read offline.
@@ -44,7 +43,7 @@ class Comparison(ComparisonData):
         """
         from gilscope.view.html.report import write_report  # noqa: PLC0415 - bokeh is slow to load
 
-        write_report([self.section()], path, title=f"gilscope: {self.title}", force=force)
+        write_report([self], path, title=f"gilscope: {self.title}", force=force)
 
     def export(
         self,
@@ -73,12 +72,6 @@ class Comparison(ComparisonData):
         traces = on_one_axis([trace for _, trace in self.traces()])
         return export_file(traces, found, path, force=force)
 
-    def section(self) -> Section:
-        """Return the comparison as the views take it."""
-        from gilscope.view.data.section import Section  # noqa: PLC0415 - see report
-
-        return Section(self.title, self.traces(), self.summary(), self.hidden)
-
     @cached_property
     def widget(self) -> TimelineWidget:
         """The live view that a notebook shows of the comparison: cells can read and drive it.
@@ -88,7 +81,7 @@ class Comparison(ComparisonData):
         """
         from gilscope.view.notebook.widget import TimelineWidget  # noqa: PLC0415 - see report
 
-        return TimelineWidget(self.section())
+        return TimelineWidget(self)
 
     def to_pandas(self) -> Any:
         """Return :meth:`times` as a ``pandas.DataFrame``.

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import gilscope
-from gilscope.analysis.waits import contention
-from gilscope.comparison.activity import activity
 from gilscope.comparison.details import WITHOUT_TRACE as WITHOUT_DETAILS
 from gilscope.comparison.details import details, seconds
-from gilscope.comparison.matching import differences
+from gilscope.results.matching import PARTS
+from gilscope.results.totals import Totals
 
 if TYPE_CHECKING:
-    from gilscope.analysis.waits.contention import LockTotals
-    from gilscope.comparison.model import ComparisonData, Run
-    from gilscope.comparison.scaling import Law, Scaling
-    from gilscope.comparison.statistics import Speedup
-    from gilscope.runner.machine import Conditions
+    from collections.abc import Mapping, Sequence
+
+    from gilscope.analysis.waits.contention import GilTotals, LockTotals, ThreadTotals
+    from gilscope.results.activity import GroupActivity
+    from gilscope.results.conditions import Conditions
+    from gilscope.results.matching import Difference
+    from gilscope.results.model import ComparisonData, Forecast, Run
+    from gilscope.results.scaling import Law, Scaling
+    from gilscope.results.statistics import Speedup
     from gilscope.trace.model import Thread, Trace
     from gilscope.trace.writing.merge import Process
 
@@ -34,11 +37,12 @@ def comparison_summary(comparison: ComparisonData) -> dict[str, Any]:
         **_speedup(comparison, "ft"),
         "notices": list(comparison.notices),
         "findings": _findings(comparison),
-        "prediction": _prediction(comparison),
-        "activity": activity(comparison.traces()),
-        "differences": differences(
-            [(run.build, run.trace) for run in comparison.runs if run.trace and not run.error]
-        ),
+        "prediction": _prediction(comparison.forecast),
+        "activity": [_activity(group) for group in comparison.activity],
+        "differences": {
+            table: [_difference(PARTS[table], row) for row in rows]
+            for table, rows in comparison.differences.items()
+        },
         "machine": _machine(comparison.conditions),
         "scaling": [_scaling(curve) for curve in comparison.scaling],
         "runs": [
@@ -59,36 +63,44 @@ def _interval(speedup: Speedup | None) -> list[float] | None:
     return list(speedup.interval) if speedup and speedup.interval else None
 
 
-def _prediction(comparison: ComparisonData) -> dict[str, Any] | None:
-    """Return what was predicted, and next to it what was measured.
-
-    The build itself costs something, too: its factor is measured by the ``ft-gil`` run.
-    """
-    found = comparison.prediction
-    if found is None:
+def _prediction(forecast: Forecast | None) -> dict[str, Any] | None:
+    if forecast is None:
         return None
-    build = comparison.speedup_of("ft-gil")
-    with_build = found.speedup * build.factor if build else None
-    within = (
-        [edge * factor for edge, factor in zip(found.interval, build.interval, strict=True)]
-        if build and build.interval
-        else None
-    )
-    measured = comparison.speedup
+    found, within = forecast.prediction, forecast.with_build_range
     return {
         "processors": found.processors,
         "speedup": found.speedup,
         "speedup_range": list(found.interval),
-        "build_factor": build.factor if build else None,
-        "speedup_with_build": with_build,
-        "speedup_with_build_range": within,
-        "measured": measured,
-        "error": found.speedup / measured - 1 if measured else None,
-        "error_with_build": with_build / measured - 1 if with_build and measured else None,
+        "build_factor": forecast.build.factor if forecast.build else None,
+        "speedup_with_build": forecast.with_build,
+        "speedup_with_build_range": list(within) if within else None,
+        "measured": forecast.measured,
+        "error": forecast.error(found.speedup),
+        "error_with_build": forecast.error(forecast.with_build),
         "gil_wait_s": seconds(found.gil_wait_ns),
         "unexplained_s": seconds(found.unexplained_ns),
         "inferred_joins": found.inferred_joins,
     }
+
+
+def _activity(group: GroupActivity) -> dict[str, Any]:
+    builds = {
+        build: {"count": count, **_times(group.ns[build])} for build, count in group.counts.items()
+    }
+    return {"threads": group.threads, "builds": builds}
+
+
+def _difference(names: Sequence[str], row: Difference) -> dict[str, Any]:
+    return {
+        **dict(zip(names, row.place, strict=True)),
+        "builds": {build: _times(ns) for build, ns in row.ns.items()},
+        "became": None if row.became is None else _times(row.became),
+    }
+
+
+def _times(ns: Mapping[str, float]) -> dict[str, float]:
+    """Return times by activity in seconds, with names that say so."""
+    return {f"{name}_s": seconds(value) for name, value in ns.items()}
 
 
 def _findings(comparison: ComparisonData) -> list[dict[str, Any]]:
@@ -136,7 +148,8 @@ def _law(law: Law) -> dict[str, Any]:
 
 def run_summary(run: Run) -> dict[str, Any]:
     """Return one entry of ``runs``; what a trace would tell is null or empty without one."""
-    numbers = trace_summary(run.trace) if run.trace is not None else dict(WITHOUT_TRACE)
+    trace, totals = run.trace, run.totals
+    numbers = _trace(trace, totals) if trace and totals else dict(WITHOUT_TRACE)
     return {
         "build": run.build,
         "python": run.python,
@@ -191,13 +204,17 @@ WITHOUT_TRACE: dict[str, Any] = {
 
 def trace_summary(trace: Trace) -> dict[str, Any]:
     """Return the part of a run's summary that comes from its trace."""
+    return _trace(trace, Totals.of(trace))
+
+
+def _trace(trace: Trace, totals: Totals) -> dict[str, Any]:
     return {
         "duration_s": seconds(trace.duration_ns),
         "ended_early": trace.ended_early,
-        "gil": _gil(trace),
-        "threads": _threads(trace),
-        "locks": [_lock(totals) for totals in contention.lock_totals(trace)],
-        "blocked": [_lock(totals) for totals in contention.blocked_totals(trace)],
+        "gil": _gil(totals.gil),
+        "threads": [_thread(trace, one) for one in totals.threads],
+        "locks": [_lock(one) for one in totals.locks],
+        "blocked": [_lock(one) for one in totals.blocked],
         "dropped_events": trace.dropped_events,
         "not_measured": [
             {"class": name, "reason": reason} for name, reason in trace.not_measured.items()
@@ -207,8 +224,7 @@ def trace_summary(trace: Trace) -> dict[str, Any]:
     }
 
 
-def _gil(trace: Trace) -> dict[str, Any]:
-    totals = contention.gil_totals(trace)
+def _gil(totals: GilTotals) -> dict[str, Any]:
     return {
         "acquires": int(totals.acquires),
         "releases": int(totals.releases),
@@ -220,22 +236,19 @@ def _gil(trace: Trace) -> dict[str, Any]:
     }
 
 
-def _threads(trace: Trace) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": totals.thread.name,
-            "tid": totals.thread.tid,
-            "native": totals.thread.native,
-            "gil_wait_s": seconds(totals.gil_wait_ns),
-            "gil_hold_s": seconds(totals.gil_hold_ns),
-            "lock_wait_s": seconds(totals.lock_wait_ns),
-            "blocked_s": seconds(totals.blocked_ns),
-            "stopped_s": seconds(totals.stopped_ns),
-            "cpu": _cpu(trace, totals.thread),
-            "dropped_events": totals.thread.dropped,
-        }
-        for totals in contention.thread_totals(trace)
-    ]
+def _thread(trace: Trace, totals: ThreadTotals) -> dict[str, Any]:
+    return {
+        "name": totals.thread.name,
+        "tid": totals.thread.tid,
+        "native": totals.thread.native,
+        "gil_wait_s": seconds(totals.gil_wait_ns),
+        "gil_hold_s": seconds(totals.gil_hold_ns),
+        "lock_wait_s": seconds(totals.lock_wait_ns),
+        "blocked_s": seconds(totals.blocked_ns),
+        "stopped_s": seconds(totals.stopped_ns),
+        "cpu": _cpu(trace, totals.thread),
+        "dropped_events": totals.thread.dropped,
+    }
 
 
 def _cpu(trace: Trace, thread: Thread) -> dict[str, float] | None:

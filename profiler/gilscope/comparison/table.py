@@ -1,35 +1,43 @@
-"""The summary as a table of plain text, for terminals, logs and notebooks without a display."""
+"""A comparison as a table of plain text, for terminals, logs and notebooks without a display."""
 
 from __future__ import annotations
 
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from gilscope.comparison.activity import ACTIVITIES
 from gilscope.config import BUILDS
+from gilscope.results.activity import ACTIVITIES
+from gilscope.results.lock_groups import grouped
+from gilscope.text import count_text, seconds_text, size_text, time_text
 from gilscope.view.data.differences import CAPTION, difference_rows
-from gilscope.view.data.lock_groups import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from gilscope.results.activity import GroupActivity
+    from gilscope.results.lock_groups import LockGroup
+    from gilscope.results.matching import Differences
+    from gilscope.results.model import ComparisonData, Forecast, Run
+    from gilscope.results.scaling import Scaling
+    from gilscope.results.statistics import Speedup
+    from gilscope.results.totals import Totals
 
 LOCKS_SHOWN = 5
 GAP = "   "
 
 
-def summary_text(summary: dict[str, Any]) -> str:
-    """Return the table of a summary: one column a build, the verdict and what to look at first."""
-    runs = summary["runs"]
-    parts = [summary["title"], "", *grid(_rows(runs)), "", verdict(summary), *_others(runs)]
-    parts += prediction_text(summary["prediction"])
-    parts += scaling_text(summary["scaling"])
-    parts += activity_text(summary["activity"])
-    parts += _differences(summary["differences"])
+def summary_text(comparison: ComparisonData) -> str:
+    """Return the table of a comparison: one column a build, the verdict, what to look at first."""
+    runs = comparison.runs
+    parts = [comparison.title, "", *grid(_rows(runs)), "", verdict(comparison)]
+    parts += _others(comparison)
+    parts += _prediction(comparison.forecast)
+    parts += _scaling(comparison.scaling)
+    parts += _activity(comparison.activity)
+    parts += _differences(comparison.differences)
     for run in runs:
         parts += _contended(run)
-    parts += [f"note: {notice}" for notice in summary["notices"]]
+    parts += [f"note: {notice}" for notice in comparison.notices]
     return "\n".join(line.rstrip() for line in parts)
 
 
@@ -45,25 +53,26 @@ def grid(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def verdict(summary: dict[str, Any]) -> str:
+def verdict(comparison: ComparisonData) -> str:
     """Return the one line that a reader takes home."""
-    if summary["speedup"] is None:
-        if any(not run["valid"] for run in summary["runs"]):
-            return "speed-up: none, a run does not stand for its build"
-        return "speed-up: not measured, it takes a complete run under both builds"
-    words = factor_text(summary["speedup"], summary["speedup_interval"])
-    return f"speed-up without the GIL: {words} (median wall time, probe off)"
+    found = comparison.speedup_of("ft")
+    if found is None:
+        if any(not run.valid for run in comparison.runs):
+            return "speed-up: none, because a run does not stand for its build"
+        return "speed-up: not measured, because it takes a complete run under both builds"
+    return f"speed-up without the GIL: {factor_text(found)} (median wall time, probe off)"
 
 
-def factor_text(factor: float, interval: Sequence[float] | None) -> str:
+def factor_text(speedup: Speedup) -> str:
     """Return a speed-up with its interval: ``1.25x slower, 95 % interval 1.11x to 1.34x slower``.
 
     Where the interval spans 1, that no difference was shown comes first.
     """
+    factor = speedup.factor
     slower = factor < 1
-    if interval is None:
+    if speedup.interval is None:
         return f"{1 / factor:.2f}x slower" if slower else f"{factor:.2f}x"
-    low, high = interval
+    low, high = speedup.interval
     if low <= 1 <= high:
         return f"no difference shown: {factor:.2f}x, 95 % interval {low:.2f}x to {high:.2f}x"
     if slower:
@@ -72,12 +81,13 @@ def factor_text(factor: float, interval: Sequence[float] | None) -> str:
     return f"{factor:.2f}x, 95 % interval {low:.2f}x to {high:.2f}x"
 
 
-def _others(runs: Sequence[dict[str, Any]]) -> list[str]:
+def _others(comparison: ComparisonData) -> list[str]:
     """Return what the builds other than ``gil`` and ``ft`` cost or bring."""
+    found = ((run.build, comparison.speedup_of(run.build)) for run in comparison.runs)
     return [
-        f"{OTHERS[run['build']]}: {factor_text(run['speedup'], run['speedup_interval'])}"
-        for run in runs
-        if run["build"] in OTHERS and run["speedup"] is not None
+        f"{OTHERS[build]}: {factor_text(speedup)}"
+        for build, speedup in found
+        if build in OTHERS and speedup
     ]
 
 
@@ -88,21 +98,19 @@ OTHERS = {
 }
 
 
-def prediction_text(prediction: dict[str, Any] | None) -> list[str]:
+def _prediction(forecast: Forecast | None) -> list[str]:
     """Return what the trace of the GIL build let one expect, and how wrong that was."""
-    if prediction is None:
+    if forecast is None:
         return []
-    low, high = prediction["speedup_range"]
-    text = (
-        f"predicted from the GIL build's trace: {prediction['speedup']:.2f}x "
-        f"({low:.2f}x to {high:.2f}x)"
-    )
-    text += _error(prediction["error"])
-    if prediction["speedup_with_build"]:
-        text += f"; with what the build alone costs {prediction['speedup_with_build']:.2f}x"
-        if within := prediction["speedup_with_build_range"]:
+    found, with_build = forecast.prediction, forecast.with_build
+    low, high = found.interval
+    text = f"predicted from the GIL build's trace: {found.speedup:.2f}x ({low:.2f}x to {high:.2f}x)"
+    text += _error(forecast.error(found.speedup))
+    if with_build:
+        text += f"; including the cost of the build itself: {with_build:.2f}x"
+        if within := forecast.with_build_range:
             text += f" ({within[0]:.2f}x to {within[1]:.2f}x)"
-        text += _error(prediction["error_with_build"])
+        text += _error(forecast.error(with_build))
     return [text]
 
 
@@ -110,66 +118,64 @@ def _error(error: float | None) -> str:
     return "" if error is None else f", {abs(error):.0%} too {'high' if error > 0 else 'low'}"
 
 
-def activity_text(rows: Sequence[dict[str, Any]]) -> list[str]:
+def _activity(groups: Sequence[GroupActivity]) -> list[str]:
     """Return what all threads together spent their time on, a column a build, if there are two."""
-    builds = list(dict.fromkeys(build for row in rows for build in row["builds"]))
+    builds = list(dict.fromkeys(build for group in groups for build in group.ns))
     if len(builds) < 2:  # noqa: PLR2004 - there is nothing to compare
         return []
     lines = [["", *(BUILDS[build] for build in builds)]]
     for name, words in ACTIVITIES.items():
-        cells = (row["builds"].get(build, {}).get(name, 0.0) for build in builds for row in rows)
-        values = np.array(list(cells)).reshape(len(builds), -1).sum(axis=1).tolist()
-        if any(values):
-            lines.append([words, *map(duration, values)])
-    return ["", "what the threads spent their time on, all together:", *grid(lines)]
+        sums = [sum(group.ns.get(build, {}).get(name, 0) for group in groups) for build in builds]
+        if any(sums):
+            lines.append([words, *map(time_text, sums)])
+    return ["", "what all threads together spent their time on:", *grid(lines)]
 
 
-def _differences(differences: dict[str, Any]) -> list[str]:
+def _differences(differences: Differences) -> list[str]:
     """Return what the waits for the GIL turned into, if there were any."""
     rows = difference_rows(differences)
     return ["", CAPTION[0].lower() + CAPTION[1:] + ":", *grid(rows)] if rows else []
 
 
-def scaling_text(curves: Sequence[dict[str, Any]]) -> list[str]:
+def _scaling(curves: Sequence[Scaling]) -> list[str]:
     """Return the table of the scaling curves: a row a number of threads, a column a build."""
     if not curves:
         return []
-    head = ["threads", *(BUILDS[curve["build"]] for curve in curves)]
-    numbers = sorted({point["threads"] for curve in curves for point in curve["points"]})
+    head = ["threads", *(BUILDS[curve.build] for curve in curves)]
+    numbers = sorted({point.threads for curve in curves for point in curve.points})
     rows = [[str(number), *(_point(curve, number) for curve in curves)] for number in numbers]
     laws = [[name, *(show(curve) for curve in curves)] for name, show in LAWS.items()]
     return ["", "wall time by number of threads, against one thread:", *grid([head, *rows, *laws])]
 
 
-def _point(curve: dict[str, Any], threads: int) -> str:
-    for point in curve["points"]:
-        if point["threads"] == threads:
-            factor = f"{point['speedup']:.2f}x" if point["speedup"] else "-"
-            return f"{_wall(point['wall_s'])}, {factor}"
+def _point(curve: Scaling, threads: int) -> str:
+    for point in curve.points:
+        if point.threads == threads:
+            factor = f"{point.speedup.factor:.2f}x" if point.speedup else "-"
+            return f"{_wall(point.wall_s)}, {factor}"
     return "-"
 
 
-def _amdahl(curve: dict[str, Any]) -> str:
-    law = curve["amdahl"]
-    return f"{law['contention']:.0%} (error {law['fit_error']:.0%})" if law else "-"
+def _amdahl(curve: Scaling) -> str:
+    law = curve.amdahl
+    return f"{law.contention:.0%} (error {law.error:.0%})" if law else "-"
 
 
-def _usl(curve: dict[str, Any]) -> str:
-    law = curve["usl"]
+def _usl(curve: Scaling) -> str:
+    law = curve.usl
     if not law:
         return "-"
-    shares = f"{law['contention']:.1%}, {law['coherence']:.2%}"
-    return f"{shares} (error {law['fit_error']:.0%})"
+    return f"{law.contention:.1%}, {law.coherence:.2%} (error {law.error:.0%})"
 
 
-def _best(curve: dict[str, Any]) -> str:
-    law = curve["usl"]
+def _best(curve: Scaling) -> str:
+    law = curve.usl
     if not law:
         return "-"
-    return f"{law['best_threads']:.0f}" if law["best_threads"] else "no limit"
+    return f"{law.best_threads:.0f}" if law.best_threads else "no limit"
 
 
-LAWS: dict[str, Callable[[dict[str, Any]], str]] = {
+LAWS: dict[str, Callable[[Scaling], str]] = {
     "Amdahl: serial": _amdahl,
     "USL: contention, coherence": _usl,
     "USL: best number of threads": _best,
@@ -177,122 +183,102 @@ LAWS: dict[str, Callable[[dict[str, Any]], str]] = {
 """What the table shows of the laws that were fitted to a curve."""
 
 
-def _rows(runs: Sequence[dict[str, Any]]) -> list[list[str]]:
+def _rows(runs: Sequence[Run]) -> list[list[str]]:
     """Return a row a quantity, a column a run, headed by the builds."""
-    head = ["", *(BUILDS[run["build"]] for run in runs)]
+    head = ["", *(BUILDS[run.build] for run in runs)]
     # A dict of its own in any case: what one table adds is not in the next one.
-    shown = QUANTITIES | (SERIALISING if any(run.get("executor") for run in runs) else {})
+    shown = QUANTITIES | (SERIALISING if any(run.executor for run in runs) else {})
     return [head, *([name, *map(show, runs)] for name, show in shown.items())]
 
 
-def _gil(name: str, unit: Callable[[Any], str]) -> Callable[[dict[str, Any]], str]:
-    return _traced(lambda run: unit(run["gil"][name]))
-
-
-def _traced(show: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any]], str]:
+def _of(show: Callable[[Totals], str]) -> Callable[[Run], str]:
     """Show a dash for a run that left no trace."""
-    return lambda run: show(run) if run["gil"] else "-"
+    return lambda run: show(run.totals) if run.totals else "-"
 
 
-def _threads(name: str) -> Callable[[dict[str, Any]], str]:
-    def show(run: dict[str, Any]) -> str:
-        return duration(sum(thread[name] for thread in run["threads"]))
-
-    return _traced(show)
-
-
-def duration(value: float) -> str:
-    """Return seconds as text with three digits: ``1.24 s``, ``31.0 ms``, ``8.15 µs``, ``0``."""
-    for factor, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "µs")):
-        if value * factor >= 1:
-            return f"{value * factor:#.3g}".rstrip(".") + f" {unit}"
-    return "0" if not value else f"{value * 1e9:.0f} ns"
+def _dropped(run: Run) -> str:
+    return _count(run.trace.dropped_events) if run.trace else "-"
 
 
 def _wall(values: Sequence[float]) -> str:
     """Return the median, and half the spread when there are several."""
     if not values:
         return "-"
-    text = duration(median(values))
-    return text if len(values) == 1 else f"{text} ± {duration((max(values) - min(values)) / 2)}"
+    text = seconds_text(median(values))
+    return text if len(values) == 1 else f"{text} ± {seconds_text((max(values) - min(values)) / 2)}"
 
 
-def _gil_state(run: dict[str, Any]) -> str:
+def _gil_state(run: Run) -> str:
     states = {True: "on", False: "off", None: "?"}
-    before, after = states[run["gil_enabled_before"]], states[run["gil_enabled_after"]]
+    before, after = states[run.gil_enabled_before], states[run.gil_enabled_after]
     state = before if before == after else f"{before}, then {after}"
-    return state if run["valid"] else f"{state}: INVALID"
+    return state if run.valid else f"{state}: INVALID"
 
 
-def _status(run: dict[str, Any]) -> str:
-    return str(run["error"] or "ok").splitlines()[0][:60]
+def _status(run: Run) -> str:
+    return str(run.error or "ok").splitlines()[0][:60]
 
 
 def _count(value: int) -> str:
     return f"{value:,}"
 
 
-QUANTITIES: dict[str, Callable[[dict[str, Any]], str]] = {
-    "Python": lambda run: run["python"],
+QUANTITIES: dict[str, Callable[[Run], str]] = {
+    "Python": lambda run: run.python,
     "GIL": _gil_state,
     "program": _status,
-    "wall time, probe off": lambda run: _wall(run["wall_s"]),
-    "wall time, probe on": lambda run: _wall(run["probed_wall_s"]),
-    "threads": _traced(lambda run: _count(len(run["threads"]))),
-    "GIL acquires": _gil("acquires", _count),
-    "forced GIL releases": _gil("forced_releases", _count),
-    "GIL held": _gil("hold_s", duration),
-    "waiting for the GIL": _gil("wait_s", duration),
-    "waiting for locks": _threads("lock_wait_s"),
-    "events dropped": _traced(lambda run: _count(run["dropped_events"])),
+    "wall time, probe off": lambda run: _wall(run.wall_s),
+    "wall time, probe on": lambda run: _wall(run.probed_wall_s),
+    "threads": _of(lambda totals: _count(len(totals.threads))),
+    "GIL acquires": _of(lambda totals: _count(totals.gil.acquires)),
+    "forced GIL releases": _of(lambda totals: _count(totals.gil.forced_releases)),
+    "GIL held": _of(lambda totals: time_text(totals.gil.hold_ns)),
+    "waiting for the GIL": _of(lambda totals: time_text(totals.gil.wait_ns)),
+    "waiting for locks": _of(
+        lambda totals: time_text(sum(thread.lock_wait_ns for thread in totals.threads))
+    ),
+    "events dropped": _dropped,
 }
 """What the table shows of each run, from top to bottom."""
 
 
-def _sent(show: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any]], str]:
+def _sent(show: Callable[[dict[str, Any]], str]) -> Callable[[Run], str]:
     """Show a dash for a run that sent nothing to workers."""
-    return lambda run: show(run["executor"]) if run.get("executor") else "-"
+    return lambda run: show(run.executor) if run.executor else "-"
 
 
-def size_text(value: int) -> str:
-    """Return bytes as text: ``812 B``, ``1.2 kB``, ``33.6 MB``."""
-    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if value >= factor:
-            return f"{value / factor:#.3g}".rstrip(".") + f" {unit}"
-    return f"{value} B"
-
-
-SERIALISING: dict[str, Callable[[dict[str, Any]], str]] = {
-    "processes made, a GIL each": lambda run: str(len(run["processes"]) or "-"),
+SERIALISING: dict[str, Callable[[Run], str]] = {
+    "processes started, a GIL each": lambda run: str(len(run.processes) or "-"),
     "tasks sent to workers": _sent(lambda sent: f"{_count(sent['tasks'])} to {sent['workers']}"),
     "pickled": _sent(lambda sent: size_text(sent["sent_bytes"] + sent["returned_bytes"])),
     "shared, not copied": _sent(lambda sent: size_text(sent["shared_bytes"])),
-    "pickling and unpickling": _sent(lambda sent: duration(sent["pickle_s"] + sent["unpickle_s"])),
+    "pickling and unpickling": _sent(
+        lambda sent: time_text(sent["pickle_ns"] + sent["unpickle_ns"])
+    ),
 }
-"""What the table shows as well where the workers were no threads."""
+"""What the table also shows where the workers are not threads."""
 
 
-def _waits(lock: dict[str, Any]) -> str:
+def _waits(group: LockGroup) -> str:
     """Return how often threads waited for a lock, and how often they only spun for it."""
-    counts = {"wait": lock["waits"], "spin": lock["spins"]}
-    words = (f"{_count(n)} {name}{'' if n == 1 else 's'}" for name, n in counts.items() if n)
-    return ", ".join(words)
+    counts = {"wait": group.waits, "spin": group.spins}
+    return ", ".join(count_text(number, name) for name, number in counts.items() if number)
 
 
-def _lock_name(lock: dict[str, Any]) -> str:
-    many = f" ({_count(lock['locks'])} of that name)" if lock["locks"] > 1 else ""
-    return f"{lock['name']}{many}"
+def _lock_name(group: LockGroup) -> str:
+    many = f" ({_count(group.locks)} of that name)" if group.locks > 1 else ""
+    return f"{group.name}{many}"
 
 
-def _contended(run: dict[str, Any]) -> list[str]:
+def _contended(run: Run) -> list[str]:
     """Return the most contended locks of a run, if there are any."""
-    locks = grouped(run["locks"])
+    locks = grouped(run.totals.locks) if run.totals else []
     if not locks:
         return []
     rows = [
-        [f"  {_lock_name(lock)}", _waits(lock), duration(lock["wait_s"] + lock["spin_s"])]
+        [f"  {_lock_name(lock)}", _waits(lock), time_text(lock.wait_ns + lock.spin_ns)]
         for lock in locks[:LOCKS_SHOWN]
     ]
     more = len(locks) - LOCKS_SHOWN
     tail = [f"  and {more} more"] if more > 0 else []
-    return ["", f"contended locks, {BUILDS[run['build']]}:", *grid(rows), *tail]
+    return ["", f"contended locks, {BUILDS[run.build]}:", *grid(rows), *tail]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from gilscope.analysis.stacks import short
 from gilscope.export.progress import Progress, silent
 from gilscope.export.waits import waiting
+from gilscope.text import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -127,11 +128,3 @@ def _label(name: str) -> str:
         return name
     place = _PLACE.search(name)
     return short(name[: place.start()]) + place[0] if place else short(name)
-
-
-def time_text(ns: int) -> str:
-    """A time for people."""
-    for unit, size in (("s", 1_000_000_000), ("ms", 1_000_000), ("µs", 1_000)):
-        if ns >= size:
-            return f"{ns / size:.3g} {unit}" if ns < 1000 * size else f"{ns / size:,.0f} {unit}"
-    return f"{ns} ns"

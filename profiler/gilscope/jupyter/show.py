@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 from IPython.display import display
 
-from gilscope.view.data.words import time_text
+from gilscope.text import seconds_text
 from gilscope.view.notebook.widget import static_html
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def show(comparison: Comparison, *, live: bool) -> None:
     if not live:
         display({"text/plain": plain}, raw=True)
     elif not comparison.traces():
-        html = static_html(comparison.section())
+        html = static_html(comparison)
         display({"text/html": html, "text/plain": plain}, raw=True)
     else:
         widget = comparison.widget
@@ -89,7 +89,7 @@ class Progress:
         """Say that nothing runs any more: a line of text stays, in a saved notebook as well."""
         if self._handle is None:
             return
-        words = f"{self._steps} runs in {time_text(perf_counter() - self._start)}"
+        words = f"{self._steps} runs in {seconds_text(perf_counter() - self._start)}"
         self._handle.update({"text/plain": words}, raw=True)
         for widget in (self._box, self._line, self._bar):
             widget.close()

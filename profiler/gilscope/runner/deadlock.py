@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gilscope.errors import TraceError
 from gilscope.target.worker.program import OWN_DIRECTORY
+from gilscope.text import shortened
 from gilscope.trace.format import Event, LockWaitFlag
 from gilscope.trace.reading.reader import read
 
@@ -156,5 +157,5 @@ def _stack(title: str, stack: Sequence[Frame]) -> str:
 def _frame(frame: Frame) -> str:
     place = f'"{frame.file}"' if frame.file else frame.module
     line = f", line {frame.line}" if frame.line else ""
-    name = frame.name if len(frame.name) <= MAX_NAME else frame.name[: MAX_NAME - 1] + "…"
+    name = shortened(frame.name, MAX_NAME)
     return f"  {'Native' if frame.native else 'File'} {place}{line}, in {name}"

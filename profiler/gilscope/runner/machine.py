@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gilscope.errors import UsageError
+from gilscope.results.conditions import Conditions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,25 +16,6 @@ if TYPE_CHECKING:
 STAT = Path("/proc/stat")
 IDLE_FIELDS = (3, 4)  # idle, iowait; see proc_stat(5)
 GUEST_FIELDS = (8, 9)  # counted in user and nice already
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """Under what conditions the arms ran.
-
-    Attributes:
-        cpus: Numbers of the processors that the workers could run on.
-        load_before: Average number of runnable processes when the runs began: over the last 1, 5
-            and 15 minutes.
-        load_after: The same when they had ended: the workers themselves are in it.
-        others: How many of these processors all other processes took together, on average; None
-            if the system does not say.
-    """
-
-    cpus: tuple[int, ...]
-    load_before: tuple[float, float, float]
-    load_after: tuple[float, float, float]
-    others: float | None
 
 
 def usable_cpus(wanted: Collection[int] = ()) -> tuple[int, ...]:

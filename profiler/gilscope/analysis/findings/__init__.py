@@ -14,10 +14,11 @@ from gilscope.analysis.findings.computing import computing
 from gilscope.analysis.findings.gil import gil_enabled, ping_pong, starvation
 from gilscope.analysis.findings.hazards import native_mutex
 from gilscope.analysis.findings.locks import hot_locks, lock_convoy
-from gilscope.analysis.findings.model import Finding, Jump, Severity
+from gilscope.analysis.findings.model import Finding, Jump
 from gilscope.analysis.findings.native_hold import native_hold
 from gilscope.analysis.findings.sharing import refcounts
 from gilscope.analysis.findings.world import stop_the_world, thread_states
+from gilscope.severity import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,9 +50,8 @@ NAMES = tuple(name for _, names in RULES for name in names)
 def find(trace: Trace | Facts) -> list[Finding]:
     """Return the findings of a trace: the most severe first, of these the most expensive."""
     facts = trace if isinstance(trace, Facts) else Facts(trace)
-    order = list(Severity)
     found = [finding for rule, _ in RULES for finding in rule(facts)]
-    return sorted(found, key=lambda one: (order.index(one.severity), -one.cost_ns, one.title))
+    return sorted(found, key=lambda one: (one.severity.rank, -one.cost_ns, one.title))
 
 
 __all__ = ["NAMES", "RULES", "Facts", "Finding", "Jump", "Severity", "find"]

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.findings.model import Finding, Severity, jumps, matters, of_run, time
+from gilscope.analysis.findings.model import Finding, jumps, matters, of_run
 from gilscope.analysis.grouping import order_by, typical_total
+from gilscope.severity import Severity
+from gilscope.text import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,12 +53,12 @@ def serialised(facts: Facts) -> Iterator[Finding]:
                     f"in {work.threads} threads"
                 ),
                 (
-                    f"together they waited {time(work.gil_wait_ns)} for the GIL and held it "
-                    f"{time(work.hold_ns)}; the run took {time(trace.duration_ns)}"
+                    f"together they waited {time_text(work.gil_wait_ns)} for the GIL and held it "
+                    f"{time_text(work.hold_ns)}; the run took {time_text(trace.duration_ns)}"
                 ),
                 (
                     f"the longest of {len(mine):,} waits took "
-                    f"{time(int(trace.intervals.duration[mine].max(initial=0)))}"
+                    f"{time_text(int(trace.intervals.duration[mine].max(initial=0)))}"
                 ),
             ),
             advice="Only one thread at a time runs Python under the GIL: do less in the callback, "
@@ -82,16 +84,16 @@ def chatty(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             name="chatty-callbacks",
             title=f"{work.name} is called {rate:,.0f} times a second for "
-            f"{time(work.inside_ns)} of work each",
+            f"{time_text(work.inside_ns)} of work each",
             severity=Severity.MEDIUM,
             evidence=(
                 (
                     f"{work.count:,} callbacks from {work.function} ({work.entry.binding}), "
-                    f"the middle one {time(work.inside_ns)} inside"
+                    f"the middle one {time_text(work.inside_ns)} inside"
                 ),
                 (
-                    f"getting in took {time(work.enter_ns)} where the GIL was free; while it went "
-                    f"from thread to thread nobody had it for {of_run(trace, lost[number])}"
+                    f"entering Python with the GIL free took {time_text(work.enter_ns)}; no thread "
+                    f"held the GIL while it changed hands, for {of_run(trace, lost[number])}"
                 ),
                 (
                     f"{BATCH} results a callback save up to {of_run(trace, gain)}, "

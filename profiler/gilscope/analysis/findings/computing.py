@@ -8,16 +8,16 @@ import numpy as np
 
 from gilscope.analysis.findings.model import (
     Finding,
-    Severity,
     jumps,
     matters,
     of_run,
     share,
-    time,
 )
 from gilscope.analysis.stacks import located, python_function
 from gilscope.analysis.states.state import State
 from gilscope.analysis.waits.gil_holds import SWITCH_INTERVAL_NS
+from gilscope.severity import Severity
+from gilscope.text import time_text
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ def _finding(facts: Facts, threads: I64, rows: I64, cost: int) -> Finding:
         title=f"{len(threads)} threads compute in Python, one at a time",
         severity=Severity.MEDIUM,
         evidence=(
-            f"they held the GIL for {time(int(intervals.duration[held].sum()))} in turns",
+            f"they held the GIL for {time_text(int(intervals.duration[held].sum()))} in turns",
             f"and waited for it: {of_run(trace, cost)}",
             (
                 f"{forced:,} times one had to give it up to another one that had waited for "
-                f"{time(SWITCH_INTERVAL_NS)} (unless set) or longer"
+                f"{time_text(SWITCH_INTERVAL_NS)} (unless set) or longer"
             ),
             *_function(facts, threads),
         ),

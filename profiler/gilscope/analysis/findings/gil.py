@@ -11,13 +11,13 @@ from gilscope.analysis.findings.model import (
     MOST_JUMPS,
     Finding,
     Jump,
-    Severity,
     jumps,
     matters,
     of_run,
-    time,
 )
 from gilscope.analysis.waits.gil_holds import SWITCH_INTERVAL_NS
+from gilscope.severity import Severity
+from gilscope.text import time_text
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def gil_enabled(facts: Facts) -> Iterator[Finding]:
         evidence=(
             "the run began without the GIL",
             *(f"switched on for the rest of the process by {path}" for path in paths),
-            f"{time(facts.gil_waits.total[0])} were waited for it from then on",
+            f"{time_text(facts.gil_waits.total[0])} were waited for it from then on",
         ),
         advice="Get a release of that module that supports free threading; in one of your own "
         "declare Py_MOD_GIL_NOT_USED (pybind11: py::mod_gil_not_used()) once it is thread-safe. "
@@ -101,8 +101,8 @@ def ping_pong(facts: Facts) -> Iterator[Finding]:
         evidence=(
             f"{found.switches:,} times it went to another thread that waited for it",
             (
-                f"in between the threads held it for {time(found.work_ns)}; to hand it over took "
-                f"{time(found.handover_ns)} (the middle ones)"
+                f"medians: a thread held it for {time_text(found.work_ns)}, a hand-over took "
+                f"{time_text(found.handover_ns)}"
             ),
             (f"it was free although somebody waited for {of_run(trace, found.lost_ns)}"),
         ),
@@ -126,13 +126,13 @@ def starvation(facts: Facts) -> Iterator[Finding]:
         name = trace.thread_name(found.thread)
         yield Finding(
             name="switch-interval-starvation",
-            title=f"thread {name} waits {time(found.p50_ns)} for the GIL to hold it for "
-            f"{time(found.hold_ns)}",
+            title=f"thread {name} waits {time_text(found.p50_ns)} for the GIL to hold it for "
+            f"{time_text(found.hold_ns)}",
             severity=Severity.MEDIUM,
             evidence=(
                 (
                     f"{found.asked:,} of its {found.waits:,} waits took a switch interval "
-                    f"({time(SWITCH_INTERVAL_NS)} unless set) or more"
+                    f"({time_text(SWITCH_INTERVAL_NS)} unless set) or more"
                 ),
                 (
                     f"it waited {of_run(trace, found.wait_ns)}, and held the GIL "

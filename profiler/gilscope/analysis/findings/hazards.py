@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.findings.model import MOST_JUMPS, Finding, Severity, jumps, many, time
+from gilscope.analysis.findings.model import MOST_JUMPS, Finding, jumps
 from gilscope.analysis.grouping import order_by
+from gilscope.severity import Severity
+from gilscope.text import count_text, time_text
 from gilscope.trace.format import Event, LockWaitFlag
 
 if TYPE_CHECKING:
@@ -61,9 +63,12 @@ def _evidence(
     """Return the numbers of one lock."""
     intervals = trace.intervals
     threads = np.unique(intervals.thread[holders]).tolist()
-    cost = time(int(intervals.duration[waits].sum()))
+    cost = time_text(int(intervals.duration[waits].sum()))
     lines = [
-        f"{many(len(waits), 'time')} a thread waited for it while its holder waited for the GIL",
+        (
+            f"{count_text(len(waits), 'time')} a thread waited for it while its holder waited for "
+            "the GIL"
+        ),
         f"holders: {', '.join(map(trace.thread_name, threads))}; the others waited {cost} for it",
     ]
     both = int(np.count_nonzero(with_gil != NO_ROW))

@@ -8,16 +8,15 @@ import numpy as np
 
 from gilscope.analysis.findings.model import (
     Finding,
-    Severity,
     jumps,
-    many,
     matters,
     of_run,
     share,
-    time,
 )
 from gilscope.analysis.stacks import called_from
 from gilscope.analysis.waits.convoys import convoys
+from gilscope.severity import Severity
+from gilscope.text import count_text, time_text
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
@@ -66,9 +65,9 @@ def _hot(facts: Facts, lock: Lock, rows: I64, cost: int) -> Finding:
     trace, intervals = facts.trace, facts.trace.intervals
     spins = int(np.count_nonzero(intervals.kind[rows] == Event.SPIN))
     threads = len(np.unique(intervals.thread[rows]))
-    words = f"{many(len(rows) - spins, 'time')} asleep"
+    words = f"{count_text(len(rows) - spins, 'time')} asleep"
     if spins:
-        words += f", {many(spins, 'time')} yielding the processor"
+        words += f", {count_text(spins, 'time')} yielding the processor"
     is_object = lock.kind == "object"
     return Finding(
         name="hot-object-lock" if is_object else "hot-lock",
@@ -78,7 +77,7 @@ def _hot(facts: Facts, lock: Lock, rows: I64, cost: int) -> Finding:
             f"{threads} threads waited for it, {words} ({lock.kind.replace('_', ' ')})",
             (
                 f"that took {of_run(trace, cost)}; the longest wait took "
-                f"{time(int(intervals.duration[rows].max()))}"
+                f"{time_text(int(intervals.duration[rows].max()))}"
             ),
             *_where(facts, rows),
         ),
@@ -131,7 +130,7 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
                     f"for the GIL: {of_run(trace, int(cost[number]))}"
                 ),
                 (
-                    f"the longest such wait took {time(int(intervals.duration[rows].max()))}; "
+                    f"the longest such wait took {time_text(int(intervals.duration[rows].max()))}; "
                     "whoever wants the lock waits as long"
                 ),
             ),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gilscope.text import time_text
+
 if TYPE_CHECKING:
+    from gilscope.severity import Severity
     from gilscope.trace.arrays import I64
     from gilscope.trace.model import Intervals, Trace
 
@@ -21,14 +23,6 @@ LEAST_NS = 10_000_000
 
 MOST_JUMPS = 10
 """Intervals that a finding names: the longest ones."""
-
-
-class Severity(StrEnum):
-    """How bad it is."""
-
-    HIGH = "high"  # the run is invalid, or stands still
-    MEDIUM = "medium"  # it costs time, or is a hazard
-    LOW = "low"  # suspected, or a small cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,24 +114,11 @@ def jumps(intervals: Intervals, rows: I64, note: str, most: int = MOST_JUMPS) ->
     )
 
 
-def many(number: int, what: str) -> str:
-    """Return a number of things: "1 time", "2 times"."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def time(ns: float) -> str:
-    """Return a time for people, to three digits."""
-    for unit, factor in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
-        if ns >= factor:
-            return f"{ns / factor:.3g} {unit}"
-    return f"{ns:.0f} ns"
-
-
 def of_run(trace: Trace, ns: float) -> str:
     """Return thread time beside the length of the run, of which it may be more than all."""
     if ns <= trace.duration_ns:
-        return f"{time(ns)}, {share(ns, trace.duration_ns)} of the run"
-    return f"{time(ns)} in all threads together, the run {time(trace.duration_ns)}"
+        return f"{time_text(ns)}, {share(ns, trace.duration_ns)} of the run"
+    return f"{time_text(ns)} in all threads together, the run {time_text(trace.duration_ns)}"
 
 
 def share(ns: float, whole: float) -> str:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.findings.model import Finding, Severity, jumps, matters, of_run, time
+from gilscope.analysis.findings.model import Finding, jumps, matters, of_run
 from gilscope.analysis.stacks import called_from, short
 from gilscope.analysis.waits.gil_holds import SWITCH_INTERVAL_NS
+from gilscope.severity import Severity
+from gilscope.text import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,16 +59,16 @@ def native_hold(facts: Facts) -> Iterator[Finding]:
         where = short(place.name) if native else place.name
         yield Finding(
             name="gil-held-in-native-code",
-            title=f"the GIL is held for {time(int(at.held.p50[number]))} up to {where}",
+            title=f"the GIL is held for {time_text(int(at.held.p50[number]))} up to {where}",
             severity=Severity.MEDIUM,
             evidence=(
                 (
                     f"{at.late[number]:,} of {at.held.count[number]:,} holds that ended there and "
-                    f"were waited for went on for {time(SWITCH_INTERVAL_NS)} or more after a "
+                    f"were waited for went on for {time_text(SWITCH_INTERVAL_NS)} or more after a "
                     "thread had asked for the GIL; Python code gives it up in microseconds"
                 ),
                 (
-                    f"the longest took {time(int(trace.intervals.duration[longest]))}, at "
+                    f"the longest took {time_text(int(trace.intervals.duration[longest]))}, at "
                     f"{called_from(trace.stacks[int(trace.intervals.stack[longest])])}"
                 ),
                 f"other threads waited for them: {of_run(trace, caused)}",

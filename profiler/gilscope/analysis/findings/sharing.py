@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.findings.model import MOST_JUMPS, Finding, Jump, Severity, matters, time
+from gilscope.analysis.findings.model import MOST_JUMPS, Finding, Jump, matters
 from gilscope.analysis.grouping import order_by
+from gilscope.severity import Severity
+from gilscope.text import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +48,8 @@ def refcounts(facts: Facts) -> Iterator[Finding]:
             severity=Severity.LOW,
             evidence=(
                 (
-                    f"middle one of {int((~together).sum()):,} calls alone: {time(alone)}; of "
-                    f"{int(together.sum()):,} while another thread was in it: {time(shared)}"
+                    f"middle one of {int((~together).sum()):,} calls alone: {time_text(alone)}; of "
+                    f"{int(together.sum()):,} while another thread was in it: {time_text(shared)}"
                 ),
                 "waits for locks are not in that",
                 (

@@ -11,14 +11,13 @@ from gilscope.analysis.findings.model import (
     MOST_JUMPS,
     Finding,
     Jump,
-    Severity,
     jumps,
-    many,
     matters,
     of_run,
-    time,
 )
 from gilscope.analysis.grouping import typical_total
+from gilscope.severity import Severity
+from gilscope.text import count_text, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,9 +56,9 @@ def stop_the_world(facts: Facts) -> Iterator[Finding]:
         evidence=(
             (
                 f"{len(pauses):,} pauses took {of_run(trace, lasted)}, "
-                f"and held threads up for {time(held)}"
+                f"and held threads up for {time_text(held)}"
             ),
-            f"the longest took {time(worst[0].duration_ns)}",
+            f"the longest took {time_text(worst[0].duration_ns)}",
             f"{by_thread[most]:,} of them asked for by {who}",
         ),
         advice="Look at what that thread does there: gc.collect(), sys._current_frames(), "
@@ -87,13 +86,13 @@ def thread_states(facts: Facts) -> Iterator[Finding]:
     callbacks = sum(work.count for work in facts.callbacks)
     yield Finding(
         name="thread-state-churn",
-        title=f"{totals.created:,} thread states made by {many(threads, 'native thread')}",
+        title=f"{totals.created:,} thread states made by {count_text(threads, 'native thread')}",
         severity=Severity.MEDIUM,
         evidence=(
             f"{totals.created:,} made and {totals.deleted:,} destroyed, in {callbacks:,} callbacks",
             (
-                f"that took {time(cost / totals.created)} each, together {of_run(trace, cost)}; "
-                "moments in which a thread had no processor are not in that"
+                f"that took {time_text(cost / totals.created)} each, together "
+                f"{of_run(trace, cost)}; moments in which a thread had no processor do not count"
             ),
         ),
         advice="Keep one thread state for the life of the native thread: hold an outer "

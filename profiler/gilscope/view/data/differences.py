@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gilscope.view.data.words import time_text
+from gilscope.text import shortened, time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
+
+    from gilscope.results.matching import Difference, Differences
 
 CAPTION = "What the waits for the GIL turned into, free-threaded build"
 SHOWN = 4
@@ -15,60 +17,53 @@ SHOWN = 4
 
 NAME_LENGTH = 60
 BECAME = {
-    "object_locks_s": "object locks",
-    "native_locks_s": "native locks",
-    "other_locks_s": "other locks",
-    "stopped_s": "stop-the-world",
-    "waiting_gil_s": "the GIL",
-    "gone_s": "nothing",
+    "object_locks": "object locks",
+    "native_locks": "native locks",
+    "other_locks": "other locks",
+    "stopped": "stop-the-world",
+    "waiting_gil": "the GIL",
+    "gone": "nothing",
 }
-"""What a wait for the GIL can turn into, for people; `gone_s` is what is left of it."""
-
-type Row = Mapping[str, Any]
+"""What a wait for the GIL can turn into, for people; `gone` is what is left of it."""
 
 
-def difference_rows(differences: Mapping[str, Sequence[Row]]) -> list[list[str]]:
+def difference_rows(differences: Differences) -> list[list[str]]:
     """Return head and rows, by thread, callback and line; none if no thread waited for the GIL.
 
     Locks are left out: a wait for the GIL had no other one.
     """
     rows = [
-        (PLACES[table](row), _waited(row), row["became"])
-        for table in PLACES
+        (words(*row.place), row.ns["gil"]["waiting_gil"], row.became)
+        for table, words in PLACES.items()
         for row in _longest(differences.get(table, ()))
+        if row.became is not None
     ]
     columns = [name for name in BECAME if any(name in became for *_, became in rows)]
     head = ["", "waited for the GIL", *(BECAME[name] for name in columns)]
     body = [
-        [_short(place), time_text(waited), *(time_text(became.get(c, 0.0)) for c in columns)]
+        [
+            shortened(place, NAME_LENGTH),
+            time_text(waited),
+            *(time_text(became.get(c, 0)) for c in columns),
+        ]
         for place, waited, became in rows
     ]
     return [head, *body] if body else []
 
 
-def _longest(rows: Sequence[Row]) -> list[Row]:
-    became = [row for row in rows if row["became"] is not None]
-    return sorted(became, key=lambda row: -_waited(row))[:SHOWN]
+def _longest(rows: Sequence[Difference]) -> list[Difference]:
+    became = [row for row in rows if row.became is not None]
+    return sorted(became, key=lambda row: -row.ns["gil"]["waiting_gil"])[:SHOWN]
 
 
-def _waited(row: Row) -> float:
-    return float(row["builds"]["gil"]["waiting_gil_s"])
+def _line(function: str, module: str, line: str) -> str:
+    where = ":".join(filter(None, (module, line)))
+    return f"{function} ({where})" if function else "unknown place"
 
 
-def _line(row: Row) -> str:
-    where = ":".join(filter(None, (row["module"], row["line"])))
-    return f"{row['function']} ({where})" if row["function"] else "not known where"
-
-
-PLACES = {
-    "threads": lambda row: f"threads {row['threads']}",
-    "callbacks": lambda row: f"{row['entry']} → {row['callable'] or 'Python'}",
+PLACES: dict[str, Callable[..., str]] = {
+    "threads": lambda threads: f"threads {threads}",
+    "callbacks": lambda entry, called: f"{entry} → {called or 'Python'}",
     "lines": _line,
 }
 """What a row of each table is about, for people."""
-
-
-def _short(name: str) -> str:
-    """Cut the middle out of a long name: what it begins and ends with tells it apart."""
-    half = NAME_LENGTH // 2
-    return name if len(name) <= NAME_LENGTH else f"{name[:half]}…{name[1 - half :]}"

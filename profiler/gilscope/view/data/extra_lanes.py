@@ -9,7 +9,7 @@ import numpy as np
 
 from gilscope.analysis.states.state import State
 from gilscope.analysis.states.thread_states import interval_states
-from gilscope.view.data.lock_groups import group_name
+from gilscope.results.lock_groups import group_name
 from gilscope.view.data.palette import CALLBACK, NOTHING
 from gilscope.view.data.segments import Segments
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gilscope.analysis.states.state import State
+from gilscope.results.lock_groups import group_name
 from gilscope.view.data import palette
 from gilscope.view.data.columns import Columns, columns_of
 from gilscope.view.data.details import embedded
 from gilscope.view.data.extra_lanes import callback_labels
 from gilscope.view.data.findings import findings_of
-from gilscope.view.data.lock_groups import group_name
 from gilscope.view.data.payload import pack
 from gilscope.view.data.processor import samples
 from gilscope.view.data.settings import settings
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gilscope.analysis.states.time_index import Index
+    from gilscope.results.model import ComparisonData
     from gilscope.trace.model import Trace
-    from gilscope.view.data.section import Section
 
 BAND = 0.78
 """Share of a lane that is drawn on; the rest keeps lanes apart."""
@@ -41,16 +41,16 @@ MAX_CALLBACKS = 20_000
 
 
 def scene(
-    section: Section, *, live: bool, indexes: Sequence[Index] | None = None
+    comparison: ComparisonData, *, live: bool, indexes: Sequence[Index] | None = None
 ) -> tuple[bytes, list[Columns]]:
     """Return the data of a view and the columns in it.
 
     Args:
-        section: What is shown.
+        comparison: What is shown.
         live: A kernel answers for what is not in it, so rows of the trace are named.
         indexes: Of the traces, if they are long.
     """
-    traces = [trace for _, trace in section.traces]
+    traces = [trace for _, trace in comparison.traces()]
     columns = columns_of(traces, indexes=indexes)
     arrays: dict[str, np.ndarray] = {}
     timelines = []
@@ -64,8 +64,8 @@ def scene(
         "band": BAND,
         "rows": ROWS,
         "max_boxes": MAX_BOXES,
-        "findings": findings_of(section),
-        "hidden": sorted(section.hidden),
+        "findings": findings_of(comparison),
+        "hidden": sorted(comparison.hidden),
         "settings": [asdict(setting) for setting in settings(traces, columns)],
     }
     return pack(meta, arrays), columns

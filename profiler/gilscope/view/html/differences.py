@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gilscope.view.data.differences import CAPTION, difference_rows
 from gilscope.view.html.markup import element, join, text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from gilscope.results.matching import Differences
 
 
-def differences(summary: Mapping[str, Any]) -> str:
-    """Return the table of a summary; nothing if no thread waited for the GIL."""
-    rows = difference_rows(summary.get("differences", {}))
+def differences(found: Differences) -> str:
+    """Return the table; nothing if no thread waited for the GIL."""
+    rows = difference_rows(found)
     if not rows:
         return ""
     head = "".join(f'<th scope="col">{text(title)}</th>' for title in rows[0])

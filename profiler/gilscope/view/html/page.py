@@ -10,7 +10,7 @@ from gilscope.view.html.tables import below
 from gilscope.view.html.verdict import verdict
 
 if TYPE_CHECKING:
-    from gilscope.view.data.section import Section
+    from gilscope.results.model import ComparisonData
 
 SCRIPTS = (
     "data", "draw", "cpu", "tables", "details", "controls",
@@ -30,18 +30,18 @@ FRAME = """<div data-role="errors" class="banner alarm" role="alert" hidden></di
 NO_TRACE = "No run of this comparison left a trace."
 
 
-def frame(section: Section, stage: str = "") -> str:
+def frame(comparison: ComparisonData, stage: str = "") -> str:
     """Return what is in the box of a live view before any script has run.
 
     Args:
-        section: What is shown.
+        comparison: What is shown.
         stage: The id of the element that takes the figures.
     """
-    head = [element("h2", text(section.title)), verdict(section)]
-    if not section.traces:
+    head = [element("h2", text(comparison.title)), verdict(comparison)]
+    if not comparison.traces():
         return join([*head, element("p", NO_TRACE, "quiet")])
     identity = f' id="{stage}"' if stage else ""
-    return join([*head, FRAME.format(stage=identity), below(section.summary)])
+    return join([*head, FRAME.format(stage=identity), below(comparison)])
 
 
 def script(*more: str) -> str:

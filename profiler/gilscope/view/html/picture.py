@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gilscope.text import shortened
 from gilscope.view.data import palette
 from gilscope.view.data.columns import Columns, columns_of, raster
 from gilscope.view.data.processor import strip
 from gilscope.view.data.strips import touched
-from gilscope.view.data.words import build_title, cut
+from gilscope.view.data.words import build_title
 from gilscope.view.html.markup import join, text
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _svg(drawn: Sequence[tuple[Trace, Columns, Sequence[int]]], width: int) -> s
     """Draw lanes of traces, each as an image of ``width`` pixels."""
     longest = max([one.duration for _, one, _ in drawn] + [1e-3])
     names = (one.names[lane] for _, one, lanes in drawn for lane in lanes)
-    left = 16 + 7 * max((len(cut(name, NAME_LENGTH)) for name in names), default=0)
+    left = 16 + 7 * max((len(shortened(name, NAME_LENGTH)) for name in names), default=0)
     parts: list[str] = []
     top = 0
     for trace, one, lanes in drawn:
@@ -125,7 +126,7 @@ def _lanes(
     edges = np.linspace(0, max(columns.duration, 1e-6), pixels + 1)
     threads = [trace.threads[head.position].index for head in columns.heads if head.position >= 0]
     for row, lane in enumerate(lanes[:MAX_LANES]):
-        y, name = top + row * LANE, text(cut(columns.names[lane], NAME_LENGTH))
+        y, name = top + row * LANE, text(shortened(columns.names[lane], NAME_LENGTH))
         picture = raster(columns, lane, edges, ROWS)
         named = trace.spans.of_thread(threads[lane])
         if len(named):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
-    from gilscope.view.data.section import Section
+    from gilscope.results.model import ComparisonData
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -64,16 +64,16 @@ SECTION = """<section class="gilscope" id="view-{number}" tabindex="0" role="app
 
 
 def write_report(
-    sections: Sequence[Section],
+    comparisons: Sequence[ComparisonData],
     path: str | os.PathLike[str],
     title: str = "gilscope report",
     *,
     force: bool = False,
 ) -> None:
-    """Write one file with all ``sections``; an earlier report at ``path`` is replaced at the end.
+    """Write one file with all of them; an earlier report at ``path`` is replaced at the end.
 
     Args:
-        sections: What it shows.
+        comparisons: What it shows, a section each.
         path: The file.
         title: Its heading.
         force: Replace also a file that is no report.
@@ -81,15 +81,15 @@ def write_report(
     Raises:
         ExportError: The file cannot be written.
     """
-    sources = [trace.path for section in sections for _, trace in section.traces]
-    replace_text(Path(path), report_html(sections, title), sources, force=force)
+    sources = [trace.path for comparison in comparisons for _, trace in comparison.traces()]
+    replace_text(Path(path), report_html(comparisons, title), sources, force=force)
 
 
-def report_html(sections: Sequence[Section], title: str) -> str:
+def report_html(comparisons: Sequence[ComparisonData], title: str) -> str:
     """Return the report as a page of HTML."""
-    drawn = [section for section in sections if section.traces]
-    number = {id(section): place for place, section in enumerate(drawn, 1)}
-    parts = [_section(section, number.get(id(section), 0)) for section in sections]
+    drawn = [comparison for comparison in comparisons if comparison.traces()]
+    number = {id(comparison): place for place, comparison in enumerate(drawn, 1)}
+    parts = [_section(comparison, number.get(id(comparison), 0)) for comparison in comparisons]
     return PAGE.format(
         title=text(title),
         style=style() + element("style", asset("app.css")),
@@ -100,13 +100,13 @@ def report_html(sections: Sequence[Section], title: str) -> str:
     )
 
 
-def _section(section: Section, number: int) -> str:
+def _section(comparison: ComparisonData, number: int) -> str:
     if not number:
-        return element("section", frame(section), "gilscope")
-    data, columns = scene(section, live=False)
-    traces = [trace for _, trace in section.traces]
+        return element("section", frame(comparison), "gilscope")
+    data, columns = scene(comparison, live=False)
+    traces = [trace for _, trace in comparison.traces()]
     return SECTION.format(
-        frame=frame(section, f"stage-{number}"),
+        frame=frame(comparison, f"stage-{number}"),
         number=number,
         figures=_as_script(json_item(timelines(traces, columns))),
         data=b64encode(data).decode(),

@@ -5,32 +5,33 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from gilscope.text import seconds_text
 from gilscope.view.data.palette import INK, MUTED
-from gilscope.view.data.words import build_name, time_text
+from gilscope.view.data.words import build_name
 from gilscope.view.html.markup import element, join, text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    type Curve = Mapping[str, Any]
+    from gilscope.results.scaling import Law, Scaling
 
 COLORS = {"gil": "#D55E00", "ft-gil": "#CC79A7", "ft": "#0072B2"}
 DASHES = {"gil": "", "ft-gil": "2 3", "ft": "7 3"}  # a second sign beside the colour
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 460, 260, 44, 12, 12, 40
 
 
-def scaling(curves: Sequence[Curve]) -> str:
-    """Return picture and table of the curves of a summary; nothing if there are none."""
-    curves = [curve for curve in curves if curve["points"]]
+def scaling(curves: Sequence[Scaling]) -> str:
+    """Return picture and table of the curves; nothing if there are none."""
+    curves = [curve for curve in curves if curve.points]
     if not curves:
         return ""
     title = element("h3", "Scaling with the number of threads")
     return join([title, element("div", join([picture(curves), _table(curves)]), "columns")])
 
 
-def picture(curves: Sequence[Curve]) -> str:
+def picture(curves: Sequence[Scaling]) -> str:
     """Return an SVG with the speed-up against one thread, a line a build."""
-    series = {curve["build"]: _speedups(curve) for curve in curves}
+    series = {curve.build: _speedups(curve) for curve in curves}
     points = [point for line in series.values() for point in line]
     if not points:
         return ""
@@ -58,9 +59,8 @@ def picture(curves: Sequence[Curve]) -> str:
     )
 
 
-def _speedups(curve: Curve) -> list[tuple[int, float]]:
-    pairs = [(point["threads"], point["speedup"]) for point in curve["points"]]
-    return [(threads, factor) for threads, factor in pairs if factor is not None]
+def _speedups(curve: Scaling) -> list[tuple[int, float]]:
+    return [(point.threads, point.speedup.factor) for point in curve.points if point.speedup]
 
 
 def _axes(points: Sequence[tuple[int, float]], top: float, place: Any) -> list[str]:
@@ -88,37 +88,36 @@ def _axes(points: Sequence[tuple[int, float]], top: float, place: Any) -> list[s
     return lines
 
 
-def _table(curves: Sequence[Curve]) -> str:
-    head = ["Threads", *(build_name(curve["build"]) for curve in curves)]
-    numbers = sorted({point["threads"] for curve in curves for point in curve["points"]})
+def _table(curves: Sequence[Scaling]) -> str:
+    head = ["Threads", *(build_name(curve.build) for curve in curves)]
+    numbers = sorted({point.threads for curve in curves for point in curve.points})
     rows = [[str(number), *(_cell(curve, number) for curve in curves)] for number in numbers]
-    rows.append(["Serial fraction (Amdahl)", *(_share(curve, "amdahl") for curve in curves)])
-    rows.append(["Contention, coherence (USL)", *(_share(curve, "usl") for curve in curves)])
+    rows.append(["Serial fraction (Amdahl)", *(_serial(curve.amdahl) for curve in curves)])
+    rows.append(["Contention, coherence (USL)", *(_shares(curve.usl) for curve in curves)])
     titles = join(
         f'<th scope="col"><svg width="22" height="8"><line x1="0" x2="22" y1="4" y2="4" '
         f'stroke-width="2" stroke="{COLORS[name]}" stroke-dasharray="{DASHES[name]}"/></svg> '
         f"{text(title)}</th>"
-        if (name := curve["build"]) in COLORS
+        if name in COLORS
         else f'<th scope="col">{text(title)}</th>'
-        for curve, title in zip(({"build": ""}, *curves), head, strict=True)
+        for name, title in zip(("", *(curve.build for curve in curves)), head, strict=True)
     )
     body = join(element("tr", join(element("td", text(cell)) for cell in row)) for row in rows)
     inner = f"<thead><tr>{titles}</tr></thead><tbody>{body}</tbody>"
     return element("div", element("table", inner), "column")
 
 
-def _cell(curve: Curve, threads: int) -> str:
-    for point in curve["points"]:
-        if point["threads"] == threads:
-            factor = f" ({point['speedup']:.2f}×)" if point["speedup"] else ""
-            return time_text(median(point["wall_s"])) + factor
+def _cell(curve: Scaling, threads: int) -> str:
+    for point in curve.points:
+        if point.threads == threads:
+            factor = f" ({point.speedup.factor:.2f}×)" if point.speedup else ""
+            return seconds_text(median(point.wall_s)) + factor
     return "–"
 
 
-def _share(curve: Curve, law: str) -> str:
-    fitted = curve[law]
-    if not fitted:
-        return "–"
-    if law == "amdahl":
-        return f"{fitted['contention']:.0%}"
-    return f"{fitted['contention']:.1%}, {fitted['coherence']:.2%}"
+def _serial(law: Law | None) -> str:
+    return f"{law.contention:.0%}" if law else "–"
+
+
+def _shares(law: Law | None) -> str:
+    return f"{law.contention:.1%}, {law.coherence:.2%}" if law else "–"

@@ -2,116 +2,120 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gilscope.analysis.states.state import State
+from gilscope.results.lock_groups import grouped
+from gilscope.text import time_text
 from gilscope.view.data.lane_order import aligned
-from gilscope.view.data.lock_groups import grouped
 from gilscope.view.data.palette import LOOKS
-from gilscope.view.data.words import build_name, time_text
+from gilscope.view.data.words import build_name
 from gilscope.view.html.differences import differences
 from gilscope.view.html.markup import element, join, text
 from gilscope.view.html.scaling import scaling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
+
+    from gilscope.analysis.waits.contention import GilTotals, LockTotals, ThreadTotals
+    from gilscope.results.lock_groups import LockGroup
+    from gilscope.results.model import ComparisonData, Run
+    from gilscope.trace.model import Thread, Trace
+
+    type Column[Row] = tuple[str, Callable[[Row], str]]
 
 LOCKS_SHOWN = 10
 THREADS_SHOWN = 40
 
-type Row = Mapping[str, Any]
 
-
-def tables(summary: Mapping[str, Any], hidden: Collection[str] = ()) -> str:
-    """Return the tables of all runs: one column of them a build.
-
-    Args:
-        summary: Of the comparison.
-        hidden: Names of threads that are left out.
-    """
-    runs = [
-        {**run, "threads": [thread for thread in run["threads"] if thread["name"] not in hidden]}
-        for run in summary["runs"]
-    ]
-    orders = aligned([[thread["name"] for thread in run["threads"]] for run in runs])
+def tables(comparison: ComparisonData) -> str:
+    """Return the tables of all runs: one column of them a build."""
+    runs = [(run, _shown(run, comparison.hidden)) for run in comparison.runs]
+    orders = aligned([[totals.thread.name for totals in threads] for _, threads in runs])
     columns = [
-        element("div", _run(run, [run["threads"][position] for position in order]), "column")
-        for run, order in zip(runs, orders, strict=True)
+        element("div", _run(run, [threads[position] for position in order]), "column")
+        for (run, threads), order in zip(runs, orders, strict=True)
     ]
-    return join([element("div", join(columns), "columns"), below(summary)])
+    return join([element("div", join(columns), "columns"), below(comparison)])
 
 
-def below(summary: Mapping[str, Any]) -> str:
+def _shown(run: Run, hidden: Collection[str]) -> list[ThreadTotals]:
+    threads = run.totals.threads if run.totals else ()
+    return [totals for totals in threads if totals.thread.name not in hidden]
+
+
+def below(comparison: ComparisonData) -> str:
     """Return what stands below the tables of the runs: it is about all of them."""
-    return join([differences(summary), scaling(summary.get("scaling", ()))])
+    return join([differences(comparison.differences), scaling(comparison.scaling)])
 
 
-def _run(run: Row, threads: Sequence[Row]) -> str:
+def _run(run: Run, threads: Sequence[ThreadTotals]) -> str:
+    title = element("h3", text(build_name(run.build) + ("" if run.valid else " (invalid)")))
+    if run.trace is None or run.totals is None:
+        return title + element("p", "There is no trace of this run.", "quiet")
     return join(
         [
-            element("h3", text(build_name(run["build"]) + ("" if run["valid"] else " (invalid)"))),
-            _gil(run.get("gil")),
-            _threads(threads),
-            _locks("Contended locks", run["locks"], "no thread waited for a lock"),
-            _locks("Waits for events and queues", run.get("blocked", ()), ""),
+            title,
+            _gil(run.totals.gil),
+            _threads(run.trace, threads),
+            _locks("Contended locks", run.totals.locks, "no thread waited for a lock"),
+            _locks("Waits for events and queues", run.totals.blocked, ""),
         ]
     )
 
 
-def _gil(gil: Row | None) -> str:
-    if gil is None:
-        return element("p", "There is no trace of this run.", "quiet")
-    words = f"The GIL was taken {gil['acquires']:,} times and held for {time_text(gil['hold_s'])}. "
-    if gil["wait_s"]:
-        words += f"All threads together waited for it for {time_text(gil['wait_s'])}. "
+def _gil(gil: GilTotals) -> str:
+    words = f"The GIL was taken {gil.acquires:,} times and held for {time_text(gil.hold_ns)}. "
+    if gil.wait_ns:
+        words += f"All threads together waited for it for {time_text(gil.wait_ns)}. "
     else:
         words += "No thread waited for it. "
-    if gil["forced_releases"]:
-        words += f"{gil['forced_releases']:,} releases were forced by another thread’s request."
+    if gil.forced_releases:
+        words += f"{gil.forced_releases:,} releases were forced by another thread’s request."
     return element("p", words, "quiet")
 
 
-def _threads(threads: Sequence[Row]) -> str:
+def _threads(trace: Trace, threads: Sequence[ThreadTotals]) -> str:
     if not threads:
         return ""
-    top = max((max(row["gil_wait_s"], row["gil_hold_s"]) for row in threads), default=0)
-    columns: list[tuple[str, Callable[[Row], str]]] = [
-        ("Thread", lambda row: _name(row["name"], "native" if row["native"] else "")),
-        ("Holds the GIL", lambda row: _bar(row["gil_hold_s"], top, State.HOLDING_GIL)),
-        ("Waits for it", lambda row: _bar(row["gil_wait_s"], top, State.WAITING_GIL)),
-        ("Waits for locks", lambda row: time_text(row["lock_wait_s"])),
-        ("Blocked", lambda row: time_text(row.get("blocked_s", 0))),
+    top = max(max(row.gil_wait_ns, row.gil_hold_ns) for row in threads)
+    ready = {row.thread.index: _runnable(trace, row.thread) for row in threads}
+    columns: list[Column[ThreadTotals]] = [
+        ("Thread", lambda row: _name(row.thread.name, "native" if row.thread.native else "")),
+        ("Holds the GIL", lambda row: _bar(row.gil_hold_ns, top, State.HOLDING_GIL)),
+        ("Waits for it", lambda row: _bar(row.gil_wait_ns, top, State.WAITING_GIL)),
+        ("Waits for locks", lambda row: time_text(row.lock_wait_ns)),
+        ("Blocked", lambda row: time_text(row.blocked_ns)),
     ]
-    if any(row.get("cpu") for row in threads):
-        columns.append(("Off CPU", _off_cpu))
+    if any(ready.values()):
+        columns.append(("Off CPU", lambda row: ready[row.thread.index] or "–"))
     return _table("Threads", columns, threads, THREADS_SHOWN)
 
 
-def _off_cpu(row: Row) -> str:
-    """Say how long a thread was ready to run and did not."""
-    return time_text(row["cpu"]["runnable_s"]) if row.get("cpu") else "–"
+def _runnable(trace: Trace, thread: Thread) -> str:
+    """Return how long a thread was ready to run and did not; "" if that was not sampled."""
+    share = trace.cpu_times.share(thread.index, thread.start_ns, thread.end_ns)
+    return time_text(share.runnable_ns) if share else ""
 
 
-def _locks(caption: str, all_locks: Sequence[Row], nothing: str) -> str:
-    if not all_locks:
+def _locks(caption: str, totals: Sequence[LockTotals], nothing: str) -> str:
+    if not totals:
         return element("p", f"{caption}: {nothing}.", "quiet") if nothing else ""
-    locks = grouped(all_locks)
-    columns: list[tuple[str, Callable[[Row], str]]] = [
+    locks = grouped(totals)
+    columns: list[Column[LockGroup]] = [
         ("Lock", _lock_name),
-        ("Waits", lambda row: f"{row['waits']:,}"),
-        ("Waited", lambda row: time_text(row["wait_s"])),
-        ("Longest", lambda row: time_text(row.get("max_wait_s", 0))),
+        ("Waits", lambda row: f"{row.waits:,}"),
+        ("Waited", lambda row: time_text(row.wait_ns)),
+        ("Longest", lambda row: time_text(row.max_ns)),
     ]
-    if any(row.get("spins") for row in locks):
-        columns.append(("Spinning", lambda row: time_text(row.get("spin_s", 0))))
+    if any(row.spins for row in locks):
+        columns.append(("Spinning", lambda row: time_text(row.spin_ns)))
     return _table(caption, columns, locks, LOCKS_SHOWN)
 
 
-def _lock_name(row: Row) -> str:
-    many = f"{row['locks']:,} of that name" if row["locks"] > 1 else ""
-    return _name(row["name"], row["kind"].replace("_", " ")) + (
-        f" <small>{many}</small>" if many else ""
-    )
+def _lock_name(row: LockGroup) -> str:
+    many = f" <small>{row.locks:,} of that name</small>" if row.locks > 1 else ""
+    return _name(row.name, row.kind.replace("_", " ")) + many
 
 
 def _name(name: str, note: str) -> str:
@@ -125,9 +129,9 @@ def _bar(value: float, top: float, state: State) -> str:
     return time_text(value) + (bar if value else "")
 
 
-def _table(
+def _table[Row](
     caption: str,
-    columns: Sequence[tuple[str, Callable[[Row], str]]],
+    columns: Sequence[Column[Row]],
     rows: Sequence[Row],
     limit: int,
 ) -> str:

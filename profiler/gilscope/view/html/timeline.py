@@ -27,8 +27,9 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
+from gilscope.text import shortened, time_text
 from gilscope.view.data import palette
-from gilscope.view.data.words import build_name, cut, short_name, time_text, titles
+from gilscope.view.data.words import build_name, short_name, titles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +76,7 @@ def timelines(traces: Sequence[Trace], columns: Sequence[Columns]) -> Any:
 def _margin(columns: Sequence[Columns]) -> int:
     """Return the room for lane names in pixels: the same in all figures, so that times align."""
     longest = max(
-        (len(cut(head.name, NAME_LENGTH)) for c in columns for head in c.heads), default=0
+        (len(shortened(head.name, NAME_LENGTH)) for c in columns for head in c.heads), default=0
     )
     return 24 + 7 * longest
 
@@ -94,7 +95,8 @@ def _timeline(number: int, trace: Trace, columns: Columns, shared: Range1d, marg
     )
     plot.yaxis.ticker = FixedTicker(ticks=[lanes - 0.5 - lane for lane in range(lanes)])
     plot.yaxis.major_label_overrides = {
-        lanes - 0.5 - lane: cut(head.name, NAME_LENGTH) for lane, head in enumerate(columns.heads)
+        lanes - 0.5 - lane: shortened(head.name, NAME_LENGTH)
+        for lane, head in enumerate(columns.heads)
     }
     plot.yaxis.major_label_text_font_size = f"{min(12, height - 2)}px"
     _add_marks(plot, number, trace, columns)
@@ -213,7 +215,7 @@ def _add_marks(plot: Any, number: int, trace: Trace, columns: Columns) -> None:
         )
     )
     word = "ended early" if trace.ended_early else "done"
-    text = f"{word} after {time_text(columns.duration / 1e3)}"
+    text = f"{word} after {time_text(columns.duration * 1e6)}"
     _say(plot, text, f"done-{number}", x=columns.duration, y=len(columns.heads) / 2, x_offset=8)
     if not len(trace.intervals):
         _say(plot, nothing(trace), f"empty-{number}", x=0, y=0.5, x_offset=12)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gilscope.analysis.waits.contention import gil_totals
 from gilscope.config import BUILDS
+from gilscope.text import count_text, seconds_text, time_text
 from gilscope.view.data.palette import CALLBACK_LOOK, LOOKS, READY_EDGE, READY_LOOK, SPAN_LOOK
 from gilscope.view.data.processor import sampled
-from gilscope.view.data.words import build_name, time_text
+from gilscope.view.data.words import build_name
 from gilscope.view.html.markup import element, join, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
 
+    from gilscope.analysis.prediction.predict import Prediction
+    from gilscope.results.model import ComparisonData, Run
+    from gilscope.results.statistics import Speedup
     from gilscope.trace.model import Trace
-    from gilscope.view.data.section import Section
 
 LEVEL = 0.05
 """Share by which two wall times must differ before one is called faster; an interval says more."""
@@ -24,79 +26,71 @@ LEVEL = 0.05
 READY_HINT = "at the foot of a lane: its share of the time between two samples"
 
 
-def verdict(section: Section) -> str:
+def verdict(comparison: ComparisonData) -> str:
     """Return the strip above the timelines: banners, a card a build, the speed-up, the legend."""
-    runs = section.summary["runs"]
-    by_build = dict(section.traces)
-    by_path = {str(trace.path): trace for _, trace in section.traces}
-    cards = [_card(run, by_path.get(run["trace"], by_build.get(run["build"]))) for run in runs]
+    cards = [_card(run, comparison.speedup_of(run.build)) for run in comparison.runs]
+    speedup = speedup_card(comparison.speedup_of("ft"), comparison.prediction)
     return join(
         [
-            *(element("p", text(line), f"banner {level}") for level, line in banners(section)),
-            element("div", join([*cards, _speedup(section.summary)]), "cards"),
-            legend(section),
+            *(element("p", text(line), f"banner {level}") for level, line in banners(comparison)),
+            element("div", join([*cards, speedup]), "cards"),
+            legend([trace for _, trace in comparison.traces()]),
         ]
     )
 
 
-def banners(section: Section) -> Iterator[tuple[str, str]]:
+def banners(comparison: ComparisonData) -> Iterator[tuple[str, str]]:
     """Yield level (``alarm``, ``warning``, ``note``) and text of what a reader must know first."""
-    notices = list(section.summary.get("notices", ()))
-    for run in section.summary["runs"]:
-        if not run["valid"]:
-            said = _told(notices, run, run["invalid"])
-            yield "alarm", said or f"{build_name(run['build'])}: {run['invalid']}"
-        if run.get("error") and not _told(list(notices), run, "the program failed"):
-            yield "warning", f"{build_name(run['build'])}: the program failed: {run['error']}"
+    notices = list(comparison.notices)
+    for run in comparison.runs:
+        if run.invalid:
+            told = _told(notices, run, run.invalid)
+            yield "alarm", told or f"{build_name(run.build)}: {run.invalid}"
+        if run.error and not _told(list(notices), run, "the program failed"):
+            yield "warning", f"{build_name(run.build)}: the program failed: {run.error}"
     yield from (("warning", notice) for notice in notices)
-    for run in section.summary["runs"]:
-        build = build_name(run["build"])
-        yield from (("warning", f"{build}: {line}") for line in _doubts(run))
-        if run["not_measured"]:
-            gaps = "; ".join(map(_gap, run["not_measured"]))
+    for run in comparison.runs:
+        if run.trace is None:
+            continue
+        build = build_name(run.build)
+        yield from (("warning", f"{build}: {line}") for line in _doubts(run.trace))
+        if run.trace.not_measured:
+            gaps = "; ".join(f"{name} ({why})" for name, why in run.trace.not_measured.items())
             yield "note", f"{build}: not measured: {gaps}"
 
 
-def _told(notices: list[str], run: Mapping[str, Any], start: str) -> str | None:
+def _told(notices: list[str], run: Run, start: str) -> str | None:
     """Take the notice about ``run`` that begins with ``start`` off the list, if there is one."""
-    head = f"{BUILDS.get(run['build'], run['build'])}: {start}"
+    head = f"{BUILDS.get(run.build, run.build)}: {start}"
     found = next((notice for notice in notices if notice.startswith(head)), None)
     if found:
         notices.remove(found)
     return found
 
 
-def _doubts(run: Mapping[str, Any]) -> Iterator[str]:
+def _doubts(trace: Trace) -> Iterator[str]:
     """Yield what makes the timeline of one run doubtful."""
-    if run.get("ended_early"):
-        yield f"the trace ended early, after {_end(run)}; what came later is not in it"
-    if run["dropped_events"]:
-        yield f"{run['dropped_events']:,} events found no room and are missing"
-    yield from run.get("problems", ())
+    if trace.ended_early:
+        end = time_text(trace.duration_ns)
+        yield f"the trace ended early, after {end}; later events are missing"
+    if trace.dropped_events:
+        yield f"{count_text(trace.dropped_events, 'event')} did not fit into the trace"
+    yield from trace.problems
 
 
-def _end(run: Mapping[str, Any]) -> str:
-    return time_text(run["duration_s"]) if run.get("duration_s") else "that"
-
-
-def _gap(gap: Mapping[str, str] | str) -> str:
-    return gap if isinstance(gap, str) else f"{gap['class']} ({gap['reason']})"
-
-
-def _card(run: Mapping[str, Any], trace: Trace | None) -> str:
-    walls = run["wall_s"]
-    build = f"{text(build_name(run['build']))} <small>{text(run['python'])}</small>"
+def _card(run: Run, speedup: Speedup | None) -> str:
+    build = f"{text(build_name(run.build))} <small>{text(run.python)}</small>"
     return element(
         "div",
         join(
             [
                 element("div", build, "what"),
-                "" if run["valid"] else element("div", "invalid: see above", "detail alarm"),
-                element("div", time_text(median(walls)) if walls else "–", "number"),
-                element("div", text(_spread(walls)), "detail"),
-                element("div", text(_against_gil(run)), "detail"),
-                element("div", text(_waiting(trace)), "detail"),
-                element("div", text(_parallelism(run, trace)), "detail"),
+                "" if run.valid else element("div", "invalid: see above", "detail alarm"),
+                element("div", seconds_text(median(run.wall_s)) if run.wall_s else "–", "number"),
+                element("div", text(_spread(run.wall_s)), "detail"),
+                element("div", text(_against_gil(run.build, speedup)), "detail"),
+                element("div", text(_waiting(run)), "detail"),
+                element("div", text(_parallelism(run)), "detail"),
                 element("div", text(_probed(run)), "detail"),
             ]
         ),
@@ -104,61 +98,64 @@ def _card(run: Mapping[str, Any], trace: Trace | None) -> str:
     )
 
 
-def _spread(walls: list[float]) -> str:
+def _spread(walls: Sequence[float]) -> str:
     if not walls:
         return "no complete run without the probe"
     if len(walls) == 1:
         return "one run, probe off"
     return (
-        f"median of {len(walls)} runs, {time_text(min(walls))} to {time_text(max(walls))}, "
+        f"median of {len(walls)} runs, {seconds_text(min(walls))} to {seconds_text(max(walls))}, "
         "probe off"
     )
 
 
-def _against_gil(run: Mapping[str, Any]) -> str:
+def _against_gil(build: str, speedup: Speedup | None) -> str:
     """Say how an alternative compares; the free-threaded build has a card of its own for that."""
-    factor, interval = run.get("speedup"), run.get("speedup_interval")
-    if factor is None or run["build"] == "ft":
+    if speedup is None or build == "ft":
         return ""
+    factor, interval = speedup.factor, speedup.interval
     if interval and interval[0] <= 1 <= interval[1]:
         return f"no difference shown to the GIL build: {factor:.2f}×"
     words = f"{factor:.2f}× faster" if factor >= 1 else f"{1 / factor:.2f}× slower"
     return f"{words} than the GIL build"
 
 
-def _waiting(trace: Trace | None) -> str:
-    share = waiting_share(trace) if trace is not None else None
-    if share is None:
+def _waiting(run: Run) -> str:
+    if run.trace is None or run.totals is None:
         return "no trace"
+    lives = _lives(run.trace)
+    share = run.totals.gil.wait_ns / lives if lives else 0.0
     return f"{share:.0%} of all threads’ time went into waiting for the GIL"
 
 
-def _parallelism(run: Mapping[str, Any], trace: Trace | None) -> str:
+def _parallelism(run: Run) -> str:
     """Say how many threads were not held up, on average."""
-    if trace is None or not trace.duration_ns:
+    if run.trace is None or run.totals is None or not run.trace.duration_ns:
         return ""
-    stalled = ("gil_wait_s", "lock_wait_s", "blocked_s", "stopped_s")
-    waited = sum(thread[name] for thread in run["threads"] for name in stalled)
-    lives = sum(thread.end_ns - thread.start_ns for thread in trace.threads) / 1e9
-    return f"parallelism {max(0, lives - waited) / (trace.duration_ns / 1e9):.1f}"
+    waited = sum(
+        one.gil_wait_ns + one.lock_wait_ns + one.blocked_ns + one.stopped_ns
+        for one in run.totals.threads
+    )
+    return f"parallelism {max(0, _lives(run.trace) - waited) / run.trace.duration_ns:.1f}"
 
 
-def _probed(run: Mapping[str, Any]) -> str:
+def _lives(trace: Trace) -> int:
+    """Return how long all threads together lived, ns."""
+    return sum(thread.end_ns - thread.start_ns for thread in trace.threads)
+
+
+def _probed(run: Run) -> str:
     """Say what the probe itself cost."""
-    if not run["wall_s"] or not run["probed_wall_s"]:
+    if not run.wall_s or not run.probed_wall_s:
         return ""
-    return f"{time_text(median(run['probed_wall_s']))} with the probe on"
+    return f"{seconds_text(median(run.probed_wall_s))} with the probe on"
 
 
-def waiting_share(trace: Trace) -> float | None:
-    """Return the share of the threads' lives in which they waited for the GIL, or None."""
-    lives = sum(thread.end_ns - thread.start_ns for thread in trace.threads)
-    return float(gil_totals(trace).wait_ns) / lives if lives else None
-
-
-def _speedup(summary: Mapping[str, Any]) -> str:
-    factor, interval = summary.get("speedup"), summary.get("speedup_interval")
+def speedup_card(speedup: Speedup | None, prediction: Prediction | None) -> str:
+    """Return the card of the speed-up, measured and predicted."""
+    interval = speedup.interval if speedup else None
     low, high = interval or (1 - LEVEL, 1 + LEVEL)
+    factor = speedup.factor if speedup else None
     if factor is None:
         number, words = "–", "speed-up: it takes a complete run under both builds"
     elif (low if interval else factor / high) > 1:
@@ -173,32 +170,32 @@ def _speedup(summary: Mapping[str, Any]) -> str:
         element("div", "Speed-up", "what"),
         element("div", number, "number"),
         element("div", words, "detail"),
-        element("div", _predicted(summary.get("prediction")), "detail"),
+        element("div", _predicted(prediction), "detail"),
     ]
     return element("div", join(parts), "card speedup")
 
 
-def _predicted(prediction: Mapping[str, Any] | None) -> str:
+def _predicted(prediction: Prediction | None) -> str:
     """Say what the trace of the GIL build let one expect."""
     if prediction is None:
         return ""
-    low, high = prediction["speedup_range"]
+    low, high = prediction.interval
     return (
-        f"predicted from the GIL build’s trace: {prediction['speedup']:.2f}× "
+        f"predicted from the GIL build’s trace: {prediction.speedup:.2f}× "
         f"({low:.2f}× to {high:.2f}×)"
     )
 
 
-def legend(section: Section) -> str:
+def legend(traces: Sequence[Trace]) -> str:
     """Return the colours and heights of the states, and of what else is drawn, where it is."""
-    callbacks = any(len(trace.callbacks) for _, trace in section.traces)
-    spans = any(len(trace.spans) for _, trace in section.traces)
+    callbacks = any(len(trace.callbacks) for trace in traces)
+    spans = any(len(trace.spans) for trace in traces)
     looks = [
         *LOOKS.values(),
         *([CALLBACK_LOOK] if callbacks else []),
         *([SPAN_LOOK] if spans else []),
     ]
-    ready = sampled(trace for _, trace in section.traces)
+    ready = sampled(traces)
     items = [
         f'<span class="key"><i style="background:{look.color};height:{16 * look.height:.0f}px"></i>'
         f"{text(look.label)}</span>"

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from gilscope.results.model import ComparisonData
     from gilscope.view.data.columns import Columns
-    from gilscope.view.data.section import Section
 
 TIME = re.compile(r"\s*|\s*(\d+\.?\d*|\.\d+)\s*(ns|us|µs|ms|s)?\s*")
 """What the page takes as a time; without a unit it is µs."""
@@ -47,20 +47,22 @@ TIME = re.compile(r"\s*|\s*(\d+\.?\d*|\.\d+)\s*(ns|us|µs|ms|s)?\s*")
 type Answer = tuple[dict[str, Any], list[bytes]]
 
 
-def static_html(section: Section, css: str = "", columns: Sequence[Columns] | None = None) -> str:
+def static_html(
+    comparison: ComparisonData, css: str = "", columns: Sequence[Columns] | None = None
+) -> str:
     """Return the view without anything that runs: verdict, picture, tables.
 
     Args:
-        section: What is shown.
+        comparison: What is shown.
         css: One more class of the outermost element.
         columns: Of the traces, where they are there already.
     """
     body = join(
         [
-            element("h2", text(section.title)),
-            verdict(section),
-            image(section.traces, columns, section.hidden) if section.traces else "",
-            tables(section.summary, section.hidden),
+            element("h2", text(comparison.title)),
+            verdict(comparison),
+            image(comparison.traces(), columns, comparison.hidden) if comparison.traces() else "",
+            tables(comparison),
         ]
     )
     return style() + element("div", body, f"gilscope {css}".strip())
@@ -123,18 +125,18 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
     pinned = _trait(traitlets.List, traitlets.Unicode())
     controls = traitlets.Dict().tag(sync=True, **widget_serialization)
 
-    def __init__(self, section: Section) -> None:
-        """Prepare the view of ``section``.
+    def __init__(self, comparison: ComparisonData) -> None:
+        """Prepare the view of ``comparison``.
 
         Raises:
             GilscopeError: There is no trace to show.
         """
-        if not section.traces:
+        if not comparison.traces():
             raise GilscopeError("there are no timelines: no run of this comparison left a trace")
-        super().__init__(hidden=sorted(section.hidden))
+        super().__init__(hidden=sorted(comparison.hidden))
         self.static_class = f"gilscope-static-{uuid4().hex}"
-        self._section = section
-        self._traces = [trace for _, trace in section.traces]
+        self._comparison = comparison
+        self._traces = [trace for _, trace in comparison.traces()]
         self._indexes: dict[int, Index] = {}
         self.controls = controls(settings(self._traces, self._scene[1]), self.trait_values())
         self.on_msg(self._answer)
@@ -156,14 +158,14 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
 
     def static_html(self) -> str:
         """Return the static view of the same, see :func:`static_html`."""
-        return static_html(self._section, self.static_class, self._scene[1])
+        return static_html(self._comparison, self.static_class, self._scene[1])
 
     @cached_property
     def _scene(self) -> tuple[bytes, list[Columns]]:
         """The view's data and its columns."""
         many = any(len(trace.intervals) > palette.MANY for trace in self._traces)
         indexes = [self._index(number) for number in range(len(self._traces))] if many else None
-        return scene(self._section, live=True, indexes=indexes)
+        return scene(self._comparison, live=True, indexes=indexes)
 
     def _index(self, number: int) -> Index:
         if number not in self._indexes:
@@ -195,7 +197,7 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         data, columns = self._scene
         figures = json.dumps(json_item(timelines(self._traces, columns))).encode()
         answer = {
-            "frame": frame(self._section),
+            "frame": frame(self._comparison),
             "style": sheet() + asset("app.css"),
             "replaces": self.static_class,
         }

@@ -12,34 +12,34 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gilscope.analysis.states.state import State
 from gilscope.analysis.states.thread_states import interval_states, lanes
-from gilscope.comparison.activity import NAMES, NUMBER, OF_STATE, activities, lock_activities
+from gilscope.results.activity import NAMES, NUMBER, OF_STATE, activities, lock_activities
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gilscope.analysis.states.thread_states import Lane
     from gilscope.trace.arrays import I64, U8, U32
     from gilscope.trace.model import Trace
 
-BECOMES = ("object_locks_s", "native_locks_s", "other_locks_s", "stopped_s", "waiting_gil_s")
+BECOMES = ("object_locks", "native_locks", "other_locks", "stopped", "waiting_gil")
 """What a wait for the GIL can have become; of `activity.ACTIVITIES`."""
 
-WAITS = tuple(name for name in NAMES if name not in ("holding_gil_s", "running_s"))
-SIDE_BY_SIDE = "parallel_s"
+WAITS = tuple(name for name in NAMES if name not in ("holding_gil", "running"))
+SIDE_BY_SIDE = "parallel"
 ACTIVE = (State.HOLDING_GIL, State.RUNNING)
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 PAIR = ("gil", "ft")
 
 type Key = tuple[str, ...]
 type Cells = dict[Key, dict[str, float]]
-"""Seconds by what a place is called, and by activity."""
+"""Time in ns by what a place is called, and by activity."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,48 +73,73 @@ class _Life:
         return np.asarray(self.sums[rows] + inside[:, np.newaxis] * self.rates[rows])
 
 
-def differences(traces: Sequence[tuple[str, Trace]]) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of each table: ``threads``, ``callbacks``, ``lines``, ``locks``."""
+@dataclass(frozen=True)
+class Difference:
+    """A thread, callback, line or lock, and the time spent there under each build.
+
+    Attributes:
+        place: What it is called, in as many parts as `PARTS` names for its table.
+        ns: Time by build and by activity: keys of `ACTIVITIES`, and `SIDE_BY_SIDE`.
+        became: What its waits for the GIL have become, by activity, and ``gone``, ns; None where
+            there were none, or no pair of builds.
+    """
+
+    place: Key
+    ns: Mapping[str, Mapping[str, float]]
+    became: Mapping[str, float] | None
+
+
+type Differences = Mapping[str, Sequence[Difference]]
+"""By table, a key of `PARTS`, what was waited for longest first."""
+
+PARTS: dict[str, Key] = {
+    "threads": ("threads",),
+    "callbacks": ("entry", "callable"),
+    "lines": ("function", "module", "line"),
+    "locks": ("lock", "kind"),
+}
+"""The tables, and what names a place in each."""
+
+
+def differences(traces: Sequence[tuple[str, Trace]]) -> Differences:
+    """Return what is matched in the traces of builds."""
     found = [(build, _Places(trace)) for build, trace in traces]
-    tables: dict[str, tuple[tuple[str, ...], Callable[[_Places], Cells]]] = {
-        "threads": (("threads",), _Places.threads),
-        "callbacks": (("entry", "callable"), _Places.callbacks),
-        "lines": (("function", "module", "line"), _Places.lines),
-        "locks": (("lock", "kind"), _Places.locks),
+    tables: dict[str, Callable[[_Places], Cells]] = {
+        "threads": _Places.threads,
+        "callbacks": _Places.callbacks,
+        "lines": _Places.lines,
+        "locks": _Places.locks,
     }
     return {
-        table: _rows(names, [(build, cells(places)) for build, places in found])
-        for table, (names, cells) in tables.items()
+        table: _rows([(build, tables[table](places)) for build, places in found]) for table in PARTS
     }
 
 
-def _rows(names: Sequence[str], found: Sequence[tuple[str, Cells]]) -> list[dict[str, Any]]:
+def _rows(found: Sequence[tuple[str, Cells]]) -> list[Difference]:
     both = {build for build, _ in found} >= set(PAIR)
-    rows: dict[Key, dict[str, Any]] = {}
+    rows: dict[Key, dict[str, dict[str, float]]] = {}
     for build, cells in found:
         for key, cell in cells.items():
-            row = rows.setdefault(key, {**dict(zip(names, key, strict=True)), "builds": {}})
-            row["builds"][build] = {name: round(ns / 1e9, 9) for name, ns in cell.items() if ns}
-    for row in rows.values():
-        row["became"] = _became(row["builds"]) if both else None
-    return sorted(rows.values(), key=lambda row: -_weight(row))
+            rows.setdefault(key, {})[build] = {name: ns for name, ns in cell.items() if ns}
+    made = [Difference(key, ns, _became(ns) if both else None) for key, ns in rows.items()]
+    return sorted(made, key=lambda row: -_weight(row))
 
 
-def _weight(row: dict[str, Any]) -> float:
-    cells = row["builds"].values()
+def _weight(row: Difference) -> float:
+    cells = row.ns.values()
     return max((sum(cell.get(name, 0.0) for name in WAITS) for cell in cells), default=0.0)
 
 
-def _became(builds: dict[str, dict[str, float]]) -> dict[str, float] | None:
+def _became(builds: Mapping[str, Mapping[str, float]]) -> dict[str, float] | None:
     """Return what the waits for the GIL have become; None where there were none or no pair."""
     before, after = (builds.get(build, {}) for build in PAIR)
-    waited = before.get("waiting_gil_s", 0.0)
+    waited = before.get("waiting_gil", 0.0)
     if not waited:
         return None
     more = {name: after.get(name, 0.0) - before.get(name, 0.0) for name in BECOMES[:-1]}
-    more["waiting_gil_s"] = after.get("waiting_gil_s", 0.0)
-    became = {name: round(seconds, 9) for name, seconds in more.items() if seconds > 0}
-    return {**became, "gone_s": round(max(waited - sum(became.values()), 0.0), 9)}
+    more["waiting_gil"] = after.get("waiting_gil", 0.0)
+    became = {name: ns for name, ns in more.items() if ns > 0}
+    return {**became, "gone": max(waited - sum(became.values()), 0.0)}
 
 
 class _Places:
@@ -206,7 +231,7 @@ class _Places:
 
 
 LOCKS = (Event.LOCK_WAIT, Event.SPIN)
-OTHER_LOCKS = NAMES.index("other_locks_s")
+OTHER_LOCKS = NAMES.index("other_locks")
 WAITING = [NAMES.index(name) for name in WAITS]
 
 

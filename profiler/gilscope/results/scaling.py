@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.comparison.statistics import Speedup, speedup
+from gilscope.results.statistics import Speedup, speedup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

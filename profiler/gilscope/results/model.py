@@ -8,16 +8,19 @@ from os import cpu_count
 from typing import TYPE_CHECKING, Any
 
 from gilscope.analysis.prediction.predict import predict
-from gilscope.comparison.statistics import Speedup, speedup
 from gilscope.config import EXECUTORS
+from gilscope.results.activity import GroupActivity, activity
+from gilscope.results.matching import Differences, differences
+from gilscope.results.statistics import Speedup, speedup
+from gilscope.results.totals import Totals
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gilscope.analysis.findings import Finding
     from gilscope.analysis.prediction.predict import Prediction
-    from gilscope.comparison.scaling import Scaling
-    from gilscope.runner.machine import Conditions
+    from gilscope.results.conditions import Conditions
+    from gilscope.results.scaling import Scaling
     from gilscope.trace.model import Trace
     from gilscope.trace.writing.merge import Process
 
@@ -68,6 +71,11 @@ class Run:
     executor: dict[str, Any] | None = None
     processes: tuple[Process, ...] = ()
 
+    @cached_property
+    def totals(self) -> Totals | None:
+        """Who held and waited for what; None if the run left no trace."""
+        return Totals.of(self.trace) if self.trace is not None else None
+
     @property
     def valid(self) -> bool:
         """Whether the run stands for its build: the GIL was as that has it, to the end."""
@@ -84,6 +92,40 @@ class Run:
         if self.build in EXECUTORS and not self.error and self.executor == {}:
             return "the program has no gilscope.executor(), so this run is one of the GIL build"
         return None
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A prediction beside what was measured.
+
+    The build itself costs something, too: its factor is measured by the ``ft-gil`` run.
+
+    Attributes:
+        prediction: From the trace of the GIL build.
+        build: Speed-up by the free-threaded build with its GIL on; None if that was not timed.
+        measured: Speed-up without the GIL; None if it was not measured.
+    """
+
+    prediction: Prediction
+    build: Speedup | None
+    measured: float | None
+
+    @property
+    def with_build(self) -> float | None:
+        """The predicted speed-up times what the build alone does."""
+        return self.prediction.speedup * self.build.factor if self.build else None
+
+    @property
+    def with_build_range(self) -> tuple[float, float] | None:
+        """Its range."""
+        if not (self.build and self.build.interval):
+            return None
+        (low, high), (least, most) = self.prediction.interval, self.build.interval
+        return low * least, high * most
+
+    def error(self, predicted: float | None) -> float | None:
+        """Return how far a predicted speed-up is from the measured one, as a share of that."""
+        return predicted / self.measured - 1 if predicted and self.measured else None
 
 
 @dataclass(frozen=True)
@@ -153,6 +195,23 @@ class ComparisonData:
         processors = len(self.conditions.cpus) if self.conditions else cpu_count() or 1
         others = (self.conditions.others or 0.0) if self.conditions else 0.0
         return predict(trace, processors, others=others) if trace else None
+
+    @cached_property
+    def forecast(self) -> Forecast | None:
+        """The prediction, beside what was measured; None if there is no prediction."""
+        found = self.prediction
+        return Forecast(found, self.speedup_of("ft-gil"), self.speedup) if found else None
+
+    @cached_property
+    def activity(self) -> tuple[GroupActivity, ...]:
+        """What the threads spent their time on, by group of threads and by build."""
+        return activity(self.traces())
+
+    @cached_property
+    def differences(self) -> Differences:
+        """What each wait for the GIL turned into, in the runs that did not fail."""
+        whole = [(run.build, run.trace) for run in self.runs if run.trace and not run.error]
+        return differences(whole)
 
     def traces(self) -> list[tuple[str, Trace]]:
         """Return build and trace of each run that has a trace."""

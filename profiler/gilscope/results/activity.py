@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,46 +20,61 @@ if TYPE_CHECKING:
     from gilscope.trace.model import Trace
 
 ACTIVITIES = {
-    "holding_gil_s": "holding the GIL",
-    "running_s": "running without the GIL",
-    "waiting_gil_s": "waiting for the GIL",
-    "object_locks_s": "waiting for locks of objects",
-    "native_locks_s": "waiting for locks of native code",
-    "other_locks_s": "waiting for other locks",
-    "blocked_s": "blocked: events, queues, ends of threads",
-    "stopped_s": "in stop-the-world pauses",
+    "holding_gil": "holding the GIL",
+    "running": "running without the GIL",
+    "waiting_gil": "waiting for the GIL",
+    "object_locks": "waiting for locks of objects",
+    "native_locks": "waiting for locks of native code",
+    "other_locks": "waiting for other locks",
+    "blocked": "blocked: events, queues, ends of threads",
+    "stopped": "in stop-the-world pauses",
 }
-"""Names in the summary, and for people."""
+"""What threads spend their time on, by short names, and for people."""
 
 NAMES = tuple(ACTIVITIES)
 OF_STATE = {
-    State.HOLDING_GIL: "holding_gil_s",
-    State.RUNNING: "running_s",
-    State.WAITING_GIL: "waiting_gil_s",
-    State.WAITING_LOCK: "other_locks_s",
-    State.BLOCKED: "blocked_s",
-    State.STOPPED_WORLD: "stopped_s",
+    State.HOLDING_GIL: "holding_gil",
+    State.RUNNING: "running",
+    State.WAITING_GIL: "waiting_gil",
+    State.WAITING_LOCK: "other_locks",
+    State.BLOCKED: "blocked",
+    State.STOPPED_WORLD: "stopped",
 }
 NUMBER = re.compile(r"\d+")
 
 
-def activity(traces: Sequence[tuple[str, Trace]]) -> list[dict[str, Any]]:
-    """Return a row a group of threads: how many there are and what they did, by build.
+@dataclass(frozen=True)
+class GroupActivity:
+    """What a group of threads spent its time on.
+
+    Attributes:
+        threads: Their name, with # for the numbers that tell them apart.
+        counts: How many there are, by build.
+        ns: Time by build and by activity, a key of `ACTIVITIES`.
+    """
+
+    threads: str
+    counts: dict[str, int]
+    ns: dict[str, dict[str, float]]
+
+
+def activity(traces: Sequence[tuple[str, Trace]]) -> tuple[GroupActivity, ...]:
+    """Return what each group of threads spent its time on.
 
     Threads whose names differ in nothing but numbers are one group, as the members of a pool are:
     which of them did what is left to chance.
     """
-    rows: dict[str, dict[str, Any]] = {}
+    groups: dict[str, GroupActivity] = {}
     for build, trace in traces:
         kinds = lock_activities(trace)
         for lane in lanes(trace):
-            group = NUMBER.sub("#", lane.thread.name)
-            row = rows.setdefault(group, {"threads": group, "builds": {}})
-            cell = row["builds"].setdefault(build, {"count": 0, **dict.fromkeys(NAMES, 0.0)})
-            cell["count"] += 1
-            for name, seconds in _spent(lane, kinds).items():
-                cell[name] = round(cell[name] + seconds, 9)
-    return list(rows.values())
+            name = NUMBER.sub("#", lane.thread.name)
+            group = groups.setdefault(name, GroupActivity(name, {}, {}))
+            group.counts[build] = group.counts.get(build, 0) + 1
+            cell = group.ns.setdefault(build, dict.fromkeys(NAMES, 0.0))
+            for what, ns in _spent(lane, kinds).items():
+                cell[what] += ns
+    return tuple(groups.values())
 
 
 def lock_activities(trace: Trace) -> U8:
@@ -68,14 +84,14 @@ def lock_activities(trace: Trace) -> U8:
     for number in np.unique(trace.intervals.what[rows]).tolist():
         lock = trace.locks[number]
         if lock.kind == "object" or lock.native:
-            name = "native_locks_s" if lock.native else "object_locks_s"
+            name = "native_locks" if lock.native else "object_locks"
             result[rows[trace.intervals.what[rows] == number]] = NAMES.index(name)
     return result
 
 
 def _spent(lane: Lane, kinds: U8) -> dict[str, float]:
-    """Return the seconds that a thread spent on each activity."""
-    sums = np.bincount(activities(lane, kinds), (lane.ends - lane.starts) / 1e9, len(NAMES))
+    """Return the time that a thread spent on each activity, ns."""
+    sums = np.bincount(activities(lane, kinds), lane.ends - lane.starts, len(NAMES))
     return dict(zip(NAMES, sums.tolist(), strict=True))
 
 

@@ -1,0 +1,59 @@
+"""Numbers and names as people read them: the same in findings, tables, reports and views."""
+
+from __future__ import annotations
+
+import re
+
+OWN_NAME = re.compile(r"`(.+)`|\b((?:created|allocated) at .+)$")
+_UNITS = (("s", 1e9), ("ms", 1e6), ("µs", 1e3))
+_SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+_FULL = 999.5  # from here on three digits are not enough
+_ROUNDED_UP = 0.9995  # from here on three digits make it 1
+
+
+def time_text(ns: float) -> str:
+    """Return a time to three digits: ``1.24 s``, ``31 ms``, ``8.15 µs``, ``633 ns``, ``0``.
+
+    Args:
+        ns: nanoseconds, not negative.
+    """
+    for unit, factor in _UNITS:
+        if ns / factor >= _ROUNDED_UP:
+            return f"{_three_digits(ns / factor)} {unit}"
+    return f"{ns:.3g} ns" if ns else "0"
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a time in seconds as `time_text` does."""
+    return time_text(seconds * 1e9)
+
+
+def size_text(size: float) -> str:
+    """Return bytes to three digits: ``812 B``, ``1.2 kB``, ``33.6 MB``."""
+    for unit, factor in _SIZES:
+        if size >= factor:
+            return f"{_three_digits(size / factor)} {unit}"
+    return f"{size:.0f} B"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= _FULL else f"{value:.3g}"
+
+
+def count_text(number: int, what: str) -> str:
+    """Return a number of things: ``1 time``, ``2,400 times``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def shortened(name: str, limit: int) -> str:
+    """Return a name that is no longer than ``limit``.
+
+    Of an object with a name, or a place, that is more than its type; else the middle is left out.
+    """
+    name = name.replace("(anonymous namespace)::", "").replace(".<locals>", "")
+    if len(name) > limit and (own := OWN_NAME.search(name)):
+        name = own[1] or own[2]
+    if len(name) <= limit:
+        return name
+    end = limit * 2 // 5
+    return f"{name[: limit - 1 - end]}…{name[-end:]}"

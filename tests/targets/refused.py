@@ -18,8 +18,8 @@ from pathlib import Path
 import stage
 from scenario import main, scenario, start_all
 
-from gilscope import probe
 from gilscope.errors import ProbeError
+from gilscope.target.recording import session as probe
 
 PAIRS = 500
 PATIENCE_S = 30  # for one case

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gilscope import probe
+from gilscope.target.recording import session as probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -119,9 +119,7 @@ def calls(trace: str) -> dict[str, object]:
             if not numbers[platform.machine() == "aarch64"]:
                 continue
             name = f"{call}.{errno.errorcode[error]}"
-            found[name] = in_child(
-                "with_a_call_refused", f"{trace}.{name}", call=call, error=error
-            )
+            found[name] = in_child("with_a_call_refused", f"{trace}.{name}", call=call, error=error)
     return found
 
 

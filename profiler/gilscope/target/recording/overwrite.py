@@ -16,7 +16,7 @@ def check_overwrite(path: Path) -> None:
     """Make sure that ``path`` is free, or an empty file, or an earlier trace.
 
     Raises:
-        UsageError: It is something else, a pipe or a device for example, which a trace must not replace.
+        UsageError: It is something else, such as a pipe, which a trace must not replace.
     """
     try:
         # A pipe is not opened: that waits for whoever writes to it.

@@ -260,6 +260,40 @@ def viewport_rows(rounds: int) -> list[Row]:
     return [row(*figure) for figure in viewport_bench.rows(rounds) if figure[1]]
 
 
+FIXED_COSTS = {  # figure: row, unit, factor, target of what the probe adds
+    "busy": ("session.first_50_ms", "ms", 1e3, 1.0),
+    "switches": ("session.first_50_ms_switches", "switches", 1, None),
+    "thread": ("thread.start_and_join", "us", 1e6, 15),
+    "many_thread": ("thread.one_of_5000", "us", 1e6, 15),
+    "fork_wall": ("fork.and_wait", "ms", 1e3, 0.3),
+    "space": ("session.address_space", "MB", 1e-6, 64),
+}
+
+
+def fixed_cost_rows(rounds: int) -> list[Row]:
+    """What a session costs a program that does little: first moments, threads, forks, space."""
+    figures: dict[str, list[float]] = {}
+    for step in ("first_moments", "threads", "forks", "space"):
+        print(f"bench: fixed_costs: {step}", file=sys.stderr, flush=True)
+        command = [sys.executable, "-W", "ignore", str(BENCHMARKS / "fixed_costs.py"), step]
+        command += ["--rounds", str(rounds)]
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE_S
+        )
+        figures |= json.loads(done.stdout)
+    rows = []
+    for figure, (name, unit, factor, target) in FIXED_COSTS.items():
+        bare, probed = ([factor * x for x in figures[p + figure]] for p in ("", "probed_"))
+        added = [more - less for less, more in zip(bare, probed, strict=True)]
+        rows += [row(f"{name}.bare", bare, unit), row(f"{name}.added", added, unit, target)]
+    forks = zip(figures["fork_wall"], figures["recorded_fork_wall"], strict=True)
+    return [
+        *rows,
+        row("fork.recorded.added", [1e3 * (more - less) for less, more in forks], "ms", 2.0),
+        row("fork.recorded.file", figures["recorded_bytes"], "bytes", 128 * 1024),
+    ]
+
+
 def show(rows: list[Row]) -> None:
     """Print the table."""
     table = Table("what", "value", "quartiles", "spread", "target", "met")
@@ -280,6 +314,7 @@ def show(rows: list[Row]) -> None:
 BENCHES: dict[str, Callable[[int], list[Row]]] = {
     "analysis": analysis_rows,
     "contended": contended_rows,
+    "fixed_costs": fixed_cost_rows,
     "pair": pair_rows,
     "reading": reading_rows,
     **{name: (lambda rounds, name=name: slowdown_rows(name, rounds)) for name in WORKLOADS},

@@ -159,7 +159,8 @@ void objects_were_loaded() {
 void initialize(Probe& p) {
   if (p.initialized) return;
   if (const char* mismatch = gilscope_layout_mismatch()) throw ProbeFailure(mismatch);
-  if (!ThreadLogs::initialize()) throw ProbeFailure("no address space for the threads' logs, see ulimit -v");
+  if (!ThreadLogs::initialize())
+    throw ProbeFailure("no address space for the threads' logs, see ulimit -v");
   p.interpreter = ElfImage::containing(reinterpret_cast<const void*>(&PyEval_SaveThread));
   if (p.interpreter.slots().empty()) {
     throw ProbeFailure("the interpreter has no relocation slots (statically linked?)");

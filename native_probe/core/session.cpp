@@ -38,7 +38,8 @@ bool can_order_all_threads() {
 }
 
 bool order_all_threads() {
-  return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0 || membarrier(MEMBARRIER_CMD_GLOBAL) == 0;
+  return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0 ||
+         membarrier(MEMBARRIER_CMD_GLOBAL) == 0;
 }
 
 // The name of another thread of this process, which may be gone by now.

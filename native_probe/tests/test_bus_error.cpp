@@ -83,8 +83,7 @@ TEST("a program whose trace is cut goes on, and the trace is known to be truncat
 TEST("a ring goes round over pages that are gone") {
   const TemporaryDirectory directory;
   CHECK(gilscope::ThreadLogs::initialize());
-  gilscope::SessionOptions options =
-      gilscope::testing::session_options(directory / "t", 8 << 20);
+  gilscope::SessionOptions options = gilscope::testing::session_options(directory / "t", 8 << 20);
   options.ring = true;
   auto* session = new Session(options);
   session->activate();

@@ -78,8 +78,8 @@ TEST("a session that lacked room ends with that as its reason") {
   const TemporaryDirectory directory;
   Session* session = started_session(directory / "t", kMegabyte);
   for (std::uint32_t i = 0; i < kTooMany; ++i) emit(i);
-  // The page feeder has met the limit at the latest when it is joined; but that it looked at all needs
-  // its thread to have run.
+  // The page feeder has met the limit at the latest when it is joined; but that it looked at all
+  // needs its thread to have run.
   while (!session->file().at_limit()) std::this_thread::yield();
   stop_session(session);
   const std::string end = read_trace(directory / "t").json(ChunkKind::end);

@@ -104,7 +104,7 @@ def disk_full_before(trace: str) -> dict[str, object]:
     """The disk is full already: there is room for the beginning of a trace, or for nothing."""
     probe.self_test()  # once, while there is room
     refusals = []
-    for size in (1 << 20, 4096, 0):
+    for size in (1 << 16, 4096, 0):
         limited(size)
         try:
             probe.start(trace)

@@ -1,8 +1,8 @@
 """Measure what a session costs a program that does little, in a process of its own.
 
 python fixed_costs.py STEP [--rounds 15]; prints a JSON object of lists of figures, one a round.
-Figures with and without the probe are taken in turns. Times are of the processor, in seconds, but for
-those whose name ends in ``_wall``.
+Figures with and without the probe are taken in turns. Times are seconds, of the processor unless
+their name ends in ``_wall``.
 """
 
 from __future__ import annotations
@@ -92,7 +92,10 @@ def threads(path: str, rounds: int) -> Figures:
     """Measure threads that do nothing, some of them and many."""
     figures = in_turns(path, rounds, lambda: threads_of(THREADS))
     many = in_turns(path, max(rounds // 5, 1), lambda: threads_of(MANY_THREADS))
-    return figures | {f"many_{name}": values for name, values in many.items()}
+    for name, values in many.items():
+        probed = "probed_" if name.startswith("probed_") else ""
+        figures[f"{probed}many_{name.removeprefix(probed)}"] = values
+    return figures
 
 
 def fork_and_wait() -> dict[str, float]:

@@ -206,6 +206,22 @@ def trace_rows(workload: str) -> list[Row]:
     ]
 
 
+def start_stop_rows(rounds: int) -> list[Row]:
+    """What a start, a stop and a fork take, also in a process with 300 more loaded objects."""
+    command = [sys.executable, str(BENCHMARKS / "start_stop.py"), str(rounds)]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE_S
+    )
+    times: dict[str, dict[str, list[int]]] = json.loads(done.stdout)
+    targets = {"start": 10.0, "stop": 10.0}
+    return [
+        row(f"start_stop.{objects}_objects.{step}", [ns / 1e6 for ns in values], "ms", target)
+        for objects, steps in times.items()
+        for step, values in steps.items()
+        for target in [targets.get(step) if objects == "many" else None]
+    ]
+
+
 def reading_rows(_rounds: int) -> list[Row]:
     """Time and peak memory of opening, loading and exporting, and how they grow."""
     rows: list[Row] = []
@@ -317,6 +333,7 @@ BENCHES: dict[str, Callable[[int], list[Row]]] = {
     "fixed_costs": fixed_cost_rows,
     "pair": pair_rows,
     "reading": reading_rows,
+    "start_stop": start_stop_rows,
     **{name: (lambda rounds, name=name: slowdown_rows(name, rounds)) for name in WORKLOADS},
     "viewport": viewport_rows,
 }

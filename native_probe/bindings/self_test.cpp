@@ -48,9 +48,8 @@ std::string processor() {
 // The code stays the same while the process lives.
 const std::string& key_of_code(const ElfImage& interpreter) {
   static const std::string& key = *new std::string([&interpreter] {
-    const std::string other =
-        identity_of_image(reinterpret_cast<const void*>(&getpid)) + processor() +
-        (Clock::is_counter() ? "counter" : "clock");
+    const std::string other = identity_of_image(reinterpret_cast<const void*>(&getpid)) +
+                              processor() + (Clock::is_counter() ? "counter" : "clock");
     char digest[20];
     std::snprintf(digest, sizeof digest, "%016llx",
                   static_cast<unsigned long long>(mix(std::string_view(other))));

@@ -23,22 +23,6 @@ constexpr std::uint32_t kAbsolute = R_AARCH64_ABS64;
 #error "gilscope knows the relocations of x86-64 and aarch64 only"
 #endif
 
-// Number of entries of a dynamic symbol table, which ELF states only in its hash tables.
-std::size_t count_symbols(const std::uint32_t* gnu, const std::uint32_t* sysv) {
-  if (sysv != nullptr) return sysv[1];
-  if (gnu == nullptr) return 0;
-  const std::uint32_t buckets = gnu[0];
-  const std::uint32_t first = gnu[1];
-  const std::uint32_t bloom_words = gnu[2];
-  const std::uint32_t* bucket = gnu + 4 + bloom_words * (sizeof(ElfW(Addr)) / 4);
-  const std::uint32_t* chain = bucket + buckets;
-  std::uint32_t last = 0;
-  for (std::uint32_t i = 0; i < buckets; ++i) last = std::max(last, bucket[i]);
-  if (last < first) return first;
-  while ((chain[last - first] & 1) == 0) ++last;
-  return last + 1;
-}
-
 std::string executable_path() {
   char buffer[4096];
   const ssize_t n = readlink("/proc/self/exe", buffer, sizeof buffer);
@@ -57,6 +41,13 @@ struct ImageReader {
       const ElfW(Phdr)& header = info.dlpi_phdr[i];
       const std::uintptr_t begin = info.dlpi_addr + header.p_vaddr;
       if (header.p_type == PT_LOAD) image.segments_.push_back({begin, begin + header.p_memsz});
+      if (header.p_type == PT_LOAD && (header.p_flags & PF_X) != 0) {
+        image.code_.push_back({begin, begin + header.p_memsz});
+      }
+      if (header.p_type == PT_NOTE) image.notes_.push_back({begin, begin + header.p_memsz});
+      if (header.p_type == PT_GNU_EH_FRAME) {
+        image.unwind_tables_ = reinterpret_cast<const void*>(begin);
+      }
       if (header.p_type == PT_DYNAMIC) dynamic = reinterpret_cast<const ElfW(Dyn)*>(begin);
     }
     if (dynamic != nullptr) read_dynamic(image, dynamic);
@@ -112,20 +103,34 @@ ElfImage ElfImage::containing(const void* address) {
   return {};
 }
 
-bool ElfImage::contains(const void* address) const {
-  return std::any_of(segments_.begin(), segments_.end(),
-                     [address](const CodeRange& segment) { return segment.contains(address); });
+CodeRange ElfImage::segment_with(const void* address) const {
+  for (const CodeRange& segment : segments_) {
+    if (segment.contains(address)) return segment;
+  }
+  return {};
 }
 
-void* ElfImage::pin() const {
-  void* handle = dlopen(is_executable_ ? nullptr : path_.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+bool ElfImage::is_never_unloaded() const {
+  // The vdso has no file.
+  return is_executable_ || path_.find('/') == std::string::npos ||
+         path_.find("/libc.so") != std::string::npos ||
+         path_.find("/ld-linux") != std::string::npos;
+}
+
+std::shared_ptr<void> ElfImage::pin() const {
+  void* handle = dlopen(path_.c_str(), RTLD_LAZY | RTLD_NOLOAD);
   if (handle == nullptr) return nullptr;
   const link_map* map = nullptr;
   const bool known = dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map)) == 0;
   // Another object of that name may have taken its place.
-  if (known && map->l_addr == base_) return handle;
-  dlclose(handle);
-  return nullptr;
+  if (!known || map->l_addr != base_) {
+    dlclose(handle);
+    return nullptr;
+  }
+  return {handle, [owner = getpid()](void* pinned) {
+            // In a forked child the loader's lock may be held by a thread that is not there.
+            if (getpid() == owner) dlclose(pinned);
+          }};
 }
 
 std::vector<Slot> ElfImage::slots() const {
@@ -150,12 +155,41 @@ std::vector<Slot> ElfImage::slots() const {
 
 CodeRange ElfImage::function(std::string_view name) const {
   if (symbols_ == nullptr) return {};
+  return gnu_hash_ != nullptr ? hashed_function(name) : listed_function(name);
+}
+
+CodeRange ElfImage::extent(std::size_t symbol) const {
+  const ElfW(Sym)& found = static_cast<const ElfW(Sym)*>(symbols_)[symbol];
+  const std::uintptr_t begin = base_ + found.st_value;
+  return {begin, begin + found.st_size};
+}
+
+// The table has all symbols that the object defines, by a hash of their names.
+CodeRange ElfImage::hashed_function(std::string_view name) const {
+  std::uint32_t hash = 5381;
+  for (const char c : name) hash = hash * 33 + static_cast<unsigned char>(c);
+  const std::uint32_t buckets = gnu_hash_[0];
+  const std::uint32_t first = gnu_hash_[1];
+  const std::uint32_t* bucket = gnu_hash_ + 4 + gnu_hash_[2] * (sizeof(ElfW(Addr)) / 4);
+  const std::uint32_t* chain = bucket + buckets;
   const auto* symbols = static_cast<const ElfW(Sym)*>(symbols_);
-  const std::size_t n = count_symbols(gnu_hash_, sysv_hash_);
+  if (buckets == 0) return {};
+  for (std::uint32_t i = bucket[hash % buckets]; i >= first; ++i) {
+    const std::uint32_t entry = chain[i - first];
+    if ((entry | 1) == (hash | 1) && symbols[i].st_shndx != SHN_UNDEF &&
+        name == strings_ + symbols[i].st_name) {
+      return extent(i);
+    }
+    if ((entry & 1) != 0) break;  // the last one of the bucket
+  }
+  return {};
+}
+
+CodeRange ElfImage::listed_function(std::string_view name) const {
+  const auto* symbols = static_cast<const ElfW(Sym)*>(symbols_);
+  const std::size_t n = sysv_hash_ != nullptr ? sysv_hash_[1] : 0;
   for (std::size_t i = 1; i < n; ++i) {
-    if (symbols[i].st_shndx == SHN_UNDEF || name != strings_ + symbols[i].st_name) continue;
-    const std::uintptr_t begin = base_ + symbols[i].st_value;
-    return {begin, begin + symbols[i].st_size};
+    if (symbols[i].st_shndx != SHN_UNDEF && name == strings_ + symbols[i].st_name) return extent(i);
   }
   return {};
 }

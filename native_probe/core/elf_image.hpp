@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,14 +37,23 @@ class ElfImage {
   const std::string& path() const { return path_; }
   // What the addresses in the file are relative to in memory.
   std::uintptr_t base() const { return base_; }
-  bool contains(const void* address) const;
+  bool contains(const void* address) const { return segment_with(address).known(); }
+  // The loaded part of the file that has this address; unknown if none has.
+  CodeRange segment_with(const void* address) const;
   // Whether the loader searches folders for this object's calls of dlopen() that it does not search
   // for others'.
   bool has_search_path() const { return has_search_path_; }
   bool is_same(const ElfImage& other) const { return base_ == other.base_ && path_ == other.path_; }
-  // Keeps the object loaded until dlclose() of what this returns. nullptr when it is gone by now:
-  // then nothing else here may be called.
-  void* pin() const;
+  // Whether the object is there to the end of the process, so that there is no need to pin it.
+  bool is_never_unloaded() const;
+  // Keeps the object loaded, and waits for the thread that is just loading it. nullptr when it is
+  // gone by now: then nothing below may be called. Takes the loader's lock, here and at its end.
+  std::shared_ptr<void> pin() const;
+  // What of it is executable.
+  const std::vector<CodeRange>& code() const { return code_; }
+  const std::vector<CodeRange>& notes() const { return notes_; }
+  // .eh_frame_hdr, if there is one.
+  const void* unwind_tables() const { return unwind_tables_; }
   // Every JUMP_SLOT, GLOB_DAT and absolute relocation that refers to a symbol.
   std::vector<Slot> slots() const;
   // Extent of a function of the dynamic symbol table; unknown when there is none of that name.
@@ -51,11 +61,18 @@ class ElfImage {
 
  private:
   friend struct ImageReader;
+  CodeRange extent(std::size_t symbol) const;
+  CodeRange hashed_function(std::string_view name) const;
+  CodeRange listed_function(std::string_view name) const;
+
   std::string path_;
   bool is_executable_ = false;
   bool has_search_path_ = false;
   std::uintptr_t base_ = 0;
   std::vector<CodeRange> segments_;
+  std::vector<CodeRange> code_;
+  std::vector<CodeRange> notes_;
+  const void* unwind_tables_ = nullptr;
   const void* symbols_ = nullptr;
   const char* strings_ = nullptr;
   const void* relocations_[2] = {};

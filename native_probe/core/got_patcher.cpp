@@ -5,41 +5,19 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cinttypes>
 #include <cstdint>
-#include <cstdio>
+#include <string>
 
 namespace gilscope {
 namespace {
 
-// Protection of the page at `address` as /proc/self/maps states it; -1 when it is not mapped.
-int protection_of(std::uintptr_t address) {
-  FILE* maps = std::fopen("/proc/self/maps", "re");
-  if (maps == nullptr) return -1;
-  char line[512];
-  int protection = -1;
-  while (std::fgets(line, sizeof line, maps) != nullptr) {
-    std::uintptr_t begin = 0;
-    std::uintptr_t end = 0;
-    char r = 0;
-    char w = 0;
-    char x = 0;
-    if (std::sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %c%c%c", &begin, &end, &r, &w, &x) != 5) {
-      continue;
-    }
-    if (address < begin || address >= end) continue;
-    protection =
-        (r == 'r' ? PROT_READ : 0) | (w == 'w' ? PROT_WRITE : 0) | (x == 'x' ? PROT_EXEC : 0);
-    break;
-  }
-  std::fclose(maps);
-  return protection;
-}
-
 // Makes the pages of one slot after another writable, and read-only again after the last of a page.
 class PageWriter {
  public:
+  explicit PageWriter(const PageProtections& pages) : pages_(pages) {}
   ~PageWriter() { close(); }
+  PageWriter(const PageWriter&) = delete;
+  PageWriter& operator=(const PageWriter&) = delete;
 
   bool write(void** slot, void* value) {
     const auto page = reinterpret_cast<std::uintptr_t>(slot) & ~(page_size() - 1);
@@ -57,7 +35,7 @@ class PageWriter {
 
   bool open(std::uintptr_t page) {
     close();
-    const int protection = protection_of(page);
+    const int protection = pages_.at(page);
     if (protection < 0) return false;
     if ((protection & PROT_WRITE) == 0) {
       // Never writable and executable at once.
@@ -77,48 +55,79 @@ class PageWriter {
     page_ = 0;
   }
 
+  const PageProtections& pages_;
   std::uintptr_t page_ = 0;
   int restore_to_ = -1;
 };
 
-bool may_patch(const ElfImage& image, const Slot& slot, const Hook& hook) {
+void* read_slot(void* const* slot) { return __atomic_load_n(slot, __ATOMIC_ACQUIRE); }
+
+bool is_overwritten(const GotPatcher::Patch& patch) {
+  return patch.original != nullptr && !patch.is_variable &&
+         read_slot(patch.slot) != patch.replacement;
+}
+
+bool may_patch(const ElfImage& image, const Slot& slot, const Hook& hook, HookTable& hooks) {
+  const void* now = read_slot(slot.address);
   // Null is how a program asks whether there is such a function at all.
-  if (*slot.address == nullptr || *slot.address == hook.replacement) return false;
-  if (hook.real != nullptr && *slot.address != hook.real) {
+  if (now == nullptr || now == hook.replacement) return false;
+  if (hook.real != nullptr && now != hook.real) {
     // A slot that is not bound yet points into its own object; so does one for a function that the
     // object brings with it.
-    if (!image.contains(*slot.address) || image.function(hook.symbol).known()) return false;
+    if (!image.contains(now) || image.function(hook.symbol).known()) return false;
   }
   // A variable that was set to something else since is the program's own choice.
-  return !slot.is_variable ||
-         *slot.address == dlsym(RTLD_DEFAULT, std::string(hook.symbol).c_str());
+  return !slot.is_variable || now == hooks.bound(hook.symbol);
 }
 
 }  // namespace
 
-bool GotPatcher::is_for(const ElfImage& image, const Slot& slot, const Hook& hook) {
-  return hook.symbol == slot.symbol &&
-         (*slot.address == hook.replacement || may_patch(image, slot, hook));
+void* HookTable::bound(std::string_view symbol) {
+  const auto found = by_symbol_.find(symbol);
+  if (found == by_symbol_.end()) return nullptr;
+  Entry& entry = found->second;
+  if (!entry.is_bound_known) {
+    entry.bound = dlsym(RTLD_DEFAULT, std::string(symbol).c_str());
+    entry.is_bound_known = true;
+  }
+  return entry.bound;
 }
 
-std::size_t GotPatcher::patch(const ElfImage& image, const std::vector<Hook>& hooks) {
-  void* pin = image.pin();
-  if (pin == nullptr) return 0;
-  pins_.push_back(pin);
-  images_.push_back(image);
-  pinned_by_ = getpid();
-  PageWriter writer;
-  std::size_t patched = 0;
+bool GotPatcher::is_for(const ElfImage& image, const Slot& slot, HookTable& hooks) {
+  const Hook* hook = hooks.find(slot.symbol);
+  return hook != nullptr &&
+         (read_slot(slot.address) == hook->replacement || may_patch(image, slot, *hook, hooks));
+}
+
+GotPatcher::Plan GotPatcher::plan(const ElfImage& image, HookTable& hooks) {
+  Plan found;
   for (const Slot& slot : image.slots()) {
-    for (std::size_t i = 0; i < hooks.size(); ++i) {
-      if (hooks[i].symbol != slot.symbol || !may_patch(image, slot, hooks[i])) continue;
-      void* original = *slot.address;
-      // The journal first: a slot is never changed without a record of what it held.
-      patches_.push_back({slot.address, original, hooks[i].replacement, i, slot.is_variable});
-      if (writer.write(slot.address, hooks[i].replacement)) {
+    const Hook* hook = hooks.find(slot.symbol);
+    if (hook == nullptr || !may_patch(image, slot, *hook, hooks)) continue;
+    found.push_back({slot.address, nullptr, hook->replacement, slot.is_variable});
+  }
+  // Each page is then made writable once.
+  std::sort(found.begin(), found.end(),
+            [](const Patch& a, const Patch& b) { return a.slot < b.slot; });
+  return found;
+}
+
+std::size_t GotPatcher::patch(std::list<Plan>& plans, const PageProtections& pages) {
+  PageWriter writer(pages);
+  std::size_t patched = 0;
+  const auto first = plans.begin();
+  // The journal first: a slot is never changed without a record of what it held.
+  if (plans.empty()) return 0;
+  plans_.splice(plans_.end(), plans);
+  for (auto plan = first; plan != plans_.end(); ++plan) {
+    for (Patch& patch : *plan) {
+      void* original = read_slot(patch.slot);
+      if (original == patch.replacement) continue;  // by another plan
+      patch.original = original;
+      if (writer.write(patch.slot, patch.replacement)) {
         ++patched;
       } else {
-        patches_.pop_back();
+        patch.original = nullptr;
         ++failed_;
       }
     }
@@ -126,41 +135,62 @@ std::size_t GotPatcher::patch(const ElfImage& image, const std::vector<Hook>& ho
   return patched;
 }
 
-bool GotPatcher::knows(const ElfImage& image) const {
-  return std::any_of(images_.begin(), images_.end(),
-                     [&image](const ElfImage& known) { return known.is_same(image); });
-}
-
-std::size_t GotPatcher::verify() {
-  PageWriter writer;
+std::size_t GotPatcher::verify(const PageProtections& pages) {
+  PageWriter writer(pages);
   std::size_t rewritten = 0;
-  for (const Patch& patch : patches_) {
-    if (*patch.slot == patch.replacement || patch.is_variable) continue;
-    rewritten += writer.write(patch.slot, patch.replacement) ? 1 : 0;
+  for (const Plan& plan : plans_) {
+    for (const Patch& patch : plan) {
+      if (is_overwritten(patch)) rewritten += writer.write(patch.slot, patch.replacement) ? 1 : 0;
+    }
   }
   return rewritten;
 }
 
-std::size_t GotPatcher::restore() {
-  PageWriter writer;
+bool GotPatcher::is_intact() const {
+  return std::none_of(plans_.begin(), plans_.end(), [](const Plan& plan) {
+    return std::any_of(plan.begin(), plan.end(), is_overwritten);
+  });
+}
+
+std::size_t GotPatcher::restore(const PageProtections& pages) {
+  PageWriter writer(pages);
   std::size_t left = 0;
-  for (auto patch = patches_.rbegin(); patch != patches_.rend(); ++patch) {
-    if (*patch->slot != patch->replacement) continue;
-    left += writer.write(patch->slot, patch->original) ? 0 : 1;
+  for (const Plan& plan : plans_) {
+    for (const Patch& patch : plan) {
+      if (patch.original == nullptr || read_slot(patch.slot) != patch.replacement) continue;
+      left += writer.write(patch.slot, patch.original) ? 0 : 1;
+    }
   }
-  patches_.clear();
-  failed_ = 0;
-  images_.clear();
-  release_pins();
   return left;
 }
 
-void GotPatcher::release_pins() {
-  // In a forked child the loader's lock may be held by a thread that does not exist there.
-  if (getpid() == pinned_by_) {
-    for (void* pin : pins_) dlclose(pin);
+void GotPatcher::repatch(const PageProtections& pages) {
+  PageWriter writer(pages);
+  for (Plan& plan : plans_) {
+    for (Patch& patch : plan) {
+      void* now = read_slot(patch.slot);
+      if (patch.original == nullptr || now == patch.replacement) continue;
+      if (patch.is_variable && now != patch.original) continue;  // the program's choice
+      patch.original = now;  // another one, if it has been bound since
+      writer.write(patch.slot, patch.replacement);
+    }
   }
-  pins_.clear();
+}
+
+std::list<GotPatcher::Plan> GotPatcher::forget() {
+  failed_ = 0;
+  std::list<Plan> plans;
+  plans.swap(plans_);
+  return plans;
+}
+
+std::size_t GotPatcher::patched() const {
+  std::size_t n = 0;
+  for (const Plan& plan : plans_) {
+    n += static_cast<std::size_t>(std::count_if(
+        plan.begin(), plan.end(), [](const Patch& patch) { return patch.original != nullptr; }));
+  }
+  return n;
 }
 
 }  // namespace gilscope

@@ -1,8 +1,6 @@
 #include "core/native_stack.hpp"
 
 #include <dlfcn.h>
-#include <elf.h>
-#include <link.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
@@ -11,8 +9,8 @@
 #include <cstring>
 #include <memory>
 #include <string_view>
+#include <utility>
 
-#include "core/image_identity.hpp"
 #include "core/unwind.hpp"
 
 // Unwinding must cost next to nothing, since it is done at every callback. A walk goes from frame
@@ -26,39 +24,41 @@
 // because it looks alike. Where there is no rule (code without tables, a signal's frame, a CFA in
 // another register), the walk ends.
 //
-// Why it takes no lock: the table of objects is immutable and replaced as a whole. dl_iterate_phdr,
-// which takes the loader's lock on older systems, is called by refresh() only.
+// Why it takes no lock: the table of objects is immutable and replaced as a whole, and the loader
+// is never asked.
 namespace gilscope::native_stack {
 namespace {
 
 enum class Kind : std::uint8_t { unknown, host, boundary, runtime, probe, other };
 
+using Object = LoadedObjects::Object;
+
 struct Segment {
   std::uintptr_t begin;
   std::uintptr_t end;
-  std::uint32_t object;
+  const Object* object;
+  Kind kind;
+  unwind::Tables tables;  // of the object
 };
 
-struct Known {
-  Object object;
-  Kind kind;
-  unwind::Tables tables;
-  std::uint64_t key;
-  void* pin;
-};
+}  // namespace
 
 struct Table {
   std::vector<Segment> segments;  // executable ones, by address
-  std::vector<Known> objects;
-  unsigned long long added = 0;
-  unsigned long long removed = 0;
+  std::shared_ptr<const LoadedObjects> objects;
+  // The one that this one has replaced, in which a hook may still be looking.
+  std::shared_ptr<Table> replaced;
 };
 
+namespace {
+
+// For hooks, which may be in there until release().
 std::atomic<const Table*> table{nullptr};
-// Replaced ones, in which a hook may still be looking. Ours alone: one thread at a time.
-std::vector<std::unique_ptr<const Table>>& retired() {
-  static auto& tables = *new std::vector<std::unique_ptr<const Table>>;
-  return tables;
+
+// Of the one above and those before it. Whoever publishes sees to it that there is one at a time.
+std::shared_ptr<Table>& owned() {
+  static auto& latest = *new std::shared_ptr<Table>;
+  return latest;
 }
 
 std::uintptr_t main_stack_end = 0;  // 0 unknown
@@ -164,128 +164,41 @@ bool is_runtime(std::string_view path) {
   });
 }
 
-Kind kind_of(const dl_phdr_info& info, bool holds_probe) {
-  if (holds_probe) return Kind::probe;
-  if (host_known && info.dlpi_addr == host_base) return Kind::host;
-  return is_runtime(info.dlpi_name) ? Kind::runtime : Kind::other;
+unwind::Tables tables_of(const ElfImage& image) {
+  const CodeRange segment = image.segment_with(image.unwind_tables());
+  return segment.known() ? unwind::Tables{image.unwind_tables(), segment.begin, segment.end}
+                         : unwind::Tables{};
 }
 
-unwind::Tables tables_at(const dl_phdr_info& info, std::uintptr_t address) {
-  for (int i = 0; i < info.dlpi_phnum; ++i) {
-    const ElfW(Phdr)& header = info.dlpi_phdr[i];
-    const std::uintptr_t begin = info.dlpi_addr + header.p_vaddr;
-    if (header.p_type != PT_LOAD || address < begin || address - begin >= header.p_memsz) continue;
-    return {reinterpret_cast<const void*>(address), begin, begin + header.p_memsz};
-  }
-  return {};
+Kind kind_of(const ElfImage& image) {
+  if (image.contains(reinterpret_cast<const void*>(&kind_of))) return Kind::probe;
+  if (host_known && image.base() == host_base) return Kind::host;
+  return is_runtime(image.path()) ? Kind::runtime : Kind::other;
 }
 
-void add(Table& to, const dl_phdr_info& info) {
-  const auto number = static_cast<std::uint32_t>(to.objects.size());
-  Known known{};
-  known.object.path = info.dlpi_name != nullptr ? info.dlpi_name : "";
-  known.object.base = info.dlpi_addr;
-  bool holds_probe = false;
-  for (int i = 0; i < info.dlpi_phnum; ++i) {
-    const ElfW(Phdr)& header = info.dlpi_phdr[i];
-    const std::uintptr_t begin = info.dlpi_addr + header.p_vaddr;
-    if (header.p_type == PT_GNU_EH_FRAME) known.tables = tables_at(info, begin);
-    if (header.p_type == PT_NOTE && known.object.build_id.empty()) {
-      known.object.build_id = read_build_id(info, header);
-    }
-    if (header.p_type != PT_LOAD || (header.p_flags & PF_X) == 0) continue;
-    to.segments.push_back({begin, begin + header.p_memsz, number});
-    const auto here = reinterpret_cast<std::uintptr_t>(&add);
-    holds_probe |= here >= begin && here < begin + header.p_memsz;
-  }
-  known.kind = kind_of(info, holds_probe);
-  known.key = mix(mix(known.object.path) ^ known.object.base);
-  to.objects.push_back(std::move(known));
-}
-
-// An object that nobody keeps loaded must not be looked into later. The executable, the C library
-// and we are never unloaded.
-bool pin(Known& known, const Table* before) {
-  if (known.kind == Kind::runtime || known.kind == Kind::probe || known.kind == Kind::host) {
-    return true;
-  }
-  if (known.object.path.empty()) return true;
-  if (before != nullptr) {
-    for (const Known& old : before->objects) {
-      // Passed on from table to table.
-      if (old.pin != nullptr && old.key == known.key) return (known.pin = old.pin) != nullptr;
-    }
-  }
-  void* handle = dlopen(known.object.path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
-  if (handle == nullptr) return false;
-  const link_map* map = nullptr;
-  if (dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map)) != 0 ||
-      map->l_addr != known.object.base) {
-    dlclose(handle);
-    return false;
-  }
-  known.pin = handle;
-  return true;
-}
-
-void read_count(Table& to) {
-  dl_iterate_phdr(
-      [](dl_phdr_info* info, std::size_t, void* data) {
-        auto* counted = static_cast<Table*>(data);
-        counted->added = info->dlpi_adds;
-        counted->removed = info->dlpi_subs;
-        return 1;
-      },
-      &to);
-}
-
-void read_objects(Table& to) {
-  dl_iterate_phdr(
-      [](dl_phdr_info* info, std::size_t, void* data) {
-        auto* filled = static_cast<Table*>(data);
-        filled->added = info->dlpi_adds;
-        filled->removed = info->dlpi_subs;
-        add(*filled, *info);
-        return 0;
-      },
-      &to);
-}
-
-void drop_unpinned(Table& fresh, const Table* before) {
-  std::vector<bool> kept;
-  kept.reserve(fresh.objects.size());
-  for (Known& known : fresh.objects) kept.push_back(pin(known, before));
-  auto& segments = fresh.segments;
-  segments.erase(std::remove_if(segments.begin(), segments.end(),
-                                [&](const Segment& segment) { return !kept[segment.object]; }),
-                 segments.end());
-  std::sort(segments.begin(), segments.end(),
-            [](const Segment& a, const Segment& b) { return a.begin < b.begin; });
-}
-
-const Known* find_object(const Table& in, std::uintptr_t pc) {
+const Segment* find_segment(const Table& in, std::uintptr_t pc) {
   auto after = std::upper_bound(
       in.segments.begin(), in.segments.end(), pc,
       [](std::uintptr_t address, const Segment& segment) { return address < segment.begin; });
   if (after == in.segments.begin()) return nullptr;
   const Segment& segment = *--after;
-  return pc < segment.end ? &in.objects[segment.object] : nullptr;
+  return pc < segment.end ? &segment : nullptr;
 }
 
 Step find_step(std::uintptr_t pc) {
   const Table* objects_now = table.load(std::memory_order_acquire);
   if (objects_now == nullptr) return {};
-  const Known* known = find_object(*objects_now, pc - 1);
-  if (known == nullptr) return {};
+  const Segment* segment = find_segment(*objects_now, pc - 1);
+  if (segment == nullptr) return {};
   Step step;
-  step.kind = known->kind;
+  step.kind = segment->kind;
   if (step.kind == Kind::host) {
     const auto* call = reinterpret_cast<const void*>(pc - 1);
     for (const CodeRange& range : boundaries()) {
       if (range.contains(call)) step.kind = Kind::boundary;
     }
   }
-  if (known->tables.header != nullptr) step.rule = unwind::find_rule(known->tables, pc);
+  if (segment->tables.header != nullptr) step.rule = unwind::find_rule(segment->tables, pc);
   return step;
 }
 
@@ -401,25 +314,23 @@ class Walk {
   bool whole_ = true;
 };
 
-std::uint32_t module_of(Session& session, const Known& known) {
-  const IdTable::Found found = session.definitions().modules.find(known.key);
+std::uint32_t module_of(Session& session, const Object& object) {
+  const std::string& path = object.image.path();
+  const IdTable::Found found =
+      session.definitions().modules.find(mix(mix(path) ^ object.image.base()));
   if (!found.is_new) return found.id;
-  const std::string& build_id = known.object.build_id;
-  const format::ModuleBody body{found.id, session.string(known.object.path), known.object.base,
+  const std::string& build_id = object.build_id;
+  const format::ModuleBody body{found.id, session.string(path), object.image.base(),
                                 static_cast<std::uint32_t>(build_id.size()), 0};
   session.file().define(format::DefinitionTag::module, &body, sizeof body, build_id);
   return found.id;
 }
 
-const Known* object_at(const void* address) {
+const Object* object_at(const void* address) {
   const Table* now = table.load(std::memory_order_acquire);
-  return now != nullptr ? find_object(*now, reinterpret_cast<std::uintptr_t>(address) - 1)
-                        : nullptr;
-}
-
-std::string executable() {
-  for (const ElfImage& image : ElfImage::all()) return image.path();
-  return {};
+  const Segment* segment =
+      now != nullptr ? find_segment(*now, reinterpret_cast<std::uintptr_t>(address) - 1) : nullptr;
+  return segment != nullptr ? segment->object : nullptr;
 }
 
 }  // namespace
@@ -435,34 +346,35 @@ void initialize(const ElfImage& host, std::vector<CodeRange> host_boundaries) {
   (void)ready;
 }
 
-void refresh() {
-  const Table* before = table.load(std::memory_order_relaxed);
-  Table count;
-  read_count(count);
-  if (before != nullptr && before->added == count.added && before->removed == count.removed) {
-    return;
+std::shared_ptr<Table> make_table(std::shared_ptr<const LoadedObjects> objects) {
+  auto fresh = std::make_shared<Table>();
+  for (const auto& object : objects->all()) {
+    const Kind kind = kind_of(object->image);
+    const unwind::Tables tables = tables_of(object->image);
+    for (const CodeRange& code : object->image.code()) {
+      fresh->segments.push_back({code.begin, code.end, object.get(), kind, tables});
+    }
   }
-  auto fresh = std::make_unique<Table>();
-  read_objects(*fresh);
-  // The first one is the executable, which has no name there.
-  if (!fresh->objects.empty() && fresh->objects.front().object.path.empty()) {
-    fresh->objects.front().object.path = executable();
-    fresh->objects.front().key =
-        mix(mix(fresh->objects.front().object.path) ^ fresh->objects.front().object.base);
-  }
-  drop_unpinned(*fresh, before);
-  if (before != nullptr) retired().emplace_back(before);
-  table.store(fresh.release(), std::memory_order_release);
+  std::sort(fresh->segments.begin(), fresh->segments.end(),
+            [](const Segment& a, const Segment& b) { return a.begin < b.begin; });
+  fresh->objects = std::move(objects);
+  return fresh;
 }
 
-void release() {
-  const Table* last = table.exchange(nullptr, std::memory_order_acq_rel);
-  if (last == nullptr) return;
-  for (const Known& known : last->objects) {
-    if (known.pin != nullptr) dlclose(known.pin);
-  }
-  delete last;
-  retired().clear();
+void publish(std::shared_ptr<Table> fresh) {
+  fresh->replaced = std::move(owned());
+  owned() = std::move(fresh);
+  table.store(owned().get(), std::memory_order_release);
+}
+
+std::shared_ptr<Table> withdraw() {
+  table.store(nullptr, std::memory_order_release);
+  return std::move(owned());
+}
+
+void forget(std::shared_ptr<Table> last) {
+  // One after the other, however many they are.
+  while (last != nullptr) last = std::exchange(last->replaced, nullptr);
   // What is unloaded from now on may make room for other code.
   steps.clear();
 }
@@ -512,8 +424,8 @@ std::size_t capture(const void* frame, const void** addresses, std::size_t capac
 std::uint32_t module_with_base(Session& session, std::uintptr_t base) {
   const Table* now = table.load(std::memory_order_acquire);
   if (now == nullptr) return 0;
-  for (const Known& known : now->objects) {
-    if (known.object.base == base) return module_of(session, known);
+  for (const auto& object : now->objects->all()) {
+    if (object->image.base() == base) return module_of(session, *object);
   }
   return 0;
 }
@@ -522,24 +434,16 @@ std::uint32_t site(Session& session, const void* address) {
   const auto value = reinterpret_cast<std::uint64_t>(address);
   const IdTable::Found found = session.definitions().sites.find(mix(value));
   if (!found.is_new) return found.id;
-  const Known* known = object_at(address);
+  const Object* object = object_at(address);
   format::SiteBody body{};
   body.id = found.id;
   body.offset = value;
-  if (known != nullptr) {
-    body.module = module_of(session, *known);
-    if (body.module != 0) body.offset -= known->object.base;
+  if (object != nullptr) {
+    body.module = module_of(session, *object);
+    if (body.module != 0) body.offset -= object->image.base();
   }
   session.file().define(format::DefinitionTag::site, &body, sizeof body);
   return found.id;
-}
-
-std::vector<Object> objects() {
-  std::vector<Object> all;
-  const Table* now = table.load(std::memory_order_acquire);
-  if (now == nullptr) return all;
-  for (const Known& known : now->objects) all.push_back(known.object);
-  return all;
 }
 
 }  // namespace gilscope::native_stack

@@ -3,10 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <memory>
 #include <vector>
 
 #include "core/elf_image.hpp"
+#include "core/loaded_objects.hpp"
 #include "core/session.hpp"
 
 namespace gilscope::native_stack {
@@ -19,11 +20,18 @@ inline constexpr std::size_t kMaxFrames = 48;
 // whatever native code lies beyond them has not called what is going on now.
 void initialize(const ElfImage& host, std::vector<CodeRange> boundaries);
 
-// Brings the table of loaded objects up to date and keeps them loaded: before a session becomes
-// active and whenever objects were loaded during it. One thread at a time.
-void refresh();
-// The session is over and no thread is inside a hook: objects may be unloaded again.
-void release();
+// The loaded objects by address, as walks need them.
+struct Table;
+std::shared_ptr<Table> make_table(std::shared_ptr<const LoadedObjects> objects);
+
+// Has walks look there from now on: before a session becomes active and whenever objects were
+// loaded during it. Takes no memory. One thread at a time, as for withdraw().
+void publish(std::shared_ptr<Table> fresh);
+// The session is over: what was published is no longer used by walks that begin now.
+std::shared_ptr<Table> withdraw();
+// No thread is inside a hook: what was withdrawn goes, and objects may be unloaded again. Takes the
+// loader's lock.
+void forget(std::shared_ptr<Table> last);
 
 // Return addresses into objects that are neither the interpreter nor the C library nor the probe,
 // the innermost first, from `frame` (a hook's frame address) up to where the interpreter called
@@ -41,14 +49,5 @@ std::uint32_t site(Session& session, const void* address);
 
 // The MODULE definition of the object that the loader put there; 0 when there is none or no room.
 std::uint32_t module_with_base(Session& session, std::uintptr_t base);
-
-// A loaded object as the table knows it.
-struct Object {
-  std::string path;
-  std::uintptr_t base;
-  std::string build_id;  // bytes of the NT_GNU_BUILD_ID note
-};
-// All objects of the table; not while another thread may refresh() it.
-std::vector<Object> objects();
 
 }  // namespace gilscope::native_stack

@@ -1,7 +1,6 @@
 #include "core/trace_file.hpp"
 
 #include <sched.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <system_error>
 
 #include "core/clock.hpp"
+#include "core/signals.hpp"
 
 namespace gilscope {
 namespace {
@@ -29,28 +29,6 @@ constexpr std::uint64_t kMostFront = 64 << 20;
 // A ring has about a thousand chunks, so that using one again loses little of what is latest.
 constexpr std::uint64_t kRingChunks = 1024;
 constexpr std::size_t kLargestRingChunk = std::size_t{64} * 1024;
-
-// A thread that is interrupted while it makes space ready keeps others waiting; and with a timer
-// that is fast enough, what a signal interrupts is never done. SIGBUS is not held back: the kernel
-// ends a program that cannot be told of a page that is gone.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    sigdelset(&all, SIGBUS);
-    done_ = pthread_sigmask(SIG_SETMASK, &all, &before_) == 0;
-  }
-  ~SignalsBlocked() {
-    if (done_) pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-  bool done_ = false;
-};
 
 // For who reads the file after the end of the process; threads of this one have `use_`.
 void before_later_stores() {

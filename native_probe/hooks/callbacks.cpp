@@ -587,7 +587,6 @@ void called(const Call& call) {
 }
 
 void initialize() {
-  callable::initialize();
   real_state_ensure = later<EnsureFunction>("PyThreadState_Ensure");
   real_state_ensure_from_view = later<EnsureFunction>("PyThreadState_EnsureFromView");
   real_state_release = later<ReleaseFunction>("PyThreadState_Release");

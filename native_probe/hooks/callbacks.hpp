@@ -8,7 +8,7 @@
 
 namespace gilscope::hooks::callbacks {
 
-// Once a process, with a thread state attached.
+// Once a process. Asks the loader.
 void initialize();
 
 // For every object but the interpreter.

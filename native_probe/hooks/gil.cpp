@@ -3,10 +3,12 @@
 #include <cerrno>
 #include <climits>
 #include <mutex>
+#include <new>
 #include <string_view>
 
 #include "cpython/layout.h"
 #include "cpython/stack.hpp"
+#include "hooks/installation.hpp"
 #include "hooks/interpreter.hpp"
 
 // How take_gil() and drop_gil() of Python/ceval_gil.c look from outside, the same in 3.13 to 3.15:
@@ -361,6 +363,8 @@ void find_gils() {
   for (std::size_t i = 0; i < n; ++i) add(found[i]);
 }
 
+void after_fork_in_child() { new (&adding) std::mutex; }
+
 void begin_session(Session& session, bool enabled) {
   long_hold = kLongHold / 1000 * (Clock::ticks_per_second() / 1'000'000);
   {
@@ -406,7 +410,11 @@ __attribute__((noinline)) int any_cond_signal(pthread_cond_t* cond) {
   if (Gil* gil = gil_with(cond, at.switch_cond)) {
     acquired(*gil);
   } else if (Gil* gil = gil_with(cond, at.cond)) {
-    return released(*gil, cond, __builtin_frame_address(0));
+    const int result = released(*gil, cond, __builtin_frame_address(0));
+    // Once a chunk of events at least: that it comes from an object without hooks does not show.
+    const ErrnoKeeper keep_errno;
+    if (Session::active() != nullptr) installation::notice();
+    return result;
   }
   return pthread_cond_signal(cond);
 }

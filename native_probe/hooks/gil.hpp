@@ -14,6 +14,8 @@ void initialize(const ElfImage& interpreter);
 bool tells_forced_releases();
 void find_gils();
 void begin_session(Session& session, bool enabled);
+// In a forked child: no other thread adds a GIL there.
+void after_fork_in_child();
 
 int mutex_lock(pthread_mutex_t* mutex);
 int cond_signal(pthread_cond_t* cond);

@@ -80,6 +80,8 @@ bool tells_forced_releases() { return gil::tells_forced_releases(); }
 
 void find_gils() { gil::find_gils(); }
 
+void after_fork_in_child() { gil::after_fork_in_child(); }
+
 void begin_session(Session& session, bool gil_enabled) { gil::begin_session(session, gil_enabled); }
 
 }  // namespace gilscope::hooks

@@ -30,8 +30,8 @@ struct Classes {
 };
 extern Classes classes;
 
-// Once a process, with a thread state attached. `lock_type`, `rlock_type`: threading's types;
-// `module_lock`: code of the import system that waits for a module's lock.
+// Once a process, without the GIL: the loader is asked. `lock_type`, `rlock_type`: threading's
+// types; `module_lock`: code of the import system that waits for a module's lock.
 void initialize(const ElfImage& interpreter, std::uintptr_t lock_type, std::uintptr_t rlock_type,
                 std::uintptr_t module_lock);
 
@@ -40,6 +40,9 @@ bool tells_forced_releases();
 
 // Before hooks are installed.
 void find_gils();
+
+// In a forked child.
+void after_fork_in_child();
 
 // Before a session becomes active: the calling thread holds the GIL, if it is switched on.
 void begin_session(Session& session, bool gil_enabled);

@@ -3,15 +3,12 @@
 #include <dlfcn.h>
 #include <link.h>
 
-#include <atomic>
-
 #include "core/native_stack.hpp"
 #include "core/session.hpp"
+#include "hooks/installation.hpp"
 
 namespace gilscope::hooks::loader {
 namespace {
-
-std::atomic<void (*)()> on_load{nullptr};
 
 void note_module(void* handle) {
   const link_map* map = nullptr;
@@ -24,15 +21,16 @@ void note_module(void* handle) {
 
 }  // namespace
 
-void set_listener(void (*listener)()) { on_load = listener; }
-
 void* open(const char* file, int flags) {
+  {
+    const ErrnoKeeper keep_errno;
+    installation::before_load();
+  }
   void* handle = dlopen(file, flags);
-  void (*listener)() = on_load;
-  if (handle == nullptr || listener == nullptr || Session::active() == nullptr) return handle;
   const ErrnoKeeper keep_errno;
-  listener();
-  dlerror();  // what went wrong in there, if anything, is not the program's
+  installation::after_load(handle != nullptr);
+  // What went wrong in there, if anything, is not the program's.
+  if (handle != nullptr) dlerror();
   return handle;
 }
 

@@ -12,7 +12,8 @@ namespace {
 
 using gilscope::GotPatcher;
 using gilscope::Hook;
-using gilscope::testing::is_loaded;
+using gilscope::HookTable;
+using gilscope::PageProtections;
 using gilscope::testing::Linkage;
 using gilscope::testing::linkages;
 using gilscope::testing::Object;
@@ -28,11 +29,24 @@ const std::vector<Hook>& hooks() {
   return all;
 }
 
+std::size_t patch(GotPatcher& patcher, const Object& object,
+                  const std::vector<Hook>& with = hooks()) {
+  HookTable table(with);
+  std::list<GotPatcher::Plan> plans{GotPatcher::plan(object.image(), table)};
+  return patcher.patch(plans, PageProtections());
+}
+
+std::size_t restore(GotPatcher& patcher) {
+  const std::size_t left = patcher.restore(PageProtections());
+  patcher.forget();
+  return left;
+}
+
 void** slot_of_direct_call(const GotPatcher& patcher, const Object& object) {
   for (const auto& slot : object.image().slots()) {
     if (slot.symbol == "getppid" && !slot.is_variable) return slot.address;
   }
-  CHECK(!patcher.patches().empty());
+  CHECK(!patcher.is_empty());
   return nullptr;
 }
 
@@ -40,11 +54,11 @@ TEST("calls through a patched slot arrive at the replacement") {
   for (const Linkage& linkage : linkages()) {
     const Object object(linkage.path);
     GotPatcher patcher;
-    CHECK_EQUAL(patcher.patch(object.image(), hooks()), 3u);
+    CHECK_EQUAL(patch(patcher, object), 3u);
     CHECK_EQUAL(patcher.failed(), 0u);
     CHECK_EQUAL(object.call("call_direct"), kReplaced);
     CHECK_EQUAL(object.call("call_table"), kReplaced);
-    patcher.restore();
+    restore(patcher);
   }
 }
 
@@ -54,8 +68,8 @@ TEST("calls through a restored slot arrive at the function, whether it was bound
       const Object object(linkage.path);
       if (bound) CHECK_EQUAL(object.call("call_direct"), getppid());
       GotPatcher patcher;
-      patcher.patch(object.image(), hooks());
-      CHECK_EQUAL(patcher.restore(), 0u);
+      patch(patcher, object);
+      CHECK_EQUAL(restore(patcher), 0u);
       CHECK_EQUAL(object.call("call_direct"), getppid());
       CHECK_EQUAL(object.call("call_table"), getppid());
     }
@@ -67,10 +81,10 @@ TEST("a restored object is the same, byte for byte") {
     const Object object(linkage.path);
     const std::string before = object.memory();
     GotPatcher patcher;
-    patcher.patch(object.image(), hooks());
+    patch(patcher, object);
     CHECK(object.memory() != before);
     CHECK_EQUAL(object.call("call_direct"), kReplaced);
-    patcher.restore();
+    restore(patcher);
     CHECK(object.memory() == before);
   }
 }
@@ -80,9 +94,9 @@ TEST("the protection of every page is the same while an object is patched and af
     const Object object(linkage.path);
     const auto before = object.maps();
     GotPatcher patcher;
-    patcher.patch(object.image(), hooks());
+    patch(patcher, object);
     CHECK(object.maps() == before);
-    patcher.restore();
+    restore(patcher);
     CHECK(object.maps() == before);
   }
 }
@@ -90,29 +104,29 @@ TEST("the protection of every page is the same while an object is patched and af
 TEST("a patch that is made twice is made once") {
   const Object object(linkages().front().path);
   GotPatcher patcher;
-  patcher.patch(object.image(), hooks());
-  CHECK_EQUAL(patcher.patch(object.image(), hooks()), 0u);
-  patcher.restore();
+  patch(patcher, object);
+  CHECK_EQUAL(patch(patcher, object), 0u);
+  restore(patcher);
   CHECK_EQUAL(object.call("call_direct"), getppid());
 }
 
 TEST("a slot that the lazy binder wrote over is patched again by a verification") {
   const Object object(GILSCOPE_PATCHED_LAZY);
   GotPatcher patcher;
-  patcher.patch(object.image(), hooks());
+  patch(patcher, object);
   *slot_of_direct_call(patcher, object) = reinterpret_cast<void*>(getppid);
-  CHECK_EQUAL(patcher.verify(), 1u);
+  CHECK_EQUAL(patcher.verify(PageProtections()), 1u);
   CHECK_EQUAL(object.call("call_direct"), kReplaced);
-  CHECK_EQUAL(patcher.verify(), 0u);
-  patcher.restore();
+  CHECK_EQUAL(patcher.verify(PageProtections()), 0u);
+  restore(patcher);
 }
 
 TEST("a slot that somebody else has patched since is left to them") {
   const Object object(GILSCOPE_PATCHED_LAZY);
   GotPatcher patcher;
-  patcher.patch(object.image(), hooks());
+  patch(patcher, object);
   *slot_of_direct_call(patcher, object) = reinterpret_cast<void*>(somebody_elses);
-  patcher.restore();
+  restore(patcher);
   CHECK_EQUAL(object.call("call_direct"), -43);
 }
 
@@ -121,9 +135,9 @@ TEST("a variable to which the program has given another function is not touched"
     const Object object(linkage.path);
     object.call("choose");
     GotPatcher patcher;
-    CHECK_EQUAL(patcher.patch(object.image(), hooks()), 2u);
+    CHECK_EQUAL(patch(patcher, object), 2u);
     CHECK_EQUAL(object.call("call_chosen"), -7);
-    patcher.restore();
+    restore(patcher);
   }
 }
 
@@ -131,12 +145,12 @@ TEST("a variable to which the program gives another function later keeps it") {
   for (const Linkage& linkage : linkages()) {
     const Object object(linkage.path);
     GotPatcher patcher;
-    patcher.patch(object.image(), hooks());
+    patch(patcher, object);
     CHECK_EQUAL(object.call("call_chosen"), kReplaced);
     object.call("choose");
-    CHECK_EQUAL(patcher.verify(), 0u);
+    CHECK_EQUAL(patcher.verify(PageProtections()), 0u);
     CHECK_EQUAL(object.call("call_chosen"), -7);
-    CHECK_EQUAL(patcher.restore(), 0u);
+    CHECK_EQUAL(restore(patcher), 0u);
     CHECK_EQUAL(object.call("call_chosen"), -7);
   }
 }
@@ -145,29 +159,26 @@ TEST("a program that asks whether a function exists gets the same answer") {
   for (const Linkage& linkage : linkages()) {
     const Object object(linkage.path);
     GotPatcher patcher;
-    patcher.patch(object.image(), hooks());
+    patch(patcher, object);
     CHECK_EQUAL(object.call("has_absent"), 0);
-    patcher.restore();
+    restore(patcher);
   }
 }
 
-TEST("an object that its program gives up stays loaded while it is patched") {
-  const char* path = GILSCOPE_PATCHED_RELRO;
-  Object object(path);
-  GotPatcher patcher;
-  patcher.patch(object.image(), hooks());
-  object.close();
-  CHECK(is_loaded(path));
-  CHECK_EQUAL(patcher.restore(), 0u);
-  CHECK(!is_loaded(path));
-}
-
-TEST("an object that is gone is not patched") {
-  Object object(GILSCOPE_PATCHED_RELRO);
-  const auto image = object.image();
-  object.close();
-  GotPatcher patcher;
-  CHECK_EQUAL(patcher.patch(image, hooks()), 0u);
+TEST("what was patched and restored can be patched again without a plan") {
+  for (const Linkage& linkage : linkages()) {
+    const Object object(linkage.path);
+    GotPatcher patcher;
+    patch(patcher, object);
+    CHECK_EQUAL(patcher.restore(PageProtections()), 0u);
+    CHECK_EQUAL(object.call("call_direct"), getppid());  // which may bind it
+    patcher.repatch(PageProtections());
+    CHECK_EQUAL(object.call("call_direct"), kReplaced);
+    CHECK_EQUAL(object.call("call_table"), kReplaced);
+    CHECK_EQUAL(restore(patcher), 0u);
+    CHECK_EQUAL(object.call("call_direct"), getppid());
+    CHECK_EQUAL(object.call("call_table"), getppid());
+  }
 }
 
 TEST("threads that call while slots are patched and restored get one function or the other") {
@@ -184,8 +195,8 @@ TEST("threads that call while slots are patched and restored get one function or
     });
     for (int i = 0; i < 100; ++i) {
       GotPatcher patcher;
-      patcher.patch(object.image(), hooks());
-      patcher.restore();
+      patch(patcher, object);
+      restore(patcher);
     }
     stop = true;
     caller.join();
@@ -200,14 +211,14 @@ TEST("a slot that is bound to another function than the hook's is left alone") {
     GotPatcher patcher;
     const std::vector<Hook> others{
         {"getppid", reinterpret_cast<void*>(replacement), reinterpret_cast<void*>(somebody_elses)}};
-    CHECK_EQUAL(patcher.patch(object.image(), others), 0u);
+    CHECK_EQUAL(patch(patcher, object, others), 0u);
     CHECK_EQUAL(object.call("call_direct"), getppid());
-    patcher.restore();
+    restore(patcher);
     const std::vector<Hook> same{
         {"getppid", reinterpret_cast<void*>(replacement), reinterpret_cast<void*>(getppid)}};
-    patcher.patch(object.image(), same);
+    patch(patcher, object, same);
     CHECK_EQUAL(object.call("call_direct"), kReplaced);
-    patcher.restore();
+    restore(patcher);
   }
 }
 

@@ -63,7 +63,7 @@ __attribute__((noinline)) void aligned(Captured& captured) {
 
 void ready() {
   native_stack::initialize(ElfImage(), {});
-  native_stack::refresh();
+  native_stack::publish(native_stack::make_table(gilscope::LoadedObjects::look(nullptr)));
 }
 
 }  // namespace

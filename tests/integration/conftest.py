@@ -21,6 +21,7 @@ TARGETS = Path(__file__).parents[1] / "targets"
 TIMEOUT_S = 120
 VARIABLES = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}
 MODULES = {"stage": [], "stage_late": [], "stage_needs_gil": ["-DSTAGE_NEEDS_GIL"]}
+LIBRARIES = {"opener": [], "plugin": ["opener"], "entering": []}
 FACTS = """
 import json, sys, sysconfig
 print(json.dumps({
@@ -176,7 +177,20 @@ def prepared(build: str, python: Path, place: Path) -> Interpreter:
     command = ["gcc", "-O2", "-shared", "-fPIC", "-pthread", f"-I{facts['include']}"]
     command += [str(TARGETS / "timed.c"), "-o", str(place / ("timed" + facts["suffix"]))]
     subprocess.run(command, timeout=TIMEOUT_S, check=True)
+    compile_libraries(facts["include"], place)
     return Interpreter(build, python, tuple(facts["version"]), place)
+
+
+def compile_libraries(include: str, place: Path) -> None:
+    """Compile the libraries that are no extension modules."""
+    for name, needs in LIBRARIES.items():
+        command = ["gcc", "-O2", "-shared", "-fPIC", f"-I{include}"]
+        command += ["-o", str(place / f"lib{name}.so")]
+        command += [str(TARGETS / f"{name}.c")]
+        # A library with a search path of its own is one whose calls of dlopen() are not hooked.
+        if needs:
+            command += [f"-L{place}", f"-Wl,-rpath,{place}", *(f"-l{n}" for n in needs)]
+        subprocess.run(command, timeout=TIMEOUT_S, check=True)
 
 
 @pytest.fixture(scope="session", params=["gil", "ft"])

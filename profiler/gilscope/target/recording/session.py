@@ -71,28 +71,29 @@ def start(
     session, parent_pid = belongs_to or _session_of_environment()
     metadata = json.dumps(_metadata(parent_pid))
     file = Path(path).absolute()
-    _call(test_in_child.provide, native)
-    try:
-        _call(
-            native.start,
-            os.fsencode(file),
-            options.max_bytes,
-            metadata,
-            _known_threads(),
-            ring=options.ring,
-            session=session,
-            native_locks=options.native_locks,
-        )
-    except OSError as error:
-        needs = f" ({NEEDS})" if error.errno == errno.ENOMEM else ""
-        raise ProbeError(f"cannot record to {file}: {error.strerror}{needs}") from None
-    except MemoryError:
-        raise ProbeError(f"cannot record to {file}: no memory ({NEEDS})") from None
-    _names.install()
-    _loaded.stop_at_exit()
-    if options.follow_children:
-        parent = _children().Recorded(str(file), session, os.getpid(), options)
-        _children().follow(parent, stop_at_exit)
+    with _turn.lock:
+        _call(test_in_child.provide, native)
+        try:
+            _call(
+                native.start,
+                os.fsencode(file),
+                options.max_bytes,
+                metadata,
+                _known_threads(),
+                ring=options.ring,
+                session=session,
+                native_locks=options.native_locks,
+            )
+        except OSError as error:
+            needs = f" ({NEEDS})" if error.errno == errno.ENOMEM else ""
+            raise ProbeError(f"cannot record to {file}: {error.strerror}{needs}") from None
+        except MemoryError:
+            raise ProbeError(f"cannot record to {file}: no memory ({NEEDS})") from None
+        _names.install()
+        _loaded.stop_at_exit()
+        if options.follow_children:
+            parent = _children().Recorded(str(file), session, os.getpid(), options)
+            _children().follow(parent, stop_at_exit)
 
 
 def stop() -> dict[str, int]:
@@ -124,10 +125,10 @@ def snapshot(path: str | os.PathLike[str]) -> None:
         ProbeError: The probe does not run, or the file cannot be written.
     """
     file = Path(path).absolute()
-    draft = file.with_name(f".{file.name}.{os.getpid()}.part")
+    # Of its own: several threads may write one at the same time.
+    draft = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_native_id()}.part")
     try:
-        with _keep.session:
-            _call(_native().snapshot, os.fsencode(draft))
+        _call(_native().snapshot, os.fsencode(draft))
         draft.replace(file)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -257,11 +258,13 @@ def _stop(reason: str) -> dict[str, int]:
     native = _native()
     # Threads may have been renamed while they ran.
     names = {tid: name for tid, _, _, name in _known_threads() if name}
-    _names.remove()
-    if _loaded.children is not None:
-        _loaded.children.unfollow()
-    with _keep.session:
-        return _call(native.stop, names, reason)
+    with _turn.lock:
+        report = _call(native.stop, names, reason)
+        # Only now: a stop that was refused has changed nothing, and can be tried again.
+        _names.remove()
+        if _loaded.children is not None:
+            _loaded.children.unfollow()
+    return report
 
 
 def begin_spawned_child(path: str, session: bytes, pid: int, options: dict[str, Any]) -> None:
@@ -304,11 +307,12 @@ class _Loaded:
             self.listens = True
 
 
-class _Keep:
-    """Keeps a session from being stopped while it is copied.
+class _Turn:
+    """Lets one thread at a time start or stop: both halves of it, the native one and this one.
 
     Attributes:
-        session: Held by whoever copies or stops it.
+        lock: Held by whoever does. By a signal's handler once more, if one comes in between; the
+            native half then refuses.
     """
 
     def __init__(self) -> None:
@@ -316,7 +320,7 @@ class _Keep:
 
     def renew(self) -> None:
         """In a forked child, where whoever holds the lock does not exist."""
-        self.session = threading.Lock()
+        self.lock = threading.RLock()
 
 
 class _ThreadNames:
@@ -351,7 +355,7 @@ class _ThreadNames:
 
 _loaded = _Loaded()
 _names = _ThreadNames()
-_keep = _Keep()
+_turn = _Turn()
 
 
 def _before_fork() -> None:
@@ -367,7 +371,7 @@ def _after_fork_in_parent() -> None:
 def _after_fork_in_child() -> None:
     # The names of threads are left as they are: they tell nobody anything now, and to put them back
     # takes a lock of the types, which another thread may have held at the fork.
-    _keep.renew()
+    _turn.renew()
     if _loaded.children is None:
         return
     parent = _loaded.children.parent_after_fork()

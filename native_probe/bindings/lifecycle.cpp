@@ -1,0 +1,282 @@
+#include "bindings/lifecycle.hpp"
+
+#include <pthread.h>
+#include <pybind11/pybind11.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <new>
+
+#include "bindings/not_measured.hpp"
+#include "bindings/probe.hpp"
+#include "bindings/readiness.hpp"
+#include "core/page_feeder.hpp"
+#include "core/snapshot.hpp"
+#include "cpython/frames.h"
+#include "cpython/layout.h"
+#include "cpython/lock_identity.hpp"
+#include "cpython/names.h"
+#include "hooks/entries.hpp"
+#include "hooks/installation.hpp"
+#include "hooks/interpreter.hpp"
+#include "hooks/native_locks.hpp"
+
+namespace gilscope::lifecycle {
+namespace {
+
+using Detached = pybind11::gil_scoped_release;
+
+// Leaked on purpose: threads may run through hooks after the static destructors.
+struct Life {
+  std::atomic<State> state{State::idle};  // changed by whoever has the turn
+
+  std::mutex turns;
+  std::condition_variable turn_is_free;
+  std::atomic<pthread_t> turn_of{0};  // 0: it is free
+
+  // What is under it does not go while it is held.
+  std::mutex sessions;
+  Session* session = nullptr;
+  int forks = 0;        // that the interpreter is about to make, or has just made
+  bool paused = false;  // the session's own thread, for them
+};
+
+Life& life() {
+  static Life& the_life = *new Life;
+  return the_life;
+}
+
+class Turn {
+ public:
+  Turn() {
+    // A signal's handler, or a destructor, that ran in the middle of a start.
+    if (life().turn_of == pthread_self()) {
+      throw ProbeFailure("this thread is starting or stopping the probe just now");
+    }
+    if (try_take()) return;
+    const Detached detached;
+    std::unique_lock<std::mutex> lock(life().turns);
+    life().turn_is_free.wait(lock, [] { return try_take(); });
+  }
+  ~Turn() {
+    {
+      const std::lock_guard<std::mutex> lock(life().turns);
+      life().turn_of = 0;
+    }
+    life().turn_is_free.notify_one();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  static bool try_take() {
+    pthread_t nobody = 0;
+    return life().turn_of.compare_exchange_strong(nobody, pthread_self());
+  }
+};
+
+// On the way to `running`; back to idle unless it gets there.
+class Starting {
+ public:
+  Starting() { life().state = State::starting; }
+  ~Starting() { life().state = arrived_ ? State::running : State::idle; }
+  Starting(const Starting&) = delete;
+  Starting& operator=(const Starting&) = delete;
+  void arrived() { arrived_ = true; }
+
+ private:
+  bool arrived_ = false;
+};
+
+// For whoever has the turn. A child that was made without the handlers of fork() has a copy of all
+// this, and no session.
+Session* session_of_this_process() {
+  Session* session = life().session;
+  return session != nullptr && session->pid() == getpid() ? session : nullptr;
+}
+
+Session* needed_session() {
+  Session* session = session_of_this_process();
+  if (session == nullptr) throw ProbeFailure("the probe is not running: start it first");
+  return session;
+}
+
+void set_session(Session* session) {
+  const std::lock_guard<std::mutex> lock(life().sessions);
+  life().session = session;
+}
+
+// The handlers of fork(), in whichever thread calls it. `patching` is held over it, so that no slot
+// and no list is half written in the child; everything else is made anew there.
+void before_fork() { hooks::installation::before_fork(); }
+
+void after_fork_in_parent() { hooks::installation::after_fork_in_parent(); }
+
+void after_fork_in_child() {
+  Session::after_fork();  // the file is the parent's
+  ThreadLogs::after_fork();
+  hooks::after_fork_in_child();
+  hooks::installation::after_fork_in_child();
+  Life& own = life();
+  own.state = State::idle;
+  new (&own.turns) std::mutex;
+  new (&own.turn_is_free) std::condition_variable;
+  own.turn_of = 0;
+  new (&own.sessions) std::mutex;
+  own.session = nullptr;
+  own.forks = 0;
+  own.paused = false;
+}
+
+void watch_forks() {
+  static const int registered =
+      pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+  if (registered != 0) throw ProbeFailure("no memory for the handlers of fork()");
+}
+
+void install_hooks(bool native_locks) {
+  const Detached detached;
+  hooks::installation::install(native_locks);
+  if (!hooks::installation::has_hooks()) {
+    throw ProbeFailure("no hook can be installed: the relocation slots cannot be made writable");
+  }
+}
+
+void remove_hooks() {
+  const Detached detached;
+  hooks::installation::remove();
+  hooks::installation::release();
+}
+
+// Before there is a session, which would record what it costs; until then hooks do nothing.
+Session* hooked_session(const Opening& opening) {
+  try {
+    install_hooks(opening.native_locks);
+    return opening.open();
+  } catch (...) {
+    remove_hooks();
+    throw;
+  }
+}
+
+// What is left to do when nobody records any more; without the GIL.
+std::map<std::string, std::uint64_t> finish(Session* session, const std::string& reason,
+                                            bool gil_enabled) {
+  hooks::installation::look_unseen();         // to say so
+  hooks::native_locks::name_locks(*session);  // while the objects are kept loaded
+  std::map<std::string, std::uint64_t> report{{"slots_left", hooks::installation::remove()}};
+  const bool quiet = session->deactivate();
+  report["dropped"] = session->dropped();
+  report["error"] = static_cast<std::uint64_t>(session->file().error());
+  not_measured::define_late_objects(*session);
+  if (quiet) {
+    // Not from what somebody else may have written.
+    if (!session->file().truncated()) hooks::entries::resolve(*session);
+    hooks::installation::release();
+    session->finish(reason, gil_enabled);
+    report["events"] = session->events() - session->file().overwritten();
+  } else {
+    hooks::installation::keep_for_ever();
+    report["events"] = session->events_in_file();
+    session->abandon(reason, gil_enabled);
+    report["abandoned"] = 1;
+  }
+  report["overwritten"] = session->file().overwritten();
+  report["fate"] = static_cast<std::uint64_t>(session->file().fate());
+  report["bytes"] = session->file().bytes_used();
+  if (quiet) delete session;
+  return report;
+}
+
+}  // namespace
+
+void start(const Opening& opening) {
+  const Turn turn;
+  if (session_of_this_process() != nullptr) {
+    throw ProbeFailure("the probe is running already: stop it first");
+  }
+  Starting starting;
+  watch_forks();
+  readiness::report();
+  hooks::find_gils();
+  Session* session = hooked_session(opening);
+  opening.declare(*session);
+  gilscope_watch_codes();  // where it cannot, stacks are told apart by what they say
+  lock_identity::begin_session();
+  gilscope_watch_locks(lock_identity::created);
+  hooks::begin_session(*session, gilscope_gil_enabled() != 0);
+  set_session(session);
+  session->activate();
+  opening.describe(*session);
+  starting.arrived();
+}
+
+std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::string>& names,
+                                          const std::string& reason) {
+  const Turn turn;
+  Session* session = needed_session();
+  life().state = State::stopping;
+  set_session(nullptr);
+  session->end_recording();  // what follows is ours
+  lock_identity::name_allocations(*session);
+  for (const auto& [tid, name] : names) session->name(tid, name);
+  const bool gil_enabled = gilscope_gil_enabled() != 0;
+  std::map<std::string, std::uint64_t> report;
+  {
+    const Detached detached;
+    report = finish(session, reason, gil_enabled);
+  }
+  gilscope_unwatch_locks();
+  gilscope_unwatch_codes();
+  life().state = State::idle;
+  return report;
+}
+
+bool running() {
+  if (life().state != State::running) return false;
+  const std::lock_guard<std::mutex> lock(life().sessions);
+  return session_of_this_process() != nullptr;
+}
+
+void snapshot(const std::string& path) {
+  const Turn turn;
+  Session* session = needed_session();
+  const bool gil_enabled = gilscope_gil_enabled() != 0;
+  // The program goes on meanwhile.
+  const Detached detached;
+  write_snapshot(*session, path, gil_enabled);
+}
+
+void in_turn(const std::function<void()>& body) {
+  const Turn turn;
+  body();
+}
+
+void while_idle(const std::function<void()>& body) {
+  const Turn turn;
+  if (session_of_this_process() != nullptr) {
+    throw ProbeFailure("the probe is running: stop it first");
+  }
+  watch_forks();
+  body();
+}
+
+void before_python_forks() {
+  Life& own = life();
+  const std::lock_guard<std::mutex> lock(own.sessions);
+  ++own.forks;
+  if (session_of_this_process() != nullptr && own.session->pause_feeder()) own.paused = true;
+}
+
+void after_python_forked_in_parent() {
+  Life& own = life();
+  const std::lock_guard<std::mutex> lock(own.sessions);
+  if (own.forks > 0) --own.forks;
+  if (own.forks != 0 || !own.paused) return;
+  own.paused = false;
+  if (session_of_this_process() != nullptr && !single_threaded()) own.session->gets_threads();
+}
+
+}  // namespace gilscope::lifecycle

@@ -94,9 +94,8 @@ FilePages::~FilePages() {
 bool FilePages::map(std::uint64_t index) {
   if (segments_[index].load(std::memory_order_relaxed) != nullptr) return true;
   const int sharing = path_.empty() ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
-  void* memory =
-      mmap(nullptr, mapped_size(), PROT_READ | PROT_WRITE, sharing | MAP_NORESERVE,
-           path_.empty() ? -1 : fd_.load(), static_cast<off_t>(index * segment_));
+  void* memory = mmap(nullptr, mapped_size(), PROT_READ | PROT_WRITE, sharing | MAP_NORESERVE,
+                      path_.empty() ? -1 : fd_.load(), static_cast<off_t>(index * segment_));
   if (memory == MAP_FAILED) return false;
   madvise(memory, mapped_size(), MADV_DONTFORK);  // a forked child must not write here
   segments_[index].store(static_cast<char*>(memory), std::memory_order_release);

@@ -55,6 +55,8 @@ class FilePages {
   int error() const { return error_.load(std::memory_order_relaxed); }
   // Whether somebody cut the file while it was written, so that what was in it is gone.
   bool truncated() const { return truncated_.load(std::memory_order_relaxed); }
+  // For whoever finds that out by what he reads.
+  void set_truncated() { truncated_.store(true, std::memory_order_relaxed); }
 
   // Looks at what the path names now; `size` bytes were written.
   Fate fate(std::uint64_t size) const;

@@ -323,12 +323,15 @@ bool TraceFile::write_json(format::ChunkKind kind, std::string_view json) {
   return true;
 }
 
-void TraceFile::seal_definitions() const {
+void TraceFile::seal_definitions() {
   // All of them, also those that were replaced.
-  for_each_chunk([](ChunkHeader& chunk, std::size_t size) {
+  const auto is_there_now = [](const ChunkHeader* chunk) { return is_there(chunk); };
+  const std::uint64_t end = walk_front(is_there_now, [](ChunkHeader& chunk, std::size_t size) {
     if (chunk.kind != static_cast<std::uint16_t>(format::ChunkKind::definitions)) return;
     seal(&chunk, walk_definitions(chunk, size, [](format::DefinitionTag, const char*) {}));
   });
+  // Somebody cut the file, and it grew again before its size was looked at.
+  if (end < front_.cursor.load(std::memory_order_relaxed)) pages_.set_truncated();
 }
 
 void TraceFile::finish() {

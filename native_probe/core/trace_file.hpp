@@ -176,8 +176,9 @@ class TraceFile {
     return size >= sizeof *chunk && size <= room && size % alignment() == 0 ? size : 0;
   }
 
+  // Returns the offset that it came to: that of the end, where all chunks are there.
   template <typename IsThere, typename Visit>
-  void walk_front(IsThere is_there_now, Visit visit) const {
+  std::uint64_t walk_front(IsThere is_there_now, Visit visit) const {
     const std::uint64_t end = front_.cursor.load(std::memory_order_acquire);
     std::uint64_t offset = alignment();
     while (offset < end) {
@@ -187,6 +188,7 @@ class TraceFile {
       visit(*chunk, size);
       offset += size;
     }
+    return offset;
   }
 
   // Returns the bytes of payload that it came through.
@@ -217,7 +219,7 @@ class TraceFile {
   bool grow(Space& space, std::size_t wanted);
   bool try_growing();
   char* reserve_definition(std::size_t length);
-  void seal_definitions() const;
+  void seal_definitions();
   static std::size_t definitions_chunk();
   static std::size_t kept_from(format::ChunkKind kind);
 

@@ -110,4 +110,16 @@ TEST("a trace that was cut and grew again is known to be truncated") {
   CHECK(file.fate() == FilePages::Fate::truncated);
 }
 
+TEST("a trace that was cut and has grown to its size again is known to be truncated") {
+  const TemporaryDirectory directory;
+  Session* session = started_session(directory / "t");
+  emit(1);
+  CHECK_EQUAL(truncate((directory / "t").c_str(), 0), 0);
+  CHECK_EQUAL(truncate((directory / "t").c_str(), kMegabyte), 0);
+  CHECK(session->deactivate());
+  session->finish("stop", false);
+  CHECK(session->file().fate() == FilePages::Fate::truncated);
+  delete session;
+}
+
 }  // namespace

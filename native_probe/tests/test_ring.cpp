@@ -199,13 +199,16 @@ TEST("snapshots of a ring that threads go round have each thread's latest record
   const TemporaryDirectory directory;
   Session* session = started_ring(directory / "t");
   std::atomic<bool> end{false};
+  std::atomic<std::uint32_t> begun{0};
   std::thread threads[kThreads];
   for (std::thread& thread : threads) {
-    thread = std::thread([&end] {
-      for (std::uint32_t i = 0; !end; ++i) emit(i);
+    thread = std::thread([&end, &begun] {
+      emit(0);
+      ++begun;
+      for (std::uint32_t i = 1; !end; ++i) emit(i);
     });
   }
-  while (session->file().overwritten() == 0) std::this_thread::yield();
+  while (begun != kThreads || session->file().overwritten() == 0) std::this_thread::yield();
   const std::string paths[] = {directory / "1", directory / "2", directory / "3"};
   for (const std::string& path : paths) gilscope::write_snapshot(*session, path, false);
   end = true;

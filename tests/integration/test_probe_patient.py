@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ TIMEOUT_S = 60
 ACCEPTED = {
     "during": {
         "process.descriptors": "the trace file is open",
+        "process.signals": "SIGBUS is caught, for a trace that somebody truncates",
         "interpreter.set_native_id": "how the threads' names are learnt",
         "interpreter.atexit": "a program that exits has its trace completed",
         "watchers": "one for code objects, whose addresses are used again",
@@ -42,19 +44,18 @@ ACCEPTED["run"] = {
 
 MODULES = {
     "during": """
-        __future__ _collections _functools _json _operator _sre _typing _weakrefset atexit
-        collections collections.abc contextlib copyreg enum fnmatch functools glob grp itertools
-        json json.decoder json.encoder json.scanner keyword ntpath operator pathlib pathlib._abc
+        __future__ _ast _collections _functools _json _opcode _opcode_metadata _operator _sre
+        _tokenize _typing _weakrefset ast atexit collections collections.abc contextlib copy
+        copyreg dataclasses dis enum fnmatch functools glob grp importlib importlib._bootstrap
+        importlib._bootstrap_external importlib.machinery inspect itertools json json.decoder
+        json.encoder json.scanner keyword linecache ntpath opcode operator pathlib pathlib._abc
         pathlib._local pwd re re._casefix re._compiler re._constants re._parser reprlib threading
-        types typing warnings
+        token tokenize types typing warnings weakref
     """,
     "run": """
-        _ast _bz2 _colorize _compression _datetime _locale _lzma _opcode _opcode_metadata
-        _posixsubprocess _tokenize argparse ast bz2 copy dataclasses datetime dis fcntl gettext
-        importlib importlib._abc importlib._bootstrap importlib._bootstrap_external
-        importlib.machinery importlib.util inspect linecache locale lzma math opcode runpy select
-        selectors shlex shutil signal subprocess sysconfig textwrap token tokenize traceback weakref
-        zlib
+        _bz2 _colorize _compression _datetime _locale _lzma _posixsubprocess argparse bz2 datetime
+        fcntl gettext importlib._abc importlib.util locale lzma math runpy select selectors shlex
+        shutil signal subprocess sysconfig textwrap traceback unicodedata zlib
     """,
 }
 """Modules of the standard library that are loaded before the program would load them."""
@@ -116,6 +117,8 @@ def test_accepted_changes_are_no_larger_than_said(
     now = int(way != "after")
     more = set(seen["process.descriptors"]) - set(plain["process.descriptors"])
     assert [x.rpartition(".")[2] for x in more] == ["gilscope"] * now
+    caught, before = (int(x["process.signals"]["SigCgt"], 16) for x in (seen, plain))
+    assert caught ^ before in (0, 1 << (signal.SIGBUS - 1))
     assert seen["interpreter.atexit"] == plain["interpreter.atexit"] + 1
     taken = {name: plain["watchers"][name] - left for name, left in seen["watchers"].items()}
     stays = interpreter.build == "ft"

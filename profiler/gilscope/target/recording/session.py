@@ -160,6 +160,8 @@ def hooks() -> list[tuple[str, str, int]]:
 
 
 def _native() -> ModuleType:
+    if _loaded.native is not None:  # nothing can be imported any more when the interpreter ends
+        return _loaded.native
     try:
         from gilscope import _probe  # noqa: PLC0415 - missing on systems without a probe
     except ImportError as error:

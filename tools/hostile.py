@@ -192,7 +192,7 @@ def run_case(patient: Patient, case: str, seed: int, seconds: float, *, recorded
             stdout=out,
             stderr=err,
             cwd=patient.place,
-            env={**inherited, **patient.environment},
+            env={**inherited, **patient.environment, "HOSTILE_RUN": "" if recorded else "plain-"},
             start_new_session=True,
         )
         status = ended(process, PATIENCE_S * max(1, seconds))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import resource
 import sys
@@ -127,7 +128,10 @@ def little_address_space(stage: Stage) -> dict[str, Any]:
 def few_threads(stage: Stage) -> dict[str, Any]:
     """A user who may have no more threads than there are."""
     if os.geteuid() == 0:
-        os.setuid(NOBODY)  # root may have more than its limit
+        # Root may have more than its limit; and what is root's may not be imported afterwards.
+        importlib.import_module("multiprocessing.spawn")
+        stage.cycle()
+        os.setuid(NOBODY)
     limited(stage, resource.RLIMIT_NPROC, stage.random.choice([1, 2, 4]))
     while stage.go_on():
         some_threads()

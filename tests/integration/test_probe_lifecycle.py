@@ -103,6 +103,13 @@ def test_trace_that_cannot_be_written(record: Record) -> None:
     assert recorded.trace.problems == ()
 
 
+def test_snapshots_to_the_same_file_at_once(record: Record) -> None:
+    """Each of several threads writes its snapshot; the last one is there, and whole."""
+    recorded = record("lifecycle.py", "copies_at_once")
+    assert recorded.facts == {"refusals": [""]}
+    assert recorded.beside(".copy").trace.problems == ()
+
+
 def test_file_names_may_be_odd(record: Record) -> None:
     """A trace can have any name that a file can have."""
     assert record("lifecycle.py", "odd_paths").facts["missing"] == []

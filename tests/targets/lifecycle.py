@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import stage
-from scenario import PATIENCE_S, main, scenario
+from scenario import PATIENCE_S, main, scenario, start_all
 
 from gilscope.errors import GilscopeError
 from gilscope.target.recording import session as probe
@@ -68,6 +68,20 @@ def own_work(trace: str) -> dict[str, object]:
         probe.stop()
         times.append([before, started, stopping, time.monotonic_ns()])
     return {"times": times}
+
+
+@scenario
+def copies_at_once(trace: str) -> dict[str, object]:
+    """Several threads write snapshots to the same file."""
+    refusals: list[str] = []
+
+    def copy() -> None:
+        refusals.extend(refusal(probe.snapshot, f"{trace}.copy") for _ in range(30))
+
+    probe.start(trace)
+    start_all([threading.Thread(target=copy) for _ in range(3)])
+    probe.stop()
+    return {"refusals": sorted(set(refusals))}
 
 
 @scenario

@@ -1,0 +1,307 @@
+#include "core/races/detector.hpp"
+
+#include <algorithm>
+
+namespace gilscope::races {
+namespace {
+
+class Locked {
+ public:
+  Locked(SpinLock& lock, bool needed) : lock_(needed ? &lock : nullptr) {
+    if (lock_ != nullptr) lock_->lock();
+  }
+  ~Locked() {
+    if (lock_ != nullptr) lock_->unlock();
+  }
+  Locked(const Locked&) = delete;
+  Locked& operator=(const Locked&) = delete;
+
+ private:
+  SpinLock* lock_;
+};
+
+bool is_iteration(Op op) { return op == Op::iterate || op == Op::step; }
+
+}  // namespace
+
+void Detector::access(Thread& thread, const Object& object, Key key, Op op, std::uint32_t site,
+                      std::uint32_t stack) {
+  if (object.id == 0) return;
+  const std::uint64_t hash = Shadow::hash(object.id, key);
+  Stripe& stripe = shadow_.stripe(hash);
+  thread.used = thread.clock;
+  const Now now{thread, object, key, op, {thread.clock, site, stack, thread.lockset}};
+  const Locked locked(stripe.lock, options_.locks_shadow);
+  Cell& cell = stripe.find(object.id, key, hash, objects_, shadow_.most());
+  if (cell.has(Cell::kIsShared)) return in_shared(stripe.shared(cell), now);
+  in_cell(stripe, cell, now);
+}
+
+// --- One thread at a time -------------------------------------------------------------------------
+
+void Detector::in_cell(Stripe& stripe, Cell& cell, const Now& now) {
+  const bool is_fresh = !cell.has(Cell::kIsUsed);
+  if (!is_fresh && cell.slot != now.thread.slot) {
+    const Clock last = std::max(cell.read.clock, cell.write.clock);
+    if (last > now.thread.order.forced.of(cell.slot)) {
+      share(stripe, cell);
+      return in_shared(stripe.shared(cell), now);
+    }
+    // The other thread has handed it over; nothing that it did can race with anything any more that
+    // does not race with this.
+    const Cell old = cell;
+    cell = Cell();
+    cell.key = old.key;
+    cell.object = old.object;
+  }
+  // What a cell has no room for.
+  if (is_iteration(now.op) || (now.op == Op::read && is_iteration(cell.read_op()))) {
+    cell.slot = now.thread.slot;
+    share(stripe, cell);
+    return in_shared(stripe.shared(cell), now);
+  }
+  cell.slot = now.thread.slot;
+  cell.set(Cell::kIsUsed, true);
+  keep(cell, now);
+}
+
+void Detector::keep(Cell& cell, const Now& now) const {
+  if (!writes(now.op)) {
+    cell.read = now.access;
+    cell.set_read_op(now.op);
+    cell.set(Cell::kHasRead, true);
+    cell.sequence = now.thread.sequence;
+    return;
+  }
+  if (cell.has(Cell::kHasRead)) {
+    cell.pair_site = cell.read.site;
+    cell.pair_stack = cell.read.stack;
+    cell.pair_locks = cell.read.locks;
+    cell.set(Cell::kHasPair, true);
+    cell.set(Cell::kPairIsSplit, is_split(cell.read, cell.sequence, now.thread));
+  } else {
+    cell.set(Cell::kHasPair, false);
+  }
+  cell.set(Cell::kHasRead, false);
+  cell.write = now.access;
+  cell.set_write_op(now.op);
+}
+
+void Detector::share(Stripe& stripe, Cell& cell) const {
+  const Cell old = cell;
+  Shared& shared = stripe.share(cell);
+  History history;
+  history.slot = old.slot;
+  history.read = old.read;
+  history.read_op = old.read_op();
+  if (is_iteration(old.read_op())) history.iteration = old.read;
+  history.has_read = old.has(Cell::kHasRead);
+  history.sequence = old.sequence;
+  if (old.write.clock != 0) {
+    history.write = old.write;
+    history.write_op = old.write_op();
+    history.write_version = shared.version = 1;
+    if (history.has_read) history.read_version = 1;
+  }
+  if (old.has(Cell::kHasPair)) {
+    history.pair_read = {old.write.clock, old.pair_site, old.pair_stack, old.pair_locks};
+    history.pair_write = old.write;
+    history.pair_op = old.write_op();
+    history.pair_is_split = old.has(Cell::kPairIsSplit);
+  }
+  shared.histories.push_back(history);
+}
+
+// --- Threads that share ---------------------------------------------------------------------------
+
+void Detector::in_shared(Shared& shared, const Now& now) {
+  History* own = nullptr;
+  for (History& history : shared.histories) {
+    if (history.slot == now.thread.slot) own = &history;
+  }
+  if (own == nullptr) {
+    shared.histories.emplace_back();
+    own = &shared.histories.back();
+    own->slot = now.thread.slot;
+  }
+  if (writes(now.op)) {
+    write(shared, *own, now);
+  } else {
+    read(shared, *own, now);
+  }
+}
+
+// Of earlier accesses by the thread with that slot.
+bool Detector::is_unordered(const Access& before, Slot slot, const Now& now) const {
+  if (before.clock <= now.thread.order.full.of(slot)) return false;
+  // An object that came here without any order was given away: what its maker did with it until
+  // then is done.
+  const bool is_handed_over = slot == now.object.creator && now.object.created != 0 &&
+                              now.object.created > now.thread.order.full.of(slot);
+  return !is_handed_over && !synchronization_.locksets().have_common(before.locks, now.access.locks);
+}
+
+bool Detector::is_by_chance(const Access& before, Slot slot, const Now& now) const {
+  return before.clock > now.thread.order.forced.of(slot) &&
+         !synchronization_.locksets().have_common(before.locks, now.access.locks);
+}
+
+bool Detector::matters(const Access& before, Slot slot, const Now& now, bool* suspected) const {
+  if (before.clock == 0) return false;
+  *suspected = false;
+  if (is_unordered(before, slot, now)) return true;
+  *suspected = true;
+  return options_.suspected && is_by_chance(before, slot, now);
+}
+
+// A lock that was held at the read and is held now, and was given back in between, when no lock was
+// held all the time.
+bool Detector::is_split(const Access& read, std::uint32_t sequence, const Thread& thread) const {
+  if (thread.held.empty() || read.locks == Locksets::kEmpty) return false;
+  bool given_back = false;
+  const Locksets::Set before = synchronization_.locksets().of(read.locks);
+  for (const Held& held : thread.held) {
+    if (!std::binary_search(before.begin(), before.end(), held.lock)) continue;
+    if (held.since <= sequence) return false;
+    given_back = true;
+  }
+  return given_back;
+}
+
+void Detector::read(Shared& shared, History& own, const Now& now) {
+  own.unordered = {};
+  for (const History& other : shared.histories) {
+    if (&other == &own || other.write.clock == 0) continue;
+    if (!is_unordered(other.write, other.slot, now)) continue;
+    own.unordered = other.write;
+    own.unordered_thread = threads_.serial(other.slot, other.write.clock);
+    own.unordered_op = other.write_op;
+    if (is_iteration(now.op)) {
+      report({Kind::iteration, false, false, seen(now.access, own.slot, now.op), {},
+              seen(other.write, other.slot, other.write_op)}, now);
+    } else if (options_.publications) {
+      report({Kind::publication, false, false, seen(now.access, own.slot, now.op), {},
+              seen(other.write, other.slot, other.write_op)}, now);
+    }
+  }
+  if (now.op == Op::step) witness(shared, own, now);
+  if (is_iteration(now.op)) {
+    own.iteration = now.access;
+    own.iteration_version = shared.version;
+  }
+  own.read = now.access;
+  own.read_op = now.op;
+  own.has_read = true;
+  own.sequence = now.thread.sequence;
+  own.read_version = shared.version;
+}
+
+// Another thread has changed the structure since this iteration's last step.
+void Detector::witness(const Shared& shared, const History& own, const Now& now) {
+  for (const History& other : shared.histories) {
+    if (&other == &own || other.write.clock == 0) continue;
+    if (own.iteration.clock == 0 || other.write_version <= own.iteration_version) continue;
+    report({Kind::iteration, false, false, seen(now.access, own.slot, now.op), {},
+            seen(other.write, other.slot, other.write_op)}, now, true);
+  }
+}
+
+void Detector::write(Shared& shared, History& own, const Now& now) {
+  for (const History& other : shared.histories) {
+    if (&other != &own) against(other, own, now);
+  }
+  if (now.op != Op::advance) close_pair(shared, own, now);
+  own.has_read = false;
+  own.write = now.access;
+  own.write_op = now.op;
+  own.write_version = ++shared.version;
+  prune(shared, now);
+}
+
+// What the other thread did is not ordered before this write, which may come in its middle.
+void Detector::against(const History& other, const History& own, const Now& now) {
+  bool suspected = false;
+  const Seen self = seen(now.access, own.slot, now.op);
+  if (now.op == Op::advance) {
+    if (other.write_op == Op::advance && matters(other.write, other.slot, now, &suspected)) {
+      report({Kind::advance, false, suspected, seen(other.write, other.slot, Op::advance), {}, self},
+             now);
+    }
+    return;
+  }
+  if (matters(other.iteration, other.slot, now, &suspected)) {
+    report({Kind::iteration, false, suspected, seen(other.iteration, other.slot, Op::iterate), {},
+            self}, now);
+  }
+  if (matters(other.pair_write, other.slot, now, &suspected)) {
+    report({Kind::update, false, suspected, seen(other.pair_read, other.slot, other.pair_read_op),
+            seen(other.pair_write, other.slot, other.pair_op), self}, now);
+  } else if (other.pair_is_split &&
+             other.pair_write.clock > now.thread.order.forced.of(other.slot)) {
+    report({Kind::update, true, false, seen(other.pair_read, other.slot, other.pair_read_op),
+            seen(other.pair_write, other.slot, other.pair_op), self}, now);
+  }
+  if (!options_.publications) return;
+  if (matters(other.write, other.slot, now, &suspected)) {
+    report({Kind::publication, false, suspected, seen(other.write, other.slot, other.write_op), {},
+            self}, now);
+  }
+}
+
+// The write of a variable that this thread has read: did another thread's write come in between, or
+// could it have?
+void Detector::close_pair(const Shared& shared, History& own, const Now& now) {
+  own.pair_read = own.pair_write = {};
+  own.pair_is_split = false;
+  if (!own.has_read) return;
+  const bool split = is_split(own.read, own.sequence, now.thread);
+  const Seen first = seen(own.read, own.slot, own.read_op);
+  const Seen second = seen(now.access, own.slot, now.op);
+  const History* between = nullptr;
+  const History* chance = nullptr;
+  for (const History& other : shared.histories) {
+    if (&other == &own || other.write.clock == 0) continue;
+    const bool is_later = between == nullptr || other.write_version > between->write_version;
+    if (other.write_version > own.read_version && is_later) between = &other;
+    if (split && other.write.clock > now.thread.order.forced.of(other.slot)) chance = &other;
+  }
+  if (between != nullptr) {
+    report({Kind::update, split, false, first, second,
+            seen(between->write, between->slot, between->write_op)}, now, true);
+  } else if (own.unordered.clock != 0) {
+    report({Kind::update, split, false, first, second,
+            {own.unordered, own.unordered_thread, own.unordered_op}}, now);
+  } else if (chance != nullptr) {
+    report({Kind::update, true, false, first, second,
+            seen(chance->write, chance->slot, chance->write_op)}, now);
+  }
+  own.pair_read = own.read;
+  own.pair_read_op = own.read_op;
+  own.pair_write = now.access;
+  own.pair_op = now.op;
+  own.pair_is_split = split;
+}
+
+// Histories of threads whose every access is ordered before this write say nothing any more.
+void Detector::prune(Shared& shared, const Now& now) const {
+  if (shared.histories.size() < 2) return;
+  const auto is_over = [&now](const History& history) {
+    if (history.slot == now.thread.slot) return false;
+    const Clock last = std::max({history.read.clock, history.write.clock, history.iteration.clock});
+    return last <= now.thread.order.forced.of(history.slot);
+  };
+  auto& all = shared.histories;
+  all.erase(std::remove_if(all.begin(), all.end(), is_over), all.end());
+}
+
+Seen Detector::seen(const Access& access, Slot slot, Op op) const {
+  return {access, threads_.serial(slot, access.clock), op};
+}
+
+void Detector::report(Candidate candidate, const Now& now, bool witnessed) {
+  candidate.key = now.key;
+  const std::uint32_t number = candidates_.add(candidate, witnessed);
+  if (number != Candidates::kKnown) now.thread.new_candidates.push_back(number);
+}
+
+}  // namespace gilscope::races

@@ -128,6 +128,7 @@ PyObject* replace(PyObject*, PyObject* arguments) {
   if (PyArg_ParseTuple(arguments, "O!ss", &PyType_Type, &type, &name, &role) == 0) return nullptr;
   const std::string word(role);
   const methods::Role meant = word == "acquire"       ? methods::Role::acquire
+                              : word == "acquire_again" ? methods::Role::acquire_again
                               : word == "release"     ? methods::Role::release
                               : word == "release_all" ? methods::Role::release_all
                               : word == "give"        ? methods::Role::give

@@ -42,7 +42,8 @@ void before(const Replaced& what, PyObject* self) {
 
 void after(const Replaced& what, PyObject* self, PyObject* result) {
   if (result == nullptr || result == Py_False) return;
-  if (what.role != Role::acquire && what.role != Role::take) return;
+  const bool acquires = what.role == Role::acquire || what.role == Role::acquire_again;
+  if (!acquires && what.role != Role::take) return;
   Session* session = Session::active();
   if (session == nullptr || !Session::has_threads()) return;
   Thread* thread = session->thread();
@@ -51,6 +52,7 @@ void after(const Replaced& what, PyObject* self, PyObject* result) {
   const Synchronization::Id id = id_of(*session, self);
   Synchronization& synchronization = session->detector().synchronization();
   if (what.role == Role::take) return synchronization.take(*thread, id);
+  if (what.role == Role::acquire_again) return synchronization.acquire_again(*thread, id);
   synchronization.acquire(*thread, id);
   session->note_lock(id, gilscope_running_frame());
 }

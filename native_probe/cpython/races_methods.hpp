@@ -8,7 +8,8 @@
 
 namespace gilscope::races::methods {
 
-enum class Role : std::uint8_t { acquire, release, release_all, give, take };
+// `acquire_again` is the other half of `release_all`.
+enum class Role : std::uint8_t { acquire, acquire_again, release, release_all, give, take };
 
 // The method `name` of the type has this role from now on. An exception is set when it is -1.
 int replace(PyTypeObject* type, const char* name, Role role);

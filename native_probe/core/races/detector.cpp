@@ -176,6 +176,13 @@ void Detector::read(Shared& shared, History& own, const Now& now) {
     own.unordered = other.write;
     own.unordered_thread = threads_.serial(other.slot, other.write.clock);
     own.unordered_op = other.write_op;
+    // The same check as the one that the other thread acted on: this thread would have, too.
+    if (other.pair_read.clock != 0 && other.pair_read.site == now.access.site) {
+      report({Kind::update, other.pair_is_split, false,
+              seen(other.pair_read, other.slot, other.pair_read_op),
+              seen(other.pair_write, other.slot, other.pair_op),
+              seen(now.access, own.slot, now.op)}, now);
+    }
     if (is_iteration(now.op)) {
       report({Kind::iteration, false, false, seen(now.access, own.slot, now.op), {},
               seen(other.write, other.slot, other.write_op)}, now);

@@ -22,6 +22,7 @@ bool Synchronization::let_go(Thread& thread, Id lock, bool wholly) {
     Held& held = thread.held[i];
     if (held.lock != lock) continue;
     if (!wholly && --held.depth != 0) return false;
+    if (wholly) thread.given_up.push_back(held);
     thread.held.erase(thread.held.begin() + static_cast<std::ptrdiff_t>(i));
     number_lockset(thread);
     return true;
@@ -66,6 +67,18 @@ void Synchronization::release(Thread& thread, Id lock) {
 
 void Synchronization::release_all(Thread& thread, Id lock) {
   if (let_go(thread, lock, true)) publish(thread, lock);
+}
+
+void Synchronization::acquire_again(Thread& thread, Id lock) {
+  acquire(thread, lock);
+  for (std::size_t i = thread.given_up.size(); i-- > 0;) {
+    if (thread.given_up[i].lock != lock) continue;
+    if (!thread.held.empty() && thread.held.back().lock == lock) {
+      thread.held.back().depth = thread.given_up[i].depth;
+    }
+    thread.given_up.erase(thread.given_up.begin() + static_cast<std::ptrdiff_t>(i));
+    return;
+  }
 }
 
 void Synchronization::give(Thread& thread, Id token) {

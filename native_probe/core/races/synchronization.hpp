@@ -22,6 +22,8 @@ class Synchronization {
   void release(Thread& thread, Id lock);
   // Gives up an RLock wholly, however often it was acquired, as conditions do.
   void release_all(Thread& thread, Id lock);
+  // Takes it again as often.
+  void acquire_again(Thread& thread, Id lock);
 
   // One thread gives, as by putting something into a queue; another one takes, after it.
   void give(Thread& thread, Id token);

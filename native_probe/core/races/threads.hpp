@@ -34,6 +34,7 @@ struct Thread {
   std::uint32_t sequence = 1;  // moves on with every lock that is acquired
   Order order;
   std::vector<Held> held;
+  std::vector<Held> given_up;  // wholly, to be acquired again
   std::uint32_t lockset = 0;  // number of the set of locks in `held`
   bool is_inside = false;     // in the detector: what happens meanwhile is the detector's own
   bool has_ended = false;

@@ -55,7 +55,8 @@ void Detector::in_cell(Stripe& stripe, Cell& cell, const Now& now) {
     cell.object = old.object;
   }
   // What a cell has no room for.
-  if (is_iteration(now.op) || (now.op == Op::read && is_iteration(cell.read_op()))) {
+  const bool is_blind = writes(now.op) && cell.has(Cell::kHasPair) && !cell.has(Cell::kHasRead);
+  if (is_blind || is_iteration(now.op) || (now.op == Op::read && is_iteration(cell.read_op()))) {
     cell.slot = now.thread.slot;
     share(stripe, cell);
     return in_shared(stripe.shared(cell), now);
@@ -98,16 +99,17 @@ void Detector::share(Stripe& stripe, Cell& cell) const {
   history.has_read = old.has(Cell::kHasRead);
   history.sequence = old.sequence;
   if (old.write.clock != 0) {
-    history.write = old.write;
-    history.write_op = old.write_op();
-    history.write_version = shared.version = 1;
+    Writes& side = history.side(old.write_op());
+    side.last = old.write;
+    side.op = old.write_op();
+    side.version = shared.version = 1;
     if (history.has_read) history.read_version = 1;
-  }
-  if (old.has(Cell::kHasPair)) {
-    history.pair_read = {old.write.clock, old.pair_site, old.pair_stack, old.pair_locks};
-    history.pair_write = old.write;
-    history.pair_op = old.write_op();
-    history.pair_is_split = old.has(Cell::kPairIsSplit);
+    if (old.has(Cell::kHasPair)) {
+      side.pair_read = {old.write.clock, old.pair_site, old.pair_stack, old.pair_locks};
+      side.pair_write = old.write;
+      side.pair_op = old.write_op();
+      side.pair_is_split = old.has(Cell::kPairIsSplit);
+    }
   }
   shared.histories.push_back(history);
 }
@@ -168,28 +170,34 @@ bool Detector::is_split(const Access& read, std::uint32_t sequence, const Thread
   return given_back;
 }
 
-void Detector::read(Shared& shared, History& own, const Now& now) {
-  own.unordered = {};
-  for (const History& other : shared.histories) {
-    if (&other == &own || other.write.clock == 0) continue;
-    if (!is_unordered(other.write, other.slot, now)) continue;
-    own.unordered = other.write;
-    own.unordered_thread = threads_.serial(other.slot, other.write.clock);
-    own.unordered_op = other.write_op;
+// A read that is not ordered after what the other thread wrote.
+void Detector::read_against(const History& other, History& own, const Now& now) {
+  const Seen self = seen(now.access, own.slot, now.op);
+  for (int i = 0; i < 2; ++i) {
+    const Writes& theirs = other.sides[i];
+    if (theirs.last.clock == 0 || !is_unordered(theirs.last, other.slot, now)) continue;
+    const Seen written = seen(theirs.last, other.slot, theirs.op);
+    own.sides[i].unordered = theirs.last;
+    own.sides[i].unordered_thread = written.thread;
+    own.sides[i].unordered_op = theirs.op;
     // The same check as the one that the other thread acted on: this thread would have, too.
-    if (other.pair_read.clock != 0 && other.pair_read.site == now.access.site) {
-      report({Kind::update, other.pair_is_split, false,
-              seen(other.pair_read, other.slot, other.pair_read_op),
-              seen(other.pair_write, other.slot, other.pair_op),
-              seen(now.access, own.slot, now.op)}, now);
+    if (theirs.pair_read.clock != 0 && theirs.pair_read.site == now.access.site) {
+      report({Kind::update, theirs.pair_is_split, false,
+              seen(theirs.pair_read, other.slot, theirs.pair_read_op),
+              seen(theirs.pair_write, other.slot, theirs.pair_op), self}, now);
     }
     if (is_iteration(now.op)) {
-      report({Kind::iteration, false, false, seen(now.access, own.slot, now.op), {},
-              seen(other.write, other.slot, other.write_op)}, now);
+      report({Kind::iteration, false, false, self, {}, written}, now);
     } else if (options_.publications) {
-      report({Kind::publication, false, false, seen(now.access, own.slot, now.op), {},
-              seen(other.write, other.slot, other.write_op)}, now);
+      report({Kind::publication, false, false, self, {}, written}, now);
     }
+  }
+}
+
+void Detector::read(Shared& shared, History& own, const Now& now) {
+  own.sides[0].unordered = own.sides[1].unordered = {};
+  for (const History& other : shared.histories) {
+    if (&other != &own) read_against(other, own, now);
   }
   if (now.op == Op::step) witness(shared, own, now);
   if (is_iteration(now.op)) {
@@ -205,33 +213,38 @@ void Detector::read(Shared& shared, History& own, const Now& now) {
 
 // Another thread has changed the structure since this iteration's last step.
 void Detector::witness(const Shared& shared, const History& own, const Now& now) {
+  if (own.iteration.clock == 0) return;
   for (const History& other : shared.histories) {
-    if (&other == &own || other.write.clock == 0) continue;
-    if (own.iteration.clock == 0 || other.write_version <= own.iteration_version) continue;
-    report({Kind::iteration, false, false, seen(now.access, own.slot, now.op), {},
-            seen(other.write, other.slot, other.write_op)}, now, true);
+    if (&other == &own) continue;
+    for (const Writes& theirs : other.sides) {
+      if (theirs.last.clock == 0 || theirs.version <= own.iteration_version) continue;
+      report({Kind::iteration, false, false, seen(now.access, own.slot, now.op), {},
+              seen(theirs.last, other.slot, theirs.op)}, now, true);
+    }
   }
 }
 
 void Detector::write(Shared& shared, History& own, const Now& now) {
   for (const History& other : shared.histories) {
-    if (&other != &own) against(other, own, now);
+    if (&other != &own) write_against(other, own, now);
   }
-  if (now.op != Op::advance) close_pair(shared, own, now);
+  if (now.op != Op::advance && own.has_read) close_pair(shared, own, now);
   own.has_read = false;
-  own.write = now.access;
-  own.write_op = now.op;
-  own.write_version = ++shared.version;
+  Writes& side = own.side(now.op);
+  side.last = now.access;
+  side.op = now.op;
+  side.version = ++shared.version;
   prune(shared, now);
 }
 
 // What the other thread did is not ordered before this write, which may come in its middle.
-void Detector::against(const History& other, const History& own, const Now& now) {
+void Detector::write_against(const History& other, const History& own, const Now& now) {
   bool suspected = false;
   const Seen self = seen(now.access, own.slot, now.op);
   if (now.op == Op::advance) {
-    if (other.write_op == Op::advance && matters(other.write, other.slot, now, &suspected)) {
-      report({Kind::advance, false, suspected, seen(other.write, other.slot, Op::advance), {}, self},
+    const Writes& theirs = other.sides[static_cast<int>(Side::puts)];
+    if (theirs.op == Op::advance && matters(theirs.last, other.slot, now, &suspected)) {
+      report({Kind::advance, false, suspected, seen(theirs.last, other.slot, theirs.op), {}, self},
              now);
     }
     return;
@@ -240,53 +253,69 @@ void Detector::against(const History& other, const History& own, const Now& now)
     report({Kind::iteration, false, suspected, seen(other.iteration, other.slot, Op::iterate), {},
             self}, now);
   }
-  if (matters(other.pair_write, other.slot, now, &suspected)) {
-    report({Kind::update, false, suspected, seen(other.pair_read, other.slot, other.pair_read_op),
-            seen(other.pair_write, other.slot, other.pair_op), self}, now);
-  } else if (other.pair_is_split &&
-             other.pair_write.clock > now.thread.order.forced.of(other.slot)) {
-    report({Kind::update, true, false, seen(other.pair_read, other.slot, other.pair_read_op),
-            seen(other.pair_write, other.slot, other.pair_op), self}, now);
+  for (const Writes& theirs : other.sides) pair_against(theirs, other, self, now);
+}
+
+void Detector::pair_against(const Writes& theirs, const History& of, const Seen& self,
+                            const Now& now) {
+  bool suspected = false;
+  const Clock written = theirs.pair_write.clock;
+  const bool is_split = theirs.pair_is_split && written > now.thread.order.forced.of(of.slot);
+  if (matters(theirs.pair_write, of.slot, now, &suspected) || is_split) {
+    report({Kind::update, is_split, suspected && !is_split,
+            seen(theirs.pair_read, of.slot, theirs.pair_read_op),
+            seen(theirs.pair_write, of.slot, theirs.pair_op), self}, now);
   }
-  if (!options_.publications) return;
-  if (matters(other.write, other.slot, now, &suspected)) {
-    report({Kind::publication, false, suspected, seen(other.write, other.slot, other.write_op), {},
-            self}, now);
+  if (options_.publications && matters(theirs.last, of.slot, now, &suspected)) {
+    report({Kind::publication, false, suspected, seen(theirs.last, of.slot, theirs.op), {}, self},
+           now);
   }
 }
 
 // The write of a variable that this thread has read: did another thread's write come in between, or
-// could it have?
+// could it have? First of all one of the same side.
 void Detector::close_pair(const Shared& shared, History& own, const Now& now) {
-  own.pair_read = own.pair_write = {};
-  own.pair_is_split = false;
-  if (!own.has_read) return;
   const bool split = is_split(own.read, own.sequence, now.thread);
   const Seen first = seen(own.read, own.slot, own.read_op);
   const Seen second = seen(now.access, own.slot, now.op);
-  const History* between = nullptr;
-  const History* chance = nullptr;
-  for (const History& other : shared.histories) {
-    if (&other == &own || other.write.clock == 0) continue;
-    const bool is_later = between == nullptr || other.write_version > between->write_version;
-    if (other.write_version > own.read_version && is_later) between = &other;
-    if (split && other.write.clock > now.thread.order.forced.of(other.slot)) chance = &other;
+  const int same = static_cast<int>(side_of(now.op));
+  bool done = false;
+  for (const int i : {same, 1 - same}) {
+    const Writes* between = nullptr;
+    Seen latest;
+    Seen chance;
+    for (const History& other : shared.histories) {
+      const Writes& theirs = other.sides[i];
+      if (&other == &own || theirs.last.clock == 0) continue;
+      const bool is_later = between == nullptr || theirs.version > between->version;
+      if (theirs.version > own.read_version && is_later) {
+        between = &theirs;
+        latest = seen(theirs.last, other.slot, theirs.op);
+      }
+      if (split && theirs.last.clock > now.thread.order.forced.of(other.slot)) {
+        chance = seen(theirs.last, other.slot, theirs.op);
+      }
+    }
+    const Writes& before = own.sides[i];
+    const Seen unordered{before.unordered, before.unordered_thread, before.unordered_op};
+    if (done) break;
+    if (between != nullptr) {
+      report({Kind::update, split, false, first, second, latest}, now, true);
+    } else if (unordered.access.clock != 0) {
+      report({Kind::update, split, false, first, second, unordered}, now);
+    } else if (chance.access.clock != 0) {
+      report({Kind::update, true, false, first, second, chance}, now);
+    } else {
+      continue;
+    }
+    done = true;
   }
-  if (between != nullptr) {
-    report({Kind::update, split, false, first, second,
-            seen(between->write, between->slot, between->write_op)}, now, true);
-  } else if (own.unordered.clock != 0) {
-    report({Kind::update, split, false, first, second,
-            {own.unordered, own.unordered_thread, own.unordered_op}}, now);
-  } else if (chance != nullptr) {
-    report({Kind::update, true, false, first, second,
-            seen(chance->write, chance->slot, chance->write_op)}, now);
-  }
-  own.pair_read = own.read;
-  own.pair_read_op = own.read_op;
-  own.pair_write = now.access;
-  own.pair_op = now.op;
-  own.pair_is_split = split;
+  Writes& side = own.side(now.op);
+  side.pair_read = own.read;
+  side.pair_read_op = own.read_op;
+  side.pair_write = now.access;
+  side.pair_op = now.op;
+  side.pair_is_split = split;
 }
 
 // Histories of threads whose every access is ordered before this write say nothing any more.
@@ -294,7 +323,8 @@ void Detector::prune(Shared& shared, const Now& now) const {
   if (shared.histories.size() < 2) return;
   const auto is_over = [&now](const History& history) {
     if (history.slot == now.thread.slot) return false;
-    const Clock last = std::max({history.read.clock, history.write.clock, history.iteration.clock});
+    const Clock last = std::max({history.read.clock, history.iteration.clock,
+                                 history.sides[0].last.clock, history.sides[1].last.clock});
     return last <= now.thread.order.forced.of(history.slot);
   };
   auto& all = shared.histories;

@@ -47,11 +47,14 @@ class Detector {
   void keep(Cell& cell, const Now& now) const;
   void share(Stripe& stripe, Cell& cell) const;
   void in_shared(Shared& shared, const Now& now);
+
   void read(Shared& shared, History& own, const Now& now);
+  void read_against(const History& other, History& own, const Now& now);
   void witness(const Shared& shared, const History& own, const Now& now);
   void write(Shared& shared, History& own, const Now& now);
+  void write_against(const History& other, const History& own, const Now& now);
+  void pair_against(const Writes& other, const History& of, const Seen& self, const Now& now);
   void close_pair(const Shared& shared, History& own, const Now& now);
-  void against(const History& other, const History& own, const Now& now);
   void prune(Shared& shared, const Now& now) const;
 
   bool is_unordered(const Access& before, Slot slot, const Now& now) const;

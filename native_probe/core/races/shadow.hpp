@@ -12,27 +12,39 @@
 
 namespace gilscope::races {
 
-// What one thread did to a variable.
-struct History {
-  Access read;
-  Access write;
-  Access pair_read;     // of the last write that followed a read: that read
-  Access pair_write;    // and that write
-  Access iteration;     // the last step of an iteration
-  Access unordered;     // a write by `unordered_thread` that the last read is not ordered after
-  std::uint32_t sequence = 0;         // the thread's at the last read
-  std::uint32_t iteration_version = 0;
-  std::uint32_t read_version = 0;     // of the variable, at the last read
-  std::uint32_t write_version = 0;    // of the variable, after the last write
-  std::uint32_t unordered_thread = 0; // serial
-  Slot slot = 0;
-  Op read_op = Op::read;
-  Op write_op = Op::store;
+// Writes that take something away, and all others: a check that the one makes untrue still holds
+// after the other.
+enum class Side : std::uint8_t { puts, removes };
+inline Side side_of(Op op) { return op == Op::remove ? Side::removes : Side::puts; }
+
+// What one thread wrote, of one side.
+struct Writes {
+  Access last;
+  Access pair_read;   // of the last write that followed a read: that read
+  Access pair_write;  // and that write
+  Access unordered;   // a write by another thread that the last read is not ordered after
+  std::uint32_t version = 0;           // of the variable, after the last write
+  std::uint32_t unordered_thread = 0;  // serial
+  Op op = Op::store;
   Op pair_read_op = Op::read;
   Op pair_op = Op::store;
   Op unordered_op = Op::store;
-  bool has_read = false;  // since its last write
   bool pair_is_split = false;
+};
+
+// What one thread did to a variable.
+struct History {
+  Access read;
+  Access iteration;                // the last step of an iteration
+  std::uint32_t sequence = 0;      // the thread's at the last read
+  std::uint32_t read_version = 0;  // of the variable, at the last read
+  std::uint32_t iteration_version = 0;
+  Slot slot = 0;
+  Op read_op = Op::read;
+  bool has_read = false;  // since its last write
+  Writes sides[2];
+
+  Writes& side(Op op) { return sides[static_cast<int>(side_of(op))]; }
 };
 
 // A variable that threads use without order between them.

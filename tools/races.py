@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -53,14 +54,36 @@ class Program:
         return cls(path, expected, " ".join(words[3:]))
 
 
-def find(python: str, program: Program) -> tuple[list[dict[str, Any]], str]:
+def build_extension(python: str, folder: Path) -> None:
+    """Compile the programs' extension for one interpreter into ``folder``."""
+    question = (
+        "import sysconfig; print(sysconfig.get_path('include')); "
+        "print(sysconfig.get_config_var('EXT_SUFFIX'))"
+    )
+    answer = subprocess.run([python, "-c", question], capture_output=True, text=True, check=True)
+    include, suffix = answer.stdout.split()
+    compiler = shlex.split(os.environ.get("CC", "gcc"))
+    flags = ("-O1", "-g", "-shared", "-fPIC", "-pthread", f"-I{include}")
+    source = PROGRAMS / "native" / "racepool.c"
+    command = [*compiler, *flags, str(source), "-o", str(folder / f"racepool{suffix}")]
+    subprocess.run(command, check=True)
+
+
+def find(python: str, program: Program, modules: str) -> tuple[list[dict[str, Any]], str]:
     """Run one program; return its races, and what went wrong, if anything did."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "races.json"
+        environment = {**os.environ, "PYTHONPATH": modules}
         command = [python, "-m", "gilscope", "races", "--json", "-o", str(out), str(program.path)]
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=SECONDS, check=False, cwd=folder
+                command,
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+                check=False,
+                cwd=folder,
+                env=environment,
             )
         except subprocess.TimeoutExpired:
             return [], f"did not end within {SECONDS} s"
@@ -112,6 +135,19 @@ def summary(rows: list[dict[str, Any]], build: str) -> str:
     return "\n".join(lines)
 
 
+def examine(build: str, python: str, programs: list[Program]) -> list[dict[str, Any]]:
+    """Run all programs under one build and return their rows."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        build_extension(python, Path(folder))
+        for program in programs:
+            print(f"\r{build} {program.path.stem:40}", end="", file=sys.stderr, flush=True)
+            races, failure = find(python, program, folder)
+            rows.append(judge(program, build, races, failure))
+    print(file=sys.stderr)
+    return rows
+
+
 def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -131,11 +167,7 @@ def main() -> int:
         return EXIT_NOTHING
     rows = []
     for build in builds:
-        for program in programs:
-            print(f"\r{build} {program.path.stem:40}", end="", file=sys.stderr, flush=True)
-            races, failure = find(str(pythons[build]), program)
-            rows.append(judge(program, build, races, failure))
-        print(file=sys.stderr)
+        rows += examine(build, str(pythons[build]), programs)
         print(summary(rows, build), flush=True)
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(rows, indent=1), encoding="utf-8")

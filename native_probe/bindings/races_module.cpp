@@ -250,14 +250,15 @@ PyObject* seen_object(Session& session, const Seen& seen) {
 }
 
 PyObject* candidate_object(Session& session, const Candidate& candidate) {
-  return Py_BuildValue("(iOOKKNNN)", static_cast<int>(candidate.kind),
+  return Py_BuildValue("(iOOKKNNNN)", static_cast<int>(candidate.kind),
                        candidate.is_split ? Py_True : Py_False,
                        candidate.is_suspected ? Py_True : Py_False,
                        static_cast<unsigned long long>(candidate.count),
                        static_cast<unsigned long long>(candidate.witnessed),
                        seen_object(session, candidate.first),
                        seen_object(session, candidate.second),
-                       seen_object(session, candidate.other));
+                       seen_object(session, candidate.other),
+                       seen_object(session, candidate.last));
 }
 
 PyObject* found(PyObject*, PyObject*) {

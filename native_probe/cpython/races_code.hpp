@@ -49,13 +49,16 @@ struct Instruction {
   std::uint16_t arg = 0;     // number of arguments, or of a variable
   PyObject* name = nullptr;  // borrowed from the code object
   Key hash = 0;              // of the name
+  // The version of the type whose attribute was looked up last, and what came of it, see
+  // races_variables.cpp; read and written as one.
+  std::uint64_t looked_up = 0;
 };
 
 struct CodeTable {
   PyCodeObject* code = nullptr;
   std::uint32_t first_site = 0;  // number of its first instruction among all of the session
   std::uint32_t session = 0;
-  std::vector<Instruction> instructions;
+  mutable std::vector<Instruction> instructions;
 };
 
 // Looks up the numbers of the opcodes; -1 with an exception set where that fails.

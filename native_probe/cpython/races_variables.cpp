@@ -96,9 +96,30 @@ void touch_class(Event& event, PyTypeObject* type, PyObject* name, Key hash, Op 
   touch(event, reinterpret_cast<PyObject*>(holder), make_key(KeyKind::attribute, hash), op, name);
 }
 
+// What an attribute of a type's instances is; kept with the instruction that uses it.
+enum class Found : std::uint64_t { unknown, variable, code };
+
+Found remembered(const Event& event, const PyTypeObject* type) {
+  const std::uint64_t word =
+      __atomic_load_n(&event.table.instructions[event.unit].looked_up, __ATOMIC_RELAXED);
+  const std::uint64_t version = type->tp_version_tag;
+  return version != 0 && word >> 2 == version ? static_cast<Found>(word & 3) : Found::unknown;
+}
+
+void remember(const Event& event, const PyTypeObject* type, Found found) {
+  __atomic_store_n(&event.table.instructions[event.unit].looked_up,
+                   std::uint64_t{type->tp_version_tag} << 2 | static_cast<std::uint64_t>(found),
+                   __ATOMIC_RELAXED);
+}
+
 // Of an object that is neither a class nor a module.
 void touch_instance(Event& event, PyObject* owner, PyObject* name, Key hash, Op op) {
   PyTypeObject* type = Py_TYPE(owner);
+  const Found known = remembered(event, type);
+  if (known == Found::code) return;
+  if (known == Found::variable) {
+    return touch(event, owner, make_key(KeyKind::attribute, hash), op, name);
+  }
   if (writes(op) ? type->tp_setattro != PyObject_GenericSetAttr : !has_default_getattr(type)) {
     return;
   }
@@ -107,10 +128,17 @@ void touch_instance(Event& event, PyObject* owner, PyObject* name, Key hash, Op 
   const bool is_data = found != nullptr && Py_TYPE(found)->tp_descr_set != nullptr;
   const bool is_bound = found != nullptr && Py_TYPE(found)->tp_descr_get != nullptr;
   Py_XDECREF(found);
-  if (is_data && !is_slot) return;  // a property is code
+  const bool is_program = event.instruction().name == name;
+  if (is_data && !is_slot) {  // a property is code
+    if (is_program) remember(event, type, Found::code);
+    return;
+  }
   if (is_bound && !is_data && !writes(op)) {
     event.is_over = event.instruction().is_method;
     return;
+  }
+  if (is_program && (found == nullptr || is_data || writes(op))) {
+    remember(event, type, Found::variable);
   }
   touch(event, owner, make_key(KeyKind::attribute, hash), op, name);
   if (found != nullptr && !is_data && !writes(op)) touch_class(event, type, name, hash, op);
@@ -175,14 +203,21 @@ int has_key(PyObject* container, PyObject* key) {
 }
 
 void touch(Event& event, PyObject* container, Key variable, Op op, PyObject* key) {
+  Detector& detector = event.session.detector();
+  const Object object = detector.objects().find(container);
+  Recent& recent = event.recent(variable);
+  if (event.is_recent(recent, object.id, variable)) return;
   if (!event.has_stack) {
     event.stack = event.session.stack_of(event.thread, event.operands.frame);
     event.has_stack = true;
   }
-  Detector& detector = event.session.detector();
-  const Object object = detector.objects().find(container);
-  detector.access(event.thread, object, variable, op, event.table.first_site + event.unit,
-                  event.stack);
+  const std::uint32_t taken = detector.taken(event.thread.slot);
+  const bool is_idle = detector.access(event.thread, object, variable, op, event.site(), event.stack);
+  recent = {};
+  if (is_idle) {
+    recent = {variable,    event.operands.frame,  object.id, event.site(), event.thread.clock,
+              event.thread.sequence, taken};
+  }
   if (!event.thread.new_candidates.empty()) describe(event, container, variable, key);
 }
 
@@ -213,11 +248,13 @@ void touch_item(Event& event, PyObject* container, PyObject* key, Op op) {
     return;
   }
   if (!is_dict(container)) return;
+  const Key variable = key_of(event, key);
+  if (op == Op::store && event.has_just_done(container, variable)) return;
   const int has = writes(op) ? has_key(container, key) : -1;
   if (op == Op::store && has == 0) touch_structure(event, container, Op::add);
   if (op == Op::remove && has != 0) touch_structure(event, container, Op::remove);
   if (op == Op::remove && has == 0) return;
-  touch(event, container, key_of(event, key), op, key);
+  touch(event, container, variable, op, key);
 }
 
 void touch_member(Event& event, PyObject* set, PyObject* member, Op op) {

@@ -15,7 +15,7 @@ std::uint64_t hash_of(const Candidate& candidate) {
   for (const Seen* seen : {&candidate.first, &candidate.second}) {
     hash = fold(hash, std::uint64_t{seen->access.site} << 32 | seen->access.stack);
   }
-  return fold(hash, candidate.other.access.site);
+  return fold(fold(hash, candidate.other.access.site), candidate.last.access.site);
 }
 
 }  // namespace

@@ -39,7 +39,8 @@ struct Seen {
 };
 
 // For `update`: `first` is the read, `second` the write of the same thread, `other` the write that
-// came in between or is not ordered. Else `first` and `other` alone.
+// came in between or is not ordered. For `pair`: `first` and `second` are one thread's accesses of
+// two variables, `other` and `last` the other thread's. Else `first` and `other` alone.
 struct Candidate {
   Kind kind = Kind::update;
   bool is_split = false;      // the lock that both held was given back in between
@@ -47,6 +48,7 @@ struct Candidate {
   Seen first;
   Seen second;
   Seen other;
+  Seen last;  // of a `pair`: what the other thread did to the second variable
   Key key = 0;
   std::uint64_t count = 0;
   std::uint64_t witnessed = 0;  // of these, how often the other write did come in between

@@ -24,9 +24,9 @@ bool is_iteration(Op op) { return op == Op::iterate || op == Op::step; }
 
 }  // namespace
 
-void Detector::access(Thread& thread, const Object& object, Key key, Op op, std::uint32_t site,
+bool Detector::access(Thread& thread, const Object& object, Key key, Op op, std::uint32_t site,
                       std::uint32_t stack) {
-  if (object.id == 0) return;
+  if (object.id == 0) return false;
   const std::uint64_t hash = Shadow::hash(object.id, key);
   Stripe& stripe = shadow_.stripe(hash);
   thread.used = thread.clock;
@@ -34,12 +34,12 @@ void Detector::access(Thread& thread, const Object& object, Key key, Op op, std:
   const Locked locked(stripe.lock, options_.locks_shadow);
   Cell& cell = stripe.find(object.id, key, hash, objects_, shadow_.most());
   if (cell.has(Cell::kIsShared)) return in_shared(stripe.shared(cell), now);
-  in_cell(stripe, cell, now);
+  return in_cell(stripe, cell, now);
 }
 
 // --- One thread at a time -------------------------------------------------------------------------
 
-void Detector::in_cell(Stripe& stripe, Cell& cell, const Now& now) {
+bool Detector::in_cell(Stripe& stripe, Cell& cell, const Now& now) {
   const bool is_fresh = !cell.has(Cell::kIsUsed);
   if (!is_fresh && cell.slot != now.thread.slot) {
     const Clock last = std::max(cell.read.clock, cell.write.clock);
@@ -64,6 +64,7 @@ void Detector::in_cell(Stripe& stripe, Cell& cell, const Now& now) {
   cell.slot = now.thread.slot;
   cell.set(Cell::kIsUsed, true);
   keep(cell, now);
+  return true;
 }
 
 void Detector::keep(Cell& cell, const Now& now) const {
@@ -88,7 +89,8 @@ void Detector::keep(Cell& cell, const Now& now) const {
   cell.set_write_op(now.op);
 }
 
-void Detector::share(Stripe& stripe, Cell& cell) const {
+void Detector::share(Stripe& stripe, Cell& cell) {
+  taken_[cell.slot].fetch_add(1, std::memory_order_relaxed);
   const Cell old = cell;
   Shared& shared = stripe.share(cell);
   History history;
@@ -116,7 +118,7 @@ void Detector::share(Stripe& stripe, Cell& cell) const {
 
 // --- Threads that share ---------------------------------------------------------------------------
 
-void Detector::in_shared(Shared& shared, const Now& now) {
+bool Detector::in_shared(Shared& shared, const Now& now) {
   History* own = nullptr;
   for (History& history : shared.histories) {
     if (history.slot == now.thread.slot) own = &history;
@@ -131,6 +133,7 @@ void Detector::in_shared(Shared& shared, const Now& now) {
   } else {
     read(shared, *own, now);
   }
+  return false;
 }
 
 // Of earlier accesses by the thread with that slot.
@@ -180,6 +183,7 @@ void Detector::read_against(const History& other, History& own, const Now& now) 
     own.sides[i].unordered = theirs.last;
     own.sides[i].unordered_thread = written.thread;
     own.sides[i].unordered_op = theirs.op;
+    note_half(now, self, written);
     // The same check as the one that the other thread acted on: this thread would have, too.
     if (theirs.pair_read.clock != 0 && theirs.pair_read.site == now.access.site) {
       report({Kind::update, theirs.pair_is_split, false,
@@ -237,6 +241,23 @@ void Detector::write(Shared& shared, History& own, const Now& now) {
   prune(shared, now);
 }
 
+// Two accesses of this thread and two of another one, of two variables of one object: do both
+// threads use them together?
+void Detector::note_half(const Now& now, const Seen& own, const Seen& other) {
+  Half& half = now.thread.half;
+  const auto is_together = [](const Seen& a, const Seen& b) {
+    return a.thread == b.thread && a.access.clock == b.access.clock &&
+           a.access.stack == b.access.stack && a.access.site != b.access.site &&
+           writes(a.op) == writes(b.op);
+  };
+  if (half.object == now.object.id && half.key != now.key && is_together(half.own, own) &&
+      is_together(half.other, other)) {
+    Candidate candidate{Kind::pair, false, false, half.own, own, half.other, other};
+    report(candidate, now);
+  }
+  half = {now.object.id, now.key, own, other};
+}
+
 // What the other thread did is not ordered before this write, which may come in its middle.
 void Detector::write_against(const History& other, const History& own, const Now& now) {
   bool suspected = false;
@@ -248,6 +269,9 @@ void Detector::write_against(const History& other, const History& own, const Now
              now);
     }
     return;
+  }
+  if (is_unordered(other.read, other.slot, now)) {
+    note_half(now, self, seen(other.read, other.slot, other.read_op));
   }
   if (matters(other.iteration, other.slot, now, &suspected)) {
     report({Kind::iteration, false, suspected, seen(other.iteration, other.slot, Op::iterate), {},

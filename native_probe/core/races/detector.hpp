@@ -24,9 +24,12 @@ class Detector {
   explicit Detector(const Options& options) : options_(options), shadow_(options.max_variables) {}
 
   // The thread does `op` to the variable `key` of the object. What is new of it is in
-  // `thread.new_candidates`.
-  void access(Thread& thread, const Object& object, Key key, Op op, std::uint32_t site,
+  // `thread.new_candidates`. Whether doing so again would change nothing.
+  bool access(Thread& thread, const Object& object, Key key, Op op, std::uint32_t site,
               std::uint32_t stack);
+
+  // How often another thread has come to a variable that the thread with this slot had alone.
+  std::uint32_t taken(Slot slot) const { return taken_[slot].load(std::memory_order_relaxed); }
 
   Threads& threads() { return threads_; }
   Objects& objects() { return objects_; }
@@ -43,10 +46,10 @@ class Detector {
     Op op;
     Access access;
   };
-  void in_cell(Stripe& stripe, Cell& cell, const Now& now);
+  bool in_cell(Stripe& stripe, Cell& cell, const Now& now);
   void keep(Cell& cell, const Now& now) const;
-  void share(Stripe& stripe, Cell& cell) const;
-  void in_shared(Shared& shared, const Now& now);
+  void share(Stripe& stripe, Cell& cell);
+  bool in_shared(Shared& shared, const Now& now);
 
   void read(Shared& shared, History& own, const Now& now);
   void read_against(const History& other, History& own, const Now& now);
@@ -55,6 +58,7 @@ class Detector {
   void write_against(const History& other, const History& own, const Now& now);
   void pair_against(const Writes& other, const History& of, const Seen& self, const Now& now);
   void close_pair(const Shared& shared, History& own, const Now& now);
+  void note_half(const Now& now, const Seen& own, const Seen& other);
   void prune(Shared& shared, const Now& now) const;
 
   bool is_unordered(const Access& before, Slot slot, const Now& now) const;
@@ -70,6 +74,8 @@ class Detector {
   Synchronization synchronization_;
   Candidates candidates_;
   Shadow shadow_;
+  std::vector<std::atomic<std::uint32_t>> taken_ =
+      std::vector<std::atomic<std::uint32_t>>(Threads::kMaxSlots);
 };
 
 }  // namespace gilscope::races

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/races/candidates.hpp"
 #include "core/races/clocks.hpp"
 
 namespace gilscope::races {
@@ -26,6 +27,28 @@ struct RawFrame {
 };
 inline constexpr std::size_t kMaxFrames = 24;
 
+// An access that changes nothing when it is repeated, as long as no other thread comes to the
+// variable.
+struct Recent {
+  Key key = 0;
+  const void* frame = nullptr;
+  ObjectId object = 0;
+  std::uint32_t site = 0;
+  Clock clock = 0;
+  std::uint32_t sequence = 0;
+  std::uint32_t taken = 0;  // the thread's then, see Detector
+};
+inline constexpr std::size_t kRecent = 512;
+
+// One of two variables that may belong together: an access of this thread, and the other thread's
+// that it is not ordered with.
+struct Half {
+  ObjectId object = 0;
+  Key key = 0;
+  Seen own;
+  Seen other;
+};
+
 struct Thread {
   Slot slot = 0;
   std::uint32_t serial = 0;  // never used again, unlike the slot
@@ -44,6 +67,14 @@ struct Thread {
   RawFrame frames[kMaxFrames];
   std::size_t frame_count = 0;
   std::uint32_t stack = 0;
+
+  Recent recent[kRecent];
+  Recent& recent_of(std::uint32_t site, Key key) {
+    return recent[(site * 31 ^ key ^ key >> 17) % kRecent];
+  }
+
+  // The latest two accesses out of order, see Detector::note_half.
+  Half half;
 
   // What others learn from now on is not what they learnt before.
   void advance() {

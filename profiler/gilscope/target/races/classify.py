@@ -55,6 +55,7 @@ class Candidate:
     first: Seen
     second: Seen | None
     other: Seen
+    last: Seen | None
     subject: naming.Subject | None
 
 
@@ -84,11 +85,12 @@ def races(
 
 
 def _candidate(raw: Any, subject: naming.Subject | None) -> Candidate | None:
-    kind, split, suspected, count, witnessed, first, second, other = raw
+    kind, split, suspected, count, witnessed, first, second, other, last = raw
     one, two, three = Seen.of(first), Seen.of(second), Seen.of(other)
     if one is None or three is None:
         return None
-    return Candidate(kind, split, suspected, count, witnessed, one, two, three, subject)
+    four = Seen.of(last)
+    return Candidate(kind, split, suspected, count, witnessed, one, two, three, four, subject)
 
 
 # --- Classes --------------------------------------------------------------------------------------
@@ -100,6 +102,8 @@ def kind_of(candidate: Candidate) -> str | None:
         return "iteration"
     if candidate.kind == ITERATION:
         return "iteration" if _breaks_iteration(candidate) else None
+    if candidate.kind == PAIR:
+        return "torn-pair" if _is_torn(candidate) else None
     if candidate.kind == PUBLICATION:
         return "publication"
     if candidate.kind == UPDATE and candidate.second is not None:
@@ -126,6 +130,23 @@ def _update(candidate: Candidate, write: Seen) -> str | None:
     if _is_stop_flag(candidate.first, write):
         return None
     return "check-then-act"
+
+
+def _is_torn(candidate: Candidate) -> bool:
+    """Whether one thread writes both variables whenever it writes one, and the other reads both."""
+    second, last = candidate.second, candidate.last
+    if second is None or last is None:
+        return False
+    return _are_together(candidate.first, second) and _are_together(candidate.other, last)
+
+
+def _are_together(one: Seen, other: Seen) -> bool:
+    """Whether a function that does the one does the other, too."""
+    (code, first), (same, second) = one.frames[0], other.frames[0]
+    if code is not same:
+        return False
+    known = flow.of(code)
+    return known.guards.get(first, 0) == known.guards.get(second, 0)
 
 
 def _disturbs(act: int, other: int) -> bool:
@@ -232,14 +253,17 @@ class _Report:
         self.in_scope = in_scope
 
     def race(self, kind: str, candidate: Candidate) -> Race:
-        seen = [candidate.first, *([candidate.second] if candidate.second else []), candidate.other]
-        accesses = tuple(self._access(each) for each in seen)
+        seen = (candidate.first, candidate.second, candidate.other, candidate.last)
+        accesses = tuple(self._access(each) for each in seen if each is not None)
         code, offset = self._own_frames((candidate.second or candidate.other).frames)[0]
         variable = (
             naming.variable(candidate.subject, *candidate.other.frames[0])
             if candidate.subject
             else naming.lock_name(code, offset)
         )
+        if candidate.kind == PAIR and candidate.subject and candidate.last:
+            one = naming.sibling(candidate.subject, *candidate.other.frames[0])
+            variable = " and ".join(sorted({one, naming.sibling(candidate.subject, *candidate.last.frames[0])}))
         grade = "witnessed" if candidate.witnessed else "certain"
         grade = "suspected" if candidate.suspected else grade
         said = advice.words(kind, variable, accesses, witnessed=candidate.witnessed,

@@ -222,6 +222,17 @@ def variable(subject: Subject, code: CodeType, offset: int) -> str:
     return f"{name}{key}{of}"
 
 
+def sibling(subject: Subject, code: CodeType, offset: int) -> str:
+    """Return the name of a variable of the same object, by what this instruction says."""
+    found = expression_at(code, offset)
+    if isinstance(found, ast.Attribute):
+        return f"{subject.own_name or subject.owner.type_name}.{found.attr}"
+    if isinstance(found, ast.Subscript):
+        name, _ = qualified(found.value, subject.locals)
+        return f"{name or subject.owner.name}[{ast.unparse(found.slice)}]"
+    return found.id if isinstance(found, ast.Name) else subject.key
+
+
 def lock_name(code: CodeType, offset: int, local: Any = None) -> str:
     """Return what the program calls a lock that this instruction acquires."""
     found = expression_at(code, offset)

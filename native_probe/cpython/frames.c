@@ -209,6 +209,12 @@ static const _Py_CODEUNIT* instructions_of(const _PyInterpreterFrame* frame, PyC
   return (const _Py_CODEUNIT*)code->co_code_adaptive;
 }
 
+long gilscope_frame_unit(const void* of) {
+  const _PyInterpreterFrame* frame = of;
+  const _Py_CODEUNIT* first = instructions_of(frame, (PyCodeObject*)code_address(frame));
+  return first != NULL ? (long)(frame->instr_ptr - first) : -1;
+}
+
 /* The format of co_linetable is described in Objects/locations.md (InternalDocs from 3.14 on). */
 static uint32_t line_at(PyCodeObject* code, Py_ssize_t unit) {
   const PyBytesObject* table = (const PyBytesObject*)code->co_linetable;

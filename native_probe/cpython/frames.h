@@ -45,6 +45,9 @@ struct gilscope_place {
 /* 0 when the frame has not begun to run its function yet. */
 int gilscope_place_of(const void* frame, struct gilscope_place* place);
 
+/* The number of the instruction that a frame is at, in units of 2 bytes; -1 unknown. */
+long gilscope_frame_unit(const void* frame);
+
 /* The UTF-8 of a string that a frame keeps alive, and its length: the string's own bytes or, cut at
  * `capacity`, the buffer. */
 const char* gilscope_text(const void* string, char* buffer, size_t capacity, size_t* length);

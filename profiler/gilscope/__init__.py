@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
 
     from gilscope.comparison import Comparison
+    from gilscope.target.races.model import Races
     from gilscope.trace.model import Trace
 
 __version__ = "0.1.0"
@@ -40,6 +42,7 @@ __all__ = [
     "load_ipython_extension",
     "open",
     "profile",
+    "races",
     "snapshot",
     "span",
 ]
@@ -92,6 +95,45 @@ def profile(path: str | os.PathLike[str], **options: Any) -> Iterator[None]:
     finally:
         if session.running() and (fate := session.FATES[session.stop()["fate"]]):
             warnings.warn(f"{path}: {fate}", RuntimeWarning, stacklevel=3)
+
+
+def races(
+    *,
+    watch: Sequence[str] = (),
+    suspected: bool = False,
+    everything: bool = False,
+    max_variables: int = 4_000_000,
+) -> AbstractContextManager[Races]:
+    """Watch for races between the threads of this process while the block runs.
+
+    ``with gilscope.races() as found: …``; ``found.races`` is filled when the block ends.
+
+    Args:
+        watch: Packages whose code is watched besides the program's own.
+        suspected: Report also what only chance ordered.
+        everything: Report also what is written and read without order and nothing more.
+        max_variables: The most variables to remember, 64 bytes each.
+
+    Raises:
+        ProbeError: Races cannot be watched for here, and why.
+        UsageError: There is no such package.
+    """
+    from gilscope.target.races.watch import watching  # noqa: PLC0415 - those load it who use it
+
+    return watching(
+        packages=watch, suspected=suspected, everything=everything, max_variables=max_variables
+    )
+
+
+def synchronises(thing: object) -> object:
+    """Say that ``thing`` orders threads in a way that gilscope cannot see; return it.
+
+    Who calls one of its methods is taken to know of everything that those did who called one
+    before. For primitives of C extensions, whose locks are hidden.
+    """
+    from gilscope.target.races import declared  # noqa: PLC0415 - those load it who use it
+
+    return declared.synchronises(thing)
 
 
 def span(name: str, size: int | None = None) -> Span:

@@ -22,6 +22,7 @@ from gilscope.cli import (
     info,
     merge,
     pack,
+    races,
     report,
     run,
     top,
@@ -34,7 +35,7 @@ from gilscope.errors import GilscopeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (run, compare, findings, top, diff, report, info, export, pack, merge, doctor)
+COMMANDS = (run, races, compare, findings, top, diff, report, info, export, pack, merge, doctor)
 FAILED = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = make_parser().parse_args(argv)
         # The output of a program under test, and what it does at a signal, are its own affair.
-        ours = options.execute is not run.execute
+        ours = options.execute not in (run.execute, races.execute)
         if ours and isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # it need not be exact
         with terminate_as_exit() if ours else nullcontext():

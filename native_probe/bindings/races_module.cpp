@@ -1,0 +1,362 @@
+// The Python module gilscope._races: begin, end and results of a watch for races. Written against
+// the C API alone: its callbacks run before every instruction that is watched.
+#include <Python.h>
+#include <pthread.h>
+
+#include <cstdint>
+#include <mutex>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "cpython/layout.h"
+#include "cpython/races_calls.hpp"
+#include "cpython/races_code.hpp"
+#include "cpython/races_events.hpp"
+#include "cpython/races_lifetimes.hpp"
+#include "cpython/races_methods.hpp"
+#include "cpython/races_session.hpp"
+#include "cpython/races_variables.hpp"
+#include "hooks/races_native.hpp"
+
+namespace gilscope::races {
+namespace {
+
+Session* latest = nullptr;  // the one that ended last, until its results are dropped
+
+PyObject* refuse(const char* text) {
+  PyErr_SetString(PyExc_RuntimeError, text);
+  return nullptr;
+}
+
+bool strings_of(PyObject* sequence, std::vector<std::string>* texts) {
+  PyObject* fast = PySequence_Fast(sequence, "a sequence of str is needed");
+  if (fast == nullptr) return false;
+  bool good = true;
+  for (Py_ssize_t i = 0; good && i < PySequence_Fast_GET_SIZE(fast); ++i) {
+    const char* text = PyUnicode_AsUTF8(PySequence_Fast_GET_ITEM(fast, i));
+    good = text != nullptr;
+    if (good) texts->emplace_back(text);
+  }
+  Py_DECREF(fast);
+  return good;
+}
+
+int initialize_once(PyObject* disable) {
+  static bool done = false;
+  if (done) return 0;
+  if (const char* mismatch = gilscope_layout_mismatch()) {
+    refuse(mismatch);
+    return -1;
+  }
+  if (initialize_opcodes() < 0 || initialize_calls() < 0 || initialize_variables() < 0 ||
+      events::initialize(disable) < 0) {
+    return -1;
+  }
+  pthread_atfork(nullptr, nullptr, [] { Session::abandon(); });
+  done = true;
+  return 0;
+}
+
+// begin(disable, watch, describe, outside, inside, max_variables, publications, suspected)
+PyObject* begin(PyObject*, PyObject* arguments) {
+  PyObject* disable = nullptr;
+  PyObject* watch = nullptr;
+  PyObject* describe = nullptr;
+  PyObject* outside = nullptr;
+  PyObject* inside = nullptr;
+  unsigned long long most = 0;
+  int publications = 0;
+  int suspected = 0;
+  if (PyArg_ParseTuple(arguments, "OOOOOKpp", &disable, &watch, &describe, &outside, &inside, &most,
+                       &publications, &suspected) == 0) {
+    return nullptr;
+  }
+  if (Session::active() != nullptr) return refuse("races are being watched for already");
+  if (lifetimes::is_taken()) {
+    return refuse("another tool traces references (PyRefTracer_SetTracer): without that, objects "
+                  "that use the same memory one after another cannot be told apart");
+  }
+  std::vector<std::string> out;
+  std::vector<std::string> in;
+  if (!strings_of(outside, &out) || !strings_of(inside, &in)) return nullptr;
+  if (initialize_once(disable) < 0) return nullptr;
+  Options options;
+  options.max_variables = static_cast<std::size_t>(most);
+  options.publications = publications != 0;
+  options.suspected = suspected != 0;
+  options.locks_shadow = gilscope_is_free_threaded() != 0;
+  auto* session = new (std::nothrow) Session(options, describe, std::move(out), std::move(in));
+  if (session == nullptr) return PyErr_NoMemory();
+  if (native::install() == 0) {
+    native::remove();
+    return refuse("the interpreter's call of pthread_create cannot be hooked");
+  }
+  events::set_watcher(watch);
+  Session::set_has_threads(false);
+  Session::activate(session);
+  latest = session;
+  lifetimes::begin();
+  Py_RETURN_NONE;
+}
+
+// Ends it; what was found stays until drop().
+PyObject* end(PyObject*, PyObject*) {
+  if (Session::active() == nullptr) return refuse("races are not being watched for");
+  Session::activate(nullptr);
+  lifetimes::end();
+  methods::restore_all();
+  events::set_watcher(nullptr);
+  return PyLong_FromSize_t(native::remove());
+}
+
+PyObject* running(PyObject*, PyObject*) { return PyBool_FromLong(Session::active() != nullptr); }
+
+PyObject* drop(PyObject*, PyObject*) {
+  if (latest != nullptr && Session::active() == nullptr) {
+    latest->release_codes();
+    latest = nullptr;  // leaked on purpose: a thread that was inside may still look at it
+  }
+  Py_RETURN_NONE;
+}
+
+// replace(type, name, role)
+PyObject* replace(PyObject*, PyObject* arguments) {
+  PyTypeObject* type = nullptr;
+  const char* name = nullptr;
+  const char* role = nullptr;
+  if (PyArg_ParseTuple(arguments, "O!ss", &PyType_Type, &type, &name, &role) == 0) return nullptr;
+  const std::string word(role);
+  const methods::Role meant = word == "acquire"       ? methods::Role::acquire
+                              : word == "acquire_again" ? methods::Role::acquire_again
+                              : word == "release"     ? methods::Role::release
+                              : word == "release_all" ? methods::Role::release_all
+                              : word == "give"        ? methods::Role::give
+                                                      : methods::Role::take;
+  if (methods::replace(type, name, meant) < 0) return nullptr;
+  Py_RETURN_NONE;
+}
+
+template <typename Body>
+PyObject* with_object(PyObject* object, Body body) {
+  Session* session = Session::active();
+  if (session == nullptr) Py_RETURN_NONE;
+  Thread* thread = session->thread();
+  const Inside inside(thread);
+  if (inside) {
+    body(session->detector().synchronization(), *thread,
+         session->detector().objects().find(object).id);
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* give(PyObject*, PyObject* object) {
+  return with_object(object, [](Synchronization& all, Thread& thread, Synchronization::Id id) {
+    all.give(thread, id);
+  });
+}
+PyObject* take(PyObject*, PyObject* object) {
+  return with_object(object, [](Synchronization& all, Thread& thread, Synchronization::Id id) {
+    all.take(thread, id);
+  });
+}
+// After the end of a thread is known: whether that leaves one thread alone.
+PyObject* joined(PyObject*, PyObject* object) {
+  take(nullptr, object);
+  Session* session = Session::active();
+  if (session != nullptr && Session::has_threads()) {
+    Thread* thread = session->thread();
+    if (thread != nullptr && session->detector().threads().is_alone(*thread)) {
+      Session::set_has_threads(false);
+    }
+  }
+  Py_RETURN_NONE;
+}
+PyObject* ignore(PyObject*, PyObject* object) {
+  return with_object(object, [](Synchronization& all, Thread&, Synchronization::Id id) {
+    all.ignore(id);
+  });
+}
+PyObject* weaken(PyObject*, PyObject* object) {
+  return with_object(object, [](Synchronization& all, Thread&, Synchronization::Id id) {
+    all.weaken(id);
+  });
+}
+
+PyObject* name_thread(PyObject*, PyObject* name) {
+  Session* session = Session::active();
+  Thread* thread = session != nullptr ? session->thread() : nullptr;
+  const char* text = PyUnicode_AsUTF8(name);
+  if (text == nullptr) return nullptr;
+  if (thread != nullptr) session->detector().threads().name(*thread, text);
+  Py_RETURN_NONE;
+}
+
+// Watches a code object that may be running already; whether it is the program's.
+PyObject* add_code(PyObject*, PyObject* code) {
+  PyObject* arguments[2] = {code, nullptr};
+  Session* session = Session::active();
+  if (session == nullptr || !PyCode_Check(code)) Py_RETURN_NONE;
+  PyObject* done = events::on_start(nullptr, arguments, 1);
+  Py_XDECREF(done);
+  Py_RETURN_NONE;
+}
+
+PyObject* note_names(PyObject*, PyObject* code) {
+  if (PyCode_Check(code) && note_stored_names(reinterpret_cast<PyCodeObject*>(code)) < 0) {
+    return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
+// --- Results --------------------------------------------------------------------------------------
+
+PyObject* object_of(PyCodeObject* code) {
+  return code != nullptr ? Py_NewRef(reinterpret_cast<PyObject*>(code)) : Py_NewRef(Py_None);
+}
+
+PyObject* place_object(const Place& place) {
+  return Py_BuildValue("(Nl)", object_of(place.code), place.unit * 2);
+}
+
+PyObject* stack_object(const std::vector<Place>& places) {
+  PyObject* list = PyList_New(0);
+  for (const Place& place : places) {
+    PyObject* item = place_object(place);
+    if (item == nullptr || list == nullptr || PyList_Append(list, item) < 0) Py_CLEAR(list);
+    Py_XDECREF(item);
+  }
+  return list;
+}
+
+PyObject* locks_object(const Session& session, std::uint32_t set) {
+  PyObject* list = PyList_New(0);
+  for (const std::uint64_t lock : const_cast<Session&>(session).detector().synchronization().locksets().of(set)) {
+    PyObject* item = PyLong_FromUnsignedLongLong(lock);
+    if (item == nullptr || list == nullptr || PyList_Append(list, item) < 0) Py_CLEAR(list);
+    Py_XDECREF(item);
+  }
+  return list;
+}
+
+// (thread number, thread name, op, place, callers, locks); None if there is none.
+PyObject* seen_object(Session& session, const Seen& seen) {
+  if (seen.access.clock == 0) Py_RETURN_NONE;
+  const std::string name = session.detector().threads().name_of(seen.thread);
+  return Py_BuildValue("(IsiNNN)", seen.thread, name.c_str(), static_cast<int>(seen.op),
+                       place_object(session.site(seen.access.site)),
+                       stack_object(session.stack(seen.access.stack)),
+                       locks_object(session, seen.access.locks));
+}
+
+PyObject* candidate_object(Session& session, const Candidate& candidate) {
+  return Py_BuildValue("(iOOKKNNNN)", static_cast<int>(candidate.kind),
+                       candidate.is_split ? Py_True : Py_False,
+                       candidate.is_suspected ? Py_True : Py_False,
+                       static_cast<unsigned long long>(candidate.count),
+                       static_cast<unsigned long long>(candidate.witnessed),
+                       seen_object(session, candidate.first),
+                       seen_object(session, candidate.second),
+                       seen_object(session, candidate.other),
+                       seen_object(session, candidate.last));
+}
+
+PyObject* found(PyObject*, PyObject*) {
+  PyObject* list = PyList_New(0);
+  if (latest == nullptr || list == nullptr) return list;
+  for (const Candidate& candidate : latest->detector().candidates().all()) {
+    PyObject* item = candidate_object(*latest, candidate);
+    if (item == nullptr || PyList_Append(list, item) < 0) {
+      Py_XDECREF(item);
+      Py_DECREF(list);
+      return nullptr;
+    }
+    Py_DECREF(item);
+  }
+  return list;
+}
+
+// Where each lock was first acquired by the program: number -> (code, offset).
+PyObject* locks(PyObject*, PyObject*) {
+  PyObject* all = PyDict_New();
+  if (latest == nullptr || all == nullptr) return all;
+  for (const auto& [lock, place] : latest->lock_places()) {
+    PyObject* number = PyLong_FromUnsignedLongLong(lock);
+    PyObject* where = place_object(place);
+    if (number == nullptr || where == nullptr || PyDict_SetItem(all, number, where) < 0) {
+      Py_CLEAR(all);
+    }
+    Py_XDECREF(number);
+    Py_XDECREF(where);
+    if (all == nullptr) return nullptr;
+  }
+  return all;
+}
+
+PyObject* codes(PyObject*, PyObject*) {
+  PyObject* list = PyList_New(0);
+  if (latest == nullptr || list == nullptr) return list;
+  for (PyCodeObject* code : latest->codes()) {
+    if (PyList_Append(list, reinterpret_cast<PyObject*>(code)) < 0) {
+      Py_DECREF(list);
+      return nullptr;
+    }
+  }
+  return list;
+}
+
+PyObject* counts(PyObject*, PyObject*) {
+  if (latest == nullptr) return PyDict_New();
+  Detector& detector = latest->detector();
+  return Py_BuildValue("{sKsKsKsKsK}", "variables",
+                       static_cast<unsigned long long>(detector.shadow().variables()), "given_up",
+                       static_cast<unsigned long long>(detector.shadow().given_up()),
+                       "without_room",
+                       static_cast<unsigned long long>(detector.objects().without_room()),
+                       "left_out",
+                       static_cast<unsigned long long>(detector.candidates().left_out()),
+                       "threads", static_cast<unsigned long long>(detector.threads().count()));
+}
+
+PyCFunction fast(PyObject* (*function)(PyObject*, PyObject* const*, Py_ssize_t)) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
+PyMethodDef functions[] = {
+    {"begin", begin, METH_VARARGS, "Begin to watch."},
+    {"end", end, METH_NOARGS, "End it."},
+    {"running", running, METH_NOARGS, "Whether races are being watched for."},
+    {"drop", drop, METH_NOARGS, "Forget what was found."},
+    {"replace", replace, METH_VARARGS, "Let a method order threads."},
+    {"give", give, METH_O, "What this thread did is known to whoever takes this object."},
+    {"take", take, METH_O, "Know what those did who gave this object."},
+    {"joined", joined, METH_O, "The thread that gave this object has ended."},
+    {"ignore", ignore, METH_O, "This lock orders nothing."},
+    {"weaken", weaken, METH_O, "This lock protects, and orders nothing."},
+    {"name_thread", name_thread, METH_O, "Name the calling thread."},
+    {"add_code", add_code, METH_O, "Watch a code object that may be running."},
+    {"note_names", note_names, METH_O, "Know the globals that a code object stores."},
+    {"found", found, METH_NOARGS, "All that is out of order."},
+    {"locks", locks, METH_NOARGS, "Where each lock was first acquired."},
+    {"codes", codes, METH_NOARGS, "The code objects that are watched."},
+    {"counts", counts, METH_NOARGS, "What was counted."},
+    {"on_start", fast(events::on_start), METH_FASTCALL, "Callback of PY_START."},
+    {"on_instruction", fast(events::on_instruction), METH_FASTCALL, "Callback of INSTRUCTION."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyModuleDef_Slot slots[] = {
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+    {0, nullptr},
+};
+
+PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_races", "The native half of gilscope races.", 0,
+                          functions, slots, nullptr, nullptr, nullptr};
+
+}  // namespace
+}  // namespace gilscope::races
+
+extern "C" __attribute__((visibility("default"))) PyObject* PyInit__races(void) {
+  return PyModuleDef_Init(&gilscope::races::definition);
+}

@@ -1,0 +1,50 @@
+#include "core/races/candidates.hpp"
+
+namespace gilscope::races {
+namespace {
+
+std::uint64_t fold(std::uint64_t hash, std::uint64_t value) {
+  const auto product = static_cast<unsigned __int128>(hash ^ value ^ 0x9E3779B97F4A7C15u) *
+                       0xE7037ED1A0B428DBu;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+std::uint64_t hash_of(const Candidate& candidate) {
+  std::uint64_t hash = fold(static_cast<std::uint64_t>(candidate.kind) + 1,
+                            candidate.is_split ? 2 : candidate.is_suspected ? 1 : 0);
+  for (const Seen* seen : {&candidate.first, &candidate.second}) {
+    hash = fold(hash, std::uint64_t{seen->access.site} << 32 | seen->access.stack);
+  }
+  return fold(fold(hash, candidate.other.access.site), candidate.last.access.site);
+}
+
+}  // namespace
+
+std::uint32_t Candidates::add(const Candidate& candidate, bool witnessed) {
+  const std::uint64_t hash = hash_of(candidate);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = places_.find(hash);
+  std::uint32_t number = kKnown;
+  Candidate* place = nullptr;
+  if (found != places_.end()) {
+    place = &list_[found->second];
+  } else if (list_.size() < kMost) {
+    number = static_cast<std::uint32_t>(list_.size());
+    places_[hash] = number;
+    list_.push_back(candidate);
+    place = &list_.back();
+  } else {
+    ++left_out_;
+    return kKnown;
+  }
+  ++place->count;
+  // The one to show is one that went wrong.
+  if (witnessed && ++place->witnessed == 1) {
+    place->first = candidate.first;
+    place->second = candidate.second;
+    place->other = candidate.other;
+  }
+  return number;
+}
+
+}  // namespace gilscope::races

@@ -1,0 +1,368 @@
+#include "core/races/detector.hpp"
+
+#include <algorithm>
+
+namespace gilscope::races {
+namespace {
+
+class Locked {
+ public:
+  Locked(SpinLock& lock, bool needed) : lock_(needed ? &lock : nullptr) {
+    if (lock_ != nullptr) lock_->lock();
+  }
+  ~Locked() {
+    if (lock_ != nullptr) lock_->unlock();
+  }
+  Locked(const Locked&) = delete;
+  Locked& operator=(const Locked&) = delete;
+
+ private:
+  SpinLock* lock_;
+};
+
+bool is_iteration(Op op) { return op == Op::iterate || op == Op::step; }
+
+}  // namespace
+
+bool Detector::access(Thread& thread, const Object& object, Key key, Op op, std::uint32_t site,
+                      std::uint32_t stack) {
+  if (object.id == 0) return false;
+  const std::uint64_t hash = Shadow::hash(object.id, key);
+  Stripe& stripe = shadow_.stripe(hash);
+  thread.used = thread.clock;
+  const Now now{thread, object, key, op, {thread.clock, site, stack, thread.lockset}};
+  const Locked locked(stripe.lock, options_.locks_shadow);
+  Cell& cell = stripe.find(object.id, key, hash, objects_, shadow_.most());
+  if (cell.has(Cell::kIsShared)) return in_shared(stripe.shared(cell), now);
+  return in_cell(stripe, cell, now);
+}
+
+// --- One thread at a time -------------------------------------------------------------------------
+
+bool Detector::in_cell(Stripe& stripe, Cell& cell, const Now& now) {
+  const bool is_fresh = !cell.has(Cell::kIsUsed);
+  if (!is_fresh && cell.slot != now.thread.slot) {
+    const Clock last = std::max(cell.read.clock, cell.write.clock);
+    if (last > now.thread.order.forced.of(cell.slot)) {
+      share(stripe, cell);
+      return in_shared(stripe.shared(cell), now);
+    }
+    // The other thread has handed it over; nothing that it did can race with anything any more that
+    // does not race with this.
+    const Cell old = cell;
+    cell = Cell();
+    cell.key = old.key;
+    cell.object = old.object;
+  }
+  // What a cell has no room for.
+  const bool is_blind = writes(now.op) && cell.has(Cell::kHasPair) && !cell.has(Cell::kHasRead);
+  if (is_blind || is_iteration(now.op) || (now.op == Op::read && is_iteration(cell.read_op()))) {
+    cell.slot = now.thread.slot;
+    share(stripe, cell);
+    return in_shared(stripe.shared(cell), now);
+  }
+  cell.slot = now.thread.slot;
+  cell.set(Cell::kIsUsed, true);
+  keep(cell, now);
+  return true;
+}
+
+void Detector::keep(Cell& cell, const Now& now) const {
+  if (!writes(now.op)) {
+    cell.read = now.access;
+    cell.set_read_op(now.op);
+    cell.set(Cell::kHasRead, true);
+    cell.sequence = now.thread.sequence;
+    return;
+  }
+  if (cell.has(Cell::kHasRead)) {
+    cell.pair_site = cell.read.site;
+    cell.pair_stack = cell.read.stack;
+    cell.pair_locks = cell.read.locks;
+    cell.set(Cell::kHasPair, true);
+    cell.set(Cell::kPairIsSplit, is_split(cell.read, cell.sequence, now.thread));
+  } else {
+    cell.set(Cell::kHasPair, false);
+  }
+  cell.set(Cell::kHasRead, false);
+  cell.write = now.access;
+  cell.set_write_op(now.op);
+}
+
+void Detector::share(Stripe& stripe, Cell& cell) {
+  taken_[cell.slot].fetch_add(1, std::memory_order_relaxed);
+  const Cell old = cell;
+  Shared& shared = stripe.share(cell);
+  History history;
+  history.slot = old.slot;
+  history.read = old.read;
+  history.read_op = old.read_op();
+  if (is_iteration(old.read_op())) history.iteration = old.read;
+  history.has_read = old.has(Cell::kHasRead);
+  history.sequence = old.sequence;
+  if (old.write.clock != 0) {
+    Writes& side = history.side(old.write_op());
+    side.last = old.write;
+    side.op = old.write_op();
+    side.version = shared.version = 1;
+    if (history.has_read) history.read_version = 1;
+    if (old.has(Cell::kHasPair)) {
+      side.pair_read = {old.write.clock, old.pair_site, old.pair_stack, old.pair_locks};
+      side.pair_write = old.write;
+      side.pair_op = old.write_op();
+      side.pair_is_split = old.has(Cell::kPairIsSplit);
+    }
+  }
+  shared.histories.push_back(history);
+}
+
+// --- Threads that share ---------------------------------------------------------------------------
+
+bool Detector::in_shared(Shared& shared, const Now& now) {
+  History* own = nullptr;
+  for (History& history : shared.histories) {
+    if (history.slot == now.thread.slot) own = &history;
+  }
+  if (own == nullptr) {
+    shared.histories.emplace_back();
+    own = &shared.histories.back();
+    own->slot = now.thread.slot;
+  }
+  if (writes(now.op)) {
+    write(shared, *own, now);
+  } else {
+    read(shared, *own, now);
+  }
+  return false;
+}
+
+// Of earlier accesses by the thread with that slot.
+bool Detector::is_unordered(const Access& before, Slot slot, const Now& now) const {
+  if (before.clock <= now.thread.order.full.of(slot)) return false;
+  // An object that came here without any order was given away: what its maker did with it until
+  // then is done.
+  const bool is_handed_over = slot == now.object.creator && now.object.created != 0 &&
+                              now.object.created > now.thread.order.full.of(slot);
+  return !is_handed_over && !synchronization_.locksets().have_common(before.locks, now.access.locks);
+}
+
+bool Detector::is_by_chance(const Access& before, Slot slot, const Now& now) const {
+  return before.clock > now.thread.order.forced.of(slot) &&
+         !synchronization_.locksets().have_common(before.locks, now.access.locks);
+}
+
+bool Detector::matters(const Access& before, Slot slot, const Now& now, bool* suspected) const {
+  if (before.clock == 0) return false;
+  *suspected = false;
+  if (is_unordered(before, slot, now)) return true;
+  *suspected = true;
+  return options_.suspected && is_by_chance(before, slot, now);
+}
+
+// A lock that was held at the read and is held now, and was given back in between, when no lock was
+// held all the time.
+bool Detector::is_split(const Access& read, std::uint32_t sequence, const Thread& thread) const {
+  if (thread.held.empty() || read.locks == Locksets::kEmpty) return false;
+  bool given_back = false;
+  const Locksets::Set before = synchronization_.locksets().of(read.locks);
+  for (const Held& held : thread.held) {
+    if (!std::binary_search(before.begin(), before.end(), held.lock)) continue;
+    if (held.since <= sequence) return false;
+    given_back = true;
+  }
+  return given_back;
+}
+
+// A read that is not ordered after what the other thread wrote.
+void Detector::read_against(const History& other, History& own, const Now& now) {
+  const Seen self = seen(now.access, own.slot, now.op);
+  for (int i = 0; i < 2; ++i) {
+    const Writes& theirs = other.sides[i];
+    if (theirs.last.clock == 0 || !is_unordered(theirs.last, other.slot, now)) continue;
+    const Seen written = seen(theirs.last, other.slot, theirs.op);
+    own.sides[i].unordered = theirs.last;
+    own.sides[i].unordered_thread = written.thread;
+    own.sides[i].unordered_op = theirs.op;
+    note_half(now, self, written);
+    // The same check as the one that the other thread acted on: this thread would have, too.
+    if (theirs.pair_read.clock != 0 && theirs.pair_read.site == now.access.site) {
+      report({Kind::update, theirs.pair_is_split, false,
+              seen(theirs.pair_read, other.slot, theirs.pair_read_op),
+              seen(theirs.pair_write, other.slot, theirs.pair_op), self}, now);
+    }
+    if (is_iteration(now.op)) {
+      report({Kind::iteration, false, false, self, {}, written}, now);
+    } else if (options_.publications) {
+      report({Kind::publication, false, false, self, {}, written}, now);
+    }
+  }
+}
+
+void Detector::read(Shared& shared, History& own, const Now& now) {
+  own.sides[0].unordered = own.sides[1].unordered = {};
+  for (const History& other : shared.histories) {
+    if (&other != &own) read_against(other, own, now);
+  }
+  if (now.op == Op::step) witness(shared, own, now);
+  if (is_iteration(now.op)) {
+    own.iteration = now.access;
+    own.iteration_version = shared.version;
+  }
+  own.read = now.access;
+  own.read_op = now.op;
+  own.has_read = true;
+  own.sequence = now.thread.sequence;
+  own.read_version = shared.version;
+}
+
+// Another thread has changed the structure since this iteration's last step.
+void Detector::witness(const Shared& shared, const History& own, const Now& now) {
+  if (own.iteration.clock == 0) return;
+  for (const History& other : shared.histories) {
+    if (&other == &own) continue;
+    for (const Writes& theirs : other.sides) {
+      if (theirs.last.clock == 0 || theirs.version <= own.iteration_version) continue;
+      report({Kind::iteration, false, false, seen(now.access, own.slot, now.op), {},
+              seen(theirs.last, other.slot, theirs.op)}, now, true);
+    }
+  }
+}
+
+void Detector::write(Shared& shared, History& own, const Now& now) {
+  for (const History& other : shared.histories) {
+    if (&other != &own) write_against(other, own, now);
+  }
+  if (now.op != Op::advance && own.has_read) close_pair(shared, own, now);
+  own.has_read = false;
+  Writes& side = own.side(now.op);
+  side.last = now.access;
+  side.op = now.op;
+  side.version = ++shared.version;
+  prune(shared, now);
+}
+
+// Two accesses of this thread and two of another one, of two variables of one object: do both
+// threads use them together?
+void Detector::note_half(const Now& now, const Seen& own, const Seen& other) {
+  Half& half = now.thread.half;
+  const auto is_together = [](const Seen& a, const Seen& b) {
+    return a.thread == b.thread && a.access.clock == b.access.clock &&
+           a.access.stack == b.access.stack && a.access.site != b.access.site &&
+           writes(a.op) == writes(b.op);
+  };
+  if (half.object == now.object.id && half.key != now.key && is_together(half.own, own) &&
+      is_together(half.other, other)) {
+    Candidate candidate{Kind::pair, false, false, half.own, own, half.other, other};
+    report(candidate, now);
+  }
+  half = {now.object.id, now.key, own, other};
+}
+
+// What the other thread did is not ordered before this write, which may come in its middle.
+void Detector::write_against(const History& other, const History& own, const Now& now) {
+  bool suspected = false;
+  const Seen self = seen(now.access, own.slot, now.op);
+  if (now.op == Op::advance) {
+    const Writes& theirs = other.sides[static_cast<int>(Side::puts)];
+    if (theirs.op == Op::advance && matters(theirs.last, other.slot, now, &suspected)) {
+      report({Kind::advance, false, suspected, seen(theirs.last, other.slot, theirs.op), {}, self},
+             now);
+    }
+    return;
+  }
+  if (is_unordered(other.read, other.slot, now)) {
+    note_half(now, self, seen(other.read, other.slot, other.read_op));
+  }
+  if (matters(other.iteration, other.slot, now, &suspected)) {
+    report({Kind::iteration, false, suspected, seen(other.iteration, other.slot, Op::iterate), {},
+            self}, now);
+  }
+  for (const Writes& theirs : other.sides) pair_against(theirs, other, self, now);
+}
+
+void Detector::pair_against(const Writes& theirs, const History& of, const Seen& self,
+                            const Now& now) {
+  bool suspected = false;
+  const Clock written = theirs.pair_write.clock;
+  const bool is_split = theirs.pair_is_split && written > now.thread.order.forced.of(of.slot);
+  if (matters(theirs.pair_write, of.slot, now, &suspected) || is_split) {
+    report({Kind::update, is_split, suspected && !is_split,
+            seen(theirs.pair_read, of.slot, theirs.pair_read_op),
+            seen(theirs.pair_write, of.slot, theirs.pair_op), self}, now);
+  }
+  if (options_.publications && matters(theirs.last, of.slot, now, &suspected)) {
+    report({Kind::publication, false, suspected, seen(theirs.last, of.slot, theirs.op), {}, self},
+           now);
+  }
+}
+
+// The write of a variable that this thread has read: did another thread's write come in between, or
+// could it have? First of all one of the same side.
+void Detector::close_pair(const Shared& shared, History& own, const Now& now) {
+  const bool split = is_split(own.read, own.sequence, now.thread);
+  const Seen first = seen(own.read, own.slot, own.read_op);
+  const Seen second = seen(now.access, own.slot, now.op);
+  const int same = static_cast<int>(side_of(now.op));
+  bool done = false;
+  for (const int i : {same, 1 - same}) {
+    const Writes* between = nullptr;
+    Seen latest;
+    Seen chance;
+    for (const History& other : shared.histories) {
+      const Writes& theirs = other.sides[i];
+      if (&other == &own || theirs.last.clock == 0) continue;
+      const bool is_later = between == nullptr || theirs.version > between->version;
+      if (theirs.version > own.read_version && is_later) {
+        between = &theirs;
+        latest = seen(theirs.last, other.slot, theirs.op);
+      }
+      if (split && theirs.last.clock > now.thread.order.forced.of(other.slot)) {
+        chance = seen(theirs.last, other.slot, theirs.op);
+      }
+    }
+    const Writes& before = own.sides[i];
+    const Seen unordered{before.unordered, before.unordered_thread, before.unordered_op};
+    if (done) break;
+    if (between != nullptr) {
+      report({Kind::update, split, false, first, second, latest}, now, true);
+    } else if (unordered.access.clock != 0) {
+      report({Kind::update, split, false, first, second, unordered}, now);
+    } else if (chance.access.clock != 0) {
+      report({Kind::update, true, false, first, second, chance}, now);
+    } else {
+      continue;
+    }
+    done = true;
+  }
+  Writes& side = own.side(now.op);
+  side.pair_read = own.read;
+  side.pair_read_op = own.read_op;
+  side.pair_write = now.access;
+  side.pair_op = now.op;
+  side.pair_is_split = split;
+}
+
+// Histories of threads whose every access is ordered before this write say nothing any more.
+void Detector::prune(Shared& shared, const Now& now) const {
+  if (shared.histories.size() < 2) return;
+  const auto is_over = [&now](const History& history) {
+    if (history.slot == now.thread.slot) return false;
+    const Clock last = std::max({history.read.clock, history.iteration.clock,
+                                 history.sides[0].last.clock, history.sides[1].last.clock});
+    return last <= now.thread.order.forced.of(history.slot);
+  };
+  auto& all = shared.histories;
+  all.erase(std::remove_if(all.begin(), all.end(), is_over), all.end());
+}
+
+Seen Detector::seen(const Access& access, Slot slot, Op op) const {
+  return {access, threads_.serial(slot, access.clock), op};
+}
+
+void Detector::report(Candidate candidate, const Now& now, bool witnessed) {
+  candidate.key = now.key;
+  const std::uint32_t number = candidates_.add(candidate, witnessed);
+  if (number != Candidates::kKnown) now.thread.new_candidates.push_back(number);
+}
+
+}  // namespace gilscope::races

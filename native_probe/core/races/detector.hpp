@@ -1,0 +1,81 @@
+// Decides for each access which earlier ones of other threads it is not ordered after.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "core/races/candidates.hpp"
+#include "core/races/objects.hpp"
+#include "core/races/shadow.hpp"
+#include "core/races/synchronization.hpp"
+#include "core/races/threads.hpp"
+
+namespace gilscope::races {
+
+struct Options {
+  std::size_t max_variables = std::size_t{4} << 20;
+  bool publications = false;  // keep what is unordered and nothing more
+  bool suspected = false;     // keep what chance has ordered
+  bool locks_shadow = true;   // threads run at once; else whoever calls holds the GIL
+};
+
+class Detector {
+ public:
+  explicit Detector(const Options& options) : options_(options), shadow_(options.max_variables) {}
+
+  // The thread does `op` to the variable `key` of the object. What is new of it is in
+  // `thread.new_candidates`. Whether doing so again would change nothing.
+  bool access(Thread& thread, const Object& object, Key key, Op op, std::uint32_t site,
+              std::uint32_t stack);
+
+  // How often another thread has come to a variable that the thread with this slot had alone.
+  std::uint32_t taken(Slot slot) const { return taken_[slot].load(std::memory_order_relaxed); }
+
+  Threads& threads() { return threads_; }
+  Objects& objects() { return objects_; }
+  Synchronization& synchronization() { return synchronization_; }
+  Candidates& candidates() { return candidates_; }
+  Shadow& shadow() { return shadow_; }
+  const Options& options() const { return options_; }
+
+ private:
+  struct Now {
+    Thread& thread;
+    const Object& object;
+    Key key;
+    Op op;
+    Access access;
+  };
+  bool in_cell(Stripe& stripe, Cell& cell, const Now& now);
+  void keep(Cell& cell, const Now& now) const;
+  void share(Stripe& stripe, Cell& cell);
+  bool in_shared(Shared& shared, const Now& now);
+
+  void read(Shared& shared, History& own, const Now& now);
+  void read_against(const History& other, History& own, const Now& now);
+  void witness(const Shared& shared, const History& own, const Now& now);
+  void write(Shared& shared, History& own, const Now& now);
+  void write_against(const History& other, const History& own, const Now& now);
+  void pair_against(const Writes& other, const History& of, const Seen& self, const Now& now);
+  void close_pair(const Shared& shared, History& own, const Now& now);
+  void note_half(const Now& now, const Seen& own, const Seen& other);
+  void prune(Shared& shared, const Now& now) const;
+
+  bool is_unordered(const Access& before, Slot slot, const Now& now) const;
+  bool is_by_chance(const Access& before, Slot slot, const Now& now) const;
+  bool is_split(const Access& read, std::uint32_t sequence, const Thread& thread) const;
+  bool matters(const Access& before, Slot slot, const Now& now, bool* suspected) const;
+  Seen seen(const Access& access, Slot slot, Op op) const;
+  void report(Candidate candidate, const Now& now, bool witnessed = false);
+
+  const Options options_;
+  Threads threads_;
+  Objects objects_;
+  Synchronization synchronization_;
+  Candidates candidates_;
+  Shadow shadow_;
+  std::vector<std::atomic<std::uint32_t>> taken_ =
+      std::vector<std::atomic<std::uint32_t>>(Threads::kMaxSlots);
+};
+
+}  // namespace gilscope::races

@@ -1,0 +1,116 @@
+#include "core/races/synchronization.hpp"
+
+#include <algorithm>
+
+namespace gilscope::races {
+
+void Synchronization::number_lockset(Thread& thread) {
+  Locksets::Set set;
+  set.reserve(thread.held.size());
+  for (const Held& held : thread.held) set.push_back(held.lock);
+  std::sort(set.begin(), set.end());
+  thread.lockset = locksets_.number(set);
+}
+
+void Synchronization::hold(Thread& thread, Id lock) {
+  thread.held.push_back({lock, ++thread.sequence, 1});
+  number_lockset(thread);
+}
+
+bool Synchronization::let_go(Thread& thread, Id lock, bool wholly) {
+  for (std::size_t i = thread.held.size(); i-- > 0;) {
+    Held& held = thread.held[i];
+    if (held.lock != lock) continue;
+    if (!wholly && --held.depth != 0) return false;
+    if (wholly) thread.given_up.push_back(held);
+    thread.held.erase(thread.held.begin() + static_cast<std::ptrdiff_t>(i));
+    number_lockset(thread);
+    return true;
+  }
+  return true;  // another thread's, or from before the session
+}
+
+void Synchronization::acquire(Thread& thread, Id lock) {
+  for (Held& held : thread.held) {
+    if (held.lock != lock) continue;
+    ++held.depth;
+    return;
+  }
+  Stripe& place = stripe(lock);
+  const std::lock_guard<std::mutex> guard(place.mutex);
+  Point& point = place.points[lock];
+  if (point.ignored) return;
+  point.holder = thread.serial + 1;
+  hold(thread, lock);
+  if (point.weak || point.releaser == thread.serial + 1) return;
+  thread.order.full.join(point.order.full);
+  thread.order.forced.join(point.order.forced);
+}
+
+void Synchronization::publish(Thread& thread, Id lock) {
+  Stripe& place = stripe(lock);
+  const std::lock_guard<std::mutex> guard(place.mutex);
+  Point& point = place.points[lock];
+  if (point.ignored || point.weak) return;
+  // Released by a thread that does not hold it, a lock is a signal, and the order is forced.
+  const bool is_signal = point.holder != thread.serial + 1;
+  point.order.full.join(thread.order.full);
+  if (is_signal) point.order.forced.join(thread.order.forced);
+  point.releaser = is_signal ? 0 : thread.serial + 1;
+  point.holder = 0;
+  thread.advance();
+}
+
+void Synchronization::release(Thread& thread, Id lock) {
+  if (let_go(thread, lock, false)) publish(thread, lock);
+}
+
+void Synchronization::release_all(Thread& thread, Id lock) {
+  if (let_go(thread, lock, true)) publish(thread, lock);
+}
+
+void Synchronization::acquire_again(Thread& thread, Id lock) {
+  acquire(thread, lock);
+  for (std::size_t i = thread.given_up.size(); i-- > 0;) {
+    if (thread.given_up[i].lock != lock) continue;
+    if (!thread.held.empty() && thread.held.back().lock == lock) {
+      thread.held.back().depth = thread.given_up[i].depth;
+    }
+    thread.given_up.erase(thread.given_up.begin() + static_cast<std::ptrdiff_t>(i));
+    return;
+  }
+}
+
+void Synchronization::give(Thread& thread, Id token) {
+  Stripe& place = stripe(token);
+  const std::lock_guard<std::mutex> guard(place.mutex);
+  place.points[token].order.join(thread.order);
+  thread.advance();
+}
+
+void Synchronization::take(Thread& thread, Id token) {
+  Stripe& place = stripe(token);
+  const std::lock_guard<std::mutex> guard(place.mutex);
+  const auto found = place.points.find(token);
+  if (found != place.points.end()) thread.order.join(found->second.order);
+}
+
+void Synchronization::weaken(Id lock) {
+  Stripe& place = stripe(lock);
+  const std::lock_guard<std::mutex> guard(place.mutex);
+  place.points[lock].weak = true;
+}
+
+void Synchronization::ignore(Id lock) {
+  Stripe& place = stripe(lock);
+  const std::lock_guard<std::mutex> guard(place.mutex);
+  place.points[lock].ignored = true;
+}
+
+void Synchronization::forget(Id id) {
+  Stripe& place = stripe(id);
+  const std::lock_guard<std::mutex> guard(place.mutex);
+  place.points.erase(id);
+}
+
+}  // namespace gilscope::races

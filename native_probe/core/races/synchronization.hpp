@@ -1,0 +1,64 @@
+// What orders threads: locks, and all else that one thread gives and another one takes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "core/races/locksets.hpp"
+#include "core/races/threads.hpp"
+
+namespace gilscope::races {
+
+class Synchronization {
+ public:
+  // Locks and the rest have numbers from one space: those of objects, or addresses of native locks.
+  using Id = std::uint64_t;
+
+  // A lock was acquired; before it is released. Only the outermost of nested ones orders anything.
+  void acquire(Thread& thread, Id lock);
+  void release(Thread& thread, Id lock);
+  // Gives up an RLock wholly, however often it was acquired, as conditions do.
+  void release_all(Thread& thread, Id lock);
+  // Takes it again as often.
+  void acquire_again(Thread& thread, Id lock);
+
+  // One thread gives, as by putting something into a queue; another one takes, after it.
+  void give(Thread& thread, Id token);
+  void take(Thread& thread, Id token);
+
+  // Locks of a library's own bookkeeping: they protect what is done while they are held, but that
+  // one thread has them before another one is chance. `ignore` leaves them out altogether.
+  void weaken(Id lock);
+  void ignore(Id lock);
+  void forget(Id id);
+
+  const Locksets& locksets() const { return locksets_; }
+
+ private:
+  struct Point {
+    Order order;
+    std::uint32_t holder = 0;    // serial + 1
+    std::uint32_t releaser = 0;  // serial + 1, and its clock then: nothing to learn from oneself
+    Clock released = 0;
+    bool weak = false;
+    bool ignored = false;
+  };
+  struct Stripe {
+    std::mutex mutex;
+    std::unordered_map<Id, Point> points;
+  };
+  Stripe& stripe(Id id) { return stripes_[(id * 0x9E3779B97F4A7C15u) >> 58]; }
+  void hold(Thread& thread, Id lock);
+  // Whether the thread held it and holds it no more.
+  bool let_go(Thread& thread, Id lock, bool wholly);
+  void number_lockset(Thread& thread);
+  void publish(Thread& thread, Id lock);
+
+  std::array<Stripe, 64> stripes_;
+  Locksets locksets_;
+};
+
+}  // namespace gilscope::races

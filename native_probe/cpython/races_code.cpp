@@ -1,0 +1,379 @@
+#include "cpython/races_code.hpp"
+
+#include <array>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace gilscope::races {
+namespace {
+
+constexpr int kOpcodes = 256;
+constexpr int kInPlace = 13;   // the first of BINARY_OP's operators that are x op= y
+constexpr int kSubscript = 26; // BINARY_OP's operator that is x[y], from 3.14 on
+
+struct Opcodes {
+  std::array<Action, kOpcodes> actions{};
+  std::array<std::uint8_t, kOpcodes> caches{};
+  std::array<bool, kOpcodes> jumps{};
+  std::array<bool, kOpcodes> jumps_back{};
+  std::array<bool, kOpcodes> ends_block{};
+  std::array<bool, kOpcodes> stores_local{};
+  std::array<bool, kOpcodes> calls{};
+  int extended_arg = 0;
+  int binary_op = -1;
+  int load_attr = -1;
+  int load_global = -1;
+  int push_null = -1;
+  int store_global = -1;
+  int store_deref = -1;
+  bool attr_has_flag = true;
+};
+
+Opcodes& opcodes() {
+  static Opcodes& all = *new Opcodes;
+  return all;
+}
+
+std::mutex names_mutex;
+std::unordered_set<Key> stored_globals;
+std::unordered_set<Key> stored_nonlocals;
+
+const std::unordered_map<std::string_view, Action>& action_names() {
+  static const auto& names = *new std::unordered_map<std::string_view, Action>{
+      {"LOAD_ATTR", Action::load_attr},         {"STORE_ATTR", Action::store_attr},
+      {"DELETE_ATTR", Action::delete_attr},     {"LOAD_GLOBAL", Action::load_global},
+      {"STORE_GLOBAL", Action::store_global},   {"DELETE_GLOBAL", Action::delete_global},
+      {"LOAD_NAME", Action::load_name},         {"STORE_NAME", Action::store_name},
+      {"DELETE_NAME", Action::delete_name},     {"BINARY_SUBSCR", Action::load_subscr},
+      {"STORE_SUBSCR", Action::store_subscr},   {"DELETE_SUBSCR", Action::delete_subscr},
+      {"BINARY_SLICE", Action::load_slice},     {"STORE_SLICE", Action::store_slice},
+      {"CONTAINS_OP", Action::contains},        {"TO_BOOL", Action::to_bool},
+      {"GET_ITER", Action::get_iter},           {"FOR_ITER", Action::for_iter},
+      {"LOAD_DEREF", Action::load_deref},       {"STORE_DEREF", Action::store_deref},
+      {"CALL", Action::call},                   {"CALL_KW", Action::call_kw},
+      {"BINARY_OP", Action::in_place},
+  };
+  return names;
+}
+
+void describe_opcode(const std::string& name, int opcode) {
+  Opcodes& all = opcodes();
+  const auto found = action_names().find(name);
+  if (found != action_names().end()) all.actions[opcode] = found->second;
+  all.jumps_back[opcode] = name.find("BACKWARD") != std::string::npos;
+  for (const char* end : {"JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT",
+                          "RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE",
+                          "INTERPRETER_EXIT"}) {
+    if (name == end) all.ends_block[opcode] = true;
+  }
+  all.stores_local[opcode] = name.rfind("STORE_FAST", 0) == 0;
+  all.calls[opcode] = name.rfind("CALL", 0) == 0 || name == "BEFORE_WITH" || name == "LOAD_SPECIAL";
+  if (name == "EXTENDED_ARG") all.extended_arg = opcode;
+  if (name == "BINARY_OP") all.binary_op = opcode;
+  if (name == "LOAD_ATTR") all.load_attr = opcode;
+  if (name == "LOAD_GLOBAL") all.load_global = opcode;
+  if (name == "PUSH_NULL") all.push_null = opcode;
+  if (name == "STORE_GLOBAL") all.store_global = opcode;
+  if (name == "STORE_DEREF") all.store_deref = opcode;
+}
+
+int read_opmap(PyObject* module) {
+  PyObject* map = PyObject_GetAttrString(module, "opmap");
+  PyObject* caches = PyObject_GetAttrString(module, "_inline_cache_entries");
+  PyObject* jumps = PyObject_GetAttrString(module, "hasjump");
+  int done = -1;
+  if (map != nullptr && caches != nullptr && jumps != nullptr && PyDict_Check(map) &&
+      PyDict_Check(caches)) {
+    PyObject* name = nullptr;
+    PyObject* number = nullptr;
+    Py_ssize_t place = 0;
+    done = 0;
+    while (PyDict_Next(map, &place, &name, &number) != 0) {
+      const long opcode = PyLong_AsLong(number);
+      if (opcode < 0 || opcode >= kOpcodes) continue;
+      describe_opcode(PyUnicode_AsUTF8(name), static_cast<int>(opcode));
+      PyObject* entries = PyDict_GetItem(caches, name);
+      if (entries != nullptr) {
+        opcodes().caches[static_cast<std::size_t>(opcode)] =
+            static_cast<std::uint8_t>(PyLong_AsLong(entries));
+      }
+      const int jump = PySequence_Contains(jumps, number);
+      opcodes().jumps[static_cast<std::size_t>(opcode)] = jump > 0;
+    }
+  }
+  Py_XDECREF(map);
+  Py_XDECREF(caches);
+  Py_XDECREF(jumps);
+  return PyErr_Occurred() != nullptr ? -1 : done;
+}
+
+// An instruction as it stands in the code.
+struct Raw {
+  int opcode = -1;  // -1: a cache
+  int arg = 0;
+  std::size_t begin = 0;  // where its EXTENDED_ARGs begin
+};
+
+struct Code {
+  std::vector<Raw> raw;            // by unit; EXTENDED_ARGs have their own
+  std::vector<std::int32_t> depth;  // -1: not reached
+};
+
+Code decode(const unsigned char* bytes, std::size_t units) {
+  Code code;
+  code.raw.resize(units);
+  code.depth.assign(units, -1);
+  int extended = 0;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < units; ++i) {
+    const int opcode = bytes[2 * i];
+    Raw& raw = code.raw[i];
+    raw.opcode = opcode;
+    raw.arg = extended << 8 | bytes[2 * i + 1];
+    if (extended == 0) begin = i;
+    raw.begin = begin;
+    extended = opcode == opcodes().extended_arg ? raw.arg : 0;
+    if (opcode == opcodes().extended_arg) continue;
+    for (int cache = opcodes().caches[opcode]; cache > 0 && i + 1 < units; --cache) {
+      code.raw[++i].opcode = -1;
+    }
+    begin = i + 1;
+  }
+  return code;
+}
+
+std::size_t next_of(const Code& code, std::size_t unit) {
+  ++unit;
+  while (unit < code.raw.size() && code.raw[unit].opcode == -1) ++unit;
+  return unit;
+}
+
+std::size_t target_of(const Code& code, std::size_t unit) {
+  const Raw& raw = code.raw[unit];
+  const std::size_t after = unit + 1 + opcodes().caches[raw.opcode];
+  const auto distance = static_cast<std::size_t>(raw.arg);
+  return opcodes().jumps_back[raw.opcode] ? after - distance : after + distance;
+}
+
+struct Entry {
+  std::size_t unit;
+  int depth;
+};
+
+// The format is described in Objects/exception_handling_notes.txt (InternalDocs from 3.14 on).
+std::vector<Entry> handlers_of(const unsigned char* table, Py_ssize_t size) {
+  std::vector<Entry> handlers;
+  const unsigned char* at = table;
+  const unsigned char* end = table + size;
+  auto number = [&at, end] {
+    std::size_t value = *at & 63;
+    while ((*at & 64) != 0 && at + 1 < end) value = value << 6 | (*++at & 63);
+    ++at;
+    return value;
+  };
+  while (at < end) {
+    number();  // where it begins
+    if (at < end) number();
+    const std::size_t target = at < end ? number() : 0;
+    const std::size_t depth_and_lasti = at < end ? number() : 0;
+    handlers.push_back({target, static_cast<int>(depth_and_lasti >> 1) + 1 +
+                                    static_cast<int>(depth_and_lasti & 1)});
+  }
+  return handlers;
+}
+
+// The depth of the operand stack before every instruction that can be reached.
+void find_depths(Code& code, std::vector<Entry> work) {
+  work.push_back({0, 0});
+  while (!work.empty()) {
+    auto [unit, depth] = work.back();
+    work.pop_back();
+    while (unit < code.raw.size() && code.depth[unit] < 0 && code.raw[unit].opcode >= 0) {
+      code.depth[unit] = depth;
+      const Raw& raw = code.raw[unit];
+      if (opcodes().jumps[raw.opcode]) {
+        const int effect = PyCompile_OpcodeStackEffectWithJump(raw.opcode, raw.arg, 1);
+        const std::size_t target = target_of(code, unit);
+        if (target < code.raw.size()) work.push_back({target, depth + effect});
+      }
+      if (opcodes().ends_block[raw.opcode]) break;
+      depth += raw.opcode == opcodes().extended_arg
+                   ? 0
+                   : PyCompile_OpcodeStackEffectWithJump(raw.opcode, raw.arg, 0);
+      unit = next_of(code, unit);
+    }
+  }
+}
+
+// The name by which the callable of a call was loaded; empty if that was not by its name.
+std::string_view callee_name(const Code& code, std::size_t unit, int callable, PyObject* names,
+                             bool* is_local) {
+  *is_local = false;
+  for (std::size_t i = unit; i-- > 0;) {
+    const Raw& raw = code.raw[i];
+    if (raw.opcode < 0 || code.depth[i] < 0 || code.depth[i] > callable + 1) continue;
+    if (raw.opcode == opcodes().push_null || raw.opcode == opcodes().extended_arg) continue;
+    const bool is_attribute = raw.opcode == opcodes().load_attr;
+    const bool is_name = opcodes().actions[raw.opcode] == Action::load_name;
+    if (!is_attribute && raw.opcode != opcodes().load_global && !is_name) break;
+    const int index = is_name ? raw.arg : raw.arg >> 1;
+    if (index >= PyTuple_GET_SIZE(names)) break;
+    const char* text = PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, index));
+    return text != nullptr ? text : "";
+  }
+  *is_local = true;
+  return {};
+}
+
+// Whether a loop calls anything: then other threads' locks may be taken and given between its steps.
+bool loop_calls(const Code& code, std::size_t unit) {
+  const std::size_t end = std::min(target_of(code, unit), code.raw.size());
+  for (std::size_t i = unit; i < end; ++i) {
+    if (code.raw[i].opcode >= 0 && opcodes().calls[code.raw[i].opcode]) return true;
+  }
+  return false;
+}
+
+Action action_of(const Code& code, std::size_t unit, Instruction& found, PyCodeObject* of) {
+  const Raw& raw = code.raw[unit];
+  Action action = opcodes().actions[raw.opcode];
+  const std::size_t next = next_of(code, unit);
+  const int following = next < code.raw.size() ? code.raw[next].opcode : -1;
+  if (raw.opcode == opcodes().binary_op) {
+    if (raw.arg == kSubscript) return Action::load_subscr;
+    if (raw.arg < kInPlace) return Action::none;
+    return following >= 0 && opcodes().stores_local[following] ? Action::none : action;
+  }
+  if (action == Action::for_iter) return loop_calls(code, unit) ? action : Action::none;
+  if (action == Action::call || action == Action::call_kw) {
+    const int above = action == Action::call_kw ? 1 : 0;
+    bool is_local = false;
+    const int callable = code.depth[unit] - above - raw.arg - 2;
+    const std::string_view name = callee_name(code, unit, callable, of->co_names, &is_local);
+    PyErr_Clear();
+    return is_local || is_container_call(name) ? action : Action::none;
+  }
+  (void)found;
+  return action;
+}
+
+PyObject* name_of(const Code& code, std::size_t unit, Action action, PyCodeObject* of,
+                  Instruction& found) {
+  const int arg = code.raw[unit].arg;
+  int index = arg;
+  switch (action) {
+    case Action::load_attr:
+      found.is_method = (arg & 1) != 0;
+      [[fallthrough]];
+    case Action::load_global: index = arg >> 1; break;
+    case Action::store_attr:
+    case Action::delete_attr:
+    case Action::store_global:
+    case Action::delete_global:
+    case Action::load_name:
+    case Action::store_name:
+    case Action::delete_name: break;
+    case Action::load_deref:
+    case Action::store_deref:
+      return arg < PyTuple_GET_SIZE(of->co_localsplusnames)
+                 ? PyTuple_GET_ITEM(of->co_localsplusnames, arg)
+                 : nullptr;
+    default: return nullptr;
+  }
+  return index < PyTuple_GET_SIZE(of->co_names) ? PyTuple_GET_ITEM(of->co_names, index) : nullptr;
+}
+
+// The instruction before the one that stores loads what it stores to, which is a local variable or
+// was loaded and copied before.
+bool stores_in_place(const Code& code, std::size_t unit) {
+  for (std::size_t i = code.raw[unit].begin; i-- > 0;) {
+    const Raw& raw = code.raw[i];
+    if (raw.opcode < 0) continue;
+    if (raw.opcode == opcodes().binary_op) return raw.arg >= kInPlace && raw.arg != kSubscript;
+    if (code.raw[unit].begin - i > 12) break;
+    // SWAP and COPY bring the object back on top.
+    const int effect = PyCompile_OpcodeStackEffectWithJump(raw.opcode, raw.arg, 0);
+    if (effect != 0) break;
+  }
+  return false;
+}
+
+}  // namespace
+
+int initialize_opcodes() {
+  PyObject* module = PyImport_ImportModule("opcode");
+  const int done = module != nullptr ? read_opmap(module) : -1;
+  Py_XDECREF(module);
+  return done;
+}
+
+Key hash_of_name(PyObject* name) {
+  return static_cast<Key>(PyObject_Hash(name)) & 0x0FFFFFFFFFFFFFFFu;
+}
+
+std::unique_ptr<CodeTable> analyze(PyCodeObject* of) {
+  PyObject* bytes = PyCode_GetCode(of);
+  if (bytes == nullptr) return nullptr;
+  const auto units = static_cast<std::size_t>(PyBytes_GET_SIZE(bytes)) / 2;
+  Code code = decode(reinterpret_cast<const unsigned char*>(PyBytes_AS_STRING(bytes)), units);
+  Py_DECREF(bytes);
+  PyObject* table = of->co_exceptiontable;
+  find_depths(code, handlers_of(reinterpret_cast<const unsigned char*>(PyBytes_AS_STRING(table)),
+                                PyBytes_GET_SIZE(table)));
+  auto result = std::make_unique<CodeTable>();
+  result->code = of;
+  result->instructions.resize(units);
+  for (std::size_t i = 0; i < units; ++i) {
+    if (code.raw[i].opcode < 0 || code.depth[i] < 0) continue;
+    Instruction found;
+    found.action = action_of(code, i, found, of);
+    if (found.action == Action::none) continue;
+    found.depth = static_cast<std::uint16_t>(code.depth[i]);
+    found.arg = static_cast<std::uint16_t>(code.raw[i].arg);
+    found.name = name_of(code, i, found.action, of, found);
+    if (found.name != nullptr) found.hash = hash_of_name(found.name);
+    found.is_in_place = stores_in_place(code, i);
+    result->instructions[i] = found;
+  }
+  return result;
+}
+
+int note_stored_names(PyCodeObject* of) {
+  PyObject* bytes = PyCode_GetCode(of);
+  if (bytes == nullptr) return -1;
+  const auto units = static_cast<std::size_t>(PyBytes_GET_SIZE(bytes)) / 2;
+  const Code code = decode(reinterpret_cast<const unsigned char*>(PyBytes_AS_STRING(bytes)), units);
+  Py_DECREF(bytes);
+  const Py_ssize_t first_free = PyTuple_GET_SIZE(of->co_localsplusnames) - of->co_nfreevars;
+  for (const Raw& raw : code.raw) {
+    if (raw.opcode < 0) continue;
+    const std::lock_guard<std::mutex> lock(names_mutex);
+    if (raw.opcode == opcodes().store_global && raw.arg < PyTuple_GET_SIZE(of->co_names)) {
+      stored_globals.insert(hash_of_name(PyTuple_GET_ITEM(of->co_names, raw.arg)));
+    }
+    if (raw.opcode == opcodes().store_deref && raw.arg >= first_free &&
+        raw.arg < PyTuple_GET_SIZE(of->co_localsplusnames)) {
+      stored_nonlocals.insert(hash_of_name(PyTuple_GET_ITEM(of->co_localsplusnames, raw.arg)));
+    }
+  }
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(of->co_consts); ++i) {
+    PyObject* constant = PyTuple_GET_ITEM(of->co_consts, i);
+    if (!PyCode_Check(constant)) continue;
+    if (note_stored_names(reinterpret_cast<PyCodeObject*>(constant)) < 0) return -1;
+  }
+  return 0;
+}
+
+bool is_stored_global(Key name_hash) {
+  const std::lock_guard<std::mutex> lock(names_mutex);
+  return stored_globals.count(name_hash) != 0;
+}
+
+bool is_stored_nonlocal(Key name_hash) {
+  const std::lock_guard<std::mutex> lock(names_mutex);
+  return stored_nonlocals.count(name_hash) != 0;
+}
+
+}  // namespace gilscope::races

@@ -1,0 +1,206 @@
+#include "cpython/races_events.hpp"
+
+#include "cpython/races_calls.hpp"
+#include "cpython/races_session.hpp"
+#include "cpython/races_variables.hpp"
+
+namespace gilscope::races::events {
+namespace {
+
+PyObject* disable = nullptr;
+PyObject* watch = nullptr;
+Py_ssize_t extra = -1;
+
+void on_global(Event& event, Op op) {
+  const Instruction& what = event.instruction();
+  if (!is_stored_global(what.hash)) {
+    event.is_over = true;
+    return;
+  }
+  auto* globals = static_cast<PyObject*>(event.operands.globals);
+  if (!PyDict_CheckExact(globals)) return;
+  touch_global(event, globals, what.name, what.hash, op);
+}
+
+// In a module; in the body of a class names are local to it.
+void on_name(Event& event, Op op) {
+  if (event.operands.names == event.operands.globals) {
+    on_global(event, op);
+  } else {
+    event.is_over = true;
+  }
+}
+
+void on_cell(Event& event, Op op) {
+  const Instruction& what = event.instruction();
+  if (!is_stored_nonlocal(what.hash)) {
+    event.is_over = true;
+    return;
+  }
+  PyObject* cell = event.variable(what.arg);
+  if (cell != nullptr && PyCell_Check(cell)) {
+    touch(event, cell, make_key(KeyKind::cell), op, what.name);
+  }
+}
+
+void on_store(Event& event, PyObject* owner, PyObject* value) {
+  const Instruction& what = event.instruction();
+  // x.y += z of what changes in place stores what was there: y is not another one then.
+  if (what.is_in_place && value != nullptr && changes_in_place(value)) return;
+  if (owner != nullptr) touch_attribute(event, owner, what.name, what.hash, Op::store);
+}
+
+void on_store_item(Event& event) {
+  PyObject* value = event.at(2);
+  if (event.instruction().is_in_place && value != nullptr && changes_in_place(value)) return;
+  PyObject* container = event.at(1);
+  PyObject* key = event.at(0);
+  if (container != nullptr && key != nullptr) touch_item(event, container, key, Op::store);
+}
+
+void on_contains(Event& event) {
+  PyObject* container = event.at(0);
+  PyObject* key = event.at(1);
+  if (container == nullptr || key == nullptr) return;
+  if (is_dict(container)) return touch_item(event, container, key, Op::read);
+  if (is_set(container)) return touch_member(event, container, key, Op::read);
+  if (PyDictViewSet_Check(container)) {
+    auto* dict = static_cast<PyObject*>(gilscope_viewed(container));
+    if (dict != nullptr && PyDictKeys_Check(container)) {
+      touch_item(event, dict, key, Op::read);
+    }
+    return;
+  }
+  touch_iterable(event, container, Op::read);
+}
+
+void on_item(Event& event, Op op) {
+  PyObject* container = event.at(1);
+  PyObject* key = event.at(0);
+  if (container != nullptr && key != nullptr) touch_item(event, container, key, op);
+}
+
+void on_slice(Event& event, Op op) {
+  PyObject* container = event.at(2);
+  if (container != nullptr && is_list(container)) touch_structure(event, container, op);
+}
+
+void on_step(Event& event) {
+  PyObject* iterator = event.at(0);
+  if (iterator == nullptr) iterator = event.at(1);  // 3.15: a position stands above it
+  if (iterator == nullptr) return;
+  auto* over = static_cast<PyObject*>(gilscope_iterated(iterator));
+  if (over == nullptr && PyList_CheckExact(iterator)) over = iterator;
+  if (over != nullptr) touch_structure(event, over, Op::step);
+}
+
+void on_attribute(Event& event, Op op) {
+  const Instruction& what = event.instruction();
+  PyObject* owner = event.at(0);
+  if (owner != nullptr) touch_attribute(event, owner, what.name, what.hash, op);
+}
+
+void on_call(Event& event) {
+  const int arguments = event.instruction().arg;
+  if (event.instruction().action == Action::call) return touch_call(event, arguments + 1, arguments);
+  PyObject* names = event.at(0);
+  if (names == nullptr || !PyTuple_Check(names)) return;
+  touch_call(event, arguments + 2, arguments, static_cast<int>(PyTuple_GET_SIZE(names)));
+}
+
+void dispatch(Event& event) {
+  switch (event.instruction().action) {
+    case Action::load_attr: return on_attribute(event, Op::read);
+    case Action::store_attr: return on_store(event, event.at(0), event.at(1));
+    case Action::delete_attr: return on_attribute(event, Op::remove);
+    case Action::load_global: return on_global(event, Op::read);
+    case Action::store_global: return on_global(event, Op::store);
+    case Action::delete_global: return on_global(event, Op::remove);
+    case Action::load_name: return on_name(event, Op::read);
+    case Action::store_name: return on_name(event, Op::store);
+    case Action::delete_name: return on_name(event, Op::remove);
+    case Action::load_subscr: return on_item(event, Op::read);
+    case Action::store_subscr: return on_store_item(event);
+    case Action::delete_subscr: return on_item(event, Op::remove);
+    case Action::load_slice: return on_slice(event, Op::read);
+    case Action::store_slice: return on_slice(event, Op::change);
+    case Action::contains: return on_contains(event);
+    case Action::to_bool:
+    case Action::get_iter:
+      if (PyObject* object = event.at(0)) {
+        const bool begins = event.instruction().action == Action::get_iter;
+        if (begins || is_container(object)) {
+          touch_iterable(event, object, begins ? Op::iterate : Op::read);
+        }
+      }
+      return;
+    case Action::for_iter: return on_step(event);
+    case Action::load_deref: return on_cell(event, Op::read);
+    case Action::store_deref: return on_cell(event, Op::store);
+    case Action::call:
+    case Action::call_kw: return on_call(event);
+    case Action::in_place:
+      if (PyObject* object = event.at(1)) {
+        if (is_container(object)) touch_structure(event, object, Op::add);
+      }
+      return;
+    case Action::none: return;
+  }
+}
+
+CodeTable* table_of(PyObject* code) {
+  void* table = nullptr;
+  if (PyUnstable_Code_GetExtra(code, extra, &table) < 0) PyErr_Clear();
+  return static_cast<CodeTable*>(table);
+}
+
+}  // namespace
+
+int initialize(PyObject* disable_object) {
+  disable = Py_NewRef(disable_object);
+  // Tables belong to their session, which outlives all use of them.
+  if (extra < 0) extra = PyUnstable_Eval_RequestCodeExtraIndex([](void*) {});
+  return extra < 0 ? -1 : 0;
+}
+
+void set_watcher(PyObject* watcher) { Py_XSETREF(watch, Py_XNewRef(watcher)); }
+
+PyObject* on_start(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
+  Session* session = Session::active();
+  if (session == nullptr || count < 1 || !PyCode_Check(arguments[0])) return Py_NewRef(disable);
+  auto* code = reinterpret_cast<PyCodeObject*>(arguments[0]);
+  if (!session->is_in_scope(code->co_filename)) return Py_NewRef(disable);
+  const Inside inside(session->thread());
+  CodeTable* table = session->add(code);
+  if (table == nullptr || PyUnstable_Code_SetExtra(arguments[0], extra, table) < 0) {
+    PyErr_Clear();  // it is not watched
+    return Py_NewRef(disable);
+  }
+  PyObject* done = watch != nullptr ? PyObject_CallOneArg(watch, arguments[0]) : nullptr;
+  if (done == nullptr) PyErr_Clear();
+  Py_XDECREF(done);
+  return Py_NewRef(disable);
+}
+
+PyObject* on_instruction(PyObject*, PyObject* const* arguments, Py_ssize_t) {
+  CodeTable* table = table_of(arguments[0]);
+  Session* session = Session::active();
+  if (table == nullptr || session == nullptr || table->session != session->number()) {
+    return Py_NewRef(disable);
+  }
+  const auto unit = static_cast<std::size_t>(PyLong_AsLong(arguments[1])) / 2;
+  if (unit >= table->instructions.size() || table->instructions[unit].action == Action::none) {
+    return Py_NewRef(disable);
+  }
+  if (!Session::has_threads()) Py_RETURN_NONE;
+  Thread* thread = session->thread();
+  const Inside inside(thread);
+  if (!inside) Py_RETURN_NONE;
+  Event event{*session, *thread, *table, static_cast<std::uint32_t>(unit), {}};
+  if (gilscope_operands_of(arguments[0], &event.operands) == 0) Py_RETURN_NONE;
+  dispatch(event);
+  if (event.is_over) return Py_NewRef(disable);
+  Py_RETURN_NONE;
+}
+
+}  // namespace gilscope::races::events

@@ -1,0 +1,18 @@
+// The callbacks of sys.monitoring.
+#pragma once
+
+#include <Python.h>
+
+namespace gilscope::races::events {
+
+// sys.monitoring.DISABLE, and set_local_events with the arguments that come before the code object.
+int initialize(PyObject* disable);
+// What makes a code object's instructions be seen: called with the code object.
+void set_watcher(PyObject* watch);
+
+// Of each code object that begins to run, once: (code, offset).
+PyObject* on_start(PyObject* module, PyObject* const* arguments, Py_ssize_t count);
+// Before each instruction of a code object that is watched: (code, offset).
+PyObject* on_instruction(PyObject* module, PyObject* const* arguments, Py_ssize_t count);
+
+}  // namespace gilscope::races::events

@@ -1,0 +1,18 @@
+// Stands in for methods of built-in types by which threads wait for each other: their definitions
+// are changed, so that calls by any way are seen, and put back.
+#pragma once
+
+#include <Python.h>
+
+#include <cstdint>
+
+namespace gilscope::races::methods {
+
+// `acquire_again` is the other half of `release_all`.
+enum class Role : std::uint8_t { acquire, acquire_again, release, release_all, give, take };
+
+// The method `name` of the type has this role from now on. An exception is set when it is -1.
+int replace(PyTypeObject* type, const char* name, Role role);
+void restore_all();
+
+}  // namespace gilscope::races::methods

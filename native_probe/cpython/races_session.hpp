@@ -1,0 +1,119 @@
+// One watch for races: the detector, and what it needs to know of the interpreter.
+#pragma once
+
+#include <Python.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/races/detector.hpp"
+#include "cpython/races_code.hpp"
+#include "cpython/races_frames.h"
+
+namespace gilscope::races {
+
+// A place in the program.
+struct Place {
+  PyCodeObject* code;
+  long unit;  // instruction, in units of 2 bytes
+};
+
+class Session {
+ public:
+  Session(const Options& options, PyObject* describe, std::vector<std::string> outside,
+          std::vector<std::string> inside);
+
+  // The session that runs; nullptr: none. Sessions are never deleted while a thread may be in one.
+  static Session* active() { return active_.load(std::memory_order_acquire); }
+  static void activate(Session* session);
+  // The interpreter ends, or the process is a forked child: the session is left as it is.
+  static void abandon() { active_.store(nullptr, std::memory_order_release); }
+
+  // Whether there is more than one thread; what is done before needs no watching.
+  static bool has_threads() { return has_threads_.load(std::memory_order_relaxed); }
+  static void set_has_threads(bool has) { has_threads_.store(has, std::memory_order_relaxed); }
+
+  // The calling thread, which joins the session if it has not; nullptr: it cannot.
+  Thread* thread();
+  // The same for a thread whose maker is known.
+  void enter(const Order& from);
+  // The calling thread ends.
+  static void leave();
+
+  Detector& detector() { return detector_; }
+  std::uint32_t number() const { return number_; }
+  PyObject* describe() const { return describe_; }
+
+  // Whether the program's own code is in this file.
+  bool is_in_scope(PyObject* filename) const;
+  // The table of a code object that is watched from now on; an exception is set when it is nullptr.
+  CodeTable* add(PyCodeObject* code);
+  CodeTable* table_of(PyCodeObject* code) const;
+  std::vector<PyCodeObject*> codes() const;
+
+  std::uint32_t stack_of(Thread& thread, const void* frame);
+  std::vector<Place> stack(std::uint32_t number) const;
+  Place site(std::uint32_t number) const;
+
+  // Where each lock was first acquired, as far as the program's own code did it.
+  void note_lock(Synchronization::Id lock, const void* frame);
+  std::vector<std::pair<Synchronization::Id, Place>> lock_places() const;
+
+  // Orders that thread objects and the like pass on; ended native threads by their handle.
+  void native_thread_ended(unsigned long handle, const Order& order);
+  bool native_thread_joined(Thread& by, unsigned long handle);
+
+  // Frees the code objects that it keeps. No thread is inside any more.
+  void release_codes();
+
+ private:
+  std::uint32_t number_stack(Thread& thread);
+  void keep(PyCodeObject* code);
+
+  static std::atomic<Session*> active_;
+  static std::atomic<bool> has_threads_;
+
+  Detector detector_;
+  const std::uint32_t number_;
+  PyObject* describe_;
+  const std::vector<std::string> outside_;
+  const std::vector<std::string> inside_;
+  Order base_;  // of threads of whose beginning nothing is known
+
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<CodeTable>> tables_;
+  std::unordered_map<PyCodeObject*, CodeTable*> by_code_;
+  std::vector<PyObject*> kept_;
+  std::unordered_map<PyCodeObject*, bool> is_kept_;
+  std::uint32_t next_site_ = 1;
+  std::vector<std::vector<Place>> stacks_{1};
+  std::unordered_multimap<std::uint64_t, std::uint32_t> stack_numbers_;
+  std::unordered_map<Synchronization::Id, Place> lock_places_;
+  std::unordered_map<unsigned long, Order> ended_;
+};
+
+// What an operation of the detector that is under way in this thread must not lead to another one
+// of.
+class Inside {
+ public:
+  explicit Inside(Thread* thread)
+      : thread_(thread != nullptr && !thread->is_inside ? thread : nullptr) {
+    if (thread_ != nullptr) thread_->is_inside = true;
+  }
+  ~Inside() {
+    if (thread_ != nullptr) thread_->is_inside = false;
+  }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+  explicit operator bool() const { return thread_ != nullptr; }
+
+ private:
+  Thread* thread_;
+};
+
+}  // namespace gilscope::races

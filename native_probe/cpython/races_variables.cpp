@@ -1,0 +1,294 @@
+#include "cpython/races_variables.hpp"
+
+namespace gilscope::races {
+namespace {
+
+constexpr int kMaxNesting = 3;  // of tuples in keys
+
+PyTypeObject* deque_type = nullptr;
+PyTypeObject* ordered_type = nullptr;
+PyTypeObject* count_type = nullptr;
+PyObject* getattribute_name = nullptr;
+PyObject* default_getattribute = nullptr;
+
+// Equal where the keys are, and none of the program's code runs: exact str, int, bytes, float and
+// tuples of those.
+bool is_value(PyObject* key, int nesting = 0) {
+  if (PyUnicode_CheckExact(key) || PyLong_CheckExact(key) || PyBytes_CheckExact(key) ||
+      PyFloat_CheckExact(key)) {
+    return true;
+  }
+  if (!PyTuple_CheckExact(key) || nesting == kMaxNesting) return false;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(key); ++i) {
+    PyObject* item = PyTuple_GET_ITEM(key, i);
+    if (item != Py_None && !is_value(item, nesting + 1)) return false;
+  }
+  return true;
+}
+
+Key key_of(Event& event, PyObject* key) {
+  if (is_value(key)) return make_key(KeyKind::value, static_cast<Key>(PyObject_Hash(key)));
+  return make_key(KeyKind::identity, event.session.detector().objects().find(key).id);
+}
+
+void describe(Event& event, PyObject* container, Key variable, PyObject* key) {
+  std::vector<std::uint32_t> fresh;
+  fresh.swap(event.thread.new_candidates);
+  PyObject* raised = PyErr_GetRaisedException();
+  PyObject* numbers = PyTuple_New(static_cast<Py_ssize_t>(fresh.size()));
+  for (std::size_t i = 0; numbers != nullptr && i < fresh.size(); ++i) {
+    PyTuple_SET_ITEM(numbers, static_cast<Py_ssize_t>(i), PyLong_FromUnsignedLong(fresh[i]));
+  }
+  PyObject* done = nullptr;
+  if (numbers != nullptr) {
+    done = PyObject_CallFunction(event.session.describe(), "OOiO", numbers, container,
+                                 static_cast<int>(variable >> 60), key != nullptr ? key : Py_None);
+  }
+  if (done == nullptr) PyErr_Clear();
+  Py_XDECREF(done);
+  Py_XDECREF(numbers);
+  PyErr_SetRaisedException(raised);
+}
+
+bool has_default_getattr(PyTypeObject* type) {
+  if (type->tp_getattro == PyObject_GenericGetAttr) return true;
+  if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0) return false;
+  // A class with __getattr__ alone finds its attributes as others do, and asks that one last.
+  PyObject* found = _PyType_LookupRef(type, getattribute_name);
+  const bool is_default = found != nullptr && found == default_getattribute;
+  Py_XDECREF(found);
+  return is_default;
+}
+
+// The class that has the attribute in its own namespace, and whether it is more than a value.
+PyTypeObject* holder_of(PyTypeObject* type, PyObject* name, bool* is_descriptor) {
+  PyObject* mro = type->tp_mro;
+  for (Py_ssize_t i = 0; mro != nullptr && i < PyTuple_GET_SIZE(mro); ++i) {
+    auto* base = reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(mro, i));
+    PyObject* names = PyType_GetDict(base);
+    PyObject* value = nullptr;
+    if (names != nullptr && PyDict_GetItemRef(names, name, &value) < 0) PyErr_Clear();
+    Py_XDECREF(names);
+    if (value == nullptr) continue;
+    *is_descriptor = Py_TYPE(value)->tp_descr_get != nullptr;
+    Py_DECREF(value);
+    return base;
+  }
+  return nullptr;
+}
+
+void touch_class(Event& event, PyTypeObject* type, PyObject* name, Key hash, Op op) {
+  const bool is_program = (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0;
+  if (!is_program) return;
+  if (writes(op)) {
+    auto* meta = Py_TYPE(type);
+    if (meta->tp_setattro != PyType_Type.tp_setattro) return;
+    touch(event, reinterpret_cast<PyObject*>(type), make_key(KeyKind::attribute, hash), op, name);
+    return;
+  }
+  bool is_descriptor = false;
+  PyTypeObject* holder = holder_of(type, name, &is_descriptor);
+  if (holder == nullptr || (holder->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0) return;
+  if (is_descriptor) {
+    event.is_over = event.instruction().is_method;
+    return;
+  }
+  touch(event, reinterpret_cast<PyObject*>(holder), make_key(KeyKind::attribute, hash), op, name);
+}
+
+// What an attribute of a type's instances is; kept with the instruction that uses it.
+enum class Found : std::uint64_t { unknown, variable, code };
+
+Found remembered(const Event& event, const PyTypeObject* type) {
+  const std::uint64_t word =
+      __atomic_load_n(&event.table.instructions[event.unit].looked_up, __ATOMIC_RELAXED);
+  const std::uint64_t version = type->tp_version_tag;
+  return version != 0 && word >> 2 == version ? static_cast<Found>(word & 3) : Found::unknown;
+}
+
+void remember(const Event& event, const PyTypeObject* type, Found found) {
+  __atomic_store_n(&event.table.instructions[event.unit].looked_up,
+                   std::uint64_t{type->tp_version_tag} << 2 | static_cast<std::uint64_t>(found),
+                   __ATOMIC_RELAXED);
+}
+
+// Of an object that is neither a class nor a module.
+void touch_instance(Event& event, PyObject* owner, PyObject* name, Key hash, Op op) {
+  PyTypeObject* type = Py_TYPE(owner);
+  const Found known = remembered(event, type);
+  if (known == Found::code) return;
+  if (known == Found::variable) {
+    return touch(event, owner, make_key(KeyKind::attribute, hash), op, name);
+  }
+  if (writes(op) ? type->tp_setattro != PyObject_GenericSetAttr : !has_default_getattr(type)) {
+    return;
+  }
+  PyObject* found = _PyType_LookupRef(type, name);
+  const bool is_slot = found != nullptr && Py_IS_TYPE(found, &PyMemberDescr_Type);
+  const bool is_data = found != nullptr && Py_TYPE(found)->tp_descr_set != nullptr;
+  const bool is_bound = found != nullptr && Py_TYPE(found)->tp_descr_get != nullptr;
+  Py_XDECREF(found);
+  const bool is_program = event.instruction().name == name;
+  if (is_data && !is_slot) {  // a property is code
+    if (is_program) remember(event, type, Found::code);
+    return;
+  }
+  if (is_bound && !is_data && !writes(op)) {
+    event.is_over = event.instruction().is_method;
+    return;
+  }
+  if (is_program && (found == nullptr || is_data || writes(op))) {
+    remember(event, type, Found::variable);
+  }
+  touch(event, owner, make_key(KeyKind::attribute, hash), op, name);
+  if (found != nullptr && !is_data && !writes(op)) touch_class(event, type, name, hash, op);
+}
+
+}  // namespace
+
+int initialize_variables() {
+  PyObject* module = PyImport_ImportModule("collections");
+  PyObject* deque = module != nullptr ? PyObject_GetAttrString(module, "deque") : nullptr;
+  Py_XDECREF(module);
+  if (deque == nullptr) return -1;
+  deque_type = reinterpret_cast<PyTypeObject*>(deque);
+  ordered_type = &PyODict_Type;
+  module = PyImport_ImportModule("itertools");
+  PyObject* count = module != nullptr ? PyObject_GetAttrString(module, "count") : nullptr;
+  Py_XDECREF(module);
+  if (count == nullptr) return -1;
+  count_type = reinterpret_cast<PyTypeObject*>(count);
+  getattribute_name = PyUnicode_InternFromString("__getattribute__");
+  if (getattribute_name == nullptr) return -1;
+  default_getattribute = _PyType_LookupRef(&PyBaseObject_Type, getattribute_name);
+  return default_getattribute != nullptr ? 0 : -1;
+}
+
+bool is_dict(PyObject* object) {
+  if (PyDict_CheckExact(object)) return true;
+  if (!PyDict_Check(object)) return false;
+  const PyMappingMethods* own = Py_TYPE(object)->tp_as_mapping;
+  const PyMappingMethods* usual = PyDict_Type.tp_as_mapping;
+  return own != nullptr && own->mp_subscript == usual->mp_subscript &&
+         (own->mp_ass_subscript == usual->mp_ass_subscript ||
+          own->mp_ass_subscript == ordered_type->tp_as_mapping->mp_ass_subscript);
+}
+
+bool is_list(PyObject* object) {
+  if (PyList_CheckExact(object)) return true;
+  if (!PyList_Check(object)) return false;
+  const PyMappingMethods* own = Py_TYPE(object)->tp_as_mapping;
+  const PyMappingMethods* usual = PyList_Type.tp_as_mapping;
+  return own != nullptr && own->mp_subscript == usual->mp_subscript &&
+         own->mp_ass_subscript == usual->mp_ass_subscript;
+}
+
+bool is_set(PyObject* object) { return PySet_Check(object); }
+
+bool is_deque(PyObject* object) { return PyObject_TypeCheck(object, deque_type) != 0; }
+
+bool changes_in_place(PyObject* object) {
+  const PyTypeObject* type = Py_TYPE(object);
+  const bool adds = type->tp_as_number != nullptr && type->tp_as_number->nb_inplace_add != nullptr;
+  return adds || (type->tp_as_number != nullptr && type->tp_as_number->nb_inplace_or != nullptr) ||
+         (type->tp_as_sequence != nullptr && type->tp_as_sequence->sq_inplace_concat != nullptr);
+}
+
+int has_key(PyObject* container, PyObject* key) {
+  if (!is_value(key)) return -1;
+  const int has = PyDict_Check(container) ? PyDict_Contains(container, key)
+                                          : PySet_Contains(container, key);
+  if (has < 0) PyErr_Clear();
+  return has;
+}
+
+void touch(Event& event, PyObject* container, Key variable, Op op, PyObject* key) {
+  Detector& detector = event.session.detector();
+  const Object object = detector.objects().find(container);
+  Recent& recent = event.recent(variable);
+  if (event.is_recent(recent, object.id, variable)) return;
+  if (!event.has_stack) {
+    event.stack = event.session.stack_of(event.thread, event.operands.frame);
+    event.has_stack = true;
+  }
+  const std::uint32_t taken = detector.taken(event.thread.slot);
+  const bool is_idle = detector.access(event.thread, object, variable, op, event.site(), event.stack);
+  recent = {};
+  if (is_idle) {
+    recent = {variable,    event.operands.frame,  object.id, event.site(), event.thread.clock,
+              event.thread.sequence, taken};
+  }
+  if (!event.thread.new_candidates.empty()) describe(event, container, variable, key);
+}
+
+void touch_attribute(Event& event, PyObject* owner, PyObject* name, Key hash, Op op) {
+  if (PyModule_Check(owner)) {
+    touch_global(event, PyModule_GetDict(owner), name, hash, op);
+  } else if (PyType_Check(owner)) {
+    touch_class(event, reinterpret_cast<PyTypeObject*>(owner), name, hash, op);
+  } else {
+    touch_instance(event, owner, name, hash, op);
+  }
+}
+
+void touch_global(Event& event, PyObject* globals, PyObject* name, Key hash, Op op) {
+  touch(event, globals, make_key(KeyKind::value, hash), op, name);
+}
+
+void touch_item(Event& event, PyObject* container, PyObject* key, Op op) {
+  if (is_list(container)) {
+    if (!PyLong_CheckExact(key)) {
+      return touch_structure(event, container, writes(op) ? Op::change : Op::read);
+    }
+    Py_ssize_t index = PyLong_AsSsize_t(key);
+    if (index == -1 && PyErr_Occurred() != nullptr) return PyErr_Clear();
+    if (index < 0) index += PyList_GET_SIZE(container);
+    touch(event, container, make_key(KeyKind::index, static_cast<Key>(index)), op, key);
+    if (op == Op::remove) touch_structure(event, container, op);
+    return;
+  }
+  if (!is_dict(container)) return;
+  const Key variable = key_of(event, key);
+  if (op == Op::store && event.has_just_done(container, variable)) return;
+  const int has = writes(op) ? has_key(container, key) : -1;
+  if (op == Op::store && has == 0) touch_structure(event, container, Op::add);
+  if (op == Op::remove && has != 0) touch_structure(event, container, Op::remove);
+  if (op == Op::remove && has == 0) return;
+  touch(event, container, variable, op, key);
+}
+
+void touch_member(Event& event, PyObject* set, PyObject* member, Op op) {
+  const int has = writes(op) ? has_key(set, member) : -1;
+  if (op == Op::add && has == 0) touch_structure(event, set, Op::add);
+  if (op == Op::remove && has != 0) touch_structure(event, set, Op::remove);
+  touch(event, set, key_of(event, member), op == Op::add ? Op::store : op, member);
+}
+
+void touch_iterable(Event& event, PyObject* iterable, Op op) {
+  if (PyDictViewSet_Check(iterable) || Py_IS_TYPE(iterable, &PyDictValues_Type)) {
+    auto* dict = static_cast<PyObject*>(gilscope_viewed(iterable));
+    if (dict != nullptr) touch_structure(event, dict, op);
+  } else if (is_container(iterable)) {
+    touch_structure(event, iterable, op);
+  } else if (Py_TYPE(iterable)->tp_iter == PyObject_SelfIter && op == Op::iterate) {
+    touch_iterator(event, iterable);
+  }
+}
+
+void touch_iterator(Event& event, PyObject* iterator) {
+  const PyTypeObject* type = Py_TYPE(iterator);
+  if (type->tp_iternext == nullptr || (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0) {
+    // A class of the program is code; itertools' are heap types, and none of the program's.
+    const char* dot = type->tp_iternext != nullptr ? type->tp_name : "";
+    if (std::string_view(dot).substr(0, 10) != "itertools.") return;
+  }
+#if PY_VERSION_HEX >= 0x030E0000
+  if (type == count_type) return;  // safe from 3.14 on
+#endif
+  if (std::string_view(type->tp_name).substr(0, 4) == "_io.") return;
+  touch(event, iterator, make_key(KeyKind::position), Op::advance);
+  auto* over = static_cast<PyObject*>(gilscope_iterated(iterator));
+  if (over != nullptr) touch_structure(event, over, Op::iterate);
+}
+
+}  // namespace gilscope::races

@@ -1,0 +1,83 @@
+// Which variable an operation is about.
+#pragma once
+
+#include <Python.h>
+
+#include "cpython/races_session.hpp"
+
+namespace gilscope::races {
+
+// One event: a thread of the program is about to execute an instruction.
+struct Event {
+  Session& session;
+  Thread& thread;
+  const CodeTable& table;
+  std::uint32_t unit;
+  gilscope_operands operands;
+  std::uint32_t stack = 0;
+  bool has_stack = false;
+  bool is_over = false;  // nothing is to be seen at this place, now or later
+
+  std::uint32_t site() const { return table.first_site + unit; }
+  Recent& recent(Key variable) const { return thread.recent_of(site(), variable); }
+  // Whether the thread did the same before and nothing has come in between.
+  bool is_recent(const Recent& recent, ObjectId object, Key variable) const {
+    return recent.site == site() && recent.key == variable && recent.object == object &&
+           recent.clock == thread.clock && recent.sequence == thread.sequence &&
+           recent.frame == operands.frame &&
+           recent.taken == session.detector().taken(thread.slot);
+  }
+  bool has_just_done(PyObject* container, Key variable) const {
+    const Object object = session.detector().objects().find(container);
+    return is_recent(recent(variable), object.id, variable);
+  }
+
+  const Instruction& instruction() const { return table.instructions[unit]; }
+  // The object `below` places below the top of the operand stack; nullptr: there is none.
+  PyObject* at(int below) const {
+    const auto depth = static_cast<int>(instruction().depth);
+    const int place = static_cast<int>(table.code->co_nlocalsplus) + depth - 1 - below;
+    return static_cast<PyObject*>(gilscope_object_at(operands.locals[place]));
+  }
+  PyObject* variable(int number) const {
+    return static_cast<PyObject*>(gilscope_object_at(operands.locals[number]));
+  }
+};
+
+// What a key tells apart, in its upper 4 bits.
+enum class KeyKind : Key { attribute = 1, value, index, structure, position, identity, cell };
+inline Key make_key(KeyKind kind, Key rest = 0) {
+  return static_cast<Key>(kind) << 60 | (rest & 0x0FFFFFFFFFFFFFFFu);
+}
+
+// The event does `op` to this variable. `key`: the object that names it, or nullptr.
+void touch(Event& event, PyObject* container, Key variable, Op op, PyObject* key = nullptr);
+inline void touch_structure(Event& event, PyObject* container, Op op) {
+  touch(event, container, make_key(KeyKind::structure), op);
+}
+
+void touch_attribute(Event& event, PyObject* owner, PyObject* name, Key hash, Op op);
+void touch_global(Event& event, PyObject* globals, PyObject* name, Key hash, Op op);
+void touch_item(Event& event, PyObject* container, PyObject* key, Op op);
+void touch_member(Event& event, PyObject* set, PyObject* member, Op op);
+void touch_iterator(Event& event, PyObject* iterator);
+void touch_iterable(Event& event, PyObject* iterable, Op op);
+
+// dict, list, set or deque, and none of their classes that do it in a way of their own.
+bool is_dict(PyObject* object);
+bool is_list(PyObject* object);
+bool is_set(PyObject* object);
+bool is_deque(PyObject* object);
+inline bool is_container(PyObject* object) {
+  return is_dict(object) || is_list(object) || is_set(object) || is_deque(object);
+}
+// Its += changes the object itself.
+bool changes_in_place(PyObject* object);
+
+// 1 when the container has this key or member, 0 when not, -1 when that cannot be told without
+// calling the program's code.
+int has_key(PyObject* container, PyObject* key);
+
+int initialize_variables();
+
+}  // namespace gilscope::races

@@ -1,0 +1,257 @@
+#include "hooks/races_native.hpp"
+
+#include <Python.h>
+#include <dlfcn.h>
+#include <pthread.h>
+
+#include <cerrno>
+#include <mutex>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "core/got_patcher.hpp"
+#include "cpython/races_session.hpp"
+
+extern "C" void gilscope_races_condition_variable_wait(void* condition, void* lock) __asm__(
+    "_ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE");
+
+namespace gilscope::races::native {
+namespace {
+
+struct State {
+  std::mutex patching;
+  GotPatcher patcher;
+  bool is_installed = false;
+};
+State& state() {
+  static State& the_state = *new State;
+  return the_state;
+}
+
+class ErrnoKept {
+ public:
+  ErrnoKept() : value_(errno) {}
+  ~ErrnoKept() { errno = value_; }
+  ErrnoKept(const ErrnoKept&) = delete;
+  ErrnoKept& operator=(const ErrnoKept&) = delete;
+
+ private:
+  int value_;
+};
+
+// --- Threads --------------------------------------------------------------------------------------
+
+struct Start {
+  void* (*routine)(void*);
+  void* argument;
+  Order from;
+};
+
+void* run(void* data) {
+  auto* given = static_cast<Start*>(data);
+  const Start start = *given;
+  delete given;
+  if (Session* session = Session::active()) session->enter(start.from);
+  return start.routine(start.argument);
+}
+
+int create(pthread_t* handle, const pthread_attr_t* attributes, void* (*routine)(void*),
+           void* argument) {
+  Session* session = Session::active();
+  if (session == nullptr) return pthread_create(handle, attributes, routine, argument);
+  auto* start = new (std::nothrow) Start{routine, argument, Threads::fork(session->thread())};
+  if (start == nullptr) return pthread_create(handle, attributes, routine, argument);
+  Session::set_has_threads(true);
+  const int result = pthread_create(handle, attributes, run, start);
+  if (result != 0) delete start;
+  return result;
+}
+
+int join(pthread_t handle, void** value) {
+  const int result = pthread_join(handle, value);
+  Session* session = Session::active();
+  if (result != 0 || session == nullptr) return result;
+  const ErrnoKept kept;
+  Thread* thread = session->thread();
+  if (thread != nullptr) session->native_thread_joined(*thread, handle);
+  return result;
+}
+
+// --- Locks ----------------------------------------------------------------------------------------
+
+// Not among the numbers of objects, which have 32 bits.
+Synchronization::Id id_of(const void* lock) {
+  return reinterpret_cast<std::uintptr_t>(lock) | Synchronization::Id{1} << 63;
+}
+
+void acquired(const void* lock) {
+  Session* session = Session::active();
+  if (session == nullptr || !Session::has_threads()) return;
+  const ErrnoKept kept;
+  Thread* thread = session->thread();
+  const Inside inside(thread);
+  if (inside) session->detector().synchronization().acquire(*thread, id_of(lock));
+}
+
+void releases(const void* lock) {
+  Session* session = Session::active();
+  if (session == nullptr || !Session::has_threads()) return;
+  const ErrnoKept kept;
+  Thread* thread = session->thread();
+  const Inside inside(thread);
+  if (inside) session->detector().synchronization().release(*thread, id_of(lock));
+}
+
+int noted(int result, const void* lock) {
+  if (result == 0 || result == EOWNERDEAD) acquired(lock);
+  return result;
+}
+
+int mutex_lock(pthread_mutex_t* lock) { return noted(pthread_mutex_lock(lock), lock); }
+int mutex_trylock(pthread_mutex_t* lock) { return noted(pthread_mutex_trylock(lock), lock); }
+int mutex_timedlock(pthread_mutex_t* lock, const timespec* until) {
+  return noted(pthread_mutex_timedlock(lock, until), lock);
+}
+int mutex_clocklock(pthread_mutex_t* lock, clockid_t clock, const timespec* until) {
+  return noted(pthread_mutex_clocklock(lock, clock, until), lock);
+}
+int mutex_unlock(pthread_mutex_t* lock) {
+  releases(lock);
+  return pthread_mutex_unlock(lock);
+}
+
+int read_lock(pthread_rwlock_t* lock) { return noted(pthread_rwlock_rdlock(lock), lock); }
+int try_read_lock(pthread_rwlock_t* lock) { return noted(pthread_rwlock_tryrdlock(lock), lock); }
+int write_lock(pthread_rwlock_t* lock) { return noted(pthread_rwlock_wrlock(lock), lock); }
+int try_write_lock(pthread_rwlock_t* lock) { return noted(pthread_rwlock_trywrlock(lock), lock); }
+int rwlock_unlock(pthread_rwlock_t* lock) {
+  releases(lock);
+  return pthread_rwlock_unlock(lock);
+}
+
+int condition_wait(pthread_cond_t* condition, pthread_mutex_t* lock) {
+  releases(lock);
+  const int result = pthread_cond_wait(condition, lock);
+  acquired(lock);
+  return result;
+}
+int condition_timedwait(pthread_cond_t* condition, pthread_mutex_t* lock, const timespec* until) {
+  releases(lock);
+  const int result = pthread_cond_timedwait(condition, lock, until);
+  acquired(lock);
+  return result;
+}
+int condition_clockwait(pthread_cond_t* condition, pthread_mutex_t* lock, clockid_t clock,
+                        const timespec* until) {
+  releases(lock);
+  const int result = pthread_cond_clockwait(condition, lock, clock, until);
+  acquired(lock);
+  return result;
+}
+// A std::unique_lock begins with the address of its mutex, which is a pthread_mutex_t.
+void condition_variable_wait(void* condition, void* lock) {
+  const void* mutex = *static_cast<void**>(lock);
+  releases(mutex);
+  gilscope_races_condition_variable_wait(condition, lock);
+  acquired(mutex);
+}
+
+// --- Slots ----------------------------------------------------------------------------------------
+
+template <typename Replacement, typename Real>
+Hook hook(std::string_view symbol, Replacement* replacement, Real* real) {
+  return {symbol, reinterpret_cast<void*>(replacement), reinterpret_cast<void*>(real)};
+}
+
+void* open_object(const char* file, int flags);
+
+std::vector<Hook> thread_hooks() {
+  return {hook("pthread_create", create, pthread_create), hook("pthread_join", join, pthread_join)};
+}
+
+std::vector<Hook> lock_hooks() {
+  return {
+      hook("pthread_mutex_lock", mutex_lock, pthread_mutex_lock),
+      hook("pthread_mutex_trylock", mutex_trylock, pthread_mutex_trylock),
+      hook("pthread_mutex_timedlock", mutex_timedlock, pthread_mutex_timedlock),
+      hook("pthread_mutex_clocklock", mutex_clocklock, pthread_mutex_clocklock),
+      hook("pthread_mutex_unlock", mutex_unlock, pthread_mutex_unlock),
+      hook("pthread_rwlock_rdlock", read_lock, pthread_rwlock_rdlock),
+      hook("pthread_rwlock_tryrdlock", try_read_lock, pthread_rwlock_tryrdlock),
+      hook("pthread_rwlock_wrlock", write_lock, pthread_rwlock_wrlock),
+      hook("pthread_rwlock_trywrlock", try_write_lock, pthread_rwlock_trywrlock),
+      hook("pthread_rwlock_unlock", rwlock_unlock, pthread_rwlock_unlock),
+      hook("pthread_cond_wait", condition_wait, pthread_cond_wait),
+      hook("pthread_cond_timedwait", condition_timedwait, pthread_cond_timedwait),
+      hook("pthread_cond_clockwait", condition_clockwait, pthread_cond_clockwait),
+      hook("_ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE", condition_variable_wait,
+           gilscope_races_condition_variable_wait),
+  };
+}
+
+bool has_part(const ElfImage& image, const char* part) {
+  return image.path().find(part) != std::string::npos;
+}
+
+bool is_left_alone(const ElfImage& image) {
+  return image.contains(reinterpret_cast<const void*>(&has_part)) || has_part(image, "/libc.so") ||
+         has_part(image, "/libpthread.so") || has_part(image, "/ld-linux") ||
+         has_part(image, "/gilscope/_probe");
+}
+
+void patch(GotPatcher& patcher, const ElfImage& image, const ElfImage& interpreter) {
+  if (is_left_alone(image) || patcher.knows(image)) return;
+  std::vector<Hook> hooks = thread_hooks();
+  const bool is_runtime = has_part(image, "/libstdc++.so") || has_part(image, "/libgcc_s.so");
+  if (!is_runtime && !image.is_same(interpreter)) {
+    for (const Hook& hook : lock_hooks()) hooks.push_back(hook);
+  }
+  if (!image.has_search_path()) hooks.push_back(hook("dlopen", open_object, dlopen));
+  patcher.patch(image, hooks);
+}
+
+void patch_all(GotPatcher& patcher, const ElfImage& interpreter) {
+  for (const ElfImage& image : ElfImage::all()) patch(patcher, image, interpreter);
+}
+
+ElfImage interpreter_image() {
+  return ElfImage::containing(reinterpret_cast<const void*>(&PyEval_SaveThread));
+}
+
+void* open_object(const char* file, int flags) {
+  void* handle = dlopen(file, flags);
+  State& all = state();
+  if (handle == nullptr || Session::active() == nullptr) return handle;
+  const ErrnoKept kept;
+  const std::lock_guard<std::mutex> lock(all.patching);
+  if (all.is_installed) patch_all(all.patcher, interpreter_image());
+  dlerror();  // what went wrong in there, if anything, is not the program's
+  return handle;
+}
+
+}  // namespace
+
+std::size_t install() {
+  State& all = state();
+  const std::lock_guard<std::mutex> lock(all.patching);
+  const ElfImage interpreter = interpreter_image();
+  patch(all.patcher, interpreter, interpreter);
+  std::size_t found = 0;
+  for (const GotPatcher::Patch& patch : all.patcher.patches()) {
+    if (patch.replacement == reinterpret_cast<void*>(&create)) ++found;
+  }
+  patch_all(all.patcher, interpreter);
+  all.patcher.verify();
+  all.is_installed = true;
+  return found;
+}
+
+std::size_t remove() {
+  State& all = state();
+  const std::lock_guard<std::mutex> lock(all.patching);
+  all.is_installed = false;
+  return all.patcher.restore();
+}
+
+}  // namespace gilscope::races::native

@@ -1,0 +1,143 @@
+"""``gilscope races``: a program in this interpreter, watched for races. Standard library only."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gilscope.cli.parser import positive
+from gilscope.target.races.model import GRADES, Races
+from gilscope.target.races.text import text
+from gilscope.target.races.watch import DEFAULT_MAX_VARIABLES, Watch
+from gilscope.target.worker.program import run_as_main
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+FOUND = 1
+
+
+def add(commands: Any) -> None:
+    """Add the command to the subparsers ``commands``."""
+    parser = commands.add_parser(
+        "races",
+        program=True,
+        help="run a program in this interpreter and report its races",
+        description="Run a program as `python PROGRAM` would, in this interpreter, and report what "
+        "its threads do to each other's data without order: under the GIL, what breaks without it. "
+        "Its own code is watched, not the standard library and not site-packages.",
+        epilog="The report goes to standard error; with --json to standard output, where the "
+        "program's own output then is not: that goes to standard error. Exit status: 1 if --fail-on "
+        "says so, else the program's.",
+    )
+    parser.add_argument("--json", action="store_true", help="the report as JSON, on one line")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="write the report to a file"
+    )
+    parser.add_argument(
+        "--suspected",
+        action="store_true",
+        help="report also what only chance ordered in this run: no common lock, and nothing that "
+        "must come first",
+    )
+    parser.add_argument(
+        "--all",
+        dest="everything",
+        action="store_true",
+        help="report also what is written and read without order and nothing more",
+    )
+    parser.add_argument(
+        "--watch",
+        action="append",
+        default=[],
+        dest="packages",
+        metavar="PACKAGE",
+        help="watch this package, too, wherever it is installed; more than one may be named",
+    )
+    parser.add_argument(
+        "--watch-only",
+        action="store_true",
+        help="watch what --watch names and nothing else",
+    )
+    parser.add_argument(
+        "--max-variables",
+        type=positive,
+        default=DEFAULT_MAX_VARIABLES,
+        metavar="N",
+        help="the most variables to remember (default 4000000, 64 bytes each)",
+    )
+    parser.add_argument(
+        "--fail-on",
+        choices=["witnessed", "certain"],
+        help="exit with status 1 if there is a race of this grade or a better proved one",
+    )
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Run the program and report its races.
+
+    Raises:
+        GilscopeError: There is no such program, or it cannot be watched.
+    """
+    options.program.check()
+    watch = Watch(
+        packages=[*options.packages, *_package_of(options.program)],
+        only=options.watch_only,
+        max_variables=options.max_variables,
+        suspected=options.suspected,
+        everything=options.everything,
+    )
+    found = Races()
+
+    @contextmanager
+    def session() -> Iterator[None]:
+        nonlocal found
+        watch.begin()
+        try:
+            yield
+        finally:
+            found = watch.end()
+
+    descriptor = _own_output() if options.json and options.output is None else None
+    outcome = run_as_main(options.program, session())
+    _write(found, options, descriptor)
+    if options.fail_on and _fails(found, options.fail_on):
+        return FOUND
+    return outcome.status
+
+
+def _package_of(program: Any) -> list[str]:
+    """Return the package that a module belongs to: named, it is the program wherever it lies."""
+    return [program.value.partition(".")[0]] if program.kind == "module" else []
+
+
+def _own_output() -> int:
+    """Keep standard output for the report, and give the program standard error instead."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    return kept
+
+
+def _write(found: Races, options: argparse.Namespace, descriptor: int | None) -> None:
+    report = json.dumps(found.as_json()) if options.json else text(found)
+    if options.output is not None:
+        options.output.write_text(report + "\n", encoding="utf-8")
+    elif descriptor is None:
+        sys.stdout.flush()
+        print(report, file=sys.stderr)
+    else:
+        sys.stdout.flush()
+        with open(descriptor, "w", encoding="utf-8") as output:  # noqa: PTH123 - it is no path
+            output.write(report + "\n")
+
+
+def _fails(found: Races, grade: str) -> bool:
+    worst = found.worst()
+    return worst is not None and GRADES.index(worst) >= GRADES.index(grade)

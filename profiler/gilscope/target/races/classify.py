@@ -1,0 +1,334 @@
+"""From what is out of order to races: what the program does with what it reads decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gilscope.target.races import advice, flow, naming
+from gilscope.target.races.scope import OWN
+from gilscope.target.races.model import GRADES, Access, Place, Race
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import CodeType
+
+# The native half's numbers: enum class Op and enum class Kind.
+READ, ITERATE, STEP, STORE, ADD, REMOVE, CHANGE, ADVANCE = range(8)
+UPDATE, ITERATION, SHARED_ITERATOR, PUBLICATION, PAIR = range(5)
+WORDS = {
+    READ: "read", ITERATE: "iteration", STEP: "iteration", STORE: "write", ADD: "addition",
+    REMOVE: "removal", CHANGE: "change", ADVANCE: "next item",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One access of a candidate: the frames' code objects and offsets, the innermost first."""
+
+    serial: int
+    thread: str
+    op: int
+    frames: tuple[tuple[CodeType, int], ...]
+    locks: tuple[int, ...]
+
+    @classmethod
+    def of(cls, raw: Any) -> Seen | None:
+        """Take apart what the native half gives; None for none."""
+        if raw is None:
+            return None
+        serial, name, op, place, callers, locks = raw
+        frames = tuple((code, offset) for code, offset in [place, *callers] if code is not None)
+        title = name or f"native thread {serial}"
+        return cls(serial, title, op, frames, tuple(locks)) if frames else None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is out of order."""
+
+    kind: int
+    split: bool
+    suspected: bool
+    count: int
+    witnessed: int
+    first: Seen
+    second: Seen | None
+    other: Seen
+    last: Seen | None
+    subject: naming.Subject | None
+
+
+def races(
+    found: Iterable[Any],
+    subjects: dict[int, naming.Subject],
+    locks: dict[int, tuple[CodeType, int]],
+    *,
+    in_scope: Callable[[str], bool],
+    everything: bool = False,
+    suspected: bool = False,
+) -> list[Race]:
+    """Return the races among what the native half found, the worst first."""
+    known = _Report(locks, in_scope)
+    result = []
+    for number, raw in enumerate(found):
+        candidate = _candidate(raw, subjects.get(number))
+        if candidate is None or (candidate.suspected and not suspected):
+            continue
+        kind = kind_of(candidate)
+        if kind == "publication" and not everything:
+            continue
+        if kind is not None:
+            result.append(known.race(kind, candidate))
+    flow.forget()
+    return _merged(result)
+
+
+def _candidate(raw: Any, subject: naming.Subject | None) -> Candidate | None:
+    kind, split, suspected, count, witnessed, first, second, other, last = raw
+    one, two, three = Seen.of(first), Seen.of(second), Seen.of(other)
+    if one is None or three is None:
+        return None
+    four = Seen.of(last)
+    return Candidate(kind, split, suspected, count, witnessed, one, two, three, four, subject)
+
+
+# --- Classes --------------------------------------------------------------------------------------
+
+
+def kind_of(candidate: Candidate) -> str | None:
+    """Return the class of a candidate; None for one that is no race worth a report."""
+    if candidate.kind == SHARED_ITERATOR:
+        return "iteration"
+    if candidate.kind == ITERATION:
+        return "iteration" if _breaks_iteration(candidate) else None
+    if candidate.kind == PAIR:
+        return "torn-pair" if _is_torn(candidate) else None
+    if candidate.kind == PUBLICATION:
+        return "publication"
+    if candidate.kind == UPDATE and candidate.second is not None:
+        return _update(candidate, candidate.second)
+    return None
+
+
+def _breaks_iteration(candidate: Candidate) -> bool:
+    """Whether the change harms an iteration: a list that grows at its end does not."""
+    subject = candidate.subject
+    is_list = subject is not None and subject.owner.type_name == "list"
+    return not (is_list and candidate.other.op == ADD)
+
+
+def _update(candidate: Candidate, write: Seen) -> str | None:
+    dependence = depends(candidate.first, write)
+    is_structure = candidate.subject is not None and candidate.subject.kind == naming.STRUCTURE
+    removes = write.op == REMOVE
+    writes = candidate.other.op >= STORE
+    if dependence == "value" and writes and not is_structure and not removes:
+        return "lost-update"
+    if dependence is None or not _disturbs(write.op, candidate.other.op):
+        return None
+    if _is_stop_flag(candidate.first, write):
+        return None
+    return "check-then-act"
+
+
+def _is_torn(candidate: Candidate) -> bool:
+    """Whether one thread writes both variables whenever it writes one, and the other reads both."""
+    second, last = candidate.second, candidate.last
+    if second is None or last is None:
+        return False
+    return _are_together(candidate.first, second) and _are_together(candidate.other, last)
+
+
+def _are_together(one: Seen, other: Seen) -> bool:
+    """Whether a function that does the one does the other, too."""
+    (code, first), (same, second) = one.frames[0], other.frames[0]
+    if code is not same:
+        return False
+    known = flow.of(code)
+    return known.guards.get(first, 0) == known.guards.get(second, 0)
+
+
+def _disturbs(act: int, other: int) -> bool:
+    """Whether what the other thread does can make what this one checked untrue."""
+    if CHANGE in (act, other) or other < STORE:  # the same check, which found it done
+        return True
+    return (act == REMOVE) == (other == REMOVE)
+
+
+def _is_stop_flag(read: Seen, write: Seen) -> bool:
+    """Whether a loop that goes on by a flag sets it to a constant: stopping twice is stopping."""
+    (code, source), (other, target) = read.frames[0], write.frames[0]
+    if code is not other:
+        return False
+    known = flow.of(code)
+    return target in known.constants and bool(known.loops & known.bit(source))
+
+
+# --- Dependence -----------------------------------------------------------------------------------
+
+
+def depends(read: Seen, write: Seen) -> str | None:
+    """Return how a write depends on a read of the same thread: ``value``, ``guard`` or None.
+
+    They meet in the innermost function that was running at both. There the read is an instruction,
+    or a call that led to it; and so is the write.
+    """
+    meeting = _meeting(read, write)
+    if meeting is None:
+        return None
+    reader, writer = meeting
+    code, source = read.frames[reader]
+    _, target = write.frames[writer]
+    known = flow.of(code)
+    sources = [source, *(_same_path(code, source) if reader == 0 else [])]
+    if not _is_given_back(read, reader):
+        return None
+    for each in sources:
+        if known.flows(each, target) and _is_passed_on(write, writer):
+            return "value"
+    for each in sources:
+        if known.guards_it(each, target) or (
+            known.flows(each, target) and write.op == REMOVE
+        ):
+            return "guard"
+    return None
+
+
+def _meeting(read: Seen, write: Seen) -> tuple[int, int] | None:
+    """Return the places of the function where both meet, counted from the innermost."""
+    i, j = len(read.frames) - 1, len(write.frames) - 1
+    while i >= 0 and j >= 0:
+        (one, at), (other, there) = read.frames[i], write.frames[j]
+        if one is not other:
+            return None
+        if at != there:
+            return i, j
+        i, j = i - 1, j - 1
+    return None
+
+
+def _is_given_back(read: Seen, reader: int) -> bool:
+    """Whether what was read comes back through all calls in between."""
+    return all(flow.of(code).is_returned(offset) for code, offset in read.frames[:reader])
+
+
+def _is_passed_on(write: Seen, writer: int) -> bool:
+    """Whether what is written comes in through all calls in between."""
+    return all(flow.of(code).from_caller(offset) for code, offset in write.frames[:writer])
+
+
+def _same_path(code: CodeType, offset: int) -> list[int]:
+    """Return other places of the function that read what this one reads, by the same name."""
+    instructions = flow.instructions(code)
+    paths = {one.offset: _path(instructions, i) for i, one in enumerate(instructions)}
+    own = paths.get(offset)
+    return [place for place, path in paths.items() if own and path == own and place != offset]
+
+
+def _path(instructions: list[Any], i: int) -> tuple[str, ...] | None:
+    """Return the name that an instruction reads, as ("self", "data"); None if it is no name."""
+    ins = instructions[i]
+    if ins.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"):
+        return (str(ins.argval),)
+    if ins.opname == "LOAD_ATTR" and i > 0:
+        before = instructions[i - 1]
+        if before.opname.startswith("LOAD_FAST") and isinstance(before.argval, str):
+            return (before.argval, str(ins.argval))
+        base = _path(instructions, i - 1)
+        return (*base, str(ins.argval)) if base else None
+    return None
+
+
+# --- Reports --------------------------------------------------------------------------------------
+
+
+class _Report:
+    """Turns candidates into races."""
+
+    def __init__(
+        self, locks: dict[int, tuple[CodeType, int]], in_scope: Callable[[str], bool]
+    ) -> None:
+        self.locks = locks
+        self.in_scope = in_scope
+
+    def race(self, kind: str, candidate: Candidate) -> Race:
+        seen = (candidate.first, candidate.second, candidate.other, candidate.last)
+        accesses = tuple(self._access(each) for each in seen if each is not None)
+        code, offset = self._own_frames((candidate.second or candidate.other).frames)[0]
+        variable = (
+            naming.variable(candidate.subject, *candidate.other.frames[0])
+            if candidate.subject
+            else naming.lock_name(code, offset)
+        )
+        if candidate.kind == PAIR and candidate.subject and candidate.last:
+            one = naming.sibling(candidate.subject, *candidate.other.frames[0])
+            variable = " and ".join(sorted({one, naming.sibling(candidate.subject, *candidate.last.frames[0])}))
+        grade = "witnessed" if candidate.witnessed else "certain"
+        grade = "suspected" if candidate.suspected else grade
+        said = advice.words(kind, variable, accesses, witnessed=candidate.witnessed,
+                            split=candidate.split, shared_iterator=candidate.kind == SHARED_ITERATOR)
+        return Race(kind, grade, variable, accesses, candidate.count, *said)
+
+    def _own_frames(
+        self, frames: tuple[tuple[CodeType, int], ...]
+    ) -> tuple[tuple[CodeType, int], ...]:
+        """Leave out the innermost frames that are not the program's, if any is."""
+        for i, (code, _) in enumerate(frames):
+            if self.in_scope(code.co_filename):
+                return frames[i:]
+        return frames
+
+    def _shown(self, frames: tuple[tuple[CodeType, int], ...]) -> tuple[Place, ...]:
+        """Leave out our own frames, and those by which threads and programs begin."""
+        kept = [frame for frame in frames if not frame[0].co_filename.startswith(OWN)]
+        while len(kept) > 1 and not self.in_scope(kept[-1][0].co_filename):
+            kept.pop()
+        return tuple(place_of(code, at) for code, at in kept or frames)
+
+    def _access(self, seen: Seen) -> Access:
+        stack = self._shown(self._own_frames(seen.frames))
+        names = tuple(dict.fromkeys(self._lock_name(lock) for lock in seen.locks))
+        return Access(seen.thread, seen.op >= STORE, WORDS[seen.op], stack, names)
+
+    def _lock_name(self, lock: int) -> str:
+        if lock >> 63:
+            return f"native mutex at {lock & ~(1 << 63):#x}"
+        place = self.locks.get(lock)
+        return naming.lock_name(*place) if place else "a lock"
+
+
+def place_of(code: CodeType, offset: int) -> Place:
+    """Return the line of an instruction."""
+    line = None
+    if offset >= 0:
+        for begin, end, number in code.co_lines():
+            if begin <= offset < end:
+                line = number
+                break
+    return Place(code.co_filename, line or code.co_firstlineno, code.co_qualname)
+
+
+def _merged(races: list[Race]) -> list[Race]:
+    """Count races that differ in nothing that is shown as one; the worst first."""
+    by_place: dict[Any, Race] = {}
+    for race in races:
+        places = tuple((a.place.file, a.place.line, a.write) for a in race.accesses)
+        name = race.variable.partition("[")[0]
+        key = (race.kind, name, *_unordered(places))
+        known = by_place.get(key)
+        if known is None:
+            by_place[key] = race
+            continue
+        better, worse = sorted((known, race), key=lambda r: -GRADES.index(r.grade))
+        by_place[key] = Race(
+            better.kind, better.grade, better.variable, better.accesses,
+            better.count + worse.count, better.what_happened, better.advice,
+        )  # fmt: skip
+    return sorted(by_place.values(), key=lambda r: (-GRADES.index(r.grade), -r.count))
+
+
+def _unordered(places: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return places so that two threads that do the same count once, whichever comes first."""
+    *own, other = places
+    return tuple(own), other

@@ -1,0 +1,129 @@
+"""Races as data: text and JSON are made from these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+GRADES = ("suspected", "certain", "witnessed")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of the program.
+
+    Attributes:
+        file: Path of the source file.
+        line: From 1 on; 0 unknown.
+        function: Qualified name.
+    """
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        """Return it as it stands in reports."""
+        return f"{self.file}:{self.line} in {self.function}"
+
+
+@dataclass(frozen=True)
+class Access:
+    """What one thread did to the variable.
+
+    Attributes:
+        thread: The thread's name.
+        write: Whether it wrote.
+        what: Its kind in a word or two: "read", "iteration", "write", "append" and so on.
+        stack: Where, the innermost place first; at least one.
+        locks: Names of the locks that the thread held.
+    """
+
+    thread: str
+    write: bool
+    what: str
+    stack: tuple[Place, ...]
+    locks: tuple[str, ...]
+
+    @property
+    def place(self) -> Place:
+        """Where it was done."""
+        return self.stack[0]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it stands in JSON."""
+        return {
+            "thread": self.thread,
+            "file": self.place.file,
+            "line": self.place.line,
+            "write": self.write,
+            "locks": list(self.locks),
+            "stack": [str(place) for place in self.stack],
+        }
+
+
+@dataclass(frozen=True)
+class Race:
+    """One race.
+
+    Attributes:
+        kind: ``lost-update``, ``check-then-act``, ``iteration``, ``torn-pair`` or ``publication``.
+        grade: One of `GRADES`.
+        variable: What the program calls it.
+        accesses: The first thread's, in order, then the other thread's.
+        count: How often the places met.
+        what_happened: What came of it in this run, or can come of it.
+        advice: The repair.
+    """
+
+    kind: str
+    grade: str
+    variable: str
+    accesses: tuple[Access, ...]
+    count: int
+    what_happened: str
+    advice: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it stands in JSON."""
+        return {
+            "class": self.kind,
+            "grade": self.grade,
+            "variable": self.variable,
+            "accesses": [access.as_json() for access in self.accesses],
+            "count": self.count,
+            "what_happened": self.what_happened,
+            "advice": self.advice,
+        }
+
+
+@dataclass
+class Races:
+    """What one watch found; ``with gilscope.races() as found`` fills it when the block ends.
+
+    Attributes:
+        races: The worst first.
+        counts: ``variables`` and ``threads`` seen, variables ``given_up`` for want of room, and what
+            else could not be kept.
+        not_watched: What could not be watched, and why.
+    """
+
+    races: list[Race] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    not_watched: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it stands in JSON."""
+        return {"races": [race.as_json() for race in self.races]}
+
+    def worst(self) -> str | None:
+        """Return the best-proved grade of all races; None if there is none."""
+        return max((race.grade for race in self.races), key=GRADES.index, default=None)
+
+    def __iter__(self) -> Any:
+        """Go over the races."""
+        return iter(self.races)
+
+    def __len__(self) -> int:
+        """Return how many races there are."""
+        return len(self.races)

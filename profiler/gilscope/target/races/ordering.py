@@ -1,0 +1,157 @@
+"""What orders threads besides their start, which the native half sees by itself.
+
+Methods of built-in types are replaced in their definitions, those of ``threading`` in their
+classes; all are put back at the end.
+"""
+
+from __future__ import annotations
+
+import _queue
+import _thread
+import collections
+import functools
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+LOCK_METHODS = {
+    "acquire": "acquire",
+    "acquire_lock": "acquire",
+    "__enter__": "acquire",
+    "release": "release",
+    "release_lock": "release",
+    "__exit__": "release",
+    "_release_save": "release_all",
+    "_acquire_restore": "acquire_again",
+}
+QUEUE_METHODS = {"put": "give", "put_nowait": "give", "get": "take", "get_nowait": "take"}
+DEQUE_METHODS = {
+    **dict.fromkeys(("append", "appendleft", "extend", "extendleft", "insert"), "give"),
+    **dict.fromkeys(("pop", "popleft"), "take"),
+}
+BOOKKEEPING = ("_active_limbo_lock", "_shutdown_locks_lock")
+
+
+class Ordering:
+    """The replacements of one watch."""
+
+    def __init__(self, native: ModuleType) -> None:
+        """Replace nothing yet."""
+        self.native = native
+        self.originals: list[tuple[type, str, Any]] = []
+        self.missing: list[str] = []
+
+    def install(self) -> None:
+        """Replace the methods."""
+        lock, rlock = type(_thread.allocate_lock()), type(_thread.RLock())
+        for cls, methods in (
+            (lock, LOCK_METHODS),
+            (rlock, LOCK_METHODS),
+            (_queue.SimpleQueue, QUEUE_METHODS),
+            (collections.deque, DEQUE_METHODS),
+        ):
+            for name, role in methods.items():
+                if name in vars(cls):
+                    self._replace(cls, name, role)
+        for name in BOOKKEEPING:
+            if hasattr(threading, name):
+                self.native.ignore(getattr(threading, name))
+        self._threads()
+        self._events()
+        self._semaphores()
+
+    def remove(self) -> None:
+        """Put the methods of ``threading`` back; the native half does so with the others."""
+        for cls, name, original in reversed(self.originals):
+            setattr(cls, name, original)
+        self.originals.clear()
+
+    def _replace(self, cls: type, name: str, role: str) -> None:
+        try:
+            self.native.replace(cls, name, role)
+        except LookupError as error:
+            self.missing.append(str(error))
+
+    def _patch(self, cls: type, name: str, make: Callable[[Any], Callable[..., Any]]) -> None:
+        original = vars(cls)[name]
+        self.originals.append((cls, name, original))
+        setattr(cls, name, functools.wraps(original)(make(original)))
+
+    def _threads(self) -> None:
+        give, take, joined = self.native.give, self.native.take, self.native.joined
+        name_thread = self.native.name_thread
+
+        def bootstrap(original: Any) -> Callable[..., Any]:
+            def _bootstrap_inner(self: threading.Thread) -> None:
+                name_thread(str(self._name))  # type: ignore[attr-defined] # noqa: SLF001
+                try:
+                    original(self)
+                finally:
+                    name_thread(str(self._name))  # type: ignore[attr-defined] # noqa: SLF001
+                    give(self)
+
+            return _bootstrap_inner
+
+        def join(original: Any) -> Callable[..., Any]:
+            def join(self: threading.Thread, timeout: float | None = None) -> None:
+                original(self, timeout)
+                if not original_is_alive(self):
+                    joined(self)
+
+            return join
+
+        def is_alive(original: Any) -> Callable[..., Any]:
+            def is_alive(self: threading.Thread) -> bool:
+                alive = bool(original(self))
+                if not alive:
+                    take(self)
+                return alive
+
+            return is_alive
+
+        original_is_alive = threading.Thread.is_alive
+        self._patch(threading.Thread, "_bootstrap_inner", bootstrap)
+        self._patch(threading.Thread, "join", join)
+        self._patch(threading.Thread, "is_alive", is_alive)
+
+    def _events(self) -> None:
+        give, take = self.native.give, self.native.take
+
+        def set_(original: Any) -> Callable[..., Any]:
+            def set(self: threading.Event) -> None:  # noqa: A001 - the method's own name
+                give(self)
+                original(self)
+
+            return set
+
+        def asked(original: Any) -> Callable[..., Any]:
+            def ask(self: threading.Event, *rest: Any, **more: Any) -> bool:
+                is_set = bool(original(self, *rest, **more))
+                if is_set:
+                    take(self)
+                return is_set
+
+            return ask
+
+        self._patch(threading.Event, "set", set_)
+        self._patch(threading.Event, "is_set", asked)
+        self._patch(threading.Event, "wait", asked)
+
+    def _semaphores(self) -> None:
+        ignore = self.native.ignore
+
+        def init(original: Any) -> Callable[..., Any]:
+            def __init__(self: threading.Semaphore, *rest: Any, **more: Any) -> None:  # noqa: N807
+                original(self, *rest, **more)
+                maker = sys._getframe(1).f_code.co_filename  # noqa: SLF001 - who made it
+                # A pool counts its idle threads with one: that orders nothing of the program's.
+                if maker.replace("\\", "/").endswith("concurrent/futures/thread.py"):
+                    ignore(self._cond._lock)  # type: ignore[attr-defined] # noqa: SLF001
+
+            return __init__
+
+        self._patch(threading.Semaphore, "__init__", init)

@@ -1,0 +1,47 @@
+"""Which code is the program's own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sysconfig
+from pathlib import Path
+
+from gilscope.errors import UsageError
+
+OWN = str(Path(__file__).parents[2]) + os.sep  # as it stands in code objects
+# The parts of the standard library that work through the program's own objects.
+WORKS_ON_OTHERS = ("copy.py", "weakref.py", "_weakrefset.py", "_collections_abc.py")
+
+
+def outside() -> list[str]:
+    """Return beginnings of the file names of code that is not the program's."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    folders = {sysconfig.get_path(name) for name in names}
+    found = [folder.rstrip(os.sep) + os.sep for folder in folders if folder]
+    found += [str(Path(folder).resolve()) + os.sep for folder in found]
+    import_folder = str(Path(os.__file__).parent) + os.sep
+    return sorted({*found, import_folder, OWN, "<frozen "})
+
+
+def helpers() -> list[str]:
+    """Return the files of the standard library that are watched with the program."""
+    folder = Path(os.__file__).parent
+    return [str(folder / name) for name in WORKS_ON_OTHERS]
+
+
+def package(name: str) -> list[str]:
+    """Return beginnings of the file names of a package or a module.
+
+    Raises:
+        UsageError: There is none of this name.
+    """
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None:
+        raise UsageError(f"there is no package {name} to watch")
+    if spec.submodule_search_locations is not None:
+        return [folder.rstrip(os.sep) + os.sep for folder in spec.submodule_search_locations]
+    return [spec.origin or name]

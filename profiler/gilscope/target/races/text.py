@@ -1,0 +1,68 @@
+"""Races as text for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gilscope.target.races.model import Access, Race, Races
+
+TITLES = {
+    "lost-update": "lost update",
+    "check-then-act": "check, then act",
+    "iteration": "changed during iteration",
+    "torn-pair": "torn pair",
+    "publication": "unordered publication",
+}
+GRADES = {
+    "witnessed": "witnessed: it went wrong in this run",
+    "certain": "certain: nothing orders the threads here",
+    "suspected": "suspected: only chance ordered the threads here in this run",
+}
+MOST_FRAMES = 6
+
+
+def text(found: Races) -> str:
+    """Return all that was found as text, with a line at the end that sums it up."""
+    parts = [*map(_race, found.races), _summary(found)]
+    return "\n\n".join(parts)
+
+
+def _race(race: Race) -> str:
+    title = "shared iterator" if _is_shared_iterator(race) else TITLES[race.kind]
+    times = "once" if race.count == 1 else f"{race.count} times"
+    lines = [
+        f"race: {title} on {race.variable} ({race.grade}, {times})",
+        f"    {GRADES[race.grade]}",
+        f"    {race.what_happened}",
+    ]
+    for access in race.accesses:
+        lines += _access(access)
+    lines.append(f"    do: {race.advice}")
+    return "\n".join(lines)
+
+
+def _is_shared_iterator(race: Race) -> bool:
+    return all(access.what == "next item" for access in race.accesses)
+
+
+def _access(access: Access) -> list[str]:
+    held = f"holding {', '.join(access.locks)}" if access.locks else "holding no lock"
+    lines = [f"    thread {access.thread}, {access.what}, {held}:"]
+    lines += [f"        {place}" for place in access.stack[:MOST_FRAMES]]
+    if len(access.stack) > MOST_FRAMES:
+        lines.append(f"        and {len(access.stack) - MOST_FRAMES} more")
+    return lines
+
+
+def _summary(found: Races) -> str:
+    count = len(found.races)
+    word = "race" if count == 1 else "races"
+    variables = found.counts.get("variables", 0)
+    threads = found.counts.get("threads", 0)
+    line = f"{count} {word}; {threads} threads, {variables} variables remembered"
+    if given_up := found.counts.get("given_up", 0) + found.counts.get("without_room", 0):
+        line += f"; {given_up} variables given up for want of room (--max-variables)"
+    if left_out := found.counts.get("left_out", 0):
+        line += f"; {left_out} meetings at further places left out"
+    return "\n".join([line, *(f"not watched: {what}" for what in found.not_watched)])

@@ -1,0 +1,182 @@
+"""One watch for races: what the interpreter is asked to tell, from begin to end."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from types import CodeType, FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from gilscope.errors import ProbeError
+from gilscope.target.races import classify, naming, scope
+from gilscope.target.races.model import Races
+from gilscope.target.races.ordering import Ordering
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+TOOL_NAME = "gilscope races"
+TOOLS = (4, 3, 5, 2, 1, 0)  # the last ones have a meaning by convention
+DEFAULT_MAX_VARIABLES = 4_000_000
+
+
+class Watch:
+    """Begins and ends a watch; one at a time in a process."""
+
+    def __init__(
+        self,
+        *,
+        packages: Sequence[str] = (),
+        only: bool = False,
+        max_variables: int = DEFAULT_MAX_VARIABLES,
+        suspected: bool = False,
+        everything: bool = False,
+    ) -> None:
+        """Watch the program's own code, and that of ``packages``.
+
+        Args:
+            packages: Names of packages below the standard library or site-packages to watch too.
+            only: Watch nothing but the packages.
+            max_variables: The most variables to remember.
+            suspected: Report also what only chance ordered.
+            everything: Report also what is written and read without order and nothing more.
+        """
+        self.packages = tuple(packages)
+        self.only = only
+        self.max_variables = max_variables
+        self.suspected = suspected
+        self.everything = everything
+        self.subjects: dict[int, naming.Subject] = {}
+        self.tool = -1
+
+    def begin(self) -> None:
+        """Begin to watch.
+
+        Raises:
+            ProbeError: It cannot be, and why.
+            UsageError: There is no such package.
+        """
+        from gilscope import _races  # noqa: PLC0415 - loaded by those who use it
+
+        self.native = _races
+        inside = [folder for name in self.packages for folder in scope.package(name)]
+        helpers = [] if self.only else scope.helpers()
+        self.tool = _take_tool()
+        self.ordering = Ordering(_races)
+        try:
+            _races.begin(
+                sys.monitoring.DISABLE,
+                self._watch_code,
+                self._describe,
+                [""] if self.only else scope.outside(),
+                [*inside, *helpers],
+                self.max_variables,
+                self.everything,
+                self.suspected,
+            )
+        except RuntimeError as error:
+            sys.monitoring.free_tool_id(self.tool)
+            raise ProbeError(str(error)) from None
+        _races.name_thread(threading.current_thread().name)
+        self.ordering.install()
+        self._listen()
+
+    def end(self) -> Races:
+        """Put everything back and return what was found."""
+        monitoring = sys.monitoring
+        monitoring.set_events(self.tool, 0)
+        for event in (monitoring.events.PY_START, monitoring.events.PY_RESUME):
+            monitoring.register_callback(self.tool, event, None)
+        self.ordering.remove()
+        self.native.end()
+        for code in self.native.codes():
+            monitoring.set_local_events(self.tool, code, 0)
+        monitoring.register_callback(self.tool, monitoring.events.INSTRUCTION, None)
+        monitoring.free_tool_id(self.tool)
+        found = Races(counts=self.native.counts(), not_watched=self.ordering.missing)
+        found.races = classify.races(
+            self.native.found(),
+            self.subjects,
+            self.native.locks(),
+            in_scope=_Scope(self).holds,
+            everything=self.everything,
+            suspected=self.suspected,
+        )
+        self.native.drop()
+        return found
+
+    def _listen(self) -> None:
+        monitoring = sys.monitoring
+        events = monitoring.events
+        monitoring.restart_events()  # what another watch has switched off
+        monitoring.register_callback(self.tool, events.PY_START, self.native.on_start)
+        monitoring.register_callback(self.tool, events.PY_RESUME, self.native.on_start)
+        monitoring.register_callback(self.tool, events.INSTRUCTION, self.native.on_instruction)
+        self._note_names()
+        monitoring.set_events(self.tool, events.PY_START | events.PY_RESUME)
+        for frame in sys._current_frames().values():  # noqa: SLF001 - there is no public name
+            each = frame
+            while each is not None:
+                self.native.add_code(each.f_code)
+                each = each.f_back  # type: ignore[assignment]
+
+    def _note_names(self) -> None:
+        """Know which globals the functions of loaded modules store."""
+        holds = _Scope(self).holds
+        for module in list(sys.modules.values()):
+            if not isinstance(module, ModuleType) or not holds(str(vars(module).get("__file__"))):
+                continue
+            for value in list(vars(module).values()):
+                functions = vars(value).values() if isinstance(value, type) else (value,)
+                for function in list(functions):
+                    if isinstance(function, FunctionType):
+                        self.native.note_names(function.__code__)
+
+    def _watch_code(self, code: CodeType) -> None:
+        sys.monitoring.set_local_events(self.tool, code, sys.monitoring.events.INSTRUCTION)
+
+    def _describe(self, numbers: tuple[int, ...], thing: object, kind: int, key: object) -> None:
+        frame = sys._getframe(1)  # noqa: SLF001 - the program's
+        subject = naming.describe(thing, kind, key, frame)
+        for number in numbers:
+            self.subjects[number] = subject
+
+
+class _Scope:
+    """Whether a file is the program's, as the native half decides."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.inside = tuple(folder for name in watch.packages for folder in scope.package(name))
+        self.outside = ("",) if watch.only else tuple(scope.outside())
+
+    def holds(self, file: str) -> bool:
+        return file.startswith(self.inside) or not file.startswith(self.outside)
+
+
+def _take_tool() -> int:
+    """Return a tool's number that nobody has.
+
+    Raises:
+        ProbeError: All are taken; by which tools.
+    """
+    for number in TOOLS:
+        with contextlib.suppress(ValueError):
+            sys.monitoring.use_tool_id(number, TOOL_NAME)
+            return number
+    names = ", ".join(f"{number}: {sys.monitoring.get_tool(number)}" for number in sorted(TOOLS))
+    raise ProbeError(f"all places for tools of sys.monitoring are taken ({names}): end one of them")
+
+
+@contextlib.contextmanager
+def watching(**options: Any) -> Iterator[Races]:
+    """Watch for races while the block runs; what it gives is filled when the block ends."""
+    watch = Watch(**options)
+    watch.begin()
+    found = Races()
+    try:
+        yield found
+    finally:
+        result = watch.end()
+        found.races, found.counts = result.races, result.counts
+        found.not_watched = result.not_watched

@@ -38,6 +38,7 @@ void refuse(unsigned call, unsigned error) {
 TEST("without membarrier() a session ends in order while threads record") {
   refuse(SYS_membarrier, EPERM);
   const TemporaryDirectory directory;
+  CHECK(gilscope::ThreadLogs::initialize());
   std::atomic<bool> end{false};
   std::thread threads[3];
   for (std::thread& thread : threads) {

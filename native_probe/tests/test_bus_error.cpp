@@ -62,6 +62,9 @@ bool touch(volatile char* page) {
 }
 
 TEST("a program whose trace is cut goes on, and the trace is known to be truncated") {
+#if defined(__SANITIZE_THREAD__)
+  return;  // a page that is replaced is to it a write that races with every thread's
+#endif
   const TemporaryDirectory directory;
   Session* session = started_session(directory / "t");
   std::thread threads[3];

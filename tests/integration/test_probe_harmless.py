@@ -54,6 +54,13 @@ def test_exit_without_clean_up(interpreter: Interpreter, record: Record) -> None
     assert holds >= (200 if interpreter.build == "gil" else 0)
 
 
+def test_children_that_cannot_be_followed_leave_nothing_behind(record: Record) -> None:
+    """Where multiprocessing cannot be loaded, nothing is half started: one line, then a session."""
+    recorded = record("harmless.py", "nothing_to_follow_with")
+    assert recorded.facts == {"said": "cannot record the child processes"}
+    assert recorded.trace.end_reason == "stop"
+
+
 def test_daemon_threads_at_the_end(record: Record) -> None:
     """Daemon threads that run and wait when the interpreter ends neither crash it nor keep it."""
     recorded = record("harmless.py", "daemons")

@@ -13,7 +13,7 @@ import time
 import stage
 from scenario import main, scenario, start_all
 
-from gilscope import profile
+from gilscope import GilscopeError, profile
 from gilscope.target.recording import session as probe
 
 PAIRS = 200
@@ -224,6 +224,21 @@ def subprocesses(trace: str) -> dict[str, object]:
             preexec_fn=os.getpid,
         )
     return {"outputs": [plain.stdout, session.stdout]}
+
+
+@scenario
+def nothing_to_follow_with(trace: str) -> dict[str, object]:
+    """Ask for the children's traces where multiprocessing cannot be loaded, then record without."""
+    sys.modules["multiprocessing"] = None  # type: ignore[assignment]
+    said = ""
+    try:
+        with profile(trace, follow_children=True):
+            pass
+    except GilscopeError as error:
+        said = str(error).partition(":")[0]
+    with profile(trace):
+        stage.pairs(PAIRS)
+    return {"said": said}
 
 
 @scenario

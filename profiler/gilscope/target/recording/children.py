@@ -137,6 +137,16 @@ class _Follower:
 _follower = _Follower()
 
 
+def prepare() -> None:
+    """Load what `follow` needs.
+
+    Raises:
+        ImportError: Some of it cannot be loaded.
+    """
+    # Loaded on demand: programs whose children are not followed may not use it.
+    from multiprocessing import spawn, util  # noqa: F401, PLC0415 - loaded is all that they must be
+
+
 def follow(parent: Recorded, stop: Callable[[], None]) -> None:
     """Record the children that this process makes from now on.
 

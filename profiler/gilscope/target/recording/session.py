@@ -72,6 +72,8 @@ def start(
     metadata = json.dumps(_metadata(parent_pid))
     file = Path(path).absolute()
     with _turn.lock:
+        if options.follow_children:
+            _prepare_to_follow()
         _call(test_in_child.provide, native)
         try:
             _call(
@@ -180,6 +182,18 @@ def _call[**P, R](function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
         return function(*args, **kwargs)
     except RuntimeError as error:
         raise ProbeError(str(error)) from None
+
+
+def _prepare_to_follow() -> None:
+    """Load what following children takes, before there is a session that could be left behind.
+
+    Raises:
+        ProbeError: Some of it cannot be loaded any more, as after a change of the user.
+    """
+    try:
+        _children().prepare()
+    except ImportError as error:
+        raise ProbeError(f"cannot record the child processes: {error}") from None
 
 
 def _children() -> ModuleType:

@@ -257,7 +257,7 @@ void in_turn(const std::function<void()>& body) {
 void while_idle(const std::function<void()>& body) {
   const Turn turn;
   if (session_of_this_process() != nullptr) {
-    throw ProbeFailure("the probe is running: stop it first");
+    throw ProbeFailure("the probe is running already: stop it first");
   }
   watch_forks();
   body();

@@ -117,6 +117,7 @@ def stop_in_a_handler(trace: str) -> dict[str, object]:
             except ProbeError as error:
                 outcomes.add(str(error))
 
+    probe.running()  # loads the native half: a handler in the middle of an import sees half of it
     signal.signal(signal.SIGALRM, handler)
     for _ in range(ROUNDS):
         for body in (lambda: probe.start(trace), probe.stop):

@@ -158,7 +158,7 @@ def test_diff_decides_over_the_exit_status(place: Path, conditions: list[str], s
     ("condition", "words"),
     [
         ("lock.waits_s > 1x", "there is no metric lock.waits_s: did you mean lock.wait_s"),
-        ("lock.wait_s > much", "is no condition: write NAME > LIMIT"),
+        ("lock.wait_s > much", "is not a condition: write NAME > LIMIT"),
     ],
 )
 def test_diff_refuses_what_makes_no_sense(place: Path, condition: str, words: str) -> None:

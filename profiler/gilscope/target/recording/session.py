@@ -168,7 +168,7 @@ def _native() -> ModuleType:
         if sys.platform != "linux":
             raise ProbeError(f"the probe runs on Linux only, not on {sys.platform}") from None
         raise ProbeError(
-            f"the native probe cannot be loaded in {sys.executable} ({error}): "
+            f"cannot load the native probe in {sys.executable} ({error}): "
             "install gilscope there with pip"
         ) from None
     _loaded.native = spans.loaded.native = _probe

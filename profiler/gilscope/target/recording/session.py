@@ -261,7 +261,7 @@ def _stop(reason: str) -> dict[str, int]:
     # Threads may have been renamed while they ran.
     names = {tid: name for tid, _, _, name in _known_threads() if name}
     with _turn.lock:
-        report = _call(native.stop, names, reason)
+        report: dict[str, int] = _call(native.stop, names, reason)
         # Only now: a stop that was refused has changed nothing, and can be tried again.
         _names.remove()
         if _loaded.children is not None:

@@ -62,8 +62,8 @@ def reader_side() -> Iterator[None]:
         if package in ("", "gilscope"):
             raise
         raise GilscopeError(
-            f"reading and showing traces needs {package}, which is not installed here: "
-            "pip install gilscope (programs under test do not need it)"
+            f"reading traces needs {package}, which is not installed: pip install gilscope "
+            "(programs under test do not need it)"
         ) from None
 
 

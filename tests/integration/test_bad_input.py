@@ -175,15 +175,17 @@ def test_an_interpreter_without_gilscope(tmp_path: Path) -> None:
     assert done.status == 2
     first, error = done.err.splitlines()
     assert first.startswith(f"gilscope: building gilscope for {interpreter}")
-    assert error.startswith(f"gilscope: error: {interpreter} has no gilscope, and it could not be")
+    assert error.startswith(
+        f"gilscope: error: gilscope is not installed for {interpreter} and could not be"
+    )
     assert f"{interpreter} -m pip install --no-deps " in error
 
 
 @pytest.mark.parametrize(
     ("variable", "value", "reason"),
     [
-        ("GILSCOPE_PYTHON", "/no/python", "there is no program"),
-        ("GILSCOPE_FT_PYTHON", "/bin/true", "does not run as a Python"),
+        ("GILSCOPE_PYTHON", "/no/python", "cannot find the program"),
+        ("GILSCOPE_FT_PYTHON", "/bin/true", "does not work as a Python interpreter"),
         ("GILSCOPE_FT_PYTHON", sys.executable, "is not a free-threaded build"),
     ],
 )
@@ -226,7 +228,7 @@ def test_a_target_that_never_ends(tmp_path: Path) -> None:
     words = ["--timeout", 10, "--builds", "gil", "-o", "t", "program.py"]
     done = gilscope("compare", *words, cwd=tmp_path)
     assert done.status == 1
-    assert "ended after 10 s, its time limit" in done.out
+    assert "stopped at the time limit of 10 s" in done.out
     assert package.open(tmp_path / "t" / "program-gil.gilscope").duration_ns > 0
 
 
@@ -360,7 +362,7 @@ def test_words_that_make_no_sense(tmp_path: Path, words: list[str]) -> None:
     [
         (["--max-bytes", "1M"], "a trace is 8388608 to 17592186044416 bytes, not 1048576"),
         (["--affinity", "9999"], "processor 9999 cannot be used"),
-        (["--threads", "0,1"], "name each number of threads once, from 1 on"),
+        (["--threads", "0,1"], "threads must be different numbers of 1 or more"),
     ],
 )
 def test_compare_refuses_before_anything_runs(

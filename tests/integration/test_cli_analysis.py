@@ -113,7 +113,7 @@ def test_top_sorts(tmp_path: Path) -> None:
 def test_top_of_a_trace_without_waits(tmp_path: Path) -> None:
     """There is nothing to show, and that is said."""
     TraceBuilder().write(tmp_path / "x.gilscope")
-    assert gilscope("top", "x.gilscope", cwd=tmp_path).out == "nothing waited in this trace\n"
+    assert gilscope("top", "x.gilscope", cwd=tmp_path).out == "no waits in this trace\n"
 
 
 def test_names_in_a_trace_cannot_control_the_terminal(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_diff_decides_over_the_exit_status(place: Path, conditions: list[str], s
     ("condition", "words"),
     [
         ("lock.waits_s > 1x", "there is no metric lock.waits_s: did you mean lock.wait_s"),
-        ("lock.wait_s > much", "is no condition: write NAME > LIMIT"),
+        ("lock.wait_s > much", "is not a condition: write NAME > LIMIT"),
     ],
 )
 def test_diff_refuses_what_makes_no_sense(place: Path, condition: str, words: str) -> None:

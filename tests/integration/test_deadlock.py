@@ -49,7 +49,7 @@ def test_it_is_told_before_anything_else_runs(comparison: Comparison, said: list
 def test_the_gil_against_a_mutex_is_a_deadlock(comparison: Comparison) -> None:
     """It is told in one line, with who waits for what and who holds it."""
     error = comparison.run("gil").error or ""
-    assert error.startswith("deadlocked and was ended: ")
+    assert error.startswith("stopped because of a deadlock: ")
     assert "teller waits for the GIL, held by MainThread" in error
     assert "MainThread waits for std::mutex" in error
     assert ", held by teller" in error
@@ -92,7 +92,7 @@ def test_a_deadlock_with_the_probe_off_is_noticed() -> None:
     from gilscope.comparison import compare_code  # noqa: PLC0415 - slow to load
 
     run = compare_code(code, builds=["gil"], repeat=1, timeout=TIMEOUT_S).run("gil")
-    assert run.error == "deadlocked and was ended"
+    assert run.error == "stopped because of a deadlock"
     assert "in wait" in (run.traceback or "")
 
 

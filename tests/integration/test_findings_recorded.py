@@ -98,7 +98,7 @@ def test_thread_state_churn(found: Find, interpreter: Interpreter) -> None:
     """A thread state for each callback is told of; one for all of them is not."""
     finding = found("thread_states")["thread-state-churn"]
     made = "100,000" if interpreter.build == "gil" else "5,000"
-    assert f"{made} made and {made} destroyed" in finding.evidence[0]
+    assert f"{made} created and {made} destroyed" in finding.evidence[0]
     assert "thread-state-churn" not in found("callbacks")
 
 
@@ -156,7 +156,7 @@ def test_threads_that_compute_in_python(found: Find, interpreter: Interpreter) -
 def test_stop_the_world_storm(found: Find) -> None:
     """Garbage collected all the time stops all threads."""
     finding = found("collected")["stop-the-world-storm"]
-    assert "asked for by MainThread" in finding.evidence[2]
+    assert "requested by MainThread" in finding.evidence[2]
 
 
 @FT_ONLY

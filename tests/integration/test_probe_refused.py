@@ -129,4 +129,4 @@ def test_output_that_is_a_pipe_is_refused_at_once(interpreter: Interpreter, tmp_
     command = ["-m", "gilscope", "run", "-o", pipe, tmp_path / "program.py"]
     recorded = finished(interpreter.start_command(*command), pipe)
     assert (recorded.status, recorded.out) == (2, "")
-    assert "is no regular file" in recorded.err
+    assert "is not a regular file" in recorded.err

@@ -24,7 +24,7 @@ def reason(value: object) -> str:
     with pytest.raises(UsageError) as caught:
         carry(["it"], {"it": value})
     assert "\n" not in str(caught.value)
-    return str(caught.value).partition("taken there: it: ")[2]
+    return str(caught.value).partition("copied there: it: ")[2]
 
 
 def provided(carried: Carried) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def test_what_the_notebook_does_not_have_is_left_to_the_program() -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (lambda: 1, "a lambda: write it with def"),
+        (lambda: 1, "a lambda: use def"),
         (threading.Lock(), "a lock, which cannot be pickled (cannot pickle"),
         (io.FileIO(os.devnull), "a FileIO, which cannot be pickled (cannot pickle"),
         ((n for n in ()), "a generator, which cannot be pickled"),
@@ -82,7 +82,7 @@ def test_a_closure_cannot_travel() -> None:
 
     function.__module__ = "__main__"
     assert reason(function) == (
-        "a function that was defined inside a function: define it at the top of a cell"
+        "a function that is defined inside a function: define it at the top level of a cell"
     )
 
 
@@ -90,7 +90,7 @@ def test_a_function_without_source_cannot_travel() -> None:
     """As one that was made by exec."""
     names: dict[str, Any] = {"__name__": "__main__"}
     exec("def f(): pass", names)  # noqa: S102 - that is the case
-    assert reason(names["f"]).startswith("a function of which there is no source text")
+    assert reason(names["f"]).startswith("a function without source text")
 
 
 def test_too_much_data_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

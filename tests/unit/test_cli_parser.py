@@ -74,7 +74,7 @@ def test_some_options_may_follow_the_script(
     parser.add_argument("-o", "--output")
     options = parser.parse_args(words)
     assert (options.builds, options.program.args) == (taken, left)
-    assert ("taken as gilscope's own" in capsys.readouterr().err) == bool(taken)
+    assert ("read as options of gilscope" in capsys.readouterr().err) == bool(taken)
 
 
 def test_abbreviations_are_not_accepted(parser: CommandParser) -> None:

@@ -108,10 +108,10 @@ def test_pack_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_no_trace_is_merged_with_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A trace that is named twice would count twice."""
+    """A trace that is given twice would count twice."""
     trace = gil_trace().write(tmp_path / "a.gilscope")
     (tmp_path / "b.gilscope").symlink_to(trace)
     names = [str(trace), str(tmp_path / "b.gilscope")]
     assert main(["merge", *names, "-o", str(tmp_path / "m.gilscope")]) == 2
-    assert "is named twice" in capsys.readouterr().err
+    assert "is given twice" in capsys.readouterr().err
     assert not (tmp_path / "m.gilscope").exists()

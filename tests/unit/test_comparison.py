@@ -247,7 +247,7 @@ def test_pandas_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("function", [lambda: None, Target("code", "").check])
 def test_a_function_that_cannot_be_imported(function: Any) -> None:
     """It is refused before anything runs."""
-    with pytest.raises(UsageError, match="cannot be imported"):
+    with pytest.raises(UsageError, match="other interpreters cannot import"):
         gilscope.compare(function)
 
 
@@ -284,11 +284,11 @@ def test_columns_line_up() -> None:
         ({"builds": ["gil", "nogil"]}, "unknown build 'nogil'"),
         ({"builds": ["gil", "gil"]}, "each build once"),
         ({"builds": []}, "each build once"),
-        ({"repeat": 0}, "at least one run"),
-        ({"threads": [0, 1]}, "from 1 on"),
-        ({"threads": [2, 2]}, "once"),
+        ({"repeat": 0}, "1 or more"),
+        ({"threads": [0, 1]}, "1 or more"),
+        ({"threads": [2, 2]}, "different numbers"),
         ({"max_bytes": 1 << 20}, "a trace is 8388608 to"),
-        ({"affinity": [9999]}, "processor 9999 cannot be used"),
+        ({"affinity": [9999]}, "processor 9999 is not available"),
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
@@ -318,14 +318,14 @@ def test_different_versions_are_said() -> None:
     runs = [make_run("gil"), replace(make_run("ft"), python="3.14.1")]
     quiet = Conditions((0,), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 0.0)
     [notice] = noticed(runs, [], quiet)
-    assert notice == ("the builds are of different versions of Python: 3.13.5 (gil), 3.14.1 (ft)")
+    assert notice == ("the builds have different Python versions: 3.13.5 (gil), 3.14.1 (ft)")
 
 
 @pytest.mark.parametrize("build", ["subinterpreters", "processes"])
 def test_a_program_without_our_executor_has_no_alternatives(build: str) -> None:
     """Its run is one of the GIL build, and says so."""
     run = replace(make_run(build), executor={})
-    assert "no gilscope.executor()" in (run.invalid or "")
+    assert "does not use gilscope.executor()" in (run.invalid or "")
     assert make(make_run("gil"), run).speedup_of(build) is None
     assert replace(run, executor={"kind": build}).valid
     assert replace(run, executor=None).valid, "it is not known"

@@ -87,6 +87,6 @@ def test_what_varies_from_run_to_run_is_no_difference(mine: str, theirs: str) ->
 
 def test_the_first_line_that_differs_is_quoted() -> None:
     """Also one that is missing."""
-    assert first_difference("a\nb 1\n", "a\nb 2\n") == "line 2 is 'b 1' and not 'b 2'"
-    assert first_difference("a\n", "a\nb\n") == "line 2 is missing and not 'b'"
-    assert first_difference("x" * 100, "") == f"line 1 is {'x' * 69 + '…'!r} and not missing"
+    assert first_difference("a\nb 1\n", "a\nb 2\n") == "line 2 is 'b 1', not 'b 2'"
+    assert first_difference("a\n", "a\nb\n") == "line 2 is missing, not 'b'"
+    assert first_difference("x" * 100, "") == f"line 1 is {'x' * 69 + '…'!r}, not missing"

@@ -215,9 +215,9 @@ def test_info_as_text(trace: Trace) -> None:
         "app.on_event",
         "dict `app.CACHE`",
         "spinning",
-        "stop-the-world pauses asked for by",
+        "stop-the-world pauses requested by",
         "/usr/lib/libevents.so.1",
-        "native code made 1 thread states (100 ns) and destroyed 1 (200 ns)",
+        "native code created 1 thread states (100 ns) and destroyed 1 (200 ns)",
     ):
         assert part in shown
 

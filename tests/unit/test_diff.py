@@ -46,13 +46,13 @@ def test_conditions(text: str, wanted: bool) -> None:  # noqa: FBT001 - a parame
 )  # fmt: skip
 def test_what_is_no_condition(text: str) -> None:
     """Anything else is refused with an example."""
-    with pytest.raises(UsageError, match="is no condition"):
+    with pytest.raises(UsageError, match="is not a condition"):
         parse(text)
 
 
 def test_times_are_compared_with_times() -> None:
     """A count has no milliseconds."""
-    with pytest.raises(UsageError, match="which is no time"):
+    with pytest.raises(UsageError, match="which is not a time"):
         parse("gil.waits > 5ms")
 
 

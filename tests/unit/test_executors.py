@@ -92,7 +92,7 @@ def test_what_cannot_be_sent_is_said_before_it_runs(found: Any) -> None:
         pytest.skip("nothing is sent to threads")
     name, text = found["closed"]
     assert name == "TypeError"
-    assert text.startswith(f"work for {found['kind']} is pickled, and this cannot be: it is closed")
+    assert text.startswith(f"cannot pickle this work for {found['kind']}: it is closed")
 
 
 def test_what_was_sent_is_counted(found: Any) -> None:
@@ -119,7 +119,7 @@ def test_a_script_without_a_guard_is_told_so(kind: str, tmp_path: Path) -> None:
     code = "import gilscope\nwith gilscope.executor(1) as p: p.submit(print, 1).result()\n"
     done = run(tmp_path, kind, code)
     assert done.returncode == 1
-    assert 'put the call below `if __name__ == "__main__":`' in done.stderr
+    assert 'put the call under `if __name__ == "__main__":`' in done.stderr
 
 
 def test_functions_of_a_cell_cannot_be_found_by_others() -> None:
@@ -137,7 +137,7 @@ def test_functions_of_a_cell_cannot_be_found_by_others() -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "f is defined in code that is in no file" in done.stderr
+    assert "f is defined in code that is not in a file" in done.stderr
 
 
 def test_threads_unless_a_comparison_wants_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,5 +154,7 @@ def test_threads_unless_a_comparison_wants_something_else(monkeypatch: pytest.Mo
 def test_an_unknown_kind_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """With those that there are."""
     monkeypatch.setenv(EXECUTOR_VARIABLE, "fibres")
-    with pytest.raises(UsageError, match="'fibres': there are threads, subinterpreters, processes"):
+    with pytest.raises(
+        UsageError, match="'fibres': choose from threads, subinterpreters, processes"
+    ):
         executor()

@@ -241,7 +241,7 @@ def test_trace_is_never_overwritten(traces: list[Trace]) -> None:
 
 def test_unknown_format(traces: list[Trace], tmp_path: Path) -> None:
     """An unknown format is answered with the known ones."""
-    with pytest.raises(ExportError, match="choose one of perfetto, chrome"):
+    with pytest.raises(ExportError, match="choose from perfetto, chrome"):
         export_file(traces, "xml", tmp_path / "x")
 
 

@@ -280,7 +280,7 @@ def test_tables_of_other_formats(traces: list[Trace], tmp_path: Path) -> None:
     """Only formats that hold a table have one to choose, and only those that there are."""
     with pytest.raises(ExportError, match="csv, parquet and arrow"):
         export_file(traces, "perfetto", tmp_path / "x", table="locks")
-    with pytest.raises(ExportError, match="choose one of intervals"):
+    with pytest.raises(ExportError, match="choose from intervals"):
         export_file(traces, "csv", tmp_path / "x", table="stacks")
 
 

@@ -81,7 +81,7 @@ def test_chatty_callbacks(found: Found) -> None:
     finding = found(calls(30 * US))["chatty-callbacks"]
     assert finding.title.startswith("app.on_event is called 28,5")
     assert "no thread held the GIL while it changed hands, for 60 ms" in finding.evidence[1]
-    assert finding.evidence[2].startswith("10 results a callback save up to")
+    assert finding.evidence[2].startswith("passing 10 results in each callback saves up to")
 
 
 def test_callbacks_that_nobody_waits_for_are_not_chatty(found: Found) -> None:
@@ -111,7 +111,7 @@ def convoy(count: int, where: tuple[str, str] = ("work", "/src/app.py")) -> Trac
 def test_lock_convoy(found: Found) -> None:
     """A lock that waits for the GIL with its owner is found."""
     finding = found(convoy(20))["lock-convoy"]
-    assert finding.evidence[0].startswith("20 times the lock was handed to a thread")
+    assert finding.evidence[0].startswith("20 times a thread was given the lock")
     assert finding.cost_ns == 40 * MS
 
 
@@ -226,7 +226,7 @@ def test_gil_held_up_to_a_line(found: Found) -> None:
     assert finding.title == "the GIL is held for 40 ms up to re/__init__.py:167 in match"
     assert finding.suspected
     assert "at re/__init__.py:167 in match, called from app.py:4 in parse" in finding.evidence[1]
-    assert "Python's own" in finding.advice
+    assert "Python's own native code" in finding.advice
 
 
 def test_a_hold_that_is_long_now_and_then_is_not_the_functions_fault(found: Found) -> None:
@@ -290,7 +290,7 @@ def test_deadlock(found: Found) -> None:
     finding = found(builder)["native-mutex-held-while-taking-gil"]
     assert finding.severity == Severity.HIGH
     assert finding.title.startswith("deadlock: ")
-    assert "neither wait had ended when the trace did" in finding.evidence
+    assert "neither wait had ended when the recording did" in finding.evidence
 
 
 def test_a_deadlock_whose_holder_was_still_busy(found: Found) -> None:
@@ -349,7 +349,7 @@ def test_a_finding_as_json(tmp_path: Path) -> None:
     assert one["cost_s"] == 0.04
     assert one["intervals"][0] == {
         "thread": 2, "thread_name": "worker", "start_s": 0.001, "end_s": 0.003,
-        "note": "owns threading.Lock at 0x1000 and waits for the GIL",
+        "note": "holds threading.Lock at 0x1000 and waits for the GIL",
     }  # fmt: skip
 
 
@@ -370,7 +370,7 @@ def states(count: int, made: int, destroyed: int, *, lost: int = 0) -> TraceBuil
 def test_thread_state_churn(found: Found) -> None:
     """States that take microseconds each are found, with what they take."""
     finding = found(states(5000, 5 * US, 3 * US))["thread-state-churn"]
-    assert finding.title == "5,000 thread states made by 1 native thread"
+    assert finding.title == "5,000 thread states created by 1 native thread"
     assert finding.cost_ns == 40 * MS
 
 

@@ -65,7 +65,7 @@ def test_notebook_variables_that_cannot_travel_are_named_with_a_way_out() -> Non
     lock = threading.Lock()
     with pytest.raises(UsageError, match=r"a: a lock, which.*make it in the cell") as caught:
         program("print(a, b)", a=lock, b=lambda: 1)
-    assert "; b: a lambda: write it with def" in str(caught.value)
+    assert "; b: a lambda: use def" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -103,7 +103,7 @@ def test_inputs_travel_unnamed_and_whatever_their_size(monkeypatch: pytest.Monke
     names: dict[str, Any] = {}
     carried.provide(names)
     assert names["data"] == bytes(5000)
-    with pytest.raises(UsageError, match="the notebook has no other"):
+    with pytest.raises(UsageError, match="the notebook has no variable other"):
         as_program(source, transform, known, inputs=("data", "other"))
 
 

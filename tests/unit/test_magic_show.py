@@ -207,7 +207,7 @@ def test_a_program_that_was_killed_fails_the_cell(
     ("cell", "words"),
     [
         ("%%profile_threads --bogus\n1", "unrecognized arguments: --bogus; usage: %%prof"),
-        ("%%profile_threads x = 1\ny = 2", "there are only options"),
+        ("%%profile_threads x = 1\ny = 2", "takes options only"),
         ("%profile_threads", "there is no code to run"),
         ("%%profile_threads\n\n", "there is no code to run"),
         ("%%profile_threads\nprint(known)", "known: a lock, which cannot be pickled"),
@@ -232,10 +232,10 @@ def test_a_mistake_is_one_line_and_nothing_runs(
         ("--here --threads 1,2", "--threads does not go with --here"),
         ("--here --repeat 2", "--repeat does not go with --here"),
         ("--here --inputs x", "--inputs does not go with --here"),
-        ("--inputs missing", "--inputs: the notebook has no missing"),
+        ("--inputs missing", "--inputs: the notebook has no variable missing"),
         ("--setup missing.py", "--setup missing.py: No such file or directory"),
         ("-D result.docx", "the name must end in one of .html, .perfetto-trace"),
-        ("-D missing/result.html", "there is no directory"),
+        ("-D missing/result.html", "no such directory"),
         ("--timeout soon", "'soon' is not a number of seconds"),
     ],
 )

@@ -57,11 +57,11 @@ def test_a_fit_interpreter(fake: Fake) -> None:
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
-        ({"version": [3, 12, 9]}, "is Python 3.12.9; it takes 3.13 or later"),
-        ({"version": [3, 9, 1], "missing": "gilscope"}, "it takes 3.13 or later"),
+        ({"version": [3, 12, 9]}, "is Python 3.12.9; gilscope needs 3.13 or later"),
+        ({"version": [3, 9, 1], "missing": "gilscope"}, "gilscope needs 3.13 or later"),
         ({"free_threaded": True}, "is a free-threaded build"),
         ({"missing": "gilscope"}, "-m pip install --no-deps gilscope"),
-        ({"broken": "bad magic"}, "cannot be loaded: bad magic"),
+        ({"broken": "bad magic"}, "cannot be imported in "),
     ],
 )
 def test_an_unfit_interpreter(fake: Fake, facts: dict[str, Any], reason: str) -> None:
@@ -80,7 +80,7 @@ def test_what_is_no_python(tmp_path: Path, body: str) -> None:
     path.chmod(0o755)
     refusal = examine(path, "gil", "here")
     assert isinstance(refusal, Refusal)
-    assert "does not run as a Python" in refusal.reason
+    assert "does not work as a Python" in refusal.reason
 
 
 def test_the_cause_is_the_last_line_of_what_it_said(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_the_named_one_is_taken_or_nothing(fake: Fake, monkeypatch: pytest.Monke
     assert found == Interpreter("gil", good, "3.13.5", "--python")
     with pytest.raises(InterpreterError, match=r"^GILSCOPE_PYTHON: .*wrong is a free-threaded"):
         find("gil")
-    with pytest.raises(InterpreterError, match=r"^--python: there is no program 'absent'"):
+    with pytest.raises(InterpreterError, match=r"^--python: cannot find the program 'absent'"):
         find("gil", "absent")
 
 

@@ -24,7 +24,7 @@ def test_the_processors_of_this_process_are_used() -> None:
     own = sorted(os.sched_getaffinity(0))
     assert list(usable_cpus()) == own
     assert usable_cpus(own[:1]) == (own[0],)
-    with pytest.raises(UsageError, match="processor 12345 cannot be used"):
+    with pytest.raises(UsageError, match="processor 12345 is not available"):
         usable_cpus([12345])
 
 
@@ -54,8 +54,8 @@ def test_a_system_that_does_not_say(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ("load", "others", "said"),
     [
         (9.0, 0.1, None),  # the program's own threads, or what has ended by now
-        (0.5, 0.9, "other processes took 0.9 on 2 processors"),
-        (3.5, None, "the load was 3.5 on 2 processors"),
+        (0.5, 0.9, "other processes used 0.9 of 2 CPUs"),
+        (3.5, None, "the load was 3.5 on 2 CPUs"),
         (1.5, None, None),
     ],
 )

@@ -441,8 +441,8 @@ def test_settings_are_attributes_that_refuse_what_they_cannot_be(traces: list[Tr
     widget.least, widget.range, widget.align = "1.5 ms", (0, 10), "end"
     for name, value, words in (
         ("least", "soon", "a time such as '20 us'"),
-        ("range", (3, 1), "the start first"),
-        ("range", (float("nan"), 1), "the start first"),
+        ("range", (3, 1), "start < end"),
+        ("range", (float("nan"), 1), "start < end"),
         ("order", "size", "creation"),
     ):
         with pytest.raises(traitlets.TraitError, match=words):

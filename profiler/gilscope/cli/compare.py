@@ -28,18 +28,24 @@ def add(commands: Any) -> None:
         behind=behind(COMPARE),
         help="run a program under the GIL build and the free-threaded build and compare",
         description="Run a program under several builds of Python, timed with the probe off and "
-        "recorded with it on, and compare. The program reads nothing from standard input. Its "
-        "output is shown the first time that it runs under each build.",
+        "recorded with it on, and compare the results. The program's standard input is empty. Its "
+        "output is shown for the first run under each build.",
         epilog="--builds, --repeat and a list for --threads may also follow the program, unless -- "
-        "comes before it. Exit status: 0, 1 if the program failed under a build, 2 if nothing "
-        "could be run.",
+        "precedes it. Exit status: 0; 1 if the program failed under a build; 2 if nothing could "
+        "be run.",
     )
     option = parser.add_argument
     add_options(parser, COMPARE)
-    option("--json", type=Path, metavar="FILE", help="write the numbers (docs/summary.md)")
-    option("--html", type=Path, metavar="FILE", help="write the timelines and tables")
+    option("--json", type=Path, metavar="FILE", help="write the results as JSON (docs/summary.md)")
+    option("--html", type=Path, metavar="FILE", help="write a report with timelines and tables")
     option("--force", action="store_true", help="replace files also that gilscope did not write")
-    option("-o", "--output", type=Path, metavar="DIR", help="keep one trace a build there")
+    option(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="keep one trace of each build in this directory",
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -49,7 +55,7 @@ def execute(options: argparse.Namespace) -> int:
         from gilscope.cli.listener import Listener  # noqa: PLC0415 - loaded on demand
     for path in filter(None, (options.json, options.html)):
         if not path.absolute().parent.is_dir():
-            raise UsageError(f"{path} cannot be written: there is no such directory")
+            raise UsageError(f"cannot write {path}: no such directory")
         if not options.force:
             check_replaceable(path)
     with Listener() as listener:

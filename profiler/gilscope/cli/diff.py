@@ -30,8 +30,8 @@ def add(commands: Any) -> None:
         help="compare two traces of one program, before and after a change",
         description="Print the metrics of two traces side by side (docs/command-line.md), and what "
         "changed by lock and by callable.",
-        epilog="Exit status: 0, 1 if a --fail-if is true, 2 if a trace cannot be read or a "
-        "condition makes no sense.",
+        epilog="Exit status: 0; 1 if a --fail-if condition is true; 2 if a trace cannot be read or "
+        "a condition is invalid.",
     )
     option = parser.add_argument
     option("before", type=Path, metavar="A")
@@ -41,12 +41,12 @@ def add(commands: Any) -> None:
         action="append",
         default=[],
         metavar="CONDITION",
-        help="exit with 1 if this is true of B, as 'gil.wait_s > 1.2x' (times that of A), "
+        help="exit with 1 if B meets this condition, e.g. 'gil.wait_s > 1.2x' (times that of A), "
         "'gil.wait_s > 10%%' (more than A), 'gil.wait_max_s > 50ms', 'findings.count > 0'; may be "
         "repeated",
     )
-    option("--all", action="store_true", help="metrics that are 0 in both, too")
-    option("--json", action="store_true", help="as JSON (docs/command-line.md)")
+    option("--all", action="store_true", help="also show metrics that are 0 in both")
+    option("--json", action="store_true", help="print JSON (docs/command-line.md)")
     parser.set_defaults(execute=execute)
 
 
@@ -86,12 +86,12 @@ def _notes(before: Any, after: Any) -> list[str]:
     """Return what makes the traces hard to compare."""
     notes = []
     if before.build != after.build:
-        notes.append(f"the traces are of two builds: {before.build} and {after.build}")
+        notes.append(f"the traces are of different builds: {before.build} and {after.build}")
     if before.argv != after.argv:
         notes.append("the programs had different arguments")
     for name, trace in (("A", before), ("B", after)):
         if trace.dropped_events or trace.ended_early:
-            notes.append(f"{name} is not whole: events are missing")
+            notes.append(f"{name} is incomplete: events are missing")
     return notes
 
 

@@ -78,9 +78,9 @@ def add(commands: Any) -> None:
     """Add the command to the subparsers ``commands``."""
     parser = commands.add_parser(
         "doctor",
-        help="say whether gilscope can do its work here",
-        description="Say which interpreters were found, which hooks can be installed in them, and "
-        "what the probe's self-test says for each class of event.",
+        help="check whether gilscope works here",
+        description="Show the interpreters that were found, the hooks that can be installed in "
+        "them, and the result of the probe's self-test for each class of event.",
         epilog="Exit status: 0, 1 if the probe cannot run in an interpreter that was found or a "
         "class of event is not measured there, 2 if no interpreter was found.",
     )
@@ -104,7 +104,7 @@ def execute(options: argparse.Namespace) -> int:
     else:
         say("\n\n".join(map(text, diagnoses)))
     if all(diagnosis.executable is None for diagnosis in diagnoses):
-        raise InterpreterError("no interpreter was found that has gilscope")
+        raise InterpreterError("found no interpreter that has gilscope")
     return 1 if any(diagnosis.broken for diagnosis in diagnoses) else 0
 
 
@@ -139,7 +139,7 @@ def _probe(discovery: Discovery, interpreter: Interpreter, refused: list[str]) -
         )
         found = json.loads(done.stdout.splitlines()[-1])
     except (OSError, subprocess.SubprocessError, ValueError, LookupError) as error:
-        diagnosis.error = f"the probe did not survive its self-test: {error}"
+        diagnosis.error = f"the self-test of the probe crashed: {error}"
         return diagnosis
     diagnosis.error = found.get("error")
     diagnosis.self_test = found.get("self_test", {})

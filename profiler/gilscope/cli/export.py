@@ -34,8 +34,8 @@ def add(commands: Any) -> None:
         "export",
         help="write traces in a format that other tools read",
         description="Write one or more traces into one file, on one time axis. Traces of one "
-        "session (of a program and the processes that it made) begin when they began, others side "
-        "by side.",
+        "session (a program and the processes that it started) keep their start times; others all "
+        "start at 0.",
         epilog="Formats: "
         + "; ".join(f"{name}: {about}" for name, about in FORMATS.items())
         + ". Exit status: 0, or 2 if a trace cannot be read or the file cannot be written; then "
@@ -43,11 +43,17 @@ def add(commands: Any) -> None:
     )
     option = parser.add_argument
     option("traces", type=Path, nargs="+", metavar="TRACE")
-    option("--format", choices=FORMATS, default="perfetto", help="by default perfetto")
-    option("--table", choices=TABLES, help="which table csv, parquet and arrow hold: intervals")
-    option("-o", "--output", type=Path, metavar="FILE", help="by default beside the first trace")
-    option("--force", action="store_true", help="replace FILE if it is there")
-    option("--json", action="store_true", help="say as JSON what was written")
+    option("--format", choices=FORMATS, default="perfetto", help="output format (default perfetto)")
+    option("--table", choices=TABLES, help="table for csv, parquet and arrow (default intervals)")
+    option(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="output file (default: beside the first trace)",
+    )
+    option("--force", action="store_true", help="replace FILE if it exists")
+    option("--json", action="store_true", help="describe the output as JSON")
     parser.set_defaults(execute=execute)
 
 

@@ -24,10 +24,10 @@ def add(commands: Any) -> None:
     """Add the command to the subparsers ``commands``."""
     parser = commands.add_parser(
         "findings",
-        help="say what is wrong in traces, and what to do about it",
-        description="Say what an expert would point out in each trace: the evidence, where to "
-        "look, what to do. docs/findings/ has a page for each with an example and its repair.",
-        epilog="Exit status: 0, 1 if --fail-on is given and there is such a finding, 2 if a trace "
+        help="list problems in traces, with what to do about them",
+        description="List the problems that an expert would point out in each trace: the evidence, "
+        "where to look, what to do. docs/findings/ has a page on each, with an example and a fix.",
+        epilog="Exit status: 0; 1 if there is a finding as severe as --fail-on; 2 if a trace "
         "cannot be read.",
     )
     option = parser.add_argument
@@ -35,10 +35,10 @@ def add(commands: Any) -> None:
     option(
         "--fail-on",
         choices=tuple(map(str, Severity)),
-        help="exit with 1 on a finding this severe, or more",
+        help="exit with 1 if there is a finding of this severity or above",
     )
     option(
-        "--json", action="store_true", help="as JSON (docs/findings/README.md), a list of traces"
+        "--json", action="store_true", help="print JSON, a list of traces (docs/findings/README.md)"
     )
     parser.set_defaults(execute=execute)
 
@@ -75,7 +75,7 @@ def _text(trace: Trace, findings: list[Finding], named: bool) -> str:  # noqa: F
     if not findings:
         lines.append("no findings")
     if trace.dropped_events or trace.ended_early:
-        lines.append("note: the trace is not whole, so there may be more to find")
+        lines.append("note: the trace is incomplete, so there may be more findings")
     for number, one in enumerate(findings):
         lines += [""] * bool(number or named)
         suspected = ", suspected" if one.suspected else ""

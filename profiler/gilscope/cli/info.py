@@ -20,19 +20,21 @@ def add(commands: Any) -> None:
     """Add the command to the subparsers ``commands``."""
     parser = commands.add_parser(
         "info",
-        help="say what traces hold",
-        description="Say what each trace holds: where it comes from, its threads, what they waited "
-        "for, and what is missing in it.",
+        help="describe traces",
+        description="Describe each trace: where it comes from, its threads, what they waited for, "
+        "and what is missing.",
         epilog="Exit status: 0, also for a trace that was cut short, 2 if it cannot be read.",
     )
     parser.add_argument("traces", type=Path, nargs="+", metavar="TRACE")
     parser.add_argument(
         "--family",
         action="store_true",
-        help="and of the processes that were recorded together with it",
+        help="also describe the processes that were recorded together with it",
     )
     parser.add_argument(
-        "--json", action="store_true", help="as JSON (docs/summary.md), a list of several"
+        "--json",
+        action="store_true",
+        help="print JSON (docs/summary.md), a list for several traces",
     )
     parser.set_defaults(execute=execute)
 

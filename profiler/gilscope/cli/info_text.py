@@ -91,7 +91,7 @@ def _callbacks(facts: Facts) -> list[list[str]]:
     found = facts["callbacks"][:ROWS_SHOWN]
     if not found:
         return []
-    head = ["callback from", "binding", "to", "count", "total", "p50", "max", "to get in (p50)"]
+    head = ["callback from", "binding", "to", "count", "total", "p50", "max", "entering (p50)"]
     columns = ("total_s", "median_s", "max_s", "enter_median_s")
     return [head] + [
         [
@@ -109,7 +109,7 @@ def _spans(facts: Facts) -> list[list[str]]:
     found = facts["spans"][:ROWS_SHOWN]
     if not found:
         return []
-    head = ["named by the program", "count", "total", "p50", "max", "bytes"]
+    head = ["span", "count", "total", "p50", "max", "bytes"]
     return [head] + [
         [
             span["name"],
@@ -125,7 +125,7 @@ def _convoys(facts: Facts) -> list[list[str]]:
     convoys = facts["convoys"][:ROWS_SHOWN]
     if not convoys:
         return []
-    return [["handed over, then waited for the GIL", "count", "time"]] + [
+    return [["lock passed to a thread that then waited for the GIL", "count", "time"]] + [
         [convoy["lock"], f"{convoy['count']:,}", seconds_text(convoy["gil_wait_s"])]
         for convoy in convoys
     ]
@@ -135,7 +135,7 @@ def _pauses(facts: Facts) -> list[list[str]]:
     pauses = facts["pauses"]
     if not pauses["count"]:
         return []
-    return [["stop-the-world pauses asked for by", "count", "time"]] + [
+    return [["stop-the-world pauses requested by", "count", "time"]] + [
         [
             asker["thread"] or "an unknown thread",
             f"{asker['count']:,}",
@@ -162,7 +162,7 @@ def _notes(facts: Facts) -> list[str]:
     if states["created"] or states["deleted"]:
         made = f"{states['created']:,} thread states ({seconds_text(states['created_s'])})"
         gone = f"{states['deleted']:,} ({seconds_text(states['deleted_s'])})"
-        lines += ["", f"native code made {made} and destroyed {gone}"]
+        lines += ["", f"native code created {made} and destroyed {gone}"]
     lines += [f"not measured: {lost['class']}: {lost['reason']}" for lost in facts["not_measured"]]
     lines += [f"problem: {problem}" for problem in facts["problems"]]
     return lines

@@ -20,19 +20,23 @@ def add(commands: Any) -> None:
     """Add the command to the subparsers ``commands``."""
     parser = commands.add_parser(
         "merge",
-        help="make one trace of several, on one clock",
-        description="Write one trace that holds several of one build, with all of their threads, "
-        "named after their process. Traces of one boot share its clock; those of several hosts "
-        "are put on one axis by their wall clocks. It is read like any trace.",
+        help="merge several traces into one, on one clock",
+        description="Merge traces of one build into one, with all of their threads, named after "
+        "their process. Traces from one boot share its clock; those of several hosts are aligned "
+        "by their wall clocks. The result is an ordinary trace.",
         epilog="Exit status: 0, or 2 if a trace cannot be read, the traces do not fit together, or "
         "the file cannot be written; then nothing half-written is left.",
     )
     option = parser.add_argument
     option("traces", type=Path, nargs="+", metavar="TRACE")
     option("-o", "--output", type=Path, metavar="FILE", required=True, help="the merged trace")
-    option("--family", action="store_true", help="and all that were recorded together with them")
-    option("--force", action="store_true", help="replace FILE if it is there")
-    option("--json", action="store_true", help="say as JSON what was done")
+    option(
+        "--family",
+        action="store_true",
+        help="also merge all traces that were recorded together with them",
+    )
+    option("--force", action="store_true", help="replace FILE if it exists")
+    option("--json", action="store_true", help="describe the result as JSON")
     parser.set_defaults(execute=execute)
 
 
@@ -52,7 +56,7 @@ def execute(options: argparse.Namespace) -> int:
         paths = list({one.resolve(): one for one in found}.values())
     twice = [path for path, times in Counter(path.resolve() for path in paths).items() if times > 1]
     if twice:
-        raise UsageError(f"{twice[0]} is named twice")
+        raise UsageError(f"{twice[0]} is given twice")
     total = sum(len(gilscope.open(path).intervals) for path in paths)
     with bar(f"writing {options.output.name}", total) as advance:
         done = merge(paths, options.output, force=options.force, progress=advance)

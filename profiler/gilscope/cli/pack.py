@@ -17,18 +17,23 @@ def add(commands: Any) -> None:
     """Add the command to the subparsers ``commands``."""
     parser = commands.add_parser(
         "pack",
-        help="rewrite a trace so that it takes little room",
-        description="Write a copy of a trace that takes a tenth of the room or less and says the "
-        "same, with the names of native functions that can be found on this machine. It is read "
-        "like any trace.",
+        help="compress a trace",
+        description="Write a compressed copy of a trace, a tenth of its size or less, with the "
+        "names of native functions that can be found on this machine. All commands read it.",
         epilog="Exit status: 0, also for a trace that was cut short, or 2 if it cannot be read or "
         "the file cannot be written; then nothing half-written is left.",
     )
     option = parser.add_argument
     option("trace", type=Path, metavar="TRACE")
-    option("-o", "--output", type=Path, metavar="FILE", help="by default TRACE.packed.gilscope")
-    option("--force", action="store_true", help="replace FILE if it is there")
-    option("--json", action="store_true", help="say as JSON what was done")
+    option(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="output file (default TRACE.packed.gilscope)",
+    )
+    option("--force", action="store_true", help="replace FILE if it exists")
+    option("--json", action="store_true", help="describe the result as JSON")
     parser.set_defaults(execute=execute)
 
 

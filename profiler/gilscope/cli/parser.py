@@ -50,7 +50,7 @@ class CommandParser(argparse.ArgumentParser):
         begin = self._program_begins(words) if self.takes_program else len(words)
         rest, ours = self._taken_back(words[begin:])
         if ours:
-            text = "taken as gilscope's own; if the program's, put -- before the program"
+            text = "read as options of gilscope; put -- before the program to pass them to it"
             say(f"{self.prog}: {' '.join(ours)}: {text}", sys.stderr)
         options, unknown = super().parse_known_args([*words[:begin], *ours], namespace)
         if unknown:  # said here, with the usage of the command that does not know it
@@ -96,5 +96,5 @@ class CommandParser(argparse.ArgumentParser):
         kind = KINDS.get(words[0], "script") if words else "script"
         value, args = (words[1:2], words[2:]) if kind != "script" else (words[:1], words[1:])
         if not value:
-            self.error("which program? Name a script, or -m MODULE, or -c CODE")
+            self.error("no program: give a script, -m MODULE or -c CODE")
         return Target(kind, value[0], tuple(args))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gilscope.cli.parser import positive
+from gilscope.options import argument, whole_number
 from gilscope.target.races.model import GRADES, Races
 from gilscope.target.races.text import text
 from gilscope.target.races.watch import DEFAULT_MAX_VARIABLES, Watch
@@ -31,9 +31,9 @@ def add(commands: Any) -> None:
         description="Run a program as `python PROGRAM` would, in this interpreter, and report what "
         "its threads do to each other's data without order: under the GIL, what breaks without it. "
         "Its own code is watched, not the standard library and not site-packages.",
-        epilog="The report goes to standard error; with --json to standard output, where the "
-        "program's own output then is not: that goes to standard error. Exit status: 1 if --fail-on "
-        "says so, else the program's.",
+        epilog="The report goes to standard error. With --json it goes to standard output, and the "
+        "program's own output to standard error. Exit status: 1 if there is a race as severe as "
+        "--fail-on, else the program's.",
     )
     parser.add_argument("--json", action="store_true", help="the report as JSON, on one line")
     parser.add_argument(
@@ -66,7 +66,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument(
         "--max-variables",
-        type=positive,
+        type=argument(whole_number),
         default=DEFAULT_MAX_VARIABLES,
         metavar="N",
         help="the most variables to remember (default 4000000, 64 bytes each)",

@@ -23,19 +23,24 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "report",
         help="write timelines and tables of traces as one HTML file",
-        description="Write one HTML file with the timelines and tables of traces, which opens "
-        "anywhere, offline. Traces of different builds stand one above the other on one time "
-        "axis; where a build comes again, a new section begins. An earlier report is replaced, "
-        "any other file only with --force.",
+        description="Write one HTML file with the timelines and tables of traces. It works "
+        "offline. Traces of different builds share a time axis; a build that repeats starts a new "
+        "section. An earlier report is replaced, any other file only with --force.",
         epilog="Exit status: 0, also for a trace that was cut short, or 2 if a trace cannot be "
         "read or the file cannot be written; then nothing half-written is left.",
     )
     option = parser.add_argument
     option("traces", type=Path, nargs="+", metavar="TRACE")
-    option("-o", "--output", type=Path, metavar="FILE", help="by default beside the first trace")
+    option(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="output file (default: beside the first trace)",
+    )
     option("--force", action="store_true", help="replace FILE also if it is no report")
-    option("--title", metavar="TEXT", help="heading; by default the names of the traces")
-    option("--json", action="store_true", help="say as JSON what was written")
+    option("--title", metavar="TEXT", help="heading (default: the names of the traces)")
+    option("--json", action="store_true", help="describe the output as JSON")
     parser.set_defaults(execute=execute)
 
 
@@ -49,7 +54,7 @@ def execute(options: argparse.Namespace) -> int:
     """
     path = options.output or options.traces[0].with_suffix(".html")
     if path in options.traces:
-        raise UsageError(f"{path} is a trace: name another file with -o")
+        raise UsageError(f"{path} is a trace: choose another file with -o")
     with gilscope.reader_side():
         from gilscope.cli.tables import working  # noqa: PLC0415 - loaded on demand
         from gilscope.comparison import Comparison  # noqa: PLC0415 - loaded on demand

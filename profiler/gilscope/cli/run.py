@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help=f"the trace; by default the program's name with {TRACE_SUFFIX}, in this directory",
+        help=f"trace file (default: the program's name with {TRACE_SUFFIX}, in this directory)",
     )
     add_options(parser, RUN)
     parser.set_defaults(execute=execute)

@@ -27,11 +27,11 @@ DETAIL_WIDTH = 50
 TEXTS = 2  # columns of text, with which a table begins
 TITLES = {
     "thread": "waits for the GIL and for locks, by the thread that waited",
-    "lock": "waits, by what was waited for",
+    "lock": "waits, by lock",
     "callable": "calls by native code, by what was called",
-    "line": "waits, by line of Python",
+    "line": "waits, by Python line",
     "function": "waits, by native function",
-    "span": "spans, by what the program calls them",
+    "span": "spans, by name",
 }
 
 COUNTED = {"callable": "calls", "span": "times"}
@@ -42,24 +42,31 @@ def add(commands: Any) -> None:
     """Add the command to the subparsers ``commands``."""
     parser = commands.add_parser(
         "top",
-        help="say what waited most: threads, locks, callables, lines, native functions",
-        description="Print tables of a trace: what waited most, and what others waited for most "
-        "('caused': waiting of other threads while it held the GIL or the lock). 'blame' is who "
-        "waited for whom, 'path' is what lies on the critical path.",
+        help="list the longest waits by thread, lock, callable, line and native function",
+        description="Print tables of a trace: the longest waits, and the waits of other threads that "
+        "each thread or function caused while it held the GIL or a lock. 'blame' shows which thread "
+        "waited for which, 'path' the critical path.",
         epilog="Exit status: 0, 2 if the trace cannot be read.",
     )
     option = parser.add_argument
     option("trace", type=Path, metavar="TRACE")
-    option("--by", choices=(*TABLES, *MORE), action="append", help="one table; may be repeated")
-    option("--sort", choices=SORTS, default="total", help="by default total")
+    option(
+        "--by",
+        choices=(*TABLES, *MORE),
+        action="append",
+        help="print this table only; may be repeated",
+    )
+    option("--sort", choices=SORTS, default="total", help="sort order (default total)")
     option(
         "--limit",
         type=argument(whole_number),
         default=LIMIT,
         metavar="N",
-        help=f"rows, by default {LIMIT}",
+        help=f"rows of each table (default {LIMIT})",
     )
-    option("--json", action="store_true", help="as JSON (docs/command-line.md), times in seconds")
+    option(
+        "--json", action="store_true", help="print JSON (docs/command-line.md), times in seconds"
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -87,7 +94,7 @@ def execute(options: argparse.Namespace) -> int:
     for one in shown:
         screen.print(one)
     if not shown:
-        screen.print("nothing waited in this trace")
+        screen.print("no waits in this trace")
     return 0
 
 
@@ -122,12 +129,12 @@ def _blame(facts: Facts, limit: int) -> Table:
     from gilscope.cli.tables import table, time  # noqa: PLC0415 - loaded on demand
 
     rows = [
-        [pair["waiter"], pair["holder"] or "(nobody, or unknown)", time(pair["gil_s"] * 1e9),
+        [pair["waiter"], pair["holder"] or "(none, or unknown)", time(pair["gil_s"] * 1e9),
          time(pair["lock_s"] * 1e9)]
         for pair in _pairs(facts, limit)
     ]  # fmt: skip
     head = ["thread", "waited for", "for the GIL", "for locks"]
-    return table("who waited for whom", head, rows, TEXTS)
+    return table("which thread waited for which", head, rows, TEXTS)
 
 
 def _pairs(facts: Facts, limit: int | None = None) -> list[dict[str, Any]]:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from gilscope.target.worker.carried import Carried
     from gilscope.trace.writing.merge import Process
 
-INTERRUPTED = "interrupted: this is what there was by then, and says less than it might"
+INTERRUPTED = "Interrupted: partial results from the runs completed so far."
 
 
 def compare_script(
@@ -93,8 +93,8 @@ def compare_callable(function: Callable[[], object], **options: Any) -> Comparis
         same = False
     if module == "__main__" or not same:
         raise UsageError(
-            f"{title} cannot be imported by other interpreters: define it in a module, or use "
-            "compare_code() with its text"
+            f"other interpreters cannot import {title}: define it in a module, or pass its source "
+            "to compare_code()"
         )
     top = getattr(sys.modules.get(module.partition(".")[0]), "__file__", None)
     place = Path(top).resolve().parent if top else None
@@ -231,11 +231,11 @@ def _check(builds: Sequence[str], repeat: int, threads: Sequence[int]) -> None:
         if build not in BUILDS:
             raise UsageError(f"unknown build {build!r}: choose from {', '.join(BUILDS)}")
     if not builds or len(set(builds)) != len(builds):
-        raise UsageError("name each build once, as in gil,ft")
+        raise UsageError("name each build once, such as gil,ft")
     if repeat < 1:
-        raise UsageError(f"repeat is {repeat}: it takes at least one run")
+        raise UsageError(f"repeat must be 1 or more, not {repeat}")
     if min(threads, default=1) < 1 or len(set(threads)) != len(threads):
-        raise UsageError("name each number of threads once, from 1 on, as in 1,2,4")
+        raise UsageError("threads must be different numbers of 1 or more, such as 1,2,4")
 
 
 def _kept_path(out_dir: str | os.PathLike[str], name: str, build: str) -> Path:
@@ -244,7 +244,7 @@ def _kept_path(out_dir: str | os.PathLike[str], name: str, build: str) -> Path:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"no traces can be kept in {directory}: {error.strerror}") from None
+        raise UsageError(f"cannot write traces to {directory}: {error.strerror}") from None
     path = directory / f"{name}-{build}{TRACE_SUFFIX}"
     check_overwrite(path)
     return path

@@ -34,7 +34,7 @@ def _on_runs(runs: Sequence[Run]) -> list[str]:
             lines.append(f"{build}: {run.invalid}")
     if len({run.python.rpartition(".")[0] for run in runs}) > 1:
         versions = ", ".join(f"{run.python} ({run.build})" for run in runs)
-        lines.append(f"the builds are of different versions of Python: {versions}")
+        lines.append(f"the builds have different Python versions: {versions}")
     return lines
 
 
@@ -58,9 +58,9 @@ def _on_the_machine(conditions: Conditions) -> list[str]:
         load = max(conditions.load_before[0], conditions.load_after[0])
         if load <= count:
             return []
-        what = f"the load was {load:.1f}"
+        what = f"the load was {load:.1f} on {{count}} CPUs"
     elif conditions.others <= BUSY * count:
         return []
     else:
-        what = f"other processes took {conditions.others:.1f}"
-    return [f"the machine was busy, so the times say little: {what} on {count} processors"]
+        what = f"other processes used {conditions.others:.1f} of {{count}} CPUs"
+    return [f"Timings are unreliable: {what.format(count=count)}."]

@@ -33,7 +33,7 @@ def differences(runs: Sequence[Run]) -> list[str]:
     """
     complete = [run for run in runs if not run.error]
     return [
-        f"{BUILDS[run.build]}: its output differs from that of the {BUILDS[complete[0].build]}: "
+        f"{BUILDS[run.build]}: the output differs from that of the {BUILDS[complete[0].build]}: "
         + found
         for run in complete[1:]
         if (found := first_difference(run.stdout, complete[0].stdout))
@@ -45,7 +45,7 @@ def first_difference(text: str, other: str) -> str | None:
     pairs = zip_longest(text.splitlines(), other.splitlines())
     for number, (mine, theirs) in enumerate(pairs, 1):
         if mine != theirs and _steady(mine) != _steady(theirs):
-            return f"line {number} is {_quoted(mine)} and not {_quoted(theirs)}"
+            return f"line {number} is {_quoted(mine)}, not {_quoted(theirs)}"
     return None
 
 

@@ -68,7 +68,9 @@ class Comparison(ComparisonData):
         ends = {exporter.suffix: name for name, exporter in FORMATS.items()}
         found = format or next((name for end, name in ends.items() if str(path).endswith(end)), "")
         if not found:
-            raise ExportError(f"{path}: the name must end in {', '.join(ends)}, or name a format")
+            raise ExportError(
+                f"{path}: the name must end in {', '.join(ends)}, unless you give a format"
+            )
         traces = on_one_axis([trace for _, trace in self.traces()])
         return export_file(traces, found, path, force=force)
 
@@ -93,8 +95,7 @@ class Comparison(ComparisonData):
             pandas = import_module("pandas")
         except ModuleNotFoundError:
             raise GilscopeError(
-                "to_pandas() needs pandas, which is not installed here: pip install pandas "
-                "(summary() and times() do without)"
+                "to_pandas() needs pandas: pip install pandas (summary() and times() do not)"
             ) from None
         return pandas.DataFrame(self.times())
 

@@ -84,10 +84,10 @@ def export_file(
     """
     exporter = FORMATS.get(format)
     if exporter is None:
-        raise ExportError(f"no export format {format!r}: choose one of {', '.join(FORMATS)}")
+        raise ExportError(f"unknown export format {format!r}: choose from {', '.join(FORMATS)}")
     if table is not None:
         if not isinstance(exporter, TableExporter):
-            raise ExportError(f"{format} holds all there is: tables are for csv, parquet and arrow")
+            raise ExportError(f"{format} has no tables: those are for csv, parquet and arrow")
         exporter = exporter.of(table)
     path = Path(path)
     with whole_file(path, [trace.path for trace in traces], force=force) as out:

@@ -45,7 +45,7 @@ class TableExporter:
             ExportError: there is none of this name.
         """
         if table not in TABLES:
-            raise ExportError(f"no table {table!r}: choose one of {', '.join(TABLES)}")
+            raise ExportError(f"unknown table {table!r}: choose from {', '.join(TABLES)}")
         return replace(self, table=table)
 
     def _blocks(self, traces: Sequence[Trace], progress: Progress) -> Iterator[DataTable]:

@@ -99,8 +99,9 @@ class _Luggage:
             )
         if self._refused:
             raise UsageError(
-                "the code runs as a program of its own under each build, and these cannot be taken "
-                "there: " + "; ".join(f"{name}: {why}" for name, why in self._refused.items())
+                "the code runs in processes of other interpreters, and these names cannot be "
+                "copied there: "
+                + "; ".join(f"{name}: {why}" for name, why in self._refused.items())
             )
         return Carried(tuple(self._imports), values, tuple(self._definitions), instances)
 
@@ -163,15 +164,15 @@ def _source(value: FunctionType | type) -> Definition:
     """Return the text of a function or a class of the notebook."""
     what = "class" if isinstance(value, type) else "function"
     if value.__name__ == "<lambda>":
-        raise _CannotTravelError("a lambda: write it with def, or in the cell")
+        raise _CannotTravelError("a lambda: use def, or write it in the cell")
     if getattr(value, "__closure__", None) or "<locals>" in value.__qualname__:
         raise _CannotTravelError(
-            f"a {what} that was defined inside a function: define it at the top of a cell"
+            f"a {what} that is defined inside a function: define it at the top level of a cell"
         )
     found = _class_text(value) if isinstance(value, type) else _function_text(value)
     if found is None:
         raise _CannotTravelError(
-            f"a {what} of which there is no source text: define it in the cell or in a module"
+            f"a {what} without source text: define it in the cell or in a module"
         )
     return found
 

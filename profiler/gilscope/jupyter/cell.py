@@ -90,7 +90,7 @@ def as_program(
     if SHELL in free:
         raise UsageError(_needs_shell(tree, source))
     if unknown := [name for name in inputs if name not in namespace]:
-        raise UsageError(f"--inputs: the notebook has no {', '.join(unknown)}")
+        raise UsageError(f"--inputs: the notebook has no variable {', '.join(unknown)}")
     if setup:
         free -= defined_names(setup.text)
     carried = carry(free | set(inputs), namespace, large=bool(inputs))
@@ -116,7 +116,7 @@ def read_setup(name: str) -> Definition:
         lines = "".join(traceback.format_exception_only(error))
         raise CellError(f"SyntaxError: {error.msg}", lines) from None
     except ValueError as error:
-        raise UsageError(f"--setup {name}: no Python source: {error}") from None
+        raise UsageError(f"--setup {name}: not Python source: {error}") from None
     return Definition(text, str(path))
 
 

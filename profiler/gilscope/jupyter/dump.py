@@ -34,7 +34,7 @@ def check(name: str) -> None:
     if not path.name.endswith(suffixes()):
         raise UsageError(f"-D {name}: the name must end in one of {', '.join(suffixes())}")
     if not path.absolute().parent.is_dir():
-        raise UsageError(f"-D {name}: there is no directory {path.absolute().parent}")
+        raise UsageError(f"-D {name}: no such directory: {path.absolute().parent}")
 
 
 def dump(comparison: Comparison, name: str) -> None:

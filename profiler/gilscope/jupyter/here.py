@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gilscope.comparison import Comparison
     from gilscope.target.recording.options import RecordingOptions
 
-NOTICE = "ran once in this kernel, with the probe on: other builds were not run"
+NOTICE = "The code ran once, in this kernel, with the probe on; no other build ran."
 
 
 def check(options: argparse.Namespace) -> None:
@@ -35,7 +35,7 @@ def check(options: argparse.Namespace) -> None:
     check_here(options)
     for name in ("setup", "inputs"):
         if getattr(options, name):
-            raise UsageError(f"--{name} does not go with --here: the code has all variables there")
+            raise UsageError(f"--{name} does not go with --here, where the code has all variables")
 
 
 def run_here(shell: Any, code: str, title: str, options: RecordingOptions) -> Comparison:

@@ -52,7 +52,7 @@ class ThreadMagics:
         parser = make_parser()
         options, statement = parse(line, parser)
         if cell is not None and statement:
-            parser.error(f"in the first line of a cell there are only options, not {statement!r}")
+            parser.error(f"the first line of a cell takes options only, not {statement!r}")
         source = statement if cell is None else cell
         if not source.strip():
             parser.error("there is no code to run")

@@ -46,11 +46,11 @@ def make_parser() -> MagicParser:
         usage=f"%%%%{NAME} [--repeat N] [--builds gil,ft] [--threads 1,2] [--here] [-o NAME] "
         f"[-D FILE] ... above a cell, or %%{NAME} [options] STATEMENT",
         description="Run the code under the GIL build and the free-threaded build of CPython and "
-        "show the timelines of its threads, one above the other. The code runs as a program of "
-        "its own: variables, functions and classes of the notebook that it uses are taken there, "
-        "and those that it assigns stay there. With --here it runs in this kernel, under this one "
-        "build, with the notebook's variables. A line returns the result, which has summary(), "
-        "to_pandas(), report(FILE) and export(FILE).",
+        "show the timelines of its threads, one above the other. The code runs in processes of its "
+        "own: variables, functions and classes of the notebook that it uses are copied there, and "
+        "variables that it assigns are not copied back. With --here it runs in this kernel, under "
+        "this build only, with the notebook's variables. The line form returns the result, which "
+        "has summary(), to_pandas(), report(FILE) and export(FILE).",
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -58,7 +58,7 @@ def make_parser() -> MagicParser:
     add(
         "--setup",
         metavar="FILE",
-        help="a Python file that each run executes before the code, among the same names; it is "
+        help="a Python file to execute before the code in each run, in the same namespace; it is "
         "neither timed nor recorded",
     )
     add(
@@ -66,21 +66,21 @@ def make_parser() -> MagicParser:
         type=argument(_identifiers),
         default=(),
         metavar="NAME,NAME",
-        help="variables to take there whatever their size, and also if the code does not name them",
+        help="variables to copy whatever their size, even if the code does not name them",
     )
-    add("--here", action="store_true", help="run once in this kernel; its variables stay")
+    add("--here", action="store_true", help="run once in this kernel and keep its variables")
     add(
         "-D",
         dest="file",
         metavar="FILE",
-        help=f"write the result as the name's end says: {', '.join(suffixes())}",
+        help=f"write the result to a file; its suffix chooses the format: {', '.join(suffixes())}",
     )
     add(
         "-o",
         dest="name",
         type=argument(_identifier),
         metavar="NAME",
-        help="keep the result in a variable",
+        help="store the result in a variable",
     )
     return parser
 

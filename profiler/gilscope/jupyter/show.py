@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gilscope.comparison import Comparison
 
 STEP = re.compile(r"\[(\d+)/(\d+)\]")
-LIVE_TEXT = "The same with zoom, while the notebook's kernel runs."
+LIVE_TEXT = "The interactive view; it needs a running kernel."
 
 
 def show(comparison: Comparison, *, live: bool) -> None:

@@ -86,11 +86,13 @@ class Run:
         """Why the run does not stand for its build; None if it does."""
         if self.build == "ft" and self.gil_enabled_after:
             by = f" by the import of {self.gil_enabled_by}" if self.gil_enabled_by else ""
-            return f"the GIL was turned on{by}, so this run says nothing about running without it"
+            return f"the GIL was turned on{by}, so this run does not show free threading"
         if self.build == "ft-gil" and False in (self.gil_enabled_before, self.gil_enabled_after):
-            return "the GIL was off, so this run does not say what the build alone costs"
+            return "the GIL was off, so this run does not show the cost of the build itself"
         if self.build in EXECUTORS and not self.error and self.executor == {}:
-            return "the program has no gilscope.executor(), so this run is one of the GIL build"
+            return (
+                "the program does not use gilscope.executor(), so this run is one of the GIL build"
+            )
         return None
 
 

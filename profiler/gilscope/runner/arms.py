@@ -240,7 +240,7 @@ def _attempt(
             watch=Watchdog(place / "stacks.txt", partial(wait_for_gil, trace) if probed else None),
         )
     except OSError as error:
-        raise TargetError(f"{arm.interpreter.path} cannot be started: {error}") from None
+        raise TargetError(f"cannot start {arm.interpreter.path}: {error}") from None
     return judge(ended, place, options.timeout, probed=probed, say=partial(_tell, arm, options))
 
 

@@ -101,13 +101,15 @@ def judge(
         extensions=(result["path"], result["extensions"]) if "extensions" in result else None,
         executor=(result.get("executor") or {}) if result else None,
         interrupted=ended.interrupted,
-        untimed=None if result or ended.status else "it ended by os._exit, so it was not timed",
+        untimed=None
+        if result or ended.status
+        else "the program ended by os._exit, so it was not timed",
     )
 
 
 def _deadlock(path: Path, stacks: str, say: Callable[[str], None]) -> tuple[str, str]:
     """Return in one line that the program was stuck, and where its threads stood."""
-    error, trace = "deadlocked and was ended", None
+    error, trace = "stopped because of a deadlock", None
     with contextlib.suppress(TraceError):
         trace = read(path) if path.exists() else None
     if trace and (chain := who_waits(trace)):
@@ -132,7 +134,7 @@ def _read_result(path: Path) -> dict[str, Any]:
 def _error(ended: Ended, result: dict[str, Any], timeout: float | None) -> str | None:
     """Return one line that says how the program failed, or None if it did not."""
     if ended.timed_out:
-        return f"ended after {timeout:g} s, its time limit"
+        return f"stopped at the time limit of {timeout:g} s"
     if ended.status < 0:
         when = " after its end, while the interpreter shut down" if result else ""
         return f"ended by {signal_name(-ended.status)}{when}"

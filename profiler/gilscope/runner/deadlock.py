@@ -111,7 +111,7 @@ def describe(trace: Trace, pythons: str = "") -> tuple[str, str]:
     lost = [t.name for t in unknown.values() if t]
     parts = ["Where the threads wait (most recent call last):", *known]
     if lost:
-        parts.append(f"in native code, not known where: {', '.join(lost)}")
+        parts.append(f"in native code, at an unknown place: {', '.join(lost)}")
     if pythons and (lost or not waits):
         parts += ["Python stacks:", pythons.rstrip()]
     return _chain(waits), "\n\n".join(parts) + "\n"

@@ -177,7 +177,7 @@ def _named(
 ) -> Discovery:
     path = shutil.which(value)
     if path is None:
-        raise InterpreterError(f"{source}: there is no program {os.fspath(value)!r}")
+        raise InterpreterError(f"{source}: cannot find the program {os.fspath(value)!r}")
     found = examine(Path(path).absolute(), build, source)
     if isinstance(found, Refusal):
         fit = _provided(build, found, provide) if found.lacks_gilscope else None
@@ -206,11 +206,13 @@ def examine(
         facts = json.loads(done.stdout.splitlines()[-1])
         version = ".".join(map(str, facts["version"]))
     except (OSError, subprocess.SubprocessError, ValueError, LookupError, TypeError) as error:
-        return Refusal(path, source, f"{path} does not run as a Python: {_cause(error)}")
+        return Refusal(
+            path, source, f"{path} does not work as a Python interpreter: {_cause(error)}"
+        )
     if reason := _unfit(facts, build, path, version):
         return Refusal(path, source, reason)
     if "missing" in facts:
-        reason = f"{path} has no gilscope, which takes: {path} -m pip install --no-deps gilscope"
+        reason = f"gilscope is not installed for {path}: {path} -m pip install --no-deps gilscope"
         return Refusal(path, source, reason, lacks_gilscope=True)
     return Interpreter(build, path, version, source, library)
 
@@ -218,12 +220,12 @@ def examine(
 def _unfit(facts: dict[str, object], build: str, path: Path, version: str) -> str | None:
     """Return why an interpreter with these ``facts`` cannot be used for ``build``, or None."""
     if tuple(map(int, version.split(".")[:2])) < MINIMUM_PYTHON:
-        return f"{path} is Python {version}; it takes 3.13 or later"
+        return f"{path} is Python {version}; gilscope needs 3.13 or later"
     if bool(facts["free_threaded"]) != (build == "ft"):
         other = "is" if facts["free_threaded"] else "is not"
         return f"{path} {other} a free-threaded build"
     if "broken" in facts:
-        return f"{path} has a gilscope that cannot be loaded: {facts['broken']}"
+        return f"gilscope cannot be imported in {path}: {facts['broken']}"
     return None
 
 

@@ -27,7 +27,7 @@ def usable_cpus(wanted: Collection[int] = ()) -> tuple[int, ...]:
     own = os.sched_getaffinity(0)
     if missing := sorted(set(wanted) - own):
         have = ", ".join(map(str, sorted(own)))
-        raise UsageError(f"processor {missing[0]} cannot be used; there are {have}")
+        raise UsageError(f"processor {missing[0]} is not available; choose from {have}")
     return tuple(sorted(set(wanted) or own))
 
 

@@ -47,7 +47,7 @@ def provide(python: Path, say: Callable[[str], None] | None = None) -> Path:
     if (place / "gilscope").is_dir():
         return place
     if say:
-        say(f"building gilscope for {python}, once; this takes some minutes")
+        say(f"building gilscope for {python}; this happens once and takes some minutes")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=place.parent))
@@ -100,14 +100,14 @@ def _tag(python: Path) -> str:
             check=True,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise InterpreterError(f"{python} does not run as a Python: {error}") from None
+        raise InterpreterError(f"{python} does not work as a Python interpreter: {error}") from None
     return done.stdout.strip().removesuffix(".so")
 
 
 def _install(python: Path, source: str, directory: Path) -> None:
     """Unpack the wheel for ``python`` into a directory."""
     options = ["--no-deps", "--quiet", "--disable-pip-version-check", "--no-input"]
-    reason = "there is no pip"
+    reason = "pip is not installed"
     # The interpreter's own pip, or ours where it has none.
     for pip in ([str(python), "-m", "pip"], [sys.executable, "-m", "pip", "--python", str(python)]):
         try:
@@ -131,6 +131,6 @@ def _install(python: Path, source: str, directory: Path) -> None:
         else:
             return
     raise InterpreterError(
-        f"{python} has no gilscope, and it could not be provided ({reason}): install it with "
+        f"gilscope is not installed for {python} and could not be built for it ({reason}): run "
         f"`{python} -m pip install --no-deps {source}`"
     )

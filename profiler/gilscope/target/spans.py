@@ -43,7 +43,7 @@ class Span:
             TypeError: The name is no text.
         """
         if not isinstance(name, str):
-            raise TypeError(f"a span's name is a text, not {type(name).__name__}")
+            raise TypeError(f"the name of a span must be a str, not {type(name).__name__}")
         self._name = name
         self._start = 0
         self.bytes = size

@@ -133,7 +133,7 @@ def _zstandard() -> ModuleType:
         import zstandard  # noqa: PLC0415 - see above
     except ModuleNotFoundError:
         raise GilscopeError(
-            "packed traces need zstandard, which is not installed here: pip install zstandard"
+            "packed traces need zstandard, which is not installed: pip install zstandard"
         ) from None
     return zstandard
 

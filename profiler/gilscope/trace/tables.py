@@ -96,7 +96,7 @@ def _library(name: str, package: str) -> Any:
         return __import__(name)
     except ModuleNotFoundError:
         raise GilscopeError(
-            f"this needs {name}, which is not installed here: pip install {package}"
+            f"this needs {name}, which is not installed: pip install {package}"
         ) from None
 
 

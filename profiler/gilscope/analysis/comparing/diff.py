@@ -103,12 +103,12 @@ def parse(text: str) -> Condition:
     found = _CONDITION.fullmatch(text) if len(text) <= _LONGEST else None
     if found is None:
         raise UsageError(
-            f"{text[:_LONGEST]!r} is no condition: write NAME > LIMIT, as 'gil.wait_s > 1.2x', "
-            "'gil.wait_s > 10%' or 'gil.wait_max_s > 50ms'"
+            f"{text[:_LONGEST]!r} is not a condition: write NAME > LIMIT, such as "
+            "'gil.wait_s > 1.2x', 'gil.wait_s > 10%' or 'gil.wait_max_s > 50ms'"
         )
     name, unit = found["name"], found["unit"]
     if unit in _SECONDS and not name.endswith("_s"):
-        raise UsageError(f"{text!r} compares {name}, which is no time, with one in {unit}")
+        raise UsageError(f"{text!r} compares {name}, which is not a time, with a time in {unit}")
     return Condition(text.strip(), name, found["operator"], float(found["number"]), unit)
 
 

@@ -61,9 +61,9 @@ def serialised(facts: Facts) -> Iterator[Finding]:
                     f"{time_text(int(trace.intervals.duration[mine].max(initial=0)))}"
                 ),
             ),
-            advice="Only one thread at a time runs Python under the GIL: do less in the callback, "
-            "hand results over through a native queue that one Python thread empties, or run under "
-            "the free-threaded build (gilscope compare shows what that brings).",
+            advice="Under the GIL only one thread at a time runs Python. Do less in the callback, "
+            "pass results through a native queue that one Python thread empties, or use the "
+            "free-threaded build (`gilscope compare` measures the gain).",
             intervals=jumps(trace.intervals, mine, f"waits for the GIL to call {work.name}"),
             cost_ns=work.gil_wait_ns,
         )
@@ -89,18 +89,18 @@ def chatty(facts: Facts) -> Iterator[Finding]:
             evidence=(
                 (
                     f"{work.count:,} callbacks from {work.function} ({work.entry.binding}), "
-                    f"the middle one {time_text(work.inside_ns)} inside"
+                    f"the median one spends {time_text(work.inside_ns)} in Python"
                 ),
                 (
                     f"entering Python with the GIL free took {time_text(work.enter_ns)}; no thread "
                     f"held the GIL while it changed hands, for {of_run(trace, lost[number])}"
                 ),
                 (
-                    f"{BATCH} results a callback save up to {of_run(trace, gain)}, "
-                    "if processors are free for it"
+                    f"passing {BATCH} results in each callback saves up to {of_run(trace, gain)}, "
+                    "if there are idle processors"
                 ),
             ),
-            advice="Collect results in the native code and hand over many of them in one callback.",
+            advice="Collect results in native code and pass many of them in one callback.",
             intervals=jumps(
                 trace.intervals, rows[groups == number], f"waits for the GIL to call {work.name}"
             ),

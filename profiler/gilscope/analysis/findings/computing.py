@@ -65,17 +65,17 @@ def _finding(facts: Facts, threads: I64, rows: I64, cost: int) -> Finding:
         title=f"{len(threads)} threads compute in Python, one at a time",
         severity=Severity.MEDIUM,
         evidence=(
-            f"they held the GIL for {time_text(int(intervals.duration[held].sum()))} in turns",
-            f"and waited for it: {of_run(trace, cost)}",
+            f"they took turns to hold it, for {time_text(int(intervals.duration[held].sum()))}",
+            f"they waited for it for {of_run(trace, cost)}",
             (
-                f"{forced:,} times one had to give it up to another one that had waited for "
-                f"{time_text(SWITCH_INTERVAL_NS)} (unless set) or longer"
+                f"{forced:,} times a thread was made to release it, because another one had waited "
+                f"for the switch interval ({time_text(SWITCH_INTERVAL_NS)} by default) or longer"
             ),
             *_function(facts, threads),
         ),
-        advice="More threads make this no faster under the GIL. A free-threaded build runs them "
-        "side by side: `gilscope compare` says by how much. So do processes and "
-        "subinterpreters (gilscope.executor), and native code that releases the GIL.",
+        advice="More threads do not make this faster under the GIL. A free-threaded build runs "
+        "them in parallel (`gilscope compare` measures the gain). So do processes, subinterpreters "
+        "(gilscope.executor), and native code that releases the GIL.",
         intervals=jumps(intervals, rows, "waits for its turn"),
         cost_ns=cost,
     )
@@ -90,4 +90,4 @@ def _function(facts: Facts, threads: I64) -> Iterator[str]:
     most = int(caused.argmax()) if len(caused) else -1
     if most >= 0 and places[most].known and caused[most] >= MOST_OF_IT * caused.sum():
         part = share(float(caused[most]), float(caused.sum()))
-        yield f"{part} of the waiting was for a thread in {places[most].name}"
+        yield f"{part} of the waiting was caused by threads in {places[most].name}"

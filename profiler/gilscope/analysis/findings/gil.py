@@ -76,11 +76,11 @@ def gil_enabled(facts: Facts) -> Iterator[Finding]:
         evidence=(
             "the run began without the GIL",
             *(f"switched on for the rest of the process by {path}" for path in paths),
-            f"{time_text(facts.gil_waits.total[0])} were waited for it from then on",
+            f"threads then waited for it for {time_text(facts.gil_waits.total[0])}",
         ),
-        advice="Get a release of that module that supports free threading; in one of your own "
-        "declare Py_MOD_GIL_NOT_USED (pybind11: py::mod_gil_not_used()) once it is thread-safe. "
-        "PYTHON_GIL=0 keeps the GIL off for a trial.",
+        advice="Install a release of that module that supports free threading. In a module of your "
+        "own, declare Py_MOD_GIL_NOT_USED (pybind11: py::mod_gil_not_used()) once it is "
+        "thread-safe. To try without the GIL, set PYTHON_GIL=0.",
         intervals=tuple(moments),
         cost_ns=int(facts.gil_waits.total[0]),
     )
@@ -99,16 +99,15 @@ def ping_pong(facts: Facts) -> Iterator[Finding]:
         title=f"the GIL changes hands {found.per_second:,.0f} times a second",
         severity=Severity.MEDIUM,
         evidence=(
-            f"{found.switches:,} times it went to another thread that waited for it",
+            f"{found.switches:,} times it passed to another thread that waited for it",
             (
                 f"medians: a thread held it for {time_text(found.work_ns)}, a hand-over took "
                 f"{time_text(found.handover_ns)}"
             ),
-            (f"it was free although somebody waited for {of_run(trace, found.lost_ns)}"),
+            (f"it was free while a thread waited for it for {of_run(trace, found.lost_ns)}"),
         ),
-        advice="Do more between releases of the GIL: larger reads and writes, batches, fewer "
-        "threads. Native code that takes less than some microseconds is faster without "
-        "releasing the GIL.",
+        advice="Do more between two releases of the GIL: larger reads and writes, batches, fewer "
+        "threads. Native code that takes only a few microseconds is faster if it keeps the GIL.",
         intervals=jumps(trace.intervals, most, "got the GIL late"),
         cost_ns=found.lost_ns,
     )
@@ -126,22 +125,23 @@ def starvation(facts: Facts) -> Iterator[Finding]:
         name = trace.thread_name(found.thread)
         yield Finding(
             name="switch-interval-starvation",
-            title=f"thread {name} waits {time_text(found.p50_ns)} for the GIL to hold it for "
-            f"{time_text(found.hold_ns)}",
+            title=f"thread {name} waits {time_text(found.p50_ns)} for the GIL each time and then "
+            f"holds it for {time_text(found.hold_ns)}",
             severity=Severity.MEDIUM,
             evidence=(
                 (
-                    f"{found.asked:,} of its {found.waits:,} waits took a switch interval "
-                    f"({time_text(SWITCH_INTERVAL_NS)} unless set) or more"
+                    f"{found.asked:,} of its {found.waits:,} waits took the switch interval "
+                    f"({time_text(SWITCH_INTERVAL_NS)} by default) or longer"
                 ),
                 (
                     f"it waited {of_run(trace, found.wait_ns)}, and held the GIL "
                     f"{found.holds:,} times"
                 ),
-                "the threads that it waited for give the GIL up only when they are asked to",
+                "the threads that held the GIL release it only when they are made to",
             ),
-            advice="Move what computes out of this process, or into native code without the GIL; "
-            "sys.setswitchinterval() shortens each wait; a free-threaded build has none of them.",
+            advice="Move the computing threads to another process, or into native code that "
+            "releases the GIL. sys.setswitchinterval() shortens each wait. A free-threaded build "
+            "has none.",
             intervals=jumps(intervals, rows, "waits for the GIL"),
             cost_ns=found.wait_ns,
         )

@@ -47,8 +47,8 @@ def native_mutex(facts: Facts) -> Iterator[Finding]:
             else f"{name} is held while its holder waits for the GIL",
             severity=Severity.HIGH if deadlock else Severity.MEDIUM,
             evidence=_evidence(trace, mine, rows, with_gil, deadlock=deadlock),
-            advice="Unlock it before the callback, or take the GIL first and the lock second, "
-            "everywhere in the same order; release the GIL before waiting for a native lock.",
+            advice="Unlock it before calling into Python, or take the GIL first and the lock "
+            "second everywhere. Release the GIL before waiting for a native lock.",
             intervals=(
                 *jumps(intervals, rows, f"holds {name}, waits for the GIL", HALF),
                 *jumps(intervals, mine, f"waits for {name}", HALF),
@@ -69,13 +69,15 @@ def _evidence(
             f"{count_text(len(waits), 'time')} a thread waited for it while its holder waited for "
             "the GIL"
         ),
-        f"holders: {', '.join(map(trace.thread_name, threads))}; the others waited {cost} for it",
+        f"held by {', '.join(map(trace.thread_name, threads))}; other threads waited {cost} for it",
     ]
     both = int(np.count_nonzero(with_gil != NO_ROW))
     if both:
-        lines.append(f"{both:,} of those waited with the GIL held: the other half of a deadlock")
+        lines.append(
+            f"{both:,} of those threads held the GIL meanwhile: the other half of a deadlock"
+        )
     if deadlock:
-        lines.append("neither wait had ended when the trace did")
+        lines.append("neither wait had ended when the recording did")
     return tuple(lines)
 
 

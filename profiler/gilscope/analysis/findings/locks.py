@@ -37,12 +37,12 @@ LEAST_CONVOYS = 10
 """Hand-overs of one lock to a thread without the GIL: a few of them happen to any lock."""
 
 OBJECT = (
-    "Free-threaded Python locks the object for each such operation: give each thread an object of "
-    "its own and merge them at the end, or look the value up once outside the loop."
+    "Free-threaded Python locks the object for each such operation. Give each thread an object of "
+    "its own and merge them at the end, or look the value up once, outside the loop."
 )
 OTHER = (
-    "Do less while it is held, or let each thread have its own: shard what it protects, or collect "
-    "in each thread and merge."
+    "Do less while holding it, or split it: shard the data that it protects, or collect results "
+    "per thread and merge them."
 )
 
 
@@ -122,20 +122,20 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
         rows = waits[places == number]
         yield Finding(
             name="lock-convoy",
-            title=f"threads own {lock.name} while they wait for the GIL",
+            title=f"threads hold {lock.name} while they wait for the GIL",
             severity=Severity.MEDIUM,
             evidence=(
                 (
-                    f"{len(rows):,} times the lock was handed to a thread that then had to wait "
-                    f"for the GIL: {of_run(trace, int(cost[number]))}"
+                    f"{len(rows):,} times a thread was given the lock and then had to wait for the "
+                    f"GIL: {of_run(trace, int(cost[number]))}"
                 ),
                 (
                     f"the longest such wait took {time_text(int(intervals.duration[rows].max()))}; "
-                    "whoever wants the lock waits as long"
+                    "other threads that want the lock wait as long"
                 ),
             ),
-            advice="Keep what needs the GIL out of the locked section, take the lock less often, "
-            "or let each thread have its own.",
-            intervals=jumps(intervals, rows, f"owns {lock.name} and waits for the GIL"),
+            advice="Keep code that needs the GIL out of the locked section, take the lock less "
+            "often, or give each thread a lock of its own.",
+            intervals=jumps(intervals, rows, f"holds {lock.name} and waits for the GIL"),
             cost_ns=int(cost[number]),
         )

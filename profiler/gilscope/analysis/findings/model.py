@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SHARE = 0.05
 """Of the run: waiting below it is left alone. The run cannot become faster by more than was waited,
-and 5 % is what the times of one program differ by from run to run (README, What it costs)."""
+and 5 % is what the times of one program differ by from run to run (docs/overhead.md)."""
 
 LEAST_NS = 10_000_000
 """And at least this: two switch intervals, that is one hand-over that went badly."""

@@ -32,13 +32,13 @@ there are tens of them a processor."""
 
 
 RELEASE = (
-    "Release the GIL around what takes long there (Py_BEGIN_ALLOW_THREADS, "
+    "Release the GIL around the long operation (Py_BEGIN_ALLOW_THREADS, "
     "pybind11::gil_scoped_release, nogil)."
 )
 CALLED = (
-    "If the line calls native code of yours, release the GIL in it (Py_BEGIN_ALLOW_THREADS, "
-    "pybind11::gil_scoped_release, nogil). Much of Python's own keeps it, as sorted(), json, re "
-    "and gc.collect(): give it less at a time, or to another process."
+    "If the line calls native code of yours, release the GIL there (Py_BEGIN_ALLOW_THREADS, "
+    "pybind11::gil_scoped_release, nogil). Much of Python's own native code keeps the GIL, such as "
+    "sorted(), json, re and gc.collect(): pass it less at a time, or use another process."
 )
 
 
@@ -63,15 +63,15 @@ def native_hold(facts: Facts) -> Iterator[Finding]:
             severity=Severity.MEDIUM,
             evidence=(
                 (
-                    f"{at.late[number]:,} of {at.held.count[number]:,} holds that ended there and "
-                    f"were waited for went on for {time_text(SWITCH_INTERVAL_NS)} or more after a "
-                    "thread had asked for the GIL; Python code gives it up in microseconds"
+                    f"{at.late[number]:,} of the {at.held.count[number]:,} contended holds that "
+                    f"ended there went on for {time_text(SWITCH_INTERVAL_NS)} or longer after "
+                    "another thread had requested the GIL; Python code releases it in microseconds"
                 ),
                 (
                     f"the longest took {time_text(int(trace.intervals.duration[longest]))}, at "
                     f"{called_from(trace.stacks[int(trace.intervals.stack[longest])])}"
                 ),
-                f"other threads waited for them: {of_run(trace, caused)}",
+                f"other threads waited meanwhile: {of_run(trace, caused)}",
             ),
             advice=RELEASE if native else CALLED,
             intervals=jumps(trace.intervals, rows, "holds the GIL"),

@@ -48,17 +48,17 @@ def refcounts(facts: Facts) -> Iterator[Finding]:
             severity=Severity.LOW,
             evidence=(
                 (
-                    f"middle one of {int((~together).sum()):,} calls alone: {time_text(alone)}; of "
-                    f"{int(together.sum()):,} while another thread was in it: {time_text(shared)}"
+                    f"median of {int((~together).sum()):,} calls alone: {time_text(alone)}; of "
+                    f"{int(together.sum()):,} while another thread ran it: {time_text(shared)}"
                 ),
-                "waits for locks are not in that",
+                "these times exclude waits for locks",
                 (
                     "suspected: threads that count references to one object wait for its cache "
-                    "line; more threads than processors, or memory at its limit, look the same"
+                    "line; more threads than processors, or saturated memory, look the same"
                 ),
             ),
-            advice="Let each thread have its own object or bound method, and keep what is shared "
-            "in local variables outside of loops.",
+            advice="Give each thread an object or bound method of its own, and keep shared objects "
+            "in local variables, outside of loops.",
             intervals=_slowest(facts, work.rows[together]),
             cost_ns=cost,
             suspected=True,
@@ -71,7 +71,9 @@ def _slowest(facts: Facts, rows: I64) -> tuple[Jump, ...]:
     some = rows[np.argsort(-callbacks.duration[rows], kind="stable")[:MOST_JUMPS]]
     columns = (callbacks.thread[some], callbacks.start[some], callbacks.end[some])
     places = zip(*(column.tolist() for column in columns), strict=True)
-    return tuple(Jump(thread, start, end, "slow beside others") for thread, start, end in places)
+    return tuple(
+        Jump(thread, start, end, "slow while other threads run it") for thread, start, end in places
+    )
 
 
 def _without_waits(facts: Facts, work: CallbackWork) -> I64:

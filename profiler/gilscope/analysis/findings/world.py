@@ -59,11 +59,11 @@ def stop_the_world(facts: Facts) -> Iterator[Finding]:
                 f"and held threads up for {time_text(held)}"
             ),
             f"the longest took {time_text(worst[0].duration_ns)}",
-            f"{by_thread[most]:,} of them asked for by {who}",
+            f"{by_thread[most]:,} of them requested by {who}",
         ),
-        advice="Look at what that thread does there: gc.collect(), sys._current_frames(), "
-        "sys.settrace() and sys.setprofile(), changes of classes while threads run, and many new "
-        "objects that refer to each other (gc.freeze() and a higher gc.set_threshold() help).",
+        advice="Usual causes: gc.collect(), sys._current_frames(), sys.settrace() and "
+        "sys.setprofile(), classes that change while threads run, and many new objects that refer "
+        "to each other (gc.freeze() and a higher gc.set_threshold() help).",
         intervals=tuple(
             Jump(pause.requester, pause.start_ns, pause.start_ns + pause.duration_ns, "a pause")
             for pause in worst
@@ -86,18 +86,21 @@ def thread_states(facts: Facts) -> Iterator[Finding]:
     callbacks = sum(work.count for work in facts.callbacks)
     yield Finding(
         name="thread-state-churn",
-        title=f"{totals.created:,} thread states made by {count_text(threads, 'native thread')}",
+        title=f"{totals.created:,} thread states created by {count_text(threads, 'native thread')}",
         severity=Severity.MEDIUM,
         evidence=(
-            f"{totals.created:,} made and {totals.deleted:,} destroyed, in {callbacks:,} callbacks",
+            (
+                f"{totals.created:,} created and {totals.deleted:,} destroyed, "
+                f"in {callbacks:,} callbacks"
+            ),
             (
                 f"that took {time_text(cost / totals.created)} each, together "
                 f"{of_run(trace, cost)}; moments in which a thread had no processor do not count"
             ),
         ),
-        advice="Keep one thread state for the life of the native thread: hold an outer "
-        "PyGILState_Ensure (pybind11: one gil_scoped_acquire at the thread's start, with "
-        "gil_scoped_release in it) around all of its callbacks.",
-        intervals=jumps(states, np.arange(len(states)), "makes or destroys a thread state"),
+        advice="Keep one thread state for the life of each native thread: put one outer "
+        "PyGILState_Ensure around all of its callbacks (pybind11: a gil_scoped_acquire at the "
+        "thread's start, with a gil_scoped_release inside).",
+        intervals=jumps(states, np.arange(len(states)), "creates or destroys a thread state"),
         cost_ns=cost,
     )

@@ -45,8 +45,8 @@ def executor(workers: int | None = None) -> Executor:
     """
     if loading.module is not None:
         raise RuntimeError(
-            "gilscope.executor() is called while a worker loads the main module: put the call "
-            'below `if __name__ == "__main__":`'
+            "gilscope.executor() was called while a worker loads the main module: put the call "
+            'under `if __name__ == "__main__":`'
         )
     count = int(os.environ.get(THREADS_VARIABLE) or workers or os.process_cpu_count() or 1)
     kind = os.environ.get(EXECUTOR_VARIABLE) or "threads"
@@ -54,7 +54,7 @@ def executor(workers: int | None = None) -> Executor:
         return ThreadPoolExecutor(count, thread_name_prefix="executor")
     if kind not in POOLS:
         kinds = ", ".join(("threads", *POOLS))
-        raise UsageError(f"{EXECUTOR_VARIABLE} is {kind!r}: there are {kinds}")
+        raise UsageError(f"{EXECUTOR_VARIABLE} is {kind!r}: choose from {kinds}")
     return SerialisingExecutor(kind, count)
 
 
@@ -109,8 +109,8 @@ class SerialisingExecutor(Executor):
                 span.bytes = len(data)
         except Exception as error:
             raise TypeError(
-                f"work for {self._kind} is pickled, and this cannot be: {error}; give functions "
-                "of a module and arguments that pickle takes"
+                f"cannot pickle this work for {self._kind}: {error}; use functions that are "
+                "defined in a module, and arguments that can be pickled"
             ) from error
         _facts.add(
             tasks=1,

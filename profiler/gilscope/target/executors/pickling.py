@@ -72,7 +72,7 @@ class _Pickler(pickle.Pickler):
         """
         forked = self._shared is None and _start_method() == "fork"
         if not forked and main_module()[1:] == (None, None):
-            raise pickle.PicklingError(f"{name} is defined in code that is in no file")
+            raise pickle.PicklingError(f"{name} is defined in code that is not in a file")
 
 
 class _Unpickler(pickle.Unpickler):

@@ -72,7 +72,7 @@ class InterpreterThreads(ThreadPoolExecutor):
         # Takes what is shared with it only after that import.
         for code in ("import _interpreters", self._code):
             if failed := _interpreters.exec(number, code):
-                raise RuntimeError(f"a subinterpreter could not begin: {failed.errdisplay}")
+                raise RuntimeError(f"a subinterpreter could not start: {failed.errdisplay}")
 
     def _run(self, task: tuple[Any, ...]) -> Any:
         import _interpqueues  # noqa: PLC0415 - private

@@ -21,12 +21,12 @@ def check_overwrite(path: Path) -> None:
     try:
         # A pipe is not opened: that waits for whoever writes to it.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UsageError(f"{path} is no regular file: name another one")
+            raise UsageError(f"{path} is not a regular file: choose another one")
         with path.open("rb") as file:
             start = file.read(len(TRACE_MAGIC))
     except FileNotFoundError:
         return
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
     if start not in (b"", TRACE_MAGIC):
-        raise UsageError(f"{path} is there and is no trace: it is left alone, name another file")
+        raise UsageError(f"{path} exists and is not a trace: choose another file")

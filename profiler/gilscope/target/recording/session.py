@@ -170,7 +170,7 @@ def _native() -> ModuleType:
         if sys.platform != "linux":
             raise ProbeError(f"the probe runs on Linux only, not on {sys.platform}") from None
         raise ProbeError(
-            f"the native probe cannot be loaded in {sys.executable} ({error}): "
+            f"cannot load the native probe in {sys.executable} ({error}): "
             "install gilscope there with pip"
         ) from None
     _loaded.native = spans.loaded.native = _probe
@@ -275,7 +275,7 @@ def _stop(reason: str) -> dict[str, int]:
     # Threads may have been renamed while they ran.
     names = {tid: name for tid, _, _, name in _known_threads() if name}
     with _turn.lock:
-        report = _call(native.stop, names, reason)
+        report: dict[str, int] = _call(native.stop, names, reason)
         # Only now: a stop that was refused has changed nothing, and can be tried again.
         _names.remove()
         if _loaded.children is not None:

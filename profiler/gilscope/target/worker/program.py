@@ -193,7 +193,7 @@ def _from_spec(spec: ModuleSpec | None, name: str) -> tuple[CodeType, dict[str, 
     code = get_code(spec.name) if spec and get_code else None
     if spec is None or code is None:
         raise ImportError(
-            f"No module named {name}" if spec is None else f"{name} is no Python code"
+            f"No module named {name}" if spec is None else f"{name} is not Python code"
         )
     return code, {"__file__": spec.origin, "__cached__": spec.cached, "__loader__": spec.loader}
 

@@ -174,11 +174,11 @@ def opened(path: Path, *, max_read: int | None = None) -> Iterator[File]:
     try:
         # Asked first, because opening a pipe would wait for its writer.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise TraceError(f"{path} is not a gilscope trace: it is no regular file")
+            raise TraceError(f"{path} is not a gilscope trace: not a regular file")
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size < fmt.HEADER_SIZE:
-                raise TraceError(f"{path} is not a gilscope trace: {size} bytes are no header")
+                raise TraceError(f"{path} is not a gilscope trace: only {size} bytes")
             yield File(path, file, size, MAX_READ if max_read is None else max_read)
     except OSError as error:
         raise TraceError(f"cannot read {path}: {error.strerror or error}") from None
@@ -203,7 +203,7 @@ def read_header(data: U8, path: Path) -> tuple[Header, list[str]]:
     major, minor = int(record["version_major"]), int(record["version_minor"])
     if major != fmt.VERSION_MAJOR:
         raise TraceError(
-            f"{path} has trace format {major}.{minor} and this gilscope reads"
+            f"{path} has trace format {major}.{minor}, but this gilscope reads"
             f" {fmt.VERSION_MAJOR}.x: use the gilscope that recorded it, or a newer one"
         )
     names = [name for name in Header.__dataclass_fields__ if name != "session"]

@@ -99,7 +99,7 @@ def merge(
     paths = [Path(source) for source in sources]
     traces = [read(path) for path in paths]
     if len({trace.build for trace in traces}) > 1:
-        raise ExportError("traces of different builds do not make one: compare or export them")
+        raise ExportError("cannot merge traces of different builds: compare or export them instead")
     starts, clock = _starts(traces)
     called: Sequence[str | None] = names or [None] * len(paths)
     found = [

@@ -105,7 +105,7 @@ def _check(path: Path, sources: Iterable[Path], *, force: bool) -> None:
     except OSError as error:
         raise ExportError(f"cannot write {path}: {error.strerror or error}") from None
     if not stat.S_ISREG(status.st_mode):
-        raise ExportError(f"cannot write {path}: it exists and is no regular file")
+        raise ExportError(f"cannot write {path}: not a regular file")
     if not force:
         raise ExportError(f"{path} exists: choose another name or overwrite it with force")
     if any(_same_file(path, source) for source in sources):

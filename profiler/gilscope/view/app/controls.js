@@ -4,18 +4,18 @@ const KEYS = [
   ["W  S", "zoom in, zoom out, around the pointer or the middle"],
   ["A  D", "earlier, later"],
   ["F", "fit: the whole run"],
-  ["Shift drag", "choose a stretch of time and zoom to it"],
+  ["Shift drag", "zoom to a range of time"],
   [",  .", "interval before, interval after, in the chosen lane (also ← →)"],
   ["↑  ↓", "lane above, lane below"],
   ["Z", "zoom to the chosen interval"],
   ["J", "go to the thread that ended the wait"],
   ["N", "next wait of the chosen lane"],
   ["/", "search for a thread, lock or callable"],
-  ["E", "align the starts, the ends, or make runs equally long"],
+  ["E", "align the starts or the ends, or scale runs to one length"],
   ["H  P", "hide the chosen lane, pin it to the top"],
   ["T", "light or dark"],
-  ["?", "these keys"],
-  ["Esc", "close, choose nothing, show all lanes"],
+  ["?", "show these keys"],
+  ["Esc", "close, clear the selection, show all lanes"],
 ]
 
 let fields = 0

@@ -47,7 +47,7 @@ function details_html(choice, looks, told, stacks) {
     body = `<div class="stacks">${stack_html(waited ? `${name(lane)}, which waits` : name(lane), stacks[told[0]])}`
     if (waited) {
       const what = state === WAITING_GIL ? "gives up the GIL" : "ends the wait"
-      body += stack_html(by >= 0 ? `${name(by)}, which ${what}` : "who ended the wait is not known",
+      body += stack_html(by >= 0 ? `${name(by)}, which ${what}` : "unknown thread, which ended the wait",
                          stacks[told[2]])
     }
     body += "</div>"

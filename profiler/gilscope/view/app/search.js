@@ -8,7 +8,7 @@ Object.assign(View.prototype, {
     const hits = this.timelines.flatMap((timeline) => timeline.lanes.flatMap(({ name }, lane) =>
       (name.toLowerCase().includes(word) ? [[timeline, lane]] : [])))
     const places = hits.length ? hits : this.search_locks(word)
-    if (!places.length) return this.say(`nothing is called “${text}”`)
+    if (!places.length) return this.say(`no thread, lock or callable is named “${text}”`)
     this.hit = this.searched === word ? (this.hit + 1) % places.length : 0
     this.searched = word
     const [timeline, lane, ...row] = places[this.hit]

@@ -5,7 +5,7 @@ const TABS = {
   locks: "Locks",
   callbacks: "Callbacks",
   spans: "Spans",
-  blame: "Who waits for whom",
+  blame: "Which thread waits for which",
   difference: "Difference",
   findings: "Findings",
 }
@@ -101,7 +101,7 @@ const time_of = (ns) => (ns === null ? "–" : time_text(ns))
 /** What is counted, where that is not all. */
 function filter_note(tab, words) {
   if (!words.length) return ""
-  const text = tab === "findings" ? "Findings are about whole runs, whatever is filtered." : `Only ${words.join(" · ")}`
+  const text = tab === "findings" ? "Findings are about whole runs; filters do not apply." : `Only ${words.join(" · ")}`
   return `<p class="quiet filtered">${safe(text)} <button data-role="all">Show all</button></p>`
 }
 
@@ -176,7 +176,7 @@ class Tables {
               sum.longest ? time_text(sum.longest) : "–"]
     })
     return table("Locks, events and queues", ["Lock", "Waits", "Contended", "Blocked", "Longest"], rows,
-                 "no thread waited for one here")
+                 "no waits in this range")
   }
 
   callbacks(timeline, from, to) {
@@ -187,8 +187,8 @@ class Tables {
     const rows = callback_totals(timeline, from, to, this.kept).map((sum) => [
       safe(sum.label), count_text(sum.count), time_text(sum.time), time_text(sum.enter),
       time_text(sum.longest)])
-    const heads = ["Native code called", "Times", "In Python", "To get in", "Longest"]
-    return table("Callbacks", heads, rows, "no native code was in Python here")
+    const heads = ["Native code called", "Times", "In Python", "Entering", "Longest"]
+    return table("Callbacks", heads, rows, "no callbacks in this range")
   }
 
   spans(timeline, from, to) {
@@ -198,8 +198,8 @@ class Tables {
     const shown = timeline.named?.start.length ?? 0
     const caption = shown < timeline.spans
       ? `Spans, the ${count_text(shown)} longest of ${count_text(timeline.spans)}` : "Spans"
-    return table(caption, ["Named by the program", "Times", "In all", "Longest", "Bytes"], rows,
-                 "the program named nothing here")
+    return table(caption, ["Span", "Times", "In all", "Longest", "Bytes"], rows,
+                 "no spans in this range")
   }
 
   blame(timeline, from, to) {
@@ -225,9 +225,9 @@ class Tables {
       return [[safe(timeline.lanes[lane].name), ...shown]]
     })
     const names = used.map((column) =>
-      column < others.length ? timeline.lanes[others[column]].name : "nobody known")
-    return table("Who waited (rows) for whom (columns)", ["Waits", ...names], rows,
-                 "no thread waited for another here")
+      column < others.length ? timeline.lanes[others[column]].name : "unknown")
+    return table("Waiting threads (rows) and the threads that they waited for (columns)", ["Waits", ...names], rows,
+                 "no waits in this range")
   }
 
   difference(spans) {
@@ -235,7 +235,7 @@ class Tables {
       const { states } = this.sums(timeline, ...spans[place])
       return [...Array(6).keys()].map((state) => states.reduce((sum, row) => sum + row[state], 0))
     })
-    const heads = [this.filtered ? "What is shown, together" : "All threads together", ...this.timelines.map((timeline) => timeline.build)]
+    const heads = [this.filtered ? "Visible threads together" : "All threads together", ...this.timelines.map((timeline) => timeline.build)]
     if (sums.length > 1) heads.push("Change")
     const shown = this.kept.locks ? [WAITING_LOCK, BLOCKED, STOPPED] : [...Array(6).keys()]
     const rows = shown.map((state) => {

@@ -5,7 +5,7 @@ const REDRAW = 60, SETTLE = 120  // ms
 const LEAST_SPAN = 1e-4  // of the visible range, ms
 const GRAINS = 40  // in it, where what is shorter is merged
 const MOST_LETTERS = 26  // of a lane's name
-const PARALLELISM = ["Parallelism: threads that are not held up", "Parallelism"]
+const PARALLELISM = ["Parallelism: threads that do not wait", "Parallelism"]
 const CURVE = ["#0072B2", "#4CA6E8"]  // the first curve on light and on dark paper, where it is thin
 const MARK = 0.12  // how much the visible part is shaded in the overview
 const LANES_HEIGHT = 720, MOST_LANE = 30, LEAST_LANE = 12

@@ -194,7 +194,7 @@ async function show(model, el, waiting) {
 function render({ model, el }) {
   let gone = false
   let end = null
-  const waiting = setTimeout(() => { el.textContent = "Zoom follows as soon as the kernel is free." }, SOON)
+  const waiting = setTimeout(() => { el.textContent = "The interactive view will appear when the kernel is idle." }, SOON)
   show(model, el, waiting).then(
     (ready) => {
       end = ready

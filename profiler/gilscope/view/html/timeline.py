@@ -138,7 +138,7 @@ def _parallelism(names: Sequence[str], shared: Range1d, margin: int) -> Any:
     """Return how many threads make progress, over the visible time."""
     plot = _figure(
         margin,
-        title="Parallelism: threads that are not held up",
+        title="Parallelism: threads that do not wait",
         name="parallelism",
         x_range=shared,
         y_range=Range1d(0, 1, name="parallelism-height"),
@@ -226,7 +226,7 @@ def nothing(trace: Trace) -> str:
     if trace.not_measured:
         return f"no events in this trace: not measured: {', '.join(trace.not_measured)}"
     if trace.ended_early:
-        return "no events in this trace: the program ended before there was any"
+        return "no events in this trace: the program ended before the first one"
     return "no events in this trace: no thread took the GIL or waited for anything"
 
 

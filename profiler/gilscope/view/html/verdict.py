@@ -157,7 +157,7 @@ def speedup_card(speedup: Speedup | None, prediction: Prediction | None) -> str:
     low, high = interval or (1 - LEVEL, 1 + LEVEL)
     factor = speedup.factor if speedup else None
     if factor is None:
-        number, words = "–", "speed-up: it takes a complete run under both builds"
+        number, words = "–", "not measured: it takes a complete run under both builds"
     elif (low if interval else factor / high) > 1:
         number, words = f"{factor:.2f}×", "faster without the GIL"
     elif (high if interval else factor / low) < 1:

@@ -132,7 +132,7 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
             GilscopeError: There is no trace to show.
         """
         if not comparison.traces():
-            raise GilscopeError("there are no timelines: no run of this comparison left a trace")
+            raise GilscopeError("nothing to show: no run of this comparison left a trace")
         super().__init__(hidden=sorted(comparison.hidden))
         self.static_class = f"gilscope-static-{uuid4().hex}"
         self._comparison = comparison
@@ -145,7 +145,7 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
     def _check_least(self, proposal: dict[str, Any]) -> str:
         if not TIME.fullmatch(proposal["value"]):
             raise traitlets.TraitError(
-                f"least: a time such as '20 us' or '1.5 ms', not {proposal['value']!r}"
+                f"least must be a time such as '20 us' or '1.5 ms', not {proposal['value']!r}"
             )
         return str(proposal["value"])
 
@@ -153,7 +153,7 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
     def _check_range(self, proposal: dict[str, Any]) -> tuple[float, float] | None:
         value: tuple[float, float] | None = proposal["value"]
         if value is not None and not value[0] < value[1]:
-            raise traitlets.TraitError(f"range: (start, end), the start first, not {value}")
+            raise traitlets.TraitError(f"range must be (start, end) with start < end, not {value}")
         return value
 
     def static_html(self) -> str:

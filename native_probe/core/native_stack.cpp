@@ -62,8 +62,12 @@ std::vector<std::unique_ptr<const Table>>& retired() {
 }
 
 std::uintptr_t main_stack_end = 0;  // 0 unknown
-std::uintptr_t host_base = 0;
-bool host_known = false;
+// The image that runs the program, which is never unloaded.
+struct Host {
+  ElfImage image;
+  unwind::Tables tables;
+};
+const Host* host = nullptr;
 std::vector<CodeRange>& boundaries() {
   static auto& ranges = *new std::vector<CodeRange>;
   return ranges;
@@ -166,7 +170,7 @@ bool is_runtime(std::string_view path) {
 
 Kind kind_of(const dl_phdr_info& info, bool holds_probe) {
   if (holds_probe) return Kind::probe;
-  if (host_known && info.dlpi_addr == host_base) return Kind::host;
+  if (host != nullptr && info.dlpi_addr == host->image.base()) return Kind::host;
   return is_runtime(info.dlpi_name) ? Kind::runtime : Kind::other;
 }
 
@@ -272,19 +276,26 @@ const Known* find_object(const Table& in, std::uintptr_t pc) {
   return pc < segment.end ? &in.objects[segment.object] : nullptr;
 }
 
+bool is_boundary(const void* call) {
+  const auto& all = boundaries();
+  return std::any_of(all.begin(), all.end(),
+                     [call](const CodeRange& range) { return range.contains(call); });
+}
+
 Step find_step(std::uintptr_t pc) {
+  const auto* call = reinterpret_cast<const void*>(pc - 1);
+  if (host != nullptr && host->image.contains(call)) {
+    Step step;
+    step.kind = is_boundary(call) ? Kind::boundary : Kind::host;
+    if (host->tables.header != nullptr) step.rule = unwind::find_rule(host->tables, pc);
+    return step;
+  }
   const Table* objects_now = table.load(std::memory_order_acquire);
   if (objects_now == nullptr) return {};
   const Known* known = find_object(*objects_now, pc - 1);
   if (known == nullptr) return {};
   Step step;
   step.kind = known->kind;
-  if (step.kind == Kind::host) {
-    const auto* call = reinterpret_cast<const void*>(pc - 1);
-    for (const CodeRange& range : boundaries()) {
-      if (range.contains(call)) step.kind = Kind::boundary;
-    }
-  }
   if (known->tables.header != nullptr) step.rule = unwind::find_rule(known->tables, pc);
   return step;
 }
@@ -417,6 +428,21 @@ const Known* object_at(const void* address) {
                         : nullptr;
 }
 
+void read_tables(Host& of) {
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* data) {
+        auto* to = static_cast<Host*>(data);
+        if (info->dlpi_addr != to->image.base()) return 0;
+        for (int i = 0; i < info->dlpi_phnum; ++i) {
+          const ElfW(Phdr)& header = info->dlpi_phdr[i];
+          if (header.p_type != PT_GNU_EH_FRAME) continue;
+          to->tables = tables_at(*info, info->dlpi_addr + header.p_vaddr);
+        }
+        return 1;
+      },
+      &of);
+}
+
 std::string executable() {
   for (const ElfImage& image : ElfImage::all()) return image.path();
   return {};
@@ -424,9 +450,10 @@ std::string executable() {
 
 }  // namespace
 
-void initialize(const ElfImage& host, std::vector<CodeRange> host_boundaries) {
-  host_base = host.base();
-  host_known = true;
+void initialize(const ElfImage& image, std::vector<CodeRange> host_boundaries) {
+  auto* known = new Host{image};
+  read_tables(*known);
+  host = known;
   boundaries() = std::move(host_boundaries);
   if (const void* end = dlsym(RTLD_DEFAULT, "__libc_stack_end")) {
     main_stack_end = reinterpret_cast<std::uintptr_t>(*static_cast<void* const*>(end));
@@ -507,6 +534,18 @@ std::size_t capture(const void* frame, const void** addresses, std::size_t capac
   addresses[0] = caller;
   return 1;
 #endif
+}
+
+std::size_t callers(const void* frame, const void** addresses, std::size_t capacity) {
+  Walk walk(reinterpret_cast<std::uintptr_t>(frame), nullptr);
+  std::size_t n = 0;
+  while (n < capacity) {
+    addresses[n++] = reinterpret_cast<const void*>(walk.pc());
+    const Step step = steps.get(walk.pc(), find_step);
+    if (step.kind != Kind::host && step.kind != Kind::boundary) break;
+    if (!walk.up(step.rule)) break;
+  }
+  return n;
 }
 
 std::uint32_t module_with_base(Session& session, std::uintptr_t base) {

@@ -9,7 +9,7 @@ namespace gilscope::format {
 
 inline constexpr char kMagic[8] = {'G', 'I', 'L', 'S', 'C', 'O', 'P', 'E'};
 inline constexpr std::uint16_t kVersionMajor = 1;
-inline constexpr std::uint16_t kVersionMinor = 3;
+inline constexpr std::uint16_t kVersionMinor = 4;
 inline constexpr std::uint32_t kChunkMagic = 0x4B435347;  // "GSCK"
 
 enum HeaderFlag : std::uint32_t { kFreeThreaded = 1, kGilEnabled = 2, kRing = 4 };
@@ -47,6 +47,7 @@ inline constexpr std::uint8_t kWanted = 4;
 namespace gil_wait_flag {
 inline constexpr std::uint8_t kAfterForced = 1;
 inline constexpr std::uint8_t kNotAcquired = 4;
+inline constexpr std::uint8_t kHoldsWantedLock = 8;
 }  // namespace gil_wait_flag
 namespace lock_wait_flag {
 inline constexpr std::uint8_t kTimedOut = 1;

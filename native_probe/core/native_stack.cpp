@@ -62,8 +62,12 @@ std::shared_ptr<Table>& owned() {
 }
 
 std::uintptr_t main_stack_end = 0;  // 0 unknown
-std::uintptr_t host_base = 0;
-bool host_known = false;
+// The image that runs the program, which is never unloaded.
+struct Host {
+  ElfImage image;
+  unwind::Tables tables;
+};
+const Host* host = nullptr;
 std::vector<CodeRange>& boundaries() {
   static auto& ranges = *new std::vector<CodeRange>;
   return ranges;
@@ -172,7 +176,7 @@ unwind::Tables tables_of(const ElfImage& image) {
 
 Kind kind_of(const ElfImage& image) {
   if (image.contains(reinterpret_cast<const void*>(&kind_of))) return Kind::probe;
-  if (host_known && image.base() == host_base) return Kind::host;
+  if (host != nullptr && image.base() == host->image.base()) return Kind::host;
   return is_runtime(image.path()) ? Kind::runtime : Kind::other;
 }
 
@@ -185,19 +189,26 @@ const Segment* find_segment(const Table& in, std::uintptr_t pc) {
   return pc < segment.end ? &segment : nullptr;
 }
 
+bool is_boundary(const void* call) {
+  const auto& all = boundaries();
+  return std::any_of(all.begin(), all.end(),
+                     [call](const CodeRange& range) { return range.contains(call); });
+}
+
 Step find_step(std::uintptr_t pc) {
+  const auto* call = reinterpret_cast<const void*>(pc - 1);
+  if (host != nullptr && host->image.contains(call)) {
+    Step step;
+    step.kind = is_boundary(call) ? Kind::boundary : Kind::host;
+    if (host->tables.header != nullptr) step.rule = unwind::find_rule(host->tables, pc);
+    return step;
+  }
   const Table* objects_now = table.load(std::memory_order_acquire);
   if (objects_now == nullptr) return {};
   const Segment* segment = find_segment(*objects_now, pc - 1);
   if (segment == nullptr) return {};
   Step step;
   step.kind = segment->kind;
-  if (step.kind == Kind::host) {
-    const auto* call = reinterpret_cast<const void*>(pc - 1);
-    for (const CodeRange& range : boundaries()) {
-      if (range.contains(call)) step.kind = Kind::boundary;
-    }
-  }
   if (segment->tables.header != nullptr) step.rule = unwind::find_rule(segment->tables, pc);
   return step;
 }
@@ -335,9 +346,8 @@ const Object* object_at(const void* address) {
 
 }  // namespace
 
-void initialize(const ElfImage& host, std::vector<CodeRange> host_boundaries) {
-  host_base = host.base();
-  host_known = true;
+void initialize(const ElfImage& image, std::vector<CodeRange> host_boundaries) {
+  host = new Host{image, tables_of(image)};
   boundaries() = std::move(host_boundaries);
   if (const void* end = dlsym(RTLD_DEFAULT, "__libc_stack_end")) {
     main_stack_end = reinterpret_cast<std::uintptr_t>(*static_cast<void* const*>(end));
@@ -419,6 +429,18 @@ std::size_t capture(const void* frame, const void** addresses, std::size_t capac
   addresses[0] = caller;
   return 1;
 #endif
+}
+
+std::size_t callers(const void* frame, const void** addresses, std::size_t capacity) {
+  Walk walk(reinterpret_cast<std::uintptr_t>(frame), nullptr);
+  std::size_t n = 0;
+  while (n < capacity) {
+    addresses[n++] = reinterpret_cast<const void*>(walk.pc());
+    const Step step = steps.get(walk.pc(), find_step);
+    if (step.kind != Kind::host && step.kind != Kind::boundary) break;
+    if (!walk.up(step.rule)) break;
+  }
+  return n;
 }
 
 std::uint32_t module_with_base(Session& session, std::uintptr_t base) {

@@ -41,6 +41,10 @@ void forget(std::shared_ptr<Table> last);
 std::size_t capture(const void* frame, const void** addresses, std::size_t capacity,
                     Trail* trail = nullptr);
 
+// All return addresses, in whatever object, from who called the hook with this frame address on, as
+// far as each is proved to be one: through the host alone. At most `capacity`; returns how many.
+std::size_t callers(const void* frame, const void** addresses, std::size_t capacity);
+
 // Whether a walk from `frame` would be the one that left this trail. Some ten nanoseconds.
 bool is_same_walk(const Trail& trail, std::uint64_t session, const void* frame);
 

@@ -145,7 +145,9 @@ bool Session::deactivate() {
   const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + 2'000'000'000;
   bool quiet = true;
   ThreadLogs::for_each([&](ThreadLog& log) {
-    while (quiet && log.busy.load(std::memory_order_seq_cst) != 0) {
+    for (std::uintptr_t busy = log.busy.load(std::memory_order_seq_cst); quiet && busy != 0;
+         busy = log.busy.load(std::memory_order_seq_cst)) {
+      if (StackMark::is_gone(busy)) break;  // it left the hook by siglongjmp()
       sched_yield();
       // A thread that was suspended inside a hook (a debugger): leave it the mapping.
       if (nanoseconds(CLOCK_MONOTONIC) > deadline) quiet = false;
@@ -355,6 +357,10 @@ bool Session::join(ThreadLog* log) {
   log->counted = false;
   log->named = declared;
   log->importing_module = 0;
+  log->open_wait = 0;
+  log->open_entry = nullptr;
+  log->open_held = nullptr;
+  log->holds_wanted_lock = false;
   log->spin = {};
   log->pending.kind = 0;
   log->joined = true;

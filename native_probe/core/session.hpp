@@ -12,10 +12,11 @@
 #include <string_view>
 
 #include "core/cpu_time.hpp"
+#include "core/held_table.hpp"
 #include "core/id_table.hpp"
-#include "core/page_feeder.hpp"
 #include "core/lock_table.hpp"
 #include "core/name_table.hpp"
+#include "core/page_feeder.hpp"
 #include "core/thread_log.hpp"
 #include "core/trace_file.hpp"
 #include "core/value_table.hpp"
@@ -78,6 +79,7 @@ class Session {
   const TraceFile& file() const { return file_; }
   LockTable& locks() { return locks_; }
   WaitTable& waits() { return waits_; }
+  HeldTable& held() { return held_; }
   NameTable& names() { return names_; }
   // What is known of the locks at an address, see cpython/lock_identity.cpp.
   struct LockPlaces {
@@ -177,6 +179,7 @@ class Session {
   PageFeeder feeder_;
   LockTable locks_;
   WaitTable waits_;
+  HeldTable held_;
   NameTable names_;
   LockPlaces lock_places_;
   Definitions definitions_;
@@ -211,9 +214,12 @@ class ErrnoKeeper {
 class Recording {
  public:
   Recording() : log_(ThreadLogs::current()) {
-    // Busy already: a signal handler came in the middle of a hook of this thread.
-    if (log_ == nullptr || log_->busy.load(std::memory_order_relaxed) != 0) return;
-    announce(*log_);
+    if (log_ == nullptr) return;
+    const std::uintptr_t busy = log_->busy.load(std::memory_order_relaxed);
+    // Busy already: a signal handler came in the middle of a hook of this thread, or left one for
+    // good.
+    if (__builtin_expect(busy != 0, 0) && !mark_.outlives(busy)) return;
+    announce(*log_, mark_);
     const std::uint64_t id = Session::active_id();
     if (__builtin_expect(id != 0 && log_->session_id == id, 1)) {
       session_ = log_->session;
@@ -239,12 +245,12 @@ class Recording {
   }
 
   // Before the session is looked at.
-  static void announce(ThreadLog& log) {
+  static void announce(ThreadLog& log, const StackMark& mark) {
     if (__builtin_expect(Session::needs_fences(), 0)) {
-      log.busy.exchange(1, std::memory_order_seq_cst);
+      log.busy.exchange(mark.address(), std::memory_order_seq_cst);
       return;
     }
-    log.busy.store(1, std::memory_order_relaxed);
+    log.busy.store(mark.address(), std::memory_order_relaxed);
     // Orders the store above before the load that follows for the compiler; for the processor,
     // Session::deactivate() does with membarrier(), so that the hot path has no fence.
     std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -290,8 +296,9 @@ class Recording {
   // active session and is in no other hook; returns what it returns, else false.
   template <typename Body>
   static bool in_short(ThreadLog& log, Body body) {
+    const StackMark mark;
     if (log.busy.load(std::memory_order_relaxed) != 0) return false;
-    announce(log);
+    announce(log, mark);
     const std::uint64_t id = Session::active_id();
     const bool done = id != 0 && log.session_id == id && body(log);
     log.busy.store(0, std::memory_order_release);
@@ -301,6 +308,7 @@ class Recording {
  private:
   Session* session_ = nullptr;
   ThreadLog* log_;
+  StackMark mark_;
 };
 
 }  // namespace gilscope

@@ -26,10 +26,12 @@ __thread ThreadLog* ThreadLogs::current_ = nullptr;
 std::atomic<ThreadLog*> ThreadLogs::blocks_[kCapacity / kBlock];
 // For what little a thread still does after its log was given back: for ever busy, so that nothing
 // is recorded. A log of its own would never be given back.
-ThreadLog ThreadLogs::exited_{{1}};
+ThreadLog ThreadLogs::exited_{{StackMark::kForEver}};
 bool ThreadLogs::key_is_small_ = false;
 std::atomic<std::uint32_t> ThreadLogs::high_water_{0};
 std::atomic<std::uint64_t> ThreadLogs::free_{0};
+std::atomic<std::uint64_t> ThreadLogs::ends_begun{0};
+std::atomic<std::uint64_t> ThreadLogs::ends_done{0};
 
 bool ThreadLogs::initialize() {
   if (initialized) return true;
@@ -94,6 +96,7 @@ ThreadLog* ThreadLogs::attach() {
   log->exit_rounds = 0;
   log->callbacks.session = 0;
   log->joined = false;
+  log->own_session = 0;
   current_ = log;
   pthread_setspecific(exit_key, log);
   return log;
@@ -125,6 +128,8 @@ void ThreadLogs::after_fork() {
   // All that were ever taken: one of them may have been in the middle of a hook.
   const std::uint32_t used = high_water_.exchange(0, std::memory_order_relaxed);
   free_.store(0, std::memory_order_relaxed);
+  ends_begun.store(0, std::memory_order_relaxed);
+  ends_done.store(0, std::memory_order_relaxed);
   for (std::uint32_t i = 0; i < used; ++i) new (at(i)) ThreadLog();
 }
 

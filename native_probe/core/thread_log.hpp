@@ -8,7 +8,10 @@
 #include "core/callback_log.hpp"
 #include "core/clock.hpp"
 #include "core/format.hpp"
+#include "core/held_table.hpp"
+#include "core/stack_mark.hpp"
 #include "core/trail.hpp"
+#include "core/wait_table.hpp"
 
 namespace gilscope {
 
@@ -17,12 +20,13 @@ class Session;
 // One a live thread, taken from a pool and given back at the thread's exit. Only its own thread
 // writes to it; a stop looks at `busy` and, when that is 0, seals its chunk.
 struct alignas(64) ThreadLog {
-  // 1 while the thread is inside a hook and may touch the session's memory. Written with plain
-  // stores: the stopping thread makes them visible with membarrier().
-  std::atomic<std::uint32_t> busy{0};
+  // The StackMark of the hook that the thread is inside of, in which it may touch the session's
+  // memory; 0: none. Written with plain stores: the stopping thread makes them visible with
+  // membarrier().
+  std::atomic<std::uintptr_t> busy{0};
   std::uint32_t index = 0;       // of the thread in the session below
+  bool after_forced = false;     // the GIL's release before was forced
   std::uint64_t session_id = 0;  // session to which slot and chunk belong; 0 none
-  Session* session = nullptr;    // that session
   format::ThreadSlot* slot = nullptr;
   format::EventRecord* cursor = nullptr;
   format::EventRecord* end = nullptr;
@@ -30,14 +34,28 @@ struct alignas(64) ThreadLog {
   std::uint64_t holding_in = 0;  // session in which it was seen to take a GIL that it holds; 0 none
   std::uint64_t request = 0;     // ticks of the request that is under way; 0 none
   // Up to here is what an uncontended acquire and release needs: one line of the cache.
+  Session* session = nullptr;  // that of the number above
   format::ChunkHeader* chunk = nullptr;
   std::uint32_t holder = 0;            // thread that held it at the request
   std::uint16_t timeouts = 0;          // switch intervals that the wait has hit
   std::uint32_t wait_stack = 0;        // STACK of the request that is under way
-  bool after_forced = false;           // the release before was forced
+  bool holds_wanted_lock = false;      // at the request, see format.hpp
   bool counted = false;                // among the GIL's waiters
   bool named = false;  // by Python, in this session
   std::uint32_t importing_module = 0;  // MODULE that the interpreter loaded last in this thread
+
+  // The wait that is open: its StackMark (0: none), and what it has claimed.
+  std::uintptr_t open_wait = 0;
+  WaitTable::Entry* open_entry = nullptr;
+  HeldTable::Entry* open_held = nullptr;
+
+  // See cpython/own_state.hpp. Others take the first one away, and write the second one then.
+  std::atomic<const void*> own_state{nullptr};   // thread state that is this thread's, and lives
+  std::atomic<const void*> lost_state{nullptr};  // the one that others took
+  std::atomic<const void*> reading{nullptr};     // the one that it reads now
+  std::atomic<std::uintptr_t> reader{0};         // StackMark of who reads
+  const void* left_state = nullptr;              // the one that it gave up for good, perhaps
+  std::uint64_t own_session = 0;                 // session that all of these are of
 
   // The spin that may go on.
   struct Spin {
@@ -86,6 +104,9 @@ class ThreadLogs {
   // The same where there is one already.
   static ThreadLog* seen() { return current_; }
 
+  // What current() answers in a thread whose log was given back, and in others like it.
+  static const ThreadLog* exited() { return &exited_; }
+
   // Whether current() needs no memory from the allocator, of which the caller may be a part.
   static bool needs_no_memory() { return current_ != nullptr || key_is_small_; }
 
@@ -98,6 +119,10 @@ class ThreadLogs {
     const std::uint32_t n = high_water_.load(std::memory_order_acquire);
     for (std::uint32_t i = 0; i < n; ++i) visit(*at(i));
   }
+
+  // How often thread states began, and were done, to be taken away: cpython/own_state.hpp.
+  static std::atomic<std::uint64_t> ends_begun;
+  static std::atomic<std::uint64_t> ends_done;
 
   // In a forked child: only the calling thread is left.
   static void after_fork();

@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "cpython/own_state.h"
 #include "internal/pycore_code.h"
 #include "internal/pycore_frame.h"
 #include "internal/pycore_interp.h"
@@ -54,25 +55,8 @@ int gilscope_copy(void* to, uintptr_t from, size_t size) {
   return copied == (ssize_t)size;
 }
 
-/* --- Which thread state ------------------------------------------------------------------------
+/* --- Which frame ------------------------------------------------------------------------------
  */
-
-/* A thread state that is current is this thread's. While the thread is detached none is; then it is
- * the one that the interpreter last made current here: from 3.12 on every attaching binds it for
- * PyGILState_*, and its destruction unbinds it. Others than this thread may have destroyed it, or
- * may be running it, both of which the interpreter does not find out; we look for signs of that. */
-static PyThreadState* own_thread_state(void) {
-  PyThreadState* tstate = PyThreadState_GetUnchecked();
-  if (tstate != NULL) return tstate;
-  if (Py_IsFinalizing()) return NULL;
-  tstate = PyGILState_GetThisThreadState();
-  if (tstate == NULL || tstate->thread_id != (unsigned long)pthread_self() ||
-      tstate->_status.cleared || !tstate->_status.bound_gilstate ||
-      __atomic_load_n(&tstate->state, __ATOMIC_RELAXED) == _Py_THREAD_ATTACHED) {
-    return NULL;
-  }
-  return tstate;
-}
 
 static const _PyInterpreterFrame* with_code(const _PyInterpreterFrame* frame) {
   while (frame != NULL && frame->owner >= kFirstOwnerWithoutCode) frame = frame->previous;
@@ -152,7 +136,7 @@ void gilscope_unwatch_codes(void) {
 }
 
 const void* gilscope_innermost_frame(int* watched) {
-  const PyThreadState* tstate = own_thread_state();
+  const PyThreadState* tstate = gilscope_own_thread_state();
   if (tstate == NULL) return NULL;
   *watched = atomic_load_explicit(&watched_interpreter, memory_order_relaxed) == tstate->interp->id;
   return with_code(tstate->current_frame);

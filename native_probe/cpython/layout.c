@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cpython/frames.h"
+#include "cpython/own_state.h"
 #include "internal/pycore_ceval.h"
 #include "internal/pycore_critical_section.h"
 #include "internal/pycore_gil.h"
@@ -110,15 +111,9 @@ const char* gilscope_layout_mismatch(void) {
   return message;
 }
 
-static PyThreadState* own_thread_state(void) {
-  /* The current one is NULL while the thread is detached, which it is when it waits. */
-  PyThreadState* current = PyThreadState_GetUnchecked();
-  return current != NULL ? current : PyGILState_GetThisThreadState();
-}
-
 int gilscope_in_critical_section(void) {
 #ifdef Py_GIL_DISABLED
-  PyThreadState* tstate = own_thread_state();
+  PyThreadState* tstate = gilscope_own_thread_state();
   if (tstate == NULL || tstate->critical_section == 0) return 0;
   const PyCriticalSection* top =
       (const PyCriticalSection*)(tstate->critical_section & ~(uintptr_t)_Py_CRITICAL_SECTION_MASK);
@@ -130,12 +125,12 @@ int gilscope_in_critical_section(void) {
 }
 
 int gilscope_is_own_thread_state(uintptr_t address) {
-  PyThreadState* tstate = own_thread_state();
+  PyThreadState* tstate = gilscope_own_thread_state();
   return tstate != NULL && address == (uintptr_t)&tstate->state;
 }
 
 int gilscope_is_stop_event(uintptr_t address) {
-  PyThreadState* tstate = own_thread_state();
+  PyThreadState* tstate = gilscope_own_thread_state();
   return address == (uintptr_t)&_PyRuntime.stoptheworld.stop_event ||
          (tstate != NULL && address == (uintptr_t)&tstate->interp->stoptheworld.stop_event);
 }
@@ -173,7 +168,27 @@ uintptr_t gilscope_object_of_lock(uintptr_t address) {
 #endif
 }
 
-uintptr_t gilscope_object_before(uintptr_t address) { return address - sizeof(PyObject); }
+/* What an object leaves behind in its memory when it ends has no such number of references: no more
+ * than the interpreter counts, and no address. */
+static int has_references(const PyObject* object) {
+  enum { kMost = 1 << 28 };
+#ifdef Py_GIL_DISABLED
+  const Py_ssize_t n =
+      (Py_ssize_t)object->ob_ref_local + (object->ob_ref_shared >> _Py_REF_SHARED_SHIFT);
+#else
+  const Py_ssize_t n = object->ob_refcnt;
+#endif
+  return n > 0 && n < kMost;
+}
+
+uintptr_t gilscope_object_before(uintptr_t address, const uintptr_t types[2]) {
+  PyObject object;
+  const uintptr_t begin = address - sizeof object;
+  if (!gilscope_copy(&object, begin, sizeof object)) return 0;
+  const uintptr_t type = (uintptr_t)object.ob_type;
+  if (type == 0 || (type != types[0] && type != types[1])) return 0;
+  return has_references(&object) ? begin : 0;
+}
 
 uintptr_t gilscope_type_of(uintptr_t object) { return (uintptr_t)((PyObject*)object)->ob_type; }
 

@@ -63,8 +63,9 @@ int gilscope_is_stop_event(uintptr_t address);
 /* The object whose lock stands at `address`, 0 if what would be its type is none; free-threaded
  * builds only, else 0. Safe for any address. */
 uintptr_t gilscope_object_of_lock(uintptr_t address);
-/* The object that begins right before a lock at `address`, as lock objects do. */
-uintptr_t gilscope_object_before(uintptr_t address);
+/* The object that begins right before a lock at `address`, as lock objects do, if what stands there
+ * is one of these two types and in use; else 0. Safe for any address. */
+uintptr_t gilscope_object_before(uintptr_t address, const uintptr_t types[2]);
 uintptr_t gilscope_type_of(uintptr_t object);
 const char* gilscope_type_name(uintptr_t type);
 

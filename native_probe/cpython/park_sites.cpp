@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "core/clock.hpp"
+#include "core/native_stack.hpp"
 #include "cpython/layout.h"
 
 namespace gilscope::parking {
@@ -48,19 +49,6 @@ bool returns_from_wait(const void* address) {
 #endif
 }
 
-// Calls `matches` with each word between the hook's frame and the semaphore. That is the frame of
-// _PySemaphore_Wait, the return address into its caller, and the beginning of the caller's frame.
-template <typename Matches>
-__attribute__((no_sanitize("address"))) int count_words(const sem_t* semaphore, const char* frame,
-                                                        Matches matches) {
-  int n = 0;
-  const auto* end = reinterpret_cast<const void* const*>(semaphore);
-  for (const auto* word = reinterpret_cast<const void* const*>(frame); word < end; ++word) {
-    if (matches(*word)) ++n;
-  }
-  return n;
-}
-
 bool is_copy(const void* address) {
   for (const auto& copy : copies) {
     const void* known = copy.load(std::memory_order_relaxed);
@@ -81,17 +69,6 @@ void remember(const void* address) {
 
 bool is_entry_of(const sem_t* semaphore, std::uintptr_t lock) {
   return reinterpret_cast<const std::uintptr_t*>(semaphore)[GILSCOPE_PARK_ADDRESS] == lock;
-}
-
-// What sleeps here, for a lock that is known, is a copy of the parking lot's function.
-void take_lesson(const sem_t* semaphore, const char* frame) {
-  const void* found = nullptr;
-  const int n = count_words(semaphore, frame, [&found](const void* word) {
-    if (!returns_from_wait(word)) return false;
-    found = word;
-    return true;
-  });
-  if (n == 1) remember(found);
 }
 
 struct Pupil {
@@ -142,16 +119,23 @@ bool is_park(const void* caller) {
   return semaphore_wait.contains(caller) || parking_lot.contains(caller);
 }
 
-bool in_parking_lot(const sem_t* semaphore, const char* frame) {
-  if (!parking_lot.known()) return false;
-  const int n = count_words(semaphore, frame, [](const void* word) {
-    return parking_lot.contains(word) || is_copy(word);
-  });
+Callers::Callers(const char* frame) : count(native_stack::callers(frame, at, kMost)) {}
+
+// The hook was called by _PySemaphore_Wait, and that by the function with the semaphore; or by that
+// function itself, where the first one is inlined into it.
+Park in_parking_lot(const sem_t* semaphore, const Callers& callers) {
+  if (!parking_lot.known() || callers.count == 0) return {Park::Answer::unknown, 0};
+  if (parking_lot.contains(callers.at[0])) return {Park::Answer::yes, 1};
+  const void* place = callers.count > 1 ? callers.at[1] : nullptr;
+  const bool known = parking_lot.contains(place) || is_copy(place);
   const std::uintptr_t lock = lesson.load(std::memory_order_relaxed);
-  if (lock == 0 || !is_entry_of(semaphore, lock)) return n != 0;
-  if (n == 0) take_lesson(semaphore, frame);
-  looked = true;
-  return n != 0;
+  if (lock != 0 && is_entry_of(semaphore, lock)) {
+    // What sleeps here, for a lock that is known, is a copy of the parking lot's function.
+    if (!known && place != nullptr && returns_from_wait(place)) remember(place);
+    looked = true;
+  }
+  if (place == nullptr) return {Park::Answer::unknown, 0};
+  return known ? Park{Park::Answer::yes, 2} : Park{Park::Answer::no, 0};
 }
 
 bool has_copies() { return copies[0].load(std::memory_order_relaxed) != nullptr; }

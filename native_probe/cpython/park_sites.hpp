@@ -19,9 +19,21 @@ void find_sites(const ElfImage& interpreter);
 // Whether a call of sem_wait that returns to `caller` was made by _PySemaphore_Wait.
 bool is_park(const void* caller);
 
+// Who called a hook of sem_wait, from the innermost on: return addresses.
+struct Callers {
+  explicit Callers(const char* frame);
+  static constexpr std::size_t kMost = 8;
+  const void* at[kMost];
+  std::size_t count;
+};
+
 // Whether the semaphore stands in an entry of the parking lot: it was proved, here or by
 // learn_sites(), that the function which sleeps on it is _PyParkingLot_Park.
-bool in_parking_lot(const sem_t* semaphore, const char* frame);
+struct Park {
+  enum class Answer { unknown, no, yes } answer;
+  std::size_t callers;  // where in Callers it is who called that function
+};
+Park in_parking_lot(const sem_t* semaphore, const Callers& callers);
 
 // Whether there are functions with an entry of the parking lot besides _PyParkingLot_Park itself.
 bool has_copies();

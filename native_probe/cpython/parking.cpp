@@ -1,9 +1,6 @@
 #include "cpython/parking.hpp"
 
-#include <unwind.h>
-
 #include <atomic>
-#include <cstring>
 #include <string_view>
 
 #include "core/clock.hpp"
@@ -30,12 +27,6 @@ std::uintptr_t module_lock_code = 0;
 CodeRange event_wait;
 CodeRange once;
 
-// A word of a stack or of an object that may be another one than we take it for. It is there to be
-// read, for all that we know of it; what is in it is checked.
-__attribute__((no_sanitize("address", "thread"))) std::uintptr_t word_at(std::uintptr_t address) {
-  return *reinterpret_cast<const volatile std::uintptr_t*>(address);
-}
-
 bool is_near(std::uintptr_t address, const char* frame) {
   const auto here = reinterpret_cast<std::uintptr_t>(frame);
   return address > here && address < here + kNear;
@@ -57,64 +48,32 @@ bool is_module_lock() {
   return module_lock_code != 0 && gilscope_innermost_code() == module_lock_code;
 }
 
-// How the stack of a thread that joins another one looks, from the semaphore of the parking lot up:
-// return addresses at distances, in words. The functions in between have frames of a fixed size, so
-// where the first one of them stands, the next ones stand where they stood, for the same caller.
-constexpr int kJoinDepth = 2;
-constexpr std::ptrdiff_t kFarthestCaller = kNear / sizeof(std::uintptr_t);
-struct ReturnAddress {
-  std::ptrdiff_t distance;
-  std::uintptr_t value;
-};
-ReturnAddress join_stack[kJoinDepth];
-std::atomic<int> join_depth{0};
+// Who calls the parking lot in a thread that joins another one: return addresses, the innermost
+// first.
+constexpr std::size_t kJoinDepth = 2;
+const void* join_callers[kJoinDepth];
+std::atomic<std::size_t> join_depth{0};
 
-struct Walk {
-  const std::uintptr_t* semaphore;
-  ReturnAddress found[kJoinDepth];
-  int count;
-};
-
-_Unwind_Reason_Code visit(_Unwind_Context* context, void* data) {
-  auto* walk = static_cast<Walk*>(data);
-  // Where the caller's address stands: right below the stack as the caller left it.
-  const auto* place = reinterpret_cast<const std::uintptr_t*>(_Unwind_GetCFA(context)) - 1;
-  if (place <= walk->semaphore) return _URC_NO_REASON;
-  const std::uintptr_t address = _Unwind_GetIP(context);
-  if (word_at(reinterpret_cast<std::uintptr_t>(place)) != address)
-    return _URC_END_OF_STACK;  // not a stack like those of x86-64
-  walk->found[walk->count] = {place - walk->semaphore, address};
-  return ++walk->count == kJoinDepth ? _URC_END_OF_STACK : _URC_NO_REASON;
-}
-
-void learn_stack_of_join(const std::uintptr_t* semaphore) {
-  Walk walk{semaphore, {}, 0};
-  _Unwind_Backtrace(visit, &walk);
-  if (walk.count != kJoinDepth) return;
+void learn_callers_of_join(const Callers& callers, std::size_t first) {
+  if (first + kJoinDepth > callers.count) return;
+  for (std::size_t i = 0; i < kJoinDepth; ++i) join_callers[i] = callers.at[first + i];
   // The first caller is the function that waits for any event, unless that one is inlined.
-  const bool is_general = event_wait.contains(reinterpret_cast<const void*>(walk.found[0].value));
-  if (!is_general && event_wait.known()) walk.count = 1;
-  std::memcpy(join_stack, walk.found, sizeof walk.found);
-  join_depth.store(walk.count, std::memory_order_release);
+  const bool is_general = event_wait.contains(join_callers[0]) || !event_wait.known();
+  join_depth.store(is_general ? kJoinDepth : 1, std::memory_order_release);
 }
 
-LockKind kind_of_event(std::uintptr_t address, const std::uintptr_t* semaphore) {
-  const auto word_on_stack = [semaphore](std::ptrdiff_t distance) {
-    return word_at(reinterpret_cast<std::uintptr_t>(semaphore + distance));
-  };
+LockKind kind_of_event(std::uintptr_t address, const Callers& callers, std::size_t first) {
   if (gilscope_is_rw_mutex(address) != 0) return LockKind::rwlock;
   ThreadLog* log = ThreadLogs::current();
   if (log != nullptr && log->learns_join) {
     log->learns_join = false;
-    learn_stack_of_join(semaphore);
+    learn_callers_of_join(callers, first);
   }
-  const int depth = join_depth.load(std::memory_order_acquire);
-  if (depth == 0) return LockKind::event;
-  if (once.contains(reinterpret_cast<const void*>(word_on_stack(join_stack[0].distance)))) {
-    return LockKind::once;
-  }
-  for (int i = 0; i < depth; ++i) {
-    if (word_on_stack(join_stack[i].distance) != join_stack[i].value) return LockKind::event;
+  const std::size_t depth = join_depth.load(std::memory_order_acquire);
+  if (depth == 0 || first + depth > callers.count) return LockKind::event;
+  if (once.contains(callers.at[first])) return LockKind::once;
+  for (std::size_t i = 0; i < depth; ++i) {
+    if (callers.at[first + i] != join_callers[i]) return LockKind::event;
   }
   return LockKind::thread_end;
 }
@@ -138,15 +97,14 @@ LockIdentity mutex_at(std::uintptr_t address) {
     return waited;
   }
   waited.kind = LockKind::mutex;
-  // A lock object is an object header with the mutex right behind it. The word that would be the
-  // type is on the same page as the mutex, so it can be looked at.
-  if ((address & 4095) < sizeof(std::uintptr_t)) return waited;
-  const std::uintptr_t type = word_at(address - sizeof(type));
-  if (type == 0 || (type != lock_type && type != rlock_type)) return waited;
-  waited.kind = type == lock_type ? LockKind::lock : LockKind::rlock;
+  // A lock object is an object header with the mutex right behind it. What stands before a mutex of
+  // another kind may be anything.
+  const std::uintptr_t types[2] = {lock_type, rlock_type};
+  waited.object = gilscope_object_before(address, types);
+  if (waited.object == 0) return waited;
+  waited.type = gilscope_type_of(waited.object);
+  waited.kind = waited.type == lock_type ? LockKind::lock : LockKind::rlock;
   if (is_module_lock()) waited.kind = LockKind::import_lock;
-  waited.object = gilscope_object_before(address);
-  waited.type = type;
   return waited;
 }
 
@@ -159,10 +117,9 @@ bool knows_join() { return join_depth.load() != 0; }
 
 JoinStack learnt_join_stack(const ElfImage& interpreter) {
   JoinStack stack;
-  for (int i = 0; i < join_depth.load(std::memory_order_acquire); ++i) {
-    const ReturnAddress& found = join_stack[i];
-    if (!interpreter.contains(reinterpret_cast<const void*>(found.value))) return {};
-    stack.push_back({found.distance, found.value - interpreter.base()});
+  for (std::size_t i = 0; i < join_depth.load(std::memory_order_acquire); ++i) {
+    if (!interpreter.contains(join_callers[i])) return {};
+    stack.push_back(reinterpret_cast<std::uintptr_t>(join_callers[i]) - interpreter.base());
   }
   return stack;
 }
@@ -170,15 +127,11 @@ JoinStack learnt_join_stack(const ElfImage& interpreter) {
 bool adopt_join_stack(const ElfImage& interpreter, const JoinStack& stack) {
   join_depth.store(0);
   if (stack.size() > kJoinDepth) return false;
-  std::ptrdiff_t before = 0;
   for (std::size_t i = 0; i < stack.size(); ++i) {
-    const std::uintptr_t address = interpreter.base() + stack[i].offset;
-    const bool is_further = stack[i].distance > before && stack[i].distance < kFarthestCaller;
-    if (!is_further || !interpreter.contains(reinterpret_cast<const void*>(address))) return false;
-    before = stack[i].distance;
-    join_stack[i] = {stack[i].distance, address};
+    join_callers[i] = reinterpret_cast<const void*>(interpreter.base() + stack[i]);
+    if (!interpreter.contains(join_callers[i])) return false;
   }
-  join_depth.store(static_cast<int>(stack.size()), std::memory_order_release);
+  join_depth.store(stack.size(), std::memory_order_release);
   return true;
 }
 
@@ -218,24 +171,23 @@ Waited classify(const sem_t* semaphore, const void* caller, const char* frame) {
   }
   if (!is_park(caller)) return waited;
   const auto* entry = reinterpret_cast<const std::uintptr_t*>(semaphore);
-  // Words of the parking lot's entry, if it is one.
-  const std::uintptr_t address =
-      word_at(reinterpret_cast<std::uintptr_t>(entry + GILSCOPE_PARK_ADDRESS));
-  const std::uintptr_t argument =
-      word_at(reinterpret_cast<std::uintptr_t>(entry + GILSCOPE_PARK_ARGUMENT));
-  if (!in_parking_lot(semaphore, frame)) {
+  const Callers callers(frame);
+  const Park park = in_parking_lot(semaphore, callers);
+  if (park.answer == Park::Answer::no) {
     // The other function with a semaphore on its stack; its word is the next waiter, no address.
     // Where there are copies of the first one, another word may be a lock of one not learnt yet.
-    if (address == 0 || !has_copies()) waited.kind = LockKind::raw_mutex;
-    return waited;
+    if (entry[GILSCOPE_PARK_ADDRESS] == 0 || !has_copies()) waited.kind = LockKind::raw_mutex;
   }
+  if (park.answer != Park::Answer::yes) return waited;
+  const std::uintptr_t address = entry[GILSCOPE_PARK_ADDRESS];
+  const std::uintptr_t argument = entry[GILSCOPE_PARK_ARGUMENT];
   waited.address = address;
   if (gilscope_is_own_thread_state(address) != 0) {
     waited.kind = LockKind::stop_the_world;
   } else if (gilscope_is_stop_event(address) != 0) {
     waited.kind = LockKind::stop_the_world_request;
   } else if (argument == 0) {
-    waited.kind = kind_of_event(address, entry);
+    waited.kind = kind_of_event(address, callers, park.callers);
   } else if (is_near(argument, frame)) {
     // A mutex and a queue both pass something on their stack. The byte of a mutex with a waiter is
     // 3, a queue's flag is 0 or 1; but the mutex may have been given back since.

@@ -27,13 +27,9 @@ void learn_join();
 // Whether it was seen, so that such waits can be told from other ones.
 bool knows_join();
 
-// How the stack of a thread that joins another one looks: return addresses, as distances from the
-// beginning of the interpreter's image, at distances from the semaphore, in words.
-struct JoinAddress {
-  std::ptrdiff_t distance;
-  std::uintptr_t offset;
-};
-using JoinStack = std::vector<JoinAddress>;
+// Who calls the parking lot in a thread that joins another one: return addresses, the innermost
+// first, as distances from the beginning of the interpreter's image.
+using JoinStack = std::vector<std::uintptr_t>;
 
 // Empty when it was not seen, or leads through other objects.
 JoinStack learnt_join_stack(const ElfImage& interpreter);

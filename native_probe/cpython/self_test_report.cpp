@@ -10,7 +10,7 @@
 namespace gilscope {
 namespace {
 
-constexpr const char* kFirstLine = "gilscope self-test 1";
+constexpr const char* kFirstLine = "gilscope self-test 2";
 
 // Each line is a word that says what it is, and what belongs to it; the last one is the digest of
 // all before it.
@@ -24,9 +24,7 @@ std::string body_of(const SelfTestReport& report, const std::string& key) {
   }
   text << "cost " << report.pair_cost << ' ' << report.stack_cost << '\n';
   for (const std::uintptr_t offset : report.park_sites) text << "park " << offset << '\n';
-  for (const parking::JoinStack::value_type& address : report.join_stack) {
-    text << "join " << address.distance << ' ' << address.offset << '\n';
-  }
+  for (const std::uintptr_t offset : report.join_stack) text << "join " << offset << '\n';
   for (const hooks::spins::SiteOffset& site : report.spin_sites) {
     text << "spin " << site.offset << ' ' << static_cast<unsigned>(site.locks) << ' '
          << static_cast<unsigned>(site.counts) << '\n';
@@ -58,8 +56,7 @@ bool read_line(std::istringstream& line, SelfTestReport& report) {
   } else if (word == "park") {
     line >> report.park_sites.emplace_back();
   } else if (word == "join") {
-    auto& address = report.join_stack.emplace_back();
-    line >> address.distance >> address.offset;
+    line >> report.join_stack.emplace_back();
   } else if (word == "spin") {
     auto& site = report.spin_sites.emplace_back();
     unsigned locks = 0;

@@ -6,6 +6,7 @@
 
 #include "core/native_stack.hpp"
 #include "cpython/frames.h"
+#include "cpython/own_state.hpp"
 
 namespace gilscope::stack {
 namespace {
@@ -112,6 +113,7 @@ __attribute__((noinline)) std::uint32_t capture_by_text(Session& session, const 
 std::uint32_t capture(Recording& recording, const void* frame) {
   Native native;
   native.count = native_stack::capture(frame, native.addresses.data(), kNativeFrames);
+  const OwnState own;
   int watched = 1;
   const void* python = gilscope_innermost_frame(&watched);
   if (native.count == 0 && python == nullptr) return 0;

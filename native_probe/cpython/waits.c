@@ -4,6 +4,7 @@
 
 #include <Python.h>
 
+#include "cpython/own_state.h"
 #include "internal/pycore_frame.h"
 #if PY_VERSION_HEX >= 0x030E0000
 #include "internal/pycore_interpframe_structs.h"
@@ -12,18 +13,13 @@
 #include "internal/pycore_pystate.h"
 #include "internal/pycore_runtime.h"
 
-static PyThreadState* own_thread_state(void) {
-  PyThreadState* current = PyThreadState_GetUnchecked();
-  return current != NULL ? current : PyGILState_GetThisThreadState();
-}
-
 uintptr_t gilscope_innermost_code(void) {
   const _Py_DebugOffsets* offsets = &_PyRuntime.debug_offsets;
   if (offsets->thread_state.current_frame != offsetof(PyThreadState, current_frame) ||
       offsets->interpreter_frame.executable != offsetof(_PyInterpreterFrame, f_executable)) {
     return 0;
   }
-  const PyThreadState* tstate = own_thread_state();
+  const PyThreadState* tstate = gilscope_own_thread_state();
   const _PyInterpreterFrame* frame = tstate != NULL ? tstate->current_frame : NULL;
   if (frame == NULL) return 0;
 #if PY_VERSION_HEX < 0x030E0000
@@ -34,7 +30,7 @@ uintptr_t gilscope_innermost_code(void) {
 }
 
 int gilscope_is_import_lock(uintptr_t address) {
-  const PyThreadState* tstate = own_thread_state();
+  const PyThreadState* tstate = gilscope_own_thread_state();
   return tstate != NULL && address == (uintptr_t)&tstate->interp->imports.lock.mutex;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "cpython/callable.hpp"
+#include "cpython/own_state.hpp"
 #include "cpython/thread_state.h"
 #include "hooks/calls.hpp"
 #include "hooks/entries.hpp"
@@ -73,6 +74,17 @@ inline CallbackLog* levels() {
     return &log->callbacks;
   }
   return first_levels(session);
+}
+
+void came_back(const void* state) {
+  ThreadLog* log = ThreadLogs::current();
+  if (log != nullptr) own_state::attached(*log, Session::active_id(), state);
+}
+
+void give_up(const void* state) {
+  ThreadLog* log = ThreadLogs::current();
+  if (log == nullptr || state == nullptr) return;
+  own_state::giving_up(*log, state, gilscope_python_frame(state));
 }
 
 Level& top(CallbackLog& log) { return log.levels[log.depth]; }
@@ -147,8 +159,10 @@ class Entering {
   Entering(By by, const void* state, const void* frame) {
     const ErrnoKeeper keep_errno;
     CallbackLog* log = levels();
+    if (log == nullptr) return;
+    if (state != nullptr && state != log->made) own_state::attaching(state);
     Recording recording;
-    if (log == nullptr || !recording) return;
+    if (!recording) return;
     drop_abandoned(recording, *log);
     session_ = recording.session().id();
     level_.by = by;
@@ -176,12 +190,13 @@ class Entering {
   void done() {
     if (session_ == 0) return;
     const ErrnoKeeper keep_errno;
-    const std::uint64_t now = Clock::ticks();
     CallbackLog* log = levels();
     Recording recording;
     if (log == nullptr || !recording || recording.session().id() != session_) return;
+    const std::uint64_t now = time_of_entry(recording.slot());
     const void* state = PyThreadState_GetUnchecked();
     if (state == nullptr) return show(recording, *log);
+    own_state::attached(recording.log(), session_, state);
     level_.python_frame = gilscope_python_frame(state);
     // A thread that was here before us and is in the middle of something: RestoreThread then is
     // more likely the end of a section than a way in, and so is anything that goes on with Python
@@ -207,19 +222,37 @@ class Entering {
   }
 
  private:
+  // When it got the GIL, where it had to: another time stamp would cost more than it says.
+  std::uint64_t time_of_entry(const format::ThreadSlot& slot) const {
+    return slot.open_hold > level_.start ? slot.open_hold : Clock::ticks();
+  }
+
   Level level_{};
   std::uint64_t session_ = 0;
   bool certain_ = false;
   bool makes_state_ = false;
 };
 
+// When the thread got out: when it gave the GIL up, if it had it in this callback and that is the
+// last thing that happened to it.
+std::uint64_t time_of_exit(const ThreadLog& log, std::uint64_t start) {
+  if (log.chunk != nullptr && log.slot->open_hold == 0 &&
+      log.cursor != reinterpret_cast<const format::EventRecord*>(log.chunk + 1)) {
+    const format::EventRecord& last = log.cursor[-1];
+    if (last.kind == static_cast<std::uint8_t>(EventKind::gil_hold) && last.start >= start) {
+      return last.start + last.duration;
+    }
+  }
+  return Clock::ticks();
+}
+
 // The thread is out: closes the levels from the innermost to the one that `is_it` accepts.
 template <typename IsIt>
 void leave(CallbackLog& log, std::uint8_t flags, IsIt is_it) {
   const ErrnoKeeper keep_errno;
-  const std::uint64_t now = Clock::ticks();
   Recording recording;
-  if (!recording || recording.session().id() != log.session) return;
+  if (!recording || recording.session().id() != log.session || log.depth == 0) return;
+  const std::uint64_t now = time_of_exit(recording.log(), top(log).start);
   std::uint32_t depth = log.depth;
   while (depth != 0 && !is_it(log.levels[depth])) --depth;
   if (depth == 0) return;
@@ -274,6 +307,7 @@ void released(CallbackLog& log, Meaning meaning, const void* state, By by, const
 
 Meaning before_release(CallbackLog* log, By by) {
   if (log == nullptr) return Meaning::section;
+  give_up(PyThreadState_GetUnchecked());
   if (log->depth != 0) return meaning_of_release(*log, by);
   return Meaning::section;
 }
@@ -316,6 +350,7 @@ bool ends_section(CallbackLog* log, const void* state, By by) {
 }
 
 void section_ended(CallbackLog* log, const void* state) {
+  came_back(state);
   Level& level = top(*log);
   level.released = nullptr;
   // No Python code has called this thread: what was taken for a section was its time outside. With
@@ -358,12 +393,30 @@ void after_ensured_release(CallbackLog* log, const void* state, std::uint64_t st
   leave(*log, flags, [](const Level& level) { return level.by == By::ensure; });
 }
 
+// A callback ends in the Python frame in which it began. If it does not, greenlets have switched
+// stacks inside callbacks, which do not end in the order in which they began: none of them is
+// recorded.
+void drop_interleaved(CallbackLog& log) {
+  Recording recording;
+  if (!recording || recording.session().id() != log.session) return;
+  recording.log().pending.kind = 0;
+  log.depth = 0;
+  log.levels[0].released = nullptr;
+  show(recording, log);
+}
+
 void gilstate_release(PyGILState_STATE old) {
   CallbackLog* log = levels();
   if (log == nullptr || log->depth == 0) return PyGILState_Release(old);
   const PyThreadState* state = PyThreadState_GetUnchecked();
   const bool deletes = state != nullptr && gilscope_state_counter(state) == 1;
   const std::uint64_t start = deletes ? Clock::ticks() : 0;
+  const void* frame = state != nullptr ? gilscope_python_frame(state) : nullptr;
+  if (state != nullptr && log->overflow == 0 && frame != top(*log).python_frame) {
+    drop_interleaved(*log);
+    return PyGILState_Release(old);
+  }
+  if (state != nullptr && frame == nullptr) give_up(state);
   PyGILState_Release(old);
   if (!is_attached()) after_ensured_release(log, state, start);
 }
@@ -432,11 +485,18 @@ void release_thread(PyThreadState* state) {
   after_release(log, meaning, state, By::thread, GILSCOPE_FRAME);
 }
 
+PyThreadState* swap_attached(PyThreadState* state) {
+  if (state != nullptr) own_state::attaching(state);
+  PyThreadState* old = PyThreadState_Swap(state);
+  if (state != nullptr) came_back(state);
+  return old;
+}
+
 PyThreadState* swap(PyThreadState* state) {
   CallbackLog* log = levels();
   const bool attached = is_attached();
   // From one state to another, or from none to none: nobody gets in or out.
-  if (attached == (state != nullptr)) return PyThreadState_Swap(state);
+  if (attached == (state != nullptr)) return swap_attached(state);
   if (attached) {
     const Meaning meaning = before_release(log, By::swap);
     PyThreadState* old = PyThreadState_Swap(state);
@@ -470,6 +530,7 @@ PyThreadState* new_state(PyInterpreterState* interpreter) {
 }
 
 void clear_state(PyThreadState* state) {
+  const own_state::End end(state);
   CallbackLog* log = levels();
   if (log == nullptr) return PyThreadState_Clear(state);
   const std::uint64_t start = Clock::ticks();
@@ -497,6 +558,7 @@ void deleted(CallbackLog& log, const void* state, std::uint64_t start) {
 void delete_current() {
   CallbackLog* log = levels();
   const void* state = PyThreadState_GetUnchecked();
+  const own_state::End end(state);
   if (log == nullptr || state == nullptr) return PyThreadState_DeleteCurrent();
   const std::uint64_t start = Clock::ticks();
   PyThreadState_DeleteCurrent();
@@ -506,11 +568,23 @@ void delete_current() {
 }
 
 void delete_state(PyThreadState* state) {
+  const own_state::End end(state);
   CallbackLog* log = levels();
   if (log == nullptr) return PyThreadState_Delete(state);
   const std::uint64_t start = Clock::ticks();
   PyThreadState_Delete(state);
   deleted(*log, state, start);
+}
+
+// An interpreter takes its thread states with it, whosever they are.
+void clear_interpreter(PyInterpreterState* interpreter) {
+  const own_state::End end(nullptr);
+  PyInterpreterState_Clear(interpreter);
+}
+
+void delete_interpreter(PyInterpreterState* interpreter) {
+  const own_state::End end(nullptr);
+  PyInterpreterState_Delete(interpreter);
 }
 
 // The names that came later. What they take and give are pointers, whatever they point to.
@@ -605,6 +679,8 @@ std::vector<Hook> hooks() {
       {"PyThreadState_Clear", address(clear_state)},
       {"PyThreadState_DeleteCurrent", address(delete_current)},
       {"PyThreadState_Delete", address(delete_state)},
+      {"PyInterpreterState_Clear", address(clear_interpreter)},
+      {"PyInterpreterState_Delete", address(delete_interpreter)},
   };
   // All three or none: who comes in by one of them goes out by another.
   if (real_state_ensure != nullptr && real_state_ensure_from_view != nullptr &&

@@ -1,15 +1,19 @@
 #include "hooks/gil.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <mutex>
 #include <new>
 #include <string_view>
 
+#include "core/native_stack.hpp"
+#include "cpython/frames.h"
 #include "cpython/layout.h"
 #include "cpython/stack.hpp"
 #include "hooks/installation.hpp"
 #include "hooks/interpreter.hpp"
+#include "hooks/open_wait.hpp"
 
 // How take_gil() and drop_gil() of Python/ceval_gil.c look from outside, the same in 3.13 to 3.15:
 //   take: lock(mutex); while locked: timedwait(cond, mutex); lock(switch_mutex); locked = 1;
@@ -101,25 +105,13 @@ std::uint64_t not_before(std::uint64_t now, std::uint64_t earlier) {
   return now < earlier && earlier - now < kCounterSkew ? earlier : now;
 }
 
-// The evaluation loop gives the GIL up in _Py_HandlePending() only; the return address into it then
-// stands within the three frames above the hook.
-__attribute__((no_sanitize("address"))) bool released_by_eval_loop(const void* const* frame) {
-  constexpr int kWords = 64;
-  for (int i = 0; i < kWords; ++i) {
-    if (handle_pending.contains(frame[i])) return true;
-  }
-  return false;
-}
-
-void begin_wait(Recording& recording, const Gil& gil, EventKind kind, std::uint64_t start,
-                std::uint32_t peer, std::uint32_t stack) {
-  format::ThreadSlot& slot = recording.slot();
-  slot.open_wait_kind = static_cast<std::uint32_t>(kind);
-  slot.open_wait_what = gil.id;
-  slot.open_wait_peer = peer;
-  slot.open_wait_stack = stack;
-  slot.open_wait_flags = 0;
-  __atomic_store_n(&slot.open_wait, start, __ATOMIC_RELEASE);
+// The evaluation loop gives the GIL up in _Py_HandlePending() only, which is some calls away.
+bool released_by_eval_loop(const void* frame) {
+  constexpr std::size_t kCalls = 6;
+  const void* callers[kCalls];
+  const std::size_t n = native_stack::callers(frame, callers, kCalls);
+  return std::any_of(callers, callers + n,
+                     [](const void* caller) { return handle_pending.contains(caller); });
 }
 
 void define(Session& session, const Gil& gil) {
@@ -172,6 +164,7 @@ __attribute__((noinline)) void end_request(Recording& recording, Gil& gil, std::
   if (log.request != 0) {
     if (log.counted && gil.waiters != 0) --gil.waiters;
     if (log.after_forced) flags |= format::gil_wait_flag::kAfterForced;
+    if (log.holds_wanted_lock) flags |= format::gil_wait_flag::kHoldsWantedLock;
     recording.emit(EventKind::gil_wait, flags, log.timeouts, gil.id, log.request,
                    now > log.request ? now - log.request : 0, log.holder, log.wait_stack);
     log.request = 0;
@@ -235,8 +228,7 @@ __attribute__((noinline)) int released(Gil& gil, pthread_cond_t* cond, const voi
     return pthread_cond_signal(cond);
   }
   auto flags = static_cast<std::uint8_t>(slot.open_hold_flags);
-  if (__builtin_expect(drop_requested(gil), 0) &&
-      released_by_eval_loop(static_cast<const void* const*>(frame))) {
+  if (__builtin_expect(drop_requested(gil), 0) && released_by_eval_loop(frame)) {
     flags |= format::hold_flag::kForced;
     recording.log().after_forced = true;
   }
@@ -270,12 +262,14 @@ __attribute__((always_inline)) inline bool acquired_at_once(Gil& gil) {
 
 __attribute__((always_inline)) inline bool released_at_once(Gil& gil) {
   ThreadLog* log = ThreadLogs::seen();
-  if (log == nullptr || gil.waiters != 0 || drop_requested(gil) || is_switched(gil)) return false;
+  if (log == nullptr || gil.waiters != 0 || is_switched(gil)) return false;
   return Recording::in_short(*log, [&gil](ThreadLog& own) {
     const format::ThreadSlot& slot = *own.slot;
     const std::uint64_t since = slot.open_hold;
+    // Whose thread state it is that would be looked at is certain only if this thread holds it.
+    if (since == 0 || drop_requested(gil)) return false;
     const std::uint64_t now = Clock::counter();
-    if (since == 0 || now < since || now - since >= long_hold || own.cursor == own.end) {
+    if (now < since || now - since >= long_hold || own.cursor == own.end) {
       return false;
     }
     const auto flags = static_cast<std::uint8_t>(slot.open_hold_flags);
@@ -286,6 +280,26 @@ __attribute__((always_inline)) inline bool released_at_once(Gil& gil) {
   });
 }
 
+// Whether the calling thread still holds the native locks that others wait for and name it.
+bool holds_wanted_lock(Recording& recording) {
+  const auto tid = static_cast<int>(recording.log().tid);
+  return recording.session().held().holds_all(recording.log().index, [tid](const int* owner) {
+    int now = 0;
+    return gilscope_copy(&now, reinterpret_cast<std::uintptr_t>(owner), sizeof now) != 0 &&
+           now == tid;
+  });
+}
+
+void begin_request(Recording& recording, const Gil& gil, const void* frame) {
+  ThreadLog& log = recording.log();
+  log.request = Clock::ticks();
+  log.holds_wanted_lock = holds_wanted_lock(recording);
+  log.wait_stack = stack::capture(recording, frame);
+  show_wait(recording, EventKind::gil_wait, gil.id, 0,
+            log.holds_wanted_lock ? format::gil_wait_flag::kHoldsWantedLock : 0, log.wait_stack,
+            log.request);
+}
+
 // Before the GIL's mutex is taken: this thread is about to wait, and whatever is done now costs
 // nobody but itself.
 __attribute__((noinline)) void contended_request(const Gil& gil, const void* frame) {
@@ -294,9 +308,7 @@ __attribute__((noinline)) void contended_request(const Gil& gil, const void* fra
   ThreadLog& log = recording.log();
   if (log.request != 0) return;
   const ErrnoKeeper keep_errno;
-  log.request = Clock::ticks();
-  log.wait_stack = stack::capture(recording, frame);
-  begin_wait(recording, gil, EventKind::gil_wait, log.request, 0, log.wait_stack);
+  begin_request(recording, gil, frame);
 }
 
 void waiting(Gil& gil, const void* frame) {
@@ -305,9 +317,7 @@ void waiting(Gil& gil, const void* frame) {
   ThreadLog& log = recording.log();
   if (log.request == 0) {
     // Rare: the GIL was taken between the look at it and the lock of its mutex.
-    log.request = Clock::ticks();
-    log.wait_stack = stack::capture(recording, frame);
-    begin_wait(recording, gil, EventKind::gil_wait, log.request, 0, log.wait_stack);
+    begin_request(recording, gil, frame);
   }
   if (!log.counted) {
     log.counted = true;
@@ -436,23 +446,16 @@ int cond_signal(pthread_cond_t* cond) {
 int cond_wait(pthread_cond_t* cond, pthread_mutex_t* mutex) {
   const Gil* gil = classes.gil ? gil_with(cond, at.switch_cond) : nullptr;
   if (gil == nullptr) return pthread_cond_wait(cond, mutex);
-  const std::uint64_t start = Clock::ticks();
-  const std::uint32_t id = gil->id;  // the GIL may be gone after the wait
-  std::uint64_t session = 0;
+  OpenWait wait;
   {
     Recording recording;
-    if (recording) {
-      session = recording.session().id();
-      begin_wait(recording, *gil, EventKind::gil_switch_wait, start, 0, 0);
-    }
+    OpenWait::What what;
+    what.kind = EventKind::gil_switch_wait;
+    what.what = gil->id;  // the GIL may be gone after the wait
+    if (recording && wait.can_begin(recording)) wait.begin(recording, what, Clock::ticks());
   }
   const int result = pthread_cond_wait(cond, mutex);
-  const std::uint64_t end = Clock::ticks();
-  Recording recording;
-  if (recording && recording.session().id() == session) {
-    recording.slot().open_wait = 0;
-    recording.emit(EventKind::gil_switch_wait, 0, 0, id, start, end - start, 0);
-  }
+  wait.end(0);
   return result;
 }
 

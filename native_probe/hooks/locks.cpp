@@ -4,9 +4,11 @@
 
 #include "core/session.hpp"
 #include "cpython/lock_identity.hpp"
+#include "cpython/own_state.hpp"
 #include "cpython/parking.hpp"
 #include "cpython/stack.hpp"
 #include "hooks/interpreter.hpp"
+#include "hooks/open_wait.hpp"
 
 namespace gilscope::hooks::locks {
 namespace {
@@ -14,55 +16,31 @@ namespace {
 using format::EventKind;
 using format::LockKind;
 using parking::Waited;
+namespace flag = format::lock_wait_flag;
 
-// One wait, from before the real call to after it. The session may have been stopped, and another
-// one started, while the thread slept: then there is nothing to write to any more.
-class Wait {
- public:
-  Wait(const sem_t* semaphore, const Waited& waited, const void* frame)
-      : handed_off_(waited.handed_off) {
-    Recording recording;
-    if (!recording) return;
-    start_ = Clock::ticks();
-    stack_ = stack::capture(recording, frame);
-    lock_ = lock_identity::find(recording, waited, stack_);
-    entry_ = recording.session().waits().claim(semaphore, recording.log().index, lock_);
-    session_ = recording.session().id();
-    format::ThreadSlot& slot = recording.slot();
-    slot.open_wait_kind = static_cast<std::uint32_t>(EventKind::lock_wait);
-    slot.open_wait_what = lock_;
-    slot.open_wait_peer = 0;
-    slot.open_wait_stack = stack_;
-    __atomic_store_n(&slot.open_wait, start_, __ATOMIC_RELEASE);
+// After the real wait.
+void end(OpenWait& wait, const Waited& waited, int result, int error) {
+  if (result != 0) {
+    wait.end(error == EINTR ? flag::kInterrupted : flag::kTimedOut);
+  } else {
+    wait.end(waited.handed_off != nullptr && *waited.handed_off == 1 ? flag::kHandedOff : 0);
   }
+}
 
-  void finish(int result, int error) {
-    const std::uint64_t end = Clock::ticks();
-    if (session_ == 0) return;
-    Recording recording;
-    if (!recording || recording.session().id() != session_) return;
-    std::uint32_t ender = entry_ != nullptr ? WaitTable::release(entry_) : 0;
-    std::uint8_t flags = 0;
-    if (result != 0) {
-      ender = 0;
-      flags =
-          error == EINTR ? format::lock_wait_flag::kInterrupted : format::lock_wait_flag::kTimedOut;
-    } else if (handed_off_ != nullptr && *handed_off_ == 1) {
-      flags = format::lock_wait_flag::kHandedOff;
-    }
-    recording.slot().open_wait = 0;
-    recording.slot().open_wait_stack = 0;
-    recording.emit(EventKind::lock_wait, flags, 0, lock_, start_, end - start_, ender, stack_);
-  }
-
- private:
-  const int* handed_off_;
-  WaitTable::Entry* entry_ = nullptr;
-  std::uint64_t session_ = 0;
-  std::uint64_t start_ = 0;
-  std::uint32_t lock_ = 0;
-  std::uint32_t stack_ = 0;
-};
+Waited begin(OpenWait& wait, const sem_t* semaphore, const void* caller, const char* frame) {
+  const OwnState own;
+  Waited waited = parking::classify(semaphore, caller, frame);
+  if (waited.kind == LockKind::object && !classes.object) waited = Waited{};
+  Recording recording;
+  if (!recording || !wait.can_begin(recording)) return waited;
+  const std::uint64_t start = Clock::ticks();
+  OpenWait::What what;
+  what.stack = stack::capture(recording, frame);
+  what.what = lock_identity::find(recording, waited, what.stack);
+  what.ended_on = semaphore;
+  wait.begin(recording, what, start);
+  return waited;
+}
 
 template <typename RealWait>
 __attribute__((always_inline)) inline int hooked(sem_t* semaphore, const void* caller,
@@ -75,13 +53,12 @@ __attribute__((always_inline)) inline int hooked(sem_t* semaphore, const void* c
     errno = error;
     if (!classes.thread_lock) return real();
   }
-  Waited waited = parking::classify(semaphore, caller, frame);
-  if (waited.kind == LockKind::object && !classes.object) waited = Waited{};
-  Wait wait(semaphore, waited, frame);
+  OpenWait wait;
+  const Waited waited = begin(wait, semaphore, caller, frame);
   errno = error;
   const int result = real();
   const int after = errno;
-  wait.finish(result, after);
+  if (wait.is_open()) end(wait, waited, result, after);
   errno = after;
   return result;
 }

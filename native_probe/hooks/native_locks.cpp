@@ -12,6 +12,7 @@
 #include "core/lock_definition.hpp"
 #include "cpython/stack.hpp"
 #include "hooks/interpreter.hpp"
+#include "hooks/open_wait.hpp"
 
 // std::condition_variable::wait(std::unique_lock<std::mutex>&). It is a function of libstdc++,
 // which calls pthread_cond_wait() itself; timed waits are inline and call pthread_cond_clockwait().
@@ -34,103 +35,79 @@ using format::EventKind;
 using format::LockKind;
 namespace flag = format::lock_wait_flag;
 
-// One wait, from before the real call to after it; also when the thread is cancelled in there,
-// which unwinds its stack.
-class Wait {
- public:
-  // `holder`: tid of the thread that holds the lock, 0 unknown.
-  Wait(LockKind kind, const void* lock, std::uint8_t flags, int holder, const void* frame)
-      : flags_(flags) {
-    if (!classes.native || !ThreadLogs::needs_no_memory()) return;
-    const ErrnoKeeper keep_errno;
-    Recording recording;
-    // In a wait already: a signal handler runs in the middle of it.
-    if (!recording || recording.slot().open_wait != 0) return;
-    Session& session = recording.session();
-    session_ = session.id();
-    LockIdentity identity;
-    identity.kind = kind;
-    identity.address = reinterpret_cast<std::uintptr_t>(lock);
-    lock_ = lock_id(session, identity);
-    holder_ = session.index_of(static_cast<std::uint32_t>(holder));
-    if (holder_ != 0) flags_ |= flag::kHolder;
-    stack_ = stack::capture(recording, frame);
-    if (kind == LockKind::native_condition) {
-      entry_ = session.waits().claim(lock, recording.log().index, lock_);
-    }
-    format::ThreadSlot& slot = recording.slot();
-    slot.open_wait_kind = static_cast<std::uint32_t>(EventKind::lock_wait);
-    slot.open_wait_what = lock_;
-    slot.open_wait_peer = holder_;
-    slot.open_wait_flags = flags_;
-    slot.open_wait_stack = stack_;
-    start_ = Clock::ticks();
-    __atomic_store_n(&slot.open_wait, start_, __ATOMIC_RELEASE);
-  }
-  Wait(const Wait&) = delete;
-  Wait& operator=(const Wait&) = delete;
-  ~Wait() {
-    if (session_ != 0) end(ECANCELED);
-  }
+// Where a word of the lock says which thread holds it: its tid, 0 for none.
+using Owner = const int*;
 
-  int finish(int result) {
-    if (session_ != 0) end(result);
-    return result;
-  }
+int owner_now(Owner owner) {
+  return owner != nullptr ? __atomic_load_n(owner, __ATOMIC_RELAXED) : 0;
+}
 
- private:
-  void end(int result) {
-    const std::uint64_t now = Clock::ticks();
-    const ErrnoKeeper keep_errno;
-    Recording recording;
-    const bool same_session = recording && recording.session().id() == session_;
-    session_ = 0;
-    if (!same_session) return;
-    recording.slot().open_wait = 0;
-    const std::uint32_t signaller = entry_ != nullptr ? WaitTable::release(entry_) : 0;
-    switch (result) {
-      case 0:
-        if (entry_ != nullptr) holder_ = signaller;
-        break;
-      case EOWNERDEAD: break;
-      case ETIMEDOUT: flags_ |= flag::kTimedOut; break;
-      case ECANCELED: flags_ |= flag::kInterrupted; break;
-      default: return;  // the request was wrong: there was no wait
-    }
-    recording.emit(EventKind::lock_wait, flags_, 0, lock_, start_, now - start_, holder_, stack_);
-  }
-
-  std::uint64_t session_ = 0;
-  std::uint64_t start_ = 0;
-  std::uint32_t lock_ = 0;
-  std::uint32_t holder_ = 0;
-  std::uint32_t stack_ = 0;
-  WaitTable::Entry* entry_ = nullptr;  // of a condition
-  std::uint8_t flags_;
+// The time stamp lies between two looks at the owner that show the same one: it held the lock then.
+struct Held {
+  std::uint64_t since;
+  int by;
 };
+Held held(Owner owner) {
+  const int before = owner_now(owner);
+  const std::uint64_t since = Clock::ticks();
+  return {since, owner_now(owner) == before ? before : 0};
+}
+
+void begin(OpenWait& wait, LockKind kind, const void* lock, Owner owner, std::uint8_t flags,
+           const void* frame) {
+  if (!classes.native || !ThreadLogs::needs_no_memory()) return;
+  const ErrnoKeeper keep_errno;
+  Recording recording;
+  if (!recording || !wait.can_begin(recording)) return;
+  Session& session = recording.session();
+  const Held start = held(owner);
+  LockIdentity identity;
+  identity.kind = kind;
+  identity.address = reinterpret_cast<std::uintptr_t>(lock);
+  OpenWait::What what;
+  what.what = lock_id(session, identity);
+  what.peer = session.index_of(static_cast<std::uint32_t>(start.by));
+  what.owner = owner;
+  what.flags = flags | (what.peer != 0 ? flag::kHolder : 0);
+  if (kind == LockKind::native_condition) what.ended_on = lock;
+  wait.begin(recording, what, start.since);
+  wait.set_stack(recording, stack::capture(recording, frame));
+}
+
+int finish(OpenWait& wait, int result) {
+  switch (result) {
+    case 0:
+    case EOWNERDEAD: wait.end(0); break;
+    case ETIMEDOUT: wait.end(flag::kTimedOut); break;
+    case ECANCELED: wait.end(flag::kInterrupted); break;
+    default: wait.forget();
+  }
+  return result;
+}
 
 // Not in the hooks themselves, which stay as small as they can be.
 template <typename Real>
 __attribute__((noinline, cold)) int mutex_wait(const pthread_mutex_t* mutex, const void* frame,
                                                Real real) {
-  Wait wait(LockKind::native_mutex, mutex, 0,
-            __atomic_load_n(&mutex->__data.__owner, __ATOMIC_RELAXED), frame);
-  return wait.finish(real());
+  OpenWait wait;
+  begin(wait, LockKind::native_mutex, mutex, &mutex->__data.__owner, 0, frame);
+  return finish(wait, real());
 }
 
 template <typename Real>
 __attribute__((noinline, cold)) int rwlock_wait(const pthread_rwlock_t* lock, std::uint8_t flags,
                                                 const void* frame, Real real) {
+  OpenWait wait;
   // Readers leave no trace of who they are.
-  Wait wait(LockKind::native_rwlock, lock, flags,
-            __atomic_load_n(&lock->__data.__cur_writer, __ATOMIC_RELAXED), frame);
-  return wait.finish(real());
+  begin(wait, LockKind::native_rwlock, lock, &lock->__data.__cur_writer, flags, frame);
+  return finish(wait, real());
 }
 
 template <typename Real>
 int cond_wait(const void* condition, const void* frame, Real real) {
-  Wait wait(LockKind::native_condition, condition, 0, 0, frame);
-  return wait.finish(real());
+  OpenWait wait;
+  begin(wait, LockKind::native_condition, condition, nullptr, 0, frame);
+  return finish(wait, real());
 }
 
 // Before the real signal: after it the waiter may be gone.

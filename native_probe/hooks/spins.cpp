@@ -7,6 +7,7 @@
 
 #include "core/session.hpp"
 #include "cpython/lock_identity.hpp"
+#include "cpython/own_state.hpp"
 #include "cpython/parking.hpp"
 #include "cpython/stack.hpp"
 
@@ -232,6 +233,7 @@ void begin(std::uintptr_t address, const void* frame) {
   Recording recording;
   if (!recording) return;
   ThreadLog& log = recording.log();
+  const OwnState own;
   const std::uint64_t start = Clock::ticks();
   const LockIdentity lock = address != 0 ? parking::mutex_at(address) : LockIdentity{};
   const std::uint32_t stack = stack::capture(recording, frame);

@@ -85,7 +85,7 @@ TEST("a child that is forked in the middle of a hook has no log that is busy for
   CHECK(ThreadLogs::initialize());
   const gilscope::Recording nothing;
   gilscope::ThreadLog* log = ThreadLogs::current();
-  log->busy = 1;
+  log->busy = gilscope::StackMark::kForEver;
   const int busy = in_child([] {
     ThreadLogs::after_fork();
     return static_cast<int>(ThreadLogs::current()->busy.load());

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from conftest import Interpreter, Recorded
     from gilscope.analysis.findings import Finding
 
-    type Find = Callable[[str], dict[str, Finding]]
-    type Stage = Callable[[str, str], Recorded]
+    type Find = Callable[..., dict[str, Finding]]
+    type Stage = Callable[..., Recorded]
 
 GIL_ONLY = pytest.mark.parametrize("interpreter", ["gil"], indirect=True)
 HONEST = 4  # times what the repair gained, which a busy machine disturbs
@@ -52,8 +52,8 @@ def staged(interpreter: Interpreter, record: Callable[..., Recorded], compiled: 
         subprocess.run(command, timeout=TIMEOUT_S, check=True)
         compiled.add(interpreter.modules)
 
-    def run(scenario: str, program: str) -> Recorded:
-        recorded = record(program, scenario)
+    def run(scenario: str, program: str, **extra: str) -> Recorded:
+        recorded = record(program, scenario, **extra)
         assert recorded.status == 0, recorded.err
         return recorded
 
@@ -64,8 +64,8 @@ def staged(interpreter: Interpreter, record: Callable[..., Recorded], compiled: 
 def found(staged: Stage) -> Find:
     """Record a scenario of targets/findings.py, and find; the worst finding of each name."""
 
-    def run(scenario: str, program: str = "findings.py") -> dict[str, Finding]:
-        return by_name(staged(scenario, program))
+    def run(scenario: str, program: str = "findings.py", **extra: str) -> dict[str, Finding]:
+        return by_name(staged(scenario, program, **extra))
 
     return run
 
@@ -119,11 +119,26 @@ def test_hot_object_lock(found: Find) -> None:
 
 
 @GIL_ONLY
-def test_native_mutex_held_while_taking_the_gil(found: Find) -> None:
+@pytest.mark.parametrize("hold_ms", ["1", "100", "300", "1500"])
+def test_native_mutex_held_while_taking_the_gil(found: Find, hold_ms: str) -> None:
     """The holder of a mutex waits for the GIL while another thread waits for the mutex."""
-    finding = found("mutex")["native-mutex-held-while-taking-gil"]
-    assert finding.severity == Severity.MEDIUM
-    assert len(finding.intervals) == 2
+    finding = found("mutex", HOLD_MS=hold_ms)["native-mutex-held-while-taking-gil"]
+    assert (finding.severity, len(finding.intervals)) == (Severity.MEDIUM, 2)
+
+
+@GIL_ONLY
+@pytest.mark.parametrize("hold_ms", ["1", "100", "300", "1500"])
+def test_native_mutex_wanted_before_its_holder_takes_the_gil(found: Find, hold_ms: str) -> None:
+    """The same where the waiter came first: the holder says that it still has the mutex."""
+    findings = found("mutex", HOLD_MS=hold_ms, WAITER_FIRST="1")
+    finding = findings["native-mutex-held-while-taking-gil"]
+    assert (finding.severity, len(finding.intervals)) == (Severity.MEDIUM, 2)
+
+
+@GIL_ONLY
+def test_native_mutex_given_back_before_taking_the_gil(found: Find) -> None:
+    """A mutex and the GIL, both contended, that no thread ever has together are no hazard."""
+    assert "native-mutex-held-while-taking-gil" not in found("mutex_and_gil")
 
 
 @FT_ONLY

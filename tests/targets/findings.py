@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import queue
 import sys
 import threading
@@ -18,6 +19,7 @@ CALLS = 1500
 STATES = 100_000 if sys._is_gil_enabled() else 5000  # which is dear without it
 KEPT_MS = 25
 STARVED = 60
+TURNS = 20_000
 COMPUTING_S = 0.4
 
 
@@ -66,12 +68,26 @@ def kept(trace: str) -> dict[str, int]:
 
 
 @scenario
-def mutex(trace: str) -> dict[str, bool]:
-    """A native mutex is held by a thread that waits for the GIL, and wanted by another one."""
+def mutex(trace: str) -> list[bool]:
+    """A native mutex is held by a thread that waits for the GIL, and wanted by another one.
+
+    ``HOLD_MS`` says for how long, ``WAITER_FIRST`` who began to wait first.
+    """
     probe.start(trace)
-    asleep = bool(findings_stage.lock_then_gil())
+    asleep = findings_stage.lock_then_gil(
+        int(os.environ.get("HOLD_MS", "1")), "WAITER_FIRST" in os.environ
+    )
     probe.stop()
-    return {"asleep": asleep}
+    return [asleep]
+
+
+@scenario
+def mutex_and_gil(trace: str) -> list[int]:
+    """Two threads take a native mutex and the GIL in turns, and never both."""
+    probe.start(trace)
+    findings_stage.lock_and_gil(TURNS)
+    probe.stop()
+    return [TURNS]
 
 
 @scenario

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <Python.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,12 +116,14 @@ struct actor {
   pthread_t thread;
   _Atomic long tid;
   PyInterpreterState* with_gil; /* takes the GIL while it has the mutex */
+  sem_t asks;                   /* posted: not before that */
 };
 
 static void* lock(void* data) {
   struct actor* actor = data;
-  actor->tid = syscall(SYS_gettid);
   pthread_mutex_lock(&mutex);
+  actor->tid = syscall(SYS_gettid);
+  sem_wait(&actor->asks);
   if (actor->with_gil != NULL) {
     const PyGILState_STATE entered = PyGILState_Ensure();
     PyGILState_Release(entered);
@@ -129,20 +132,38 @@ static void* lock(void* data) {
   return NULL;
 }
 
-static int start(struct actor* actor) {
+static void* want(void* data) {
+  struct actor* actor = data;
+  actor->tid = syscall(SYS_gettid);
+  pthread_mutex_lock(&mutex);
+  pthread_mutex_unlock(&mutex);
+  return NULL;
+}
+
+static int start(struct actor* actor, void* (*body)(void*)) {
   actor->tid = 0;
-  if (pthread_create(&actor->thread, NULL, lock, actor) != 0) return 0;
+  sem_init(&actor->asks, 0, 0);
+  if (pthread_create(&actor->thread, NULL, body, actor) != 0) return 0;
   while (actor->tid == 0) sched_yield();
   return sleeps(actor->tid);
 }
 
-/* lock_then_gil(): with the GIL held, one thread takes a mutex and waits for the GIL, another one
- * waits for the mutex; then the GIL is given up. True if they slept. */
+/* lock_then_gil(ms, waiter_first): with the GIL held, one thread takes a mutex and waits for the
+ * GIL, another one waits for the mutex, from before that or from after it on; after so many ms the
+ * GIL is given up. True if they slept. */
 static PyObject* lock_then_gil(PyObject* self, PyObject* args) {
-  (void)self, (void)args;
+  (void)self;
+  long ms;
+  int waiter_first;
+  if (!PyArg_ParseTuple(args, "lp", &ms, &waiter_first)) return NULL;
   struct actor holder = {.with_gil = PyInterpreterState_Get()};
   struct actor waiter = {.with_gil = NULL};
-  const int asleep = start(&holder) && start(&waiter);
+  int asleep = start(&holder, lock);
+  if (waiter_first) asleep &= start(&waiter, want);
+  sem_post(&holder.asks);
+  asleep &= sleeps(holder.tid);
+  if (!waiter_first) asleep &= start(&waiter, want);
+  sleep_ms(ms);
   Py_BEGIN_ALLOW_THREADS;
   pthread_join(holder.thread, NULL);
   pthread_join(waiter.thread, NULL);
@@ -150,10 +171,47 @@ static PyObject* lock_then_gil(PyObject* self, PyObject* args) {
   return PyBool_FromLong(asleep);
 }
 
+struct mover {
+  pthread_t thread;
+  long n;
+};
+
+static void* move(void* data) {
+  const struct mover* mover = data;
+  for (long i = 0; i < mover->n; ++i) {
+    pthread_mutex_lock(&mutex);
+    for (volatile int turn = 0; turn < 300; ++turn) {
+    }
+    pthread_mutex_unlock(&mutex);
+    const PyGILState_STATE entered = PyGILState_Ensure();
+    PyObject* number = PyLong_FromLong(i + 1000);
+    Py_XDECREF(number);
+    PyGILState_Release(entered);
+  }
+  return NULL;
+}
+
+/* lock_and_gil(n): two threads take a mutex, give it back and take the GIL, n times each. */
+static PyObject* lock_and_gil(PyObject* self, PyObject* args) {
+  (void)self;
+  struct mover movers[2];
+  long n;
+  if (!PyArg_ParseTuple(args, "l", &n)) return NULL;
+  Py_BEGIN_ALLOW_THREADS;
+  for (int i = 0; i < 2; ++i) {
+    movers[i].n = n;
+    pthread_create(&movers[i].thread, NULL, move, &movers[i]);
+  }
+  for (int i = 0; i < 2; ++i) pthread_join(movers[i].thread, NULL);
+  Py_END_ALLOW_THREADS;
+  Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"call", call_in_threads, METH_VARARGS, NULL},
     {"keep", keep, METH_VARARGS, NULL},
-    {"lock_then_gil", lock_then_gil, METH_NOARGS, NULL},
+    {"lock_and_gil", lock_and_gil, METH_VARARGS, NULL},
+    {"lock_then_gil", lock_then_gil, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

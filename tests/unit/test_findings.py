@@ -11,6 +11,7 @@ import pytest
 from gilscope.analysis.findings import NAMES, Finding, Severity, find
 from gilscope.analysis.grouping import typical_total
 from gilscope.analysis.stacks import called_from
+from gilscope.trace.format import GilWaitFlag
 from gilscope.trace.model import Frame
 from gilscope.trace.reading.reader import read
 from trace_builder import GIL_HOLD, SITE_FRAME, TraceBuilder
@@ -317,6 +318,34 @@ def test_a_mutex_whose_holder_has_the_gil_is_no_hazard(found: Found) -> None:
     builder.hold(pool, 1_500, 4_000)
     builder.wait(main, mutex, 2_000, 3_000, peer=pool, flags=8)
     assert found(builder) == {}
+
+
+def wanted_from_a_holder(ends: int, flags: int) -> TraceBuilder:
+    """A mutex whose holder asks for the GIL at 2,000 ns and has it at 5,000."""
+    builder = TraceBuilder()
+    main = builder.thread("MainThread", main=True)
+    pool = builder.thread("pool", native=True)
+    other = builder.thread("other", native=True)
+    mutex = builder.lock("native_mutex", address=0x3000)
+    builder.hold(main, 0, 5_000)
+    builder.wait(other, mutex, 3_000 if flags == 0 else 1_000, ends, peer=pool, flags=8)
+    builder.gil_wait(pool, 2_000, 5_000, peer=main, flags=flags)
+    return builder
+
+
+def test_a_mutex_given_back_before_its_holder_had_the_gil(found: Found) -> None:
+    """Who gets the mutex while its last holder still waits for the GIL got it from nobody there."""
+    assert found(wanted_from_a_holder(4_000, 0)) == {}
+    assert found(wanted_from_a_holder(6_000, 0)).keys() == {"native-mutex-held-while-taking-gil"}
+
+
+def test_a_mutex_that_was_wanted_before_its_holder_asked_for_the_gil(found: Found) -> None:
+    """The holder says whether it still had the mutex when it asked."""
+    holds = GilWaitFlag.HOLDS_WANTED_LOCK
+    name = "native-mutex-held-while-taking-gil"
+    assert found(wanted_from_a_holder(6_000, holds)).keys() == {name}
+    assert found(wanted_from_a_holder(6_000, GilWaitFlag.AFTER_FORCED)) == {}
+    assert found(wanted_from_a_holder(4_000, holds)) == {}
 
 
 def switched(flags: int) -> TraceBuilder:

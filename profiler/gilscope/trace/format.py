@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"GILSCOPE"
 VERSION_MAJOR = 1
-VERSION_MINOR = 3
+VERSION_MINOR = 4
 
 HEADER_SIZE = 128
 CHUNK_HEADER_SIZE = 64
@@ -183,6 +183,7 @@ class GilWaitFlag(IntFlag):
 
     AFTER_FORCED = 1
     NOT_ACQUIRED = 4
+    HOLDS_WANTED_LOCK = 8
 
 
 class LockWaitFlag(IntFlag):

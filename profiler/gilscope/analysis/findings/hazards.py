@@ -10,13 +10,13 @@ from gilscope.analysis.findings.model import MOST_JUMPS, Finding, jumps
 from gilscope.analysis.grouping import order_by
 from gilscope.severity import Severity
 from gilscope.text import count_text, time_text
-from gilscope.trace.format import Event, LockWaitFlag
+from gilscope.trace.format import Event, GilWaitFlag, LockWaitFlag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gilscope.analysis.facts import Facts
-    from gilscope.trace.arrays import I32, I64
+    from gilscope.trace.arrays import I32, I64, Bools
     from gilscope.trace.model import Trace
 
 NO_ROW = -1
@@ -26,8 +26,8 @@ HALF = MOST_JUMPS // 2
 def native_mutex(facts: Facts) -> Iterator[Finding]:
     """Find native locks whose holder waits for the GIL.
 
-    Proven by a thread that began to wait for the lock at such a moment: glibc then said who held
-    it. Holders that nobody waits for are not seen.
+    Proven by a thread that waits for the lock meanwhile: glibc then says who holds it. Holders that
+    nobody waits for are not seen.
     """
     trace, intervals = facts.trace, facts.trace.intervals
     waits, holder_waits = holders_without_gil(trace)
@@ -82,9 +82,12 @@ def _evidence(
 
 
 def holders_without_gil(trace: Trace) -> tuple[I64, I64]:
-    """Return waits for native locks whose holder waited for the GIL when they began: k of them.
+    """Return waits for native locks whose holder waited for the GIL meanwhile: k of them.
 
-    And those that never ended, if the holder's wait did not either.
+    The holder is who held the lock when the wait for it began. If it waited for the GIL then, it
+    held the lock until it got the GIL, unless the wait for the lock ended before. If it asked for
+    the GIL later, it says itself whether it still held the lock; in a trace of an older gilscope
+    that is certain only if neither wait ever ended.
 
     Returns:
         Rows of `trace.intervals`, i64[k] each: the wait for the lock; the holder's for the GIL.
@@ -95,11 +98,49 @@ def holders_without_gil(trace: Trace) -> tuple[I64, I64]:
     known = (intervals.kind == Event.LOCK_WAIT) & holder & (intervals.peer > 0)
     rows = np.flatnonzero(known & np.isin(intervals.what, native))
     found = covering(trace, Event.GIL_WAIT, intervals.peer[rows], intervals.start[rows])
-    # Who began to wait for the GIL later has the lock for sure only if neither wait ever ended.
-    for row in np.flatnonzero((intervals.kind == Event.GIL_WAIT) & intervals.open).tolist():
-        stuck = intervals.open[rows] & (intervals.peer[rows] == intervals.thread[row])
-        found[stuck & (found == NO_ROW)] = row
-    return rows[found != NO_ROW], found[found != NO_ROW]
+    found = np.where(found != NO_ROW, found, _asked_later(trace, rows))
+    good = (found != NO_ROW) & _outlasts(trace, rows, found)
+    return rows[good], found[good]
+
+
+def _outlasts(trace: Trace, rows: I64, others: I64) -> Bools:
+    """Return whether each interval ends no earlier than the other one; bool[m]."""
+    intervals = trace.intervals
+    ends = intervals.end[rows] >= intervals.end[others]
+    result: Bools = intervals.open[rows] | (ends & ~intervals.open[others])
+    return result
+
+
+def _asked_later(trace: Trace, rows: I64) -> I64:
+    """Return the wait for the GIL that each holder began with the lock after the other one, or -1.
+
+    i64[m]: rows of `trace.intervals`.
+    """
+    intervals = trace.intervals
+    says_so = (intervals.flags & np.uint8(GilWaitFlag.HOLDS_WANTED_LOCK)) != 0
+    asked = np.flatnonzero((intervals.kind == Event.GIL_WAIT) & (says_so | intervals.open))
+    times = intervals.start[asked]
+    found = _next(
+        asked, intervals.thread[asked], times, intervals.peer[rows], intervals.start[rows]
+    )
+    good = (found != NO_ROW) & (says_so[found] | intervals.open[rows])
+    result: I64 = np.where(good, found, NO_ROW)
+    return result
+
+
+def _next(rows: I64, groups: I32, times: I64, wanted: I32, after: I64) -> I64:
+    """Return the row of each wanted group with the earliest time not before another one, or -1."""
+    if not len(rows):
+        return np.full(len(wanted), NO_ROW)
+    order = np.lexsort((times, groups))
+    rows, groups, times = rows[order], groups[order], times[order]
+    span = int(max(times.max(), after.max(initial=0))) + 2
+    keys = groups.astype(np.int64) * span + times
+    places = np.searchsorted(keys, wanted.astype(np.int64) * span + after)
+    inside = np.minimum(places, len(rows) - 1)
+    good = (places < len(rows)) & (groups[inside] == wanted)
+    result: I64 = np.where(good, rows[inside], NO_ROW)
+    return result
 
 
 def covering(trace: Trace, kind: int, threads: I32, times: I64) -> I64:

@@ -1,0 +1,80 @@
+#include "hooks/open_wait.hpp"
+
+namespace gilscope::hooks {
+namespace {
+
+namespace flag = format::lock_wait_flag;
+
+void show_none(Recording& recording) {
+  ThreadLog& log = recording.log();
+  if (log.open_held != nullptr) recording.session().held().release(log.open_held);
+  log.open_held = nullptr;
+  log.open_wait = 0;
+  log.open_entry = nullptr;
+  log.slot->open_wait = 0;
+  log.slot->open_wait_stack = 0;
+}
+
+}  // namespace
+
+void show_wait(Recording& recording, format::EventKind kind, std::uint32_t what, std::uint32_t peer,
+               std::uint8_t flags, std::uint32_t stack, std::uint64_t start) {
+  format::ThreadSlot& slot = recording.slot();
+  slot.open_wait_kind = static_cast<std::uint32_t>(kind);
+  slot.open_wait_what = what;
+  slot.open_wait_peer = peer;
+  slot.open_wait_flags = flags;
+  slot.open_wait_stack = stack;
+  __atomic_store_n(&slot.open_wait, start, __ATOMIC_RELEASE);
+}
+
+bool OpenWait::can_begin(Recording& recording) const {
+  ThreadLog& log = recording.log();
+  if (log.slot->open_wait == 0) return true;
+  if (log.open_wait == 0 || !mark_.outlives(log.open_wait)) return false;
+  // It was left by siglongjmp(), nobody knows when: it is no record.
+  if (log.open_entry != nullptr) WaitTable::release(log.open_entry);
+  show_none(recording);
+  return true;
+}
+
+void OpenWait::begin(Recording& recording, const What& what, std::uint64_t start) {
+  Session& session = recording.session();
+  ThreadLog& log = recording.log();
+  what_ = what;
+  start_ = start;
+  session_ = session.id();
+  if (what.ended_on != nullptr) {
+    entry_ = session.waits().claim(what.ended_on, log.index, what.what);
+  }
+  if (what.owner != nullptr && what.peer != 0) {
+    log.open_held = session.held().claim(what.owner, what.peer);
+  }
+  log.open_wait = mark_.address();
+  log.open_entry = entry_;
+  show_wait(recording, what.kind, what.what, what.peer, what.flags, what.stack, start);
+}
+
+void OpenWait::set_stack(Recording& recording, std::uint32_t stack) {
+  what_.stack = stack;
+  recording.slot().open_wait_stack = stack;
+}
+
+void OpenWait::close(std::uint8_t more_flags, bool writes) {
+  if (!is_open()) return;
+  const std::uint64_t now = Clock::ticks();
+  const ErrnoKeeper keep_errno;
+  Recording recording;
+  const bool same_session = recording && recording.session().id() == session_;
+  session_ = 0;
+  if (!same_session) return;
+  show_none(recording);
+  const std::uint32_t ender = entry_ != nullptr ? WaitTable::release(entry_) : 0;
+  if (!writes) return;
+  const bool was_ended = (more_flags & (flag::kTimedOut | flag::kInterrupted)) == 0;
+  if (what_.ended_on != nullptr) what_.peer = was_ended ? ender : 0;
+  recording.emit(what_.kind, what_.flags | more_flags, 0, what_.what, start_,
+                 now > start_ ? now - start_ : 0, what_.peer, what_.stack);
+}
+
+}  // namespace gilscope::hooks

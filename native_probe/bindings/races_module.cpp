@@ -53,7 +53,10 @@ int initialize_once(PyObject* disable) {
       events::initialize(disable) < 0) {
     return -1;
   }
-  pthread_atfork(nullptr, nullptr, [] { Session::abandon(); });
+  pthread_atfork(nullptr, nullptr, [] {
+    Session::abandon();
+    native::after_fork_in_child();
+  });
   done = true;
   return 0;
 }
@@ -88,8 +91,12 @@ PyObject* begin(PyObject*, PyObject* arguments) {
   options.locks_shadow = gilscope_is_free_threaded() != 0;
   auto* session = new (std::nothrow) Session(options, describe, std::move(out), std::move(in));
   if (session == nullptr) return PyErr_NoMemory();
-  if (native::install() == 0) {
-    native::remove();
+  bool installed = false;
+  Py_BEGIN_ALLOW_THREADS;
+  installed = native::install();
+  if (!installed) native::remove();
+  Py_END_ALLOW_THREADS;
+  if (!installed) {
     return refuse("the interpreter's call of pthread_create cannot be hooked");
   }
   events::set_watcher(watch);
@@ -107,7 +114,11 @@ PyObject* end(PyObject*, PyObject*) {
   lifetimes::end();
   methods::restore_all();
   events::set_watcher(nullptr);
-  return PyLong_FromSize_t(native::remove());
+  std::size_t left = 0;
+  Py_BEGIN_ALLOW_THREADS;
+  left = native::remove();
+  Py_END_ALLOW_THREADS;
+  return PyLong_FromSize_t(left);
 }
 
 PyObject* running(PyObject*, PyObject*) { return PyBool_FromLong(Session::active() != nullptr); }
@@ -341,7 +352,8 @@ PyMethodDef functions[] = {
     {"codes", codes, METH_NOARGS, "The code objects that are watched."},
     {"counts", counts, METH_NOARGS, "What was counted."},
     {"on_start", fast(events::on_start), METH_FASTCALL, "Callback of PY_START."},
-    {"on_instruction", fast(events::on_instruction), METH_FASTCALL, "Callback of INSTRUCTION."},
+    {"make_callback", [](PyObject*, PyObject*) { return events::make_callback(); }, METH_NOARGS,
+     "Make the callback of INSTRUCTION."},
     {nullptr, nullptr, 0, nullptr},
 };
 

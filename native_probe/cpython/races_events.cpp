@@ -1,5 +1,7 @@
 #include "cpython/races_events.hpp"
 
+#include <cstddef>
+
 #include "cpython/races_calls.hpp"
 #include "cpython/races_session.hpp"
 #include "cpython/races_variables.hpp"
@@ -142,6 +144,8 @@ void dispatch(Event& event) {
     case Action::in_place:
       if (PyObject* object = event.at(1)) {
         if (is_container(object)) touch_structure(event, object, Op::add);
+        // Numbers stay numbers, nearly always.
+        event.is_over = PyLong_CheckExact(object) || PyFloat_CheckExact(object);
       }
       return;
     case Action::none: return;
@@ -154,7 +158,37 @@ CodeTable* table_of(PyObject* code) {
   return static_cast<CodeTable*>(table);
 }
 
+// The interpreter calls such an object without a detour.
+struct Callback {
+  PyObject_HEAD
+  vectorcallfunc call;
+};
+
+PyObject* called(PyObject*, PyObject* const* arguments, std::size_t, PyObject*) {
+  return on_instruction(nullptr, arguments, 2);
+}
+
 }  // namespace
+
+PyObject* make_callback() {
+  static PyMemberDef members[] = {
+      {"__vectorcalloffset__", Py_T_PYSSIZET, offsetof(Callback, call), Py_READONLY, nullptr},
+      {nullptr, 0, 0, 0, nullptr}};
+  static PyType_Slot slots[] = {{Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
+                                {Py_tp_members, members},
+                                {0, nullptr}};
+  static PyType_Spec spec = {"gilscope._races.Callback", sizeof(Callback), 0,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL |
+                                 Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                             slots};
+  PyObject* type = PyType_FromSpec(&spec);
+  if (type == nullptr) return nullptr;
+  auto* made = reinterpret_cast<Callback*>(
+      PyType_GenericAlloc(reinterpret_cast<PyTypeObject*>(type), 0));
+  Py_DECREF(type);
+  if (made != nullptr) made->call = called;
+  return reinterpret_cast<PyObject*>(made);
+}
 
 int initialize(PyObject* disable_object) {
   disable = Py_NewRef(disable_object);

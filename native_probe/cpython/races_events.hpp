@@ -14,5 +14,7 @@ void set_watcher(PyObject* watch);
 PyObject* on_start(PyObject* module, PyObject* const* arguments, Py_ssize_t count);
 // Before each instruction of a code object that is watched: (code, offset).
 PyObject* on_instruction(PyObject* module, PyObject* const* arguments, Py_ssize_t count);
+// An object that is called as this is; an exception is set when it is nullptr.
+PyObject* make_callback();
 
 }  // namespace gilscope::races::events

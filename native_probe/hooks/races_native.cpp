@@ -5,12 +5,16 @@
 #include <pthread.h>
 
 #include <cerrno>
+#include <list>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/got_patcher.hpp"
+#include "core/loaded_objects.hpp"
 #include "cpython/races_session.hpp"
 
 extern "C" void gilscope_races_condition_variable_wait(void* condition, void* lock) __asm__(
@@ -19,10 +23,13 @@ extern "C" void gilscope_races_condition_variable_wait(void* condition, void* lo
 namespace gilscope::races::native {
 namespace {
 
+using Known = std::shared_ptr<const LoadedObjects>;
+
 struct State {
   std::mutex patching;
   GotPatcher patcher;
-  bool is_installed = false;
+  Known objects;  // those that were patched, kept loaded
+  bool wanted = false;
 };
 State& state() {
   static State& the_state = *new State;
@@ -200,58 +207,103 @@ bool is_left_alone(const ElfImage& image) {
          has_part(image, "/gilscope/_probe");
 }
 
-void patch(GotPatcher& patcher, const ElfImage& image, const ElfImage& interpreter) {
-  if (is_left_alone(image) || patcher.knows(image)) return;
-  std::vector<Hook> hooks = thread_hooks();
-  const bool is_runtime = has_part(image, "/libstdc++.so") || has_part(image, "/libgcc_s.so");
-  if (!is_runtime && !image.is_same(interpreter)) {
-    for (const Hook& hook : lock_hooks()) hooks.push_back(hook);
-  }
-  if (!image.has_search_path()) hooks.push_back(hook("dlopen", open_object, dlopen));
-  patcher.patch(image, hooks);
-}
-
-void patch_all(GotPatcher& patcher, const ElfImage& interpreter) {
-  for (const ElfImage& image : ElfImage::all()) patch(patcher, image, interpreter);
-}
-
 ElfImage interpreter_image() {
   return ElfImage::containing(reinterpret_cast<const void*>(&PyEval_SaveThread));
 }
 
+GotPatcher::Plan plan_for(const ElfImage& image, bool is_interpreter) {
+  HookTable hooks(thread_hooks());
+  const bool is_runtime = has_part(image, "/libstdc++.so") || has_part(image, "/libgcc_s.so");
+  if (!is_runtime && !is_interpreter) hooks.add(lock_hooks());
+  if (!image.has_search_path()) hooks.add({hook("dlopen", open_object, dlopen)});
+  return GotPatcher::plan(image, hooks);
+}
+
+// One look at the loaded objects; false when another thread has been faster. The loader is asked
+// while no lock of ours is held.
+bool look_once() {
+  State& all = state();
+  Known before;
+  {
+    const std::lock_guard<std::mutex> lock(all.patching);
+    if (!all.wanted) return true;
+    before = all.objects;
+  }
+  Known now = LoadedObjects::look(before.get());
+  const ElfImage interpreter = interpreter_image();
+  std::list<GotPatcher::Plan> plans;
+  for (const auto& object : now->all()) {
+    if (is_left_alone(object->image) || (before != nullptr && before->has(*object))) continue;
+    GotPatcher::Plan plan = plan_for(object->image, object->image.is_same(interpreter));
+    if (!plan.empty()) plans.push_back(std::move(plan));
+  }
+  const PageProtections pages;
+  const std::lock_guard<std::mutex> lock(all.patching);
+  if (!all.wanted) return true;
+  if (all.objects != before) return false;
+  all.objects.swap(now);
+  all.patcher.patch(plans, pages);
+  return true;
+}
+
+void look() {
+  while (!look_once()) {
+  }
+}
+
 void* open_object(const char* file, int flags) {
   void* handle = dlopen(file, flags);
-  State& all = state();
   if (handle == nullptr || Session::active() == nullptr) return handle;
   const ErrnoKept kept;
-  const std::lock_guard<std::mutex> lock(all.patching);
-  if (all.is_installed) patch_all(all.patcher, interpreter_image());
+  look();
   dlerror();  // what went wrong in there, if anything, is not the program's
   return handle;
 }
 
 }  // namespace
 
-std::size_t install() {
+bool install() {
   State& all = state();
-  const std::lock_guard<std::mutex> lock(all.patching);
-  const ElfImage interpreter = interpreter_image();
-  patch(all.patcher, interpreter, interpreter);
-  std::size_t found = 0;
-  for (const GotPatcher::Patch& patch : all.patcher.patches()) {
-    if (patch.replacement == reinterpret_cast<void*>(&create)) ++found;
+  {
+    const std::lock_guard<std::mutex> lock(all.patching);
+    all.wanted = true;
   }
-  patch_all(all.patcher, interpreter);
-  all.patcher.verify();
-  all.is_installed = true;
-  return found;
+  look();
+  const PageProtections pages;
+  const std::lock_guard<std::mutex> lock(all.patching);
+  all.patcher.verify(pages);
+  for (const gilscope::Slot& slot : interpreter_image().slots()) {
+    if (slot.symbol == "pthread_create" && *slot.address == reinterpret_cast<void*>(&create)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 std::size_t remove() {
   State& all = state();
-  const std::lock_guard<std::mutex> lock(all.patching);
-  all.is_installed = false;
-  return all.patcher.restore();
+  {
+    const std::lock_guard<std::mutex> lock(all.patching);
+    all.wanted = false;
+  }
+  const PageProtections pages;
+  std::list<GotPatcher::Plan> plans;
+  Known objects;
+  std::size_t left = 0;
+  {
+    const std::lock_guard<std::mutex> lock(all.patching);
+    left = all.patcher.restore(pages);
+    plans = all.patcher.forget();
+    objects.swap(all.objects);
+  }
+  return left;
+}
+
+void after_fork_in_child() {
+  State& all = state();
+  new (&all.patching) std::mutex;
+  if (!all.patcher.is_empty()) all.patcher.restore(PageProtections());
+  all.wanted = false;
 }
 
 }  // namespace gilscope::races::native

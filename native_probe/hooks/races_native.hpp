@@ -6,10 +6,10 @@
 
 namespace gilscope::races::native {
 
-// Returns the number of slots changed in the interpreter itself; 0: threads that Python starts
-// cannot be followed.
-std::size_t install();
+// Both ask the loader: without the GIL. False: threads that Python starts cannot be followed.
+bool install();
 // Returns the number of slots that could not be put back.
 std::size_t remove();
+void after_fork_in_child();
 
 }  // namespace gilscope::races::native

@@ -31,15 +31,20 @@ bool Synchronization::let_go(Thread& thread, Id lock, bool wholly) {
 }
 
 void Synchronization::acquire(Thread& thread, Id lock) {
-  for (Held& held : thread.held) {
-    if (held.lock != lock) continue;
-    ++held.depth;
-    return;
-  }
   Stripe& place = stripe(lock);
   const std::lock_guard<std::mutex> guard(place.mutex);
   Point& point = place.points[lock];
   if (point.ignored) return;
+  for (std::size_t i = 0; i < thread.held.size(); ++i) {
+    if (thread.held[i].lock != lock) continue;
+    if (point.holder == thread.serial + 1) {
+      ++thread.held[i].depth;
+      return;
+    }
+    // Another thread has released it in the meantime.
+    thread.held.erase(thread.held.begin() + static_cast<std::ptrdiff_t>(i));
+    break;
+  }
   point.holder = thread.serial + 1;
   hold(thread, lock);
   if (point.weak || point.releaser == thread.serial + 1) return;

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gilscope.cli.plain import say
 from gilscope.options import argument, whole_number
 from gilscope.target.races.model import GRADES, Races
 from gilscope.target.races.text import text
@@ -131,7 +132,7 @@ def _write(found: Races, options: argparse.Namespace, descriptor: int | None) ->
         options.output.write_text(report + "\n", encoding="utf-8")
     elif descriptor is None:
         sys.stdout.flush()
-        print(report, file=sys.stderr)
+        say(report, sys.stderr)
     else:
         sys.stdout.flush()
         with open(descriptor, "w", encoding="utf-8") as output:  # noqa: PTH123 - it is no path

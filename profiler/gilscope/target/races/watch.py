@@ -112,7 +112,7 @@ class Watch:
         monitoring.restart_events()  # what another watch has switched off
         monitoring.register_callback(self.tool, events.PY_START, self.native.on_start)
         monitoring.register_callback(self.tool, events.PY_RESUME, self.native.on_start)
-        monitoring.register_callback(self.tool, events.INSTRUCTION, self.native.on_instruction)
+        monitoring.register_callback(self.tool, events.INSTRUCTION, self.native.make_callback())
         self._note_names()
         monitoring.set_events(self.tool, events.PY_START | events.PY_RESUME)
         for frame in sys._current_frames().values():  # noqa: SLF001 - there is no public name

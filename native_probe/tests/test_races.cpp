@@ -1,0 +1,269 @@
+// The race detector's core: clocks, locks, shadow memory and what it finds out of order.
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "core/races/detector.hpp"
+#include "tests/harness.hpp"
+
+namespace {
+
+using namespace gilscope::races;
+
+// Threads of a program that run when a test says so.
+class Stage {
+ public:
+  explicit Stage(const Options& options = {}) : detector(options) {
+    main = keep(detector.threads().start({}, "main"));
+  }
+  Thread* start(Thread* parent) {
+    return keep(detector.threads().start(Threads::fork(parent), "thread"));
+  }
+  void join(Thread* by, Thread* of) {
+    by->order.join(of->order);
+    detector.threads().end(*of);
+  }
+  void does(Thread* thread, Op op, std::uint32_t site, Key key = 1) {
+    detector.access(*thread, object, key, op, site, 0);
+  }
+  void updates(Thread* thread, std::uint32_t site) {
+    does(thread, Op::read, site);
+    does(thread, Op::store, site + 1);
+  }
+  void locked_update(Thread* thread, std::uint32_t site, std::uint64_t lock = 7) {
+    detector.synchronization().acquire(*thread, lock);
+    updates(thread, site);
+    detector.synchronization().release(*thread, lock);
+  }
+  std::vector<Candidate> found() { return detector.candidates().all(); }
+  std::size_t found_of(Kind kind) {
+    std::size_t count = 0;
+    for (const Candidate& candidate : found()) count += candidate.kind == kind ? 1 : 0;
+    return count;
+  }
+
+  Detector detector;
+  Object object{1, 0, 0};
+  Thread* main;
+
+ private:
+  Thread* keep(Thread* thread) {
+    threads_.emplace_back(thread);
+    return thread;
+  }
+
+  std::vector<std::unique_ptr<Thread>> threads_;
+};
+
+}  // namespace
+
+TEST("races: an update by two threads without order is found when one runs after the other") {
+  Stage stage;
+  Thread* a = stage.start(stage.main);
+  Thread* b = stage.start(stage.main);
+  stage.updates(a, 10);
+  stage.updates(b, 20);
+  CHECK(stage.found_of(Kind::update) > 0);
+  CHECK_EQUAL(stage.found()[0].witnessed, 0u);
+}
+
+TEST("races: a write between another thread's read and write is witnessed") {
+  Stage stage;
+  Thread* a = stage.start(stage.main);
+  Thread* b = stage.start(stage.main);
+  stage.does(a, Op::read, 10);
+  stage.does(b, Op::store, 20);
+  stage.does(a, Op::store, 11);
+  std::uint64_t witnessed = 0;
+  for (const Candidate& candidate : stage.found()) witnessed += candidate.witnessed;
+  CHECK_EQUAL(witnessed, 1u);
+}
+
+TEST("races: updates under one lock are in order") {
+  Stage stage;
+  Thread* a = stage.start(stage.main);
+  Thread* b = stage.start(stage.main);
+  for (int i = 0; i < 3; ++i) {
+    stage.locked_update(a, 10);
+    stage.locked_update(b, 20);
+  }
+  CHECK_EQUAL(stage.found().size(), 0u);
+}
+
+TEST("races: updates under two locks are not") {
+  Stage stage;
+  Thread* a = stage.start(stage.main);
+  Thread* b = stage.start(stage.main);
+  stage.locked_update(a, 10, 7);
+  stage.locked_update(b, 20, 8);
+  CHECK(stage.found_of(Kind::update) > 0);
+}
+
+TEST("races: a lock that orders nothing still protects") {
+  Stage stage;
+  stage.detector.synchronization().weaken(7);
+  Thread* a = stage.start(stage.main);
+  Thread* b = stage.start(stage.main);
+  stage.locked_update(a, 10);
+  stage.locked_update(b, 20);
+  CHECK_EQUAL(stage.found().size(), 0u);
+  stage.updates(b, 30);
+  CHECK(stage.found_of(Kind::update) > 0);
+}
+
+TEST("races: an update whose lock is given back in between is found, in order or not") {
+  Stage stage;
+  Synchronization& locks = stage.detector.synchronization();
+  Thread* a = stage.start(stage.main);
+  Thread* b = stage.start(stage.main);
+  for (Thread* thread : {a, b}) {
+    locks.acquire(*thread, 7);
+    stage.does(thread, Op::read, 10);
+    locks.release(*thread, 7);
+    locks.acquire(*thread, 7);
+    stage.does(thread, Op::store, 11);
+    locks.release(*thread, 7);
+  }
+  CHECK(stage.found_of(Kind::update) > 0);
+  CHECK(stage.found()[0].is_split);
+}
+
+TEST("races: a start and a join order threads") {
+  Stage stage;
+  stage.updates(stage.main, 1);
+  Thread* a = stage.start(stage.main);
+  stage.updates(a, 10);
+  stage.join(stage.main, a);
+  stage.updates(stage.main, 20);
+  CHECK_EQUAL(stage.found().size(), 0u);
+}
+
+TEST("races: what is given and taken is in order") {
+  Stage stage;
+  Thread* a = stage.start(stage.main);
+  Thread* b = stage.start(stage.main);
+  stage.updates(a, 10);
+  stage.detector.synchronization().give(*a, 5);
+  stage.detector.synchronization().take(*b, 5);
+  stage.updates(b, 20);
+  CHECK_EQUAL(stage.found().size(), 0u);
+}
+
+TEST("races: a lock that another thread releases is a signal") {
+  Stage stage;
+  Synchronization& locks = stage.detector.synchronization();
+  Thread* a = stage.start(stage.main);
+  Thread* b = stage.start(stage.main);
+  locks.acquire(*b, 9);
+  stage.updates(a, 10);
+  locks.release(*a, 9);
+  locks.acquire(*b, 9);
+  stage.updates(b, 20);
+  CHECK_EQUAL(stage.found().size(), 0u);
+}
+
+TEST("races: a change during an unordered iteration is found, and a second change is another one") {
+  Stage stage;
+  Thread* a = stage.start(stage.main);
+  Thread* b = stage.start(stage.main);
+  stage.does(a, Op::iterate, 10);
+  stage.does(b, Op::add, 20);
+  stage.does(a, Op::step, 11);
+  CHECK(stage.found_of(Kind::iteration) >= 2);
+}
+
+TEST("races: an iterator that two threads advance is found") {
+  Stage stage;
+  Thread* a = stage.start(stage.main);
+  Thread* b = stage.start(stage.main);
+  stage.does(a, Op::advance, 10);
+  stage.does(b, Op::advance, 20);
+  CHECK_EQUAL(stage.found_of(Kind::advance), 1u);
+}
+
+TEST("races: two variables written together and read together are a pair") {
+  Stage stage;
+  Thread* a = stage.start(stage.main);
+  Thread* b = stage.start(stage.main);
+  stage.does(a, Op::store, 10, 1);
+  stage.does(a, Op::store, 11, 2);
+  stage.does(b, Op::read, 20, 1);
+  stage.does(b, Op::read, 21, 2);
+  CHECK_EQUAL(stage.found_of(Kind::pair), 1u);
+}
+
+TEST("races: what the maker of an object did before it gave it away is done") {
+  Stage stage;
+  Thread* a = stage.start(stage.main);
+  Thread* b = stage.start(stage.main);
+  stage.object = {1, a->slot, a->clock};
+  stage.updates(a, 10);
+  stage.updates(b, 20);
+  CHECK_EQUAL(stage.found().size(), 0u);
+  stage.updates(a, 30);
+  CHECK(stage.found_of(Kind::update) > 0);
+}
+
+TEST("races: 300 threads one after another use few slots, those at once have one each") {
+  Stage stage;
+  for (int i = 0; i < 300; ++i) {
+    Thread* thread = stage.start(stage.main);
+    stage.updates(thread, 10);
+    stage.join(stage.main, thread);
+  }
+  CHECK(stage.main->order.full.size() < 4);
+  std::vector<Thread*> all;
+  for (int i = 0; i < 300; ++i) all.push_back(stage.start(stage.main));
+  for (Thread* thread : all) stage.locked_update(thread, 10);
+  CHECK_EQUAL(stage.found().size(), 0u);
+  for (Thread* thread : all) stage.updates(thread, 20);
+  CHECK(stage.found_of(Kind::update) > 0);
+}
+
+TEST("races: memory is bounded, and what is given up is counted") {
+  Options options;
+  options.max_variables = 4096;
+  Stage stage(options);
+  for (std::uint32_t i = 1; i <= 100000; ++i) {
+    stage.object = {i, 0, 0};
+    stage.does(stage.main, Op::store, 1);
+  }
+  CHECK(stage.detector.shadow().variables() <= 4096 + 512);
+  CHECK(stage.detector.shadow().given_up() > 90000);
+}
+
+TEST("races: an address that is used again is another object") {
+  Objects objects;
+  alignas(16) char places[64];
+  objects.created(&places[0], 3, 5);
+  const Object first = objects.find(&places[0]);
+  CHECK_EQUAL(first.creator, 3);
+  CHECK_EQUAL(first.created, 5u);
+  CHECK_EQUAL(objects.find(&places[0]).id, first.id);
+  objects.destroyed(&places[0]);
+  CHECK(objects.is_dead(first.id));
+  objects.created(&places[0], 4, 6);
+  CHECK(objects.find(&places[0]).id != first.id);
+}
+
+TEST("races: many threads at once use the detector") {
+  Options options;
+  Stage stage(options);
+  constexpr int kThreads = 8;
+  std::vector<std::thread> threads;
+  std::vector<Thread*> known;
+  for (int i = 0; i < kThreads; ++i) known.push_back(stage.start(stage.main));
+  for (Thread* thread : known) {
+    threads.emplace_back([&stage, thread] {
+      for (std::uint32_t i = 0; i < 2000; ++i) {
+        const Object object{1 + i % 50, 0, 0};
+        stage.detector.access(*thread, object, i % 3, Op::read, 10, 0);
+        stage.detector.access(*thread, object, i % 3, Op::store, 11, 0);
+        stage.detector.synchronization().acquire(*thread, i % 5);
+        stage.detector.synchronization().release(*thread, i % 5);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(!stage.found().empty());
+}

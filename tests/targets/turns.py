@@ -24,7 +24,7 @@ from gilscope.target.recording import session as probe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NATIVE = probe._native()  # noqa: SLF001 - what probe.running() asks, and imports
+NATIVE = probe._native()  # asked by children, which import nothing
 ROUNDS = int(os.environ.get("TURNS_ROUNDS", "40"))
 
 

@@ -1,5 +1,6 @@
 // ElfImage: the objects of a process, their slots and functions.
 #include <algorithm>
+#include <memory>
 
 #include "core/elf_image.hpp"
 #include "tests/harness.hpp"
@@ -73,11 +74,11 @@ TEST("a function that an object only refers to has no extent there") {
 TEST("a pinned object stays loaded until the pin is taken out") {
   const char* path = linkages().front().path;
   Object object(path);
-  void* pin = object.image().pin();
+  std::shared_ptr<void> pin = object.image().pin();
   CHECK(pin != nullptr);
   object.close();
   CHECK(is_loaded(path));
-  dlclose(pin);
+  pin.reset();
   CHECK(!is_loaded(path));
 }
 

@@ -1,5 +1,4 @@
 // LoadedObjects, and what the kernel tells of their pages.
-#include <dlfcn.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -44,13 +43,6 @@ TEST("a look is current until an object is loaded") {
   CHECK(after->is_current());
   CHECK(!knows(*before, GILSCOPE_PATCHED_LAZY));
   CHECK(knows(*after, GILSCOPE_PATCHED_LAZY));
-}
-
-TEST("an object that is gone cannot be kept loaded") {
-  Object object(GILSCOPE_PATCHED_RELRO);
-  const auto image = object.image();
-  object.close();
-  CHECK(image.pin() == nullptr);
 }
 
 TEST("the protection of a page is that of its mapping") {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,6 +26,7 @@ def test_sessions_may_end_while_libraries_are_loaded(record: Record) -> None:
     assert facts["slots_left"] == 0
 
 
+@pytest.mark.parametrize("interpreter", ["gil"], indirect=True)
 def test_library_that_is_loaded_unseen_is_noticed(record: Record) -> None:
     """Its calls into Python are recorded from then on, and the trace says that it was late."""
     recorded = record("loading.py", "loaded_unseen")
@@ -32,6 +35,7 @@ def test_library_that_is_loaded_unseen_is_noticed(record: Record) -> None:
     assert "libentering.so until 0." in reason
 
 
+@pytest.mark.parametrize("interpreter", ["gil"], indirect=True)
 def test_library_that_is_loaded_unseen_is_noticed_among_threads(record: Record) -> None:
     """A thread of the probe's own looks, since another one may have the loader's lock."""
     recorded = record("loading.py", "loaded_unseen_among_threads")

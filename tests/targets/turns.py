@@ -24,14 +24,18 @@ from gilscope.target.recording import session as probe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+NATIVE = probe._native()  # asked by children, which import nothing
 ROUNDS = int(os.environ.get("TURNS_ROUNDS", "40"))
 
 
 def forked() -> int:
-    """Fork a child that ends at once; return its status."""
+    """Fork a child that ends at once; return its status.
+
+    It imports nothing: another thread may have been importing at the fork.
+    """
     pid = os.fork()
     if pid == 0:
-        os._exit(1 if probe.running() else 0)
+        os._exit(1 if NATIVE.running() else 0)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
@@ -93,10 +97,10 @@ def everything_at_once(trace: str) -> dict[str, object]:
             opener.opener_close(function(os.fsencode(library)))
 
     failures = together(
+        lambda: statuses.add(forked()),
         lambda: refused(lambda: probe.start(trace)),
         lambda: (time.sleep(random.random() / 200), refused(probe.stop)),  # noqa: S311
         lambda: refused(lambda: probe.snapshot(f"{trace}.copy")),
-        lambda: statuses.add(forked()),
         lambda: statuses.add(opener.opener_fork()),
         load,
         lambda: stage.pairs(100),
@@ -117,7 +121,6 @@ def stop_in_a_handler(trace: str) -> dict[str, object]:
             except ProbeError as error:
                 outcomes.add(str(error))
 
-    probe.running()  # loads the native half: a handler in the middle of an import sees half of it
     signal.signal(signal.SIGALRM, handler)
     for _ in range(ROUNDS):
         for body in (lambda: probe.start(trace), probe.stop):

@@ -162,7 +162,9 @@ def hooks() -> list[tuple[str, str, int]]:
 
 
 def _native() -> ModuleType:
-    if _loaded.native is not None:  # nothing can be imported any more when the interpreter ends
+    # Nothing can be imported any more when the interpreter ends; and in a forked child another thread
+    # may have been importing at the fork.
+    if _loaded.native is not None:
         return _loaded.native
     try:
         from gilscope import _probe  # noqa: PLC0415 - missing on systems without a probe

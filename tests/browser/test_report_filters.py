@@ -132,7 +132,7 @@ def test_what_is_counted_stands_above_the_table(report: Any) -> None:
     note = "Only threads “worker-1” · waits for “DOOR” · at least 50 µs"
     assert note in panel.inner_text()
     rows(report, "findings")
-    assert "whatever is filtered" in panel.inner_text()
+    assert "filters do not apply" in panel.inner_text()
     panel.get_by_text("Show all").dispatch_event("click")
     assert len(rows(report, "threads")) == 3
     assert "Only" not in panel.inner_text()

@@ -327,7 +327,7 @@ def test_a_file_that_is_no_trace_is_not_replaced(tmp_path: Path) -> None:
     program = write(tmp_path, "pass")
     done = gilscope("run", "-o", program, program, cwd=tmp_path)
     assert (done.status, program.read_text()) == (2, "pass")
-    assert "is no trace" in done.error_line
+    assert "is not a trace" in done.error_line
     (tmp_path / "program-gil.gilscope").write_text("mine")
     done = gilscope("compare", "-o", ".", program, cwd=tmp_path)
     assert (done.status, "program-gil.gilscope" in done.error_line) == (2, True)
@@ -361,7 +361,7 @@ def test_words_that_make_no_sense(tmp_path: Path, words: list[str]) -> None:
     ("words", "message"),
     [
         (["--max-bytes", "1M"], "a trace is 8388608 to 17592186044416 bytes, not 1048576"),
-        (["--affinity", "9999"], "processor 9999 cannot be used"),
+        (["--affinity", "9999"], "processor 9999 is not available"),
         (["--threads", "0,1"], "threads must be different numbers of 1 or more"),
     ],
 )
@@ -387,5 +387,5 @@ def test_a_missing_package_of_the_reader_side(tmp_path: Path) -> None:
         tmp_path,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("gilscope: error: reading and showing traces needs numpy")
+    assert done.stderr.startswith("gilscope: error: reading traces needs numpy")
     assert "pip install gilscope" in done.stderr

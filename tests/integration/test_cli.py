@@ -466,7 +466,7 @@ def test_compare_notices_another_output(tmp_path: Path) -> None:
     program = "import sys, time; print(time.perf_counter(), 's'); print('flags', sys.abiflags)"
     done = gilscope("compare", "--repeat", 1, "-c", program, cwd=tmp_path)
     assert done.status == 0
-    expected = "its output differs from that of the GIL build: line 2 is 'flags t' and not 'flags '"
+    expected = "the output differs from that of the GIL build: line 2 is 'flags t', not 'flags '"
     assert f"note: free-threaded build: {expected}" in done.out
 
 
@@ -475,7 +475,7 @@ def test_compare_of_a_program_that_leaves_by_os_exit(tmp_path: Path) -> None:
     program = "import os; os.write(1, b'out\\n'); os._exit(0)"
     done = gilscope("compare", "--builds", "gil", "-c", program, cwd=tmp_path)
     assert (done.status, done.out.splitlines()[0]) == (0, "out")
-    assert "note: GIL build: it ended by os._exit, so it was not timed" in done.out
+    assert "note: GIL build: the program ended by os._exit, so it was not timed" in done.out
     assert done.err.count("gilscope: [") == 1
 
 

@@ -75,7 +75,7 @@ def test_top_prints_its_tables(place: Path) -> None:
     """All of them that have rows, with the thread that caused the waiting."""
     done = gilscope("top", "after.gilscope", cwd=place)
     assert done.status == 0
-    for words in ("by the thread that waited", "by what was waited for", "critical path"):
+    for words in ("locks, by thread", "waits, by lock", "critical path"):
         assert words in done.out
     [row] = [line for line in done.out.splitlines() if line.strip().startswith("dict at 0x1000")]
     assert row.split()[3:] == [
@@ -83,11 +83,11 @@ def test_top_prints_its_tables(place: Path) -> None:
         "40",
         "200",
         "ms",
-        "5.00",
+        "5",
         "ms",
-        "5.00",
+        "5",
         "ms",
-        "5.00",
+        "5",
         "ms",
     ]
 
@@ -132,8 +132,8 @@ def test_diff_prints_both_sides(place: Path) -> None:
     done = gilscope("diff", "before.gilscope", "after.gilscope", cwd=place)
     assert done.status == 0
     rows = [line.split() for line in done.out.splitlines()]
-    assert ["lock.wait_s", "40.0", "ms", "200", "ms", "5.00x"] in rows
-    assert ["dict", "at", "0x1000", "40.0", "ms", "200", "ms", "5.00x"] in rows
+    assert ["lock.wait_s", "40", "ms", "200", "ms", "5.00x"] in rows
+    assert ["dict", "at", "0x1000", "40", "ms", "200", "ms", "5.00x"] in rows
 
 
 @pytest.mark.parametrize(

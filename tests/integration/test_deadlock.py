@@ -40,7 +40,7 @@ def comparison(said: list[str]) -> Comparison:
 
 def test_it_is_told_before_anything_else_runs(comparison: Comparison, said: list[str]) -> None:
     """At once: whoever waits for the comparison need not wait for its end."""
-    (place,) = [n for n, line in enumerate(said) if "deadlocked" in line]
+    (place,) = [n for n, line in enumerate(said) if "because of a deadlock" in line]
     assert said[place] == f"GIL build: {comparison.run('gil').error}"
     assert said[place - 1].startswith("[1/6] GIL build")
     assert said[place + 1] == f"GIL build: {comparison.run('gil').traceback}"

@@ -26,7 +26,7 @@ LIMIT = 10
 DETAIL_WIDTH = 50
 TEXTS = 2  # columns of text, with which a table begins
 TITLES = {
-    "thread": "waits for the GIL and for locks, by the thread that waited",
+    "thread": "waits for the GIL and for locks, by thread",
     "lock": "waits, by lock",
     "callable": "calls by native code, by what was called",
     "line": "waits, by Python line",
@@ -43,9 +43,9 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "top",
         help="list the longest waits by thread, lock, callable, line and native function",
-        description="Print tables of a trace: the longest waits, and the waits of other threads that "
-        "each thread or function caused while it held the GIL or a lock. 'blame' shows which thread "
-        "waited for which, 'path' the critical path.",
+        description="Print tables of a trace: the longest waits, and the waits of other threads "
+        "that each thread or function caused while it held the GIL or a lock. 'blame' shows which "
+        "thread waited for which, 'path' the critical path.",
         epilog="Exit status: 0, 2 if the trace cannot be read.",
     )
     option = parser.add_argument

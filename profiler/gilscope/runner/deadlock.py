@@ -157,5 +157,5 @@ def _stack(title: str, stack: Sequence[Frame]) -> str:
 def _frame(frame: Frame) -> str:
     place = f'"{frame.file}"' if frame.file else frame.module
     line = f", line {frame.line}" if frame.line else ""
-    name = shortened(frame.name, MAX_NAME)
+    name = frame.name if len(frame.name) <= MAX_NAME else shortened(frame.name, MAX_NAME)
     return f"  {'Native' if frame.native else 'File'} {place}{line}, in {name}"

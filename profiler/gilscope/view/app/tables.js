@@ -251,7 +251,7 @@ class Tables {
 
   found() {
     if (!this.findings.length) {
-      return '<p class="quiet">No findings. What makes the numbers doubtful stands at the top.</p>'
+      return '<p class="quiet">No findings. Reasons to doubt the numbers are listed at the top.</p>'
     }
     return this.findings.map((one, place) => {
       const evidence = one.evidence.map((line) => `<li>${safe(line)}</li>`).join("")

@@ -162,8 +162,8 @@ def hooks() -> list[tuple[str, str, int]]:
 
 
 def _native() -> ModuleType:
-    # Nothing can be imported any more when the interpreter ends; and in a forked child another thread
-    # may have been importing at the fork.
+    # Nothing can be imported any more when the interpreter ends; and in a forked child, another
+    # thread may have been importing at the fork.
     if _loaded.native is not None:
         return _loaded.native
     try:

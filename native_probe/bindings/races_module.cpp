@@ -77,8 +77,9 @@ PyObject* begin(PyObject*, PyObject* arguments) {
   }
   if (Session::active() != nullptr) return refuse("races are being watched for already");
   if (lifetimes::is_taken()) {
-    return refuse("another tool traces references (PyRefTracer_SetTracer): without that, objects "
-                  "that use the same memory one after another cannot be told apart");
+    return refuse(
+        "another tool traces references (PyRefTracer_SetTracer): without that, objects "
+        "that use the same memory one after another cannot be told apart");
   }
   std::vector<std::string> out;
   std::vector<std::string> in;
@@ -138,12 +139,12 @@ PyObject* replace(PyObject*, PyObject* arguments) {
   const char* role = nullptr;
   if (PyArg_ParseTuple(arguments, "O!ss", &PyType_Type, &type, &name, &role) == 0) return nullptr;
   const std::string word(role);
-  const methods::Role meant = word == "acquire"       ? methods::Role::acquire
+  const methods::Role meant = word == "acquire"         ? methods::Role::acquire
                               : word == "acquire_again" ? methods::Role::acquire_again
-                              : word == "release"     ? methods::Role::release
-                              : word == "release_all" ? methods::Role::release_all
-                              : word == "give"        ? methods::Role::give
-                                                      : methods::Role::take;
+                              : word == "release"       ? methods::Role::release
+                              : word == "release_all"   ? methods::Role::release_all
+                              : word == "give"          ? methods::Role::give
+                                                        : methods::Role::take;
   if (methods::replace(type, name, meant) < 0) return nullptr;
   Py_RETURN_NONE;
 }
@@ -184,14 +185,19 @@ PyObject* joined(PyObject*, PyObject* object) {
   Py_RETURN_NONE;
 }
 PyObject* ignore(PyObject*, PyObject* object) {
-  return with_object(object, [](Synchronization& all, Thread&, Synchronization::Id id) {
-    all.ignore(id);
-  });
+  return with_object(object,
+                     [](Synchronization& all, Thread&, Synchronization::Id id) { all.ignore(id); });
 }
 PyObject* weaken(PyObject*, PyObject* object) {
-  return with_object(object, [](Synchronization& all, Thread&, Synchronization::Id id) {
-    all.weaken(id);
-  });
+  return with_object(object,
+                     [](Synchronization& all, Thread&, Synchronization::Id id) { all.weaken(id); });
+}
+
+PyObject* declare(PyObject*, PyObject* object) {
+  if (Session* session = Session::active()) {
+    session->declare(session->detector().objects().find(object).id);
+  }
+  Py_RETURN_NONE;
 }
 
 PyObject* name_thread(PyObject*, PyObject* name) {
@@ -220,7 +226,8 @@ PyObject* note_names(PyObject*, PyObject* code) {
   Py_RETURN_NONE;
 }
 
-// --- Results --------------------------------------------------------------------------------------
+// --- Results
+// --------------------------------------------------------------------------------------
 
 PyObject* object_of(PyCodeObject* code) {
   return code != nullptr ? Py_NewRef(reinterpret_cast<PyObject*>(code)) : Py_NewRef(Py_None);
@@ -242,7 +249,8 @@ PyObject* stack_object(const std::vector<Place>& places) {
 
 PyObject* locks_object(const Session& session, std::uint32_t set) {
   PyObject* list = PyList_New(0);
-  for (const std::uint64_t lock : const_cast<Session&>(session).detector().synchronization().locksets().of(set)) {
+  for (const std::uint64_t lock :
+       const_cast<Session&>(session).detector().synchronization().locksets().of(set)) {
     PyObject* item = PyLong_FromUnsignedLongLong(lock);
     if (item == nullptr || list == nullptr || PyList_Append(list, item) < 0) Py_CLEAR(list);
     Py_XDECREF(item);
@@ -261,15 +269,12 @@ PyObject* seen_object(Session& session, const Seen& seen) {
 }
 
 PyObject* candidate_object(Session& session, const Candidate& candidate) {
-  return Py_BuildValue("(iOOKKNNNN)", static_cast<int>(candidate.kind),
-                       candidate.is_split ? Py_True : Py_False,
-                       candidate.is_suspected ? Py_True : Py_False,
-                       static_cast<unsigned long long>(candidate.count),
-                       static_cast<unsigned long long>(candidate.witnessed),
-                       seen_object(session, candidate.first),
-                       seen_object(session, candidate.second),
-                       seen_object(session, candidate.other),
-                       seen_object(session, candidate.last));
+  return Py_BuildValue(
+      "(iOOKKNNNN)", static_cast<int>(candidate.kind), candidate.is_split ? Py_True : Py_False,
+      candidate.is_suspected ? Py_True : Py_False, static_cast<unsigned long long>(candidate.count),
+      static_cast<unsigned long long>(candidate.witnessed), seen_object(session, candidate.first),
+      seen_object(session, candidate.second), seen_object(session, candidate.other),
+      seen_object(session, candidate.last));
 }
 
 PyObject* found(PyObject*, PyObject*) {
@@ -319,14 +324,12 @@ PyObject* codes(PyObject*, PyObject*) {
 PyObject* counts(PyObject*, PyObject*) {
   if (latest == nullptr) return PyDict_New();
   Detector& detector = latest->detector();
-  return Py_BuildValue("{sKsKsKsKsK}", "variables",
-                       static_cast<unsigned long long>(detector.shadow().variables()), "given_up",
-                       static_cast<unsigned long long>(detector.shadow().given_up()),
-                       "without_room",
-                       static_cast<unsigned long long>(detector.objects().without_room()),
-                       "left_out",
-                       static_cast<unsigned long long>(detector.candidates().left_out()),
-                       "threads", static_cast<unsigned long long>(detector.threads().count()));
+  return Py_BuildValue(
+      "{sKsKsKsKsK}", "variables", static_cast<unsigned long long>(detector.shadow().variables()),
+      "given_up", static_cast<unsigned long long>(detector.shadow().given_up()), "without_room",
+      static_cast<unsigned long long>(detector.objects().without_room()), "left_out",
+      static_cast<unsigned long long>(detector.candidates().left_out()), "threads",
+      static_cast<unsigned long long>(detector.threads().count()));
 }
 
 PyCFunction fast(PyObject* (*function)(PyObject*, PyObject* const*, Py_ssize_t)) {
@@ -347,6 +350,7 @@ PyMethodDef functions[] = {
     {"name_thread", name_thread, METH_O, "Name the calling thread."},
     {"add_code", add_code, METH_O, "Watch a code object that may be running."},
     {"note_names", note_names, METH_O, "Know the globals that a code object stores."},
+    {"declare", declare, METH_O, "Methods of this object order threads."},
     {"found", found, METH_NOARGS, "All that is out of order."},
     {"locks", locks, METH_NOARGS, "Where each lock was first acquired."},
     {"codes", codes, METH_NOARGS, "The code objects that are watched."},
@@ -363,8 +367,15 @@ PyModuleDef_Slot slots[] = {
     {0, nullptr},
 };
 
-PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_races", "The native half of gilscope races.", 0,
-                          functions, slots, nullptr, nullptr, nullptr};
+PyModuleDef definition = {PyModuleDef_HEAD_INIT,
+                          "_races",
+                          "The native half of gilscope races.",
+                          0,
+                          functions,
+                          slots,
+                          nullptr,
+                          nullptr,
+                          nullptr};
 
 }  // namespace
 }  // namespace gilscope::races

@@ -10,7 +10,7 @@ namespace {
 
 // What a method does to its container, or a function to its first argument.
 enum class Effect : std::uint8_t {
-  read,      // its structure
+  read,  // its structure
   add,
   remove,
   change,
@@ -20,12 +20,12 @@ enum class Effect : std::uint8_t {
   update,
   add_member,
   remove_member,
-  iterate,   // step by step, while others run
-  advance,   // an iterator
+  iterate,  // step by step, while others run
+  advance,  // an iterator
   get_attribute,
   set_attribute,
   delete_attribute,
-  begin,     // makes an iterator
+  begin,  // makes an iterator
 };
 
 struct Rule {
@@ -34,10 +34,10 @@ struct Rule {
 };
 
 constexpr Rule kListRules[] = {
-    {"append", Effect::add},   {"extend", Effect::add},    {"insert", Effect::add},
-    {"pop", Effect::remove},   {"remove", Effect::remove}, {"clear", Effect::remove},
-    {"sort", Effect::change},  {"reverse", Effect::change}, {"copy", Effect::read},
-    {"index", Effect::read},   {"count", Effect::read},
+    {"append", Effect::add},  {"extend", Effect::add},     {"insert", Effect::add},
+    {"pop", Effect::remove},  {"remove", Effect::remove},  {"clear", Effect::remove},
+    {"sort", Effect::change}, {"reverse", Effect::change}, {"copy", Effect::read},
+    {"index", Effect::read},  {"count", Effect::read},
 };
 constexpr Rule kDequeRules[] = {
     {"append", Effect::add},     {"appendleft", Effect::add}, {"extend", Effect::add},
@@ -47,30 +47,47 @@ constexpr Rule kDequeRules[] = {
     {"index", Effect::read},     {"count", Effect::read},
 };
 constexpr Rule kDictRules[] = {
-    {"get", Effect::get_key},       {"pop", Effect::pop_key},   {"setdefault", Effect::set_default},
-    {"update", Effect::update},     {"popitem", Effect::remove}, {"clear", Effect::remove},
-    {"copy", Effect::read},         {"move_to_end", Effect::change},
+    {"get", Effect::get_key},
+    {"pop", Effect::pop_key},
+    {"setdefault", Effect::set_default},
+    {"update", Effect::update},
+    {"popitem", Effect::remove},
+    {"clear", Effect::remove},
+    {"copy", Effect::read},
+    {"move_to_end", Effect::change},
     {"__contains__", Effect::get_key},
 };
 constexpr Rule kSetRules[] = {
-    {"add", Effect::add_member},     {"discard", Effect::remove_member},
-    {"remove", Effect::remove_member}, {"pop", Effect::remove},
-    {"clear", Effect::remove},       {"update", Effect::add},
-    {"difference_update", Effect::remove}, {"copy", Effect::read},
+    {"add", Effect::add_member},
+    {"discard", Effect::remove_member},
+    {"remove", Effect::remove_member},
+    {"pop", Effect::remove},
+    {"clear", Effect::remove},
+    {"update", Effect::add},
+    {"difference_update", Effect::remove},
+    {"copy", Effect::read},
 };
 constexpr Rule kFunctionRules[] = {
-    {"len", Effect::read},          {"next", Effect::advance},      {"iter", Effect::begin},
-    {"sum", Effect::iterate},       {"min", Effect::iterate},       {"max", Effect::iterate},
-    {"any", Effect::iterate},       {"all", Effect::iterate},       {"sorted", Effect::read},
-    {"getattr", Effect::get_attribute}, {"hasattr", Effect::get_attribute},
-    {"setattr", Effect::set_attribute}, {"delattr", Effect::delete_attribute},
+    {"len", Effect::read},
+    {"next", Effect::advance},
+    {"iter", Effect::begin},
+    {"sum", Effect::iterate},
+    {"min", Effect::iterate},
+    {"max", Effect::iterate},
+    {"any", Effect::iterate},
+    {"all", Effect::iterate},
+    {"sorted", Effect::read},
+    {"getattr", Effect::get_attribute},
+    {"hasattr", Effect::get_attribute},
+    {"setattr", Effect::set_attribute},
+    {"delattr", Effect::delete_attribute},
 };
 constexpr Rule kHeapRules[] = {
-    {"heappush", Effect::add}, {"heappop", Effect::remove}, {"heapreplace", Effect::change},
+    {"heappush", Effect::add},       {"heappop", Effect::remove}, {"heapreplace", Effect::change},
     {"heappushpop", Effect::change}, {"heapify", Effect::change},
 };
-constexpr const char* kTypeNames[] = {"list", "tuple", "set", "frozenset", "dict",
-                                      "enumerate", "reversed", "zip", "map", "filter"};
+constexpr const char* kTypeNames[] = {"list",      "tuple",    "set", "frozenset", "dict",
+                                      "enumerate", "reversed", "zip", "map",       "filter"};
 
 std::unordered_map<const PyMethodDef*, Effect>& effects() {
   static auto& all = *new std::unordered_map<const PyMethodDef*, Effect>;
@@ -205,7 +222,8 @@ void on_function(Event& event, const Call& call, Effect effect) {
 void apply(Event& event, const Call& call, const PyMethodDef* method) {
   const auto found = effects().find(method);
   if (found == effects().end()) return;
-  if (call.self == nullptr || PyModule_Check(call.self)) return on_function(event, call, found->second);
+  if (call.self == nullptr || PyModule_Check(call.self))
+    return on_function(event, call, found->second);
   if (is_container(call.self)) on_container(event, call, found->second);
 }
 

@@ -10,8 +10,8 @@ namespace gilscope::races {
 namespace {
 
 constexpr int kOpcodes = 256;
-constexpr int kInPlace = 13;   // the first of BINARY_OP's operators that are x op= y
-constexpr int kSubscript = 26; // BINARY_OP's operator that is x[y], from 3.14 on
+constexpr int kInPlace = 13;    // the first of BINARY_OP's operators that are x op= y
+constexpr int kSubscript = 26;  // BINARY_OP's operator that is x[y], from 3.14 on
 
 struct Opcodes {
   std::array<Action, kOpcodes> actions{};
@@ -42,18 +42,31 @@ std::unordered_set<Key> stored_nonlocals;
 
 const std::unordered_map<std::string_view, Action>& action_names() {
   static const auto& names = *new std::unordered_map<std::string_view, Action>{
-      {"LOAD_ATTR", Action::load_attr},         {"STORE_ATTR", Action::store_attr},
-      {"DELETE_ATTR", Action::delete_attr},     {"LOAD_GLOBAL", Action::load_global},
-      {"STORE_GLOBAL", Action::store_global},   {"DELETE_GLOBAL", Action::delete_global},
-      {"LOAD_NAME", Action::load_name},         {"STORE_NAME", Action::store_name},
-      {"DELETE_NAME", Action::delete_name},     {"BINARY_SUBSCR", Action::load_subscr},
-      {"STORE_SUBSCR", Action::store_subscr},   {"DELETE_SUBSCR", Action::delete_subscr},
-      {"BINARY_SLICE", Action::load_slice},     {"STORE_SLICE", Action::store_slice},
-      {"CONTAINS_OP", Action::contains},        {"TO_BOOL", Action::to_bool},
-      {"GET_ITER", Action::get_iter},           {"FOR_ITER", Action::for_iter},
-      {"LOAD_DEREF", Action::load_deref},       {"STORE_DEREF", Action::store_deref},
-      {"CALL", Action::call},                   {"CALL_KW", Action::call_kw},
+      {"LOAD_ATTR", Action::load_attr},
+      {"STORE_ATTR", Action::store_attr},
+      {"DELETE_ATTR", Action::delete_attr},
+      {"LOAD_GLOBAL", Action::load_global},
+      {"STORE_GLOBAL", Action::store_global},
+      {"DELETE_GLOBAL", Action::delete_global},
+      {"LOAD_NAME", Action::load_name},
+      {"STORE_NAME", Action::store_name},
+      {"DELETE_NAME", Action::delete_name},
+      {"BINARY_SUBSCR", Action::load_subscr},
+      {"STORE_SUBSCR", Action::store_subscr},
+      {"DELETE_SUBSCR", Action::delete_subscr},
+      {"BINARY_SLICE", Action::load_slice},
+      {"STORE_SLICE", Action::store_slice},
+      {"CONTAINS_OP", Action::contains},
+      {"TO_BOOL", Action::to_bool},
+      {"GET_ITER", Action::get_iter},
+      {"FOR_ITER", Action::for_iter},
+      {"LOAD_DEREF", Action::load_deref},
+      {"STORE_DEREF", Action::store_deref},
+      {"CALL", Action::call},
+      {"CALL_KW", Action::call_kw},
       {"BINARY_OP", Action::in_place},
+      {"BEFORE_WITH", Action::enter},
+      {"LOAD_SPECIAL", Action::enter},
   };
   return names;
 }
@@ -63,9 +76,9 @@ void describe_opcode(const std::string& name, int opcode) {
   const auto found = action_names().find(name);
   if (found != action_names().end()) all.actions[opcode] = found->second;
   all.jumps_back[opcode] = name.find("BACKWARD") != std::string::npos;
-  for (const char* end : {"JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT",
-                          "RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE",
-                          "INTERPRETER_EXIT"}) {
+  for (const char* end :
+       {"JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "RETURN_VALUE",
+        "RETURN_CONST", "RAISE_VARARGS", "RERAISE", "INTERPRETER_EXIT"}) {
     if (name == end) all.ends_block[opcode] = true;
   }
   all.stores_local[opcode] = name.rfind("STORE_FAST", 0) == 0;
@@ -117,7 +130,7 @@ struct Raw {
 };
 
 struct Code {
-  std::vector<Raw> raw;            // by unit; EXTENDED_ARGs have their own
+  std::vector<Raw> raw;             // by unit; EXTENDED_ARGs have their own
   std::vector<std::int32_t> depth;  // -1: not reached
 };
 
@@ -227,7 +240,8 @@ std::string_view callee_name(const Code& code, std::size_t unit, int callable, P
   return {};
 }
 
-// Whether a loop calls anything: then other threads' locks may be taken and given between its steps.
+// Whether a loop calls anything: then other threads' locks may be taken and given between its
+// steps.
 bool loop_calls(const Code& code, std::size_t unit) {
   const std::size_t end = std::min(target_of(code, unit), code.raw.size());
   for (std::size_t i = unit; i < end; ++i) {
@@ -264,9 +278,7 @@ PyObject* name_of(const Code& code, std::size_t unit, Action action, PyCodeObjec
   const int arg = code.raw[unit].arg;
   int index = arg;
   switch (action) {
-    case Action::load_attr:
-      found.is_method = (arg & 1) != 0;
-      [[fallthrough]];
+    case Action::load_attr: found.is_method = (arg & 1) != 0; [[fallthrough]];
     case Action::load_global: index = arg >> 1; break;
     case Action::store_attr:
     case Action::delete_attr:

@@ -1,4 +1,5 @@
-// What of a code object's instructions the race detector wants to see, and where their operands are.
+// What of a code object's instructions the race detector wants to see, and where their operands
+// are.
 #pragma once
 
 #include <Python.h>
@@ -37,6 +38,7 @@ enum class Action : std::uint8_t {
   call,
   call_kw,
   in_place,
+  enter,  // begins a `with` statement
 };
 
 // One instruction. Caches of instructions have places too, without an action.

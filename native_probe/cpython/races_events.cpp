@@ -99,12 +99,14 @@ void on_step(Event& event) {
 void on_attribute(Event& event, Op op) {
   const Instruction& what = event.instruction();
   PyObject* owner = event.at(0);
-  if (owner != nullptr) touch_attribute(event, owner, what.name, what.hash, op);
+  if (owner == nullptr || event.session.follow(event.thread, owner)) return;
+  touch_attribute(event, owner, what.name, what.hash, op);
 }
 
 void on_call(Event& event) {
   const int arguments = event.instruction().arg;
-  if (event.instruction().action == Action::call) return touch_call(event, arguments + 1, arguments);
+  if (event.instruction().action == Action::call)
+    return touch_call(event, arguments + 1, arguments);
   PyObject* names = event.at(0);
   if (names == nullptr || !PyTuple_Check(names)) return;
   touch_call(event, arguments + 2, arguments, static_cast<int>(PyTuple_GET_SIZE(names)));
@@ -148,6 +150,9 @@ void dispatch(Event& event) {
         event.is_over = PyLong_CheckExact(object) || PyFloat_CheckExact(object);
       }
       return;
+    case Action::enter:
+      if (PyObject* object = event.at(0)) event.session.follow(event.thread, object);
+      return;
     case Action::none: return;
   }
 }
@@ -160,8 +165,7 @@ CodeTable* table_of(PyObject* code) {
 
 // The interpreter calls such an object without a detour.
 struct Callback {
-  PyObject_HEAD
-  vectorcallfunc call;
+  PyObject_HEAD vectorcallfunc call;
 };
 
 PyObject* called(PyObject*, PyObject* const* arguments, std::size_t, PyObject*) {
@@ -177,14 +181,13 @@ PyObject* make_callback() {
   static PyType_Slot slots[] = {{Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
                                 {Py_tp_members, members},
                                 {0, nullptr}};
-  static PyType_Spec spec = {"gilscope._races.Callback", sizeof(Callback), 0,
-                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL |
-                                 Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                             slots};
+  static PyType_Spec spec = {
+      "gilscope._races.Callback", sizeof(Callback), 0,
+      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
   PyObject* type = PyType_FromSpec(&spec);
   if (type == nullptr) return nullptr;
-  auto* made = reinterpret_cast<Callback*>(
-      PyType_GenericAlloc(reinterpret_cast<PyTypeObject*>(type), 0));
+  auto* made =
+      reinterpret_cast<Callback*>(PyType_GenericAlloc(reinterpret_cast<PyTypeObject*>(type), 0));
   Py_DECREF(type);
   if (made != nullptr) made->call = called;
   return reinterpret_cast<PyObject*>(made);
@@ -232,6 +235,7 @@ PyObject* on_instruction(PyObject*, PyObject* const* arguments, Py_ssize_t) {
   if (!inside) Py_RETURN_NONE;
   Event event{*session, *thread, *table, static_cast<std::uint32_t>(unit), {}};
   if (gilscope_operands_of(arguments[0], &event.operands) == 0) Py_RETURN_NONE;
+  if (thread->following != 0) session->go_on_following(*thread);
   dispatch(event);
   if (event.is_over) return Py_NewRef(disable);
   Py_RETURN_NONE;

@@ -62,8 +62,8 @@ PyObject* stand_in(PyObject* self, Rest... rest) {
   const Replaced& what = replaced[I];
   before(what, self);
   using Function = PyObject* (*)(PyObject*, Rest...);
-  PyObject* result = reinterpret_cast<Function>(reinterpret_cast<void (*)()>(what.original))(
-      self, rest...);
+  PyObject* result =
+      reinterpret_cast<Function>(reinterpret_cast<void (*)()>(what.original))(self, rest...);
   after(what, self, result);
   return result;
 }

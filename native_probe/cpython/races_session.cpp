@@ -133,6 +133,30 @@ std::vector<PyCodeObject*> Session::codes() const {
   return codes;
 }
 
+void Session::declare(ObjectId object) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  declared_[object] = true;
+  has_declared_ = true;
+}
+
+bool Session::follow(Thread& thread, PyObject* object) {
+  if (!has_declared_.load(std::memory_order_relaxed)) return false;
+  const ObjectId id = detector_.objects().find(object).id;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (declared_.find(id) == declared_.end()) return false;
+  }
+  detector_.synchronization().give(thread, id);
+  thread.followed = id;
+  thread.following = 16;
+  return true;
+}
+
+void Session::go_on_following(Thread& thread) {
+  --thread.following;
+  detector_.synchronization().take(thread, thread.followed);
+}
+
 std::uint32_t Session::stack_of(Thread& thread, const void* frame) {
   static_assert(sizeof(RawFrame) == sizeof(gilscope_raw_frame));
   auto* frames = reinterpret_cast<gilscope_raw_frame*>(thread.frames);

@@ -56,6 +56,12 @@ class Session {
   CodeTable* table_of(PyCodeObject* code) const;
   std::vector<PyCodeObject*> codes() const;
 
+  // Objects that order threads in a way that cannot be seen: whoever calls a method of one knows of
+  // what those did who called one before. The call is over some events after it was prepared.
+  void declare(ObjectId object);
+  bool follow(Thread& thread, PyObject* object);
+  void go_on_following(Thread& thread);
+
   std::uint32_t stack_of(Thread& thread, const void* frame);
   std::vector<Place> stack(std::uint32_t number) const;
   Place site(std::uint32_t number) const;
@@ -95,6 +101,8 @@ class Session {
   std::unordered_multimap<std::uint64_t, std::uint32_t> stack_numbers_;
   std::unordered_map<Synchronization::Id, Place> lock_places_;
   std::unordered_map<unsigned long, Order> ended_;
+  std::unordered_map<ObjectId, bool> declared_;
+  std::atomic<bool> has_declared_{false};
 };
 
 // What an operation of the detector that is under way in this thread must not lead to another one

@@ -196,8 +196,8 @@ bool changes_in_place(PyObject* object) {
 
 int has_key(PyObject* container, PyObject* key) {
   if (!is_value(key)) return -1;
-  const int has = PyDict_Check(container) ? PyDict_Contains(container, key)
-                                          : PySet_Contains(container, key);
+  const int has =
+      PyDict_Check(container) ? PyDict_Contains(container, key) : PySet_Contains(container, key);
   if (has < 0) PyErr_Clear();
   return has;
 }
@@ -212,11 +212,12 @@ void touch(Event& event, PyObject* container, Key variable, Op op, PyObject* key
     event.has_stack = true;
   }
   const std::uint32_t taken = detector.taken(event.thread.slot);
-  const bool is_idle = detector.access(event.thread, object, variable, op, event.site(), event.stack);
+  const bool is_idle =
+      detector.access(event.thread, object, variable, op, event.site(), event.stack);
   recent = {};
   if (is_idle) {
-    recent = {variable,    event.operands.frame,  object.id, event.site(), event.thread.clock,
-              event.thread.sequence, taken};
+    recent = {variable,           event.operands.frame,  object.id, event.site(),
+              event.thread.clock, event.thread.sequence, taken};
   }
   if (!event.thread.new_candidates.empty()) describe(event, container, variable, key);
 }

@@ -24,8 +24,7 @@ struct Event {
   bool is_recent(const Recent& recent, ObjectId object, Key variable) const {
     return recent.site == site() && recent.key == variable && recent.object == object &&
            recent.clock == thread.clock && recent.sequence == thread.sequence &&
-           recent.frame == operands.frame &&
-           recent.taken == session.detector().taken(thread.slot);
+           recent.frame == operands.frame && recent.taken == session.detector().taken(thread.slot);
   }
   bool has_just_done(PyObject* container, Key variable) const {
     const Object object = session.detector().objects().find(container);

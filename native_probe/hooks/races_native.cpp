@@ -47,7 +47,8 @@ class ErrnoKept {
   int value_;
 };
 
-// --- Threads --------------------------------------------------------------------------------------
+// --- Threads
+// --------------------------------------------------------------------------------------
 
 struct Start {
   void* (*routine)(void*);
@@ -85,7 +86,8 @@ int join(pthread_t handle, void** value) {
   return result;
 }
 
-// --- Locks ----------------------------------------------------------------------------------------
+// --- Locks
+// ----------------------------------------------------------------------------------------
 
 // Not among the numbers of objects, which have 32 bits.
 Synchronization::Id id_of(const void* lock) {
@@ -164,7 +166,8 @@ void condition_variable_wait(void* condition, void* lock) {
   acquired(mutex);
 }
 
-// --- Slots ----------------------------------------------------------------------------------------
+// --- Slots
+// ----------------------------------------------------------------------------------------
 
 template <typename Replacement, typename Real>
 Hook hook(std::string_view symbol, Replacement* replacement, Real* real) {

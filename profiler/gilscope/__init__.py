@@ -45,6 +45,7 @@ __all__ = [
     "races",
     "snapshot",
     "span",
+    "synchronises",
 ]
 
 
@@ -125,7 +126,7 @@ def races(
     )
 
 
-def synchronises(thing: object) -> object:
+def synchronises[T](thing: T) -> T:
     """Say that ``thing`` orders threads in a way that gilscope cannot see; return it.
 
     Who calls one of its methods is taken to know of everything that those did who called one

@@ -4,14 +4,16 @@ namespace gilscope::races {
 namespace {
 
 std::uint64_t fold(std::uint64_t hash, std::uint64_t value) {
-  const auto product = static_cast<unsigned __int128>(hash ^ value ^ 0x9E3779B97F4A7C15u) *
-                       0xE7037ED1A0B428DBu;
+  const auto product =
+      static_cast<unsigned __int128>(hash ^ value ^ 0x9E3779B97F4A7C15u) * 0xE7037ED1A0B428DBu;
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
 std::uint64_t hash_of(const Candidate& candidate) {
-  std::uint64_t hash = fold(static_cast<std::uint64_t>(candidate.kind) + 1,
-                            candidate.is_split ? 2 : candidate.is_suspected ? 1 : 0);
+  std::uint64_t hash =
+      fold(static_cast<std::uint64_t>(candidate.kind) + 1, candidate.is_split       ? 2
+                                                           : candidate.is_suspected ? 1
+                                                                                    : 0);
   for (const Seen* seen : {&candidate.first, &candidate.second}) {
     hash = fold(hash, std::uint64_t{seen->access.site} << 32 | seen->access.stack);
   }

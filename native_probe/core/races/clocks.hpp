@@ -8,8 +8,8 @@
 
 namespace gilscope::races {
 
-using Slot = std::uint16_t;    // a thread's place in vector clocks
-using Clock = std::uint32_t;   // a thread's own time: it moves on whenever others may learn of it
+using Slot = std::uint16_t;   // a thread's place in vector clocks
+using Clock = std::uint32_t;  // a thread's own time: it moves on whenever others may learn of it
 using ObjectId = std::uint32_t;
 using Key = std::uint64_t;
 
@@ -35,8 +35,8 @@ class VectorClock {
   std::vector<Clock> clocks_;
 };
 
-// Two orders of one run. `full` has every edge. `forced` has none between the critical sections of a
-// mutex: which of them comes first is chance, so it orders nothing that another run must keep.
+// Two orders of one run. `full` has every edge. `forced` has none between the critical sections of
+// a mutex: which of them comes first is chance, so it orders nothing that another run must keep.
 struct Order {
   VectorClock full;
   VectorClock forced;

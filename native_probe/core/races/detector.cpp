@@ -37,7 +37,8 @@ bool Detector::access(Thread& thread, const Object& object, Key key, Op op, std:
   return in_cell(stripe, cell, now);
 }
 
-// --- One thread at a time -------------------------------------------------------------------------
+// --- One thread at a time
+// -------------------------------------------------------------------------
 
 bool Detector::in_cell(Stripe& stripe, Cell& cell, const Now& now) {
   const bool is_fresh = !cell.has(Cell::kIsUsed);
@@ -116,7 +117,8 @@ void Detector::share(Stripe& stripe, Cell& cell) {
   shared.histories.push_back(history);
 }
 
-// --- Threads that share ---------------------------------------------------------------------------
+// --- Threads that share
+// ---------------------------------------------------------------------------
 
 bool Detector::in_shared(Shared& shared, const Now& now) {
   History* own = nullptr;
@@ -143,7 +145,8 @@ bool Detector::is_unordered(const Access& before, Slot slot, const Now& now) con
   // then is done.
   const bool is_handed_over = slot == now.object.creator && now.object.created != 0 &&
                               now.object.created > now.thread.order.full.of(slot);
-  return !is_handed_over && !synchronization_.locksets().have_common(before.locks, now.access.locks);
+  return !is_handed_over &&
+         !synchronization_.locksets().have_common(before.locks, now.access.locks);
 }
 
 bool Detector::is_by_chance(const Access& before, Slot slot, const Now& now) const {
@@ -188,7 +191,8 @@ void Detector::read_against(const History& other, History& own, const Now& now) 
     if (theirs.pair_read.clock != 0 && theirs.pair_read.site == now.access.site) {
       report({Kind::update, theirs.pair_is_split, false,
               seen(theirs.pair_read, other.slot, theirs.pair_read_op),
-              seen(theirs.pair_write, other.slot, theirs.pair_op), self}, now);
+              seen(theirs.pair_write, other.slot, theirs.pair_op), self},
+             now);
     }
     if (is_iteration(now.op)) {
       report({Kind::iteration, false, false, self, {}, written}, now);
@@ -222,8 +226,13 @@ void Detector::witness(const Shared& shared, const History& own, const Now& now)
     if (&other == &own) continue;
     for (const Writes& theirs : other.sides) {
       if (theirs.last.clock == 0 || theirs.version <= own.iteration_version) continue;
-      report({Kind::iteration, false, false, seen(now.access, own.slot, now.op), {},
-              seen(theirs.last, other.slot, theirs.op)}, now, true);
+      report({Kind::iteration,
+              false,
+              false,
+              seen(now.access, own.slot, now.op),
+              {},
+              seen(theirs.last, other.slot, theirs.op)},
+             now, true);
     }
   }
 }
@@ -274,8 +283,13 @@ void Detector::write_against(const History& other, const History& own, const Now
     note_half(now, self, seen(other.read, other.slot, other.read_op));
   }
   if (matters(other.iteration, other.slot, now, &suspected)) {
-    report({Kind::iteration, false, suspected, seen(other.iteration, other.slot, Op::iterate), {},
-            self}, now);
+    report({Kind::iteration,
+            false,
+            suspected,
+            seen(other.iteration, other.slot, Op::iterate),
+            {},
+            self},
+           now);
   }
   for (const Writes& theirs : other.sides) pair_against(theirs, other, self, now);
 }
@@ -288,7 +302,8 @@ void Detector::pair_against(const Writes& theirs, const History& of, const Seen&
   if (matters(theirs.pair_write, of.slot, now, &suspected) || is_split) {
     report({Kind::update, is_split, suspected && !is_split,
             seen(theirs.pair_read, of.slot, theirs.pair_read_op),
-            seen(theirs.pair_write, of.slot, theirs.pair_op), self}, now);
+            seen(theirs.pair_write, of.slot, theirs.pair_op), self},
+           now);
   }
   if (options_.publications && matters(theirs.last, of.slot, now, &suspected)) {
     report({Kind::publication, false, suspected, seen(theirs.last, of.slot, theirs.op), {}, self},

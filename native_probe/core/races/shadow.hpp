@@ -20,10 +20,10 @@ inline Side side_of(Op op) { return op == Op::remove ? Side::removes : Side::put
 // What one thread wrote, of one side.
 struct Writes {
   Access last;
-  Access pair_read;   // of the last write that followed a read: that read
-  Access pair_write;  // and that write
-  Access unordered;   // a write by another thread that the last read is not ordered after
-  std::uint32_t version = 0;           // of the variable, after the last write
+  Access pair_read;           // of the last write that followed a read: that read
+  Access pair_write;          // and that write
+  Access unordered;           // a write by another thread that the last read is not ordered after
+  std::uint32_t version = 0;  // of the variable, after the last write
   std::uint32_t unordered_thread = 0;  // serial
   Op op = Op::store;
   Op pair_read_op = Op::read;

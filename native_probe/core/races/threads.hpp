@@ -51,15 +51,15 @@ struct Half {
 
 struct Thread {
   Slot slot = 0;
-  std::uint32_t serial = 0;  // never used again, unlike the slot
-  Clock clock = 1;           // what `order` has for the own slot
-  Clock used = 0;           // its clock at its last access
+  std::uint32_t serial = 0;    // never used again, unlike the slot
+  Clock clock = 1;             // what `order` has for the own slot
+  Clock used = 0;              // its clock at its last access
   std::uint32_t sequence = 1;  // moves on with every lock that is acquired
   Order order;
   std::vector<Held> held;
   std::vector<Held> given_up;  // wholly, to be acquired again
-  std::uint32_t lockset = 0;  // number of the set of locks in `held`
-  bool is_inside = false;     // in the detector: what happens meanwhile is the detector's own
+  std::uint32_t lockset = 0;   // number of the set of locks in `held`
+  bool is_inside = false;      // in the detector: what happens meanwhile is the detector's own
   bool has_ended = false;
   std::vector<std::uint32_t> new_candidates;  // to be described, see Candidates
 
@@ -72,6 +72,10 @@ struct Thread {
   Recent& recent_of(std::uint32_t site, Key key) {
     return recent[(site * 31 ^ key ^ key >> 17) % kRecent];
   }
+
+  // What it has just called a method of, as long as that may last, see Session::follow.
+  std::uint64_t followed = 0;
+  std::uint32_t following = 0;
 
   // The latest two accesses out of order, see Detector::note_half.
   Half half;

@@ -30,7 +30,8 @@ def add(commands: Any) -> None:
         program=True,
         help="run a program in this interpreter and report its races",
         description="Run a program as `python PROGRAM` would, in this interpreter, and report what "
-        "its threads do to each other's data without order: under the GIL, what breaks without it. "
+        "its threads do to each other's data without order: under the GIL, what breaks without "
+        "it. "
         "Its own code is watched, not the standard library and not site-packages.",
         epilog="The report goes to standard error. With --json it goes to standard output, and the "
         "program's own output to standard error. Exit status: 1 if there is a race as severe as "

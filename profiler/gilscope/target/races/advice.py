@@ -25,7 +25,8 @@ def words(
             accesses, split=split, span="from the check to the act"
         )
     if kind == "iteration":
-        return _iteration(variable, accesses, witnessed, shared_iterator), _iteration_advice(
+        said = _shared(variable, accesses) if shared_iterator else None
+        return said or _iteration(variable, accesses, witnessed), _iteration_advice(
             variable, shared=shared_iterator
         )
     if kind == "torn-pair":
@@ -69,15 +70,16 @@ def _check_then_act(variable: str, accesses: tuple[Access, ...], witnessed: int)
     )
 
 
-def _iteration(
-    variable: str, accesses: tuple[Access, ...], witnessed: int, shared_iterator: bool
-) -> str:
+def _shared(variable: str, accesses: tuple[Access, ...]) -> str:
     first, other = accesses
-    if shared_iterator:
-        return (
-            f"Threads {first.thread} and {other.thread} advance one iterator, {variable}, without "
-            "order: without the GIL it can give an item twice or skip one."
-        )
+    return (
+        f"Threads {first.thread} and {other.thread} advance one iterator, {variable}, without "
+        "order: without the GIL it can give an item twice or skip one."
+    )
+
+
+def _iteration(variable: str, accesses: tuple[Access, ...], witnessed: int) -> str:
+    first, other = accesses
     if witnessed:
         return (
             f"{_times(witnessed)}, thread {other.thread} changed {variable} while thread "
@@ -95,14 +97,13 @@ def _iteration_advice(variable: str, *, shared: bool) -> str:
             "Put a lock around next(), or let one thread put the items into a queue.Queue from "
             "which the others take them."
         )
-    return f"Hold one lock for the iteration and the change, or go over a copy: list({_bare(variable)})."
+    name = variable.partition(" of ")[0]
+    return f"Hold one lock for the iteration and the change, or go over a copy: list({name})."
 
 
-def _bare(variable: str) -> str:
-    return variable.partition(" of ")[0]
-
-
-def _hold(accesses: tuple[Access, ...], *, split: bool, span: str = "from the read to the write") -> str:
+def _hold(
+    accesses: tuple[Access, ...], *, split: bool, span: str = "from the read to the write"
+) -> str:
     read, write, other = accesses
     if split:
         names = [name for name in read.locks if name in write.locks]

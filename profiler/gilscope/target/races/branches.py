@@ -69,7 +69,7 @@ class Graph:
                 after.append(end)
 
     def _post_dominators(self) -> list[int]:
-        """Return for each block, as bits, those through which every way from it to the end leads."""
+        """Return for each block, as bits, those that every way from it to the end leads through."""
         count = len(self.after)
         everything = (2 << count) - 1
         found = [everything] * count + [1 << count]

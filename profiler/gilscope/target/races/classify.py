@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gilscope.target.races import advice, flow, naming
-from gilscope.target.races.scope import OWN
 from gilscope.target.races.model import GRADES, Access, Place, Race
+from gilscope.target.races.scope import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -188,9 +188,7 @@ def depends(read: Seen, write: Seen) -> str | None:
         if known.flows(each, target) and _is_passed_on(write, writer):
             return "value"
     for each in sources:
-        if known.guards_it(each, target) or (
-            known.flows(each, target) and write.op == REMOVE
-        ):
+        if known.guards_it(each, target) or (known.flows(each, target) and write.op == REMOVE):
             return "guard"
     return None
 
@@ -263,11 +261,19 @@ class _Report:
         )
         if candidate.kind == PAIR and candidate.subject and candidate.last:
             one = naming.sibling(candidate.subject, *candidate.other.frames[0])
-            variable = " and ".join(sorted({one, naming.sibling(candidate.subject, *candidate.last.frames[0])}))
+            variable = " and ".join(
+                sorted({one, naming.sibling(candidate.subject, *candidate.last.frames[0])})
+            )
         grade = "witnessed" if candidate.witnessed else "certain"
         grade = "suspected" if candidate.suspected else grade
-        said = advice.words(kind, variable, accesses, witnessed=candidate.witnessed,
-                            split=candidate.split, shared_iterator=candidate.kind == SHARED_ITERATOR)
+        said = advice.words(
+            kind,
+            variable,
+            accesses,
+            witnessed=candidate.witnessed,
+            split=candidate.split,
+            shared_iterator=candidate.kind == SHARED_ITERATOR,
+        )
         return Race(kind, grade, variable, accesses, candidate.count, *said)
 
     def _own_frames(

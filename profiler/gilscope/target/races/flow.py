@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dis
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from gilscope.target.races import branches
@@ -25,9 +26,12 @@ SOURCES = {
     "CALL_FUNCTION_EX", "LOAD_SUPER_ATTR", "LOAD_FROM_DICT_OR_GLOBALS", "LOAD_FROM_DICT_OR_DEREF",
 }  # fmt: skip
 RETURNS = {"RETURN_VALUE", "YIELD_VALUE"}
+NAME_LOADS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"}
 VARIABLE_STORES = {"STORE_NAME", "STORE_GLOBAL", "STORE_DEREF"}
-CONSTANTS = {"LOAD_CONST", "LOAD_SMALL_INT", "LOAD_COMMON_CONSTANT", "LOAD_BUILD_CLASS", "PUSH_NULL",
-             "LOAD_LOCALS", "LOAD_ASSERTION_ERROR"}  # fmt: skip
+CONSTANTS = {
+    "LOAD_CONST", "LOAD_SMALL_INT", "LOAD_COMMON_CONSTANT", "LOAD_BUILD_CLASS", "PUSH_NULL",
+    "LOAD_LOCALS", "LOAD_ASSERTION_ERROR",
+}  # fmt: skip
 
 
 @dataclass
@@ -184,44 +188,41 @@ class _Analysis:
     def _execute(self, i: int, ins: dis.Instruction, state: State, *, jump: bool) -> None:
         name, stack = ins.opname, state.stack
         own = self.bits[ins.offset] if name in SOURCES else 0
-        argument = ins.arg or 0
+        effect = _effect(ins, jump=jump)
         if name.startswith(("LOAD_FAST", "STORE_FAST")):
             self._fast(ins, state)
-        elif name in CONSTANTS:
-            _push(stack, *([0] * max(_effect(ins, jump=jump), 1)))
-        elif name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"):
-            _push(stack, own | state.names.get(str(ins.argval), 0))
-            _push(stack, *([0] * (_effect(ins, jump=jump) - 1)))
-        elif name == "COPY":
-            _push(stack, stack[-argument] if argument <= len(stack) else 0)
-        elif name == "SWAP":
-            if argument <= len(stack):
-                stack[-1], stack[-argument] = stack[-argument], stack[-1]
+        elif name.startswith("CALL"):
+            self._call(ins, stack, own, effect)
         elif name.startswith("POP_JUMP"):
             self.tests[i] = self.tests.get(i, 0) | _pop(stack)
-        elif name == "FOR_ITER":
-            self.tests[i] = self.tests.get(i, 0) | own | (stack[-1] if stack else 0)
-            self._generic(stack, own, _effect(ins, jump=jump))
-        elif name in ("POP_TOP", "END_FOR"):
-            _pop(stack)
-        elif name == "LOAD_ATTR":
-            owner = _pop(stack) & ~PARAMETER
-            _push(stack, own | owner)
-            _push(stack, *([owner] * _effect(ins, jump=jump)))
-        elif name in VARIABLE_STORES:
-            value = self._stored(ins, _pop(stack), i)
-            state.names[str(ins.argval)] = value
-        elif name == "STORE_ATTR":
-            _pop(stack)
-            self._stored(ins, _pop(stack), i)
-        elif name == "STORE_SUBSCR":
-            _pop(stack)
-            _pop(stack)
-            self._stored(ins, _pop(stack), i)
-        elif name.startswith("CALL"):
-            self._call(ins, stack, own, _effect(ins, jump=jump))
+        elif name in ("COPY", "SWAP", "POP_TOP", "END_FOR"):
+            _shuffle(ins, stack)
+        elif name in CONSTANTS or name in NAME_LOADS or name == "LOAD_ATTR":
+            self._load(ins, state, own, effect)
+        elif name in VARIABLE_STORES or name in ("STORE_ATTR", "STORE_SUBSCR"):
+            self._store(ins, state, i)
         else:
-            self._generic(stack, own, _effect(ins, jump=jump), ins)
+            if name == "FOR_ITER":
+                self.tests[i] = self.tests.get(i, 0) | own | (stack[-1] if stack else 0)
+            self._generic(stack, own, effect, ins)
+
+    def _load(self, ins: dis.Instruction, state: State, own: int, effect: int) -> None:
+        stack = state.stack
+        if ins.opname in CONSTANTS:
+            _push(stack, *([0] * max(effect, 1)))
+        elif ins.opname == "LOAD_ATTR":
+            owner = _pop(stack) & ~PARAMETER
+            _push(stack, own | owner, *([owner] * effect))
+        else:
+            value = state.names.get(str(ins.argval), 0)
+            _push(stack, own | value, *([0] * (effect - 1)))
+
+    def _store(self, ins: dis.Instruction, state: State, i: int) -> None:
+        for _ in range({"STORE_ATTR": 1, "STORE_SUBSCR": 2}.get(ins.opname, 0)):
+            _pop(state.stack)
+        value = self._stored(ins, _pop(state.stack), i)
+        if ins.opname in VARIABLE_STORES:
+            state.names[str(ins.argval)] = value
 
     def _fast(self, ins: dis.Instruction, state: State) -> None:
         """LOAD_FAST and STORE_FAST in all their forms, two at once included."""
@@ -250,20 +251,28 @@ class _Analysis:
         values[ins.offset] = values.get(ins.offset, 0) | taken
         _push(stack, own | (taken & ~PARAMETER))
 
-    def _generic(
-        self, stack: list[int], own: int, effect: int, ins: dis.Instruction | None = None
-    ) -> None:
+    def _generic(self, stack: list[int], own: int, effect: int, ins: dis.Instruction) -> None:
         """Anything else: all that is given depends on all that is taken."""
         taken = 0
         count = 1 - effect if effect <= 0 else min(1, len(stack))
         for _ in range(count):
             taken |= _pop(stack)
-        if ins is not None and (own or ins.opname == "DELETE_SUBSCR"):
+        if own or ins.opname == "DELETE_SUBSCR":
             values = self.flow.values
             values[ins.offset] = values.get(ins.offset, 0) | taken
-        if ins is not None and ins.opname.startswith(("DELETE_", "RETURN", "STORE_")):
+        if ins.opname.startswith(("DELETE_", "RETURN", "STORE_")):
             return
         _push(stack, *([own | taken] * (count + effect)))
+
+
+def _shuffle(ins: dis.Instruction, stack: list[int]) -> None:
+    place = ins.arg or 0
+    if ins.opname == "COPY":
+        stack.append(stack[-place] if place <= len(stack) else 0)
+    elif ins.opname != "SWAP":
+        _pop(stack)
+    elif place <= len(stack):
+        stack[-1], stack[-place] = stack[-place], stack[-1]
 
 
 def _push(stack: list[int], *masks: int) -> None:
@@ -297,7 +306,7 @@ def _handlers(
 ) -> list[tuple[int, int, int, int]]:
     """Return (begin, end, target, depth) of what exceptions lead to, `with` statements apart."""
     names = {ins.offset: ins.opname for ins in instructions}
-    after = {a.offset: b.opname for a, b in zip(instructions, instructions[1:], strict=False)}
+    after = {a.offset: b.opname for a, b in pairwise(instructions)}
     found = []
     for entry in dis._parse_exception_table(code):  # type: ignore[attr-defined] # noqa: SLF001
         is_with = names.get(entry.target) == "PUSH_EXC_INFO" and after.get(entry.target) == (

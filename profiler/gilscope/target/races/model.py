@@ -103,8 +103,8 @@ class Races:
 
     Attributes:
         races: The worst first.
-        counts: ``variables`` and ``threads`` seen, variables ``given_up`` for want of room, and what
-            else could not be kept.
+        counts: ``variables`` and ``threads`` seen, variables ``given_up`` for want of room, and
+            what else could not be kept.
         not_watched: What could not be watched, and why.
     """
 

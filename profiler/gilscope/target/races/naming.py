@@ -8,7 +8,7 @@ import linecache
 import sys
 from dataclasses import dataclass, field
 from types import FrameType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -84,7 +84,7 @@ def own_name(thing: object) -> str:
         return str(_qualname.__get__(thing))
     if isinstance(thing, dict):
         for name, module in list(sys.modules.items()):
-            if isinstance(module, ModuleType) and vars(module) is thing:
+            if isinstance(module, ModuleType) and id(vars(module)) == id(thing):
                 return module_title(name) or "__main__."
     return ""
 
@@ -233,7 +233,7 @@ def sibling(subject: Subject, code: CodeType, offset: int) -> str:
     return found.id if isinstance(found, ast.Name) else subject.key
 
 
-def lock_name(code: CodeType, offset: int, local: Any = None) -> str:
+def lock_name(code: CodeType, offset: int) -> str:
     """Return what the program calls a lock that this instruction acquires."""
     found = expression_at(code, offset)
     if isinstance(found, ast.Call) and isinstance(found.func, ast.Attribute):

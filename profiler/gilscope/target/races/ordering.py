@@ -87,11 +87,11 @@ class Ordering:
 
         def bootstrap(original: Any) -> Callable[..., Any]:
             def _bootstrap_inner(self: threading.Thread) -> None:
-                name_thread(str(self._name))  # type: ignore[attr-defined] # noqa: SLF001
+                name_thread(str(self._name))  # type: ignore[attr-defined]
                 try:
                     original(self)
                 finally:
-                    name_thread(str(self._name))  # type: ignore[attr-defined] # noqa: SLF001
+                    name_thread(str(self._name))  # type: ignore[attr-defined]
                     give(self)
 
             return _bootstrap_inner

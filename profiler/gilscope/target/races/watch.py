@@ -9,7 +9,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from gilscope.errors import ProbeError
-from gilscope.target.races import classify, naming, scope
+from gilscope.target.races import classify, declared, naming, scope
 from gilscope.target.races.model import Races
 from gilscope.target.races.ordering import Ordering
 
@@ -80,6 +80,7 @@ class Watch:
             raise ProbeError(str(error)) from None
         _races.name_thread(threading.current_thread().name)
         self.ordering.install()
+        declared.declare_all(_races)
         self._listen()
 
     def end(self) -> Races:

@@ -93,7 +93,9 @@ def find(python: str, program: Program, modules: str) -> tuple[list[dict[str, An
             return [], f"exit status {done.returncode}: {done.stderr.strip()[-300:]}"
 
 
-def judge(program: Program, build: str, races: list[dict[str, Any]], failure: str) -> dict[str, Any]:
+def judge(
+    program: Program, build: str, races: list[dict[str, Any]], failure: str
+) -> dict[str, Any]:
     """Make the row of one program under one build."""
     hits = [
         race
@@ -125,10 +127,8 @@ def summary(rows: list[dict[str, Any]], build: str) -> str:
     said = len(found) + len(accused)
     precision = len(found) / said if said else 1.0
     recall = len(found) / len(racy) if racy else 1.0
-    lines = [
-        f"{build}: {len(racy)} racy, {len(mine) - len(racy)} clean: precision {precision:.3f}, "
-        f"recall {recall:.3f}"
-    ]
+    programs = f"{len(racy)} racy, {len(mine) - len(racy)} clean"
+    lines = [f"{build}: {programs}: precision {precision:.3f}, recall {recall:.3f}"]
     lines += [f"  missed: {name}" for name in missed]
     lines += [f"  accused: {row['program']}: {'; '.join(row['others'])}" for row in accused]
     lines += [f"  failed: {row['program']}: {row['failure']}" for row in mine if row["failure"]]

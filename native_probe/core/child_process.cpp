@@ -20,9 +20,9 @@
 // Two processes are made. A program that is executed sends SIGCHLD at its end whatever it was
 // started with, so it cannot be our child; and an orphan becomes a child of init or of a subreaper,
 // which this process may be. So the program is the child of a process that only looks after it,
-// which executes nothing, sends no signal and is found by no waitpid() without __WCLONE. Both run in
-// our memory, as the child of a vfork() does, while the calling thread is suspended: no page table
-// is copied, and no handler of fork() runs. docs/decisions/0012 has more.
+// which executes nothing, sends no signal and is found by no waitpid() without __WCLONE. Both run
+// in our memory, as the child of a vfork() does, while the calling thread is suspended: no page
+// table is copied, and no handler of fork() runs. docs/decisions/0012 has more.
 namespace gilscope {
 namespace {
 
@@ -72,7 +72,7 @@ void set_limits() {
 }
 
 void reset_signals() {
-  struct sigaction standard {};
+  struct sigaction standard{};
   standard.sa_handler = SIG_DFL;
   for (int i = 1; i <= SIGRTMAX; ++i) sigaction(i, &standard, nullptr);
   sigset_t none;
@@ -117,7 +117,7 @@ int look_after_program(void* data) {
   Job& job = *static_cast<Job*>(data);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   close_all();
-  struct sigaction standard {};
+  struct sigaction standard{};
   standard.sa_handler = SIG_DFL;
   sigaction(SIGCHLD, &standard, nullptr);  // where it is ignored, nothing is left to wait for
   if (!make_descriptors()) {

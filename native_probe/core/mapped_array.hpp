@@ -44,10 +44,10 @@ class MappedArray {
 
   bool grow(std::size_t size) {
     const std::size_t capacity = std::max({size, capacity_ * 2, kLeast / sizeof(T)});
-    void* memory = items_ == nullptr
-                       ? mmap(nullptr, capacity * sizeof(T), PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-                       : mremap(items_, capacity_ * sizeof(T), capacity * sizeof(T), MREMAP_MAYMOVE);
+    void* memory = items_ == nullptr ? mmap(nullptr, capacity * sizeof(T), PROT_READ | PROT_WRITE,
+                                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+                                     : mremap(items_, capacity_ * sizeof(T), capacity * sizeof(T),
+                                              MREMAP_MAYMOVE);
     if (memory == MAP_FAILED) return false;
     items_ = static_cast<T*>(memory);
     capacity_ = capacity;

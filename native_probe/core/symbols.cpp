@@ -77,9 +77,8 @@ void read_definition(DefinitionTag tag, const char* body, Native& native, Parts&
 Native read_native(const TraceFile& file) {
   Native native;
   Parts parts;
-  file.for_each_definition([&](DefinitionTag tag, const char* body) {
-    read_definition(tag, body, native, parts);
-  });
+  file.for_each_definition(
+      [&](DefinitionTag tag, const char* body) { read_definition(tag, body, native, parts); });
   auto text = [&parts](std::uint32_t id) {
     const auto found = parts.strings.find(id);
     return found != parts.strings.end() ? std::string(found->second) : std::string();

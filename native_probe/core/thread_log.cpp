@@ -50,7 +50,8 @@ ThreadLog* ThreadLogs::block(std::uint32_t number) {
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return nullptr;
   auto* fresh = static_cast<ThreadLog*>(memory);
-  if (blocks_[number].compare_exchange_strong(there, fresh, std::memory_order_acq_rel)) return fresh;
+  if (blocks_[number].compare_exchange_strong(there, fresh, std::memory_order_acq_rel))
+    return fresh;
   munmap(memory, sizeof(ThreadLog) * kBlock);
   return there;
 }

@@ -41,7 +41,7 @@ struct alignas(64) ThreadLog {
   std::uint32_t wait_stack = 0;        // STACK of the request that is under way
   bool holds_wanted_lock = false;      // at the request, see format.hpp
   bool counted = false;                // among the GIL's waiters
-  bool named = false;  // by Python, in this session
+  bool named = false;                  // by Python, in this session
   std::uint32_t importing_module = 0;  // MODULE that the interpreter loaded last in this thread
 
   // The wait that is open: its StackMark (0: none), and what it has claimed.

@@ -33,8 +33,8 @@ TEST("what a program writes to its pipe is returned, and its environment is the 
 }
 
 TEST("the end of the program sends no signal and leaves nothing to wait for") {
-  struct sigaction counted {};
-  struct sigaction before {};
+  struct sigaction counted{};
+  struct sigaction before{};
   counted.sa_handler = [](int) { ++signals; };
   sigaction(SIGCHLD, &counted, &before);
   shell("echo >&3");
@@ -45,8 +45,8 @@ TEST("the end of the program sends no signal and leaves nothing to wait for") {
 }
 
 TEST("a program has no descriptor of ours, and no signal of it is blocked or ignored") {
-  struct sigaction before {};
-  struct sigaction ignored {};
+  struct sigaction before{};
+  struct sigaction ignored{};
   ignored.sa_handler = SIG_IGN;
   sigaction(SIGUSR1, &ignored, &before);
   sigset_t all;

@@ -1,5 +1,6 @@
 # expect: check-then-act Lazy.value
 """Double-checked initialization whose second check is missing."""
+
 import threading
 
 

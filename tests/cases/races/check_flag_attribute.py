@@ -1,5 +1,6 @@
 # expect: check-then-act Task.started
 """A task is to start once: the flag is tested and set."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: check-then-act Registry.entries
 """Value by get(), made and stored where it is None."""
+
 import threading
 
 

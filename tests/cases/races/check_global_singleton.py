@@ -1,5 +1,6 @@
 # expect: check-then-act _instance
 """A module's singleton is made at first use."""
+
 import threading
 
 _instance = None

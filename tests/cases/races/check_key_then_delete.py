@@ -1,5 +1,6 @@
 # expect: check-then-act table
 """A key is looked for and then deleted."""
+
 import threading
 
 table = dict.fromkeys(range(1000))

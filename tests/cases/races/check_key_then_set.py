@@ -1,5 +1,6 @@
 # expect: check-then-act cache
 """A cache is filled where a key is missing."""
+
 import threading
 
 cache = {}

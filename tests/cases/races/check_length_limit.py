@@ -1,5 +1,6 @@
 # expect: check-then-act Pool.items
 """A pool's size is checked before an item is added, in a helper."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: check-then-act work
 """A work list is popped where it is not empty."""
+
 import threading
 
 work = list(range(2000))

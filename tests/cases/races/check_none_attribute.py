@@ -1,5 +1,6 @@
 # expect: check-then-act Service.connection
 """A connection is made lazily, without a lock."""
+
 import threading
 
 

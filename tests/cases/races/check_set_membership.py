@@ -1,5 +1,6 @@
 # expect: check-then-act seen
 """A set of what was seen decides what is processed."""
+
 import threading
 
 seen = set()

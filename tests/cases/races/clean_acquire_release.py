@@ -1,5 +1,6 @@
 # expect: nothing
 """The lock is taken and given back by calls, in try and finally."""
+
 import threading
 
 total = 0

@@ -1,5 +1,6 @@
 # expect: nothing
 """Short-lived objects of two threads share addresses one after the other, and nothing else."""
+
 import threading
 
 

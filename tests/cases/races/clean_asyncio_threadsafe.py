@@ -1,5 +1,6 @@
 # expect: nothing
 """A thread hands results to an event loop by call_soon_threadsafe."""
+
 import asyncio
 import threading
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """asyncio.to_thread returns what a thread has made."""
+
 import asyncio
 
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """Threads append to one list; it is read after they were joined."""
+
 import threading
 
 out = []

@@ -1,5 +1,6 @@
 # expect: nothing
 """Each thread writes its part, a barrier, then each reads its neighbour's part and adds to it."""
+
 import threading
 
 N = 3

@@ -1,5 +1,6 @@
 # expect: nothing
 """acquire and release are kept as bound methods."""
+
 import threading
 
 stats = {"n": 0}

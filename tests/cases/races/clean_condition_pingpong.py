@@ -1,5 +1,6 @@
 # expect: nothing
 """Two threads take turns by a Condition."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """A counter under one lock."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """A deque is the channel: append on one side, popleft on the other."""
+
 import collections
 import threading
 import time

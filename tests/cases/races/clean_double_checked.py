@@ -1,5 +1,6 @@
 # expect: nothing
 """Double-checked initialization with the second check under the lock."""
+
 import threading
 
 

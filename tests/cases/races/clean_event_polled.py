@@ -1,5 +1,6 @@
 # expect: nothing
 """The Event is polled with is_set() instead of waited for."""
+
 import threading
 import time
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """A result is published by an Event and changed by its reader then."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """Threads that start threads and join them, sums on the way back."""
+
 import threading
 
 

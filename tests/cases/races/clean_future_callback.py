@@ -1,5 +1,6 @@
 # expect: nothing
 """add_done_callback: the callback takes a lock before it counts."""
+
 import threading
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """Tasks return their results; the main thread adds them up."""
+
 from concurrent.futures import ThreadPoolExecutor
 
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """Configuration is made before the threads start and only read by them."""
+
 import threading
 
 

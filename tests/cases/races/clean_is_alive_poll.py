@@ -1,5 +1,6 @@
 # expect: nothing
 """The main thread polls is_alive() and reads after join()."""
+
 import threading
 import time
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """One iterator, advanced under a lock."""
+
 import threading
 
 source = iter(range(2000))

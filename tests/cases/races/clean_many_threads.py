@@ -1,5 +1,6 @@
 # expect: nothing
 """Two hundred threads, one lock."""
+
 import threading
 
 lock = threading.Lock()

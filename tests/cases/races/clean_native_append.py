@@ -1,5 +1,6 @@
 # expect: nothing
 """A native pool calls back; the callback appends, which is one atomic operation."""
+
 import racepool
 
 results = []

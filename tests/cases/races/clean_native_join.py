@@ -1,5 +1,6 @@
 # expect: nothing
 """Native threads write slots of their own; the main thread adds up after they were joined."""
+
 import racepool
 
 sums = [0] * 4

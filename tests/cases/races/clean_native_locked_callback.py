@@ -1,5 +1,6 @@
 # expect: nothing
 """A native pool calls back; the callback takes a lock of Python."""
+
 import threading
 
 import racepool

@@ -1,5 +1,6 @@
 # expect: nothing
 """The native pool holds a mutex around each callback: it protects the Python state behind it."""
+
 import racepool
 
 

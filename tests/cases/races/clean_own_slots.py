@@ -1,5 +1,6 @@
 # expect: nothing
 """Each thread writes its own key of one dict and its own index of one list."""
+
 import threading
 
 by_name = {}

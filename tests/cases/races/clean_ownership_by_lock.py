@@ -1,5 +1,6 @@
 # expect: nothing
 """Who takes a job out of the table, under the lock, owns it and changes it without."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """Values that belong together are replaced as one tuple."""
+
 import threading
 
 

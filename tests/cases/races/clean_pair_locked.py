@@ -1,5 +1,6 @@
 # expect: nothing
 """Two attributes that belong together, written and read under one lock."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """A pipeline of three stages through priority queues and task_done/join."""
+
 import queue
 import threading
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """A property takes the lock; the callers see only an attribute."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """Objects are handed over by a queue and changed by their owner only."""
+
 import queue
 import threading
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """_thread.start_new_thread with a lock as the end signal."""
+
 import _thread
 
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """A read-write lock built from a Condition."""
+
 import threading
 
 

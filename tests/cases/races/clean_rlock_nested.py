@@ -1,5 +1,6 @@
 # expect: nothing
 """A reentrant lock, taken twice by a method and its helper."""
+
 import threading
 
 

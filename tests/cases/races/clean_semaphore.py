@@ -1,5 +1,6 @@
 # expect: nothing
 """A semaphore of one guards the counter."""
+
 import threading
 
 gate = threading.Semaphore(1)

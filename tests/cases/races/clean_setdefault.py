@@ -1,5 +1,6 @@
 # expect: nothing
 """A dict is filled by setdefault, one atomic operation."""
+
 import threading
 
 cache = {}

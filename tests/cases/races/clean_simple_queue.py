@@ -1,5 +1,6 @@
 # expect: nothing
 """The same by SimpleQueue, whose lock nobody sees."""
+
 import queue
 import threading
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """A dict is changed under a lock; its copy, made under the lock, is iterated over without."""
+
 import threading
 
 clients = {}

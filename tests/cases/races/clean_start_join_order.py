@@ -1,5 +1,6 @@
 # expect: nothing
 """One thread after another: start and join order everything."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """A stop flag is written once and polled: no more than a publication."""
+
 import threading
 import time
 

@@ -1,5 +1,6 @@
 # expect: nothing
 """threading.local: each thread has its own attribute."""
+
 import threading
 
 local = threading.local()

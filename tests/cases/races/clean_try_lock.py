@@ -1,5 +1,6 @@
 # expect: nothing
 """A lock that is only tried; who fails leaves the counter alone."""
+
 import threading
 
 lock = threading.Lock()

@@ -1,5 +1,6 @@
 # expect: iteration jobs
 """A comprehension reads a dict's values while another thread pops."""
+
 import threading
 
 jobs = {i: [i] for i in range(1000)}

@@ -1,5 +1,6 @@
 # expect: iteration sessions
 """A dict is iterated over while another thread adds to it."""
+
 import threading
 
 sessions = dict.fromkeys(range(200))

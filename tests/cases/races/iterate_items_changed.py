@@ -1,5 +1,6 @@
 # expect: iteration table
 """items() is iterated over while another thread deletes keys."""
+
 import threading
 
 table = {k: k for k in range(3000)}

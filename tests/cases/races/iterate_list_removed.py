@@ -1,5 +1,6 @@
 # expect: iteration listeners
 """A list of listeners is iterated over while another thread removes from it."""
+
 import threading
 
 listeners = list(range(500))

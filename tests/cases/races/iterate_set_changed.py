@@ -1,5 +1,6 @@
 # expect: iteration clients
 """A set is iterated over while another thread changes it."""
+
 import threading
 
 clients = set(range(300))

@@ -1,5 +1,6 @@
 # expect: iteration generator
 """Two threads advance one generator in for loops."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: iteration iterator
 """Two threads take items from one iterator."""
+
 import threading
 
 source = iter(range(5000))

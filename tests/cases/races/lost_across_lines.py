@@ -1,5 +1,6 @@
 # expect: lost-update Account.balance
 """The balance is read into a local, changed, and written back two lines later."""
+
 import threading
 
 

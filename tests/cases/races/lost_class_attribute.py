@@ -1,5 +1,6 @@
 # expect: lost-update instances
 """Objects count themselves in an attribute of their class."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: lost-update total
 """A closure's variable is added to by two threads."""
+
 import threading
 
 

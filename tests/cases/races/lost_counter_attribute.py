@@ -1,5 +1,6 @@
 # expect: lost-update Counter.total
 """Threads add to an attribute of one object without a lock."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: lost-update total
 """Threads add to a global of a module."""
+
 import threading
 
 total = 0

@@ -1,5 +1,6 @@
 # expect: lost-update stats
 """An augmented assignment of a dict's item."""
+
 import threading
 
 stats = {"hits": 0}

@@ -1,5 +1,6 @@
 # expect: lost-update counts
 """A histogram in a dict: read, add, write back."""
+
 import threading
 
 counts = {}

@@ -1,5 +1,6 @@
 # expect: lost-update Progress.done
 """Tasks of a ThreadPoolExecutor count their progress in a shared object."""
+
 from concurrent.futures import ThreadPoolExecutor
 
 

@@ -1,5 +1,6 @@
 # expect: lost-update cells
 """An augmented assignment of a list's item."""
+
 import threading
 
 cells = [0, 0]

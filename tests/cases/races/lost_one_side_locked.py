@@ -1,5 +1,6 @@
 # expect: lost-update Counter.n
 """One thread holds the lock, the other one forgot it."""
+
 import threading
 
 

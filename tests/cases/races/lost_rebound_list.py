@@ -1,5 +1,6 @@
 # expect: lost-update Log.lines
 """A list is replaced by a longer one: x = x + [...]."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: lost-update totals
 """Thread subclasses that override run() share a dict."""
+
 import threading
 
 totals = {"sum": 0}

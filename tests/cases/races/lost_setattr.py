@@ -1,5 +1,6 @@
 # expect: lost-update Config.version
 """getattr and setattr by name instead of by syntax."""
+
 import threading
 
 

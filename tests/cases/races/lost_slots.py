@@ -1,5 +1,6 @@
 # expect: lost-update Point.x
 """An attribute in __slots__ is added to by two threads."""
+
 import threading
 
 

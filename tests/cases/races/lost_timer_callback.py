@@ -1,5 +1,6 @@
 # expect: lost-update Meter.ticks
 """A timer's thread and the main thread add to one attribute."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: lost-update Counter.n
 """Each thread holds a lock, but not the same one."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: lost-update Bank.total
 """The lock is given back between the read and the write, in helpers."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: lost-update Box.n
 """A C function adds to an attribute, beside Python code that does the same."""
+
 import threading
 
 import racepool

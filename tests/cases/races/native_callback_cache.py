@@ -1,5 +1,6 @@
 # expect: check-then-act cache
 """A native pool calls back; the callback fills a cache where a key is missing."""
+
 import racepool
 
 cache = {}

@@ -1,5 +1,6 @@
 # expect: lost-update Results.count
 """A native pool calls back; the callback adds to an attribute."""
+
 import racepool
 
 

@@ -1,5 +1,6 @@
 # expect: lost-update counts
 """A C function adds to a dict's item by two calls of the C API."""
+
 import threading
 
 import racepool

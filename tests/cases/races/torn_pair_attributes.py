@@ -1,5 +1,6 @@
 # expect: torn-pair Range
 """Two attributes that belong together are written one after the other."""
+
 import threading
 
 

@@ -1,5 +1,6 @@
 # expect: torn-pair config
 """Two keys of a dict are written together and read together."""
+
 import threading
 
 config = {"host": "a", "port": 1}

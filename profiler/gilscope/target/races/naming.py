@@ -64,7 +64,8 @@ def module_title(name: str) -> str:
 
 def global_name(thing: object) -> str:
     """Return the name of the global variable that has this value; empty if there is none."""
-    for name, module in list(sys.modules.items()):
+    modules: list[tuple[str, object]] = list(sys.modules.items())  # anything can stand there
+    for name, module in modules:
         if not isinstance(module, ModuleType):
             continue
         for key, value in list(vars(module).items()):

@@ -1,6 +1,7 @@
 // The Python module gilscope._races: begin, end and results of a watch for races. Written against
 // the C API alone: its callbacks run before every instruction that is watched.
 #include <Python.h>
+#include <dlfcn.h>
 #include <pthread.h>
 
 #include <cstdint>
@@ -94,7 +95,7 @@ PyObject* begin(PyObject*, PyObject* arguments) {
   if (session == nullptr) return PyErr_NoMemory();
   bool installed = false;
   Py_BEGIN_ALLOW_THREADS;
-  installed = native::install();
+  installed = native::install(*session);
   if (!installed) native::remove();
   Py_END_ALLOW_THREADS;
   if (!installed) {
@@ -258,14 +259,25 @@ PyObject* locks_object(const Session& session, std::uint32_t set) {
   return list;
 }
 
-// (thread number, thread name, op, place, callers, locks); None if there is none.
+// (thread number, thread name, op, place, callers, locks, native code); None if there is none.
+// Where native code did it, as "library.so function"; empty if it did not.
+std::string native_text(const Session& session, std::uint32_t site) {
+  const void* address = session.native_at(site);
+  Dl_info info{};
+  if (address == nullptr || dladdr(address, &info) == 0 || info.dli_fname == nullptr) return {};
+  const std::string path = info.dli_fname;
+  const std::string file = path.substr(path.rfind('/') + 1);
+  return info.dli_sname != nullptr ? file + " " + info.dli_sname : file;
+}
+
 PyObject* seen_object(Session& session, const Seen& seen) {
   if (seen.access.clock == 0) Py_RETURN_NONE;
   const std::string name = session.detector().threads().name_of(seen.thread);
-  return Py_BuildValue("(IsiNNN)", seen.thread, name.c_str(), static_cast<int>(seen.op),
+  const std::string native = native_text(session, seen.access.site);
+  return Py_BuildValue("(IsiNNNs)", seen.thread, name.c_str(), static_cast<int>(seen.op),
                        place_object(session.site(seen.access.site)),
                        stack_object(session.stack(seen.access.stack)),
-                       locks_object(session, seen.access.locks));
+                       locks_object(session, seen.access.locks), native.c_str());
 }
 
 PyObject* candidate_object(Session& session, const Candidate& candidate) {

@@ -94,8 +94,11 @@ bool Session::is_in_scope(PyObject* filename) const {
     PyErr_Clear();
     return false;
   }
-  const std::string name(text, static_cast<std::size_t>(size));
-  return begins_with_any(name, inside_) || !begins_with_any(name, outside_);
+  return is_in_scope(std::string(text, static_cast<std::size_t>(size)));
+}
+
+bool Session::is_in_scope(const std::string& path) const {
+  return begins_with_any(path, inside_) || !begins_with_any(path, outside_);
 }
 
 void Session::keep(PyCodeObject* code) {
@@ -222,6 +225,17 @@ void Session::note_lock(Synchronization::Id lock, const void* frame) {
 std::vector<std::pair<Synchronization::Id, Place>> Session::lock_places() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   return {lock_places_.begin(), lock_places_.end()};
+}
+
+void Session::note_native(std::uint32_t site, const void* address) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  natives_.try_emplace(site, address);
+}
+
+const void* Session::native_at(std::uint32_t site) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = natives_.find(site);
+  return found != natives_.end() ? found->second : nullptr;
 }
 
 void Session::native_thread_ended(unsigned long handle, const Order& order) {

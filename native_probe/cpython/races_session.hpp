@@ -51,6 +51,7 @@ class Session {
 
   // Whether the program's own code is in this file.
   bool is_in_scope(PyObject* filename) const;
+  bool is_in_scope(const std::string& path) const;
   // The table of a code object that is watched from now on; an exception is set when it is nullptr.
   CodeTable* add(PyCodeObject* code);
   CodeTable* table_of(PyCodeObject* code) const;
@@ -69,6 +70,10 @@ class Session {
   // Where each lock was first acquired, as far as the program's own code did it.
   void note_lock(Synchronization::Id lock, const void* frame);
   std::vector<std::pair<Synchronization::Id, Place>> lock_places() const;
+
+  // Native code that did what is done at a site.
+  void note_native(std::uint32_t site, const void* address);
+  const void* native_at(std::uint32_t site) const;
 
   // Orders that thread objects and the like pass on; ended native threads by their handle.
   void native_thread_ended(unsigned long handle, const Order& order);
@@ -101,6 +106,7 @@ class Session {
   std::unordered_multimap<std::uint64_t, std::uint32_t> stack_numbers_;
   std::unordered_map<Synchronization::Id, Place> lock_places_;
   std::unordered_map<unsigned long, Order> ended_;
+  std::unordered_map<std::uint32_t, const void*> natives_;
   std::unordered_map<ObjectId, bool> declared_;
   std::atomic<bool> has_declared_{false};
 };

@@ -206,7 +206,7 @@ void touch(Event& event, PyObject* container, Key variable, Op op, PyObject* key
   Detector& detector = event.session.detector();
   const Object object = detector.objects().find(container);
   Recent& recent = event.recent(variable);
-  if (event.is_recent(recent, object.id, variable)) return;
+  if (event.is_recent(recent, object.id, variable, op)) return;
   if (!event.has_stack) {
     event.stack = event.session.stack_of(event.thread, event.operands.frame);
     event.has_stack = true;
@@ -217,7 +217,7 @@ void touch(Event& event, PyObject* container, Key variable, Op op, PyObject* key
   recent = {};
   if (is_idle) {
     recent = {variable,           event.operands.frame,  object.id, event.site(),
-              event.thread.clock, event.thread.sequence, taken};
+              event.thread.clock, event.thread.sequence, taken,     op};
   }
   if (!event.thread.new_candidates.empty()) describe(event, container, variable, key);
 }

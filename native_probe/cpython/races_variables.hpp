@@ -21,14 +21,15 @@ struct Event {
   std::uint32_t site() const { return table.first_site + unit; }
   Recent& recent(Key variable) const { return thread.recent_of(site(), variable); }
   // Whether the thread did the same before and nothing has come in between.
-  bool is_recent(const Recent& recent, ObjectId object, Key variable) const {
-    return recent.site == site() && recent.key == variable && recent.object == object &&
-           recent.clock == thread.clock && recent.sequence == thread.sequence &&
-           recent.frame == operands.frame && recent.taken == session.detector().taken(thread.slot);
+  bool is_recent(const Recent& recent, ObjectId object, Key variable, Op op) const {
+    return recent.site == site() && recent.op == op && recent.key == variable &&
+           recent.object == object && recent.clock == thread.clock &&
+           recent.sequence == thread.sequence && recent.frame == operands.frame &&
+           recent.taken == session.detector().taken(thread.slot);
   }
   bool has_just_done(PyObject* container, Key variable) const {
     const Object object = session.detector().objects().find(container);
-    return is_recent(recent(variable), object.id, variable);
+    return is_recent(recent(variable), object.id, variable, Op::store);
   }
 
   const Instruction& instruction() const { return table.instructions[unit]; }

@@ -16,6 +16,7 @@
 #include "core/got_patcher.hpp"
 #include "core/loaded_objects.hpp"
 #include "cpython/races_session.hpp"
+#include "hooks/races_capi.hpp"
 
 extern "C" void gilscope_races_condition_variable_wait(void* condition, void* lock) __asm__(
     "_ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE");
@@ -214,17 +215,18 @@ ElfImage interpreter_image() {
   return ElfImage::containing(reinterpret_cast<const void*>(&PyEval_SaveThread));
 }
 
-GotPatcher::Plan plan_for(const ElfImage& image, bool is_interpreter) {
+GotPatcher::Plan plan_for(const ElfImage& image, bool is_interpreter, const Session& session) {
   HookTable hooks(thread_hooks());
   const bool is_runtime = has_part(image, "/libstdc++.so") || has_part(image, "/libgcc_s.so");
   if (!is_runtime && !is_interpreter) hooks.add(lock_hooks());
+  if (!is_interpreter && session.is_in_scope(image.path())) hooks.add(capi::hooks());
   if (!image.has_search_path()) hooks.add({hook("dlopen", open_object, dlopen)});
   return GotPatcher::plan(image, hooks);
 }
 
 // One look at the loaded objects; false when another thread has been faster. The loader is asked
 // while no lock of ours is held.
-bool look_once() {
+bool look_once(const Session& session) {
   State& all = state();
   Known before;
   {
@@ -237,7 +239,7 @@ bool look_once() {
   std::list<GotPatcher::Plan> plans;
   for (const auto& object : now->all()) {
     if (is_left_alone(object->image) || (before != nullptr && before->has(*object))) continue;
-    GotPatcher::Plan plan = plan_for(object->image, object->image.is_same(interpreter));
+    GotPatcher::Plan plan = plan_for(object->image, object->image.is_same(interpreter), session);
     if (!plan.empty()) plans.push_back(std::move(plan));
   }
   const PageProtections pages;
@@ -249,29 +251,30 @@ bool look_once() {
   return true;
 }
 
-void look() {
-  while (!look_once()) {
+void look(const Session& session) {
+  while (!look_once(session)) {
   }
 }
 
 void* open_object(const char* file, int flags) {
   void* handle = dlopen(file, flags);
-  if (handle == nullptr || Session::active() == nullptr) return handle;
+  const Session* session = Session::active();
+  if (handle == nullptr || session == nullptr) return handle;
   const ErrnoKept kept;
-  look();
+  look(*session);
   dlerror();  // what went wrong in there, if anything, is not the program's
   return handle;
 }
 
 }  // namespace
 
-bool install() {
+bool install(const Session& session) {
   State& all = state();
   {
     const std::lock_guard<std::mutex> lock(all.patching);
     all.wanted = true;
   }
-  look();
+  look(session);
   const PageProtections pages;
   const std::lock_guard<std::mutex> lock(all.patching);
   all.patcher.verify(pages);

@@ -4,10 +4,14 @@
 
 #include <cstddef>
 
+namespace gilscope::races {
+class Session;
+}
+
 namespace gilscope::races::native {
 
 // Both ask the loader: without the GIL. False: threads that Python starts cannot be followed.
-bool install();
+bool install(const Session& session);
 // Returns the number of slots that could not be put back.
 std::size_t remove();
 void after_fork_in_child();

@@ -37,6 +37,7 @@ struct Recent {
   Clock clock = 0;
   std::uint32_t sequence = 0;
   std::uint32_t taken = 0;  // the thread's then, see Detector
+  Op op = Op::read;
 };
 inline constexpr std::size_t kRecent = 512;
 

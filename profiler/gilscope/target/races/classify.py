@@ -31,16 +31,17 @@ class Seen:
     op: int
     frames: tuple[tuple[CodeType, int], ...]
     locks: tuple[int, ...]
+    native: str
 
     @classmethod
     def of(cls, raw: Any) -> Seen | None:
         """Take apart what the native half gives; None for none."""
         if raw is None:
             return None
-        serial, name, op, place, callers, locks = raw
+        serial, name, op, place, callers, locks, native = raw
         frames = tuple((code, offset) for code, offset in [place, *callers] if code is not None)
         title = name or f"native thread {serial}"
-        return cls(serial, title, op, frames, tuple(locks)) if frames else None
+        return cls(serial, title, op, frames, tuple(locks), native) if frames else None
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,8 @@ def depends(read: Seen, write: Seen) -> str | None:
     They meet in the innermost function that was running at both. There the read is an instruction,
     or a call that led to it; and so is the write.
     """
+    if read.frames == write.frames:
+        return "value"  # native code did both in one call
     meeting = _meeting(read, write)
     if meeting is None:
         return None
@@ -294,6 +297,10 @@ class _Report:
 
     def _access(self, seen: Seen) -> Access:
         stack = self._shown(self._own_frames(seen.frames))
+        if seen.native:
+            file, _, function = seen.native.partition(" ")
+            native = Place(file, 0, function or "native code")
+            stack = (stack[0], native, *stack[1:])
         names = tuple(dict.fromkeys(self._lock_name(lock) for lock in seen.locks))
         return Access(seen.thread, seen.op >= STORE, WORDS[seen.op], stack, names)
 

@@ -62,7 +62,7 @@ def test_the_status_is_that_of_an_interrupt(interrupted: tuple[Path, int, str, s
 def test_what_there_was_is_shown(interrupted: tuple[Path, int, str, str]) -> None:
     """With a note that there would have been more."""
     out = interrupted[2]
-    assert "note: interrupted: this is what there was by then" in out
+    assert "note: Interrupted: partial results from the runs completed so far" in out
     assert "threads" in out
 
 

@@ -108,7 +108,7 @@ def test_a_wheel_that_cannot_be_had_is_one_line(
     """With pip's reason and what to do; no half-made directory stays."""
     monkeypatch.setattr(module, "own_source", lambda: str(tmp_path / "absent.whl"))
     with pytest.raises(
-        InterpreterError, match=r"could not be provided .* -m pip install"
+        InterpreterError, match=r"could not be built for it .* -m pip install"
     ) as caught:
         provide(bare)
     assert "\n" not in str(caught.value)

@@ -147,7 +147,8 @@ bool Session::deactivate() {
   ThreadLogs::for_each([&](ThreadLog& log) {
     for (std::uintptr_t busy = log.busy.load(std::memory_order_seq_cst); quiet && busy != 0;
          busy = log.busy.load(std::memory_order_seq_cst)) {
-      if (StackMark::is_gone(busy)) break;  // it left the hook by siglongjmp()
+      // It left the hook by siglongjmp(), unless it has just left it in order.
+      if (StackMark::is_gone(busy) && log.busy.load(std::memory_order_seq_cst) == busy) break;
       sched_yield();
       // A thread that was suspended inside a hook (a debugger): leave it the mapping.
       if (nanoseconds(CLOCK_MONOTONIC) > deadline) quiet = false;

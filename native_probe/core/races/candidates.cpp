@@ -16,7 +16,9 @@ std::uint64_t hash_of(const Candidate& candidate) {
                                                                                     : 0);
   for (const Seen* seen : {&candidate.first, &candidate.second}) {
     hash = fold(hash, std::uint64_t{seen->access.site} << 32 | seen->access.stack);
+    hash = fold(hash, static_cast<std::uint64_t>(seen->op));
   }
+  hash = fold(hash, static_cast<std::uint64_t>(candidate.other.op));
   return fold(fold(hash, candidate.other.access.site), candidate.last.access.site);
 }
 

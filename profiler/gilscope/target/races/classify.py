@@ -126,7 +126,9 @@ def _update(candidate: Candidate, write: Seen) -> str | None:
     writes = candidate.other.op >= STORE
     if dependence == "value" and writes and not is_structure and not removes:
         return "lost-update"
-    if dependence is None or not _disturbs(write.op, candidate.other.op):
+    if dependence is None or (dependence == "value" and not writes):
+        return None
+    if not _disturbs(write.op, candidate.other.op):
         return None
     if _is_stop_flag(candidate.first, write):
         return None
@@ -326,9 +328,8 @@ def _merged(races: list[Race]) -> list[Race]:
     """Count races that differ in nothing that is shown as one; the worst first."""
     by_place: dict[Any, Race] = {}
     for race in races:
-        places = tuple((a.place.file, a.place.line, a.write) for a in race.accesses)
-        name = race.variable.partition("[")[0]
-        key = (race.kind, name, *_unordered(places))
+        places = frozenset((access.place.file, access.place.line) for access in race.accesses)
+        key = (race.kind, race.variable.partition("[")[0], places)
         known = by_place.get(key)
         if known is None:
             by_place[key] = race
@@ -339,9 +340,3 @@ def _merged(races: list[Race]) -> list[Race]:
             better.count + worse.count, better.what_happened, better.advice,
         )  # fmt: skip
     return sorted(by_place.values(), key=lambda r: (-GRADES.index(r.grade), -r.count))
-
-
-def _unordered(places: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return places so that two threads that do the same count once, whichever comes first."""
-    *own, other = places
-    return tuple(own), other

@@ -253,8 +253,10 @@ void touch_item(Event& event, PyObject* container, PyObject* key, Op op) {
   if (op == Op::store && event.has_just_done(container, variable)) return;
   const int has = writes(op) ? has_key(container, key) : -1;
   if (op == Op::store && has == 0) touch_structure(event, container, Op::add);
-  if (op == Op::remove && has != 0) touch_structure(event, container, Op::remove);
-  if (op == Op::remove && has == 0) return;
+  const bool fails = has == 0 && event.instruction().action == Action::delete_subscr;
+  if (op == Op::remove && (has != 0 || fails)) touch_structure(event, container, Op::remove);
+  // pop() with a default; `del` is about to fail, since somebody else has been faster.
+  if (op == Op::remove && has == 0 && !fails) return;
   touch(event, container, variable, op, key);
 }
 

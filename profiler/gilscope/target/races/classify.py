@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.target.races import advice, flow, naming
 from gilscope.target.races.model import GRADES, Access, Place, Race
-from gilscope.target.races.scope import OWN
+from gilscope.target.races.scope import OWN, helpers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -59,6 +59,12 @@ class Candidate:
     last: Seen | None
     subject: naming.Subject | None
 
+    def seen(self) -> tuple[Seen, ...]:
+        """Return its accesses."""
+        return tuple(
+            each for each in (self.first, self.second, self.other, self.last) if each is not None
+        )
+
 
 def races(
     found: Iterable[Any],
@@ -75,6 +81,8 @@ def races(
     for number, raw in enumerate(found):
         candidate = _candidate(raw, subjects.get(number))
         if candidate is None or (candidate.suspected and not suspected):
+            continue
+        if not all(known.is_program(seen) for seen in candidate.seen()):
             continue
         kind = kind_of(candidate)
         if kind == "publication" and not everything:
@@ -254,10 +262,17 @@ class _Report:
     ) -> None:
         self.locks = locks
         self.in_scope = in_scope
+        self.helpers = frozenset(helpers())
+
+    def is_program(self, seen: Seen) -> bool:
+        """Return whether the program did it, or called the part of the library that did."""
+        for code, _ in seen.frames:
+            if code.co_filename not in self.helpers:
+                return self.in_scope(code.co_filename)
+        return False
 
     def race(self, kind: str, candidate: Candidate) -> Race:
-        seen = (candidate.first, candidate.second, candidate.other, candidate.last)
-        accesses = tuple(self._access(each) for each in seen if each is not None)
+        accesses = tuple(self._access(each) for each in candidate.seen())
         code, offset = self._own_frames((candidate.second or candidate.other).frames)[0]
         variable = (
             naming.variable(candidate.subject, *candidate.other.frames[0])

@@ -1,0 +1,185 @@
+"""`gilscope races` and `gilscope.races()`, in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SECONDS = 120
+PROGRAMS = Path(__file__).parents[1] / "cases" / "races"
+INTERPRETERS = [
+    pytest.param(os.environ.get("GILSCOPE_PYTHON", sys.executable), id="gil"),
+    pytest.param(os.environ.get("GILSCOPE_FT_PYTHON", ""), id="ft"),
+]
+
+
+def run(python: str, *words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run one interpreter with a time limit."""
+    if not python:
+        pytest.skip("no interpreter of this build")
+    return subprocess.run(
+        [python, *words],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+        cwd=cwd,
+    )
+
+
+def races(python: str, *words: str) -> list[dict[str, Any]]:
+    """Return the races of a program."""
+    done = run(python, "-m", "gilscope", "races", "--json", *words)
+    found: list[dict[str, Any]] = json.loads(done.stdout)["races"]
+    return found
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_lost_update_is_found(python: str) -> None:
+    """A counter that two threads add to is a lost update, named as the program names it."""
+    found = races(python, str(PROGRAMS / "lost_counter_attribute.py"))
+    assert [race["class"] for race in found] == ["lost-update"]
+    assert set(found[0]) == {
+        "class", "grade", "variable", "accesses", "count", "what_happened", "advice",
+    }  # fmt: skip
+    assert set(found[0]["accesses"][0]) == {"thread", "file", "line", "write", "locks", "stack"}
+    assert [access["write"] for access in found[0]["accesses"]] == [False, True, True]
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_counter_under_a_lock_is_clean(python: str) -> None:
+    """Nothing is said about a counter under a lock."""
+    assert races(python, str(PROGRAMS / "clean_counter_lock.py")) == []
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_fail_on_decides_the_status(python: str) -> None:
+    """With --fail-on the status says whether there is such a race; without, it is the program's."""
+    racy = str(PROGRAMS / "lost_counter_attribute.py")
+    clean = str(PROGRAMS / "clean_counter_lock.py")
+    command = ("-m", "gilscope", "races")
+    assert run(python, *command, "--fail-on", "certain", racy).returncode == 1
+    assert run(python, *command, "--fail-on", "certain", clean).returncode == 0
+    assert run(python, *command, racy).returncode == 0
+    assert run(python, *command, "-c", "raise SystemExit(7)").returncode == 7
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_output_of_the_program_is_not_in_the_json(python: str) -> None:
+    """With --json standard output is the JSON alone; with -o it is the program's."""
+    done = run(python, "-m", "gilscope", "races", "--json", "-c", "print('said')")
+    assert json.loads(done.stdout) == {"races": []}
+    assert "said" in done.stderr
+
+
+RESTORED = """
+import _thread, collections, sys, threading, _queue
+import gilscope
+
+def state():
+    classes = (threading.Thread, threading.Event, threading.Semaphore)
+    methods = {(c, n): v for c in classes for n, v in vars(c).items()}
+    tools = [sys.monitoring.get_tool(i) for i in range(6)]
+    return methods, tools
+
+def work():
+    for _ in range(10):
+        lock.acquire(); lock.release()
+        box.append(1); box.popleft()
+
+lock, box = threading.Lock(), collections.deque()
+before = state()
+for _ in range(3):
+    with gilscope.races() as found:
+        threads = [threading.Thread(target=work) for _ in range(2)]
+        for t in threads: t.start()
+        for t in threads: t.join()
+    assert len(found) == 0, found.races
+assert state() == before
+work()
+print("restored")
+"""
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_interpreter_is_as_before(python: str) -> None:
+    """After a watch, and a second one, classes and tools are as they were."""
+    done = run(python, "-c", RESTORED)
+    assert done.stdout == "restored\n", done.stderr
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_tools_that_are_taken_are_named(python: str) -> None:
+    """Where no tool number is free, the message says which tools have them."""
+    code = (
+        "import sys\nfor i in range(6): sys.monitoring.use_tool_id(i, f'tool {i}')\n"
+        "import gilscope\nwith gilscope.races(): pass"
+    )
+    done = run(python, "-c", code)
+    assert "tool 3" in done.stderr
+    assert "ProbeError" in done.stderr
+
+
+HARD = """
+import asyncio, threading
+class Odd:
+    def __init__(self): self.n = 0
+    def __getattr__(self, name): return len(name)
+    def __setattr__(self, name, value): object.__setattr__(self, name, value)
+class Meta(type):
+    @property
+    def m(cls): return 1
+class With(metaclass=Meta):
+    __slots__ = ("a",)
+class Key:
+    def __hash__(self): return 1
+    def __eq__(self, other): raise RuntimeError("compared")
+class Items(dict):
+    def __getitem__(self, key): return key
+    def __setitem__(self, key, value): super().__setitem__(key, value)
+def numbers():
+    yield from range(5)
+async def later():
+    async with asyncio.Lock():
+        return [x async for x in agen()]
+async def agen():
+    for i in range(3):
+        yield i
+        await asyncio.sleep(0)
+def work():
+    o, w, k, d, items = Odd(), With(), Key(), {}, Items()
+    o.n += o.missing
+    w.a = With.m
+    d[k] = 1
+    d[k] += 1
+    items["x"] = items["y"]
+    exec("z = [i for i in (lambda: (1, 2))()]", {})
+    match {"a": [1, *range(3)]}:
+        case {"a": [first, *rest]}: d["m"] = first
+    try:
+        del d["none"]
+    except KeyError as error:
+        d["e"] = str(error)
+    list(numbers()); asyncio.run(later())
+threads = [threading.Thread(target=work) for _ in range(200)]
+for t in threads: t.start()
+for t in threads: t.join()
+print("done")
+"""
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_hard_code_runs_as_ever(python: str, tmp_path: Path) -> None:
+    """200 threads of code of every kind end as without a watch, and none is accused."""
+    script = tmp_path / "hard.py"
+    script.write_text(HARD, encoding="utf-8")
+    out = tmp_path / "races.json"
+    done = run(python, "-m", "gilscope", "races", "--json", "-o", str(out), str(script))
+    assert done.stdout == "done\n", done.stderr
+    assert json.loads(out.read_text(encoding="utf-8")) == {"races": []}

@@ -72,9 +72,11 @@ void set_limits() {
 }
 
 void reset_signals() {
-  struct sigaction standard{};
-  standard.sa_handler = SIG_DFL;
-  for (int i = 1; i <= SIGRTMAX; ++i) sigaction(i, &standard, nullptr);
+  // By the kernel's call: glibc keeps two signals to itself, which whoever was made by posix_spawn()
+  // ignores. All zeros are the standard action.
+  const std::uintptr_t standard[8] = {};
+  constexpr std::size_t kSignalSetSize = 8;
+  for (int i = 1; i <= 64; ++i) syscall(SYS_rt_sigaction, i, standard, nullptr, kSignalSetSize);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

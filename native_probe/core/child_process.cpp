@@ -72,8 +72,8 @@ void set_limits() {
 }
 
 void reset_signals() {
-  // By the kernel's call: glibc keeps two signals to itself, which whoever was made by posix_spawn()
-  // ignores. All zeros are the standard action.
+  // By the kernel's call: glibc keeps two signals to itself, which whoever was made by
+  // posix_spawn() ignores. All zeros are the standard action.
   const std::uintptr_t standard[8] = {};
   constexpr std::size_t kSignalSetSize = 8;
   for (int i = 1; i <= 64; ++i) syscall(SYS_rt_sigaction, i, standard, nullptr, kSignalSetSize);

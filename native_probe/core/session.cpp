@@ -387,15 +387,20 @@ void Session::leave(ThreadLog* log) {
 
 format::EventRecord* Session::next_chunk(ThreadLog* log) {
   const ErrnoKeeper keep_errno;
-  seal_events(*log);
   std::size_t size = 0;
-  ChunkHeader* chunk = file_.allocate(ChunkKind::events, log->index, log->next_chunk, &size);
-  if (chunk == nullptr && !file_.is_ring()) {
-    // Near the end of the file a small one may still fit.
-    chunk = file_.allocate(ChunkKind::events, log->index, TraceFile::alignment(), &size);
-  }
+  const auto allocate = [&](std::size_t bytes) {
+    return file_.allocate(ChunkKind::events, log->index, bytes, &size);
+  };
+  // Before the old one is sealed, after which a ring may use it again: the last records of a thread
+  // that has to wait in here stay.
+  ChunkHeader* chunk = allocate(log->next_chunk);
   feeder_.call();
   sample_now_and_then();
+  seal_events(*log);
+  // In a ring that old one may have been the only one; near the end of a file a small one may fit.
+  if (chunk == nullptr) {
+    chunk = allocate(file_.is_ring() ? log->next_chunk : TraceFile::alignment());
+  }
   if (chunk == nullptr) {
     ++log->slot->dropped;
     return nullptr;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <set>
 #include <system_error>
 #include <vector>
 
@@ -120,15 +121,33 @@ std::uint64_t write_slots(Copy& copy, const ChunkHeader& chunk, std::size_t size
   return dropped;
 }
 
-void write_events(Copy& copy, const ChunkHeader& chunk, std::size_t size) {
+// Returns whether there was anything to write.
+bool write_events(Copy& copy, const ChunkHeader& chunk, std::size_t size) {
   const auto* first = reinterpret_cast<const EventRecord*>(&chunk + 1);
   const auto* end = first + (size - sizeof chunk) / sizeof(EventRecord);
   const EventRecord* record = first;
   // Acquire: a record whose kind is there is there wholly.
   while (record < end && __atomic_load_n(&record->kind, __ATOMIC_ACQUIRE) != 0) ++record;
   const auto used = static_cast<std::size_t>(record - first) * sizeof(EventRecord);
-  if (used == 0) return;
+  if (used == 0) return false;
   write_like(copy, chunk, used, [&](void* payload) { std::memcpy(payload, first, used); });
+  return true;
+}
+
+// A ring goes on meanwhile: a thread whose only chunk was used again before its turn came may have
+// one by now where others stood. So threads of which nothing was found are looked for once more.
+void write_all_events(Copy& copy, const Session& session) {
+  constexpr int kRounds = 4;
+  std::set<std::uint32_t> found;
+  for (int round = 0; round < kRounds; ++round) {
+    std::set<std::uint32_t> now;
+    session.file().for_each_events_chunk([&](const ChunkHeader& chunk, std::size_t size) {
+      const std::uint32_t thread = chunk.thread;
+      if (found.count(thread) == 0 && write_events(copy, chunk, size)) now.insert(thread);
+    });
+    found.merge(now);
+    if (!session.file().is_ring()) return;
+  }
 }
 
 std::size_t whole_definitions(const ChunkHeader& chunk, std::size_t size) {
@@ -175,8 +194,7 @@ void write_snapshot(Session& session, const std::string& path, bool gil_enabled)
     if (is(chunk, ChunkKind::metadata)) write_metadata(copy, chunk, size);
     if (is(chunk, ChunkKind::threads)) dropped += write_slots(copy, chunk, size);
   });
-  file.for_each_events_chunk(
-      [&](const ChunkHeader& chunk, std::size_t size) { write_events(copy, chunk, size); });
+  write_all_events(copy, session);
   sample_clock(file);
   file.for_each_chunk_in_front([&](const ChunkHeader& chunk, std::size_t size) {
     if (is(chunk, ChunkKind::definitions)) write_definitions(copy, chunk, size);

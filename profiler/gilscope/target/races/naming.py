@@ -64,9 +64,9 @@ def module_title(name: str) -> str:
 
 def global_name(thing: object) -> str:
     """Return the name of the global variable that has this value; empty if there is none."""
-    modules: list[tuple[str, object]] = list(sys.modules.items())  # anything can stand there
+    modules: list[tuple[str, object]] = list(sys.modules.items())
     for name, module in modules:
-        if not isinstance(module, ModuleType):
+        if not isinstance(module, ModuleType):  # programs put anything there
             continue
         for key, value in list(vars(module).items()):
             if value is thing and isinstance(key, str) and not key.startswith("__"):

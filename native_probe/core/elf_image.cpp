@@ -31,6 +31,18 @@ std::string executable_path() {
 
 }  // namespace
 
+template <typename T>
+const T* ElfImage::at(const void* address, std::uint64_t count) const {
+  const auto begin = reinterpret_cast<std::uintptr_t>(address);
+  if (begin % alignof(T) != 0) return nullptr;
+  for (const CodeRange& segment : segments_) {
+    if (segment.contains(address) && count <= (segment.end - begin) / sizeof(T)) {
+      return static_cast<const T*>(address);
+    }
+  }
+  return nullptr;
+}
+
 struct ImageReader {
   static ElfImage read(const dl_phdr_info& info) {
     ElfImage image;
@@ -50,13 +62,13 @@ struct ImageReader {
       }
       if (header.p_type == PT_DYNAMIC) dynamic = reinterpret_cast<const ElfW(Dyn)*>(begin);
     }
-    if (dynamic != nullptr) read_dynamic(image, dynamic);
+    read_dynamic(image, dynamic);
     return image;
   }
 
   static void read_dynamic(ElfImage& image, const ElfW(Dyn) * dynamic) {
     std::size_t sizes[2] = {};
-    for (; dynamic->d_tag != DT_NULL; ++dynamic) {
+    for (; image.at<ElfW(Dyn)>(dynamic) != nullptr && dynamic->d_tag != DT_NULL; ++dynamic) {
       const auto* address = reinterpret_cast<const void*>(dynamic->d_un.d_ptr);
       switch (dynamic->d_tag) {
         case DT_SYMTAB: image.symbols_ = address; break;
@@ -133,12 +145,37 @@ std::shared_ptr<void> ElfImage::pin() const {
           }};
 }
 
+namespace {
+
+// Offsets and indices of the tables may be anything. One that leads out of the object is no address
+// at all, and must not be made one by adding it to a pointer.
+const void* offset_by(const void* from, std::uint64_t bytes) {
+  return reinterpret_cast<const void*>(reinterpret_cast<std::uint64_t>(from) + bytes);
+}
+
+}  // namespace
+
+const void* ElfImage::symbol_at(std::uint64_t index) const {
+  return at<ElfW(Sym)>(offset_by(symbols_, index * sizeof(ElfW(Sym))));
+}
+
+std::string_view ElfImage::text(std::uint64_t offset) const {
+  const auto* begin = at<char>(offset_by(strings_, offset));
+  for (const CodeRange& segment : segments_) {
+    if (begin == nullptr || !segment.contains(begin)) continue;
+    const std::size_t left = segment.end - reinterpret_cast<std::uintptr_t>(begin);
+    const void* end = std::memchr(begin, '\0', left);
+    if (end != nullptr)
+      return {begin, static_cast<std::size_t>(static_cast<const char*>(end) - begin)};
+  }
+  return {};
+}
+
 std::vector<Slot> ElfImage::slots() const {
   std::vector<Slot> found;
   if (symbols_ == nullptr) return found;
-  const auto* symbols = static_cast<const ElfW(Sym)*>(symbols_);
   for (int table = 0; table < 2; ++table) {
-    const auto* relocation = static_cast<const ElfW(Rela)*>(relocations_[table]);
+    const auto* relocation = at<ElfW(Rela)>(relocations_[table], relocation_count_[table]);
     if (relocation == nullptr) continue;
     for (std::size_t i = 0; i < relocation_count_[table]; ++i, ++relocation) {
       const auto type = static_cast<std::uint32_t>(ELF64_R_TYPE(relocation->r_info));
@@ -146,8 +183,10 @@ std::vector<Slot> ElfImage::slots() const {
       if (symbol == 0 || (type != kJumpSlot && type != kGlobDat && type != kAbsolute)) continue;
       // An absolute relocation with an addend points into a symbol, not at it.
       if (type == kAbsolute && relocation->r_addend != 0) continue;
-      found.push_back({reinterpret_cast<void**>(base_ + relocation->r_offset),
-                       strings_ + symbols[symbol].st_name, type == kAbsolute});
+      const auto* definition = static_cast<const ElfW(Sym)*>(symbol_at(symbol));
+      const auto* slot = reinterpret_cast<void**>(base_ + relocation->r_offset);
+      if (definition == nullptr || at<void*>(slot) == nullptr) continue;
+      found.push_back({const_cast<void**>(slot), text(definition->st_name), type == kAbsolute});
     }
   }
   return found;
@@ -159,37 +198,45 @@ CodeRange ElfImage::function(std::string_view name) const {
 }
 
 CodeRange ElfImage::extent(std::size_t symbol) const {
-  const ElfW(Sym)& found = static_cast<const ElfW(Sym)*>(symbols_)[symbol];
-  const std::uintptr_t begin = base_ + found.st_value;
-  return {begin, begin + found.st_size};
+  const auto* found = static_cast<const ElfW(Sym)*>(symbol_at(symbol));
+  if (found == nullptr) return {};
+  const std::uintptr_t begin = base_ + found->st_value;
+  return {begin, begin + found->st_size};
 }
 
 // The table has all symbols that the object defines, by a hash of their names.
 CodeRange ElfImage::hashed_function(std::string_view name) const {
   std::uint32_t hash = 5381;
   for (const char c : name) hash = hash * 33 + static_cast<unsigned char>(c);
-  const std::uint32_t buckets = gnu_hash_[0];
-  const std::uint32_t first = gnu_hash_[1];
-  const std::uint32_t* bucket = gnu_hash_ + 4 + gnu_hash_[2] * (sizeof(ElfW(Addr)) / 4);
-  const std::uint32_t* chain = bucket + buckets;
-  const auto* symbols = static_cast<const ElfW(Sym)*>(symbols_);
-  if (buckets == 0) return {};
-  for (std::uint32_t i = bucket[hash % buckets]; i >= first; ++i) {
-    const std::uint32_t entry = chain[i - first];
-    if ((entry | 1) == (hash | 1) && symbols[i].st_shndx != SHN_UNDEF &&
-        name == strings_ + symbols[i].st_name) {
+  constexpr std::uint64_t kWord = sizeof(std::uint32_t);
+  const auto* header = at<std::uint32_t>(gnu_hash_, 4);
+  if (header == nullptr || header[0] == 0) return {};
+  const std::uint32_t buckets = header[0];
+  const std::uint32_t first = header[1];
+  const std::uint64_t bucket = 4 * kWord + header[2] * std::uint64_t{sizeof(ElfW(Addr))};
+  const std::uint64_t chain = bucket + buckets * kWord;
+  const auto* begin = at<std::uint32_t>(offset_by(header, bucket + hash % buckets * kWord));
+  if (begin == nullptr) return {};
+  for (std::uint64_t i = *begin; i >= first; ++i) {
+    const auto* entry = at<std::uint32_t>(offset_by(header, chain + (i - first) * kWord));
+    const auto* symbol = static_cast<const ElfW(Sym)*>(symbol_at(i));
+    if (entry == nullptr || symbol == nullptr) return {};
+    if ((*entry | 1) == (hash | 1) && symbol->st_shndx != SHN_UNDEF &&
+        name == text(symbol->st_name)) {
       return extent(i);
     }
-    if ((entry & 1) != 0) break;  // the last one of the bucket
+    if ((*entry & 1) != 0) break;  // the last one of the bucket
   }
   return {};
 }
 
 CodeRange ElfImage::listed_function(std::string_view name) const {
-  const auto* symbols = static_cast<const ElfW(Sym)*>(symbols_);
-  const std::size_t n = sysv_hash_ != nullptr ? sysv_hash_[1] : 0;
+  const auto* header = at<std::uint32_t>(sysv_hash_, 2);
+  const std::size_t n = header != nullptr ? header[1] : 0;
   for (std::size_t i = 1; i < n; ++i) {
-    if (symbols[i].st_shndx != SHN_UNDEF && name == strings_ + symbols[i].st_name) return extent(i);
+    const auto* symbol = static_cast<const ElfW(Sym)*>(symbol_at(i));
+    if (symbol == nullptr) return {};
+    if (symbol->st_shndx != SHN_UNDEF && name == text(symbol->st_name)) return extent(i);
   }
   return {};
 }

@@ -61,6 +61,12 @@ class ElfImage {
 
  private:
   friend struct ImageReader;
+  // The objects that lie at an address, all of them in one segment; nullptr when they do not.
+  template <typename T>
+  const T* at(const void* address, std::uint64_t count = 1) const;
+  const void* symbol_at(std::uint64_t index) const;
+  // A name of the string table; empty when it has no end there.
+  std::string_view text(std::uint64_t offset) const;
   CodeRange extent(std::size_t symbol) const;
   CodeRange hashed_function(std::string_view name) const;
   CodeRange listed_function(std::string_view name) const;

@@ -92,13 +92,21 @@ void describe_opcode(const std::string& name, int opcode) {
   if (name == "STORE_DEREF") all.store_deref = opcode;
 }
 
+// A dict with what a mapping of the module has; later versions make them of other types.
+PyObject* dict_of(PyObject* module, const char* name) {
+  PyObject* mapping = PyObject_GetAttrString(module, name);
+  PyObject* dict = mapping != nullptr ? PyDict_New() : nullptr;
+  if (dict != nullptr && PyDict_Update(dict, mapping) < 0) Py_CLEAR(dict);
+  Py_XDECREF(mapping);
+  return dict;
+}
+
 int read_opmap(PyObject* module) {
-  PyObject* map = PyObject_GetAttrString(module, "opmap");
-  PyObject* caches = PyObject_GetAttrString(module, "_inline_cache_entries");
+  PyObject* map = dict_of(module, "opmap");
+  PyObject* caches = dict_of(module, "_inline_cache_entries");
   PyObject* jumps = PyObject_GetAttrString(module, "hasjump");
   int done = -1;
-  if (map != nullptr && caches != nullptr && jumps != nullptr && PyDict_Check(map) &&
-      PyDict_Check(caches)) {
+  if (map != nullptr && caches != nullptr && jumps != nullptr) {
     PyObject* name = nullptr;
     PyObject* number = nullptr;
     Py_ssize_t place = 0;

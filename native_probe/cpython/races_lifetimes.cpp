@@ -14,13 +14,21 @@ bool can_be_shared(const PyTypeObject* type) {
          type != &PyFunction_Type && type != &PyFrame_Type;
 }
 
+// Most objects, and none that the detector knows by its address: keys of these types are known by
+// their value.
+bool is_plain(const PyTypeObject* type) {
+  return type == &PyUnicode_Type || type == &PyLong_Type || type == &PyBytes_Type ||
+         type == &PyFloat_Type;
+}
+
 int trace(PyObject* object, PyRefTracerEvent event, void*) {
+  if (is_plain(Py_TYPE(object))) return 0;
   Session* session = Session::active();
   if (session == nullptr) return 0;
   Objects& objects = session->detector().objects();
   if (event == PyRefTracer_DESTROY) {
     objects.destroyed(object);
-  } else if (can_be_shared(Py_TYPE(object))) {
+  } else if (Session::has_threads() && can_be_shared(Py_TYPE(object))) {
     const Thread* thread = session->thread();
     if (thread != nullptr) objects.created(object, thread->slot, thread->clock);
   }

@@ -3,8 +3,8 @@
     PYTHON tools/benchmarks/races_bench.py
 
 Runs under the interpreter that it is started with, which needs gilscope. Prints a row a program:
-seconds bare, seconds watched, ratio. `accesses` does nothing but read and write attributes and items
-in a thread while another one waits; `outside` is code that is not watched.
+seconds bare, seconds watched, ratio. `accesses` does nothing but read and write attributes and
+items in a thread while another one waits; `outside` is code that is not watched.
 """
 
 from __future__ import annotations

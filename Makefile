@@ -35,14 +35,15 @@ demo:
 
 test:
 	@$(prepare) test
-	@$(HOST_PYTHON) tools/core_tests.py
 	@-$(HOST_PYTHON) tools/chromium.py
 	@-$(PYTHON) tools/bindings.py >/dev/null
 	@-$(PYTHON) tools/npm_release.py speedscope >/dev/null
 	@-$(PYTHON) tools/npm_release.py firefox-profiler >/dev/null
-	@# The free-threaded tests run also when others have failed, and the status is that of both.
-	@$(PYTHON) -m pytest --durations=15; status=$$?; \
-	.venv-ft/bin/python -m pytest --durations=15 tests/integration/test_examples.py && exit $$status
+	@# All of them run, whatever fails, and the status is that of all.
+	@status=0; $(HOST_PYTHON) tools/core_tests.py || status=1; \
+	$(PYTHON) -m pytest --durations=15 || status=1; \
+	.venv-ft/bin/python -m pytest --durations=15 tests/integration/test_examples.py || status=1; \
+	exit $$status
 
 fuzz:
 	@$(prepare) test

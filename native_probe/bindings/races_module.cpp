@@ -392,6 +392,7 @@ PyModuleDef definition = {PyModuleDef_HEAD_INIT,
 }  // namespace
 }  // namespace gilscope::races
 
+// NOLINTNEXTLINE(readability-identifier-naming): the interpreter looks for this name
 extern "C" __attribute__((visibility("default"))) PyObject* PyInit__races(void) {
   return PyModuleDef_Init(&gilscope::races::definition);
 }

@@ -85,7 +85,8 @@ void set() {
     ours.sa_flags = SA_ONSTACK | SA_RESTART;
     sigemptyset(&ours.sa_mask);
   }
-  ours.sa_flags = (ours.sa_flags | SA_SIGINFO) & ~SA_RESETHAND;
+  ours.sa_flags |= SA_SIGINFO;
+  ours.sa_flags &= ~static_cast<int>(SA_RESETHAND);
   ours.sa_sigaction = handle;
   sigaction(SIGBUS, &ours, nullptr);
 }

@@ -165,8 +165,9 @@ std::string_view ElfImage::text(std::uint64_t offset) const {
     if (begin == nullptr || !segment.contains(begin)) continue;
     const std::size_t left = segment.end - reinterpret_cast<std::uintptr_t>(begin);
     const void* end = std::memchr(begin, '\0', left);
-    if (end != nullptr)
+    if (end != nullptr) {
       return {begin, static_cast<std::size_t>(static_cast<const char*>(end) - begin)};
+    }
   }
   return {};
 }
@@ -184,9 +185,12 @@ std::vector<Slot> ElfImage::slots() const {
       // An absolute relocation with an addend points into a symbol, not at it.
       if (type == kAbsolute && relocation->r_addend != 0) continue;
       const auto* definition = static_cast<const ElfW(Sym)*>(symbol_at(symbol));
-      const auto* slot = reinterpret_cast<void**>(base_ + relocation->r_offset);
-      if (definition == nullptr || at<void*>(slot) == nullptr) continue;
-      found.push_back({const_cast<void**>(slot), text(definition->st_name), type == kAbsolute});
+      const std::uintptr_t slot = base_ + relocation->r_offset;
+      if (definition == nullptr || at<void*>(reinterpret_cast<const void*>(slot)) == nullptr) {
+        continue;
+      }
+      found.push_back(
+          {reinterpret_cast<void**>(slot), text(definition->st_name), type == kAbsolute});
     }
   }
   return found;

@@ -41,7 +41,10 @@ std::shared_ptr<const LoadedObjects> LoadedObjects::look(const LoadedObjects* be
     }
     std::shared_ptr<void> pin;
     // One that is gone meanwhile must not be looked into.
-    if (!image.is_never_unloaded() && (pin = image.pin()) == nullptr) continue;
+    if (!image.is_never_unloaded()) {
+      pin = image.pin();
+      if (pin == nullptr) continue;
+    }
     std::string build_id = build_id_of(image);
     found->all_.push_back(std::make_shared<const Object>(
         Object{std::move(image), std::move(pin), std::move(build_id)}));

@@ -30,8 +30,8 @@ ThreadLog ThreadLogs::exited_{{StackMark::kForEver}};
 bool ThreadLogs::key_is_small_ = false;
 std::atomic<std::uint32_t> ThreadLogs::high_water_{0};
 std::atomic<std::uint64_t> ThreadLogs::free_{0};
-std::atomic<std::uint64_t> ThreadLogs::ends_begun{0};
-std::atomic<std::uint64_t> ThreadLogs::ends_done{0};
+std::atomic<std::uint64_t> ThreadLogs::ends_begun_{0};
+std::atomic<std::uint64_t> ThreadLogs::ends_done_{0};
 
 bool ThreadLogs::initialize() {
   if (initialized) return true;
@@ -50,8 +50,9 @@ ThreadLog* ThreadLogs::block(std::uint32_t number) {
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return nullptr;
   auto* fresh = static_cast<ThreadLog*>(memory);
-  if (blocks_[number].compare_exchange_strong(there, fresh, std::memory_order_acq_rel))
+  if (blocks_[number].compare_exchange_strong(there, fresh, std::memory_order_acq_rel)) {
     return fresh;
+  }
   munmap(memory, sizeof(ThreadLog) * kBlock);
   return there;
 }
@@ -129,8 +130,8 @@ void ThreadLogs::after_fork() {
   // All that were ever taken: one of them may have been in the middle of a hook.
   const std::uint32_t used = high_water_.exchange(0, std::memory_order_relaxed);
   free_.store(0, std::memory_order_relaxed);
-  ends_begun.store(0, std::memory_order_relaxed);
-  ends_done.store(0, std::memory_order_relaxed);
+  ends_begun_.store(0, std::memory_order_relaxed);
+  ends_done_.store(0, std::memory_order_relaxed);
   for (std::uint32_t i = 0; i < used; ++i) new (at(i)) ThreadLog();
 }
 

@@ -121,8 +121,8 @@ class ThreadLogs {
   }
 
   // How often thread states began, and were done, to be taken away: cpython/own_state.hpp.
-  static std::atomic<std::uint64_t> ends_begun;
-  static std::atomic<std::uint64_t> ends_done;
+  static std::atomic<std::uint64_t> ends_begun_;
+  static std::atomic<std::uint64_t> ends_done_;
 
   // In a forked child: only the calling thread is left.
   static void after_fork();

@@ -28,11 +28,11 @@ bool is_own(ThreadLog& log, const void* state) {
   if (log.own_state.load() == state) return true;
   if (log.lost_state.load() == state) return false;
   // While one is just going nothing can be said.
-  const std::uint64_t before = ThreadLogs::ends_begun.load();
-  if (ThreadLogs::ends_done.load() != before) return false;
+  const std::uint64_t before = ThreadLogs::ends_begun_.load();
+  if (ThreadLogs::ends_done_.load() != before) return false;
   // First what those see who begin from now on, then the look at the list.
   log.own_state.store(state);
-  if (gilscope_is_listed(state) != 0 && ThreadLogs::ends_begun.load() == before) return true;
+  if (gilscope_is_listed(state) != 0 && ThreadLogs::ends_begun_.load() == before) return true;
   log.own_state.store(nullptr);
   return false;
 }
@@ -118,12 +118,12 @@ End::End(const void* state) {
     log->own_state.store(nullptr);
     return;
   }
-  ThreadLogs::ends_begun.fetch_add(1);
+  ThreadLogs::ends_begun_.fetch_add(1);
   take_from_others(state);
 }
 
 End::~End() {
-  if (!is_own_) ThreadLogs::ends_done.fetch_add(1);
+  if (!is_own_) ThreadLogs::ends_done_.fetch_add(1);
 }
 
 }  // namespace own_state

@@ -222,8 +222,9 @@ void on_function(Event& event, const Call& call, Effect effect) {
 void apply(Event& event, const Call& call, const PyMethodDef* method) {
   const auto found = effects().find(method);
   if (found == effects().end()) return;
-  if (call.self == nullptr || PyModule_Check(call.self))
+  if (call.self == nullptr || PyModule_Check(call.self)) {
     return on_function(event, call, found->second);
+  }
   if (is_container(call.self)) on_container(event, call, found->second);
 }
 

@@ -105,8 +105,9 @@ void on_attribute(Event& event, Op op) {
 
 void on_call(Event& event) {
   const int arguments = event.instruction().arg;
-  if (event.instruction().action == Action::call)
+  if (event.instruction().action == Action::call) {
     return touch_call(event, arguments + 1, arguments);
+  }
   PyObject* names = event.at(0);
   if (names == nullptr || !PyTuple_Check(names)) return;
   touch_call(event, arguments + 2, arguments, static_cast<int>(PyTuple_GET_SIZE(names)));

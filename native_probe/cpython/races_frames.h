@@ -29,7 +29,8 @@ int gilscope_operands_of(const void* code, struct gilscope_operands* operands);
 
 /* The object of a place on the operand stack; NULL where there is none. */
 static inline void* gilscope_object_at(uintptr_t word) {
-  return (word & 3) == 3 ? NULL : (void*)(word & ~(uintptr_t)3);
+  /* No NULL: C++ reads this, too. */
+  return (void*)((word & 3) == 3 ? 0 : word & ~(uintptr_t)3);
 }
 
 /* The innermost frame of the running thread that runs code; NULL if there is none. */

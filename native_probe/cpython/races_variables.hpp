@@ -36,7 +36,7 @@ struct Event {
   // The object `below` places below the top of the operand stack; nullptr: there is none.
   PyObject* at(int below) const {
     const auto depth = static_cast<int>(instruction().depth);
-    const int place = static_cast<int>(table.code->co_nlocalsplus) + depth - 1 - below;
+    const int place = table.code->co_nlocalsplus + depth - 1 - below;
     return static_cast<PyObject*>(gilscope_object_at(operands.locals[place]));
   }
   PyObject* variable(int number) const {

@@ -71,7 +71,7 @@ struct Thread {
 
   Recent recent[kRecent];
   Recent& recent_of(std::uint32_t site, Key key) {
-    return recent[(site * 31 ^ key ^ key >> 17) % kRecent];
+    return recent[(site * Key{31} ^ key ^ key >> 17) % kRecent];
   }
 
   // What it has just called a method of, as long as that may last, see Session::follow.

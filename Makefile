@@ -6,7 +6,7 @@ export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
 # The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
 prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
 
-.PHONY: help demo test test-debian test-cpython test-peers hostile sanitize fuzz fuzz-native bench \
+.PHONY: help demo test races test-debian test-cpython test-peers hostile sanitize fuzz fuzz-native bench \
 	prediction lint format clean
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make sanitize      the probe's tests and the hostile cases under ASan, UBSan and TSan, in"
 	@echo "                   interpreters built for them: the first time takes some ten minutes each"
 	@echo "make fuzz-native   damaged object files, for what reads them inside the program; SECONDS=N"
+	@echo "make races         hold gilscope races against programs whose races are known; out/races.json"
 	@echo "make fuzz          read 100,000 damaged traces"
 	@echo "make bench         measure what gilscope costs, next to other profilers; writes out/bench.json"
 	@echo "make prediction    hold predicted speed-ups against measured ones; docs/prediction.md"
@@ -44,6 +45,10 @@ test:
 	$(PYTHON) -m pytest --durations=15 || status=1; \
 	.venv-ft/bin/python -m pytest --durations=15 tests/integration/test_examples.py || status=1; \
 	exit $$status
+
+races:
+	@$(prepare) test
+	@$(PYTHON) tools/races.py $(ARGS)
 
 fuzz:
 	@$(prepare) test

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.cli.plain import say
 from gilscope.options import argument, whole_number
-from gilscope.target.races.model import GRADES, Races
+from gilscope.target.races.model import DEFAULT_MAX_VARIABLES, GRADES, Races
 from gilscope.target.races.text import text
-from gilscope.target.races.watch import DEFAULT_MAX_VARIABLES, Watch
 from gilscope.target.worker.program import run_as_main
 
 if TYPE_CHECKING:
@@ -87,6 +86,9 @@ def execute(options: argparse.Namespace) -> int:
     Raises:
         GilscopeError: There is no such program, or it cannot be watched.
     """
+    # Not with the commands that do not watch: it loads more than they leave in a program.
+    from gilscope.target.races.watch import Watch  # noqa: PLC0415
+
     options.program.check()
     watch = Watch(
         packages=[*options.packages, *_package_of(options.program)],

@@ -7,6 +7,9 @@ from typing import Any
 
 GRADES = ("suspected", "certain", "witnessed")
 
+DEFAULT_MAX_VARIABLES = 4_000_000
+"""The most variables that a watch remembers."""
+
 
 @dataclass(frozen=True)
 class Place:

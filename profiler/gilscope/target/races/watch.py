@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.errors import ProbeError
 from gilscope.target.races import classify, declared, naming, scope
-from gilscope.target.races.model import Races
+from gilscope.target.races.model import DEFAULT_MAX_VARIABLES, Races
 from gilscope.target.races.ordering import Ordering
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 TOOL_NAME = "gilscope races"
 TOOLS = (4, 3, 5, 2, 1, 0)  # the last ones have a meaning by convention
-DEFAULT_MAX_VARIABLES = 4_000_000
 
 
 class Watch:

@@ -242,7 +242,8 @@ def _known_threads() -> list[tuple[int, int, bool, str]]:
     """
     main = getattr(threading, "_main_thread", None)
     active = getattr(threading, "_active", None)
-    others = list(active.copy().values()) if type(active) is dict else []
+    # Not active.copy(): in free-threaded 3.13 that takes the dict's lock twice, which is a wait.
+    others = list(dict(active).values()) if type(active) is dict else []
     found: dict[int, tuple[int, int, bool, str]] = {}
     for thread in (main, *others):  # the main thread first: others may claim to be it
         tid, ident = _field(thread, "_native_id"), _field(thread, "_ident")

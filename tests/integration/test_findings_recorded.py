@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -198,5 +197,6 @@ def test_what_a_finding_costs_is_what_its_repair_gains(
     recorded = staged(scenario, "repairs.py")
     finding = by_name(recorded).get(name)
     bad, good = (recorded.facts[way] for way in ("bad", "good"))
-    gain_ns = threads * statistics.median(b - g for b, g in zip(bad, good, strict=True))
+    # The fastest of each: what others' work on the machine disturbs least.
+    gain_ns = threads * (min(bad) - min(good))
     assert finding is None or finding.cost_ns <= HONEST * gain_ns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -197,6 +198,8 @@ def test_what_a_finding_costs_is_what_its_repair_gains(
     recorded = staged(scenario, "repairs.py")
     finding = by_name(recorded).get(name)
     bad, good = (recorded.facts[way] for way in ("bad", "good"))
-    # The fastest of each: what others' work on the machine disturbs least.
-    gain_ns = threads * (min(bad) - min(good))
+    # The fastest of each is what others' work on the machine disturbs least; the median is what
+    # it usually is where threads get into each other's way only now and then.
+    usual = statistics.median(b - g for b, g in zip(bad, good, strict=True))
+    gain_ns = threads * max(usual, min(bad) - min(good))
     assert finding is None or finding.cost_ns <= HONEST * gain_ns

@@ -75,7 +75,9 @@ def chatty(facts: Facts) -> Iterator[Finding]:
     lost = _lost_at_entries(facts)
     rows, groups = facts.gil_waits_in_callbacks
     for number, work in enumerate(facts.callbacks):
-        entering = work.count * work.enter_ns + lost[number]
+        # What the probe adds is there only while it records: no batches gain it.
+        enter_ns = max(work.enter_ns - round(trace.probe_cost_ns or 0), 0)
+        entering = work.count * enter_ns + lost[number]
         rate = work.count / max(trace.duration_ns / 1e9, 1e-9)
         short = work.inside_ns < SHORT_NS and rate >= LEAST_RATE
         if not short or not matters(trace, entering):
@@ -92,7 +94,7 @@ def chatty(facts: Facts) -> Iterator[Finding]:
                     f"the median one spends {time_text(work.inside_ns)} in Python"
                 ),
                 (
-                    f"entering Python with the GIL free took {time_text(work.enter_ns)}; no thread "
+                    f"entering Python with the GIL free took {time_text(enter_ns)}; no thread "
                     f"held the GIL while it changed hands, for {of_run(trace, lost[number])}"
                 ),
                 (

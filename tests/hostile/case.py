@@ -49,6 +49,9 @@ class Stage:
         """Whether the probe may refuse for other reasons, where the machine gives it nothing."""
         if self.recorded:
             self.probe().running()  # loads what is native
+            # Loaded by the first session that follows children. A thread that forks in the middle
+            # of any import leaves its child with a module that is never complete.
+            from multiprocessing import spawn, util  # noqa: F401, PLC0415
 
     @staticmethod
     def probe() -> ModuleType:

@@ -273,11 +273,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1, help="how often, without --minutes")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))  # noqa: S311
     parser.add_argument("--seconds", type=float, default=0.5, help="of each run of a case")
+    parser.add_argument("--without", action="append", default=[], metavar="CASE", help="not this")
     parser.add_argument("case", nargs="*", help=", ".join(cases()))
     chosen = parser.parse_args()
-    unknown = set(chosen.case) - cases().keys()
+    unknown = {*chosen.case, *chosen.without} - cases().keys()
     if unknown:
         parser.error(f"no case {', '.join(sorted(unknown))}")
+    chosen.case = [name for name in chosen.case or cases() if name not in chosen.without]
     return chosen
 
 
@@ -297,7 +299,7 @@ def main() -> int:
                 print(f"hostile: {VARIABLES[build]} names no interpreter", file=sys.stderr)
         if not patients:
             return EXIT_NOTHING
-        tally = run_rounds(patients, chosen, chosen.case or list(cases()))
+        tally = run_rounds(patients, chosen, chosen.case)
     print(tally.line())
     return 1 if tally.found else 0
 

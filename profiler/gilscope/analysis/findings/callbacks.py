@@ -69,6 +69,11 @@ def serialised(facts: Facts) -> Iterator[Finding]:
         )
 
 
+STAMPS_NS = 50
+"""A time to get in that is shorter is that of measuring it: two time stamps take 48 to 75 ns on a
+slow machine (docs/decisions/0007)."""
+
+
 def chatty(facts: Facts) -> Iterator[Finding]:
     """Find callbacks that cost more to get into than batches of them would."""
     trace = facts.trace
@@ -77,6 +82,8 @@ def chatty(facts: Facts) -> Iterator[Finding]:
     for number, work in enumerate(facts.callbacks):
         # What the probe adds is there only while it records: no batches gain it.
         enter_ns = max(work.enter_ns - round(trace.probe_cost_ns or 0), 0)
+        if enter_ns < STAMPS_NS:
+            enter_ns = 0
         entering = work.count * enter_ns + lost[number]
         rate = work.count / max(trace.duration_ns / 1e9, 1e-9)
         short = work.inside_ns < SHORT_NS and rate >= LEAST_RATE

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "core/loader_call.hpp"
 #include "core/lock_definition.hpp"
 #include "cpython/stack.hpp"
 #include "hooks/interpreter.hpp"
@@ -255,6 +256,7 @@ std::string variable_at(std::uintptr_t address) {
   Dl_info info{};
   void* entry = nullptr;
   const auto* place = reinterpret_cast<const void*>(address);
+  const LoaderCall call;
   if (dladdr1(place, &info, &entry, RTLD_DL_SYMENT) == 0 || info.dli_sname == nullptr) return {};
   const auto* symbol = static_cast<const ElfW(Sym)*>(entry);
   if (symbol == nullptr || ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT) return {};

@@ -96,7 +96,7 @@ def family(trace: str, method: str) -> dict[str, object]:
     return {
         "results": results,
         "changed": changed,
-        "restored": spawn.get_preparation_data is function and VARIABLE not in os.environ,
+        "restored": spawn.get_preparation_data is function and not os.environ.get(VARIABLE),
     }
 
 

@@ -101,6 +101,21 @@ def family(trace: str, method: str) -> dict[str, object]:
 
 
 @scenario
+def variable_of_children(trace: str) -> dict[str, object]:
+    """The variable that names the session, after it, while another thread runs, and in the end."""
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    facts: dict[str, object] = {}
+    with gilscope.profile(trace, follow_children=True):
+        facts["during"] = VARIABLE in os.environ
+    facts["beside"] = os.environ.get(VARIABLE)
+    over.set()
+    other.join()
+    return facts
+
+
+@scenario
 def family_fork(trace: str) -> dict[str, object]:
     """By fork."""
     return family(trace, "fork")

@@ -17,6 +17,7 @@ from gilscope.cli import (
     compare,
     diff,
     doctor,
+    explain,
     export,
     findings,
     info,
@@ -35,7 +36,9 @@ from gilscope.errors import GilscopeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (run, races, compare, findings, top, diff, report, info, export, pack, merge, doctor)
+COMMANDS = (
+    run, races, compare, findings, explain, top, diff, report, info, export, pack, merge, doctor,
+)  # fmt: skip
 FAILED = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141

@@ -229,7 +229,8 @@ class ComparisonData:
     def findings_text(self) -> str:
         """Return a line a finding."""
         return "\n".join(
-            f"found ({build}): {one.title} ({one.page})" for build, one in self.findings
+            f"found ({build}): {one.title} (gilscope explain {one.name})"
+            for build, one in self.findings
         )
 
     def times(self) -> list[dict[str, Any]]:

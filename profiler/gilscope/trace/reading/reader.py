@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gilscope.trace import format as fmt
-from gilscope.trace.model import CpuTimes, GilSwitches, Trace
+from gilscope.trace.model import CpuTimes, GilSwitches, Trace, TraceEvents
 from gilscope.trace.reading.chunks import Chunk, ChunkWalk, File, Head, Header, opened, read_header
 from gilscope.trace.reading.clock import ClockMap, make_clock
 from gilscope.trace.reading.cpu_samples import cpu_times
@@ -131,8 +131,8 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
     places = PlaceTables(definitions.places)
     dropped = max(sum(slot.dropped for slot in parts.slots.values()), _int(end, "dropped_events"))
     free_threaded = bool(header.flags & fmt.HeaderFlag.FREE_THREADED)
-    return Trace.deferred(
-        lambda: _load(file, header, parts, places),
+    return Trace(
+        load=lambda: _load(file, header, parts, places),
         path=file.path,
         build="ft" if free_threaded else "gil",
         python=python_version(header.python),
@@ -166,8 +166,8 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
     )
 
 
-def _load(file: File, header: Header, parts: Parts, places: PlaceTables) -> dict[str, Any]:
-    """The fields of the trace that depend on its events."""
+def _load(file: File, header: Header, parts: Parts, places: PlaceTables) -> TraceEvents:
+    """What depends on the events."""
     records = Records(file, header, parts.events)
     tables = EventTables(records, parts.clock, spare=3 * len(parts.slots))
     stop_ns, duration_ns = _stop(parts, tables.latest)
@@ -183,17 +183,17 @@ def _load(file: File, header: Header, parts: Parts, places: PlaceTables) -> dict
             f"threads that have events and no slot: {len(strangers)}, not known by name"
         )
     names = parts.definitions.names
-    return {
-        "duration_ns": duration_ns,
-        "threads": make_threads(parts.slots | strangers, names, parts.clock, duration_ns),
-        "intervals": events.intervals,
-        "wakes": events.wakes,
-        "problems": tuple(problems),
-        "callbacks": events.callbacks,
-        "thread_states": events.thread_states,
-        "gil_switches": _gil_switches(events.gil_switches, places),
-        "spans": _named(events.spans, places),
-    }
+    return TraceEvents(
+        duration_ns=duration_ns,
+        threads=make_threads(parts.slots | strangers, names, parts.clock, duration_ns),
+        intervals=events.intervals,
+        wakes=events.wakes,
+        problems=tuple(problems),
+        callbacks=events.callbacks,
+        thread_states=events.thread_states,
+        gil_switches=_gil_switches(events.gil_switches, places),
+        spans=_named(events.spans, places),
+    )
 
 
 def python_version(hexversion: int) -> str:

@@ -183,3 +183,50 @@ def test_hard_code_runs_as_ever(python: str, tmp_path: Path) -> None:
     done = run(python, "-m", "gilscope", "races", "--json", "-o", str(out), str(script))
     assert done.stdout == "done\n", done.stderr
     assert json.loads(out.read_text(encoding="utf-8")) == {"races": []}
+
+
+def test_compare_says_what_both_builds_found(tmp_path: Path) -> None:
+    """One more run each build is watched; the races are findings of both, and one in the text."""
+    out = tmp_path / "summary.json"
+    words = ("-m", "gilscope", "compare", "--races", "--repeat", "1", "--json", str(out))
+    gil, ft = (os.environ.get(name, "") for name in ("GILSCOPE_PYTHON", "GILSCOPE_FT_PYTHON"))
+    if not (gil and ft):
+        pytest.skip("both interpreters are needed")
+    done = run(gil, *words, str(PROGRAMS / "lost_counter_attribute.py"))
+    assert "both builds: lost update on Counter.total of counter" in done.stdout, done.stderr
+    summary = json.loads(out.read_text(encoding="utf-8"))
+    assert [run["build"] for run in summary["races"]["runs"]] == ["gil", "ft"]
+    assert {(one["build"], one["name"]) for one in summary["findings"]} >= {
+        ("gil", "lost-update"),
+        ("ft", "lost-update"),
+    }
+    assert all(len(run["wall_s"]) == 1 for run in summary["runs"])
+
+
+CELL = """
+from IPython.testing.globalipapp import start_ipython
+shell = start_ipython()
+shell.run_line_magic("load_ext", "gilscope")
+shell.run_cell('''%%races -o found
+import threading
+class Counter:
+    n = 0
+    def add(self):
+        for _ in range(100): self.n += 1
+counter = Counter()
+threads = [threading.Thread(target=counter.add) for _ in range(2)]
+for t in threads: t.start()
+for t in threads: t.join()
+''')
+print([one["class"] for one in shell.user_ns["found"].summary()["compared"]])
+shell.run_cell("%%races --builds gil\\nraise KeyError('x')")
+"""
+
+
+def test_magic_shows_the_races_of_a_cell() -> None:
+    """The cell runs watched; a cell that fails says so and fails."""
+    done = run(os.environ.get("GILSCOPE_PYTHON", ""), "-c", CELL)
+    assert "lost update on Counter.n of counter" in done.stdout, done.stderr
+    assert "<cell" in done.stdout
+    assert "['lost-update']" in done.stdout
+    assert "the program failed (gil): KeyError: 'x'" in done.stdout + done.stderr

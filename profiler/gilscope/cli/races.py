@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.cli.plain import say
 from gilscope.options import argument, whole_number
-from gilscope.target.races.model import DEFAULT_MAX_VARIABLES, GRADES, Races
+from gilscope.race import DEFAULT_MAX_VARIABLES, GRADES, Races
 from gilscope.target.races.text import text
 from gilscope.target.worker.program import run_as_main
 
@@ -91,7 +91,7 @@ def execute(options: argparse.Namespace) -> int:
 
     options.program.check()
     watch = Watch(
-        packages=[*options.packages, *_package_of(options.program)],
+        packages=[*options.packages, *options.program.packages],
         only=options.watch_only,
         max_variables=options.max_variables,
         suspected=options.suspected,
@@ -114,11 +114,6 @@ def execute(options: argparse.Namespace) -> int:
     if options.fail_on and _fails(found, options.fail_on):
         return FOUND
     return outcome.status
-
-
-def _package_of(program: Any) -> list[str]:
-    """Return the package that a module belongs to: named, it is the program wherever it lies."""
-    return [program.value.partition(".")[0]] if program.kind == "module" else []
 
 
 def _own_output() -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gilscope.race import GRADES, Access, Place, Race
 from gilscope.target.races import advice, flow, naming
-from gilscope.target.races.model import GRADES, Access, Place, Race
 from gilscope.target.races.scope import OWN, helpers
 
 if TYPE_CHECKING:

@@ -5,15 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gilscope.target.races.model import Access, Race, Races
+    from gilscope.race import Access, Race, Races
 
-TITLES = {
-    "lost-update": "lost update",
-    "check-then-act": "check, then act",
-    "iteration": "changed during iteration",
-    "torn-pair": "torn pair",
-    "publication": "unordered publication",
-}
 GRADES = {
     "witnessed": "witnessed: it went wrong in this run",
     "certain": "certain: nothing orders the threads here",
@@ -24,15 +17,15 @@ MOST_FRAMES = 6
 
 def text(found: Races) -> str:
     """Return all that was found as text, with a line at the end that sums it up."""
-    parts = [*map(_race, found.races), _summary(found)]
+    parts = [*map(race_text, found.races), _summary(found)]
     return "\n\n".join(parts)
 
 
-def _race(race: Race) -> str:
-    title = "shared iterator" if _is_shared_iterator(race) else TITLES[race.kind]
+def race_text(race: Race) -> str:
+    """Return one race with its accesses and its repair."""
     times = "once" if race.count == 1 else f"{race.count} times"
     lines = [
-        f"race: {title} on {race.variable} ({race.grade}, {times})",
+        f"race: {race.title} ({race.grade}, {times})",
         f"    {GRADES[race.grade]}",
         f"    {race.what_happened}",
     ]
@@ -40,10 +33,6 @@ def _race(race: Race) -> str:
         lines += _access(access)
     lines.append(f"    do: {race.advice}")
     return "\n".join(lines)
-
-
-def _is_shared_iterator(race: Race) -> bool:
-    return all(access.what == "next item" for access in race.accesses)
 
 
 def _access(access: Access) -> list[str]:
@@ -56,6 +45,12 @@ def _access(access: Access) -> list[str]:
 
 
 def _summary(found: Races) -> str:
+    lines = [summary_line(found), *(f"not watched: {what}" for what in found.not_watched)]
+    return "\n".join(lines)
+
+
+def summary_line(found: Races) -> str:
+    """Return how many races there are, and what was given up."""
     count = len(found.races)
     word = "race" if count == 1 else "races"
     variables = found.counts.get("variables", 0)
@@ -65,4 +60,4 @@ def _summary(found: Races) -> str:
         line += f"; {given_up} variables given up for want of room (--max-variables)"
     if left_out := found.counts.get("left_out", 0):
         line += f"; {left_out} meetings at further places left out"
-    return "\n".join([line, *(f"not watched: {what}" for what in found.not_watched)])
+    return line

@@ -9,8 +9,8 @@ from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from gilscope.errors import ProbeError
+from gilscope.race import DEFAULT_MAX_VARIABLES, Races
 from gilscope.target.races import classify, declared, naming, scope
-from gilscope.target.races.model import DEFAULT_MAX_VARIABLES, Races
 from gilscope.target.races.ordering import Ordering
 
 if TYPE_CHECKING:

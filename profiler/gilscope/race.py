@@ -1,11 +1,23 @@
-"""Races as data: text and JSON are made from these."""
+"""Races as data: text, JSON and findings are made from these. Standard library only."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 GRADES = ("suspected", "certain", "witnessed")
+
+TITLES = {
+    "lost-update": "lost update",
+    "check-then-act": "check, then act",
+    "iteration": "changed during iteration",
+    "torn-pair": "torn pair",
+    "publication": "unordered publication",
+}
+"""What each class is called."""
+
+PLACE = re.compile(r"(.*):(\d+) in (.*)", re.DOTALL)
 
 DEFAULT_MAX_VARIABLES = 4_000_000
 """The most variables that a watch remembers."""
@@ -28,6 +40,12 @@ class Place:
     def __str__(self) -> str:
         """Return it as it stands in reports."""
         return f"{self.file}:{self.line} in {self.function}"
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Return the place that `str` gave this text for."""
+        found = PLACE.fullmatch(text)
+        return cls(found[1], int(found[2]), found[3]) if found else cls(text, 0, "")
 
 
 @dataclass(frozen=True)
@@ -64,6 +82,12 @@ class Access:
             "stack": [str(place) for place in self.stack],
         }
 
+    @classmethod
+    def from_json(cls, data: dict[str, Any], what: str) -> Access:
+        """Return the access that `as_json` gave this for, with its kind in words."""
+        stack = tuple(map(Place.parse, data["stack"]))
+        return cls(data["thread"], data["write"], what, stack, tuple(data["locks"]))
+
 
 @dataclass(frozen=True)
 class Race:
@@ -99,6 +123,31 @@ class Race:
             "advice": self.advice,
         }
 
+    @property
+    def title(self) -> str:
+        """What it is called, and of which variable."""
+        shared = all(access.what == "next item" for access in self.accesses)
+        return f"{'shared iterator' if shared else TITLES[self.kind]} on {self.variable}"
+
+    @property
+    def page(self) -> str:
+        """The page that shows a minimal example and its repair."""
+        return f"docs/findings/{self.kind}.md"
+
+    def as_message(self) -> dict[str, Any]:
+        """Return all of it for another process of ours."""
+        return {**self.as_json(), "what": [access.what for access in self.accesses]}
+
+    @classmethod
+    def from_message(cls, data: dict[str, Any]) -> Race:
+        """Return the race that `as_message` gave this for."""
+        pairs = zip(data["accesses"], data["what"], strict=True)
+        accesses = tuple(Access.from_json(access, what) for access, what in pairs)
+        return cls(
+            data["class"], data["grade"], data["variable"], accesses, data["count"],
+            data["what_happened"], data["advice"],
+        )  # fmt: skip
+
 
 @dataclass
 class Races:
@@ -118,6 +167,20 @@ class Races:
     def as_json(self) -> dict[str, Any]:
         """Return it as it stands in JSON."""
         return {"races": [race.as_json() for race in self.races]}
+
+    def as_message(self) -> dict[str, Any]:
+        """Return all of it for another process of ours."""
+        return {
+            "races": [race.as_message() for race in self.races],
+            "counts": self.counts,
+            "not_watched": self.not_watched,
+        }
+
+    @classmethod
+    def from_message(cls, data: dict[str, Any]) -> Races:
+        """Return what `as_message` gave this for."""
+        races = list(map(Race.from_message, data["races"]))
+        return cls(races, data["counts"], data["not_watched"])
 
     def worst(self) -> str | None:
         """Return the best-proved grade of all races; None if there is none."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from gilscope.comparison.races import RacesResult, races_text
 from gilscope.race import Access, Place, Race, Races
 from gilscope.results.races import WatchedRun, as_finding, races_summary, shared_races
+from gilscope.view.html.races import races as table
 
 READ = Access("a", write=False, what="read", stack=(Place("x.py", 3, "f"),), locks=("lock",))
 WRITE = Access("b", write=True, what="write", stack=(Place("x.py", 5, "g"),), locks=())
@@ -77,3 +78,16 @@ def test_a_result_shows_its_races_in_full() -> None:
     assert "do: Hold it." in shown["text/plain"]
     assert "note: a note" in shown["text/plain"]
     assert "d[&lt;x&gt;]" in shown["text/html"]
+
+
+def test_table_has_a_row_a_race() -> None:
+    """With its grade in each build, both sides and the repair; what a program says is escaped."""
+    failed = WatchedRun("ft", None, "killed", "the GIL was turned on")
+    shown = table((WatchedRun("gil", Races([replace(RACE, variable="<x>")])), failed))
+    assert shown.count("<tr>") == 2
+    assert "lost update on &lt;x&gt;" in shown
+    assert "<td>certain</td>\n<td>–</td>" in shown.replace("</td><td>", "</td>\n<td>")
+    assert "Free-threaded build: races are not known" in shown
+    assert "the GIL was turned on" in shown
+    assert table(()) == ""
+    assert "none was found" in table((WatchedRun("gil", Races()),))

@@ -90,6 +90,30 @@ class Access:
 
 
 @dataclass(frozen=True)
+class CodePlace:
+    """An instruction, as it is known in any run of the program.
+
+    Attributes:
+        role: ``hold``: a thread is held there; ``pass``, and ``pass-too`` for the second of two:
+            what it is held for.
+        file: Path of the source file.
+        function: Qualified name.
+        first_line: Of the function.
+        offset: In its bytecode, in bytes.
+        kind: Of the variable: an attribute, a key and so on; 0 for anything.
+        line: From 1 on.
+    """
+
+    role: str
+    file: str
+    function: str
+    first_line: int
+    offset: int
+    kind: int
+    line: int
+
+
+@dataclass(frozen=True)
 class Race:
     """One race.
 
@@ -101,6 +125,9 @@ class Race:
         count: How often the places met.
         what_happened: What came of it in this run, or can come of it.
         advice: The repair.
+        plans: How a second run can make it happen, see `gilscope.target.races.confirm`: each a list
+            of places.
+        confirmation: What the second run did; empty if there was none.
     """
 
     kind: str
@@ -110,6 +137,8 @@ class Race:
     count: int
     what_happened: str
     advice: str
+    plans: tuple[tuple[CodePlace, ...], ...] = field(default=(), repr=False, compare=False)
+    confirmation: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it stands in JSON."""
@@ -121,6 +150,7 @@ class Race:
             "count": self.count,
             "what_happened": self.what_happened,
             "advice": self.advice,
+            **({"confirmation": self.confirmation} if self.confirmation else {}),
         }
 
     @property
@@ -158,11 +188,16 @@ class Races:
         counts: ``variables`` and ``threads`` seen, variables ``given_up`` for want of room, and
             what else could not be kept.
         not_watched: What could not be watched, and why.
+        meetings: Of each plan of a run that makes races happen: how often a thread was held, and
+            how often another one came by meanwhile.
+        raised: Exceptions that ended threads of such a run, a line each.
     """
 
     races: list[Race] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     not_watched: list[str] = field(default_factory=list)
+    meetings: list[tuple[int, int]] = field(default_factory=list)
+    raised: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it stands in JSON."""
@@ -174,13 +209,16 @@ class Races:
             "races": [race.as_message() for race in self.races],
             "counts": self.counts,
             "not_watched": self.not_watched,
+            "meetings": self.meetings,
+            "raised": self.raised,
         }
 
     @classmethod
     def from_message(cls, data: dict[str, Any]) -> Races:
         """Return what `as_message` gave this for."""
         races = list(map(Race.from_message, data["races"]))
-        return cls(races, data["counts"], data["not_watched"])
+        meetings = [(held, met) for held, met in data["meetings"]]
+        return cls(races, data["counts"], data["not_watched"], meetings, data["raised"])
 
     def worst(self) -> str | None:
         """Return the best-proved grade of all races; None if there is none."""

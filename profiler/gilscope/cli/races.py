@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from gilscope.target.races.confirm import Program
+    from gilscope.target.worker.program import Target
+
 FOUND = 1
 
 
@@ -73,6 +76,12 @@ def add(commands: Any) -> None:
         help="the most variables to remember (default 4000000, 64 bytes each)",
     )
     parser.add_argument(
+        "--confirm",
+        action="store_true",
+        help="run the program again for each race, hold threads at its accesses so that it "
+        "happens, and say what it did",
+    )
+    parser.add_argument(
         "--fail-on",
         choices=["witnessed", "certain"],
         help="exit with status 1 if there is a race of this grade or a better proved one",
@@ -89,14 +98,17 @@ def execute(options: argparse.Namespace) -> int:
     # Not with the commands that do not watch: it loads more than they leave in a program.
     from gilscope.target.races.watch import Watch  # noqa: PLC0415
 
-    options.program.check()
-    watch = Watch(
-        packages=[*options.packages, *options.program.packages],
-        only=options.watch_only,
-        max_variables=options.max_variables,
-        suspected=options.suspected,
-        everything=options.everything,
-    )
+    program = options.program
+    program.check()
+    settings = {
+        "packages": [*options.packages, *program.packages],
+        "only": options.watch_only,
+        "max_variables": options.max_variables,
+        "suspected": options.suspected,
+        "everything": options.everything,
+    }
+    watch = Watch(**settings)
+    before = _before(program, settings) if options.confirm else None
     found = Races()
 
     @contextmanager
@@ -109,11 +121,22 @@ def execute(options: argparse.Namespace) -> int:
             found = watch.end()
 
     descriptor = _own_output() if options.json and options.output is None else None
-    outcome = run_as_main(options.program, session())
+    outcome = run_as_main(program, session())
+    if before is not None:
+        from gilscope.target.races.confirm import confirm  # noqa: PLC0415 - on request only
+
+        found = confirm(before, found, lambda line: say(f"gilscope: {line}", sys.stderr))
     _write(found, options, descriptor)
     if options.fail_on and _fails(found, options.fail_on):
         return FOUND
     return outcome.status
+
+
+def _before(program: Target, settings: dict[str, Any]) -> Program:
+    """Keep what a further run of the program needs: the first one may change it."""
+    from gilscope.target.races.confirm import Program  # noqa: PLC0415 - on request only
+
+    return Program(program.kind, program.value, program.args, program.filename, settings)
 
 
 def _own_output() -> int:

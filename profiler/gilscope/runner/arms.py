@@ -35,6 +35,7 @@ from gilscope.runner.deadlock import wait_for_gil
 from gilscope.runner.interpreters import environment
 from gilscope.runner.watchdog import DUMP_SIGNAL, Watchdog
 from gilscope.target.recording.options import RecordingOptions
+from gilscope.target.start import START
 from gilscope.target.worker.carried import describe
 
 if TYPE_CHECKING:
@@ -42,17 +43,6 @@ if TYPE_CHECKING:
 
     from gilscope.runner.interpreters import Interpreter
     from gilscope.target.worker.program import Target
-
-# The working directory must not come before the standard library while the worker is loaded.
-START = """
-import sys
-if not sys.flags.safe_path:
-    del sys.path[0]
-sys.path += sys.argv[3:]
-del sys.argv[3:]
-from gilscope.target.worker.job import main
-main()
-"""
 
 
 @dataclass(frozen=True)
@@ -277,7 +267,7 @@ def _attempt(
         "carried": describe(target.carried) if target.carried else None,
         "trace": str(trace) if probed else None,
         "recording": asdict(recording),
-        "races": races,
+        "races": {} if races else None,
         "live": first,
         "cpus": options.cpus,
         "stacks": str(place / "stacks.txt"),

@@ -26,13 +26,21 @@ def race_text(race: Race) -> str:
     times = "once" if race.count == 1 else f"{race.count} times"
     lines = [
         f"race: {race.title} ({race.grade}, {times})",
-        f"    {GRADES[race.grade]}",
+        f"    {_grade(race)}",
         f"    {race.what_happened}",
     ]
     for access in race.accesses:
         lines += _access(access)
+    if race.confirmation:
+        lines.append(f"    {race.confirmation}")
     lines.append(f"    do: {race.advice}")
     return "\n".join(lines)
+
+
+def _grade(race: Race) -> str:
+    if race.confirmation.startswith("confirmed"):
+        return "witnessed: it went wrong in a further run, in which threads were held"
+    return GRADES[race.grade]
 
 
 def _access(access: Access) -> list[str]:

@@ -7,7 +7,7 @@ The job and its result are JSON files in a private directory of the runner:
 
     job      kind, value, args, filename: the target · trace: path or null (probe off)
              recording: fields of RecordingOptions
-             races: whether it is watched for races instead
+             races: how it is watched for races, as `watching` takes it; null if it is not
              carried: names of a notebook, see gilscope.target.worker.carried; or null
              live: whether output should appear as it is printed
              cpus: numbers of the processors to run on, none for all
@@ -129,7 +129,7 @@ def gil_enabled() -> bool:
 
 
 @contextlib.contextmanager
-def watched(measurement: Measurement, target: Target) -> Iterator[None]:
+def watched(measurement: Measurement, target: Target, options: dict[str, Any]) -> Iterator[None]:
     """Watch the block for races, within its measurement; they are part of the result.
 
     Raises:
@@ -138,7 +138,8 @@ def watched(measurement: Measurement, target: Target) -> Iterator[None]:
     # Not with the runs that are timed: it loads more than they leave in a program.
     from gilscope.target.races.watch import watching  # noqa: PLC0415
 
-    with watching(packages=target.packages) as found, measurement.session():
+    packages = [*options.get("packages", ()), *target.packages]
+    with watching(**{**options, "packages": packages}) as found, measurement.session():
         yield
     measurement.result["races"] = found.as_message()
 
@@ -155,7 +156,8 @@ def work(job: dict[str, Any], result: Path) -> int:
     if job["stacks"]:
         _listen_for_requests(job["stacks"], job["stack_signal"])
     measurement = Measurement(job["trace"], RecordingOptions(**job["recording"]))
-    session = watched(measurement, target) if job["races"] else measurement.session()
+    races = job["races"]
+    session = measurement.session() if races is None else watched(measurement, target, races)
     try:
         outcome = run_as_main(target, session)
     except GilscopeError as error:

@@ -14,6 +14,7 @@ TITLES = {
     "iteration": "changed during iteration",
     "torn-pair": "torn pair",
     "publication": "unordered publication",
+    "native-race": "data race in native code",
 }
 """What each class is called."""
 
@@ -118,7 +119,7 @@ class Race:
     """One race.
 
     Attributes:
-        kind: ``lost-update``, ``check-then-act``, ``iteration``, ``torn-pair`` or ``publication``.
+        kind: A key of `TITLES`.
         grade: One of `GRADES`.
         variable: What the program calls it.
         accesses: The first thread's, in order, then the other thread's.

@@ -25,6 +25,7 @@ from gilscope.cli import (
     races,
     report,
     run,
+    setup,
     top,
 )
 from gilscope.cli.parser import CommandParser
@@ -35,7 +36,21 @@ from gilscope.errors import GilscopeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (run, races, compare, findings, top, diff, report, info, export, pack, merge, doctor)
+COMMANDS = (
+    run,
+    races,
+    compare,
+    findings,
+    top,
+    diff,
+    report,
+    info,
+    export,
+    pack,
+    merge,
+    doctor,
+    setup,
+)
 FAILED = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.cli.plain import say
+from gilscope.errors import UsageError
 from gilscope.options import argument, whole_number
 from gilscope.race import DEFAULT_MAX_VARIABLES, GRADES, Races
 from gilscope.target.races.text import text
@@ -82,6 +83,17 @@ def add(commands: Any) -> None:
         "happens, and say what it did",
     )
     parser.add_argument(
+        "--native",
+        action="store_true",
+        help="find races in the native code of extensions instead: runs the program under an "
+        "interpreter that is built for ThreadSanitizer, see `gilscope setup`",
+    )
+    parser.add_argument(
+        "--tsan-python",
+        metavar="PATH",
+        help="that interpreter; by default the environment of `gilscope setup --tsan`",
+    )
+    parser.add_argument(
         "--fail-on",
         choices=["witnessed", "certain"],
         help="exit with status 1 if there is a race of this grade or a better proved one",
@@ -100,6 +112,8 @@ def execute(options: argparse.Namespace) -> int:
 
     program = options.program
     program.check()
+    if options.native:
+        return _native(options)
     settings = {
         "packages": [*options.packages, *program.packages],
         "only": options.watch_only,
@@ -130,6 +144,27 @@ def execute(options: argparse.Namespace) -> int:
     if options.fail_on and _fails(found, options.fail_on):
         return FOUND
     return outcome.status
+
+
+def _native(options: argparse.Namespace) -> int:
+    """Find races in native code.
+
+    Raises:
+        GilscopeError: The run could not have found any.
+    """
+    # Python's own races need none of it.
+    from gilscope.runner.tsan_interpreter import find  # noqa: PLC0415
+    from gilscope.runner.tsan_run import find_native_races  # noqa: PLC0415
+
+    for name in ("confirm", "suspected", "everything", "packages", "watch_only"):
+        if getattr(options, name):
+            raise UsageError("--native takes --json, -o, --fail-on and --tsan-python only")
+    descriptor = _own_output() if options.json and options.output is None else None
+    found, status = find_native_races(options.program, find(options.tsan_python))
+    _write(found, options, descriptor)
+    if options.fail_on and _fails(found, options.fail_on):
+        return FOUND
+    return status if status >= 0 else 128 - status
 
 
 def _before(program: Target, settings: dict[str, Any]) -> Program:

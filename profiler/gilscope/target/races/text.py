@@ -61,6 +61,8 @@ def summary_line(found: Races) -> str:
     """Return how many races there are, and what was given up."""
     count = len(found.races)
     word = "race" if count == 1 else "races"
+    if (outside := found.counts.get("left_out_reports")) is not None:
+        return f"{count} {word} in native code; {outside} reports about other code left out"
     variables = found.counts.get("variables", 0)
     threads = found.counts.get("threads", 0)
     line = f"{count} {word}; {threads} threads, {variables} variables remembered"

@@ -48,7 +48,11 @@ class RacesResult:
     def summary_text(self) -> str:
         """Return all races in full, and what only one build found."""
         parts = [race_text(one.race) for one in shared_races(self.runs)]
-        lines = [*races_text(self.runs), *(f"note: {notice}" for notice in self.notices)]
+        # Which builds found each is said of several only.
+        lines = [
+            *races_text(self.runs, listed=len(self.runs) > 1),
+            *(f"note: {notice}" for notice in self.notices),
+        ]
         return "\n\n".join([*parts, "\n".join(lines)])
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
@@ -138,13 +142,18 @@ def _run(arm: Arm) -> WatchedRun:
 # --- Text -----------------------------------------------------------------------------------------
 
 
-def races_text(runs: Sequence[WatchedRun]) -> list[str]:
-    """Return what each run found, and what all of them or only one did, as lines of text."""
+def races_text(runs: Sequence[WatchedRun], *, listed: bool = True) -> list[str]:
+    """Return what each run found, and what all of them or only one did, as lines of text.
+
+    Args:
+        runs: One a build.
+        listed: Whether each race gets its lines.
+    """
     if not runs:
         return []
     lines = [f"races, {BUILDS[run.build]}: {_found(run)}" for run in runs]
     all_builds = [run.build for run in runs if run.found is not None]
-    for one in shared_races(runs):
+    for one in shared_races(runs) if listed else ():
         lines += [f"  {_where(one, all_builds)}{one.race.title} ({_grades(one)})", _places(one)]
     return lines
 

@@ -26,6 +26,7 @@ from gilscope.cli import (
     races,
     report,
     run,
+    setup,
     top,
 )
 from gilscope.cli.parser import CommandParser
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = (
-    run, races, compare, findings, explain, top, diff, report, info, export, pack, merge, doctor,
+    run, races, compare, findings, explain, top, diff, report, info,
+    export, pack, merge, doctor, setup,
 )  # fmt: skip
 FAILED = 2
 INTERRUPTED = 130

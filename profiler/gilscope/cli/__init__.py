@@ -17,6 +17,7 @@ from gilscope.cli import (
     compare,
     diff,
     doctor,
+    dump,
     export,
     findings,
     info,
@@ -35,7 +36,7 @@ from gilscope.errors import GilscopeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (run, races, compare, findings, top, diff, report, info, export, pack, merge, doctor)
+COMMANDS = (run, races, compare, findings, top, diff, report, info, export, pack, merge, doctor, dump)
 FAILED = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141

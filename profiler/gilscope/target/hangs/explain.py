@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.target.hangs import waits
+from gilscope.target.hangs.names import is_system
 from gilscope.target.hangs.picture import native_function, own_frame, place
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class ThreadReport:
         python: Its Python stack, innermost first: ``(file, line, function)``.
         native: Its native stack, innermost first: ``(path, offset, function)``.
         stuck: Whether it is one of those that cannot go on.
+        mixed: Both stacks in one, innermost first: ``(file, line, function)``, where py-spy reads
+            them.
     """
 
     tid: int
@@ -40,6 +43,7 @@ class ThreadReport:
     python: list[tuple[str, int, str]]
     native: list[tuple[str, int, str]]
     stuck: bool
+    mixed: list[tuple[str, int, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,14 @@ def sentence(picture: Picture, thread: Thread, *, short: bool = False) -> str:
     function = native_function(thread)
     if function and not short:
         parts.append(f"in {_shortened(function.function)} ({function.module})")
+    elif not where and not short and (module := _module(thread)):
+        parts.append(f"in {module}")
     return " ".join(parts) + _owned(picture, thread)
+
+
+def _module(thread: Thread) -> str:
+    """Return the innermost native module of the program; "" if there is none."""
+    return next((f.module for f in thread.native if not is_system(f.path)), "")
 
 
 def _having(picture: Picture, thread: Thread) -> str:
@@ -165,16 +176,20 @@ def _shortened(name: str) -> str:
     return name if len(name) <= MOST_NAME else name[: MOST_NAME - 1] + "…"
 
 
-def explain(picture: Picture, *, stuck: bool = False, spinning: int = 0) -> Report:
+def explain(
+    picture: Picture, *, stuck: bool = False, spinning: int = 0, blame: bool = True
+) -> Report:
     """Return the report.
 
     Args:
         picture: With what its threads wait for.
         stuck: Whether the process was seen to stand still: all threads asleep in the same waits.
         spinning: A thread that was seen to spin while others wait for it; 0 if none.
+        blame: Whether anything is said to hang: not for a look at a process that goes on.
     """
-    circle = cycle(picture)
-    abandoned = [t for t in picture.threads.values() if t.wait and _abandoned(picture, t, stuck)]
+    circle = cycle(picture) if blame else []
+    everyone = picture.threads.values() if blame else ()
+    abandoned = [t for t in everyone if t.wait and _abandoned(picture, t, stuck)]
     if circle:
         told, kind = chain(picture, circle), "deadlock"
     elif abandoned:

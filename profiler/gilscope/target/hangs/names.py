@@ -17,7 +17,9 @@ LOCKS = {"_thread.lock": "threading.Lock", "_thread.RLock": "threading.RLock"}
 _STDLIB = re.compile(r"/python3\.\d+t?/(?!site-packages/|dist-packages/)|^<frozen ")
 _SYSTEM = re.compile(
     r"/(libc|libstdc\+\+|libpthread|libm|libgcc_s|ld-linux[^/]*|libgomp|libffi|libdl|librt)[.-]"
+    r"|/_ctypes\."
 )
+_BINDING = re.compile(r"(\S* )?(pybind11|nanobind|boost::python|Boost|pyo3)::|_FUN$|__pyx_pw_")
 _OWN = str(Path(__file__).parents[2])
 _NEAREST = 6  # frames whose variables are looked at
 _PLAIN = {"module", "type", "function", "str", "int", "dict", "list", "tuple", "NoneType"}
@@ -32,6 +34,11 @@ def is_system(path: str) -> bool:
     """Whether native code is of a system library or the interpreter."""
     name = Path(path).name
     return not path or name.startswith(("python", "libpython")) or bool(_SYSTEM.search(path))
+
+
+def is_binding(function: str) -> bool:
+    """Whether a function is one of a binding library, which says nothing of the program."""
+    return bool(_BINDING.match(function))
 
 
 def variables_near(

@@ -183,11 +183,12 @@ def own_frame(stack: list[PythonFrame]) -> PythonFrame | None:
     """Return the innermost frame that is not of the standard library or of gilscope."""
     from gilscope.target.hangs.names import is_library  # noqa: PLC0415 - it needs this module
 
-    return next((f for f in stack if not is_library(f.file)), stack[0] if stack else None)
+    return next((f for f in stack if not is_library(f.file)), None)
 
 
 def native_function(thread: Thread) -> NativeFrame | None:
-    """Return the innermost native function that is the program's: of no system library."""
-    from gilscope.target.hangs.names import is_system  # noqa: PLC0415 - it needs this module
+    """Return the innermost native function of the program: of no system library or binding."""
+    from gilscope.target.hangs.names import is_binding, is_system  # noqa: PLC0415 - it needs this
 
-    return next((f for f in thread.native if f.symbol and not is_system(f.path)), None)
+    own = (f for f in thread.native if f.symbol and not is_system(f.path))
+    return next((f for f in own if not is_binding(f.function)), None)

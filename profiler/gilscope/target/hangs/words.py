@@ -34,6 +34,12 @@ def _thread(thread: ThreadReport, lines: Lines | None) -> str:
         f'  File "{file}", line {line}, in {name}' for file, line, name in thread.python[:MOST_FRAMES]
     ]
     native = [_native(frame, lines) for frame in _told(thread.native)]
+    if thread.mixed:
+        mixed = [
+            f'  File "{file}", line {line}, in {name}' if line else f"  {Path(file).name}, in {name}"
+            for file, line, name in thread.mixed[:MOST_FRAMES]
+        ]
+        return "\n".join([*rows, *reversed(mixed)])
     if not python and not native:
         rows.append("  its stack cannot be read while it runs")
     return "\n".join([*rows, *reversed(python), *reversed(native)])

@@ -44,6 +44,11 @@ GIL_WARNING = re.compile(
 )
 
 
+def _recording(fields: dict[str, Any]) -> RecordingOptions:
+    """Return how to record; the runner watches for hangs itself."""
+    return RecordingOptions(**{**fields, "on_hang": "off"})
+
+
 class Measurement:
     """Clock, probe and GIL state around the program."""
 
@@ -137,7 +142,7 @@ def work(job: dict[str, Any], result: Path) -> int:
         os.sched_setaffinity(0, job["cpus"])
     if job["stacks"]:
         _listen_for_requests(job["stacks"], job["stack_signal"])
-    measurement = Measurement(job["trace"], RecordingOptions(**job["recording"]))
+    measurement = Measurement(job["trace"], _recording(job["recording"]))
     try:
         outcome = run_as_main(target, measurement.session())
     except GilscopeError as error:

@@ -146,7 +146,9 @@ def check(pid: int) -> None:
     except OSError:
         raise NoProcessError(f"there is no process {pid}") from None
     if field(status, "State")[:1] in "ZX":
-        raise NoProcessError(f"process {pid} has ended; its parent has not asked for its status yet")
+        raise NoProcessError(
+            f"process {pid} has ended; its parent has not asked for its status yet"
+        )
     if not field(status, "VmSize"):
         raise NoProcessError(f"process {pid} is a thread of the kernel")
     spaces = field(status, "NSpid").split()
@@ -173,7 +175,9 @@ def _refused(pid: int, user: int) -> str:
             name = pwd.getpwuid(user).pw_name
         except KeyError:
             name = str(user)
-        return f"process {pid} belongs to the user {name}: run gilscope dump as that user or as root"
+        return (
+            f"process {pid} belongs to the user {name}: run gilscope dump as that user or as root"
+        )
     try:
         scope = _PTRACE_SCOPE.read_text().strip()
     except OSError:

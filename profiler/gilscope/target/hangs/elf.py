@@ -145,7 +145,9 @@ class Image:
             if symbol.address <= address < symbol.address + symbol.size:
                 names.append(symbol.name)
         # Names of one function differ by underscores in front: the public one has none.
-        return min(names, key=lambda name: (name.startswith("_") and name[:2] != "_Z", name), default="")
+        return min(
+            names, key=lambda name: (name.startswith("_") and name[:2] != "_Z", name), default=""
+        )
 
     def address_of(self, name: str) -> int:
         """Return the address of a symbol; 0 if it is not there."""

@@ -277,15 +277,23 @@ def _advice(kind: str, told: list[Thread]) -> str:
     for found, text in _ADVICE:
         if found in kinds and (attached or found in ("import", "event")):
             return text
-    return "Take the locks in the same order everywhere, or do not wait with a lock that others need."
+    return (
+        "Take the locks in the same order everywhere, or do not wait with a lock that others need."
+    )
 
 
 _ADVICE = (
     ("join", "Release the GIL around the join (py::gil_scoped_release, Py_BEGIN_ALLOW_THREADS)."),
-    ("guard", "Initialise with py::gil_safe_call_once_and_store, or release the GIL around the first use."),
+    (
+        "guard",
+        "Initialise with py::gil_safe_call_once_and_store, or release the GIL around the first use.",
+    ),
     ("once", "Release the GIL before std::call_once, or run no Python code inside it."),
     ("import", "Do not wait in a module's code for a thread that imports: start threads after it."),
-    ("mutex", "Release the GIL before native code takes the lock, or give the lock back before Python is entered."),
+    (
+        "mutex",
+        "Release the GIL before native code takes the lock, or give the lock back before Python is entered.",
+    ),
     ("rwlock", "Release the GIL before native code takes the lock."),
     ("pause", "Detach (Py_BEGIN_ALLOW_THREADS) around native code that waits."),
     ("event", "Do not wait for another thread with a lock that it needs."),

@@ -17,7 +17,7 @@ LOCKS = {"_thread.lock": "threading.Lock", "_thread.RLock": "threading.RLock"}
 _STDLIB = re.compile(r"/python3\.\d+t?/(?!site-packages/|dist-packages/)|^<frozen ")
 _SYSTEM = re.compile(
     r"/(libc|libstdc\+\+|libpthread|libm|libgcc_s|ld-linux[^/]*|libgomp|libffi|libdl|librt)[.-]"
-    r"|/_ctypes\."
+    r"|/_ctypes\.|/gilscope/_probe\."
 )
 _BINDING = re.compile(r"(\S* )?(pybind11|nanobind|boost::python|Boost|pyo3)::|_FUN$|__pyx_pw_")
 _OWN = str(Path(__file__).parents[2])
@@ -41,9 +41,7 @@ def is_binding(function: str) -> bool:
     return bool(_BINDING.match(function))
 
 
-def variables_near(
-    interpreter: Interpreter, stack: list[PythonFrame]
-) -> Iterator[tuple[str, int]]:
+def variables_near(interpreter: Interpreter, stack: list[PythonFrame]) -> Iterator[tuple[str, int]]:
     """Yield names and objects where a thread stands: locals and their attributes, then globals."""
     frames = [f for f in stack if not is_library(f.file)][:_NEAREST] or stack[:_NEAREST]
     for frame in frames:
@@ -87,9 +85,7 @@ def name_of(interpreter: Interpreter, stack: list[PythonFrame], address: int) ->
     return next(found, "")
 
 
-def lock_with_semaphore(
-    interpreter: Interpreter, stack: list[PythonFrame], semaphore: int
-) -> int:
+def lock_with_semaphore(interpreter: Interpreter, stack: list[PythonFrame], semaphore: int) -> int:
     """Return the lock object near a thread whose lock is this semaphore; 0 if there is none."""
     candidates = [value for _, value in variables_near(interpreter, stack)]
     for frame in stack[:_NEAREST]:

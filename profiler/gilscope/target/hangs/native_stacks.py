@@ -119,7 +119,10 @@ class NativeStacks:
             bias = image.bias(mapping.begin, mapping.offset)
             address, offset, size = image.note
             # The file may have been replaced since: what is mapped counts.
-            if size and self._process.read(bias + address, size) != image.data[offset:offset + size]:
+            if (
+                size
+                and self._process.read(bias + address, size) != image.data[offset : offset + size]
+            ):
                 return None
         except (OSError, ValueError, NoObjectFileError, UnreadableError):
             return None

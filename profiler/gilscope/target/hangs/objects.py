@@ -54,7 +54,11 @@ class Objects:
         state = self._process.number(address + offsets["unicode.state"], 4)
         # From 3.14 on, `interned` has a byte of its own in free-threaded builds.
         shift = 8 if offsets.free_threaded and offsets.version >= (3, 14) else 2
-        kind, compact, ascii_only = state >> shift & 7, state >> shift + 3 & 1, state >> shift + 4 & 1
+        kind, compact, ascii_only = (
+            state >> shift & 7,
+            state >> shift + 3 & 1,
+            state >> shift + 4 & 1,
+        )
         if length > MOST_TEXT or not compact:
             raise UnreadableError("no short text")
         if not length:
@@ -73,9 +77,7 @@ class Objects:
         if size > 4:  # noqa: PLR2004 - thread ids have three digits at most
             raise UnreadableError("no small number")
         begin = address + self._offsets["long.ob_digit"]
-        return sum(
-            self._process.number(begin + 4 * i, 4) << _DIGIT_BITS * i for i in range(size)
-        )
+        return sum(self._process.number(begin + 4 * i, 4) << _DIGIT_BITS * i for i in range(size))
 
     def tuple(self, address: int) -> list[int]:
         """Return the items of a tuple."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gilscope.target.hangs.native_stacks import NativeFrame
     from gilscope.target.hangs.process import Process, Task
 
-OWN_THREAD = "gilscope"  # name of the probe's own thread, which runs nothing of the program
+_OWN_THREAD = "10PageFeeder"  # on the stack of the probe's own thread: it runs nothing of the program
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,17 @@ class Picture:
         self.threads = {
             tid: Thread(tid, _name(tid, task, process), task)
             for tid, task in sorted(tasks.items())
-            if task.name != OWN_THREAD
         }
         self.by_ident: dict[int, int] = {}
         self.by_state: dict[int, int] = {}
         self._add_states()
         self._add_names()
-        for thread in self.threads.values():
+        for tid, thread in list(self.threads.items()):
             wait = thread.task.wait
             thread.native = self.natives.stack(wait.pc, wait.sp) if wait.asleep else []
+            # Not by its name: those of other threads may be the same.
+            if any(_OWN_THREAD in frame.symbol for frame in thread.native):
+                del self.threads[tid]
 
     def _add_states(self) -> None:
         for state in self.interpreter.threads():

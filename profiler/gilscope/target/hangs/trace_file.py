@@ -32,7 +32,10 @@ def add_metadata(path: str, pid: int, text: str) -> bool:
         header = os.pread(file, _HEADER, 0)
         if len(header) < _HEADER or not header.startswith(_MAGIC):
             return False
-        alignment, owner = struct.unpack_from("<I", header, 16)[0], struct.unpack_from("<I", header, 40)[0]
+        alignment, owner = (
+            struct.unpack_from("<I", header, 16)[0],
+            struct.unpack_from("<I", header, 40)[0],
+        )
         if owner != pid or alignment < _CHUNK_HEADER or alignment & (alignment - 1):
             return False
         end = -(-os.fstat(file).st_size // alignment) * alignment

@@ -62,7 +62,9 @@ def _for_pause(picture: Picture, thread: Thread) -> Wait | None:
         for other in picture.threads.values()
         if other is not thread and any(state.state == ATTACHED for state in other.states)
     )
-    return Wait("pause", "all other threads to stand still (it stops the world)", others, ends=not others)
+    return Wait(
+        "pause", "all other threads to stand still (it stops the world)", others, ends=not others
+    )
 
 
 def stops_the_world(thread: Thread) -> bool:

@@ -19,12 +19,15 @@ from gilscope.target.hangs.spinning import Spins
 from gilscope.target.hangs.waits import find_waits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from gilscope.target.hangs.picture import Thread
 
-MOST_SHARE = 50
-"""A closer look is taken again after so many times as long as the last one took."""
+MOST_SHARE = 20
+"""A closer look is taken again after so many times as long as the last one took, at least."""
+
+LEAST_PAUSE, MOST_PAUSE = 0.25, 30.0
+"""Seconds until the same sleepers are looked at again."""
 
 SLICED = ("gil", "pause", "paused")
 HARMLESS_SIGNALS = {
@@ -43,8 +46,9 @@ class Watch:
         self._clock = clock
         self._sleepers = Sleepers(pid)
         self._spins = Spins(pid)
-        self._not_before = 0.0
-        self._known: dict[int, object] = {}
+        self._not_before = self._costly_until = 0.0
+        self._known: Mapping[int, object] = {}
+        self._patience = LEAST_PAUSE
         self._told: set[frozenset[object]] = set()
 
     @property
@@ -66,20 +70,26 @@ class Watch:
         now = self._clock()
         self._sleepers.look(now)
         old = self._sleepers.old(now)
-        if not old or now < self._not_before or old == self._known:
-            if not (old and self._spins.due(now)):
-                return None
+        if old != self._known:
+            self._known, self._patience = old, LEAST_PAUSE
+            self._not_before = min(self._not_before, self._costly_until)
+        if now < self._not_before and not self._spins.due(now):
+            return None
+        if not old:
+            return None
         begin = self._clock()
         try:
             report = self._closer(old)
         except (GilscopeError, OSError, ValueError):
             report = None  # it changed meanwhile, or may not be read
         end = self._clock()
-        self._not_before = end + MOST_SHARE * (end - begin)
-        self._known = dict(old)
+        # The same threads in the same waits are looked at again, but ever more seldom.
+        self._costly_until = end + MOST_SHARE * (end - begin)
+        self._not_before = max(end + self._patience, self._costly_until)
+        self._patience = min(2 * self._patience, MOST_PAUSE)
         return report
 
-    def _closer(self, old: dict[int, object]) -> Report | None:
+    def _closer(self, old: Mapping[int, object]) -> Report | None:
         with Process(self.pid) as process:
             if _stopped(process):
                 return None
@@ -119,7 +129,7 @@ class Watch:
             return True
         return now.wakes == thread.task.wakes
 
-    def _all_asleep(self, picture: Picture, old: dict[int, object]) -> bool:
+    def _all_asleep(self, picture: Picture, old: Mapping[int, object]) -> bool:
         """Whether no thread can ever go on, and nothing outside can change that."""
         threads = picture.threads.values()
         return (
@@ -145,5 +155,3 @@ def _stopped(process: Process) -> bool:
     """Whether a debugger, or a signal, holds the process."""
     status = (process.path / "status").read_text(errors="replace")
     return field(status, "State")[:1] in "Tt" or field(status, "TracerPid") not in ("0", "")
-
-

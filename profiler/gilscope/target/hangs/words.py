@@ -31,12 +31,15 @@ def text(report: Report, lines: Lines | None = None) -> str:
 def _thread(thread: ThreadReport, lines: Lines | None) -> str:
     rows = [f"{thread.doing} (thread {thread.tid}):"]
     python = [
-        f'  File "{file}", line {line}, in {name}' for file, line, name in thread.python[:MOST_FRAMES]
+        f'  File "{file}", line {line}, in {name}'
+        for file, line, name in thread.python[:MOST_FRAMES]
     ]
     native = [_native(frame, lines) for frame in _told(thread.native)]
     if thread.mixed:
         mixed = [
-            f'  File "{file}", line {line}, in {name}' if line else f"  {Path(file).name}, in {name}"
+            f'  File "{file}", line {line}, in {name}'
+            if line
+            else f"  {Path(file).name}, in {name}"
             for file, line, name in thread.mixed[:MOST_FRAMES]
         ]
         return "\n".join([*rows, *reversed(mixed)])

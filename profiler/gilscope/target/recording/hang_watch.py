@@ -32,9 +32,7 @@ class HangWatch:
         self._of = 0
         self._path = ""
 
-    def begin(
-        self, native: ModuleType, path: Path, metadata: dict[str, Any], on_hang: str
-    ) -> None:
+    def begin(self, native: ModuleType, path: Path, metadata: dict[str, Any], on_hang: str) -> None:
         """Have the recording into ``path``, which has just begun, watched; never fails."""
         self._path = ""
         if on_hang == "off":
@@ -58,7 +56,9 @@ class HangWatch:
             return None
         channel, descriptor = Channel.create()
         try:
-            if native.open_hang_channel(descriptor, channel.size) and _start(native, path, descriptor):
+            if native.open_hang_channel(descriptor, channel.size) and _start(
+                native, path, descriptor
+            ):
                 self._channel = channel
         finally:
             os.close(descriptor)

@@ -36,7 +36,9 @@ from gilscope.errors import GilscopeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (run, races, compare, findings, top, diff, report, info, export, pack, merge, doctor, dump)
+COMMANDS = (
+    *(run, races, compare, findings, dump, top, diff, report, info, export, pack, merge, doctor),
+)
 FAILED = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141

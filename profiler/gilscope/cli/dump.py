@@ -175,16 +175,14 @@ def _refused(pid: int, user: int) -> str:
             name = pwd.getpwuid(user).pw_name
         except KeyError:
             name = str(user)
-        return (
-            f"process {pid} belongs to the user {name}: run gilscope dump as that user or as root"
-        )
+        return f"process {pid} belongs to the user {name}: be that user or root to look at it"
     try:
         scope = _PTRACE_SCOPE.read_text().strip()
     except OSError:
         scope = "0"
     if scope != "0":
         return (
-            f"process {pid} may not be looked at: kernel.yama.ptrace_scope is {scope}; run as root, "
+            f"process {pid} may not be looked at: kernel.yama.ptrace_scope is {scope}: be root, "
             "or allow it with sysctl kernel.yama.ptrace_scope=0"
         )
     return (

@@ -140,10 +140,8 @@ class Image:
     def function(self, address: int) -> str:
         """Return the symbol that reaches over an address; "" if none does."""
         place = bisect_right(self._addresses, address)
-        names = []
-        for symbol in reversed(self.symbols[max(place - 8, 0) : place]):
-            if symbol.address <= address < symbol.address + symbol.size:
-                names.append(symbol.name)
+        near = reversed(self.symbols[max(place - 8, 0) : place])
+        names = [s.name for s in near if s.address <= address < s.address + s.size]
         # Names of one function differ by underscores in front: the public one has none.
         return min(
             names, key=lambda name: (name.startswith("_") and name[:2] != "_Z", name), default=""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.target.hangs import waits
-from gilscope.target.hangs.names import is_system
+from gilscope.target.hangs.names import is_own, is_system
 from gilscope.target.hangs.picture import native_function, own_frame, place
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def sentence(picture: Picture, thread: Thread, *, short: bool = False) -> str:
     if having:
         parts.append(f"{having} and")
     if wait is None:
-        parts.append("runs")
+        parts.append("spins" if thread.tid == picture.spinning else "runs")
         return " ".join(parts)
     verb = "is in" if wait.kind == "call" else "waits for"
     parts.append(f"{verb} {wait.what}")
@@ -187,6 +187,7 @@ def explain(
         spinning: A thread that was seen to spin while others wait for it; 0 if none.
         blame: Whether anything is said to hang: not for a look at a process that goes on.
     """
+    picture.spinning = spinning
     circle = cycle(picture) if blame else []
     everyone = picture.threads.values() if blame else ()
     abandoned = [t for t in everyone if t.wait and _abandoned(picture, t, stuck)]
@@ -257,12 +258,12 @@ def _headline(picture: Picture, kind: str, told: list[Thread], *, suspected: boo
                 ", which no thread here owns: it was locked at the fork (suspected) by a thread"
                 " that does not exist here, so nobody will release it"
             )
-        return f"{kind}: {text}"
+        return f"hang: {text}"
     if kind == "deadlock" and not any(t.wait and t.wait.owners for t in shown):
         text += "; no thread that could end this is able to run"
     elif kind == "deadlock" and any(t.wait and t.wait.kind == "event" for t in shown):
         text += "; nobody is left who could end the wait"
-    return f"{kind}: {text}"
+    return f"{kind.partition('-')[0]}: {text}"
 
 
 def _advice(kind: str, told: list[Thread]) -> str:
@@ -286,13 +287,13 @@ _ADVICE = (
     ("join", "Release the GIL around the join (py::gil_scoped_release, Py_BEGIN_ALLOW_THREADS)."),
     (
         "guard",
-        "Initialise with py::gil_safe_call_once_and_store, or release the GIL around the first use.",
+        "Initialise with py::gil_safe_call_once_and_store, or release the GIL around it.",
     ),
     ("once", "Release the GIL before std::call_once, or run no Python code inside it."),
     ("import", "Do not wait in a module's code for a thread that imports: start threads after it."),
     (
         "mutex",
-        "Release the GIL before native code takes the lock, or give the lock back before Python is entered.",
+        "Release the GIL before native code takes the lock, or unlock before entering Python.",
     ),
     ("rwlock", "Release the GIL before native code takes the lock."),
     ("pause", "Detach (Py_BEGIN_ALLOW_THREADS) around native code that waits."),
@@ -309,8 +310,8 @@ def _reports(picture: Picture, told: list[Thread]) -> list[ThreadReport]:
             thread.name,
             sentence(picture, thread),
             waits.held(picture, thread),
-            [(f.file, f.line, f.name) for f in thread.python],
-            [(f.path, f.offset, f.function) for f in thread.native],
+            [(f.file, f.line, f.name) for f in thread.python if not is_own(f.file)],
+            [(f.path, f.offset, f.function) for f in thread.native if not is_own(f.path)],
             thread.tid in stuck,
         )
         for thread in [*told, *rest]

@@ -203,7 +203,7 @@ class Interpreter:
     def variables(self, frame: PythonFrame) -> list[tuple[str, int]]:
         """Return the local variables of a frame that have a value; cells are looked into."""
         read, offsets, objects = self.process.number, self.offsets, self.objects
-        names = objects.tuple(read(frame.code + offsets["code.localsplusnames"]))
+        names = objects.items(read(frame.code + offsets["code.localsplusnames"]))
         found = []
         for i, name in enumerate(names):
             value = read(frame.address + offsets["frame.localsplus"] + WORD * i) & ~_TAG
@@ -222,7 +222,7 @@ class Interpreter:
 
     def stacked(self, frame: PythonFrame) -> Iterator[int]:
         """Yield what stands on a frame's stack of values, some of which may be out of date."""
-        names = self.objects.tuple(
+        names = self.objects.items(
             self.process.number(frame.code + self.offsets["code.localsplusnames"])
         )
         begin = frame.address + self.offsets["frame.localsplus"] + WORD * len(names)
@@ -239,7 +239,7 @@ class Interpreter:
         that depth nothing is out of date.
         """
         read, offsets, objects = self.process.number, self.offsets, self.objects
-        locals_ = len(objects.tuple(read(frame.code + offsets["code.localsplusnames"])))
+        locals_ = len(objects.items(read(frame.code + offsets["code.localsplusnames"])))
         begin = frame.address + offsets["frame.localsplus"] + WORD * locals_
         found, at = [], frame.at
         while entry := handler_at(self._exceptions(frame.code), at):

@@ -19,7 +19,7 @@ _SYSTEM = re.compile(
     r"/(libc|libstdc\+\+|libpthread|libm|libgcc_s|ld-linux[^/]*|libgomp|libffi|libdl|librt)[.-]"
     r"|/_ctypes\.|/gilscope/_probe\."
 )
-_BINDING = re.compile(r"(\S* )?(pybind11|nanobind|boost::python|Boost|pyo3)::|_FUN$|__pyx_pw_")
+_BINDING = re.compile(r"(\S* )?(pybind11|nanobind|boost::python|Boost|pyo3|std)::|_FUN$|__pyx_pw_")
 _OWN = str(Path(__file__).parents[2])
 _NEAREST = 6  # frames whose variables are looked at
 _PLAIN = {"module", "type", "function", "str", "int", "dict", "list", "tuple", "NoneType"}
@@ -34,6 +34,11 @@ def is_system(path: str) -> bool:
     """Whether native code is of a system library or the interpreter."""
     name = Path(path).name
     return not path or name.startswith(("python", "libpython")) or bool(_SYSTEM.search(path))
+
+
+def is_own(path: str) -> bool:
+    """Whether code, Python's or native, is gilscope's: it says nothing of the program."""
+    return path.startswith(_OWN) or "/gilscope/_probe." in path
 
 
 def is_binding(function: str) -> bool:

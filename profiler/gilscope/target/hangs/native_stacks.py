@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.target.hangs.elf import Image, NoObjectFileError
-from gilscope.target.hangs.process import WORD, UnreadableError
+from gilscope.target.hangs.process import UnreadableError
 from gilscope.target.hangs.unwinding import NoRuleError, find_rule
 
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ class Kind(NamedTuple):
 
 def native_wait(picture: Picture, thread: Thread) -> Wait:
     """Return what a thread waits for that sleeps in a futex of native code."""
-    ends = thread.task.wait.timed
+    ends = thread.task.wait.timed or _is_shared(picture, thread.task.wait.futex)
     joined = thread.task.wait.joined
     found = _in_table(thread)
     if found is None and joined in picture.threads:
@@ -58,6 +58,12 @@ def native_wait(picture: Picture, thread: Thread) -> Wait:
     if kind.kind == "mutex" and _is_loaders(thread.native, place):
         what = "the lock of the dynamic loader"
     return Wait(kind.kind, what, owners, ends, lost, thread.task.wait.futex)
+
+
+def _is_shared(picture: Picture, address: int) -> bool:
+    """Whether other processes have the memory, too, and may end the wait."""
+    mapping = picture.process.mapping(address)
+    return mapping is None or mapping.shared
 
 
 def _in_table(thread: Thread) -> tuple[int, Kind] | None:

@@ -19,7 +19,7 @@ _INLINE_VALUES, _MANAGED_DICT = 1 << 2, 1 << 4  # Py_TPFLAGS_*
 _KEYS_HEADER = 32  # of PyDictKeysObject, up to dk_indices
 _UNICODE_KEYS, _SPLIT_KEYS = 1, 2
 _DIGIT_BITS = 30
-# PyTypeObject.tp_basicsize and PyHeapTypeObject.ht_cached_keys, from its end on, are told from 3.15.
+# tp_basicsize follows tp_name; of it, and of ht_cached_keys, only 3.15 tells the offset.
 _BASICSIZE_AFTER_NAME = 8
 
 
@@ -79,7 +79,7 @@ class Objects:
         begin = address + self._offsets["long.ob_digit"]
         return sum(self._process.number(begin + 4 * i, 4) << _DIGIT_BITS * i for i in range(size))
 
-    def tuple(self, address: int) -> list[int]:
+    def items(self, address: int) -> list[int]:
         """Return the items of a tuple."""
         size = self._process.number(address + self._offsets["tuple.ob_size"])
         if not size:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from gilscope.target.hangs.native_stacks import NativeFrame
     from gilscope.target.hangs.process import Process, Task
 
-_OWN_THREAD = "10PageFeeder"  # on the stack of the probe's own thread: it runs nothing of the program
+_OWN_THREAD = (
+    "10PageFeeder"  # on the stack of the probe's own thread: it runs nothing of the program
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ class Picture:
         process: The process.
         interpreter: Its interpreter.
         threads: By the kernel's ids; without the probe's own thread.
+        spinning: The thread that was seen to spin; 0 if none was.
         by_ident: Thread ids by those of pthreads.
+        by_state: Thread ids by addresses of thread states.
     """
 
     def __init__(self, process: Process) -> None:
@@ -93,9 +97,9 @@ class Picture:
         self.interpreter = Interpreter(process, self.natives)
         tasks = process.tasks()
         self.threads = {
-            tid: Thread(tid, _name(tid, task, process), task)
-            for tid, task in sorted(tasks.items())
+            tid: Thread(tid, _name(tid, task, process), task) for tid, task in sorted(tasks.items())
         }
+        self.spinning = 0
         self.by_ident: dict[int, int] = {}
         self.by_state: dict[int, int] = {}
         self._add_states()

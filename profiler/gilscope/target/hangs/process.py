@@ -19,21 +19,16 @@ WORD = 8
 MOST_BYTES = 1 << 24  # of one read: sizes that memory gives may be anything
 
 # System calls by number: those that threads are commonly asleep in.
-CALLS = {
-    "x86_64": {
-        **{0: "read", 1: "write", 7: "poll", 17: "pread64", 20: "writev", 23: "select"},
-        **{24: "sched_yield", 34: "pause", 35: "nanosleep", 42: "connect", 43: "accept"},
-        **{44: "sendto", 45: "recvfrom", 46: "sendmsg", 47: "recvmsg", 61: "wait4", 73: "flock"},
-        **{72: "fcntl", 74: "fsync", 128: "rt_sigtimedwait", 130: "rt_sigsuspend", 202: "futex"},
-        **{230: "clock_nanosleep", 232: "epoll_wait", 247: "waitid", 270: "pselect6"},
-        **{271: "ppoll", 281: "epoll_pwait", 288: "accept4", 441: "epoll_pwait2"},
-        **{426: "io_uring_enter", 449: "futex_waitv"},
-    },
-    "aarch64": {
-        **{63: "read", 64: "write", 98: "futex", 115: "clock_nanosleep", 124: "sched_yield"},
-        **{22: "epoll_pwait", 72: "pselect6", 73: "ppoll", 202: "accept", 207: "recvfrom"},
-    },
-}.get(platform.machine(), {})
+_CALLS = {
+    "x86_64": "0 read 1 write 7 poll 17 pread64 20 writev 23 select 24 sched_yield 34 pause "
+    "35 nanosleep 42 connect 43 accept 44 sendto 45 recvfrom 46 sendmsg 47 recvmsg 61 wait4 "
+    "72 fcntl 73 flock 74 fsync 128 rt_sigtimedwait 130 rt_sigsuspend 202 futex "
+    "230 clock_nanosleep 232 epoll_wait 247 waitid 270 pselect6 271 ppoll 281 epoll_pwait "
+    "288 accept4 426 io_uring_enter 441 epoll_pwait2 449 futex_waitv",
+    "aarch64": "22 epoll_pwait 63 read 64 write 72 pselect6 73 ppoll 98 futex "
+    "115 clock_nanosleep 124 sched_yield 202 accept 207 recvfrom",
+}.get(platform.machine(), "").split()
+CALLS = dict(zip(map(int, _CALLS[::2]), _CALLS[1::2], strict=True))
 
 FUTEX_PRIVATE, FUTEX_COMMAND = 128, 127
 FUTEX_WAITS = (0, 6, 9, 13)  # WAIT, LOCK_PI, WAIT_BITSET, LOCK_PI2
@@ -54,6 +49,7 @@ class Mapping:
     begin: int
     end: int
     writable: bool
+    shared: bool
     offset: int
     path: str
 
@@ -213,7 +209,9 @@ class Process:
             words = line.split(maxsplit=5)
             begin, end = (int(word, 16) for word in words[0].split("-"))
             path = words[5] if len(words) > 5 else ""  # noqa: PLR2004 - the name comes last
-            mappings.append(Mapping(begin, end, "w" in words[1], int(words[2], 16), path))
+            mappings.append(
+                Mapping(begin, end, "w" in words[1], "s" in words[1], int(words[2], 16), path)
+            )
         return mappings
 
     @cached_property

@@ -56,7 +56,7 @@ class Spins:
         return bool(self._first) and now >= self._next
 
     def spinning(self, picture: Picture, now: float) -> int:
-        """Return the thread that others have waited for all the while and that only spins; else 0."""
+        """Return the thread that others wait for all the while and that only spins; else 0."""
         wanted = {
             tid
             for thread in picture.threads.values()

@@ -56,5 +56,6 @@ def _chunk(payload: bytes, alignment: int) -> bytes:
 
 def _checksum(data: bytes) -> int:
     data += bytes(-len(data) % 8)
-    words = struct.unpack(f"<{len(data) // 8}Q", data)
-    return sum(word * (2 * i + 1) for i, word in enumerate(words, 1)) & _MASK
+    words: tuple[int, ...] = struct.unpack(f"<{len(data) // 8}Q", data)
+    total = sum(word * (2 * i + 1) for i, word in enumerate(words, 1))
+    return total & _MASK

@@ -1,4 +1,4 @@
-"""From a return address to that of its caller, by .eh_frame (System V ABI for x86-64; DWARF 5, 6.4).
+"""From a return address to its caller, by .eh_frame (System V ABI for x86-64; DWARF 5, 6.4).
 
 Only what compilers emit for ordinary functions. Where the tables do not say how to go on, or need a
 register that is not known, the stack ends: nothing is guessed.
@@ -17,6 +17,10 @@ _RBP, _RSP, _RETURN = 6, 7, 16
 _MOST_STATES = 8
 _ABSOLUTE, _RELATIVE = 0x00, 0x10
 _FORMATS = {0x00: "<Q", 0x02: "<H", 0x03: "<I", 0x04: "<Q", 0x0A: "<h", 0x0B: "<i", 0x0C: "<q"}
+# Instructions, DW_CFA_*.
+_NOTHING, _REMEMBER, _RESTORE, _ARGUMENTS = 0x00, 0x0A, 0x0B, 0x2E
+_FRAME_CODES = (0x0C, 0x0D, 0x0E, 0x0F, 0x12, 0x13)
+_REGISTER_CODES = (0x05, 0x06, 0x07, 0x08, 0x09, 0x10, 0x11, 0x14, 0x15, 0x16)
 _TABLE = 0x3B  # signed 4 bytes, relative to .eh_frame_hdr
 
 
@@ -207,27 +211,23 @@ class _Machine:
         return False
 
     def _extended(self, reader: _Reader, code: int) -> None:
+        if code in _FRAME_CODES:
+            self._frame(reader, code)
+        elif code in _REGISTER_CODES:
+            self._register(reader, code)
+        elif code == _REMEMBER and len(self._states) < _MOST_STATES:
+            self._states.append(self.rule)
+        elif code == _RESTORE and self._states:
+            self.rule = self._states.pop()
+        elif code == _ARGUMENTS:
+            reader.uleb()
+        elif code != _NOTHING:
+            raise NoRuleError
+
+    def _frame(self, reader: _Reader, code: int) -> None:
+        """DW_CFA_def_cfa, its parts, their signed forms, and DW_CFA_def_cfa_expression."""
         factor = self._common.factor
         match code:
-            case 0x00:
-                pass
-            case 0x05 | 0x11:
-                register = reader.uleb()
-                value = reader.uleb() if code == 0x05 else reader.sleb()  # noqa: PLR2004
-                self._saved(register, value * factor)
-            case 0x06:
-                self._restore(reader.uleb())
-            case 0x07 | 0x09:
-                self._lose(reader.uleb())
-                if code == 0x09:  # noqa: PLR2004 - in another register
-                    reader.uleb()
-            case 0x08:
-                if reader.uleb() == _RBP:
-                    self.rule = replace(self.rule, rbp=None, rbp_known=True)
-            case 0x0A if len(self._states) < _MOST_STATES:
-                self._states.append(self.rule)
-            case 0x0B if self._states:
-                self.rule = self._states.pop()
             case 0x0C | 0x12:
                 base = reader.uleb()
                 offset = reader.uleb() if code == 0x0C else reader.sleb() * factor  # noqa: PLR2004
@@ -237,16 +237,26 @@ class _Machine:
             case 0x0E | 0x13:
                 offset = reader.uleb() if code == 0x0E else reader.sleb() * factor  # noqa: PLR2004
                 self.rule = replace(self.rule, offset=offset)
-            case 0x0F:
-                self._expression(reader)
-            case 0x10 | 0x14 | 0x15 | 0x16:
-                self._lose(reader.uleb())
-                size = reader.uleb()
-                reader.at += size if code in (0x10, 0x16) else 0
-            case 0x2E:
-                reader.uleb()
             case _:
-                raise NoRuleError
+                self._expression(reader)
+
+    def _register(self, reader: _Reader, code: int) -> None:
+        """Where the caller's value of one register is."""
+        register = reader.uleb()
+        match code:
+            case 0x05 | 0x11:  # DW_CFA_offset_extended
+                value = reader.uleb() if code == 0x05 else reader.sleb()  # noqa: PLR2004
+                self._saved(register, value * self._common.factor)
+            case 0x06:  # DW_CFA_restore_extended
+                self._restore(register)
+            case 0x08:  # DW_CFA_same_value
+                if register == _RBP:
+                    self.rule = replace(self.rule, rbp=None, rbp_known=True)
+            case _:  # undefined, in another register, or an expression
+                self._lose(register)
+                if code != 0x07:  # noqa: PLR2004 - DW_CFA_undefined
+                    size = reader.uleb()
+                    reader.at += size if code in (0x10, 0x16) else 0
 
     def _expression(self, reader: _Reader) -> None:
         """Realigned stacks keep the frame's address in memory: DW_OP_breg6 n, DW_OP_deref."""

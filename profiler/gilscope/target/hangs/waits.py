@@ -1,4 +1,4 @@
-"""What a thread waits for: from its system call, its stacks, and the memory of what it sleeps in."""
+"""What a thread waits for: from its system call, its stacks, and the memory that it sleeps in."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def _known_call(picture: Picture, thread: Thread) -> Wait | None:
         return None
     frame = stack[0]
     if frame.file == "<frozen importlib._bootstrap>" and frame.name == "_ModuleLock.acquire":
-        return _for_module(picture, thread, frame)
+        return _for_module(picture, frame)
     if not frame.file.endswith(_LIBRARY):
         return None
     if frame.name == "Thread.join" and frame.file.endswith("/threading.py"):
@@ -178,7 +178,7 @@ def _known_call(picture: Picture, thread: Thread) -> Wait | None:
     return _for_event(picture, thread)
 
 
-def _for_module(picture: Picture, thread: Thread, frame: PythonFrame) -> Wait | None:
+def _for_module(picture: Picture, frame: PythonFrame) -> Wait | None:
     """Wait for a module that another thread imports: it says who."""
     interpreter, objects = picture.interpreter, picture.interpreter.objects
     own = dict(interpreter.variables(frame)).get("self", 0)

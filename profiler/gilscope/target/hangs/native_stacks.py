@@ -115,14 +115,12 @@ class NativeStacks:
 
     def _open(self, mapping: Mapping) -> tuple[Image, int] | None:
         try:
-            image = Image(self._process.file(mapping.path))
+            image = _image(self._process.file(mapping.path))
             bias = image.bias(mapping.begin, mapping.offset)
             address, offset, size = image.note
             # The file may have been replaced since: what is mapped counts.
-            if (
-                size
-                and self._process.read(bias + address, size) != image.data[offset : offset + size]
-            ):
+            note = image.data[offset : offset + size]
+            if size and self._process.read(bias + address, size) != note:
                 return None
         except (OSError, ValueError, NoObjectFileError, UnreadableError):
             return None
@@ -137,6 +135,16 @@ class NativeStacks:
                 if image:
                     found[mapping.path] = image
         return found
+
+
+def _image(path: str) -> Image:
+    status = Path(path).stat()
+    return _image_of(path, status.st_ino, status.st_mtime_ns)
+
+
+@lru_cache(256)
+def _image_of(path: str, _inode: int, _changed: int) -> Image:
+    return Image(path)
 
 
 @lru_cache(4096)

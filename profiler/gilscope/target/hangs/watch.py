@@ -8,6 +8,7 @@ time limit in waits that only its own threads can end. And a thread that spins, 
 from __future__ import annotations
 
 import signal
+import time
 from typing import TYPE_CHECKING
 
 from gilscope.errors import GilscopeError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from gilscope.target.hangs.picture import Thread
 
 MOST_SHARE = 20
-"""A closer look is taken again after so many times as long as the last one took, at least."""
+"""A closer look is taken again after so many times the processor time that the last one took."""
 
 LEAST_PAUSE, MOST_PAUSE = 0.25, 30.0
 """Seconds until the same sleepers are looked at again."""
@@ -77,14 +78,14 @@ class Watch:
             return None
         if not old:
             return None
-        begin = self._clock()
+        begin = time.process_time()
         try:
             report = self._closer(old)
         except (GilscopeError, OSError, ValueError):
             report = None  # it changed meanwhile, or may not be read
-        end = self._clock()
+        cost, end = time.process_time() - begin, self._clock()
         # The same threads in the same waits are looked at again, but ever more seldom.
-        self._costly_until = end + MOST_SHARE * (end - begin)
+        self._costly_until = end + MOST_SHARE * cost
         self._not_before = max(end + self._patience, self._costly_until)
         self._patience = min(2 * self._patience, MOST_PAUSE)
         return report

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope.target.hangs import waits
 from gilscope.target.hangs.names import is_own, is_system
 from gilscope.target.hangs.picture import native_function, own_frame, place
+from gilscope.target.hangs.process import field as field_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,9 +129,10 @@ def sentence(picture: Picture, thread: Thread, *, short: bool = False) -> str:
     having = _having(picture, thread)
     if having:
         parts.append(f"{having} and")
+    if thread.tid == picture.spinning:
+        return " ".join([*parts, "spins"])
     if wait is None:
-        parts.append("spins" if thread.tid == picture.spinning else "runs")
-        return " ".join(parts)
+        return " ".join([*parts, "runs"])
     verb = "is in" if wait.kind == "call" else "waits for"
     parts.append(f"{verb} {wait.what}")
     function = native_function(thread)
@@ -225,19 +227,27 @@ def _abandoned(picture: Picture, thread: Thread, stuck: bool) -> bool:  # noqa: 
 def fork_of(picture: Picture) -> tuple[int, str] | None:
     """Return the process that this one was forked from without an exec, and where; else None.
 
-    A forked child still has the frames that its parent forked in.
+    A child that multiprocessing forked still has the frames that its parent forked in. Any other
+    one is told by its program and arguments, which are its parent's.
     """
-    main = picture.threads.get(picture.process.pid)
-    status = picture.process.path / "status"
-    for frame in main.python if main else []:
-        if frame.name in ("Popen._launch", "fork") and "popen_fork" in frame.file:
-            rest = main.python[main.python.index(frame) :] if main else []
-            outer = own_frame(rest)
-            where = f"{Path(outer.file).name}:{outer.line}" if outer else ""
-            lines = status.read_text(errors="replace").splitlines()
-            parent = next((line.split()[1] for line in lines if line.startswith("PPid:")), "0")
-            return int(parent), where
-    return None
+    process = picture.process
+    status = (process.path / "status").read_text(errors="replace")
+    parent = int(field_of(status, "PPid") or 0)
+    main = picture.threads.get(process.pid)
+    stack = main.python if main else []
+    for depth, frame in enumerate(stack):
+        if frame.name == "Popen._launch" and "popen_fork" in frame.file:
+            outer = own_frame(stack[depth:])
+            return parent, f"{Path(outer.file).name}:{outer.line}" if outer else ""
+    return (parent, "") if _is_copy(process.path, Path(f"/proc/{parent}")) else None
+
+
+def _is_copy(child: Path, parent: Path) -> bool:
+    try:
+        same = (child / "cmdline").read_bytes() == (parent / "cmdline").read_bytes()
+        return same and (child / "exe").readlink() == (parent / "exe").readlink()
+    except OSError:
+        return False
 
 
 def _headline(picture: Picture, kind: str, told: list[Thread], *, suspected: bool) -> str:
@@ -251,7 +261,8 @@ def _headline(picture: Picture, kind: str, told: list[Thread], *, suspected: boo
         text += f"; and {len(shown) - MOST_TOLD} more"
     if kind == "hang-abandoned-lock":
         forked = fork_of(picture)
-        origin = f" (forked from {forked[0]} at {forked[1]})" if forked else ""
+        where = f" at {forked[1]}" if forked and forked[1] else ""
+        origin = f" (forked from {forked[0]}{where})" if forked else ""
         text = f"process {picture.process.pid}{origin}: {text}"
         if suspected:
             text += (

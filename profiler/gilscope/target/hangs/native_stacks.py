@@ -127,7 +127,7 @@ class NativeStacks:
         return image, bias
 
     def objects(self) -> dict[str, tuple[Image, int]]:
-        """Return the interpreter's objects that are mapped: those that may be it, by their names."""
+        """Return the mapped objects that may be the interpreter, by their names."""
         found = {}
         for mapping in self._process.maps:
             if "python" in Path(mapping.path).name and mapping.path not in found:

@@ -53,6 +53,8 @@ def native_wait(picture: Picture, thread: Thread) -> Wait:
     place, kind = found
     if kind.kind == "join" and joined in picture.threads:
         return Wait("join", f"{picture.name(joined)} to end", (joined,), ends=ends)
+    if kind.kind == "condition" and thread.task.wait.locks:
+        kind = kind._replace(kind="mutex", what="the mutex of a native condition", owner=_of_mutex)
     owners, lost = kind.owner(picture, thread, place)
     what = kind.what
     if kind.kind == "mutex" and _is_loaders(thread.native, place):

@@ -87,6 +87,15 @@ class KernelWait:
         return bool(self.futex and self.args[3])
 
     @property
+    def locks(self) -> bool:
+        """Whether it sleeps in a lock of glibc, also one that a condition takes back.
+
+        Their futex holds 2 while there are waiters (lowlevellock.h).
+        """
+        wait = self.futex and self.args[1] & FUTEX_COMMAND == 0
+        return bool(wait and self.args[2] == 2 and not self.timed)  # noqa: PLR2004 - see above
+
+    @property
     def joined(self) -> int:
         """The thread whose end it waits for, as native joins do; else 0.
 
@@ -151,7 +160,7 @@ class Process:
         self.path = Path(f"/proc/{pid}")
         try:
             self._memory = os.open(self.path / "mem", os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             raise NoProcessError(f"there is no process {pid}") from None
         except OSError as error:
             raise NoProcessError(f"process {pid} cannot be looked at: {error.strerror}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gilscope.target.hangs import names
@@ -48,6 +49,10 @@ def _for_gil(picture: Picture, thread: Thread) -> Wait | None:
     for state in thread.states:
         gil = picture.interpreter.gil(state.interp)
         if gil.has(thread.task.wait.futex):
+            if thread.task.wait.locks:
+                # Held for moments only, unless who has it cannot go on.
+                wait = native_wait(picture, thread)
+                return replace(wait, what="the mutex of the GIL")
             holder = picture.by_state.get(gil.holder, 0) if gil.locked else 0
             return Wait("gil", "the GIL", (holder,) if holder else (), ends=not holder)
     return None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import gilscope
 from gilscope.cli import (
+    attach,
     compare,
     diff,
     doctor,
@@ -26,6 +27,7 @@ from gilscope.cli import (
     races,
     report,
     run,
+    snapshot,
     top,
 )
 from gilscope.cli.parser import CommandParser
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = (
-    *(run, races, compare, findings, dump, top, diff, report, info, export, pack, merge, doctor),
+    *(run, races, compare, findings, dump, attach, snapshot, top, diff),
+    *(report, info, export, pack, merge, doctor),
 )
 FAILED = 2
 INTERRUPTED = 130

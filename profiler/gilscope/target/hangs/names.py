@@ -118,14 +118,12 @@ def is_lock(interpreter: Interpreter, address: int) -> bool:
 def rlock_owner(interpreter: Interpreter, address: int) -> int:
     """Return who has an RLock (a pthread id); 0 if nobody.
 
-    Its owner follows the lock itself, and its count follows the owner, in all versions.
+    Its owner follows the lock itself in all versions, and is 0 while nobody has it.
     """
-    begin = address + interpreter.offsets.head
     try:
-        owner, count = (interpreter.process.number(begin + WORD * i) for i in (1, 2))
+        return interpreter.process.number(address + interpreter.offsets.head + WORD)
     except UnreadableError:
         return 0
-    return owner if count else 0
 
 
 def lock_name(interpreter: Interpreter, stack: list[PythonFrame], address: int) -> str:

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 
 import gilscope
 from gilscope.cli import (
+    attach,
     compare,
     diff,
     doctor,
+    dump,
     explain,
     export,
     findings,
@@ -27,6 +29,7 @@ from gilscope.cli import (
     report,
     run,
     setup,
+    snapshot,
     top,
 )
 from gilscope.cli.parser import CommandParser
@@ -38,9 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = (
-    run, races, compare, findings, explain, top, diff, report, info,
-    export, pack, merge, doctor, setup,
-)  # fmt: skip
+    *(run, races, compare, findings, explain, dump, attach, snapshot, top, diff),
+    *(report, info, export, pack, merge, doctor, setup),
+)
 FAILED = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141

@@ -12,6 +12,7 @@ from gilscope.analysis.facts import Facts
 from gilscope.analysis.findings.callbacks import chatty, serialised
 from gilscope.analysis.findings.computing import computing
 from gilscope.analysis.findings.gil import gil_enabled, ping_pong, starvation
+from gilscope.analysis.findings.hangs import hangs
 from gilscope.analysis.findings.hazards import native_mutex
 from gilscope.analysis.findings.locks import hot_locks, lock_convoy
 from gilscope.analysis.findings.model import Finding, Jump
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 type Rule = Callable[[Facts], Iterator[Finding]]
 
 RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
+    (hangs, ("deadlock", "hang-abandoned-lock", "hang-spinning")),
     (gil_enabled, ("gil-reenabled",)),
     (native_mutex, ("native-mutex-held-while-taking-gil",)),
     (serialised, ("serialised-callbacks",)),

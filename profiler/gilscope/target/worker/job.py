@@ -46,6 +46,11 @@ GIL_WARNING = re.compile(
 )
 
 
+def _recording(fields: dict[str, Any]) -> RecordingOptions:
+    """Return how to record; the runner watches for hangs itself."""
+    return RecordingOptions(**{**fields, "on_hang": "off"})
+
+
 class Measurement:
     """Clock, probe and GIL state around the program."""
 
@@ -155,7 +160,7 @@ def work(job: dict[str, Any], result: Path) -> int:
         os.sched_setaffinity(0, job["cpus"])
     if job["stacks"]:
         _listen_for_requests(job["stacks"], job["stack_signal"])
-    measurement = Measurement(job["trace"], RecordingOptions(**job["recording"]))
+    measurement = Measurement(job["trace"], _recording(job["recording"]))
     races = job["races"]
     session = measurement.session() if races is None else watched(measurement, target, races)
     try:

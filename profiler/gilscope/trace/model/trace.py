@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from gilscope.trace.model.hangs import Hang
     from gilscope.trace.model.locks import Gil, Locks
     from gilscope.trace.model.threads import Thread, Threads
     from gilscope.trace.tables import DataTable
@@ -93,6 +94,7 @@ class Trace:
         overwritten_events: events that a ring has overwritten: older than the trace's first.
         session: hexadecimal; the same in all traces that belong together; "" if unknown.
         parent_pid: process that this one was forked from or started by, if that was recorded too.
+        hangs: what the watcher of the recording explained, in the order in which it was found.
         executor: what `gilscope.executor` was to be: "threads", "subinterpreters" or "processes";
             "" if nobody said.
     """
@@ -128,6 +130,7 @@ class Trace:
     session: str = ""
     parent_pid: int | None = None
     executor: str = ""
+    hangs: tuple[Hang, ...] = ()
 
     @cached_property
     def events(self) -> TraceEvents:

@@ -16,6 +16,7 @@ from gilscope.trace.reading.clock import ClockMap, make_clock
 from gilscope.trace.reading.cpu_samples import cpu_times
 from gilscope.trace.reading.definitions import Definitions, named_locks, read_json
 from gilscope.trace.reading.events import EventTables
+from gilscope.trace.reading.hangs import read_hangs
 from gilscope.trace.reading.place_tables import PlaceTables
 from gilscope.trace.reading.records import Records
 from gilscope.trace.reading.slots import Slot, latest, make_threads, open_intervals, read_slots
@@ -163,6 +164,7 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
         session=header.session.hex(),
         parent_pid=_of_type(parts.metadata, "parent_pid", int),
         executor=_harmless(_of_type(parts.metadata, "executor", str) or ""),
+        hangs=read_hangs(parts.metadata, header.start_monotonic),
     )
 
 

@@ -54,7 +54,7 @@ class Case:
     good_gil: str = ""
 
     def expected(self, build: str, program: str) -> str:
-        """Return what the first line must match; empty: nothing may be said."""
+        """Return what the first line must match, of a good one may; empty: nothing may be said."""
         if program == "good":
             return self.good_gil if build == "gil" else ""
         return str(getattr(self, build))
@@ -202,6 +202,8 @@ def judge(case: Case, build: str, program: str, said: str) -> str:
     """Return the grade of what was said."""
     expected = case.expected(build, program)
     right = bool(re.search(expected, said)) if expected else not said
+    if program == "good":
+        right = right or not said
     if program == "bad" and build in case.not_yet:
         return EARLY if right else NOT_YET
     return RIGHT if right else WRONG

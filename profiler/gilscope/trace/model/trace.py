@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from gilscope.trace.model.hazards import Hazard
     from gilscope.trace.model.locks import Gil, Locks
     from gilscope.trace.model.threads import Thread, Threads
     from gilscope.trace.tables import DataTable
@@ -76,6 +77,7 @@ class Trace:
         parent_pid: process that this one was forked from or started by, if that was recorded too.
         executor: what `gilscope.executor` was to be: "threads", "subinterpreters" or "processes";
             "" if nobody said.
+        hazards: what native code did that Python forbids.
     """
 
     path: Path
@@ -117,23 +119,34 @@ class Trace:
     session: str = ""
     parent_pid: int | None = None
     executor: str = ""
+    hazards: tuple[Hazard, ...] = field(default_factory=tuple)  # no attribute of the class
 
     @classmethod
-    def deferred(cls, load: Function[[], dict[str, Any]], **known: Any) -> Self:
+    def deferred(
+        cls,
+        load: Function[[], dict[str, Any]],
+        single: Mapping[str, Function[[], Any]],
+        **known: Any,
+    ) -> Self:
         """A trace of which some fields are read when one of them is first asked for.
 
         Args:
-            load: gives the fields that are not known.
+            load: gives the fields that are not known, all at once.
+            single: gives one field each.
             **known: the others.
         """
         made = object.__new__(cls)
         made.__dict__.update(known)
         made.__dict__["_load"] = load
+        made.__dict__["_single"] = single
         return made
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
+            single = self.__dict__.get("_single", {})
+            if name in single:
+                return self.__dict__.setdefault(name, single[name]())
             load = self.__dict__.get("_load")
             if load is None or name not in type(self).__dataclass_fields__:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

@@ -14,7 +14,7 @@ from gilscope.trace.model import CpuTimes, GilSwitches, Trace
 from gilscope.trace.reading.chunks import Chunk, ChunkWalk, File, Head, Header, opened, read_header
 from gilscope.trace.reading.clock import ClockMap, make_clock
 from gilscope.trace.reading.cpu_samples import cpu_times
-from gilscope.trace.reading.definitions import Definitions, named_locks, read_json
+from gilscope.trace.reading.definitions import Definitions, hazards, named_locks, read_json
 from gilscope.trace.reading.events import EventTables
 from gilscope.trace.reading.place_tables import PlaceTables
 from gilscope.trace.reading.records import Records
@@ -133,6 +133,11 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
     free_threaded = bool(header.flags & fmt.HeaderFlag.FREE_THREADED)
     return Trace.deferred(
         lambda: _load(file, header, parts, places),
+        # These look into the files of native code.
+        {
+            "locks": lambda: named_locks(definitions, places),
+            "hazards": lambda: hazards(definitions, places),
+        },
         path=file.path,
         build="ft" if free_threaded else "gil",
         python=python_version(header.python),
@@ -146,7 +151,6 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
         start_realtime_ns=header.start_realtime,
         ended_early=end is None,
         end_reason=_of_type(end, "reason", str),
-        locks=named_locks(definitions, places),
         dropped_events=dropped,
         not_measured=definitions.not_measured,
         probe_cost_ns=definitions.probe_cost_ns,

@@ -107,9 +107,14 @@ def native_function(frames: Sequence[Frame]) -> Place:
         natives.append(frame)
     if not natives:
         return Place(NO_NATIVE, known=False)
-    own = next((frame for frame in natives if not frame.name.startswith(GLUE)), natives[0])
+    own = next((frame for frame in natives if not is_glue(frame.name)), natives[0])
     # Not its line: a function is one place, wherever in it a stack was taken.
     return Place(own.name, own.module)
+
+
+def is_glue(function: str) -> bool:
+    """Return whether a native function is a binding's; templates begin with their type."""
+    return short(function).rpartition(" ")[2].startswith(GLUE)
 
 
 def innermost(frames: Sequence[Frame]) -> Place:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gilscope.analysis.findings.model import Finding
-from gilscope.analysis.stacks import GLUE, NO_NATIVE, native_function, short
+from gilscope.analysis.stacks import NO_NATIVE, is_glue, native_function, short
 from gilscope.severity import Severity
 from gilscope.text import count_text
 
@@ -128,7 +128,7 @@ def _first(trace: Trace, hazard: Hazard) -> list[str]:
     names = {thread.tid: thread.name for thread in trace.threads if thread.tid}
     shown = names.get(hazard.tid, f"tid {hazard.tid}")
     natives = [frame for frame in hazard.stack if frame.native]
-    own = [frame for frame in natives if not frame.name.startswith(GLUE)] or natives
+    own = [frame for frame in natives if not is_glue(frame.name)] or natives
     where = " < ".join(_line(own[:FRAMES_SHOWN]))
     return [f"first by {shown}, in {where}"] if where else [f"first by {shown}"]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_JSON = 1 << 20  # bytes; what json.loads makes of it can be 20 times as much
 MAKE_LOCKS = frozenset({"threading", "queue"})
 PAUSES = frozenset({"stop_the_world", "stop_the_world_request", "raw_mutex"})
-RUNTIME = ("std::", "__gthread", "pthread_", "void std::")
+RUNTIME = ("std::", "__gthread", "pthread_", "pybind11::", "nanobind::")
 """What begins the names of functions that take locks for their callers."""
 MAX_TEXT = 512  # characters of a name that are kept
 _HEAD = fmt.DEFINITION_HEADER.itemsize
@@ -164,13 +164,17 @@ def hazards(found: Definitions, places: PlaceTables) -> tuple[Hazard, ...]:
 
 def _first_wait(stack: tuple[Frame, ...]) -> str:
     """Where a thread first waited for a lock: in native code the function, else the line."""
-    own = [frame for frame in stack if not frame.name.startswith(RUNTIME)]
+    own = [frame for frame in stack if not _is_runtime(frame)] or list(stack)
     if own and own[0].native:
         where = f" ({_line_of(own[0])})" if own[0].file else ""
         return f"in {short_function(own[0].name)}{where}"
     frames = [frame for frame in own if not frame.native]
     callers = [frame for frame in frames if frame.module not in MAKE_LOCKS]
     return next((f"at {_line_of(frame)}" for frame in callers or frames), "")
+
+
+def _is_runtime(frame: Frame) -> bool:
+    return frame.native and short_function(frame.name).rpartition(" ")[2].startswith(RUNTIME)
 
 
 def _line_of(frame: Frame) -> str:

@@ -662,7 +662,8 @@ void called(const Call& call, const void* frame) {
   --level.looks;
   level.counts |= state == level.state && gilscope_state_counter(state) > level.counter;
   if (call.object != nullptr && gilscope_is_of_other_interpreter(call.object) != 0) {
-    hazards::found(format::HazardKind::other_interpreter, "a call of a Python object", frame);
+    hazards::found(recording, format::HazardKind::other_interpreter, "a call of a Python object",
+                   frame);
   }
   const bool is_class = call.object != nullptr && callable::is_class(call.object);
   const std::uint32_t id = !is_class || level.callable == 0 ? name(recording, call) : 0;

@@ -134,7 +134,10 @@ void* address(Function* function) {
 void found(HazardKind kind, const char* function, const void* frame) {
   const ErrnoKeeper keep_errno;
   Recording recording;
-  if (!recording) return;
+  if (recording) found(recording, kind, function, frame);
+}
+
+void found(Recording& recording, HazardKind kind, const char* function, const void* frame) {
   // Where native code goes on after the call.
   Place* place = place_of(kind, static_cast<const void* const*>(frame)[1]);
   if (place == nullptr || place->count.fetch_add(1, std::memory_order_relaxed) != 0) return;

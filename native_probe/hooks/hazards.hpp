@@ -15,6 +15,7 @@ std::vector<Hook> hooks();
 // Counts one, by the call that did it; the first is defined at once, with its stack. `function`: of
 // the C API. `frame`: a hook's frame address.
 void found(format::HazardKind kind, const char* function, const void* frame);
+void found(Recording& recording, format::HazardKind kind, const char* function, const void* frame);
 
 // Before a session becomes active.
 void begin_session();

@@ -164,8 +164,25 @@ def ended(process: subprocess.Popen[bytes], seconds: float) -> int | str:
         process.wait()
 
 
-def show_stacks(pid: int) -> None:
-    """Print where a program's threads stand: its stacks with gdb, else what they ask the kernel."""
+def processes_of(group: int) -> list[int]:
+    """List the processes of a group, the oldest first."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(int(path.name)) == group:
+                found.append(int(path.name))
+    return sorted(found)
+
+
+def show_stacks(group: int) -> None:
+    """Print where the threads of a program and of its children stand."""
+    for pid in processes_of(group):
+        print(f"    process {pid}", flush=True)
+        show_stacks_of(pid)
+
+
+def show_stacks_of(pid: int) -> None:
+    """Print where a process's threads stand: its stacks with gdb, else what they ask the kernel."""
     gdb = shutil.which("gdb")
     if gdb is not None:
         command = [gdb, "-p", str(pid), "-batch", "-ex", "thread apply all bt 30"]

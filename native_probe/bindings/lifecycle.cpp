@@ -1,7 +1,7 @@
 #include "bindings/lifecycle.hpp"
 
+#include <cxxabi.h>
 #include <pthread.h>
-#include <pybind11/pybind11.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -9,6 +9,7 @@
 #include <mutex>
 #include <new>
 
+#include "bindings/detached.hpp"
 #include "bindings/not_measured.hpp"
 #include "bindings/probe.hpp"
 #include "bindings/readiness.hpp"
@@ -27,8 +28,6 @@
 
 namespace gilscope::lifecycle {
 namespace {
-
-using Detached = pybind11::gil_scoped_release;
 
 // Leaked on purpose: threads may run through hooks after the static destructors.
 struct Life {
@@ -58,21 +57,32 @@ class Turn {
       throw ProbeFailure("this thread is starting or stopping the probe just now");
     }
     if (try_take()) return;
-    const Detached detached;
-    std::unique_lock<std::mutex> lock(life().turns);
-    life().turn_is_free.wait(lock, [] { return try_take(); });
+    bool taken = false;
+    try {
+      without_gil([&taken] {
+        std::unique_lock<std::mutex> lock(life().turns);
+        life().turn_is_free.wait(lock, [] { return try_take(); });
+        taken = true;
+      });
+    } catch (...) {
+      // The interpreter has ended, and this thread with it.
+      if (taken) give_back();
+      throw;
+    }
   }
-  ~Turn() {
+  ~Turn() { give_back(); }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  static void give_back() {
     {
       const std::lock_guard<std::mutex> lock(life().turns);
       life().turn_of = 0;
     }
     life().turn_is_free.notify_one();
   }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
 
- private:
   static bool try_take() {
     pthread_t nobody = 0;
     return life().turn_of.compare_exchange_strong(nobody, pthread_self());
@@ -139,15 +149,15 @@ void watch_forks() {
 }
 
 void install_hooks(bool native_locks) {
-  const Detached detached;
-  hooks::installation::install(native_locks);
-  if (!hooks::installation::has_hooks()) {
-    throw ProbeFailure("no hook can be installed: the relocation slots cannot be made writable");
-  }
+  without_gil([native_locks] {
+    hooks::installation::install(native_locks);
+    if (!hooks::installation::has_hooks()) {
+      throw ProbeFailure("no hook can be installed: the relocation slots cannot be made writable");
+    }
+  });
 }
 
 void remove_hooks() {
-  const Detached detached;
   hooks::installation::remove();
   hooks::installation::release();
 }
@@ -157,8 +167,11 @@ Session* hooked_session(const Opening& opening) {
   try {
     install_hooks(opening.native_locks);
     return opening.open();
+  } catch (const abi::__forced_unwind&) {
+    remove_hooks();  // this thread has no GIL any more
+    throw;
   } catch (...) {
-    remove_hooks();
+    without_gil(remove_hooks);
     throw;
   }
 }
@@ -228,21 +241,19 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   for (const auto& [tid, name] : names) session->name(tid, name);
   const bool gil_enabled = gilscope_gil_enabled() != 0;
   std::map<std::string, std::uint64_t> report;
-  {
-    const Detached detached;
+  without_gil([&] {
     report = finish(session, reason, gil_enabled);
-  }
+    life().state = State::idle;
+  });
   gilscope_unwatch_locks();
   gilscope_unwatch_codes();
-  life().state = State::idle;
   return report;
 }
 
 void watch_ending(const std::string& trace) {
   const Turn turn;
   if (session_of_this_process() != nullptr) return;
-  const Detached detached;
-  hooks::ending::watch(trace);
+  without_gil([&] { hooks::ending::watch(trace); });
 }
 
 bool running() {
@@ -256,8 +267,7 @@ void snapshot(const std::string& path) {
   Session* session = needed_session();
   const bool gil_enabled = gilscope_gil_enabled() != 0;
   // The program goes on meanwhile.
-  const Detached detached;
-  write_snapshot(*session, path, gil_enabled);
+  without_gil([&] { write_snapshot(*session, path, gil_enabled); });
 }
 
 void in_turn(const std::function<void()>& body) {

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <vector>
 
+#include "bindings/detached.hpp"
 #include "bindings/probe.hpp"
 #include "core/child_process.hpp"
 
@@ -21,10 +22,7 @@ namespace {
 py::tuple run_program(const std::vector<std::string>& command,
                       const std::vector<std::string>& environment, std::uint64_t patience) {
   gilscope::ChildOutput output;
-  {
-    const py::gil_scoped_release released;
-    output = gilscope::output_of(command, environment, patience);
-  }
+  gilscope::without_gil([&] { output = gilscope::output_of(command, environment, patience); });
   return py::make_tuple(py::bytes(output.text), output.error, output.timed_out);
 }
 

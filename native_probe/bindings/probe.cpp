@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "bindings/detached.hpp"
 #include "bindings/lifecycle.hpp"
 #include "bindings/not_measured.hpp"
 #include "bindings/readiness.hpp"
@@ -98,8 +99,9 @@ void lack_self_test(const std::string& why) {
 
 std::vector<std::tuple<std::string, std::string, std::size_t>> hook_report() {
   lifecycle::in_turn([] { readiness::interpreter(); });
-  const pybind11::gil_scoped_release detached;
-  return hooks::installation::report();
+  std::vector<std::tuple<std::string, std::string, std::size_t>> report;
+  without_gil([&report] { report = hooks::installation::report(); });
+  return report;
 }
 
 std::uint64_t begin_span() { return Session::active_id() != 0 ? Clock::ticks() : 0; }

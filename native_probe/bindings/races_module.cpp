@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/loader_call.hpp"
 #include "cpython/layout.h"
 #include "cpython/races_calls.hpp"
 #include "cpython/races_code.hpp"
@@ -264,6 +265,7 @@ PyObject* locks_object(const Session& session, std::uint32_t set) {
 std::string native_text(const Session& session, std::uint32_t site) {
   const void* address = session.native_at(site);
   Dl_info info{};
+  const LoaderCall call;
   if (address == nullptr || dladdr(address, &info) == 0 || info.dli_fname == nullptr) return {};
   const std::string path = info.dli_fname;
   const std::string file = path.substr(path.rfind('/') + 1);

@@ -4,6 +4,7 @@
 
 #include <system_error>
 
+#include "bindings/detached.hpp"
 #include "bindings/probe.hpp"
 #include "bindings/self_test.hpp"
 #include "core/thread_log.hpp"
@@ -47,10 +48,10 @@ std::uintptr_t code_of_module_lock() {
 }
 
 const ElfImage* find_interpreter(const std::uintptr_t* lock_types, std::uintptr_t module_lock) {
-  // The loader is asked.
-  const pybind11::gil_scoped_release detached;
-  const auto* image =
-      new ElfImage(ElfImage::containing(reinterpret_cast<const void*>(&PyEval_SaveThread)));
+  const ElfImage* image = nullptr;
+  without_gil([&image] {
+    image = new ElfImage(ElfImage::containing(reinterpret_cast<const void*>(&PyEval_SaveThread)));
+  });
   if (image->slots().empty()) {
     throw ProbeFailure("the interpreter has no relocation slots (statically linked?)");
   }

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/loader_call.hpp"
+
 namespace gilscope {
 namespace {
 
@@ -95,6 +97,7 @@ struct ImageReader {
 
 std::vector<ElfImage> ElfImage::all() {
   std::vector<ElfImage> images;
+  const LoaderCall call;
   dl_iterate_phdr(
       [](dl_phdr_info* info, std::size_t, void* data) {
         static_cast<std::vector<ElfImage>*>(data)->push_back(ImageReader::read(*info));
@@ -130,6 +133,7 @@ bool ElfImage::is_never_unloaded() const {
 }
 
 std::shared_ptr<void> ElfImage::pin() const {
+  const LoaderCall call;
   void* handle = dlopen(path_.c_str(), RTLD_LAZY | RTLD_NOLOAD);
   if (handle == nullptr) return nullptr;
   const link_map* map = nullptr;
@@ -141,7 +145,9 @@ std::shared_ptr<void> ElfImage::pin() const {
   }
   return {handle, [owner = getpid()](void* pinned) {
             // In a forked child the loader's lock may be held by a thread that is not there.
-            if (getpid() == owner) dlclose(pinned);
+            if (getpid() != owner) return;
+            const LoaderCall closing;
+            dlclose(pinned);
           }};
 }
 

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string>
 
+#include "core/loader_call.hpp"
+
 namespace gilscope {
 namespace {
 
@@ -87,6 +89,7 @@ void* HookTable::bound(std::string_view symbol) {
   if (found == by_symbol_.end()) return nullptr;
   Entry& entry = found->second;
   if (!entry.is_bound_known) {
+    const LoaderCall call;
     entry.bound = dlsym(RTLD_DEFAULT, std::string(symbol).c_str());
     entry.is_bound_known = true;
   }

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "core/id_table.hpp"
+#include "core/loader_call.hpp"
 
 namespace gilscope {
 namespace {
@@ -88,6 +89,7 @@ std::string read_build_id(const dl_phdr_info& info, const ElfW(Phdr) & header) {
 
 std::string identity_of_image(const void* address) {
   Search search{reinterpret_cast<std::uintptr_t>(address), {}};
+  const LoaderCall call;
   dl_iterate_phdr(
       [](dl_phdr_info* info, std::size_t, void* data) {
         auto& wanted = *static_cast<Search*>(data);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/image_identity.hpp"
+#include "core/loader_call.hpp"
 
 namespace gilscope {
 namespace {
@@ -54,6 +55,7 @@ std::shared_ptr<const LoadedObjects> LoadedObjects::look(const LoadedObjects* be
 
 LoadedObjects::Counts LoadedObjects::counts_now() {
   Counts counts{};
+  const LoaderCall call;
   dl_iterate_phdr(
       [](dl_phdr_info* info, std::size_t, void* data) {
         *static_cast<Counts*>(data) = {info->dlpi_adds, info->dlpi_subs};

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/loader_call.hpp"
 #include "core/unwind.hpp"
 
 // Unwinding must cost next to nothing, since it is done at every callback. A walk goes from frame
@@ -349,6 +350,7 @@ const Loaded* object_at(const void* address) {
 void initialize(const ElfImage& image, std::vector<CodeRange> host_boundaries) {
   host = new Host{image, tables_of(image)};
   boundaries() = std::move(host_boundaries);
+  const LoaderCall call;
   if (const void* end = dlsym(RTLD_DEFAULT, "__libc_stack_end")) {
     main_stack_end = reinterpret_cast<std::uintptr_t>(*static_cast<void* const*>(end));
   }

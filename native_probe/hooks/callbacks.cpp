@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "core/loader_call.hpp"
 #include "cpython/callable.hpp"
 #include "cpython/own_state.hpp"
 #include "cpython/thread_state.h"
@@ -631,6 +632,7 @@ std::uint32_t name(Recording& recording, const Call& call) {
 
 template <typename Function>
 Function later(const char* name) {
+  const LoaderCall call;
   return reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, name));
 }
 

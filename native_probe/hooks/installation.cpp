@@ -13,6 +13,7 @@
 #include "core/clock.hpp"
 #include "core/got_patcher.hpp"
 #include "core/loaded_objects.hpp"
+#include "core/loader_call.hpp"
 #include "core/native_stack.hpp"
 #include "core/page_feeder.hpp"
 #include "core/page_protections.hpp"
@@ -295,7 +296,7 @@ void look_unseen() {
 
 void notice() {
   Installation& own = self();
-  if (own.loading != 0 || own.looking) return;
+  if (own.loading != 0 || own.looking || LoaderCall::must_wait()) return;
   if (LoadedObjects::counts_now() == LoadedObjects::Counts{own.added, own.removed}) return;
   if (own.looking.exchange(true)) return;
   // No other thread can have the loader's lock.
@@ -317,11 +318,18 @@ std::list<Late> late() {
   return std::exchange(self().late, {});
 }
 
-void before_fork() { self().patching.lock(); }
+void before_fork() {
+  LoaderCall::before_fork();
+  self().patching.lock();
+}
 
-void after_fork_in_parent() { self().patching.unlock(); }
+void after_fork_in_parent() {
+  self().patching.unlock();
+  LoaderCall::after_fork_in_parent();
+}
 
 void after_fork_in_child() {
+  LoaderCall::after_fork_in_child();
   Installation& own = self();
   new (&own.patching) std::mutex;
   if (!own.patcher.is_empty()) own.patcher.restore(PageProtections());

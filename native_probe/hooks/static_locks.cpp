@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/loaded_objects.hpp"
+#include "core/loader_call.hpp"
 #include "core/symbols.hpp"
 
 namespace gilscope::hooks::static_locks {
@@ -64,6 +65,7 @@ bool name_exported(Session& session, const Lock& lock) {
   Dl_info info{};
   void* entry = nullptr;
   const auto* place = reinterpret_cast<const void*>(lock.address);
+  const LoaderCall call;
   if (dladdr1(place, &info, &entry, RTLD_DL_SYMENT) == 0 || info.dli_sname == nullptr) return false;
   const auto* symbol = static_cast<const ElfW(Sym)*>(entry);
   if (symbol == nullptr || ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT) return false;

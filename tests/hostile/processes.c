@@ -1,4 +1,5 @@
 /* Child processes by other ways than fork(): vfork, posix_spawn and clone. */
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -24,14 +25,15 @@ static int by_vfork(void) {
   const pid_t child = vfork();
   if (child == 0) {
     execve(command[0], command, environ);
-    _exit(99);
+    _exit(errno);
   }
   return status_of(child);
 }
 
 static int by_spawn(void) {
   pid_t child;
-  return posix_spawn(&child, command[0], NULL, NULL, command, environ) == 0 ? status_of(child) : 99;
+  const int error = posix_spawn(&child, command[0], NULL, NULL, command, environ);
+  return error == 0 ? status_of(child) : 1000 + error;
 }
 
 /* A copy of this process of which the C library knows nothing: no handler of pthread_atfork runs.

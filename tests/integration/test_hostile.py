@@ -11,15 +11,9 @@ import pytest
 TOOL = Path(__file__).parents[2] / "tools" / "hostile.py"
 
 
-# A fault that is known and not mended: a child that was forked while another thread starts or stops
-# a session, and starts one itself, can find the loader's lock taken for ever. `make hostile` shows
-# it in about one round of fifteen.
-KNOWN = "forks"
-
-
 @pytest.mark.parametrize("build", ["gil", "ft"])
 def test_nothing_differs(build: str) -> None:
     """One round of the hostile cases: status, output, and whether it ends at all."""
-    command = [sys.executable, str(TOOL), "--build", build, "--seconds", "0.4", "--without", KNOWN]
+    command = [sys.executable, str(TOOL), "--build", build, "--seconds", "0.4"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

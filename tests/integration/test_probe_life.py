@@ -222,3 +222,22 @@ def test_limit_for_files(record: Record) -> None:
     assert recorded.trace.problems == ()
     if recorded.facts["report"]["dropped"]:
         assert recorded.trace.end_reason == "disk_full"
+
+
+def test_the_environment_does_not_shrink_beside_other_threads(record: Record) -> None:
+    """A program that another thread starts meanwhile has counted the variables already."""
+    facts = record("life.py", "variable_of_children").facts
+    assert facts == {"during": True, "beside": ""}
+
+
+def test_the_environment_of_a_single_thread_is_restored(
+    interpreter: Interpreter, tmp_path: Path
+) -> None:
+    """The variable that names the session is gone after it."""
+    code = (
+        "import os, sys, gilscope\n"
+        "with gilscope.profile(sys.argv[1], follow_children=True):\n    pass\n"
+        "print('GILSCOPE_PARENT' in os.environ)"
+    )
+    path = tmp_path / "x.gilscope"
+    assert finished(interpreter.start_command("-c", code, path), path).out == "False\n"

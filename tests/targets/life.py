@@ -96,8 +96,23 @@ def family(trace: str, method: str) -> dict[str, object]:
     return {
         "results": results,
         "changed": changed,
-        "restored": spawn.get_preparation_data is function and VARIABLE not in os.environ,
+        "restored": spawn.get_preparation_data is function and not os.environ.get(VARIABLE),
     }
+
+
+@scenario
+def variable_of_children(trace: str) -> dict[str, object]:
+    """The variable that names the session, after it, while another thread runs, and in the end."""
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    facts: dict[str, object] = {}
+    with gilscope.profile(trace, follow_children=True):
+        facts["during"] = VARIABLE in os.environ
+    facts["beside"] = os.environ.get(VARIABLE)
+    over.set()
+    other.join()
+    return facts
 
 
 @scenario

@@ -113,9 +113,7 @@ class _Follower:
         (before, ours), self._variable = self._variable, None
         if os.environ.get(VARIABLE) != ours:
             return  # the program has set another one
-        del os.environ[VARIABLE]
-        if before is not None:
-            os.environ[VARIABLE] = before
+        _restore_variable(before)
 
     def _adding(self, switch: Switch, original: Callable[..., Any]) -> Callable[..., Any]:
         def get_preparation_data(name: str) -> dict[str, Any]:
@@ -132,6 +130,25 @@ class _Follower:
         if self._stop is not None:
             last = -1000  # below 0 comes after the program's own, the lowest one last
             util.Finalize(None, self._stop, exitpriority=last)
+
+
+def _restore_variable(before: str | None) -> None:
+    """Give `VARIABLE` its value from before the session; empty where it cannot be removed.
+
+    A variable that is removed moves those behind it. A thread that starts a program meanwhile has
+    counted them already, reads past the last one, and fails with EFAULT. To change one is safe.
+    """
+    if before is None and _is_only_thread():
+        del os.environ[VARIABLE]
+    else:
+        os.environ[VARIABLE] = before or ""
+
+
+def _is_only_thread() -> bool:
+    try:
+        return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - as little as can be
+    except OSError:
+        return False
 
 
 _follower = _Follower()

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope.config import EXECUTOR_VARIABLE, VARIABLE
 from gilscope.errors import GilscopeError, ProbeError
 from gilscope.target import spans
+from gilscope.target.recording import children as child_processes
 from gilscope.target.recording import self_test as test_in_child
 from gilscope.target.recording.options import RecordingOptions
 from gilscope.target.recording.patch import Patch, Switch
@@ -209,10 +210,8 @@ def _prepare_to_follow() -> None:
 
 
 def _children() -> ModuleType:
-    from gilscope.target.recording import children  # noqa: PLC0415 - loaded by those who use it
-
-    _loaded.children = children
-    return children
+    _loaded.children = child_processes
+    return child_processes
 
 
 def _session_of_environment() -> tuple[bytes, int | None]:

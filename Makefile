@@ -6,7 +6,7 @@ export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
 # The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
 prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
 
-.PHONY: help demo docs check test races test-debian test-cpython test-peers hostile sanitize fuzz fuzz-native bench \
+.PHONY: help demo docs check test races cases test-debian test-cpython test-peers hostile sanitize fuzz fuzz-native bench \
 	prediction lint lint-quick format clean
 
 help:
@@ -25,6 +25,8 @@ help:
 	@echo "                   interpreters built for them: the first time takes some ten minutes each"
 	@echo "make fuzz-native   damaged object files, for what reads them inside the program; SECONDS=N"
 	@echo "make races         hold gilscope races against programs whose races are known; out/races.json"
+	@echo "make cases         what is said of programs from public bug reports; out/cases.json;"
+	@echo "                   ARGS='--build gil 05 ...' as tools/cases.py"
 	@echo "make fuzz          read 100,000 damaged traces"
 	@echo "make bench         measure what gilscope costs, next to other profilers; writes out/bench.json"
 	@echo "make prediction    hold predicted speed-ups against measured ones; docs/prediction.md"
@@ -64,6 +66,10 @@ check:
 races:
 	@$(prepare) test
 	@$(PYTHON) tools/races.py $(ARGS)
+
+cases:
+	@$(prepare) test
+	@$(PYTHON) tools/cases.py $(ARGS)
 
 fuzz:
 	@$(prepare) test

@@ -54,6 +54,7 @@ PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
              py::arg("native_locks") = true);
   module.def("stop", &gilscope::stop, py::arg("names"), py::arg("reason"));
   module.def("running", &gilscope::running);
+  module.def("watch_ending", &gilscope::watch_ending, py::arg("path"));
   module.def("snapshot", &gilscope::snapshot, py::arg("path"));
   module.def("before_fork", &gilscope::before_fork);
   module.def("after_fork_in_parent", &gilscope::after_fork_in_parent);

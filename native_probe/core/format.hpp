@@ -9,7 +9,7 @@ namespace gilscope::format {
 
 inline constexpr char kMagic[8] = {'G', 'I', 'L', 'S', 'C', 'O', 'P', 'E'};
 inline constexpr std::uint16_t kVersionMajor = 1;
-inline constexpr std::uint16_t kVersionMinor = 4;
+inline constexpr std::uint16_t kVersionMinor = 5;
 inline constexpr std::uint32_t kChunkMagic = 0x4B435347;  // "GSCK"
 
 enum HeaderFlag : std::uint32_t { kFreeThreaded = 1, kGilEnabled = 2, kRing = 4 };
@@ -107,7 +107,9 @@ enum class DefinitionTag : std::uint16_t {
   entry = 13,
   callable = 14,
   cpu_time = 15,
-  lock_created = 16
+  lock_created = 16,
+  lock_waited = 20,
+  hazard = 21
 };
 
 // In a frame of a STACK: a SITE, not a CODE.
@@ -130,7 +132,15 @@ enum class NameSource : std::uint16_t {
   local_variable = 2,
   attribute = 3,
   allocation = 4,
-  symbol = 6
+  symbol = 6,
+  interpreter = 7
+};
+
+// Of a HAZARD.
+enum class HazardKind : std::uint32_t {
+  ending_interpreter = 1,
+  not_attached = 2,
+  other_interpreter = 3
 };
 
 enum class LockKind : std::uint16_t {
@@ -253,6 +263,17 @@ struct CpuTimeBody {
 struct LockCreatedBody {
   std::uint32_t lock;
   std::uint32_t stack;
+};
+struct LockWaitedBody {
+  std::uint32_t lock;
+  std::uint32_t stack;
+};
+struct HazardBody {
+  std::uint32_t kind;
+  std::uint32_t tid;
+  std::uint32_t stack;
+  std::uint32_t name;
+  std::uint64_t count;
 };
 struct StringBody {
   std::uint32_t id;

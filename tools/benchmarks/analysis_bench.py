@@ -89,7 +89,7 @@ def _trace(intervals: Any, duration: int) -> Trace:
         free_threaded=False,
         gil_enabled_start=True, gil_enabled_end=True, pid=1, argv=(), executable="",
         start_monotonic_ns=0, start_realtime_ns=0, ended_early=False, end_reason="stop",
-        locks=locks, dropped_events=0, not_measured={}, probe_cost_ns=None,
+        load_locks=lambda: locks, dropped_events=0, not_measured={}, probe_cost_ns=None,
     )  # fmt: skip
 
 

@@ -116,6 +116,16 @@ def stop() -> dict[str, int]:
     return _stop("stop")
 
 
+def watch_ending(path: str | os.PathLike[str]) -> None:
+    """Add to the trace ``path`` what native threads do while the interpreter ends.
+
+    After the last `stop` of a program that is over. Where no other thread lives there is nothing
+    to watch, and the process is left as it is.
+    """
+    if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208 - the names are not needed
+        _call(_native().watch_ending, os.fsencode(Path(path).absolute()))
+
+
 def running() -> bool:
     """Return whether the probe records this process."""
     return bool(_native().running())

@@ -7,6 +7,7 @@ is immutable; the columns are numpy arrays that cannot be written to.
 from gilscope.trace.model.callbacks import CALLBACK_TYPES, Callbacks
 from gilscope.trace.model.cpu_time import CpuShare, CpuTimes
 from gilscope.trace.model.gil_switches import GilSwitches
+from gilscope.trace.model.hazards import Hazard
 from gilscope.trace.model.intervals import COLUMN_TYPES, ArrayColumns, Columns, Intervals
 from gilscope.trace.model.locks import Gil, Lock, Locks
 from gilscope.trace.model.places import Callable, Code, Entry, Frame, Module, Site, Table
@@ -30,6 +31,7 @@ __all__ = [
     "Frame",
     "Gil",
     "GilSwitches",
+    "Hazard",
     "Intervals",
     "Lock",
     "Locks",

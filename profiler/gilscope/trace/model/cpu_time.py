@@ -67,6 +67,12 @@ class CpuTimes:
         waited = _between(ends, time, self.runnable[low:high], measured - ran)
         return CpuShare(measured, ran, waited, measured - ran - waited)
 
+    @property
+    def total_on_cpu_ns(self) -> int:
+        """Processor time of all threads between the first sample of each and its last one."""
+        _, first, counts = np.unique(self.thread, return_index=True, return_counts=True)
+        return int((self.on_cpu[first + counts - 1] - self.on_cpu[first]).sum())
+
     def shifted(self, ns: int) -> CpuTimes:
         """The same samples, later by ``ns``."""
         return replace(self, time=later(self.time, ns))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gilscope.trace.model.hangs import Hang
+    from gilscope.trace.model.hazards import Hazard
     from gilscope.trace.model.locks import Gil, Locks
     from gilscope.trace.model.threads import Thread, Threads
     from gilscope.trace.tables import DataTable
@@ -64,6 +65,8 @@ class Trace:
 
     Attributes:
         load: reads what depends on the events; called once, when something of it is asked for.
+        load_locks: reads the locks, by id: their names may stand in the files of native code.
+        load_hazards: reads what native code did that Python forbids; it looks there, too.
         path: the file.
         build: "gil" for the stock build of CPython, "ft" for the free-threaded one.
         python: version, such as "3.13.5".
@@ -78,7 +81,6 @@ class Trace:
         ended_early: the program died, or was killed, before the session was stopped.
         end_reason: "stop", "exit", "max_bytes", "disk_full", "no_memory" or "snapshot";
             None if it ended early.
-        locks: by id.
         dropped_events: events that found no room.
         not_measured: class of event → why it was not measured.
         probe_cost_ns: what the probe adds to an uncontended acquire and release; None if unknown.
@@ -113,7 +115,7 @@ class Trace:
     start_realtime_ns: int
     ended_early: bool
     end_reason: str | None
-    locks: Locks
+    load_locks: Function[[], Locks]
     dropped_events: int
     not_measured: Mapping[str, str]
     probe_cost_ns: float | None
@@ -131,11 +133,22 @@ class Trace:
     parent_pid: int | None = None
     executor: str = ""
     hangs: tuple[Hang, ...] = ()
+    load_hazards: Function[[], tuple[Hazard, ...]] = tuple
 
     @cached_property
     def events(self) -> TraceEvents:
         """What depends on the events: read when it is first asked for."""
         return self.load()
+
+    @cached_property
+    def locks(self) -> Locks:
+        """By id."""
+        return self.load_locks()
+
+    @cached_property
+    def hazards(self) -> tuple[Hazard, ...]:
+        """What native code did that Python forbids."""
+        return self.load_hazards()
 
     def with_events(self, events: TraceEvents) -> Trace:
         """The same trace with other events."""

@@ -14,7 +14,7 @@ from gilscope.trace.model import CpuTimes, GilSwitches, Trace, TraceEvents
 from gilscope.trace.reading.chunks import Chunk, ChunkWalk, File, Head, Header, opened, read_header
 from gilscope.trace.reading.clock import ClockMap, make_clock
 from gilscope.trace.reading.cpu_samples import cpu_times
-from gilscope.trace.reading.definitions import Definitions, named_locks, read_json
+from gilscope.trace.reading.definitions import Definitions, hazards, named_locks, read_json
 from gilscope.trace.reading.events import EventTables
 from gilscope.trace.reading.hangs import read_hangs
 from gilscope.trace.reading.place_tables import PlaceTables
@@ -147,7 +147,8 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
         start_realtime_ns=header.start_realtime,
         ended_early=end is None,
         end_reason=_of_type(end, "reason", str),
-        locks=named_locks(definitions, places),
+        load_locks=lambda: named_locks(definitions, places),
+        load_hazards=lambda: hazards(definitions, places),
         dropped_events=dropped,
         not_measured=definitions.not_measured,
         probe_cost_ns=definitions.probe_cost_ns,

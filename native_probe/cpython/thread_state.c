@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "cpython/own_state.h"
+#include "internal/pycore_ceval.h"
 #include "internal/pycore_frame.h"
 #include "internal/pycore_interp.h"
 #include "internal/pycore_lock.h"
@@ -40,6 +41,14 @@ PyThreadState* gilscope_own_thread_state(void) {
   PyThreadState* own = (PyThreadState*)readable;
   /* Attached all the same, in another thread, by a way that is not hooked. */
   return __atomic_load_n(&own->state, __ATOMIC_RELAXED) != _Py_THREAD_ATTACHED ? own : NULL;
+}
+
+const void* gilscope_attached_state(void) { return PyThreadState_GetUnchecked(); }
+
+int gilscope_is_asked(const void* state) {
+  const PyThreadState* own = state;
+  return own != NULL &&
+         (__atomic_load_n(&own->eval_breaker, __ATOMIC_RELAXED) & _PY_GIL_DROP_REQUEST_BIT) != 0;
 }
 
 const void* gilscope_bound_state(void) {

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"GILSCOPE"
 VERSION_MAJOR = 1
-VERSION_MINOR = 4
+VERSION_MINOR = 5
 
 HEADER_SIZE = 128
 CHUNK_HEADER_SIZE = 64
@@ -168,6 +168,7 @@ class Event(IntEnum):
     SPIN = 8
     GIL_SWITCH = 9
     SPAN = 10
+    GIL_SAMPLE = 11
 
 
 class HoldFlag(IntFlag):
@@ -222,6 +223,14 @@ class SpanFlag(IntFlag):
     """Flags of SPAN."""
 
     BYTES = 1
+
+
+class SampleFlag(IntFlag):
+    """Flags of GIL_SAMPLE."""
+
+    ASLEEP = 1
+    LOOP = 2
+    ASKED = 4
 
 
 class ThreadFlag(IntFlag):

@@ -63,6 +63,9 @@ class Trace:
             wait for the GIL; `flags` are `format.ThreadStateFlag`.
         gil_switches: a free-threaded build's GIL switched on and off.
         spans: stretches of time that the program itself named.
+        gil_samples: moments (duration 0) at which thread `peer` had held the GIL `what` for long
+            while others waited for it: `stack` is where it was, its innermost frames the native
+            code that it ran; `flags` are `format.SampleFlag`.
         cpu_times: samples of how long each thread ran on a processor and waited for one.
         codes: Python functions by id.
         modules: loaded objects by id.
@@ -105,6 +108,7 @@ class Trace:
     thread_states: Intervals = field(default_factory=Intervals.empty)
     gil_switches: GilSwitches = field(default_factory=GilSwitches.empty)
     spans: Spans = field(default_factory=Spans.empty)
+    gil_samples: Intervals = field(default_factory=Intervals.empty)
     cpu_times: CpuTimes = field(default_factory=CpuTimes.empty)
     codes: Table[Code] = field(default_factory=lambda: Table((), Code))
     modules: Table[Module] = field(default_factory=lambda: Table((), Module))

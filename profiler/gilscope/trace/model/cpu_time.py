@@ -67,6 +67,12 @@ class CpuTimes:
         waited = _between(ends, time, self.runnable[low:high], measured - ran)
         return CpuShare(measured, ran, waited, measured - ran - waited)
 
+    def on_cpu_ns(self) -> int:
+        """How long all threads together ran, between the first and the last sample of each, ns."""
+        ends = np.flatnonzero(np.diff(self.thread, append=-1))
+        starts = np.append(0, ends[:-1] + 1)[: len(ends)]
+        return int((self.on_cpu[ends] - self.on_cpu[starts]).sum())
+
     def shifted(self, ns: int) -> CpuTimes:
         """The same samples, later by ``ns``."""
         return replace(self, time=later(self.time, ns))

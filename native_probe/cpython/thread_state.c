@@ -6,7 +6,6 @@
 #include <pthread.h>
 
 #include "cpython/own_state.h"
-#include "internal/pycore_ceval.h"
 #include "internal/pycore_frame.h"
 #include "internal/pycore_interp.h"
 #include "internal/pycore_lock.h"
@@ -44,12 +43,6 @@ PyThreadState* gilscope_own_thread_state(void) {
 }
 
 const void* gilscope_attached_state(void) { return PyThreadState_GetUnchecked(); }
-
-int gilscope_is_asked(const void* state) {
-  const PyThreadState* own = state;
-  return own != NULL &&
-         (__atomic_load_n(&own->eval_breaker, __ATOMIC_RELAXED) & _PY_GIL_DROP_REQUEST_BIT) != 0;
-}
 
 const void* gilscope_bound_state(void) {
   return Py_IsFinalizing() ? NULL : PyGILState_GetThisThreadState();

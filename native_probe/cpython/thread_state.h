@@ -25,10 +25,6 @@ uint32_t gilscope_tid_of_state(const void* state);
  * handler. */
 const void* gilscope_attached_state(void);
 
-/* Whether another thread has asked the one that has this thread state attached for the GIL. Only of
- * the calling thread's own state. */
-int gilscope_is_asked(const void* state);
-
 /* The thread state that the interpreter last attached in the calling thread and that was not
  * deleted by this thread. By others it may have been: no more than a number. NULL: there is none,
  * or the interpreter ends. */

@@ -42,11 +42,10 @@ struct alignas(64) Gil {
   std::uint64_t released = 0;
   std::uint64_t looked = 0;  // ticks: when its holder was last looked at
   std::int64_t interpreter = 0;
-  hold_samples::Timer timer;
 };
 
 // The first one is the main interpreter's. A place is used again only after the session.
-constexpr std::size_t kMaxGils = 256;
+constexpr std::size_t kMaxGils = hold_samples::kMostGils;
 Gil gils[kMaxGils];
 std::atomic<std::size_t> gil_count{0};
 std::mutex adding;
@@ -245,7 +244,7 @@ __attribute__((noinline)) int released(Gil& gil, pthread_cond_t* cond, const voi
   EventRecord* record =
       recording.emit(EventKind::gil_hold, flags, 0, gil.id, since, duration, 0, 0);
   end_hold(recording.log(), gil, now);
-  hold_samples::stop(gil.timer);
+  hold_samples::stop(gil.id);
   note_switch(recording, gil, now);
   if (__builtin_expect(gil.waiters == 0 && duration < long_hold, 1)) {
     return pthread_cond_signal(cond);
@@ -380,7 +379,8 @@ void look_at_holder(Gil& gil) {
   holder.mutex =
       reinterpret_cast<const void*>(gil.state.load(std::memory_order_relaxed) + at.mutex);
   holder.state = reinterpret_cast<const void*>(last_holder(gil));
-  hold_samples::look(recording, holder, gil.timer);
+  holder.asked = drop_requested(gil);
+  hold_samples::look(recording, holder);
 }
 
 // Returns early, as any wait for a condition may, if the GIL is free by then.
@@ -466,10 +466,7 @@ void begin_session(Session& session, bool enabled) {
   log->holding_in = session.id();
 }
 
-void end_session() {
-  hold_samples::end_session();
-  for (Gil& gil : gils) hold_samples::forget(gil.timer);
-}
+void end_session() { hold_samples::end_session(); }
 
 int mutex_lock(pthread_mutex_t* mutex) {
   if (!classes.gil) return pthread_mutex_lock(mutex);

@@ -31,8 +31,37 @@ constexpr long kSoon = 10'000;
 
 using Addresses = std::array<const void*, 32>;
 
-// Tells our timers from the program's own signals.
-char cookie;
+// Processor time, ns, after which a thread that was asked for the GIL would have released it if it
+// ran Python code. Not the time that has passed: it may have had no processor.
+constexpr std::uint64_t kPatience = 500'000;
+
+// Of the holder of one GIL.
+struct Timer {
+  int id = -1;    // the kernel's number
+  pid_t tid = 0;  // thread whose processor time it counts
+  pid_t pid = 0;  // process that made it: a forked child has none
+  bool runs = false;
+  // The holder's processor time, ns, when it was first seen to have been asked; 0: not in this
+  // hold.
+  std::atomic<std::uint64_t> asked{0};
+};
+Timer timers[kMostGils];
+
+// Null if the signal is not one of our timers'.
+const Timer* timer_of(const siginfo_t& info) {
+  if (info.si_code != SI_TIMER) return nullptr;
+  const auto* timer = static_cast<const Timer*>(info.si_value.sival_ptr);
+  const auto address = reinterpret_cast<std::uintptr_t>(timer);
+  const auto first = reinterpret_cast<std::uintptr_t>(timers);
+  const bool ours = address >= first && address < first + sizeof timers;
+  return ours && (address - first) % sizeof(Timer) == 0 ? timer : nullptr;
+}
+
+// Of a thread of this process, see clock_getcpuclockid(3) and the kernel's posix-timers.h.
+clockid_t processor_clock(pid_t tid) {
+  return static_cast<clockid_t>((~static_cast<unsigned>(tid) << 3) | 6);
+}
+
 std::atomic<bool> interrupts{false};
 
 class FrameCopies {
@@ -80,7 +109,12 @@ std::uint32_t interrupted_stack(Recording& recording, const Addresses& addresses
   return stack::define_copied(recording.session(), addresses.data(), found.count, *copies.get());
 }
 
-void sample_itself(Recording& recording, const void* context) {
+bool went_on(const Timer& timer) {
+  const std::uint64_t asked = timer.asked.load(std::memory_order_relaxed);
+  return asked != 0 && nanoseconds(CLOCK_THREAD_CPUTIME_ID) >= asked + kPatience;
+}
+
+void sample_itself(Recording& recording, const Timer& timer, const void* context) {
   const format::ThreadSlot& slot = recording.slot();
   if (slot.open_hold == 0) return;  // released meanwhile
   Addresses addresses;
@@ -90,20 +124,18 @@ void sample_itself(Recording& recording, const void* context) {
     emit(recording, sample_flag::kLoop, slot.open_gil, recording.log().index, 0);
   } else if (found.count != 0) {
     const std::uint32_t stack = interrupted_stack(recording, addresses, found);
-    const bool asked = gilscope_is_asked(gilscope_attached_state()) != 0;
-    if (stack != 0) {
-      emit(recording, asked ? sample_flag::kAsked : 0, slot.open_gil, recording.log().index, stack);
-    }
+    const std::uint8_t flags = went_on(timer) ? sample_flag::kAsked : 0;
+    if (stack != 0) emit(recording, flags, slot.open_gil, recording.log().index, stack);
   }
 }
 
 // In the thread that holds the GIL, wherever it is.
 void interrupted(int, siginfo_t* info, void* context) {
-  if (info->si_code != SI_TIMER || info->si_value.sival_ptr != &cookie) return;
-  if (ThreadLogs::seen() == nullptr) return;
+  const Timer* timer = timer_of(*info);
+  if (timer == nullptr || ThreadLogs::seen() == nullptr) return;
   const ErrnoKeeper keep_errno;
   Recording recording;
-  if (recording) sample_itself(recording, context);
+  if (recording) sample_itself(recording, *timer, context);
 }
 
 bool is_ours(const struct sigaction& action) {
@@ -170,15 +202,13 @@ bool take_asleep(Recording& recording, const Holder& holder) {
   return true;
 }
 
-// On the processor time of a thread, see clock_getcpuclockid(3) and the kernel's posix-timers.h.
 bool make(Timer& timer, pid_t tid) {
   sigevent event{};
   event.sigev_notify = SIGEV_THREAD_ID;
   event.sigev_signo = kSignal;
-  event.sigev_value.sival_ptr = &cookie;
+  event.sigev_value.sival_ptr = &timer;
   event._sigev_un._tid = tid;
-  const auto clock = static_cast<clockid_t>((~static_cast<unsigned>(tid) << 3) | 6);
-  if (syscall(SYS_timer_create, clock, &event, &timer.id) != 0) return false;
+  if (syscall(SYS_timer_create, processor_clock(tid), &event, &timer.id) != 0) return false;
   timer.tid = tid;
   timer.pid = getpid();
   return true;
@@ -191,6 +221,13 @@ bool set(Timer& timer, long after) {
   const bool done = syscall(SYS_timer_settime, timer.id, 0, &time, nullptr) == 0;
   timer.runs = done && after != 0;
   return done;
+}
+
+void forget(Timer& timer) {
+  if (timer.tid != 0 && timer.pid == getpid()) syscall(SYS_timer_delete, timer.id);
+  timer.tid = 0;
+  timer.runs = false;
+  timer.asked.store(0, std::memory_order_relaxed);
 }
 
 void ask(pid_t tid, Timer& timer) {
@@ -222,25 +259,26 @@ void end_session() {
   const ErrnoKeeper keep_errno;
   interrupts = false;
   give_signal_back();
+  for (Timer& timer : timers) forget(timer);
 }
 
 void after_fork_in_child() { end_session(); }
 
-void look(Recording& recording, const Holder& holder, Timer& timer) {
+void look(Recording& recording, const Holder& holder) {
   const ErrnoKeeper keep_errno;
+  Timer& timer = timers[holder.gil - 1];
+  if (holder.asked && timer.asked.load(std::memory_order_relaxed) == 0) {
+    timer.asked.store(nanoseconds(processor_clock(holder.tid)), std::memory_order_relaxed);
+  }
   if (!take_asleep(recording, holder)) ask(holder.tid, timer);
 }
 
-void stop(Timer& timer) {
+void stop(std::uint32_t gil) {
+  Timer& timer = timers[gil - 1];
+  timer.asked.store(0, std::memory_order_relaxed);
   if (!timer.runs || timer.pid != getpid()) return;
   const ErrnoKeeper keep_errno;
   set(timer, 0);
-}
-
-void forget(Timer& timer) {
-  const ErrnoKeeper keep_errno;
-  if (timer.tid != 0 && timer.pid == getpid()) syscall(SYS_timer_delete, timer.id);
-  timer = {};
 }
 
 }  // namespace gilscope::hooks::hold_samples

@@ -27,10 +27,6 @@ IN_TIME_NS = 1_000_000
 """Python code releases the GIL microseconds after a thread has asked for it; a thread that goes on
 for longer runs native code, or has lost its processor."""
 
-TWICE = 2
-"""Times that native code must be seen to go on: once may be a thread that had no processor since it
-was asked, and is seen as soon as it gets one."""
-
 MOSTLY = 0.5
 """Share of the waiting for a native function, as far as it was asked for the GIL, in which it was
 seen to go on. Below that, Python code calls it again and again."""
@@ -100,7 +96,7 @@ def pieces(trace: Trace, holds: WantedHolds) -> Pieces:
     number = np.searchsorted(holds.rows, rows)
     forced = (trace.intervals.flags[rows] & np.uint8(HoldFlag.FORCED)) != 0
     in_time = forced & (holds.late_ns[number] < IN_TIME_NS)
-    went_on = _of_same_hold(number, natives, asked, TWICE) | _of_same_hold(number, natives, asleep)
+    went_on = _of_same_hold(number, natives, asked | asleep)
     kept = _mostly_kept(native_places, natives, caused * candidate, went_on, in_time)
     candidate &= kept[natives]
     place = np.where(candidate, natives, pythons + len(native_places))
@@ -132,11 +128,10 @@ def _are(answers: list[bool]) -> Bools:
     return np.array(answers, np.bool_)
 
 
-def _of_same_hold(hold: I64, place: I64, marks: Bools, least: int = 1) -> Bools:
-    """Return the pieces of which so many at the same place in the same hold are marked, bool[n]."""
+def _of_same_hold(hold: I64, place: I64, marks: Bools) -> Bools:
+    """Return the pieces of which one at the same place in the same hold is marked, bool[n]."""
     pairs = hold * (int(place.max(initial=0)) + 1) + place
-    used, counts = np.unique(pairs[marks], return_counts=True)
-    marked: Bools = np.isin(pairs, used[counts >= least])
+    marked: Bools = np.isin(pairs, pairs[marks])
     return marked
 
 

@@ -86,8 +86,8 @@ def long_trace(count: int, *, free_threaded: bool) -> Trace:
         python="3.13.5",
         free_threaded=free_threaded, gil_enabled_start=not free_threaded,
         gil_enabled_end=not free_threaded, pid=1, argv=(), executable="", start_monotonic_ns=0,
-        start_realtime_ns=0, ended_early=False, end_reason="stop", load_locks=Locks, dropped_events=0,
-        not_measured={}, probe_cost_ns=None,
+        start_realtime_ns=0, ended_early=False, end_reason="stop", load_locks=Locks,
+        dropped_events=0, not_measured={}, probe_cost_ns=None,
     )  # fmt: skip
 
 

@@ -58,6 +58,7 @@ def _speedup(comparison: ComparisonData, build: str) -> dict[str, Any]:
     return {
         "speedup": found.factor if found else None,
         "speedup_interval": _interval(found),
+        "speedup_shown": found.shown if found else None,
     }
 
 

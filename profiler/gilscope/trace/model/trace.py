@@ -46,6 +46,9 @@ class TraceEvents:
             wait for the GIL; `flags` are `format.ThreadStateFlag`.
         gil_switches: a free-threaded build's GIL switched on and off.
         spans: stretches of time that the program itself named.
+        gil_samples: moments (duration 0) at which thread `peer` had held the GIL `what` for long
+            while others waited for it: `stack` is where it was, its innermost frames the native
+            code that it ran; `flags` are `format.SampleFlag`.
     """
 
     duration_ns: int
@@ -57,6 +60,7 @@ class TraceEvents:
     thread_states: Intervals = field(default_factory=Intervals.empty)
     gil_switches: GilSwitches = field(default_factory=GilSwitches.empty)
     spans: Spans = field(default_factory=Spans.empty)
+    gil_samples: Intervals = field(default_factory=Intervals.empty)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -201,6 +205,14 @@ class Trace:
     def spans(self) -> Spans:
         """Stretches of time that the program itself named."""
         return self.events.spans
+
+    @property
+    def gil_samples(self) -> Intervals:
+        """Where threads were that kept the GIL for long while others waited for it.
+
+        `peer` is such a thread, `what` its GIL, `flags` are `format.SampleFlag`.
+        """
+        return self.events.gil_samples
 
     @cached_property
     def spins(self) -> Intervals:

@@ -34,6 +34,7 @@ _APART = [
     fmt.Event.THREAD_STATE,
     fmt.Event.GIL_SWITCH,
     fmt.Event.SPAN,
+    fmt.Event.GIL_SAMPLE,
 ]
 _OPEN = np.dtype([(name, dtype) for name, dtype in COLUMN_TYPES.items()])
 _KEY_BITS = 63
@@ -62,6 +63,7 @@ class Events:
     thread_states: Intervals
     gil_switches: Intervals
     spans: Spans
+    gil_samples: Intervals
 
 
 _START, _THREAD, _KIND = map(EventRows._fields.index, ("start", "thread", "kind"))
@@ -163,7 +165,7 @@ class EventTables:
                 columns[place] = _gathered(columns[place], order)
         del order
         columns[_START] = columns[_START][kept]
-        wakes, callbacks, states, switches, spans = apart
+        wakes, callbacks, states, switches, spans, samples = apart
         return Events(
             Intervals(self._table(EventRows(*columns))),
             Intervals(wakes),
@@ -171,6 +173,7 @@ class EventTables:
             Intervals(states),
             Intervals(switches),
             _spans(spans),
+            Intervals(samples),
         )
 
     def _table(self, rows: EventRows) -> EventColumns:

@@ -68,6 +68,7 @@ def _later(trace: Trace, ns: int) -> Trace:
         thread_states=trace.thread_states.shifted(ns),
         gil_switches=trace.gil_switches.shifted(ns),
         spans=trace.spans.shifted(ns),
+        gil_samples=trace.gil_samples.shifted(ns),
     )
     return replace(
         trace.with_events(events),

@@ -196,6 +196,7 @@ def _load(file: File, header: Header, parts: Parts, places: PlaceTables) -> Trac
         thread_states=events.thread_states,
         gil_switches=_gil_switches(events.gil_switches, places),
         spans=_named(events.spans, places),
+        gil_samples=events.gil_samples,
     )
 
 

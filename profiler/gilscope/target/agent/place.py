@@ -50,4 +50,8 @@ def prepare(user: int) -> Path:
     path = directory(user)
     path.mkdir(PRIVATE_DIRECTORY, exist_ok=True)
     check(path, user)
+    for one in path.glob("*.sock"):
+        # Of a process that was killed.
+        if not Path(f"/proc/{one.stem}").exists():
+            one.unlink(missing_ok=True)
     return path

@@ -85,7 +85,7 @@ class _Agent:
 
 
 def _converse(connection: socket.socket) -> None:
-    with connection, contextlib.suppress(OSError, ValueError):
+    with connection, contextlib.suppress(OSError, ValueError, AttributeError):
         if not _is_allowed(connection):
             return
         connection.settimeout(PATIENCE_SECONDS)

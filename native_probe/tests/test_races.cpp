@@ -269,6 +269,20 @@ TEST("races: many threads at once use the detector") {
   CHECK(!stage.found().empty());
 }
 
+TEST("races: a check under the lock of another one's act is not accused of its later bare write") {
+  Stage stage;
+  Thread* one = stage.start(stage.main);
+  Thread* other = stage.start(stage.main);
+  stage.locked_update(one, 10);
+  stage.does(one, Op::store, 20);
+  stage.detector.synchronization().acquire(*other, 7);
+  stage.does(other, Op::read, 10);
+  CHECK(stage.found_of(Kind::update) == 0);
+  stage.does(other, Op::store, 11);
+  CHECK(stage.found_of(Kind::update) == 1);
+  CHECK(stage.found()[0].other.access.site == 20);
+}
+
 namespace {
 
 // A place of the first plan: 1 holds, 2 is passed, 3 is the second one to be passed.

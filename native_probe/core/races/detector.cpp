@@ -186,7 +186,9 @@ void Detector::read_against(const History& other, History& own, const Now& now) 
     own.sides[i].unordered_op = theirs.op;
     note_half(now, self, written);
     // The same check as the one that the other thread acted on: this thread would have, too.
-    if (theirs.pair_read.clock != 0 && theirs.pair_read.site == now.access.site) {
+    const bool is_same_check =
+        theirs.pair_read.clock != 0 && theirs.pair_read.site == now.access.site;
+    if (is_same_check && is_unordered(theirs.pair_write, other.slot, now)) {
       report({Kind::update, theirs.pair_is_split, false,
               seen(theirs.pair_read, other.slot, theirs.pair_read_op),
               seen(theirs.pair_write, other.slot, theirs.pair_op), self},

@@ -4,7 +4,9 @@
 
 Runs under the interpreter that it is started with, which needs gilscope. Prints a row a program:
 seconds bare, seconds watched, ratio. `accesses` does nothing but read and write attributes and
-items in a thread while another one waits; `outside` is code that is not watched.
+items in a thread while another one waits; `outside` is code that is not watched. `scheduler` passes
+packets between objects of classes, as Richards does; `parser` is a parser of JSON in Python;
+`callback` is examples/parallel_eval with a callback for each result.
 """
 
 from __future__ import annotations
@@ -51,6 +53,114 @@ def run():
 in_thread(run)
 """,
 }
+
+PROGRAMS["scheduler"] = (
+    SETUP
+    + """
+class Packet:
+    def __init__(self, link, ident, kind):
+        self.link, self.ident, self.kind, self.datum, self.data = link, ident, kind, 0, [0] * 4
+    def append_to(self, packets):
+        self.link = None
+        if packets is None:
+            return self
+        last = packets
+        while last.link is not None:
+            last = last.link
+        last.link = self
+        return packets
+class Task:
+    def __init__(self, number, scheduler):
+        self.number, self.scheduler, self.queue, self.count = number, scheduler, None, 0
+        self.holding = self.waiting = False
+    def add(self, packet):
+        self.queue = packet.append_to(self.queue)
+        self.waiting = False
+    def run(self):
+        packet, self.queue = self.queue, self.queue.link if self.queue else None
+        if packet is None:
+            self.waiting = True
+            return
+        self.count += 1
+        for i in range(4):
+            packet.data[i] = (packet.data[i] + self.count) & 255
+        packet.datum = (packet.datum + 1) % 26
+        self.scheduler.send(packet, (self.number + packet.datum) % 6)
+class Scheduler:
+    def __init__(self):
+        self.tasks = [Task(n, self) for n in range(6)]
+        self.sent = 0
+    def send(self, packet, number):
+        self.sent += 1
+        self.tasks[number].add(packet)
+    def run(self):
+        for n in range(6):
+            self.send(Packet(None, n, "work"), n)
+        while self.sent < 200:
+            for task in self.tasks:
+                if not task.waiting or task.queue is not None:
+                    task.run()
+in_thread(lambda: Scheduler().run())
+"""
+)
+PROGRAMS["parser"] = (
+    SETUP
+    + """
+import json
+text = json.dumps([{"name": "n%d" % i, "values": [i, i * 2, None, True]} for i in range(12)])
+class Parser:
+    def __init__(self, text):
+        self.text, self.at = text, 0
+    def skip(self):
+        while self.at < len(self.text) and self.text[self.at] in " \\n":
+            self.at += 1
+    def value(self):
+        self.skip()
+        letter = self.text[self.at]
+        if letter == "{":
+            return self.members({}, "}")
+        if letter == "[":
+            return self.members([], "]")
+        if letter == '"':
+            end = self.text.index('"', self.at + 1)
+            found, self.at = self.text[self.at + 1:end], end + 1
+            return found
+        begin = self.at
+        while self.at < len(self.text) and self.text[self.at] not in ",]} ":
+            self.at += 1
+        word = self.text[begin:self.at]
+        return {"null": None, "true": True, "false": False}.get(word, word)
+    def members(self, into, end):
+        self.at += 1
+        while True:
+            self.skip()
+            if self.text[self.at] == end:
+                self.at += 1
+                return into
+            if self.text[self.at] == ",":
+                self.at += 1
+                continue
+            if end == "]":
+                into.append(self.value())
+                continue
+            key = self.value()
+            self.skip()
+            self.at += 1
+            into[key] = self.value()
+in_thread(lambda: Parser(text).value())
+"""
+)
+PROGRAMS["callback"] = (
+    SETUP
+    + """
+from parallel_eval import Evaluator
+inputs = [2.5 + i / 1000 for i in range(500)]
+def run():
+    results = []
+    Evaluator(2).lyapunov_map(inputs, callback=lambda i, x: results.append(x))
+print(best(run, 20))
+"""
+)
 
 
 def seconds(*command: str) -> float:

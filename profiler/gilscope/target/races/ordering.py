@@ -12,6 +12,7 @@ import collections
 import functools
 import sys
 import threading
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,7 +34,21 @@ DEQUE_METHODS = {
     **dict.fromkeys(("append", "appendleft", "extend", "extendleft", "insert"), "give"),
     **dict.fromkeys(("pop", "popleft"), "take"),
 }
+# No lock of any: several threads may be between acquire and release, and another one may release.
+SEMAPHORE_METHODS = {
+    **dict.fromkeys(("acquire", "__enter__"), "take"),
+    **dict.fromkeys(("release", "__exit__"), "give"),
+}
 BOOKKEEPING = ("_active_limbo_lock", "_shutdown_locks_lock")
+
+
+def _semaphores_of_processes() -> list[type]:
+    """Return the class behind the locks of multiprocessing, which threads use as well."""
+    try:
+        found: type = import_module("_multiprocessing").SemLock
+    except ImportError:  # some builds have none
+        return []
+    return [found]
 
 
 class Ordering:
@@ -48,12 +63,14 @@ class Ordering:
     def install(self) -> None:
         """Replace the methods."""
         lock, rlock = type(_thread.allocate_lock()), type(_thread.RLock())
-        for cls, methods in (
+        replacements: list[tuple[type, dict[str, str]]] = [
             (lock, LOCK_METHODS),
             (rlock, LOCK_METHODS),
             (_queue.SimpleQueue, QUEUE_METHODS),
             (collections.deque, DEQUE_METHODS),
-        ):
+            *((cls, SEMAPHORE_METHODS) for cls in _semaphores_of_processes()),
+        ]
+        for cls, methods in replacements:
             for name, role in methods.items():
                 if name in vars(cls):
                     self._replace(cls, name, role)

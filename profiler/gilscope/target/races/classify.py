@@ -87,6 +87,8 @@ def races(
         kind = kind_of(candidate)
         if kind == "publication" and not everything:
             continue
+        if candidate.split and known.is_of_two_calls(candidate):
+            continue
         if kind is not None:
             result.append(known.race(kind, candidate))
     flow.forget()
@@ -270,6 +272,24 @@ class _Report:
             if code.co_filename not in self.helpers:
                 return self.in_scope(code.co_filename)
         return False
+
+    def is_of_two_calls(self, candidate: Candidate) -> bool:
+        """Return whether a lock that was given back in between is held by every single call.
+
+        The function that does both holds it from before the one until after the other: a call that
+        did both would not have given it back. One call read, a later one wrote.
+        """
+        read, write = candidate.first, candidate.second
+        meeting = _meeting(read, write) if write else None
+        if write is None or meeting is None:
+            return False
+        (code, source), (_, target) = read.frames[meeting[0]], write.frames[meeting[1]]
+        held = set(read.locks) & set(write.locks) & set(candidate.other.locks)
+        names = set(map(self._lock_name, held))
+        return any(
+            begin <= source < end and begin <= target < end and naming.lock_name(code, at) in names
+            for at, begin, end in flow.with_blocks(code)
+        )
 
     def race(self, kind: str, candidate: Candidate) -> Race:
         accesses = tuple(self._access(each) for each in candidate.seen())

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PARAMETER = 1  # the bit of what the caller gave; those of instructions are above it
 MOST_INSTRUCTIONS = 6000
+WITH_GAP = 16  # bytes at most between what enters a `with` statement and its block
 MOST_VISITS = 60  # of one instruction, on average
 
 SOURCES = {
@@ -331,6 +332,24 @@ def of(code: CodeType) -> Flow:
 def instructions(code: CodeType) -> list[dis.Instruction]:
     """Return the instructions of a code object."""
     return list(dis.get_instructions(code))
+
+
+def with_blocks(code: CodeType) -> list[tuple[int, int, int]]:
+    """Return the blocks of `with` statements: what enters each, and where it begins and ends."""
+    known = instructions(code)
+    entries = getattr(dis.Bytecode(code), "exception_entries", ())  # no type stub has it
+    blocks = []
+    for one, after in pairwise(known):
+        enters = one.opname == "BEFORE_WITH" or (
+            one.opname == "LOAD_SPECIAL" and "__enter__" in str(one.argrepr)
+        )
+        if enters:
+            blocks += [
+                (one.offset, entry.start, max(e.end for e in entries if e.target == entry.target))
+                for entry in entries
+                if after.offset <= entry.start <= after.offset + WITH_GAP
+            ]
+    return blocks
 
 
 def forget() -> None:

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import median_low
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gilscope.config import (
     BUILDS,
@@ -258,21 +258,7 @@ def _attempt(
     place = Path(tempfile.mkdtemp(prefix=f"{arm.interpreter.build}-", dir=directory))
     trace = place / "trace.gilscope"
     first, build = not arm.attempts, arm.interpreter.build
-    recording = replace(options.recording, follow_children=build == "processes")
-    job = {
-        "kind": target.kind,
-        "value": target.value,
-        "args": target.args,
-        "filename": target.filename,
-        "carried": describe(target.carried) if target.carried else None,
-        "trace": str(trace) if probed else None,
-        "recording": asdict(recording),
-        "races": {} if races else None,
-        "live": first,
-        "cpus": options.cpus,
-        "stacks": str(place / "stacks.txt"),
-        "stack_signal": DUMP_SIGNAL,
-    }
+    job = _job(target, arm, place, options, trace=trace if probed else None, races=races)
     (place / "job.json").write_text(json.dumps(job), encoding="utf-8")
     output = options.output if first and arm.recorded else None
     try:
@@ -288,6 +274,33 @@ def _attempt(
     except OSError as error:
         raise TargetError(f"cannot start {arm.interpreter.path}: {error}") from None
     return judge(ended, place, options.timeout, probed=probed, say=partial(_tell, arm, options))
+
+
+def _job(
+    target: Target,
+    arm: Arm,
+    place: Path,
+    options: Options,
+    *,
+    trace: Path | None,
+    races: bool,
+) -> dict[str, Any]:
+    """Return what the worker is told."""
+    follow = arm.interpreter.build == "processes"
+    return {
+        "kind": target.kind,
+        "value": target.value,
+        "args": target.args,
+        "filename": target.filename,
+        "carried": describe(target.carried) if target.carried else None,
+        "trace": str(trace) if trace else None,
+        "recording": asdict(replace(options.recording, follow_children=follow)),
+        "races": {} if races else None,
+        "live": not arm.attempts,
+        "cpus": options.cpus,
+        "stacks": str(place / "stacks.txt"),
+        "stack_signal": DUMP_SIGNAL,
+    }
 
 
 def _tell(arm: Arm, options: Options, line: str) -> None:

@@ -48,7 +48,7 @@ def forks(stage: Stage) -> dict[str, Any]:
             stage.cycle()
 
     def fork() -> None:
-        while stage.go_on() or not statuses:  # once at least, on a busy machine
+        while stage.go_on():
             statuses.add(ends_well(child))
             stage.pause()
 
@@ -62,7 +62,7 @@ def children(stage: Stage) -> dict[str, Any]:
     """Children by vfork, posix_spawn, clone and a fork that the interpreter does not know of."""
     wrong = set()
     with stage.sessions(), stage.contention(1):
-        while stage.go_on() or not wrong:  # once at least, on a busy machine
+        while stage.go_on():
             way = stage.random.randrange(5)
             wrong.add(hostile.child(way) if way < 4 else hostile.fork_natively())
     return {"wrong": sorted(wrong)}

@@ -255,3 +255,23 @@ def test_what_cannot_be_dumped_is_said_in_one_line(tmp_path: Path) -> None:
         assert said.startswith(f"process {other.pid} has ended; its parent")
     said = command("dump", other.pid, cwd=tmp_path).error_line
     assert said == f"there is no process {other.pid}"
+
+
+@pytest.mark.parametrize("build", ["gil"])
+def test_a_long_wait_writes_the_ring_down(build: str, tmp_path: Path, spin: str) -> None:
+    """Beside the trace, while the program goes on, once in ten seconds."""
+    program = str(TARGETS / "patient.py")
+    options = ["--ring", "--when", "gil_wait > 50 ms", "-o", "t.gilscope"]
+    done = subprocess.run(
+        [os.environ[BUILDS[build]], "-m", "gilscope", "run", *options, program, "native"],
+        cwd=tmp_path,
+        env={**os.environ, "SPIN": spin},
+        capture_output=True,
+        text=True,
+        timeout=REPORT_S,
+        check=True,
+    )
+    assert done.stderr.count("gil_wait > 0.05 s: a snapshot is written") == 1
+    snapshot = gilscope.open(tmp_path / "t.1.gilscope")
+    assert snapshot.end_reason == "snapshot"
+    assert not (tmp_path / "t.2.gilscope").exists()

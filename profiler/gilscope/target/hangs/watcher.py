@@ -13,11 +13,12 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gilscope.target.hangs import words
 from gilscope.target.hangs.channel import NAME, Channel
 from gilscope.target.hangs.trace_file import add_metadata
+from gilscope.target.hangs.trigger import Trigger
 from gilscope.target.hangs.watch import Watch
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ class Watcher:
         self._children: dict[int, Watch] = {}
         self._children_due = 0.0
         self._turn = 0
+        self._due = 0.0
+        self._config: dict[str, Any] = {}
+        self._trigger: Trigger | None = None
         self._reports: list[dict[str, object]] = []
 
     def run(self) -> None:
@@ -51,19 +55,50 @@ class Watcher:
         while not select.select([process], [], [], self._pause())[0]:
             if not self._channel.active:
                 self._own = Watch(self._pid, time.monotonic)
+                self._set_trigger(None)
                 continue
+            self._begin()
             with contextlib.suppress(OSError):
-                self._look()
-            if not is_ours(self._pid, self._pid):
-                return
+                self._look_at_waits()
+                if time.monotonic() >= self._due:
+                    self._due = time.monotonic() + self._look_seconds
+                    if not is_ours(self._pid, self._pid):
+                        return
+                    if self._config["on_hang"] != "off":
+                        self._look()
         self._add_to_trace()
 
-    def _pause(self) -> float:
+    @property
+    def _look_seconds(self) -> float:
         return LOOK_SECONDS if self._own.threads <= MANY_THREADS else SLOW_LOOK_SECONDS
 
+    def _pause(self) -> float:
+        if self._trigger is None:
+            return self._look_seconds
+        return min(self._look_seconds, self._trigger.pause)
+
+    def _begin(self) -> None:
+        """Take note of a recording that has begun since."""
+        if self._turn == self._channel.turn:
+            return
+        self._turn, self._reports = self._channel.turn, []
+        self._config = self._channel.config()
+        self._set_trigger(None)
+        if "when" in self._config:
+            with contextlib.suppress(OSError, ValueError):
+                self._set_trigger(Trigger(self._pid, self._config["when"]))
+
+    def _set_trigger(self, trigger: Trigger | None) -> None:
+        if self._trigger is not None:
+            self._trigger.close()
+        self._trigger = trigger
+
+    def _look_at_waits(self) -> None:
+        if self._trigger is not None and self._trigger.look(time.monotonic()):
+            when = self._config["when"]
+            _say(f"{when['kind']} > {when['longer_s']:g} s: a snapshot is written\n")
+
     def _look(self) -> None:
-        if self._turn != self._channel.turn:
-            self._turn, self._reports = self._channel.turn, []
         report = self._own.look()
         if report:
             self._tell(report)
@@ -85,16 +120,13 @@ class Watcher:
                 self._tell(report)
 
     def _tell(self, report: Report) -> None:
-        config = self._channel.config()
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(f"gilscope: {words.text(report)}")
-            sys.stderr.flush()
+        _say(words.text(report))
         data = report.data()
         data["threads"] = data["threads"][:MOST_STACKS]
         self._reports.append({**data, "monotonic_ns": time.monotonic_ns()})
-        metadata = {**config["metadata"], "hangs": self._reports}
+        metadata = {**self._config["metadata"], "hangs": self._reports}
         self._channel.put_report(len(self._reports) - 1, json.dumps(metadata))
-        if config["on_hang"] == "end":
+        if self._config["on_hang"] == "end":
             self._end(report.pid)
 
     def _end(self, pid: int) -> None:
@@ -109,6 +141,12 @@ class Watcher:
         """Add what the process could not take into its trace any more."""
         if self._channel.active and not self._channel.taken:
             add_metadata(self._channel.config()["path"], self._pid, self._channel.report())
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"gilscope: {text}")
+        sys.stderr.flush()
 
 
 def children_of(pid: int) -> list[int]:

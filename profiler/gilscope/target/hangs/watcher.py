@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import mmap
 import os
 import select
 import signal
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.target.hangs import words
-from gilscope.target.hangs.channel import NAME, Channel
+from gilscope.target.hangs.channel import NAME, SIZE, Channel
 from gilscope.target.hangs.trace_file import add_metadata
 from gilscope.target.hangs.trigger import Trigger
 from gilscope.target.hangs.watch import Watch
@@ -176,7 +177,7 @@ def main() -> None:
     """Watch the process whose channel is descriptor 3."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        channel = Channel(DESCRIPTOR)
+        channel = Channel(mmap.mmap(DESCRIPTOR, SIZE))
     except (OSError, ValueError):
         return
     os.close(DESCRIPTOR)

@@ -93,18 +93,20 @@ class HangWatch:
     def _opened(self, native: ModuleType) -> Channel | None:
         if self._of == os.getpid():
             return self._channel
-        from gilscope.target.hangs.channel import Channel  # noqa: PLC0415 - those who record load it
+        # Those load it who record. It must not load a library: the program would get it, too.
+        from gilscope.target.hangs import channel  # noqa: PLC0415
 
         self._of, self._channel = os.getpid(), None
         path = next(iter(interpreters()), None)
         if path is None:
             return None
-        channel, descriptor = Channel.create()
+        descriptor = channel.make_memory()
         try:
-            if native.open_hang_channel(descriptor, channel.size) and _start(
-                native, path, descriptor
-            ):
-                self._channel = channel
+            memory = native.open_hang_channel(descriptor, channel.SIZE)
+            if memory is not None:
+                opened = channel.Channel(memory)
+                opened.own()
+                self._channel = opened if _start(native, path, descriptor) else None
         finally:
             os.close(descriptor)
         return self._channel

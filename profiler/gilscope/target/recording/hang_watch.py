@@ -65,8 +65,8 @@ class HangWatch:
             if options.when:
                 config["when"] = self._prepare_snapshots(path, options.when, write)
             self._config = config
-        except (OSError, ValueError, ImportError, RuntimeError):
-            self._channel = None  # the program is recorded all the same
+        except Exception:  # noqa: BLE001 - whatever it is, the program is recorded all the same
+            self._channel = None
 
     def begin(self) -> None:
         """The recording has begun."""

@@ -132,24 +132,31 @@ class Watch:
 
     def _all_asleep(self, picture: Picture, old: Mapping[int, object]) -> bool:
         """Whether no thread can ever go on, and nothing outside can change that."""
-        threads = picture.threads.values()
-        return (
-            bool(threads)
-            and all(t.wait is not None and not t.wait.ends for t in threads)
-            and all(t.tid in old and self._cannot_move(t) for t in threads)
-            and not _handles_signals(picture.process, forked=fork_of(picture) is not None)
+        threads = list(picture.threads.values())
+        asleep = bool(threads) and all(
+            thread.wait is not None
+            and not thread.wait.ends
+            and thread.tid in old
+            and self._cannot_move(thread)
+            for thread in threads
         )
+        return asleep and (not _handles_signals(picture.process) or _waits_for_lock(picture))
 
 
-def _handles_signals(process: Process, *, forked: bool) -> bool:
-    """Whether a signal from outside may set the program going.
+def _waits_for_lock(picture: Picture) -> bool:
+    """Whether a forked child waits for a lock that nobody owns: nobody waits for signals so."""
+    return fork_of(picture) is not None and any(
+        thread.wait is not None and thread.wait.kind == "lock" and not thread.wait.owners
+        for thread in picture.threads.values()
+    )
 
-    A forked child has its parent's handlers; what they are for is done by the parent.
-    """
+
+def _handles_signals(process: Process) -> bool:
+    """Whether a signal from outside may set the program going."""
     status = (process.path / "status").read_text(errors="replace")
     caught = int(field(status, "SigCgt") or "0", 16)
     harmless = sum(1 << (number - 1) for number in HARMLESS_SIGNALS)
-    return bool(caught & ~harmless) and not forked
+    return bool(caught & ~harmless)
 
 
 def _stopped(process: Process) -> bool:

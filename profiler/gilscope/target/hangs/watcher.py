@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DESCRIPTOR = 3
 LOOK_SECONDS, SLOW_LOOK_SECONDS, MANY_THREADS = 0.25, 1.0, 100
 CHILDREN_SECONDS = 1.0
+MAPS_SECONDS = 5.0
 TAKEN_SECONDS = 1.0
 MOST_STACKS = 64  # threads of a report that stand in the trace with their stacks
 
@@ -42,7 +43,8 @@ class Watcher:
         self._children: dict[int, Watch] = {}
         self._children_due = 0.0
         self._turn = 0
-        self._due = 0.0
+        self._due = self._maps_due = 0.0
+        self._strangers: set[int] = set()
         self._config: dict[str, Any] = {}
         self._trigger: Trigger | None = None
         self._reports: list[dict[str, object]] = []
@@ -63,11 +65,19 @@ class Watcher:
                 self._look_at_waits()
                 if time.monotonic() >= self._due:
                     self._due = time.monotonic() + self._look_seconds
-                    if not is_ours(self._pid, self._pid):
+                    if self._runs_another_program():
                         return
                     if self._config["on_hang"] != "off":
                         self._look()
         self._add_to_trace()
+
+    def _runs_another_program(self) -> bool:
+        """Whether the process has executed another program since; asked now and then."""
+        now = time.monotonic()
+        if now < self._maps_due:
+            return False
+        self._maps_due = now + MAPS_SECONDS
+        return not is_ours(self._pid, self._pid)
 
     @property
     def _look_seconds(self) -> float:
@@ -106,11 +116,7 @@ class Watcher:
         now = time.monotonic()
         if now >= self._children_due:
             self._children_due = now + CHILDREN_SECONDS
-            self._children = {
-                pid: self._children.get(pid) or Watch(pid, time.monotonic)
-                for pid in children_of(self._pid)
-                if is_ours(pid, self._pid)
-            }
+            self._find_children()
         for pid, watch in list(self._children.items()):
             try:
                 report = watch.look()
@@ -119,6 +125,20 @@ class Watcher:
                 continue
             if report:
                 self._tell(report)
+
+    def _find_children(self) -> None:
+        """Begin to watch forked children; whether a child is one is looked at once."""
+        found = children_of(self._pid)
+        self._strangers &= set(found)
+        known = {pid: watch for pid, watch in self._children.items() if pid in found}
+        for pid in found:
+            if pid in known or pid in self._strangers:
+                continue
+            if is_ours(pid, self._pid):
+                known[pid] = Watch(pid, time.monotonic)
+            else:
+                self._strangers.add(pid)
+        self._children = known
 
     def _tell(self, report: Report) -> None:
         _say(words.text(report))

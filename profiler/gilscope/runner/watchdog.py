@@ -128,7 +128,7 @@ class Watchdog:
         if self._confirm is None:
             return False
         if self._watch is None:
-            self._watch = Watch(pid, self._clock)
+            self._watch = Watch(pid, time.monotonic)
         with contextlib.suppress(OSError):
             report = self._watch.look()
             if report is not None and self._report is None:

@@ -64,8 +64,8 @@ def pauses(trace: Trace) -> list[Pause]:
 def _goes_on(waits: Intervals, requests: Bools) -> Bools:
     """Return which waits the next one only goes on with: a request waits in slices of 1 ms."""
     again = requests[:-1] & requests[1:] & (waits.thread[:-1] == waits.thread[1:])
-    timed_out: Bools = (waits.flags[:-1] & LockWaitFlag.TIMED_OUT) != 0
-    return again & timed_out
+    goes_on: Bools = again & ((waits.flags[:-1] & LockWaitFlag.TIMED_OUT) != 0)
+    return goes_on
 
 
 def _is_request(trace: Trace, waits: Intervals) -> Bools:

@@ -145,6 +145,13 @@ def test_an_rlock_says_who_has_it(build: str, tmp_path: Path) -> None:
     assert "waits for threading.RLock `recursive`, held by owner" in line
 
 
+@pytest.mark.parametrize("build", BUILDS)
+def test_a_lock_that_is_taken_twice(build: str, tmp_path: Path) -> None:
+    """A thread may be the whole circle."""
+    line = hung(build, tmp_path, "itself")
+    assert "waits for threading.Lock `lock`, which it holds itself" in line
+
+
 @pytest.mark.parametrize("loop", ["spin_yield", "spin_nap"])
 @pytest.mark.parametrize("build", BUILDS)
 def test_a_loop_that_waits_while_attached(build: str, loop: str, tmp_path: Path, spin: str) -> None:

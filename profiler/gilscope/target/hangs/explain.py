@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST_TOLD = 4  # threads in the first line
 MOST_NAME = 100
+MOST_IN_CIRCLE = 200
 _NATIVE_LOCKS = ("mutex", "rwlock", "guard", "once", "stdio")
 
 
@@ -95,13 +96,13 @@ def _circle(
 ) -> list[int]:
     if tid in path:
         return path[path.index(tid) :]
-    if tid in done or tid not in edges or len(path) > len(edges):
+    if tid in done or tid not in edges or len(path) > MOST_IN_CIRCLE:
         return []
-    done.add(tid)
     for owner in edges[tid]:
-        found = _circle(edges, owner, [*path, tid], done - {owner} if owner in path else done)
+        found = _circle(edges, owner, [*path, tid], done)
         if found:
             return found
+    done.add(tid)
     return []
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.target.hangs import waits
-from gilscope.target.hangs.names import is_own, is_system
+from gilscope.target.hangs.names import called_function, is_own, is_system
 from gilscope.target.hangs.picture import native_function, own_frame, place
 from gilscope.target.hangs.process import field as field_of
 
@@ -131,10 +131,10 @@ def sentence(picture: Picture, thread: Thread, *, short: bool = False) -> str:
     if having:
         parts.append(f"{having} and")
     if thread.tid == picture.spinning:
-        return " ".join([*parts, "spins"])
+        return " ".join([*parts, "spins", *_called(picture, thread)])
     if wait is None:
-        return " ".join([*parts, "runs"])
-    verb = "is in" if wait.kind == "call" else "waits for"
+        return " ".join([*parts, "runs", *_called(picture, thread)])
+    verb = {"call": "is in", "join": "joins"}.get(wait.kind, "waits for")
     parts.append(f"{verb} {wait.what}")
     function = native_function(thread)
     if function and not short:
@@ -142,6 +142,14 @@ def sentence(picture: Picture, thread: Thread, *, short: bool = False) -> str:
     elif not where and not short and (module := _module(thread)):
         parts.append(f"in {module}")
     return " ".join(parts) + _owned(picture, thread)
+
+
+def _called(picture: Picture, thread: Thread) -> list[str]:
+    """Return in which native function called by Python a thread runs, as far as that is known."""
+    if not thread.python:
+        return []
+    name = called_function(picture.interpreter, thread.python[0])
+    return [f"in {name}"] if name else []
 
 
 def _module(thread: Thread) -> str:

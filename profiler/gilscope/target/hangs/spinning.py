@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from gilscope.target.hangs.picture import Picture
 
 SPIN_SECONDS = 1.0
-_KERNEL_SHARE = 0.4  # of a processor's time, that a thread spends in the kernel when it only yields
+_KERNEL_SHARE = 0.6  # of its time on a processor, that a thread which only yields is in the kernel
+_LEAST_SECONDS = 0.05  # on a processor: less is counted too roughly
 _SLEEPS = 25  # short sleeps in that time, of a loop that looks again and again
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -105,6 +106,6 @@ def _spun(before: _Count, now: _Count) -> bool:
     if now.calls != before.calls or now.faults - before.faults > 1:
         return False
     kernel, user = now.kernel - before.kernel, now.user - before.user
-    yields = kernel >= _KERNEL_SHARE * (now.at - before.at) and kernel >= user
+    yields = kernel + user >= _LEAST_SECONDS and kernel >= _KERNEL_SHARE * (kernel + user)
     naps = now.sleeps - before.sleeps >= _SLEEPS and kernel + user < (now.at - before.at) / 2
     return yields or naps

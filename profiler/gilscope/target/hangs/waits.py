@@ -207,8 +207,8 @@ def _for_thread(picture: Picture, thread: Thread, frame: PythonFrame) -> Wait:
         tid = picture.by_ident.get(objects.integer(attributes["_ident"]), 0)
         name = objects.text(attributes["_name"])
     except (UnreadableError, KeyError):
-        return Wait("join", "a thread to end", ends=ends)
-    return Wait("join", f"thread {name} to end", (tid,) if tid else (), ends=ends)
+        return Wait("join", "a thread", ends=ends)
+    return Wait("join", f"thread {name}", (tid,) if tid else (), ends=ends)
 
 
 def _for_all(picture: Picture, thread: Thread) -> Wait:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.target.hangs import waits
+from gilscope.target.hangs.forks import fork_of, taker_in_parent
 from gilscope.target.hangs.names import called_function, is_own, is_system
-from gilscope.target.hangs.picture import native_function, own_frame, place
-from gilscope.target.hangs.process import field as field_of
+from gilscope.target.hangs.picture import native_function, place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -233,32 +232,6 @@ def _abandoned(picture: Picture, thread: Thread, stuck: bool) -> bool:  # noqa: 
     )
 
 
-def fork_of(picture: Picture) -> tuple[int, str] | None:
-    """Return the process that this one was forked from without an exec, and where; else None.
-
-    A child that multiprocessing forked still has the frames that its parent forked in. Any other
-    one is told by its program and arguments, which are its parent's.
-    """
-    process = picture.process
-    status = (process.path / "status").read_text(errors="replace")
-    parent = int(field_of(status, "PPid") or 0)
-    main = picture.threads.get(process.pid)
-    stack = main.python if main else []
-    for depth, frame in enumerate(stack):
-        if frame.name == "Popen._launch" and "popen_fork" in frame.file:
-            outer = own_frame(stack[depth:])
-            return parent, f"{Path(outer.file).name}:{outer.line}" if outer else ""
-    return (parent, "") if _is_copy(process.path, Path(f"/proc/{parent}")) else None
-
-
-def _is_copy(child: Path, parent: Path) -> bool:
-    try:
-        same = (child / "cmdline").read_bytes() == (parent / "cmdline").read_bytes()
-        return same and (child / "exe").readlink() == (parent / "exe").readlink()
-    except OSError:
-        return False
-
-
 def _headline(picture: Picture, kind: str, told: list[Thread], *, suspected: bool) -> str:
     if not kind:
         return ""
@@ -274,9 +247,10 @@ def _headline(picture: Picture, kind: str, told: list[Thread], *, suspected: boo
         origin = f" (forked from {forked[0]}{where})" if forked else ""
         text = f"process {picture.process.pid}{origin}: {text}"
         if suspected:
+            who = taker_in_parent(forked[0], told[0].wait.lock) if forked and told[0].wait else ""
             text += (
-                ", which no thread here owns: it was locked at the fork (suspected) by a thread"
-                " that does not exist here, so nobody will release it"
+                ", which no thread here owns: it was locked at the fork (suspected) by a thread "
+                f"that does not exist here{who}, so nobody will release it"
             )
         return f"hang: {text}"
     if kind == "deadlock" and not any(t.wait and t.wait.owners for t in shown):

@@ -12,7 +12,8 @@ import time
 from typing import TYPE_CHECKING
 
 from gilscope.errors import GilscopeError
-from gilscope.target.hangs.explain import Report, cycle, explain, fork_of
+from gilscope.target.hangs.explain import Report, cycle, explain
+from gilscope.target.hangs.forks import fork_of
 from gilscope.target.hangs.picture import Picture
 from gilscope.target.hangs.process import Process, field
 from gilscope.target.hangs.sleepers import Sleepers

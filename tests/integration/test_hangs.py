@@ -282,3 +282,60 @@ def test_a_long_wait_writes_the_ring_down(build: str, tmp_path: Path, spin: str)
     snapshot = gilscope.open(tmp_path / "t.1.gilscope")
     assert snapshot.end_reason == "snapshot"
     assert not (tmp_path / "t.2.gilscope").exists()
+
+
+def watchers(pid: int) -> list[int]:
+    """Return the processes that watch a process: they have its channel."""
+    found = []
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            if f"gilscope-hangs-{pid} " in maps.read_text() and int(maps.parent.name) != pid:
+                found.append(int(maps.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def gone(pid: int) -> bool:
+    """Wait until nobody watches a process any more."""
+    end = time.monotonic() + REPORT_S
+    while watchers(pid) and time.monotonic() < end:
+        time.sleep(0.1)
+    return not watchers(pid)
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_the_watcher_is_nobodys_child(build: str, tmp_path: Path) -> None:
+    """The program finds no child to wait for, and the watcher ends with it."""
+    code = (
+        "import os, time\n"
+        "time.sleep(0.5)\n"
+        "try: os.wait()\n"
+        "except ChildProcessError: print('no child', flush=True)\n"
+        "input()"
+    )
+    with running(build, ["-c", code], tmp_path) as (process, _):
+        end = time.monotonic() + REPORT_S
+        while "no child" not in (tmp_path / "output.txt").read_text():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        assert len(watchers(process.pid)) == 1
+    assert gone(process.pid)
+
+
+def test_the_watcher_ends_where_another_program_is_executed(tmp_path: Path) -> None:
+    """Which has the same process id."""
+    code = "import os; os.execv('/bin/sleep', ['sleep', '30'])"
+    with running("gil", ["-c", code], tmp_path) as (process, _):
+        time.sleep(1)
+        assert gone(process.pid)
+        assert process.poll() is None
+
+
+def test_it_may_be_switched_off(tmp_path: Path) -> None:
+    """Then there is no watcher."""
+    program = str(TARGETS / "hung.py")
+    with running("gil", ["--on-hang=off", program, "event"], tmp_path) as (process, errors):
+        time.sleep(4)
+        assert watchers(process.pid) == []
+        assert errors.read_text() == ""

@@ -58,6 +58,7 @@ HARMLESS_SIGNALS = {
     *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT),  # faulthandler
     *(32, 33),  # of the C library
     DUMP_SIGNAL,
+    signal.SIGURG,  # the probe's, see native_probe/hooks/hold_samples.cpp
 }
 
 

@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from gilscope.target.hangs.native_stacks import NativeFrame
     from gilscope.target.hangs.process import Process, Task
 
-_OWN_THREAD = (
-    "10PageFeeder"  # on the stack of the probe's own thread: it runs nothing of the program
-)
-
 
 @dataclass(frozen=True)
 class Wait:
@@ -107,8 +103,7 @@ class Picture:
         for tid, thread in list(self.threads.items()):
             wait = thread.task.wait
             thread.native = self.natives.stack(wait.pc, wait.sp) if wait.asleep else []
-            # Not by its name: those of other threads may be the same.
-            if any(_OWN_THREAD in frame.symbol for frame in thread.native):
+            if not thread.states and _is_probes(thread.native):
                 del self.threads[tid]
 
     def _add_states(self) -> None:
@@ -169,6 +164,15 @@ class Picture:
     def name(self, tid: int) -> str:
         """Return a thread's name for people."""
         return self.threads[tid].name if tid in self.threads else f"thread {tid}"
+
+
+def _is_probes(native: list[NativeFrame]) -> bool:
+    """Whether a thread runs nothing of the program: the probe's threads run the probe only.
+
+    Not by its name: those of other threads may be the same.
+    """
+    paths = [frame.path for frame in native if not frame.module.startswith(("libc.", "libpthread"))]
+    return bool(paths) and all("/gilscope/_" in path for path in paths)
 
 
 def _name(tid: int, task: Task, process: Process) -> str:

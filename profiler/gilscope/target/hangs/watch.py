@@ -37,6 +37,8 @@ HARMLESS_SIGNALS = {
     *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT),  # faulthandler
     *(32, 33),  # of the C library
 }
+PROBES_SIGNAL = signal.SIGURG
+"""By which the probe has a thread that keeps the GIL take its own stack (hooks/hold_samples.cpp)."""
 
 
 class Watch:
@@ -156,7 +158,9 @@ def _handles_signals(process: Process) -> bool:
     """Whether a signal from outside may set the program going."""
     status = (process.path / "status").read_text(errors="replace")
     caught = int(field(status, "SigCgt") or "0", 16)
-    harmless = sum(1 << (number - 1) for number in HARMLESS_SIGNALS)
+    recorded = any("/gilscope/_probe." in mapping.path for mapping in process.maps)
+    numbers = HARMLESS_SIGNALS | ({PROBES_SIGNAL} if recorded else set())
+    harmless = sum(1 << (number - 1) for number in numbers)
     return bool(caught & ~harmless)
 
 

@@ -38,7 +38,7 @@ HARMLESS_SIGNALS = {
     *(32, 33),  # of the C library
 }
 PROBES_SIGNAL = signal.SIGURG
-"""By which the probe has a thread that keeps the GIL take its own stack (hooks/hold_samples.cpp)."""
+"""By it the probe has a thread that keeps the GIL take its stack (hooks/hold_samples.cpp)."""
 
 
 class Watch:

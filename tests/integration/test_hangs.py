@@ -25,7 +25,7 @@ BUILDS = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}
 REPORT_S = 60  # far more than it takes: machines are busy
 PATIENT = (
     *("server", "keyboard", "debugger", "native", "asleep"),
-    *("sleepers", "drain", "process_lock", "signals"),
+    *("sleepers", "drain", "process_lock", "signals", "turns", "collect"),
 )
 
 pytestmark = pytest.mark.skipif(

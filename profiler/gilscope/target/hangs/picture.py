@@ -11,7 +11,7 @@ from gilscope.target.hangs.native_stacks import NativeStacks
 from gilscope.target.hangs.process import UnreadableError
 
 if TYPE_CHECKING:
-    from gilscope.target.hangs.interpreter import PythonFrame, ThreadState
+    from gilscope.target.hangs.interpreter import Gil, PythonFrame, ThreadState
     from gilscope.target.hangs.native_stacks import NativeFrame
     from gilscope.target.hangs.process import Process, Task
 
@@ -79,6 +79,7 @@ class Picture:
         spinning: The thread that was seen to spin; 0 if none was.
         by_ident: Thread ids by those of pthreads.
         by_state: Thread ids by addresses of thread states.
+        gils: By addresses of interpreters, as they were when first looked at.
     """
 
     def __init__(self, process: Process) -> None:
@@ -98,6 +99,7 @@ class Picture:
         self.spinning = 0
         self.by_ident: dict[int, int] = {}
         self.by_state: dict[int, int] = {}
+        self.gils: dict[int, Gil] = {}
         self._add_states()
         self._add_names()
         for tid, thread in list(self.threads.items()):
@@ -113,7 +115,9 @@ class Picture:
                 continue
             thread.states.append(state)
             self.by_ident[state.ident] = self.by_state[state.address] = state.tid
-            gil = self.interpreter.gil(state.interp)
+            if state.interp not in self.gils:
+                self.gils[state.interp] = self.interpreter.gil(state.interp)
+            gil = self.gils[state.interp]
             has = gil.enabled and gil.locked and gil.holder == state.address
             thread.holds_gil = thread.holds_gil or has
             attached = state.state == ATTACHED and (has or not gil.enabled)

@@ -47,13 +47,15 @@ def _wait(picture: Picture, thread: Thread) -> Wait:
 
 def _for_gil(picture: Picture, thread: Thread) -> Wait | None:
     for state in thread.states:
-        gil = picture.interpreter.gil(state.interp)
+        gil = picture.gils[state.interp]
         if gil.has(thread.task.wait.futex):
             if thread.task.wait.locks:
                 # Held for moments only, unless who has it cannot go on.
                 wait = native_wait(picture, thread)
                 return replace(wait, what="the mutex of the GIL")
             holder = picture.by_state.get(gil.holder, 0) if gil.locked else 0
+            if holder == thread.tid:
+                holder = 0  # it has just got it: memory is not read at one moment
             return Wait("gil", "the GIL", (holder,) if holder else (), ends=not holder)
     return None
 

@@ -31,6 +31,9 @@ MOST_SHARE = 20
 LEAST_PAUSE, MOST_PAUSE = 0.25, 30.0
 """Seconds until the same sleepers are looked at again."""
 
+AGAIN_SECONDS = 0.02
+"""Until the GIL is looked at again."""
+
 SLICED = ("gil", "pause", "paused")
 HARMLESS_SIGNALS = {
     signal.SIGINT,  # handled by Python itself
@@ -100,7 +103,7 @@ class Watch:
             picture = Picture(process)
             find_waits(picture)
             circle = cycle(picture)
-            if circle and not all(self._cannot_move(thread) for thread in circle):
+            if circle and not self._is_for_good(picture, circle):
                 circle = []
             stuck = not circle and self._all_asleep(picture, old)
             spinning = 0 if circle or stuck else self._spins.spinning(picture, self._clock())
@@ -118,6 +121,25 @@ class Watch:
             return None
         self._told.add(what)
         return report
+
+    def _is_for_good(self, picture: Picture, circle: list[Thread]) -> bool:
+        """Whether a circle is one, and not threads that take turns while their memory is read.
+
+        Some of its threads wait in slices, for the GIL or for a pause: whoever they wait for has
+        slept all the while, and so has had the GIL, or been attached, all the while. Only that it
+        had the GIL has to be looked at twice: who takes it says so a moment later.
+        """
+        sleepers = [t for t in circle if t.wait is not None and t.wait.kind not in SLICED]
+        if not sleepers or not all(self._cannot_move(thread) for thread in circle):
+            return False
+        if not any(t.wait is not None and t.wait.kind == "gil" for t in circle):
+            return True
+        time.sleep(AGAIN_SECONDS)
+        for state in (state for thread in circle for state in thread.states):
+            before, now = picture.gils[state.interp], picture.interpreter.gil(state.interp)
+            if before != now:
+                return False
+        return True
 
     def _cannot_move(self, thread: Thread) -> bool:
         """Whether a thread of a circle has slept for long, or waits in slices for one that has."""

@@ -66,7 +66,13 @@ class Spins:
             if thread.wait and thread.wait.kind in ("gil", "pause")
             for tid in thread.wait.owners
         }
-        found, first = 0, {}
+        found = 0
+        # Whoever waits for one of them may be awake just now, between two slices.
+        first = {
+            tid: count
+            for tid, count in self._first.items()
+            if tid not in wanted and count.switches == _switches(picture)
+        }
         for tid in wanted & picture.threads.keys():
             thread = picture.threads[tid]
             if thread.wait is not None and thread.wait.kind != "call":
@@ -94,7 +100,7 @@ class Spins:
         wait = thread.task.wait
         return _Count(
             now,
-            tuple(gil.switches for gil in picture.gils.values()),
+            _switches(picture),
             (wait.sp, wait.pc),
             int(stat[12]) / _TICKS,
             int(stat[11]) / _TICKS,
@@ -102,6 +108,10 @@ class Spins:
             int(io["syscr"]) + int(io["syscw"]),
             thread.task.wakes[0],
         )
+
+
+def _switches(picture: Picture) -> tuple[int, ...]:
+    return tuple(gil.switches for gil in picture.gils.values())
 
 
 def _spun(before: _Count, now: _Count) -> bool:

@@ -319,6 +319,8 @@ def test_the_watcher_is_nobodys_child(build: str, tmp_path: Path) -> None:
         while "no child" not in (tmp_path / "output.txt").read_text():
             assert time.monotonic() < end
             time.sleep(0.1)
+        while not watchers(process.pid) and time.monotonic() < end:
+            time.sleep(0.1)
         assert len(watchers(process.pid)) == 1
     assert gone(process.pid)
 

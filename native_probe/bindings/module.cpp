@@ -35,6 +35,13 @@ int start_program(const std::vector<std::string>& command,
   return gilscope::start_program(command, environment, descriptors);
 }
 
+// The memory behind a descriptor, which stays mapped; None if that cannot be done.
+py::object open_hang_channel(int fd, std::uint64_t size) {
+  void* memory = gilscope::open_hang_channel(fd, size);
+  if (memory == nullptr) return py::none();
+  return py::memoryview::from_memory(memory, static_cast<py::ssize_t>(size), false);
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
@@ -66,7 +73,7 @@ PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
              py::arg("patience"));
   module.def("start_program", start_program, py::arg("command"), py::arg("environment"),
              py::arg("descriptors"));
-  module.def("open_hang_channel", &gilscope::open_hang_channel, py::arg("fd"), py::arg("size"));
+  module.def("open_hang_channel", open_hang_channel, py::arg("fd"), py::arg("size"));
   module.def("hooks", &gilscope::hook_report);
   module.def("begin_span", &gilscope::begin_span);
   module.def("end_span", &gilscope::end_span, py::arg("name"), py::arg("start"), py::arg("bytes"));

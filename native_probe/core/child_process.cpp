@@ -263,8 +263,13 @@ int start_program(const std::vector<std::string>& command,
     return -ENOMEM;
   }
   auto* stacks = static_cast<char*>(memory);
-  Start start{words.data(),       variables.data(), stacks + 2 * kStack, descriptors.data(),
-              static_cast<int>(descriptors.size()), -1, 0};
+  Start start{words.data(),
+              variables.data(),
+              stacks + 2 * kStack,
+              descriptors.data(),
+              static_cast<int>(descriptors.size()),
+              -1,
+              0};
   const int failure = run(start_and_leave, &start, stacks);
   munmap(memory, 2 * kStack);
   const int error = failure != 0 ? failure : start.error;

@@ -19,12 +19,12 @@ std::atomic<Mapped*> current{nullptr};
 
 }  // namespace
 
-bool open_hang_channel(int fd, std::uint64_t size) {
+void* open_hang_channel(int fd, std::uint64_t size) {
   void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (memory == MAP_FAILED) return false;
+  if (memory == MAP_FAILED) return nullptr;
   // Never freed: the session's own thread may be looking.
   current.store(new Mapped{static_cast<HangChannel*>(memory), size}, std::memory_order_release);
-  return true;
+  return memory;
 }
 
 void take_hang_report(TraceFile& file) {
@@ -32,7 +32,8 @@ void take_hang_report(TraceFile& file) {
   if (mapped == nullptr) return;
   HangChannel& channel = *mapped->channel;
   const std::uint64_t size = channel.size.load(std::memory_order_acquire);
-  if (size == 0 || channel.taken.load(std::memory_order_relaxed) != 0 || channel.active == 0) return;
+  if (size == 0 || channel.taken.load(std::memory_order_relaxed) != 0 || channel.active == 0)
+    return;
   if (channel.pid != static_cast<std::uint32_t>(getpid())) return;
   const std::uint64_t offset = channel.text_offset;
   if (offset > mapped->size || size > mapped->size - offset) return;

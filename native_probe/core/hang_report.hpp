@@ -1,5 +1,5 @@
-// What the watcher process (profiler/gilscope/target/hangs) has to say of this process: it leaves it
-// in memory that both have, and the session's own thread takes it into the trace.
+// What the watcher process (profiler/gilscope/target/hangs) has to say of this process: it leaves
+// it in memory that both have, and the session's own thread takes it into the trace.
 #pragma once
 
 #include <atomic>
@@ -20,8 +20,8 @@ struct HangChannel {
 };
 static_assert(sizeof(HangChannel) == 64 && sizeof(std::atomic<std::uint32_t>) == 4);
 
-// Maps the memory behind a descriptor, for good; false if that cannot be done.
-bool open_hang_channel(int fd, std::uint64_t size);
+// Maps the memory behind a descriptor, for good; nullptr if that cannot be done.
+void* open_hang_channel(int fd, std::uint64_t size);
 
 // Writes a new report to the trace, as its metadata. By one thread at a time.
 void take_hang_report(TraceFile& file);

@@ -7,6 +7,13 @@ it into the program.
 
 from __future__ import annotations
 
+import warnings
+
+from gilscope.errors import GilscopeError
 from gilscope.target.agent.server import start
 
-start()
+try:
+    start()
+except (GilscopeError, OSError) as error:
+    # The program goes on: that it can be attached to is not what it is for.
+    warnings.warn(f"gilscope cannot be attached to: {error}", RuntimeWarning, stacklevel=2)

@@ -182,3 +182,24 @@ def test_nonsense_is_no_harm(tmp_path: Path) -> None:
                     continue
         done = command("attach", pid, "--seconds", "0.1", "-o", "p.gilscope", cwd=tmp_path)
         assert done.status == 0, done.err
+
+
+def test_a_program_goes_on_where_it_cannot_be_attached_to(tmp_path: Path) -> None:
+    """A socket that cannot be made is a warning."""
+    code = (
+        "import gilscope.target.agent.place as place, pathlib, sys\n"
+        "place.directory = lambda user: pathlib.Path(sys.argv[1])\n"
+        "import gilscope.agent\n"
+        "print('goes on')"
+    )
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o755)
+    done = subprocess.run(
+        [os.environ["GILSCOPE_PYTHON"], "-c", code, shared],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "goes on\n"
+    assert "RuntimeWarning: gilscope cannot be attached to: " in done.stderr

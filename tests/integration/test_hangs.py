@@ -25,7 +25,7 @@ BUILDS = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}
 REPORT_S = 60  # far more than it takes: machines are busy
 PATIENT = (
     *("server", "keyboard", "debugger", "native", "asleep"),
-    *("sleepers", "drain", "process_lock", "signals"),
+    *("sleepers", "drain", "process_lock", "signals", "turns", "collect"),
 )
 
 pytestmark = pytest.mark.skipif(
@@ -117,14 +117,14 @@ def test_locks_in_opposite_orders(build: str, tmp_path: Path) -> None:
 def test_a_join_with_the_gil(tmp_path: Path, spin: str) -> None:
     """The joined native thread waits for the GIL of the thread that joins it."""
     line = hung("gil", tmp_path, "join", spin=spin)
-    assert re.search(r"MainThread .* holds the GIL and waits for native thread \d+ to end", line)
+    assert re.search(r"MainThread .* holds the GIL and joins native thread \d+", line)
     assert re.search(r"native thread \d+ .*waits for the GIL.*, held by MainThread", line)
 
 
 def test_a_join_while_attached(tmp_path: Path, spin: str) -> None:
     """The first native thread that enters Python stops the world, free-threaded."""
     line = hung("ft", tmp_path, "join", spin=spin)
-    assert re.search(r"MainThread .* is attached and waits for native thread \d+ to end", line)
+    assert re.search(r"MainThread .* is attached and joins native thread \d+", line)
     assert "it stops the world" in line
 
 
@@ -145,13 +145,20 @@ def test_an_rlock_says_who_has_it(build: str, tmp_path: Path) -> None:
     assert "waits for threading.RLock `recursive`, held by owner" in line
 
 
+@pytest.mark.parametrize("build", BUILDS)
+def test_a_lock_that_is_taken_twice(build: str, tmp_path: Path) -> None:
+    """A thread may be the whole circle."""
+    line = hung(build, tmp_path, "itself")
+    assert "waits for threading.Lock `lock`, which it holds itself" in line
+
+
 @pytest.mark.parametrize("loop", ["spin_yield", "spin_nap"])
 @pytest.mark.parametrize("build", BUILDS)
 def test_a_loop_that_waits_while_attached(build: str, loop: str, tmp_path: Path, spin: str) -> None:
     """The thread that spins is named, and the one that waits for it."""
     line = hung(build, tmp_path, "spin", loop, spin=spin)
     assert line.startswith("gilscope: hang: MainThread (hung.py:")
-    assert "and spins" in line
+    assert re.search(r"MainThread .* and spins", line)
     assert re.search(r"late .* waits for ", line)
 
 
@@ -255,3 +262,82 @@ def test_what_cannot_be_dumped_is_said_in_one_line(tmp_path: Path) -> None:
         assert said.startswith(f"process {other.pid} has ended; its parent")
     said = command("dump", other.pid, cwd=tmp_path).error_line
     assert said == f"there is no process {other.pid}"
+
+
+@pytest.mark.parametrize("build", ["gil"])
+def test_a_long_wait_writes_the_ring_down(build: str, tmp_path: Path, spin: str) -> None:
+    """Beside the trace, while the program goes on, once in ten seconds."""
+    program = str(TARGETS / "patient.py")
+    options = ["--ring", "--when", "gil_wait > 50 ms", "-o", "t.gilscope"]
+    done = subprocess.run(
+        [os.environ[BUILDS[build]], "-m", "gilscope", "run", *options, program, "native"],
+        cwd=tmp_path,
+        env={**os.environ, "SPIN": spin},
+        capture_output=True,
+        text=True,
+        timeout=REPORT_S,
+        check=True,
+    )
+    assert done.stderr.count("gil_wait > 0.05 s: a snapshot is written") == 1
+    snapshot = gilscope.open(tmp_path / "t.1.gilscope")
+    assert snapshot.end_reason == "snapshot"
+    assert not (tmp_path / "t.2.gilscope").exists()
+
+
+def watchers(pid: int) -> list[int]:
+    """Return the processes that watch a process: they have its channel."""
+    found = []
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            if f"gilscope-hangs-{pid} " in maps.read_text() and int(maps.parent.name) != pid:
+                found.append(int(maps.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def gone(pid: int) -> bool:
+    """Wait until nobody watches a process any more."""
+    end = time.monotonic() + REPORT_S
+    while watchers(pid) and time.monotonic() < end:
+        time.sleep(0.1)
+    return not watchers(pid)
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_the_watcher_is_nobodys_child(build: str, tmp_path: Path) -> None:
+    """The program finds no child to wait for, and the watcher ends with it."""
+    code = (
+        "import os, time\n"
+        "time.sleep(0.5)\n"
+        "try: os.wait()\n"
+        "except ChildProcessError: print('no child', flush=True)\n"
+        "input()"
+    )
+    with running(build, ["-c", code], tmp_path) as (process, _):
+        end = time.monotonic() + REPORT_S
+        while "no child" not in (tmp_path / "output.txt").read_text():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        while not watchers(process.pid) and time.monotonic() < end:
+            time.sleep(0.1)
+        assert len(watchers(process.pid)) == 1
+    assert gone(process.pid)
+
+
+def test_the_watcher_ends_where_another_program_is_executed(tmp_path: Path) -> None:
+    """Which has the same process id."""
+    code = "import os; os.execv('/bin/sleep', ['sleep', '30'])"
+    with running("gil", ["-c", code], tmp_path) as (process, _):
+        time.sleep(1)
+        assert gone(process.pid)
+        assert process.poll() is None
+
+
+def test_it_may_be_switched_off(tmp_path: Path) -> None:
+    """Then there is no watcher."""
+    program = str(TARGETS / "hung.py")
+    with running("gil", ["--on-hang=off", program, "event"], tmp_path) as (process, errors):
+        time.sleep(4)
+        assert watchers(process.pid) == []
+        assert errors.read_text() == ""

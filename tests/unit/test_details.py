@@ -109,6 +109,20 @@ def test_pauses_one_after_the_other(path: Path) -> None:
     assert {p.requester for p in found} == {main}
 
 
+def test_a_request_that_waits_in_slices_is_one_pause(path: Path) -> None:
+    """Who asks again after a millisecond goes on with the same pause; a new request is another."""
+    builder = TraceBuilder(free_threaded=True)
+    main = builder.thread(main=True)
+    request = builder.lock("stop_the_world_request")
+    for start, flags in ((0, 1), (1_100, 1), (2_200, 0), (5_000, 0)):
+        builder.wait(main, request, start, start + 1_000, flags=flags)
+    found = pauses(read(builder.write(path)))
+    assert [(p.start_ns, p.duration_ns, p.request_ns) for p in found] == [
+        (0, 3_200, 3_000),
+        (5_000, 1_000, 1_000),
+    ]
+
+
 def test_convoy(path: Path) -> None:
     """A lock handed over to a thread that then waits for the GIL is a convoy; else it is none."""
     builder = TraceBuilder()

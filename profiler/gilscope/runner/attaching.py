@@ -26,7 +26,8 @@ REMOTE = (3, 14)
 
 _SCRIPT = """
 try:
-    import gilscope.agent
+    from gilscope.target.agent.server import start
+    start()
 except BaseException as error:
     with open({reply!r}, "w") as file:
         file.write(f"{{type(error).__name__}}: {{error}}")

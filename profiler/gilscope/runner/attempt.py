@@ -113,6 +113,11 @@ def judge(
 
 def _deadlock(path: Path, stacks: str, say: Callable[[str], None]) -> tuple[str, str]:
     """Return in one line that the program was stuck, and where its threads stood."""
+    if stacks.startswith(("deadlock: ", "hang: ")):  # told from the process's memory
+        error = f"stopped because of a {stacks.partition('\n')[0]}"
+        say(error)
+        say(stacks)
+        return error, stacks
     error, trace = "stopped because of a deadlock", None
     with contextlib.suppress(TraceError):
         trace = read(path) if path.exists() else None

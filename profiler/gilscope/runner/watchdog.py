@@ -9,6 +9,7 @@ limit, a file, a socket, another process, a signal that it handles.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import signal
@@ -17,8 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gilscope.target.hangs import words
+from gilscope.target.hangs.watch import Watch
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
+
+    from gilscope.target.hangs.explain import Report
 
 DUMP_SIGNAL = signal.SIGRTMAX - 1
 """Makes a worker write the Python stacks of all its threads down."""
@@ -29,6 +35,9 @@ STUCK_SECONDS = 2.0
 
 MISSES, MISS_SECONDS = 8, 0.02
 """How often a process may be found awake before it is taken to have made progress, and how soon."""
+
+LATER_SECONDS = 3.0
+"""How long a hang that is known from memory is kept back for the sake of what the trace says."""
 
 DUMP_SECONDS = 4.0
 """How long a process may take to write its stacks down."""
@@ -49,6 +58,7 @@ HARMLESS_SIGNALS = {
     *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT),  # faulthandler
     *(32, 33),  # of the C library
     DUMP_SIGNAL,
+    signal.SIGURG,  # the probe's, see native_probe/hooks/hold_samples.cpp
 }
 
 
@@ -100,6 +110,8 @@ class Watchdog:
         self._first: Sleeps = {}
         self._misses = 0
         self._patience = STUCK_SECONDS
+        self._watch: Watch | None = None
+        self._report: tuple[Report, float] | None = None
 
     def stuck(self, pid: int) -> bool:
         """Look at the process, unless that was done a moment ago, and say whether it is stuck."""
@@ -107,6 +119,25 @@ class Watchdog:
         if now < self._due:
             return False
         self._due = now + SAMPLE_SECONDS
+        return self._all_stuck(pid, now) or self._hangs(pid, now)
+
+    def _hangs(self, pid: int, now: float) -> bool:
+        """Say whether some of its threads can never go on, or spin, although others do go on.
+
+        Not of runs that are only timed: a close look takes time of a processor.
+        """
+        if self._confirm is None:
+            return False
+        if self._watch is None:
+            self._watch = Watch(pid, time.monotonic)
+        with contextlib.suppress(OSError):
+            report = self._watch.look()
+            if report is not None and self._report is None:
+                self._report = report, now
+        # What all threads have a part in is told from the trace, with the names that it has.
+        return self._report is not None and now - self._report[1] >= LATER_SECONDS
+
+    def _all_stuck(self, pid: int, now: float) -> bool:
         sleeps = all_asleep(pid)
         if not sleeps and self._first and self._misses < MISSES:
             # Who waits for the GIL is awake for a moment between two slices: look again soon.
@@ -133,6 +164,8 @@ class Watchdog:
         Empty if it does not: its threads may all refuse the signal.
         """
         path = self._stacks
+        if self._report is not None:
+            return words.text(self._report[0])
         try:
             if not path.exists():
                 return ""  # nobody listens yet, and the signal would end the program

@@ -100,6 +100,12 @@ def rlock() -> None:
         recursive.acquire()
 
 
+def itself() -> None:
+    """Take a lock twice."""
+    with lock:
+        lock.acquire()
+
+
 def spin() -> None:
     """Spin with the GIL, or attached, for a flag that another thread would set."""
     native = ctypes.PyDLL(os.environ["SPIN"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import multiprocessing
 import os
 import pdb  # noqa: T100 - one of the programs
@@ -94,6 +95,40 @@ def process_lock() -> None:
         os._exit(0)
     lock.acquire()
     os.wait()
+
+
+def turns() -> None:
+    """Take turns with the GIL, and with the processor, all the time."""
+    end = time.monotonic() + SECONDS
+
+    def work() -> None:
+        while time.monotonic() < end:
+            sum(range(2_000))
+            time.sleep(0)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def collect() -> None:
+    """Stop the world again and again, while others compute."""
+    end = time.monotonic() + SECONDS
+
+    def work() -> None:
+        while time.monotonic() < end:
+            time.sleep(0.001)
+            sum(range(2_000))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while time.monotonic() < end:
+        gc.collect()
+    for thread in threads:
+        thread.join()
 
 
 def signals() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from gilscope.analysis.states.state import State
 from gilscope.analysis.states.thread_states import interval_states
+from gilscope.trace.format import LockWaitFlag
 
 if TYPE_CHECKING:
     from gilscope.trace.arrays import I64, Bools
@@ -46,7 +47,8 @@ def pauses(trace: Trace) -> list[Pause]:
     requests = _is_request(trace, waits)
     # Sorted by start: a new pause begins where all waits so far are over.
     latest = np.maximum.accumulate(waits.end)
-    firsts = np.concatenate([[0], 1 + np.flatnonzero(waits.start[1:] > latest[:-1])])
+    new = (waits.start[1:] > latest[:-1]) & ~_goes_on(waits, requests)
+    firsts = np.concatenate([[0], 1 + np.flatnonzero(new)])
     starts = waits.start[firsts]
     columns = (
         starts,
@@ -57,6 +59,13 @@ def pauses(trace: Trace) -> list[Pause]:
         np.add.reduceat(np.where(requests, 0, waits.duration), firsts),
     )
     return [Pause(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def _goes_on(waits: Intervals, requests: Bools) -> Bools:
+    """Return which waits the next one only goes on with: a request waits in slices of 1 ms."""
+    again = requests[:-1] & requests[1:] & (waits.thread[:-1] == waits.thread[1:])
+    goes_on: Bools = again & ((waits.flags[:-1] & LockWaitFlag.TIMED_OUT) != 0)
+    return goes_on
 
 
 def _is_request(trace: Trace, waits: Intervals) -> Bools:

@@ -49,11 +49,9 @@ class _Agent:
         path = socket_of(os.getpid(), user)
         path.unlink(missing_ok=True)  # of a process that had this id before
         listener = socket.socket(socket.AF_UNIX)
-        mask = os.umask(0o777 & ~PRIVATE_SOCKET)
-        try:
-            listener.bind(str(path))
-        finally:
-            os.umask(mask)
+        listener.bind(str(path))
+        # Nobody else can enter the directory meanwhile; the umask is that of all threads.
+        path.chmod(PRIVATE_SOCKET)
         listener.listen(4)
         self._socket, self._path, self._of = listener, path, os.getpid()
         threading.Thread(

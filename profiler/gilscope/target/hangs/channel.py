@@ -7,7 +7,6 @@ into the trace while the program hangs.
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import struct
 from typing import Any
@@ -20,26 +19,31 @@ MOST_REPORTS = (SIZE - _REPORTS) // _REPORT_SIZE
 _ACTIVE, _PID, _SIZE, _TAKEN, _OFFSET, _CONFIG_SIZE, _TURN = range(0, 28, 4)
 
 
+def make_memory() -> int:
+    """Make the memory of this process's channel; return its descriptor.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    descriptor = os.memfd_create(f"{NAME}{os.getpid()}", os.MFD_CLOEXEC)
+    try:
+        os.ftruncate(descriptor, SIZE)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 class Channel:
     """One process's; the watcher maps the same memory."""
 
-    def __init__(self, descriptor: int) -> None:
-        """Map the memory behind a descriptor, which may then be closed."""
-        self._memory = mmap.mmap(descriptor, SIZE, trackfd=False)
-        self.size = SIZE
+    def __init__(self, memory: Any) -> None:
+        """Take the memory: a writable buffer of `SIZE` bytes that stays."""
+        self._memory = memory
 
-    @classmethod
-    def create(cls) -> tuple[Channel, int]:
-        """Make the memory; return it and a descriptor for the watcher, which the caller closes."""
-        descriptor = os.memfd_create(f"{NAME}{os.getpid()}", os.MFD_CLOEXEC)
-        try:
-            os.ftruncate(descriptor, SIZE)
-            channel = cls(descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        channel._put(_PID, os.getpid())
-        return channel, descriptor
+    def own(self) -> None:
+        """Say that this process is the one that is watched."""
+        self._put(_PID, os.getpid())
 
     def _put(self, at: int, value: int) -> None:
         struct.pack_into("<I", self._memory, at, value)
@@ -89,13 +93,13 @@ class Channel:
     def config(self) -> dict[str, Any]:
         """Return what `begin` was given."""
         data = self._memory[_CONFIG : _CONFIG + self._get(_CONFIG_SIZE)]
-        config: dict[str, Any] = json.loads(data)
+        config: dict[str, Any] = json.loads(bytes(data))
         return config
 
     def report(self) -> str:
         """Return the latest report as it is to stand in the trace; "" if there is none."""
         begin, size = self._get(_OFFSET), self._get(_SIZE)
-        return self._memory[begin : begin + size].decode("utf-8", "replace")
+        return bytes(self._memory[begin : begin + size]).decode("utf-8", "replace")
 
     def put_report(self, number: int, text: str) -> bool:
         """Leave a report for the trace, which replaces the one before; False if it is too long."""

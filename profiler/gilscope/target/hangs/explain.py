@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.target.hangs import waits
-from gilscope.target.hangs.names import is_own, is_system
-from gilscope.target.hangs.picture import native_function, own_frame, place
-from gilscope.target.hangs.process import field as field_of
+from gilscope.target.hangs.forks import fork_of, taker_in_parent
+from gilscope.target.hangs.names import called_function, is_own, is_system
+from gilscope.target.hangs.picture import native_function, place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_TOLD = 4  # threads in the first line
 MOST_NAME = 100
+MOST_IN_CIRCLE = 200
 _NATIVE_LOCKS = ("mutex", "rwlock", "guard", "once", "stdio")
 
 
@@ -95,13 +95,13 @@ def _circle(
 ) -> list[int]:
     if tid in path:
         return path[path.index(tid) :]
-    if tid in done or tid not in edges or len(path) > len(edges):
+    if tid in done or tid not in edges or len(path) > MOST_IN_CIRCLE:
         return []
-    done.add(tid)
     for owner in edges[tid]:
-        found = _circle(edges, owner, [*path, tid], done - {owner} if owner in path else done)
+        found = _circle(edges, owner, [*path, tid], done)
         if found:
             return found
+    done.add(tid)
     return []
 
 
@@ -130,10 +130,10 @@ def sentence(picture: Picture, thread: Thread, *, short: bool = False) -> str:
     if having:
         parts.append(f"{having} and")
     if thread.tid == picture.spinning:
-        return " ".join([*parts, "spins"])
+        return " ".join([*parts, "spins", *_called(picture, thread)])
     if wait is None:
-        return " ".join([*parts, "runs"])
-    verb = "is in" if wait.kind == "call" else "waits for"
+        return " ".join([*parts, "runs", *_called(picture, thread)])
+    verb = {"call": "is in", "join": "joins"}.get(wait.kind, "waits for")
     parts.append(f"{verb} {wait.what}")
     function = native_function(thread)
     if function and not short:
@@ -141,6 +141,14 @@ def sentence(picture: Picture, thread: Thread, *, short: bool = False) -> str:
     elif not where and not short and (module := _module(thread)):
         parts.append(f"in {module}")
     return " ".join(parts) + _owned(picture, thread)
+
+
+def _called(picture: Picture, thread: Thread) -> list[str]:
+    """Return in which native function called by Python a thread runs, as far as that is known."""
+    if not thread.python:
+        return []
+    name = called_function(picture.interpreter, thread.python[0])
+    return [f"in {name}"] if name else []
 
 
 def _module(thread: Thread) -> str:
@@ -224,32 +232,6 @@ def _abandoned(picture: Picture, thread: Thread, stuck: bool) -> bool:  # noqa: 
     )
 
 
-def fork_of(picture: Picture) -> tuple[int, str] | None:
-    """Return the process that this one was forked from without an exec, and where; else None.
-
-    A child that multiprocessing forked still has the frames that its parent forked in. Any other
-    one is told by its program and arguments, which are its parent's.
-    """
-    process = picture.process
-    status = (process.path / "status").read_text(errors="replace")
-    parent = int(field_of(status, "PPid") or 0)
-    main = picture.threads.get(process.pid)
-    stack = main.python if main else []
-    for depth, frame in enumerate(stack):
-        if frame.name == "Popen._launch" and "popen_fork" in frame.file:
-            outer = own_frame(stack[depth:])
-            return parent, f"{Path(outer.file).name}:{outer.line}" if outer else ""
-    return (parent, "") if _is_copy(process.path, Path(f"/proc/{parent}")) else None
-
-
-def _is_copy(child: Path, parent: Path) -> bool:
-    try:
-        same = (child / "cmdline").read_bytes() == (parent / "cmdline").read_bytes()
-        return same and (child / "exe").readlink() == (parent / "exe").readlink()
-    except OSError:
-        return False
-
-
 def _headline(picture: Picture, kind: str, told: list[Thread], *, suspected: bool) -> str:
     if not kind:
         return ""
@@ -265,9 +247,10 @@ def _headline(picture: Picture, kind: str, told: list[Thread], *, suspected: boo
         origin = f" (forked from {forked[0]}{where})" if forked else ""
         text = f"process {picture.process.pid}{origin}: {text}"
         if suspected:
+            who = taker_in_parent(forked[0], told[0].wait.lock) if forked and told[0].wait else ""
             text += (
-                ", which no thread here owns: it was locked at the fork (suspected) by a thread"
-                " that does not exist here, so nobody will release it"
+                ", which no thread here owns: it was locked at the fork (suspected) by a thread "
+                f"that does not exist here{who}, so nobody will release it"
             )
         return f"hang: {text}"
     if kind == "deadlock" and not any(t.wait and t.wait.owners for t in shown):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gilscope.target.hangs.debug_offsets import SIZE, parse, version_of
@@ -76,12 +75,14 @@ class Gil:
         locked: Whether a thread has it.
         holder: Address of the thread state that has it, or had it last.
         enabled: Whether it is in use.
+        switches: How often it has gone to another thread.
     """
 
     begin: int
     locked: bool
     holder: int
     enabled: bool
+    switches: int
 
     def has(self, address: int) -> bool:
         """Whether an address is one of its condition variables or mutexes."""
@@ -155,7 +156,15 @@ class Interpreter:
 
         # Stock builds have no such member.
         enabled = bool(member("enabled", 4)) if offsets.free_threaded else True
-        return Gil(begin, member("locked", 4) == 1, member("holder", WORD), enabled)
+        # switch_number follows `locked`, and is aligned.
+        switches = begin + offsets["interp.gil_locked"] - own + WORD
+        return Gil(
+            begin,
+            member("locked", 4) == 1,
+            member("holder", WORD),
+            enabled,
+            self.process.number(switches),
+        )
 
     def stack(self, thread: ThreadState) -> list[PythonFrame]:
         """Return a thread's Python stack, as far as it can be read."""
@@ -266,11 +275,6 @@ class Interpreter:
     def _exceptions(self, code: int) -> bytes:
         """Return the exception table: it follows co_consts and co_names (cpython/code.h)."""
         return self.objects.data(self.process.number(code + self.offsets.head + 3 * WORD))
-
-    @cached_property
-    def gils(self) -> dict[int, Gil]:
-        """By interpreter, as they were when first asked for."""
-        return {t.interp: self.gil(t.interp) for t in self.threads()}
 
 
 def _runtime(natives: NativeStacks) -> int:

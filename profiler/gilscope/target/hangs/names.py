@@ -107,6 +107,26 @@ def lock_with_semaphore(interpreter: Interpreter, stack: list[PythonFrame], sema
     return 0
 
 
+def called_function(interpreter: Interpreter, frame: PythonFrame) -> str:
+    """Return the function in C that a frame calls; "" unless there is only one on its stack."""
+    names = set()
+    for value in interpreter.stacked(frame):
+        try:
+            if value and interpreter.objects.type_name(value) == "builtin_function_or_method":
+                names.add(_c_function(interpreter, value))
+        except UnreadableError:
+            continue
+    return names.pop() if len(names) == 1 else ""
+
+
+def _c_function(interpreter: Interpreter, address: int) -> str:
+    """Return the name of a function in C: m_ml, m_self and m_module follow its head."""
+    read, head = interpreter.process.number, address + interpreter.offsets.head
+    name = interpreter.process.text(read(read(head)))
+    module = read(head + 2 * WORD)
+    return f"{interpreter.objects.text(module)}.{name}" if module else name
+
+
 def is_lock(interpreter: Interpreter, address: int) -> bool:
     """Whether an object is a lock of the module _thread."""
     try:

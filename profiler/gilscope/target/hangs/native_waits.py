@@ -47,18 +47,19 @@ def native_wait(picture: Picture, thread: Thread) -> Wait:
     joined = thread.task.wait.joined
     found = _in_table(thread)
     if found is None and joined in picture.threads:
-        return Wait("join", f"{picture.name(joined)} to end", (joined,), ends=ends)
+        return Wait("join", picture.name(joined), (joined,), ends=ends)
     if found is None:
         return Wait("futex", "a futex of native code", ends=ends)
     place, kind = found
     if kind.kind == "join" and joined in picture.threads:
-        return Wait("join", f"{picture.name(joined)} to end", (joined,), ends=ends)
+        return Wait("join", picture.name(joined), (joined,), ends=ends)
     if kind.kind == "condition" and thread.task.wait.locks:
         kind = kind._replace(kind="mutex", what="the mutex of a native condition", owner=_of_mutex)
     owners, lost = kind.owner(picture, thread, place)
     what = kind.what
-    if kind.kind == "mutex" and _is_loaders(thread.native, place):
-        what = "the lock of the dynamic loader"
+    loader = _loaders_function(thread.native, place) if kind.kind == "mutex" else ""
+    if loader:
+        what = f"the lock of the dynamic loader in {loader}"
     return Wait(kind.kind, what, owners, ends, lost, thread.task.wait.futex)
 
 
@@ -77,8 +78,10 @@ def _in_table(thread: Thread) -> tuple[int, Kind] | None:
     return None
 
 
-def _is_loaders(stack: list[NativeFrame], place: int) -> bool:
-    return any(_LOADER.match(frame.symbol) for frame in stack[place + 1 : place + 4])
+def _loaders_function(stack: list[NativeFrame], place: int) -> str:
+    """Return the function of the loader that takes a lock there; "" if it is none of these."""
+    names = (frame.symbol for frame in stack[place + 1 : place + 4])
+    return next((name for name in names if _LOADER.match(name)), "")
 
 
 def _nobody(_picture: Picture, _thread: Thread, _place: int) -> tuple[tuple[int, ...], str]:
@@ -182,7 +185,7 @@ _TABLE = [
             _of_mutex,
         ),
         (r"_*pthread_rwlock_", "rwlock", "a native read-write lock", _of_rwlock),
-        (r"_*pthread_(timed|clock)?join|_ZNSt6thread4joinEv", "join", "a thread to end", _nobody),
+        (r"_*pthread_(timed|clock)?join|_ZNSt6thread4joinEv", "join", "a native thread", _nobody),
         (r"_*pthread_barrier_wait", "barrier", "other threads at a native barrier", _nobody),
         (
             r"_*pthread_cond_|_ZNSt18condition_variable4wait",

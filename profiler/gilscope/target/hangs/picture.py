@@ -11,13 +11,9 @@ from gilscope.target.hangs.native_stacks import NativeStacks
 from gilscope.target.hangs.process import UnreadableError
 
 if TYPE_CHECKING:
-    from gilscope.target.hangs.interpreter import PythonFrame, ThreadState
+    from gilscope.target.hangs.interpreter import Gil, PythonFrame, ThreadState
     from gilscope.target.hangs.native_stacks import NativeFrame
     from gilscope.target.hangs.process import Process, Task
-
-_OWN_THREAD = (
-    "10PageFeeder"  # on the stack of the probe's own thread: it runs nothing of the program
-)
 
 
 @dataclass(frozen=True)
@@ -83,6 +79,7 @@ class Picture:
         spinning: The thread that was seen to spin; 0 if none was.
         by_ident: Thread ids by those of pthreads.
         by_state: Thread ids by addresses of thread states.
+        gils: By addresses of interpreters, as they were when first looked at.
     """
 
     def __init__(self, process: Process) -> None:
@@ -102,13 +99,13 @@ class Picture:
         self.spinning = 0
         self.by_ident: dict[int, int] = {}
         self.by_state: dict[int, int] = {}
+        self.gils: dict[int, Gil] = {}
         self._add_states()
         self._add_names()
         for tid, thread in list(self.threads.items()):
             wait = thread.task.wait
             thread.native = self.natives.stack(wait.pc, wait.sp) if wait.asleep else []
-            # Not by its name: those of other threads may be the same.
-            if any(_OWN_THREAD in frame.symbol for frame in thread.native):
+            if not thread.states and _is_probes(thread.native):
                 del self.threads[tid]
 
     def _add_states(self) -> None:
@@ -118,7 +115,9 @@ class Picture:
                 continue
             thread.states.append(state)
             self.by_ident[state.ident] = self.by_state[state.address] = state.tid
-            gil = self.interpreter.gil(state.interp)
+            if state.interp not in self.gils:
+                self.gils[state.interp] = self.interpreter.gil(state.interp)
+            gil = self.gils[state.interp]
             has = gil.enabled and gil.locked and gil.holder == state.address
             thread.holds_gil = thread.holds_gil or has
             attached = state.state == ATTACHED and (has or not gil.enabled)
@@ -169,6 +168,15 @@ class Picture:
     def name(self, tid: int) -> str:
         """Return a thread's name for people."""
         return self.threads[tid].name if tid in self.threads else f"thread {tid}"
+
+
+def _is_probes(native: list[NativeFrame]) -> bool:
+    """Whether a thread runs nothing of the program: the probe's threads run the probe only.
+
+    Not by its name: those of other threads may be the same.
+    """
+    paths = [frame.path for frame in native if not frame.module.startswith(("libc.", "libpthread"))]
+    return bool(paths) and all("/gilscope/_" in path for path in paths)
 
 
 def _name(tid: int, task: Task, process: Process) -> str:

@@ -15,6 +15,10 @@ from gilscope.target.hangs.process import KernelWait, Task, kernel_wait, read_ta
 OLD_SECONDS = 1.5
 """How long a thread is in the same wait before somebody asks what it waits for."""
 
+SLICES = "slices"
+MOST_MISSES = 8
+"""How often a thread that waits in slices may be found awake before it has gone on."""
+
 _SETTLED_SECONDS = 0.4  # before it is noted how often a thread has slept
 
 type Key = tuple[object, ...]
@@ -26,6 +30,7 @@ class _Sleep:
     since: float
     wakes: tuple[int, int] | None = None  # as soon as it has settled
     settled: float = 0.0
+    misses: int = 0
 
 
 class Sleepers:
@@ -47,14 +52,19 @@ class Sleepers:
         found = {}
         for name in names:
             key = self._key(name)
-            if key is None:
-                continue
             tid = int(name)
             before = self._found.get(tid)
+            if key is None:
+                # Between two slices a thread is awake, on a busy machine for a while.
+                if before and before.key[0] == SLICES and before.misses < MOST_MISSES:
+                    before.misses += 1
+                    found[tid] = before
+                continue
             sleep = before if before and before.key == key else _Sleep(key, now)
             if sleep.wakes is None and now - sleep.since >= _SETTLED_SECONDS:
                 task = read_task(Path(self._tasks) / name)
                 sleep.wakes, sleep.settled = (task.wakes if task else None), now
+            sleep.misses = 0
             found[tid] = sleep
         self._found = found
 
@@ -86,5 +96,5 @@ def key_of(wait: KernelWait) -> Key | None:
     if not wait.futex:
         return None
     if wait.timed:
-        return ("slices", wait.futex, wait.sp)
+        return (SLICES, wait.futex, wait.sp)
     return ("sleeps", wait.args[:4], wait.sp, wait.pc)

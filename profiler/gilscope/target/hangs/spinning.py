@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from gilscope.target.hangs.picture import Picture
 
 SPIN_SECONDS = 1.0
-_KERNEL_SHARE = 0.4  # of a processor's time, that a thread spends in the kernel when it only yields
+_KERNEL_SHARE = 0.6  # of its time on a processor, that a thread which only yields is in the kernel
+_LEAST_SECONDS = 0.05  # on a processor: less is counted too roughly
 _SLEEPS = 25  # short sleeps in that time, of a loop that looks again and again
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -26,16 +27,18 @@ class _Count:
 
     Attributes:
         at: When, seconds.
-        state: Address of the thread state that it was attached by.
+        switches: How often the GIL has gone to another thread.
+        place: Stack pointer and program counter while it sleeps; zeros while it runs.
         kernel: Seconds in the kernel.
         user: Seconds outside of it.
         faults: Page faults.
         calls: Reads and writes.
-        sleeps: How often it gave the processor up.
+        sleeps: How often it gave the processor up by itself.
     """
 
     at: float
-    state: int
+    switches: tuple[int, ...]
+    place: tuple[int, int]
     kernel: float
     user: float
     faults: int
@@ -63,48 +66,64 @@ class Spins:
             if thread.wait and thread.wait.kind in ("gil", "pause")
             for tid in thread.wait.owners
         }
-        found, first = 0, {}
+        found = 0
+        # Whoever waits for one of them may be awake just now, between two slices.
+        first = {
+            tid: count
+            for tid, count in self._first.items()
+            if tid not in wanted and count.switches == _switches(picture)
+        }
         for tid in wanted & picture.threads.keys():
             thread = picture.threads[tid]
             if thread.wait is not None and thread.wait.kind != "call":
                 continue
-            count = self._count(tid, now, thread.states[0].address if thread.states else 0)
+            count = self._count(picture, tid, now)
             if count is None:
                 continue
             before = self._first.get(tid)
-            same = before is not None and before.state == count.state
+            same = before is not None and before.switches == count.switches
             first[tid] = before if same and before else count
             if same and before and now - before.at >= SPIN_SECONDS and _spun(before, count):
                 found = tid
         self._first, self._next = first, now + SPIN_SECONDS / 2
         return found
 
-    def _count(self, tid: int, now: float, state: int) -> _Count | None:
+    def _count(self, picture: Picture, tid: int, now: float) -> _Count | None:
         task = self._tasks / str(tid)
         try:
             stat = (task / "stat").read_text(errors="replace").rpartition(")")[2].split()
             lines = (task / "io").read_text().splitlines()
-            status = (task / "status").read_text(errors="replace").splitlines()
         except (OSError, ValueError):
             return None
         io = dict(line.split(": ") for line in lines)
-        sleeps = sum(int(line.split()[1]) for line in status if "ctxt_switches" in line)
+        thread = picture.threads[tid]
+        wait = thread.task.wait
         return _Count(
             now,
-            state,
+            _switches(picture),
+            (wait.sp, wait.pc),
             int(stat[12]) / _TICKS,
             int(stat[11]) / _TICKS,
             int(stat[7]) + int(stat[9]),
             int(io["syscr"]) + int(io["syscw"]),
-            sleeps,
+            thread.task.wakes[0],
         )
 
 
+def _switches(picture: Picture) -> tuple[int, ...]:
+    return tuple(gil.switches for gil in picture.gils.values())
+
+
 def _spun(before: _Count, now: _Count) -> bool:
-    """Whether a thread did nothing but ask the kernel for time, or for others to have some."""
+    """Whether a thread did nothing but ask the kernel for time, or for others to have some.
+
+    One that waited for the GIL or for a pause in between would have slept, elsewhere.
+    """
     if now.calls != before.calls or now.faults - before.faults > 1:
         return False
     kernel, user = now.kernel - before.kernel, now.user - before.user
-    yields = kernel >= _KERNEL_SHARE * (now.at - before.at) and kernel >= user
-    naps = now.sleeps - before.sleeps >= _SLEEPS and kernel + user < (now.at - before.at) / 2
-    return yields or naps
+    sleeps = now.sleeps - before.sleeps
+    if not sleeps:
+        return kernel + user >= _LEAST_SECONDS and kernel >= _KERNEL_SHARE * (kernel + user)
+    short = kernel + user < (now.at - before.at) / 2
+    return sleeps >= _SLEEPS and short and now.place[0] != 0 and now.place == before.place

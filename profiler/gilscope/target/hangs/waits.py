@@ -47,13 +47,15 @@ def _wait(picture: Picture, thread: Thread) -> Wait:
 
 def _for_gil(picture: Picture, thread: Thread) -> Wait | None:
     for state in thread.states:
-        gil = picture.interpreter.gil(state.interp)
+        gil = picture.gils[state.interp]
         if gil.has(thread.task.wait.futex):
             if thread.task.wait.locks:
                 # Held for moments only, unless who has it cannot go on.
                 wait = native_wait(picture, thread)
                 return replace(wait, what="the mutex of the GIL")
             holder = picture.by_state.get(gil.holder, 0) if gil.locked else 0
+            if holder == thread.tid:
+                holder = 0  # it has just got it: memory is not read at one moment
             return Wait("gil", "the GIL", (holder,) if holder else (), ends=not holder)
     return None
 
@@ -207,8 +209,8 @@ def _for_thread(picture: Picture, thread: Thread, frame: PythonFrame) -> Wait:
         tid = picture.by_ident.get(objects.integer(attributes["_ident"]), 0)
         name = objects.text(attributes["_name"])
     except (UnreadableError, KeyError):
-        return Wait("join", "a thread to end", ends=ends)
-    return Wait("join", f"thread {name} to end", (tid,) if tid else (), ends=ends)
+        return Wait("join", "a thread", ends=ends)
+    return Wait("join", f"thread {name}", (tid,) if tid else (), ends=ends)
 
 
 def _for_all(picture: Picture, thread: Thread) -> Wait:

@@ -12,7 +12,8 @@ import time
 from typing import TYPE_CHECKING
 
 from gilscope.errors import GilscopeError
-from gilscope.target.hangs.explain import Report, cycle, explain, fork_of
+from gilscope.target.hangs.explain import Report, cycle, explain
+from gilscope.target.hangs.forks import fork_of
 from gilscope.target.hangs.picture import Picture
 from gilscope.target.hangs.process import Process, field
 from gilscope.target.hangs.sleepers import Sleepers
@@ -30,12 +31,17 @@ MOST_SHARE = 20
 LEAST_PAUSE, MOST_PAUSE = 0.25, 30.0
 """Seconds until the same sleepers are looked at again."""
 
+AGAIN_SECONDS = 0.02
+"""Until the GIL is looked at again."""
+
 SLICED = ("gil", "pause", "paused")
 HARMLESS_SIGNALS = {
     signal.SIGINT,  # handled by Python itself
     *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT),  # faulthandler
     *(32, 33),  # of the C library
 }
+PROBES_SIGNAL = signal.SIGURG
+"""By it the probe has a thread that keeps the GIL take its stack (hooks/hold_samples.cpp)."""
 
 
 class Watch:
@@ -97,7 +103,7 @@ class Watch:
             picture = Picture(process)
             find_waits(picture)
             circle = cycle(picture)
-            if circle and not all(self._cannot_move(thread) for thread in circle):
+            if circle and not self._is_for_good(picture, circle):
                 circle = []
             stuck = not circle and self._all_asleep(picture, old)
             spinning = 0 if circle or stuck else self._spins.spinning(picture, self._clock())
@@ -116,6 +122,25 @@ class Watch:
         self._told.add(what)
         return report
 
+    def _is_for_good(self, picture: Picture, circle: list[Thread]) -> bool:
+        """Whether a circle is one, and not threads that take turns while their memory is read.
+
+        Some of its threads wait in slices, for the GIL or for a pause: whoever they wait for has
+        slept all the while, and so has had the GIL, or been attached, all the while. Only that it
+        had the GIL has to be looked at twice: who takes it says so a moment later.
+        """
+        sleepers = [t for t in circle if t.wait is not None and t.wait.kind not in SLICED]
+        if not sleepers or not all(self._cannot_move(thread) for thread in circle):
+            return False
+        if not any(t.wait is not None and t.wait.kind == "gil" for t in circle):
+            return True
+        time.sleep(AGAIN_SECONDS)
+        for state in (state for thread in circle for state in thread.states):
+            before, now = picture.gils[state.interp], picture.interpreter.gil(state.interp)
+            if before != now:
+                return False
+        return True
+
     def _cannot_move(self, thread: Thread) -> bool:
         """Whether a thread of a circle has slept for long, or waits in slices for one that has."""
         if thread.wait is not None and thread.wait.kind in SLICED:
@@ -132,24 +157,33 @@ class Watch:
 
     def _all_asleep(self, picture: Picture, old: Mapping[int, object]) -> bool:
         """Whether no thread can ever go on, and nothing outside can change that."""
-        threads = picture.threads.values()
-        return (
-            bool(threads)
-            and all(t.wait is not None and not t.wait.ends for t in threads)
-            and all(t.tid in old and self._cannot_move(t) for t in threads)
-            and not _handles_signals(picture.process, forked=fork_of(picture) is not None)
+        threads = list(picture.threads.values())
+        asleep = bool(threads) and all(
+            thread.wait is not None
+            and not thread.wait.ends
+            and thread.tid in old
+            and self._cannot_move(thread)
+            for thread in threads
         )
+        return asleep and (not _handles_signals(picture.process) or _waits_for_lock(picture))
 
 
-def _handles_signals(process: Process, *, forked: bool) -> bool:
-    """Whether a signal from outside may set the program going.
+def _waits_for_lock(picture: Picture) -> bool:
+    """Whether a forked child waits for a lock that nobody owns: nobody waits for signals so."""
+    return fork_of(picture) is not None and any(
+        thread.wait is not None and thread.wait.kind == "lock" and not thread.wait.owners
+        for thread in picture.threads.values()
+    )
 
-    A forked child has its parent's handlers; what they are for is done by the parent.
-    """
+
+def _handles_signals(process: Process) -> bool:
+    """Whether a signal from outside may set the program going."""
     status = (process.path / "status").read_text(errors="replace")
     caught = int(field(status, "SigCgt") or "0", 16)
-    harmless = sum(1 << (number - 1) for number in HARMLESS_SIGNALS)
-    return bool(caught & ~harmless) and not forked
+    recorded = any("/gilscope/_probe." in mapping.path for mapping in process.maps)
+    numbers = HARMLESS_SIGNALS | ({PROBES_SIGNAL} if recorded else set())
+    harmless = sum(1 << (number - 1) for number in numbers)
+    return bool(caught & ~harmless)
 
 
 def _stopped(process: Process) -> bool:

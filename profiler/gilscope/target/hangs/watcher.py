@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import mmap
 import os
 import select
 import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gilscope.target.hangs import words
-from gilscope.target.hangs.channel import NAME, Channel
+from gilscope.target.hangs.channel import NAME, SIZE, Channel
 from gilscope.target.hangs.trace_file import add_metadata
+from gilscope.target.hangs.trigger import Trigger
 from gilscope.target.hangs.watch import Watch
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 DESCRIPTOR = 3
 LOOK_SECONDS, SLOW_LOOK_SECONDS, MANY_THREADS = 0.25, 1.0, 100
 CHILDREN_SECONDS = 1.0
+MAPS_SECONDS = 5.0
 TAKEN_SECONDS = 1.0
 MOST_STACKS = 64  # threads of a report that stand in the trace with their stacks
 
@@ -40,6 +43,10 @@ class Watcher:
         self._children: dict[int, Watch] = {}
         self._children_due = 0.0
         self._turn = 0
+        self._due = self._maps_due = 0.0
+        self._strangers: set[int] = set()
+        self._config: dict[str, Any] = {}
+        self._trigger: Trigger | None = None
         self._reports: list[dict[str, object]] = []
 
     def run(self) -> None:
@@ -51,30 +58,65 @@ class Watcher:
         while not select.select([process], [], [], self._pause())[0]:
             if not self._channel.active:
                 self._own = Watch(self._pid, time.monotonic)
+                self._set_trigger(None)
                 continue
+            self._begin()
             with contextlib.suppress(OSError):
-                self._look()
-            if not is_ours(self._pid, self._pid):
-                return
+                self._look_at_waits()
+                if time.monotonic() >= self._due:
+                    self._due = time.monotonic() + self._look_seconds
+                    if self._runs_another_program():
+                        return
+                    if self._config["on_hang"] != "off":
+                        self._look()
         self._add_to_trace()
 
-    def _pause(self) -> float:
+    def _runs_another_program(self) -> bool:
+        """Whether the process has executed another program since; asked now and then."""
+        now = time.monotonic()
+        if now < self._maps_due:
+            return False
+        self._maps_due = now + MAPS_SECONDS
+        return not is_ours(self._pid, self._pid)
+
+    @property
+    def _look_seconds(self) -> float:
         return LOOK_SECONDS if self._own.threads <= MANY_THREADS else SLOW_LOOK_SECONDS
 
+    def _pause(self) -> float:
+        if self._trigger is None:
+            return self._look_seconds
+        return min(self._look_seconds, self._trigger.pause)
+
+    def _begin(self) -> None:
+        """Take note of a recording that has begun since."""
+        if self._turn == self._channel.turn:
+            return
+        self._turn, self._reports = self._channel.turn, []
+        self._config = self._channel.config()
+        self._set_trigger(None)
+        if "when" in self._config:
+            with contextlib.suppress(OSError, ValueError):
+                self._set_trigger(Trigger(self._pid, self._config["when"]))
+
+    def _set_trigger(self, trigger: Trigger | None) -> None:
+        if self._trigger is not None:
+            self._trigger.close()
+        self._trigger = trigger
+
+    def _look_at_waits(self) -> None:
+        if self._trigger is not None and self._trigger.look(time.monotonic()):
+            when = self._config["when"]
+            _say(f"{when['kind']} > {when['longer_s']:g} s: a snapshot is written\n")
+
     def _look(self) -> None:
-        if self._turn != self._channel.turn:
-            self._turn, self._reports = self._channel.turn, []
         report = self._own.look()
         if report:
             self._tell(report)
         now = time.monotonic()
         if now >= self._children_due:
             self._children_due = now + CHILDREN_SECONDS
-            self._children = {
-                pid: self._children.get(pid) or Watch(pid, time.monotonic)
-                for pid in children_of(self._pid)
-                if is_ours(pid, self._pid)
-            }
+            self._find_children()
         for pid, watch in list(self._children.items()):
             try:
                 report = watch.look()
@@ -84,17 +126,28 @@ class Watcher:
             if report:
                 self._tell(report)
 
+    def _find_children(self) -> None:
+        """Begin to watch forked children; whether a child is one is looked at once."""
+        found = children_of(self._pid)
+        self._strangers &= set(found)
+        known = {pid: watch for pid, watch in self._children.items() if pid in found}
+        for pid in found:
+            if pid in known or pid in self._strangers:
+                continue
+            if is_ours(pid, self._pid):
+                known[pid] = Watch(pid, time.monotonic)
+            else:
+                self._strangers.add(pid)
+        self._children = known
+
     def _tell(self, report: Report) -> None:
-        config = self._channel.config()
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(f"gilscope: {words.text(report)}")
-            sys.stderr.flush()
+        _say(words.text(report))
         data = report.data()
         data["threads"] = data["threads"][:MOST_STACKS]
         self._reports.append({**data, "monotonic_ns": time.monotonic_ns()})
-        metadata = {**config["metadata"], "hangs": self._reports}
+        metadata = {**self._config["metadata"], "hangs": self._reports}
         self._channel.put_report(len(self._reports) - 1, json.dumps(metadata))
-        if config["on_hang"] == "end":
+        if self._config["on_hang"] == "end":
             self._end(report.pid)
 
     def _end(self, pid: int) -> None:
@@ -109,6 +162,12 @@ class Watcher:
         """Add what the process could not take into its trace any more."""
         if self._channel.active and not self._channel.taken:
             add_metadata(self._channel.config()["path"], self._pid, self._channel.report())
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"gilscope: {text}")
+        sys.stderr.flush()
 
 
 def children_of(pid: int) -> list[int]:
@@ -138,7 +197,7 @@ def main() -> None:
     """Watch the process whose channel is descriptor 3."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        channel = Channel(DESCRIPTOR)
+        channel = Channel(mmap.mmap(DESCRIPTOR, SIZE))
     except (OSError, ValueError):
         return
     os.close(DESCRIPTOR)

@@ -9,12 +9,16 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gilscope.target.recording import conditions
 from gilscope.target.recording.self_test import INHERITED, interpreters
+from gilscope.target.recording.snapshots import Snapshots
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from gilscope.target.hangs.channel import Channel
+    from gilscope.target.recording.options import RecordingOptions
 
 _CODE = """
 import sys
@@ -31,41 +35,85 @@ class HangWatch:
         self._channel: Channel | None = None
         self._of = 0
         self._path = ""
+        self._config: dict[str, Any] = {}
+        self._snapshots: Snapshots | None = None
 
-    def begin(self, native: ModuleType, path: Path, metadata: dict[str, Any], on_hang: str) -> None:
-        """Have the recording into ``path``, which has just begun, watched; never fails."""
-        self._path = ""
-        if on_hang == "off":
+    def prepare(
+        self,
+        native: ModuleType,
+        path: Path,
+        metadata: dict[str, Any],
+        options: RecordingOptions,
+        write: Callable[[Path], None],
+    ) -> None:
+        """Make ready to watch the recording into ``path``, which has not begun; never fails.
+
+        Args:
+            native: The probe.
+            path: The trace.
+            metadata: Of the trace.
+            options: Of the recording.
+            write: Writes a snapshot.
+        """
+        self._path, self._config = "", {}
+        if options.on_hang == "off" and not options.when:
             return
         try:
-            channel = self._opened(native)
-            config = {"path": str(path), "metadata": metadata, "on_hang": on_hang}
-            if channel is not None and channel.begin(config):
-                self._path = str(path)
-        except (OSError, ValueError, ImportError, RuntimeError):
-            self._channel = None  # the program is recorded all the same
+            if self._opened(native) is None:
+                return
+            config = {"path": str(path), "metadata": metadata, "on_hang": options.on_hang}
+            if options.when:
+                config["when"] = self._prepare_snapshots(path, options.when, write)
+            self._config = config
+        except Exception:  # noqa: BLE001 - whatever it is, the program is recorded all the same
+            self._channel = None
+
+    def begin(self) -> None:
+        """The recording has begun."""
+        if self._channel is not None and self._config and self._channel.begin(self._config):
+            self._path = str(self._config["path"])
+
+    def cancel(self) -> None:
+        """The recording could not begin."""
+        self._config = {}
+        self._end_snapshots()
+
+    def _prepare_snapshots(
+        self, path: Path, when: str, write: Callable[[Path], None]
+    ) -> dict[str, Any]:
+        self._snapshots = Snapshots(path, write)
+        wanted = conditions.parse(when)
+        return {
+            "kind": wanted.kind,
+            "longer_s": wanted.longer_ns / 1e9,
+            "path": str(path),
+            "pipe": self._snapshots.pipe,
+        }
 
     def _opened(self, native: ModuleType) -> Channel | None:
         if self._of == os.getpid():
             return self._channel
-        from gilscope.target.hangs.channel import Channel  # noqa: PLC0415 - those who record load it
+        # Those load it who record. It must not load a library: the program would get it, too.
+        from gilscope.target.hangs import channel  # noqa: PLC0415
 
         self._of, self._channel = os.getpid(), None
         path = next(iter(interpreters()), None)
         if path is None:
             return None
-        channel, descriptor = Channel.create()
+        descriptor = channel.make_memory()
         try:
-            if native.open_hang_channel(descriptor, channel.size) and _start(
-                native, path, descriptor
-            ):
-                self._channel = channel
+            memory = native.open_hang_channel(descriptor, channel.SIZE)
+            if memory is not None:
+                opened = channel.Channel(memory)
+                opened.own()
+                self._channel = opened if _start(native, path, descriptor) else None
         finally:
             os.close(descriptor)
         return self._channel
 
     def end(self) -> None:
         """End the recording: what was found and is not in the trace yet is added to it."""
+        self._end_snapshots()
         channel, path, self._path = self._channel, self._path, ""
         if channel is None or not path or self._of != os.getpid():
             return
@@ -74,6 +122,11 @@ class HangWatch:
             from gilscope.target.hangs.trace_file import add_metadata  # noqa: PLC0415 - rarely needed
 
             add_metadata(path, os.getpid(), channel.report())
+
+    def _end_snapshots(self) -> None:
+        snapshots, self._snapshots = self._snapshots, None
+        if snapshots is not None and self._of == os.getpid():
+            snapshots.end()
 
 
 def _start(native: ModuleType, path: str, channel: int) -> bool:

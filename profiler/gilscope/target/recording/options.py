@@ -11,6 +11,7 @@ from typing import Any
 
 from gilscope.config import DEFAULT_MAX_BYTES
 from gilscope.errors import UsageError
+from gilscope.target.recording.conditions import condition
 
 MIN_BYTES = 8 << 20
 """The least that a trace may be limited to, in bytes: a few chunks for each of some threads."""
@@ -69,6 +70,8 @@ class RecordingOptions:
             condition variables of extension modules and their libraries.
         on_hang: ``report``: when the program hangs, say on stderr and in the trace who waits for
             whom; ``end``: then also end it; ``off``: do not watch for it.
+        when: With ``ring``: a wait that is too long, such as ``gil_wait > 50 ms``; a snapshot is
+            then written beside the trace. Empty: none is.
     """
 
     max_bytes: int = _option(
@@ -111,6 +114,16 @@ class RecordingOptions:
         proposals=HANG_ACTIONS,
     )
 
+    when: str = _option(
+        "--when",
+        "with --ring: write a snapshot beside the trace when a wait is longer, such as "
+        "'gil_wait > 50 ms' or 'lock_wait > 1 s'; at most every 10 s",
+        default="",
+        parse=condition,
+        metavar="CONDITION",
+        where=("run",),
+    )
+
     def __post_init__(self) -> None:
         """Check the values.
 
@@ -119,6 +132,13 @@ class RecordingOptions:
         """
         if self.on_hang not in HANG_ACTIONS:
             raise UsageError(f"on_hang is one of {', '.join(HANG_ACTIONS)}, not {self.on_hang!r}")
+        if self.when:
+            try:
+                condition(self.when)
+            except ValueError as error:
+                raise UsageError(str(error)) from None
+            if not self.ring:
+                raise UsageError("when writes a ring down: it takes ring=True (--ring)")
         if not MIN_BYTES <= self.max_bytes <= MAX_BYTES:
             raise UsageError(
                 f"the maximum size of a trace is {MIN_BYTES} to {MAX_BYTES} bytes, "

@@ -77,28 +77,47 @@ def start(
         if options.follow_children:
             _prepare_to_follow()
         _call(test_in_child.provide, native)
+        # One that is refused because another recording runs must not touch the other one's.
+        prepared = not native.running()
+        if prepared:
+            _hangs.prepare(native, file, metadata, options, snapshot)
         try:
-            _call(
-                native.start,
-                os.fsencode(file),
-                options.max_bytes,
-                json.dumps(metadata),
-                _known_threads(),
-                ring=options.ring,
-                session=session,
-                native_locks=options.native_locks,
-            )
-        except OSError as error:
-            needs = f" ({NEEDS})" if error.errno == errno.ENOMEM else ""
-            raise ProbeError(f"cannot record to {file}: {error.strerror}{needs}") from None
-        except MemoryError:
-            raise ProbeError(f"cannot record to {file}: no memory ({NEEDS})") from None
+            _start_native(native, file, options, metadata, session)
+        except BaseException:
+            if prepared:
+                _hangs.cancel()
+            raise
         _names.install()
         _loaded.stop_at_exit()
-        _hangs.begin(native, file, metadata, options.on_hang)
+        _hangs.begin()
         if options.follow_children:
             parent = _children().Recorded(str(file), session, os.getpid(), options)
             _children().follow(parent, stop_at_exit)
+
+
+def _start_native(
+    native: ModuleType,
+    file: Path,
+    options: RecordingOptions,
+    metadata: dict[str, object],
+    session: bytes,
+) -> None:
+    try:
+        _call(
+            native.start,
+            os.fsencode(file),
+            options.max_bytes,
+            json.dumps(metadata),
+            _known_threads(),
+            ring=options.ring,
+            session=session,
+            native_locks=options.native_locks,
+        )
+    except OSError as error:
+        needs = f" ({NEEDS})" if error.errno == errno.ENOMEM else ""
+        raise ProbeError(f"cannot record to {file}: {error.strerror}{needs}") from None
+    except MemoryError:
+        raise ProbeError(f"cannot record to {file}: no memory ({NEEDS})") from None
 
 
 def stop() -> dict[str, int]:

@@ -69,9 +69,9 @@ class CpuTimes:
 
     def on_cpu_ns(self) -> int:
         """How long all threads together ran, between the first and the last sample of each, ns."""
-        ends = np.flatnonzero(np.diff(self.thread, append=-1))
-        starts = np.append(0, ends[:-1] + 1)[: len(ends)]
-        return int((self.on_cpu[ends] - self.on_cpu[starts]).sum())
+        end = int(self.time.max(initial=0))
+        shares = (self.share(thread, 0, end) for thread in np.unique(self.thread).tolist())
+        return sum(share.on_cpu_ns for share in shares if share)
 
     def shifted(self, ns: int) -> CpuTimes:
         """The same samples, later by ``ns``."""

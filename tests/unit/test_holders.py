@@ -167,3 +167,17 @@ def test_waiting_for_native_code_is_no_starvation(found: Found) -> None:
     for _ in range(30):
         program.hold(20, *((at, native, ASKED if at > 5 else 0) for at in range(2, 20, 4)))
     assert [finding.name for finding in found(program.builder)] == ["gil-held-in-native-code"]
+
+
+def test_holds_that_nobody_saw_count_as_the_others_that_ended_there(charged: Charged) -> None:
+    """The kernel's tick may not come in a short one; but only where nearly all are alike."""
+    program = Program()
+    native = checksum(program)
+    for number in range(10):
+        program.hold(10, *([(7, native, ASKED)] if number else []))
+    assert charged(program.builder) == {"checksum": 10 * (10 * MS - 10 * US)}
+    mixed = Program()
+    native = checksum(mixed)
+    for number in range(10):
+        mixed.hold(10, *([(7, native, ASKED)] if number % 2 else [(7, 0, LOOP)] if number else []))
+    assert charged(mixed.builder)["main (cs.py)"] == 5 * (10 * MS - 10 * US)

@@ -29,6 +29,9 @@ struct Pool {
   PyObject* tile_done = nullptr;
 
   void work() {
+    // One thread state for the life of the thread.
+    const PyGILState_STATE outer = PyGILState_Ensure();
+    PyThreadState* own = PyEval_SaveThread();
     for (long tile = 0; !quit; ++tile) {
       sink += mix_for(std::chrono::microseconds(1500));
       const PyGILState_STATE state = PyGILState_Ensure();
@@ -37,6 +40,8 @@ struct Pool {
       Py_XDECREF(result);
       PyGILState_Release(state);
     }
+    PyEval_RestoreThread(own);
+    PyGILState_Release(outer);
   }
 } pool;
 

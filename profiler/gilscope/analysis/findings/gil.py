@@ -19,7 +19,7 @@ from gilscope.analysis.stacks import program_line
 from gilscope.analysis.waits.gil_holds import SWITCH_INTERVAL_NS
 from gilscope.severity import Severity
 from gilscope.text import time_text
-from gilscope.trace.format import Event
+from gilscope.trace.format import Event, HoldFlag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -182,10 +182,12 @@ def _where(facts: Facts, waits: I64) -> str:
 def _computing(facts: Facts, rows: I64) -> str:
     """Return the beginning of a title: which thread computes meanwhile, and where."""
     trace, pieces = facts.trace, facts.pieces
-    threads = trace.intervals.thread[pieces.holds]
-    best, most = "", 0
+    threads, flags = trace.intervals.thread[pieces.holds], trace.intervals.flags[pieces.holds]
+    # A hold that nobody looked into was Python code if it ended as soon as it was asked to.
+    python = ~pieces.native & (pieces.sampled | ((flags & np.uint8(HoldFlag.FORCED)) != 0))
+    best, most = "", int(trace.intervals.duration[rows].sum()) // 2
     for thread in np.unique(threads).tolist():
-        mine = (threads == thread) & ~pieces.native
+        mine = (threads == thread) & python
         waited = int(pieces.shared(trace, mine, rows).sum())
         if waited > most:
             used, places = np.unique(pieces.stack[mine], return_inverse=True)

@@ -32,6 +32,11 @@ MOSTLY = 0.5
 seen to go on. Below that, Python code calls it again and again."""
 
 
+ALIKE = 0.9
+"""Share of the looks at holds that ended at one place, for those that nobody looked at to count as
+them."""
+
+
 @dataclass(frozen=True, eq=False)
 class Pieces:
     """n pieces of holds of the GIL that others waited for, by hold and time.
@@ -99,6 +104,9 @@ def pieces(trace: Trace, holds: WantedHolds) -> Pieces:
     went_on = _of_same_hold(number, natives, asked | asleep)
     kept = _mostly_kept(native_places, natives, caused * candidate, went_on, in_time)
     candidate &= kept[natives]
+    unseen = np.flatnonzero(samples < 0)
+    like = _like_others(trace, rows, natives, candidate, unseen)
+    candidate[unseen], natives[unseen] = like >= 0, np.where(like >= 0, like, natives[unseen])
     place = np.where(candidate, natives, pythons + len(native_places))
     places = native_places + python_places
     return Pieces(rows, starts, ends, caused, stack, sampled, asleep & candidate, place, places)
@@ -122,6 +130,26 @@ def _mostly_kept(
     nobody_asked = (kept + released == 0) & _are([not p.interpreter for p in places])
     mostly: Bools = nobody_asked | ((kept > 0) & (kept >= MOSTLY * (kept + released)))
     return mostly
+
+
+def _like_others(trace: Trace, rows: I64, natives: I64, candidate: Bools, unseen: I64) -> I64:
+    """Return the native function that a hold without a look counts for, or -1; i64[u].
+
+    The kernel's tick does not come in each hold of 10 ms. Where nearly all holds of a thread that
+    ended at the same place were found in one function, the others are taken to be like them.
+    """
+    stacks = trace.intervals.stack[rows]
+    ends = trace.intervals.thread[rows].astype(np.int64) << 32 | stacks
+    used, groups = np.unique(ends, return_inverse=True)
+    seen = np.setdiff1d(np.arange(len(rows)), unseen)
+    total = np.bincount(groups[seen], minlength=len(used))
+    best = np.full(len(used), -1)
+    for native in np.unique(natives[seen[candidate[seen]]]).tolist():
+        found = seen[candidate[seen] & (natives[seen] == native)]
+        counts = np.bincount(groups[found], minlength=len(used))
+        best[(total > 0) & (counts >= ALIKE * total)] = native
+    long = trace.intervals.duration[rows[unseen]] >= IN_TIME_NS
+    return np.where(long & (stacks[unseen] != 0), best[groups[unseen]], -1)
 
 
 def _are(answers: list[bool]) -> Bools:

@@ -41,6 +41,8 @@ struct alignas(64) Gil {
   int enabled = 0;  // as it was last seen; free-threaded builds only
   std::uint64_t released = 0;
   std::uint64_t looked = 0;  // ticks: when its holder was last looked at
+  std::uint32_t looker = 0;  // thread that wakes up early to do so
+  std::uint64_t looker_until = 0;
   std::int64_t interpreter = 0;
 };
 
@@ -385,11 +387,22 @@ bool look_at_holder(Gil& gil) {
   return true;
 }
 
+// One of those that wait, whatever their number. It may leave without a word.
+bool is_looker(Gil& gil) {
+  const ThreadLog* log = ThreadLogs::seen();
+  const std::uint64_t now = Clock::ticks();
+  if (log == nullptr || (gil.looker != log->index && now < gil.looker_until)) return false;
+  gil.looker = log->index;
+  gil.looker_until = now + 3 * long_hold;
+  return true;
+}
+
 // Returns early, as any wait for a condition may, if the GIL is free by then.
 int wait_and_look(Gil& gil, pthread_cond_t* cond, pthread_mutex_t* mutex, const timespec* until) {
   timespec soon;
   // At once if the thread has held it for long already: this one may be late to wake.
-  while (Session::active() != nullptr && !look_at_holder(gil) && time_to_look(*until, &soon)) {
+  while (Session::active() != nullptr && !look_at_holder(gil) && is_looker(gil) &&
+         time_to_look(*until, &soon)) {
     const int result = pthread_cond_timedwait(cond, mutex, &soon);
     if (result != ETIMEDOUT || !is_locked(gil)) return result != ETIMEDOUT ? result : 0;
   }
@@ -412,6 +425,7 @@ Gil* add(std::uintptr_t state) {
   gil.waiters = 0;
   gil.released = 0;
   gil.looked = 0;
+  gil.looker_until = 0;
   gil.interpreter = gilscope_interpreter_of_gil(state);
   gil.state.store(state, std::memory_order_relaxed);
   gil.enabled = enabled(gil);

@@ -36,6 +36,10 @@ that is less than 5 % of the run."""
 LEAST_WAITS = 5
 """Waits of a thread: fewer are no pattern."""
 
+LONGER = 2
+"""Times that a wait is as long as what the thread did without the GIL before it. Who sleeps for 8 ms
+and then waits a switch interval has other worries."""
+
 ASKED = 0.5
 """Share of a starved thread's waits in which it had to ask for the GIL: otherwise it is given up in
 time, by threads that need it as shortly."""
@@ -124,10 +128,10 @@ def starvation(facts: Facts) -> Iterator[Finding]:
         rows = np.flatnonzero(
             (intervals.kind == Event.GIL_WAIT) & (intervals.thread == found.thread)
         )
-        cost = found.wait_ns - int(facts.waited_for_native(rows).sum())
+        waited, native = intervals.duration[rows], facts.waited_for_native(rows)
         away = _away(facts, found.thread, rows)
-        # Who was away for longer than it then waits loses less than half of its time.
-        if cost < max(int(away.sum()), found.wait_ns // 2) or not matters(trace, cost):
+        cost = int((waited - native)[waited >= LONGER * away].sum())
+        if cost < found.wait_ns // 2 or not matters(trace, cost):
             continue
         name = trace.thread_name(found.thread)
         yield Finding(

@@ -138,18 +138,23 @@ def _like_others(trace: Trace, rows: I64, natives: I64, candidate: Bools, unseen
     The kernel's tick does not come in each hold of 10 ms. Where nearly all holds of a thread that
     ended at the same place were found in one function, the others are taken to be like them.
     """
+    if not candidate.any():
+        return np.full(len(unseen), -1)
     stacks = trace.intervals.stack[rows]
     ends = trace.intervals.thread[rows].astype(np.int64) << 32 | stacks
-    used, groups = np.unique(ends, return_inverse=True)
-    seen = np.setdiff1d(np.arange(len(rows)), unseen)
-    total = np.bincount(groups[seen], minlength=len(used))
+    used = np.unique(ends[candidate])
+    groups = np.minimum(np.searchsorted(used, ends), len(used) - 1)
+    alike = (used[groups] == ends) & (stacks != 0)
+    seen = np.ones(len(rows), np.bool_)
+    seen[unseen] = False
+    total = np.bincount(groups[alike & seen], minlength=len(used))
     best = np.full(len(used), -1)
-    for native in np.unique(natives[seen[candidate[seen]]]).tolist():
-        found = seen[candidate[seen] & (natives[seen] == native)]
-        counts = np.bincount(groups[found], minlength=len(used))
+    for native in np.unique(natives[candidate]).tolist():
+        found = groups[alike & candidate & (natives == native)]
+        counts = np.bincount(found, minlength=len(used))
         best[(total > 0) & (counts >= ALIKE * total)] = native
     long = trace.intervals.duration[rows[unseen]] >= IN_TIME_NS
-    return np.where(long & (stacks[unseen] != 0), best[groups[unseen]], -1)
+    return np.where(long & alike[unseen], best[groups[unseen]], -1)
 
 
 def _are(answers: list[bool]) -> Bools:
@@ -173,7 +178,9 @@ def _cut(trace: Trace, holds: WantedHolds) -> tuple[I64, I64, I64, I64]:
     middles = (times[1:] + times[:-1]) // 2
     begins = np.where(first, intervals.start[rows], np.append(0, middles)[: len(times)])
     ends = np.where(last, intervals.end[rows], np.append(middles, 0)[: len(times)])
-    without = np.setdiff1d(holds.rows, rows)
+    unseen = np.ones(len(holds), np.bool_)
+    unseen[of_sample] = False
+    without = holds.rows[unseen]
     columns = (
         np.concatenate([rows, without]),
         np.concatenate([begins, intervals.start[without]]),

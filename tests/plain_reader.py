@@ -16,7 +16,7 @@ SLOT = "thread tid ident start_ticks end_ticks dropped flags gil hold wait wait_
 SLOT += " wait_peer hold_flags os_name callback callback_what callback_peer wait_stack wait_flags"
 BODIES = {8: ("codes", "6I"), 10: ("modules", "2IQ2I"), 11: ("sites", "2IQ4I")}
 BODIES |= {12: ("lock_names", "2IH"), 13: ("entries", "2I2HI"), 14: ("callables", "4I")}
-BODIES |= {16: ("lock_created", "2I")}
+BODIES |= {16: ("lock_created", "2I"), 20: ("lock_waited", "2I"), 21: ("hazards", "4IQ")}
 TABLES = (
     "names",
     "locks",

@@ -228,6 +228,14 @@ class TraceBuilder:
         """Say where a lock was made."""
         self.define(16, struct.pack("<II", lock, stack))
 
+    def lock_waited(self, lock: int, stack: int) -> None:
+        """Say where a thread first waited for a lock."""
+        self.define(20, struct.pack("<II", lock, stack))
+
+    def hazard(self, kind: int, tid: int, stack: int, function: str, count: int) -> None:
+        """Say what native code did that Python forbids."""
+        self.define(21, struct.pack("<IIIIQ", kind, tid, stack, self.string(function), count))
+
     def entry(self, site: int, binding: int = 0, stack: int = 0) -> int:
         """Define native code that enters Python; its id."""
         return self._new(13, "<IHHI", site, binding, 0, stack)

@@ -160,6 +160,24 @@ def created_locks() -> TraceBuilder:
     return builder
 
 
+def native_facts() -> TraceBuilder:
+    """What version 1.5 added: the interpreter's locks, first waits, what is forbidden."""
+    builder = TraceBuilder(minor=5, clock=3, ticks_per_second=1_000_000_000, alignment=512)
+    main = builder.thread("MainThread", main=True)
+    code = builder.code("work", "/src/app.py", 10, "app")
+    site = builder.site(builder.module("/src/pump.so"), 0x40, "Pump::tick()", "/src/pump.cpp", 14)
+    types = builder.lock("mutex", address=0x5000)
+    other = builder.lock("object", type="dict", address=0x700A, object=0x7000)
+    builder.lock_name(types, "interp->types.mutex", 7)
+    builder.lock_waited(types, builder.stack((code, 12)))
+    builder.lock_waited(other, builder.stack((code, 13)))
+    builder.hazard(1, 4711, builder.stack((site | SITE_FRAME, 0)), "PyGILState_Ensure", 1)
+    builder.wait(main, types, 100, 200)
+    builder.wait(main, other, 300, 500)
+    builder.ticks(1_000)
+    return builder
+
+
 def cpu_time_trace() -> TraceBuilder:
     """What version 1.2 added: samples of the processor time of threads."""
     builder = TraceBuilder(minor=2, clock=3, ticks_per_second=1_000_000_000, alignment=512)
@@ -215,6 +233,7 @@ def golden_files() -> dict[str, bytes]:
         "cpu_time": cpu_time_trace().to_bytes(),
         "created_locks": created_locks().to_bytes(),
         "span": span_trace().to_bytes(),
+        "native_facts": native_facts().to_bytes(),
         "gil_samples": gil_samples().to_bytes(),
         "killed": gil_trace(512).to_bytes(end=False, sealed=False, gap=1024),
         "torn": torn[: len(torn) - 700],

@@ -51,6 +51,8 @@ The trace is replayed ({package}/analysis/prediction.py):
 - Native code that waits for its own threads where no hook sees it looks as if it ran. Such a wait
   is inferred where other threads are idle before, at work in between, and done when it comes
   back.
+- The processor time that the kernel counted in the run takes at least as long as on all processors
+  at once: no speed-up is above the number of processors divided by the measured parallelism.
 
 ## How sure
 

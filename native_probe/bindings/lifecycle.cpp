@@ -19,10 +19,12 @@
 #include "cpython/layout.h"
 #include "cpython/lock_identity.hpp"
 #include "cpython/names.h"
+#include "hooks/ending.hpp"
 #include "hooks/entries.hpp"
+#include "hooks/hazards.hpp"
 #include "hooks/installation.hpp"
 #include "hooks/interpreter.hpp"
-#include "hooks/native_locks.hpp"
+#include "hooks/static_locks.hpp"
 
 namespace gilscope::lifecycle {
 namespace {
@@ -177,8 +179,8 @@ Session* hooked_session(const Opening& opening) {
 // What is left to do when nobody records any more; without the GIL.
 std::map<std::string, std::uint64_t> finish(Session* session, const std::string& reason,
                                             bool gil_enabled) {
-  hooks::installation::look_unseen();         // to say so
-  hooks::native_locks::name_locks(*session);  // while the objects are kept loaded
+  hooks::installation::look_unseen();   // to say so
+  hooks::static_locks::name(*session);  // while the objects are kept loaded
   std::map<std::string, std::uint64_t> report{{"slots_left", hooks::installation::remove()}};
   const bool quiet = session->deactivate();
   if (quiet) hooks::end_session();
@@ -219,6 +221,7 @@ void start(const Opening& opening) {
   opening.declare(*session);
   gilscope_watch_codes();  // where it cannot, stacks are told apart by what they say
   lock_identity::begin_session();
+  hooks::hazards::begin_session();
   gilscope_watch_locks(lock_identity::created);
   hooks::begin_session(*session, gilscope_gil_enabled() != 0);
   set_session(session);
@@ -235,6 +238,7 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   set_session(nullptr);
   session->end_recording();  // what follows is ours
   lock_identity::name_allocations(*session);
+  hooks::hazards::define_counts(*session);
   for (const auto& [tid, name] : names) session->name(tid, name);
   const bool gil_enabled = gilscope_gil_enabled() != 0;
   std::map<std::string, std::uint64_t> report;
@@ -245,6 +249,12 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   gilscope_unwatch_locks();
   gilscope_unwatch_codes();
   return report;
+}
+
+void watch_ending(const std::string& trace) {
+  const Turn turn;
+  if (session_of_this_process() != nullptr) return;
+  without_gil([&] { hooks::ending::watch(trace); });
 }
 
 bool running() {

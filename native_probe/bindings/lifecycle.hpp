@@ -46,6 +46,10 @@ void start(const Opening& opening);
 std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::string>& names,
                                           const std::string& reason);
 
+// The program is over and this was its trace: what native threads do while the interpreter ends is
+// added to it. Does nothing unless idle.
+void watch_ending(const std::string& trace);
+
 // Whether a session of this process is running: not one of a process that forked this one.
 bool running();
 

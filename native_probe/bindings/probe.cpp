@@ -56,6 +56,8 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
 
 bool running() { return lifecycle::running(); }
 
+void watch_ending(const std::string& path) { lifecycle::watch_ending(path); }
+
 void snapshot(const std::string& path) { lifecycle::snapshot(path); }
 
 void before_fork() { lifecycle::before_python_forks(); }

@@ -29,6 +29,8 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
 std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::string>& names,
                                           const std::string& reason);
 bool running();
+// See lifecycle.hpp.
+void watch_ending(const std::string& path);
 
 // Writes what is recorded so far to a trace of its own.
 void snapshot(const std::string& path);

@@ -113,7 +113,9 @@ enum class DefinitionTag : std::uint16_t {
   entry = 13,
   callable = 14,
   cpu_time = 15,
-  lock_created = 16
+  lock_created = 16,
+  lock_waited = 20,
+  hazard = 21
 };
 
 // In a frame of a STACK: a SITE, not a CODE.
@@ -136,7 +138,15 @@ enum class NameSource : std::uint16_t {
   local_variable = 2,
   attribute = 3,
   allocation = 4,
-  symbol = 6
+  symbol = 6,
+  interpreter = 7
+};
+
+// Of a HAZARD.
+enum class HazardKind : std::uint32_t {
+  ending_interpreter = 1,
+  not_attached = 2,
+  other_interpreter = 3
 };
 
 enum class LockKind : std::uint16_t {
@@ -259,6 +269,17 @@ struct CpuTimeBody {
 struct LockCreatedBody {
   std::uint32_t lock;
   std::uint32_t stack;
+};
+struct LockWaitedBody {
+  std::uint32_t lock;
+  std::uint32_t stack;
+};
+struct HazardBody {
+  std::uint32_t kind;
+  std::uint32_t tid;
+  std::uint32_t stack;
+  std::uint32_t name;
+  std::uint64_t count;
 };
 struct StringBody {
   std::uint32_t id;

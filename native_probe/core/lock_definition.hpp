@@ -41,8 +41,15 @@ LockTable::Found find_lock(Session& session, const LockIdentity& lock, std::uint
   return found;
 }
 
-inline std::uint32_t lock_id(Session& session, const LockIdentity& lock) {
-  return find_lock(session, lock, 0, [](std::uintptr_t) { return std::string_view(); }).id;
+// Where a thread first waited for a lock: what it is called by if it has no name.
+inline void define_first_wait(Session& session, std::uint32_t lock, std::uint32_t stack) {
+  if (lock == 0 || stack == 0) return;
+  const format::LockWaitedBody body{lock, stack};
+  session.file().define(format::DefinitionTag::lock_waited, &body, sizeof body);
+}
+
+inline LockTable::Found find_nameless_lock(Session& session, const LockIdentity& lock) {
+  return find_lock(session, lock, 0, [](std::uintptr_t) { return std::string_view(); });
 }
 
 }  // namespace gilscope

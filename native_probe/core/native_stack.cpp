@@ -34,12 +34,12 @@ namespace {
 
 enum class Kind : std::uint8_t { unknown, host, boundary, runtime, probe, other };
 
-using Object = LoadedObjects::Object;
+using Loaded = LoadedObjects::Object;
 
 struct Segment {
   std::uintptr_t begin;
   std::uintptr_t end;
-  const Object* object;
+  const Loaded* object;
   Kind kind;
   unwind::Tables tables;  // of the object
 };
@@ -366,7 +366,7 @@ Stopped::Innermost innermost_of(Kind kind) {
   }
 }
 
-std::uint32_t module_of(Session& session, const Object& object) {
+std::uint32_t module_of(Session& session, const Loaded& object) {
   const std::string& path = object.image.path();
   const IdTable::Found found =
       session.definitions().modules.find(mix(mix(path) ^ object.image.base()));
@@ -378,7 +378,7 @@ std::uint32_t module_of(Session& session, const Object& object) {
   return found.id;
 }
 
-const Object* object_at(const void* address) {
+const Loaded* object_at(const void* address) {
   const Table* now = table.load(std::memory_order_acquire);
   const Segment* segment =
       now != nullptr ? find_segment(*now, reinterpret_cast<std::uintptr_t>(address) - 1) : nullptr;
@@ -514,11 +514,17 @@ std::uint32_t module_with_base(Session& session, std::uintptr_t base) {
   return 0;
 }
 
+Object object_of(const void* address) {
+  const Loaded* object = object_at(address);
+  if (object == nullptr) return {};
+  return {&object->image.path(), &object->build_id, object->image.base()};
+}
+
 std::uint32_t site(Session& session, const void* address) {
   const auto value = reinterpret_cast<std::uint64_t>(address);
   const IdTable::Found found = session.definitions().sites.find(mix(value));
   if (!found.is_new) return found.id;
-  const Object* object = object_at(address);
+  const Loaded* object = object_at(address);
   format::SiteBody body{};
   body.id = found.id;
   body.offset = value;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/elf_image.hpp"
@@ -73,6 +74,15 @@ Stopped capture_at(const Registers& registers, const void** addresses, std::size
 
 // Whether a walk from `frame` would be the one that left this trail. Some ten nanoseconds.
 bool is_same_walk(const Trail& trail, std::uint64_t session, const void* frame);
+
+// The loaded object that a return address lies in, for as long as the table that was published is;
+// nulls where there is none.
+struct Object {
+  const std::string* path = nullptr;
+  const std::string* build_id = nullptr;
+  std::uintptr_t base = 0;
+};
+Object object_of(const void* address);
 
 // The SITE definition of a return address; 0 when there is no room for it.
 std::uint32_t site(Session& session, const void* address);

@@ -102,7 +102,7 @@ void name_sites(const ObjectFile& file, std::vector<Native::Site*>& sites) {
     return a->body.offset < b->body.offset;
   });
   std::vector<std::string_view> names(sites.size());
-  file.for_each_function([&](const Function& function) {
+  file.for_each_function([&](const Extent& function) {
     auto site = std::lower_bound(sites.begin(), sites.end(), function.begin, before);
     for (; site != sites.end() && (*site)->body.offset - 1 < function.end; ++site) {
       std::string_view& name = names[static_cast<std::size_t>(site - sites.begin())];
@@ -208,15 +208,17 @@ bool ObjectFile::has_symbol_with(std::string_view part) const { return holds_tex
 
 std::size_t ObjectFile::symbol_count() const { return symbols_.size() / sizeof(ElfW(Sym)); }
 
-bool ObjectFile::function_at(std::size_t index, Function& function) const {
+bool ObjectFile::symbol_at(std::size_t index, Symbol kind, Extent& extent) const {
   ElfW(Sym) symbol{};
   std::memcpy(&symbol, symbols_.data() + index * sizeof symbol, sizeof symbol);
   const unsigned type = ELF64_ST_TYPE(symbol.st_info);
-  if ((type != STT_FUNC && type != STT_GNU_IFUNC) || symbol.st_shndx == SHN_UNDEF ||
-      symbol.st_size == 0 || symbol.st_name >= names_.size()) {
+  const bool is_wanted =
+      kind == Symbol::variable ? type == STT_OBJECT : type == STT_FUNC || type == STT_GNU_IFUNC;
+  if (!is_wanted || symbol.st_shndx == SHN_UNDEF || symbol.st_size == 0 ||
+      symbol.st_name >= names_.size()) {
     return false;
   }
-  function = {symbol.st_value, symbol.st_value + symbol.st_size, names_.data() + symbol.st_name};
+  extent = {symbol.st_value, symbol.st_value + symbol.st_size, names_.data() + symbol.st_name};
   return true;
 }
 

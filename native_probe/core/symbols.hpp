@@ -12,8 +12,8 @@
 
 namespace gilscope::symbols {
 
-// Extent and name of a function, as addresses in the file.
-struct Function {
+// Where a function or a variable stands, as addresses in the file, and its name.
+struct Extent {
   std::uint64_t begin;
   std::uint64_t end;
   std::string_view name;  // mangled
@@ -28,13 +28,15 @@ class ObjectFile {
   ObjectFile(const ObjectFile&) = delete;
   ObjectFile& operator=(const ObjectFile&) = delete;
 
-  // Calls `visit(function)` for every function of .symtab, or of .dynsym where that was stripped.
+  // Calls `visit(extent)` for every function of .symtab, or of .dynsym where that was stripped.
   template <typename Visit>
   void for_each_function(Visit visit) const {
-    for (std::size_t i = 0; i < symbol_count(); ++i) {
-      Function function{};
-      if (function_at(i, function)) visit(function);
-    }
+    for_each(Symbol::function, visit);
+  }
+  // The same for variables.
+  template <typename Visit>
+  void for_each_variable(Visit visit) const {
+    for_each(Symbol::variable, visit);
   }
   // Whether a symbol of the file, defined or not, has this in its name.
   bool has_symbol_with(std::string_view part) const;
@@ -42,10 +44,19 @@ class ObjectFile {
   bool has_text(std::string_view text) const;
 
  private:
+  enum class Symbol : std::uint8_t { function, variable };
+
+  template <typename Visit>
+  void for_each(Symbol kind, Visit visit) const {
+    for (std::size_t i = 0; i < symbol_count(); ++i) {
+      Extent extent{};
+      if (symbol_at(i, kind, extent)) visit(extent);
+    }
+  }
   void read_sections();
   bool is_same(std::string_view build_id) const;
   std::size_t symbol_count() const;
-  bool function_at(std::size_t index, Function& function) const;
+  bool symbol_at(std::size_t index, Symbol kind, Extent& extent) const;
   bool holds(std::uint64_t offset, std::uint64_t size) const;
   template <typename Header>
   Header header_at(std::uint64_t offset) const;

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "cpython/interpreter_locks.h"
 #include "cpython/layout.h"
 #include "cpython/names.h"
 #include "cpython/stack.hpp"
@@ -11,17 +12,39 @@ namespace {
 
 using format::LockKind;
 
-// `name`: a STRING, or 0.
-LockTable::Found find_id(Session& session, const LockIdentity& lock, std::uint32_t name) {
-  return find_lock(session, lock, name,
-                   [](std::uintptr_t type) { return std::string_view(gilscope_type_name(type)); });
+void define_name(Session& session, std::uint32_t lock, std::string_view name,
+                 std::uint16_t source) {
+  const format::LockNameBody body{lock, session.string(name), source, 0, 0};
+  session.file().define(format::DefinitionTag::lock_name, &body, sizeof body);
+}
+
+void name_interpreter_lock(Session& session, std::uint32_t lock, std::uintptr_t address) {
+  char text[96];
+  const std::size_t length = gilscope_interpreter_lock(address, text, sizeof text);
+  if (length == 0) return;
+  define_name(session, lock, {text, length},
+              static_cast<std::uint16_t>(format::NameSource::interpreter));
+}
+
+// `name`: a STRING, or 0. `stack`: of the thread that waits.
+LockTable::Found find_id(Session& session, const LockIdentity& lock, std::uint32_t name,
+                         std::uint32_t stack) {
+  const LockTable::Found found = find_lock(session, lock, name, [](std::uintptr_t type) {
+    return std::string_view(gilscope_type_name(type));
+  });
+  if (found.is_new) {
+    define_first_wait(session, found.id, stack);
+    if (lock.object == 0 && lock.address != 0) {
+      name_interpreter_lock(session, found.id, lock.address);
+    }
+  }
+  return found;
 }
 
 void add_name(Session& session, std::uint32_t lock, const gilscope_name& name) {
   session.names().add(lock, static_cast<std::uint16_t>(name.source), {name.text, name.length},
                       [&session, lock](std::string_view all, std::uint16_t source) {
-                        const format::LockNameBody body{lock, session.string(all), source, 0, 0};
-                        session.file().define(format::DefinitionTag::lock_name, &body, sizeof body);
+                        define_name(session, lock, all, source);
                       });
 }
 
@@ -89,7 +112,7 @@ __attribute__((noinline)) std::uint32_t identify(Session& session, const LockIde
   if (local != nullptr && !is_since(known, ends)) {
     const std::uint32_t same = name_as_before(local->load(std::memory_order_relaxed), waited);
     const LockTable::Found found =
-        same != 0 ? find_id(session, waited, same) : LockTable::Found{0, true};
+        same != 0 ? find_id(session, waited, same, stack) : LockTable::Found{0, true};
     if (!found.is_new) return agree(object, ends, found.id);
   }
   gilscope_name name;
@@ -99,7 +122,8 @@ __attribute__((noinline)) std::uint32_t identify(Session& session, const LockIde
   if (!is_since(known, ends)) {
     const std::uint32_t creation = creation_of(session, waited);
     const std::uint32_t made_there = creation != 0 ? creation | kMadeThere : 0;
-    const LockTable::Found found = find_id(session, waited, string != 0 ? string : made_there);
+    const LockTable::Found found =
+        find_id(session, waited, string != 0 ? string : made_there, stack);
     if (found.is_new && creation != 0) define_creation(session, found.id, creation);
     id = agree(object, ends, found.id);
   }
@@ -136,13 +160,13 @@ void begin_session() { missed_creations.store(false, std::memory_order_relaxed);
 std::uint32_t find(Recording& recording, const LockIdentity& waited, std::uint32_t stack) {
   Session& session = recording.session();
   if (waited.object == 0 && waited.kind != LockKind::thread_lock) {
-    return find_id(session, waited, 0).id;
+    return find_id(session, waited, 0, stack).id;
   }
   const std::uint32_t ends = ends_of(waited);
   const std::uint64_t key =
       mix(waited.address ^ static_cast<std::uint64_t>(waited.kind) << 56) ^ waited.type;
   std::atomic<std::uint64_t>* object = session.lock_places().objects.find(mix(key));
-  if (object == nullptr) return find_id(session, waited, 0).id;
+  if (object == nullptr) return find_id(session, waited, 0, stack).id;
   std::atomic<std::uint64_t>* place = session.lock_places().waits.find(mix(mix(key) ^ stack));
   // No room to remember where it was waited for.
   const std::uint64_t known = (place != nullptr ? place : object)->load(std::memory_order_relaxed);
@@ -160,10 +184,8 @@ void name_allocations(Session& session) {
         // Of an object that has ended by now it may be the place of another one.
         const std::size_t length = gilscope_allocation_of(object, text, sizeof text);
         if (length == 0 || gilscope_ends_at(object) != ends) return;
-        const format::LockNameBody body{lock, session.string({text, length}),
-                                        static_cast<std::uint16_t>(format::NameSource::allocation),
-                                        0, 0};
-        session.file().define(format::DefinitionTag::lock_name, &body, sizeof body);
+        define_name(session, lock, {text, length},
+                    static_cast<std::uint16_t>(format::NameSource::allocation));
       });
 }
 

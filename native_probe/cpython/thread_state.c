@@ -76,3 +76,19 @@ int gilscope_is_listed(const void* state) {
   PyMutex_Unlock(&_PyRuntime.interpreters.mutex);
   return listed;
 }
+
+int gilscope_is_of_other_interpreter(const void* callable) {
+  enum { kMaxNesting = 8 };
+  PyObject* object = (PyObject*)callable;
+  for (int i = 0; i < kMaxNesting && PyMethod_Check(object); ++i)
+    object = PyMethod_GET_FUNCTION(object);
+  if (!PyFunction_Check(object)) return 0;
+  /* Each interpreter has a dict of builtins, in which its functions look. */
+  const PyObject* builtins = ((PyFunctionObject*)object)->func_builtins;
+  const PyInterpreterState* own = PyThreadState_GetUnchecked()->interp;
+  if (builtins == own->builtins || !lock_lists()) return 0;
+  const PyInterpreterState* other = _PyRuntime.interpreters.head;
+  while (other != NULL && (other == own || other->builtins != builtins)) other = other->next;
+  PyMutex_Unlock(&_PyRuntime.interpreters.mutex);
+  return other != NULL;
+}

@@ -34,6 +34,10 @@ const void* gilscope_bound_state(void);
  * attached nowhere else. "No" where that cannot be found out at once. */
 int gilscope_is_listed(const void* state);
 
+/* Whether a callable is a function, or a method of one, that was made in another interpreter than
+ * the attached thread state's and one that lives. "No" where that cannot be found out at once. */
+int gilscope_is_of_other_interpreter(const void* callable);
+
 /* What gilscope_own_thread_state() answers while the calling thread has none attached. */
 void gilscope_set_readable_state(const void* state);
 

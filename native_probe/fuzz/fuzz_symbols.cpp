@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // Every note of a build id has this in it, so that mutated files pass for the loaded object.
   const gilscope::symbols::ObjectFile object(path, "GNU");
   std::size_t length = 0;
-  object.for_each_function([&length](const gilscope::symbols::Function& function) {
+  object.for_each_function([&length](const gilscope::symbols::Extent& function) {
     length += gilscope::symbols::demangle(function.name).size() + function.end - function.begin;
   });
   length += object.has_symbol_with("PyInit_") + object.has_text("PyGILState_");

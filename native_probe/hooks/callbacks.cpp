@@ -11,6 +11,7 @@
 #include "cpython/thread_state.h"
 #include "hooks/calls.hpp"
 #include "hooks/entries.hpp"
+#include "hooks/hazards.hpp"
 
 // What a callback is. Native code that is outside Python (its thread has no thread state attached)
 // asks to get in; the callback lasts from that request until the thread is out again. Three things
@@ -261,6 +262,8 @@ void leave(CallbackLog& log, std::uint8_t flags, IsIt is_it) {
   top(log).flags |= flags;
   close(recording, log, now);
   show(recording, log);
+  // Outside: what it calls now, it calls without being attached.
+  if (log.depth == 0) calls::set_wanted(true);
 }
 
 // In a callback, and still attached: what giving up the thread state will mean.
@@ -642,9 +645,15 @@ void* address(Function* function) {
 
 // A class that is called first is an argument that is being made (bindings turn enumerators into
 // Python's so): it stands until something else is called.
-void called(const Call& call) {
+void called(const Call& call, const void* frame) {
   const ErrnoKeeper keep_errno;
   CallbackLog* log = levels();
+  if (!is_attached()) {
+    if (log != nullptr) {
+      hazards::found(format::HazardKind::not_attached, "a call of a Python object", frame);
+    }
+    return calls::set_wanted(true);
+  }
   Recording recording;
   const void* state = PyThreadState_GetUnchecked();
   if (log == nullptr || !recording || log->depth == 0 || state == nullptr || top(*log).looks == 0 ||
@@ -654,6 +663,10 @@ void called(const Call& call) {
   Level& level = top(*log);
   --level.looks;
   level.counts |= state == level.state && gilscope_state_counter(state) > level.counter;
+  if (call.object != nullptr && gilscope_is_of_other_interpreter(call.object) != 0) {
+    hazards::found(recording, format::HazardKind::other_interpreter, "a call of a Python object",
+                   frame);
+  }
   const bool is_class = call.object != nullptr && callable::is_class(call.object);
   const std::uint32_t id = !is_class || level.callable == 0 ? name(recording, call) : 0;
   if (id != 0) level.callable = id;

@@ -21,6 +21,7 @@ struct Call {
   const char* text;
   void* name;
 };
-void called(const Call& call);
+// `frame`: a hook's frame address.
+void called(const Call& call, const void* frame);
 
 }  // namespace gilscope::hooks::callbacks

@@ -11,7 +11,7 @@ extern "C" {
 
 // The word. Trivial and initial-exec: two instructions to get at it.
 __attribute__((visibility("hidden"), tls_model("initial-exec"))) __thread int gilscope_call_wanted =
-    0;
+    1;  // a thread that may never have had a thread state
 
 // What the first two arguments of the function are.
 enum : int {
@@ -22,8 +22,8 @@ enum : int {
       3,  // the name of a method (str), arguments that begin with its object
 };
 
-__attribute__((visibility("hidden"), used)) void gilscope_called(void* first, void* second,
-                                                                 int how) {
+__attribute__((visibility("hidden"), used)) void gilscope_called(void* first, void* second, int how,
+                                                                 const void* frame) {
   using gilscope::hooks::callbacks::Call;
   Call call{};
   switch (how) {
@@ -41,7 +41,7 @@ __attribute__((visibility("hidden"), used)) void gilscope_called(void* first, vo
       call.name = first;
       break;
   }
-  gilscope::hooks::callbacks::called(call);
+  gilscope::hooks::callbacks::called(call, frame);
 }
 
 }  // extern "C"
@@ -86,6 +86,7 @@ gilscope_\function:
   movaps %xmm6, 96(%rsp)
   movaps %xmm7, 112(%rsp)
   movl $\how, %edx
+  movq %rbp, %rcx
   call gilscope_called
   movaps (%rsp), %xmm0
   movaps 16(%rsp), %xmm1

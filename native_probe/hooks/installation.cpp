@@ -247,6 +247,25 @@ void release() {
 
 void keep_for_ever() { new Kept(take_all()); }
 
+void install_last(const std::vector<Hook>& hooks) {
+  struct Last {
+    Known objects;
+    GotPatcher patcher;
+  };
+  Last& last = *new Last{LoadedObjects::look(nullptr), {}};
+  HookTable table(hooks);
+  std::list<GotPatcher::Plan> plans;
+  for (const auto& object : last.objects->all()) {
+    if (is_left_out(object->image) || object->image.is_same(self().interpreter)) continue;
+    plans.push_back(GotPatcher::plan(object->image, table));
+  }
+  std::shared_ptr<native_stack::Table> objects = native_stack::make_table(last.objects);
+  const PageProtections pages;
+  const std::lock_guard<std::mutex> lock(self().patching);
+  native_stack::publish(std::move(objects));
+  last.patcher.patch(plans, pages);
+}
+
 bool has_hooks() {
   const std::lock_guard<std::mutex> lock(self().patching);
   return self().patcher.patched() != 0;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/elf_image.hpp"
+#include "core/got_patcher.hpp"
 #include "core/session.hpp"
 
 namespace gilscope::hooks::installation {
@@ -37,6 +38,10 @@ std::size_t remove();
 void release();
 // Instead, where a thread may be inside a hook for long.
 void keep_for_ever();
+
+// These hooks in all objects but the interpreter, from now on to the end of the process, and
+// nothing else: no session is to come. Without the GIL: it takes the loader's lock.
+void install_last(const std::vector<Hook>& hooks);
 
 // Whether any slot was patched.
 bool has_hooks();

@@ -7,6 +7,7 @@
 #include "cpython/parking.hpp"
 #include "hooks/callbacks.hpp"
 #include "hooks/gil.hpp"
+#include "hooks/hazards.hpp"
 #include "hooks/loader.hpp"
 #include "hooks/locks.hpp"
 #include "hooks/native_locks.hpp"
@@ -51,6 +52,7 @@ std::vector<Hook> interpreter_hooks() {
 std::vector<Hook> other_hooks() {
   std::vector<Hook> hooks = callbacks::hooks();
   hooks.push_back({"pthread_create", address(threads::create_native)});
+  for (const Hook& hook : hazards::hooks()) hooks.push_back(hook);
   return hooks;
 }
 

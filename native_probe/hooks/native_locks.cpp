@@ -1,15 +1,9 @@
 #include "hooks/native_locks.hpp"
 
-#include <cxxabi.h>
-#include <dlfcn.h>
-#include <link.h>
 #include <time.h>
 
 #include <cerrno>
-#include <cstdlib>
-#include <string>
 
-#include "core/loader_call.hpp"
 #include "core/lock_definition.hpp"
 #include "cpython/stack.hpp"
 #include "hooks/interpreter.hpp"
@@ -66,13 +60,16 @@ void begin(OpenWait& wait, LockKind kind, const void* lock, Owner owner, std::ui
   identity.kind = kind;
   identity.address = reinterpret_cast<std::uintptr_t>(lock);
   OpenWait::What what;
-  what.what = lock_id(session, identity);
+  const LockTable::Found found = find_nameless_lock(session, identity);
+  what.what = found.id;
   what.peer = session.index_of(static_cast<std::uint32_t>(start.by));
   what.owner = owner;
   what.flags = flags | (what.peer != 0 ? flag::kHolder : 0);
   if (kind == LockKind::native_condition) what.ended_on = lock;
   wait.begin(recording, what, start.since);
-  wait.set_stack(recording, stack::capture(recording, frame));
+  const std::uint32_t stack = stack::capture(recording, frame);
+  wait.set_stack(recording, stack);
+  if (found.is_new) define_first_wait(session, found.id, stack);
 }
 
 int finish(OpenWait& wait, int result) {
@@ -245,29 +242,6 @@ Hook hook(std::string_view symbol, Replacement* replacement, Real* real) {
   return {symbol, reinterpret_cast<void*>(replacement), reinterpret_cast<void*>(real)};
 }
 
-bool is_native(std::uint16_t kind) {
-  return kind == static_cast<std::uint16_t>(LockKind::native_mutex) ||
-         kind == static_cast<std::uint16_t>(LockKind::native_rwlock) ||
-         kind == static_cast<std::uint16_t>(LockKind::native_condition);
-}
-
-// The variable that has this address in it; empty when no symbol says so.
-std::string variable_at(std::uintptr_t address) {
-  Dl_info info{};
-  void* entry = nullptr;
-  const auto* place = reinterpret_cast<const void*>(address);
-  const LoaderCall call;
-  if (dladdr1(place, &info, &entry, RTLD_DL_SYMENT) == 0 || info.dli_sname == nullptr) return {};
-  const auto* symbol = static_cast<const ElfW(Sym)*>(entry);
-  if (symbol == nullptr || ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT) return {};
-  int status = 0;
-  char* demangled = abi::__cxa_demangle(info.dli_sname, nullptr, nullptr, &status);
-  std::string name = demangled != nullptr ? demangled : info.dli_sname;
-  std::free(demangled);
-  const std::uintptr_t offset = address - reinterpret_cast<std::uintptr_t>(info.dli_saddr);
-  return offset == 0 ? name : name + "+" + std::to_string(offset);
-}
-
 }  // namespace
 
 int mutex_lock(pthread_mutex_t* mutex) {
@@ -299,27 +273,6 @@ std::vector<Hook> hooks() {
       hook("_ZNSt18condition_variable10notify_allEv", notify_all,
            gilscope_condition_variable_notify_all),
   };
-}
-
-void name_locks(Session& session) {
-  struct Lock {
-    std::uint32_t id;
-    std::uint16_t kind;
-    std::uint16_t reserved;
-    std::uint64_t address;
-  };
-  std::vector<Lock> locks;
-  session.file().for_each_definition([&locks](format::DefinitionTag tag, const char* body) {
-    const auto* lock = reinterpret_cast<const Lock*>(body);
-    if (tag == format::DefinitionTag::lock && is_native(lock->kind)) locks.push_back(*lock);
-  });
-  for (const Lock& lock : locks) {
-    const std::uint32_t name = session.string(variable_at(lock.address));
-    if (name == 0) continue;
-    const format::LockNameBody body{lock.id, name,
-                                    static_cast<std::uint16_t>(format::NameSource::symbol), 0, 0};
-    session.file().define(format::DefinitionTag::lock_name, &body, sizeof body);
-  }
 }
 
 }  // namespace gilscope::hooks::native_locks

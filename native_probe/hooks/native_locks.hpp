@@ -17,7 +17,4 @@ std::vector<Hook> hooks();
 // For the self-test, which calls it as an extension would.
 int mutex_lock(pthread_mutex_t* mutex);
 
-// Names the locks of this session that are variables of a loaded object.
-void name_locks(Session& session);
-
 }  // namespace gilscope::hooks::native_locks

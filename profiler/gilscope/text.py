@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-OWN_NAME = re.compile(r"`(.+)`|\b((?:created|allocated) at .+)$")
+OWN_NAME = re.compile(r"`(.+)`|\b((?:created|allocated|first waited for) .+)$")
 _UNITS = (("s", 1e9), ("ms", 1e6), ("µs", 1e3))
 _SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 _FULL = 999.5  # from here on three digits are not enough
@@ -57,3 +57,18 @@ def shortened(name: str, limit: int) -> str:
         return name
     end = limit * 2 // 5
     return f"{name[: limit - 1 - end]}…{name[-end:]}"
+
+
+def short_function(function: str) -> str:
+    """Return the name of a native function without what C++ puts around it."""
+    name = function.replace("(anonymous namespace)::", "")
+    if name.startswith("<") or "operator" in name:
+        return name.partition("(")[0].strip() or function
+    kept, depth = "", 0  # of template arguments
+    for character in name:
+        if character == "(" and not depth:
+            break
+        depth += character == "<"
+        kept += character if not depth else ""
+        depth -= character == ">" and depth > 0
+    return kept.strip() or function

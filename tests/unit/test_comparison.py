@@ -156,7 +156,7 @@ def test_the_findings_of_all_runs(tmp_path: Path) -> None:
     [finding] = comparison.summary()["findings"]
     assert (finding["build"], finding["name"]) == ("ft", "gil-reenabled")
     assert comparison.findings_text() == (
-        "found (ft): the GIL was switched on by the import of fast (docs/findings/gil-reenabled.md)"
+        "found (ft): the GIL was switched on by the import of fast (gilscope explain gil-reenabled)"
     )
 
 

@@ -152,6 +152,57 @@ def test_hot_lock(found: Found) -> None:
     assert found(hot("native_mutex")).keys() == {"hot-lock"}
 
 
+def test_hot_lock_of_the_interpreter(found: Found) -> None:
+    """A lock of the interpreter's has its name, what takes it, and advice of its own."""
+    builder = hot("mutex")
+    builder.lock_name(1, "interp->types.mutex", 7)
+    finding = found(builder)["hot-lock"]
+    assert finding.title == "2 threads contend for the interpreter's type lock"
+    assert finding.evidence[1].startswith("interp->types.mutex, taken by: attributes and methods")
+    assert "Look up methods once" in finding.advice
+
+
+def test_locks_of_one_name_are_one(found: Found) -> None:
+    """Waits for the locks that a condition makes for each wait, or for those of a pool, add up."""
+    builder = TraceBuilder(free_threaded=True)
+    threads = [builder.thread(f"worker-{i}") for i in range(2)]
+    for number in range(20):
+        lock = builder.lock("lock", address=0x1000 + 16 * number)
+        builder.lock_name(lock, "Pool.lock", 3)
+        for thread in threads:
+            builder.wait(thread, lock, number * 10 * MS, number * 10 * MS + 5 * MS)
+    finding = found(builder)["hot-lock"]
+    assert finding.title == "2 threads contend for threading.Lock `Pool.lock`"
+    assert "20 locks of that name" in finding.evidence[0]
+
+
+def forbidden(kind: int) -> TraceBuilder:
+    """A native thread does something that Python forbids, by the wrapper of a binding."""
+    builder = TraceBuilder()
+    module = builder.module("/src/pump.so")
+    glue = builder.site(module, 0x40, "pybind11::object::~object()", "/usr/pytypes.h", 9)
+    tick = builder.site(module, 0x80, "Pump::tick(int)", "/src/pump.cpp", 14)
+    stack = builder.stack((glue | SITE_FRAME, 0), (tick | SITE_FRAME, 0))
+    builder.hazard(kind, 4711, stack, "Py_DecRef", 12)
+    return builder
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [
+        (1, "native-thread-at-exit", "while the interpreter is ending: Pump::tick"),
+        (2, "not-attached", "Pump::tick uses Python objects in a thread that is not attached"),
+        (3, "other-interpreter", "Pump::tick calls Python functions in an interpreter that"),
+    ],
+)
+def test_what_native_code_must_not_do(found: Found, kind: int, name: str, words: str) -> None:
+    """It is of the highest severity, however rare, and names the program's own function."""
+    finding = found(forbidden(kind))[name]
+    assert words in finding.title
+    assert finding.severity == Severity.HIGH
+    assert any("Pump::tick (pump.cpp:14)" in line for line in finding.evidence)
+
+
 @pytest.mark.parametrize("hold", [100, 300, 1500])
 def test_one_long_hold_of_a_lock_counts_as_much_as_many(found: Found, hold: int) -> None:
     """Three threads wait for it once each: together for longer than the run."""

@@ -64,6 +64,22 @@ def test_python_threads_without_locks(tmp_path: Path, processors: int, speedup: 
     assert found.gil_wait_ns > 0
 
 
+def test_no_speedup_is_above_processors_by_measured_parallelism(tmp_path: Path) -> None:
+    """Beside threads that took turns, native code used 80 % of a processor that no event shows."""
+    builder = TraceBuilder()
+    main = builder.thread("MainThread", main=True)
+    threads = [builder.thread(f"t{i}") for i in range(3)]
+    hidden = builder.thread("native", native=True)
+    end = takes_turns(builder, threads, 4)
+    joined(builder, main, threads, end, 10 * MS)
+    for thread, on_cpu in [*((t, 40 * MS) for t in threads), (hidden, 96 * MS)]:
+        builder.cpu_times((thread, 0, 0, 0), (thread, 120 * MS, on_cpu, 0))
+    found = predicted(builder, tmp_path, 2)
+    most = 2 / ((120 + 96) / 120)
+    assert found.speedup <= most + 1e-6
+    assert found.interval[1] <= most + 1e-6
+
+
 def test_without_waits_for_the_gil_nothing_changes(tmp_path: Path) -> None:
     """Native work in parallel already, on fewer processors than threads."""
     builder = TraceBuilder()

@@ -15,7 +15,14 @@ from gilscope.trace.format import Event
 from gilscope.trace.model import COLUMN_TYPES
 from gilscope.trace.reading import events
 from gilscope.trace.reading.reader import read
-from trace_builder import CHUNK, EVENTS, START_MONOTONIC, TraceBuilder, checksum
+from trace_builder import (
+    CHUNK,
+    EVENTS,
+    SITE_FRAME,
+    START_MONOTONIC,
+    TraceBuilder,
+    checksum,
+)
 from trace_examples import ft_trace, gil_trace
 
 if TYPE_CHECKING:
@@ -120,6 +127,63 @@ def test_lock_names(path: Path) -> None:
     builder.lock("stop_the_world")
     names = [lock.name for lock in read(builder.write(path)).locks.values()]
     assert names == ["dict at 0x1000", "threading.Lock at 0x2000", "stop-the-world pause"]
+
+
+def test_locks_by_where_they_were_first_waited_for(path: Path) -> None:
+    """A lock that nothing else names has the name of the place; what it is in is passed over."""
+    builder = TraceBuilder()
+    code = builder.code("f", "/src/app.py", 1, "app")
+    inside = builder.code("Queue.get", "/lib/queue.py", 180, "queue")
+    library = builder.module("/src/pool.so")
+    lock = builder.site(library, 0x10, "std::mutex::lock()", "/usr/include/mutex.h", 7)
+    work = builder.site(library, 0x20, "Pool::work(std::list<int> const&)", "/src/pool.cpp", 61)
+    native = (lock | SITE_FRAME, 0), (work | SITE_FRAME, 0), (code, 12)
+    plain = builder.lock("object", type="dict", address=0x100A, object=0x1000)
+    mutex = builder.lock("native_mutex", address=0x2000)
+    pause = builder.lock("stop_the_world", address=0x3000)
+    unknown = builder.lock("mutex", address=0x4000)
+    builder.lock_waited(plain, builder.stack((inside, 181), (code, 12)))
+    builder.lock_waited(plain, builder.stack((code, 99)))
+    builder.lock_waited(mutex, builder.stack(*native))
+    builder.lock_waited(pause, builder.stack((code, 12)))
+    builder.lock_waited(unknown, builder.stack())
+    builder.lock_waited(99, builder.stack((code, 12)))
+    locks = read(builder.write(path)).locks
+    assert [(lock.name, lock.source) for lock in locks.values()] == [
+        ("dict first waited for at app.py:12", "first wait"),
+        ("std::mutex / pthread_mutex first waited for in Pool::work (pool.cpp:61)", "first wait"),
+        ("stop-the-world pause at 0x3000", ""),
+        ("PyMutex at 0x4000", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("member", "name"),
+    [
+        ("interp->types.mutex", "the interpreter's type lock"),
+        ("interp->types.mutex of interpreter 2", "the interpreter's type lock of interpreter 2"),
+        ("interp->later.mutex", "the interpreter's lock `interp->later.mutex`"),
+    ],
+)
+def test_locks_of_the_interpreter(path: Path, member: str, name: str) -> None:
+    """They have the names that people know them by, and keep those of the source."""
+    builder = TraceBuilder()
+    builder.lock_name(builder.lock("mutex", address=0x1000), member, 7)
+    (lock,) = read(builder.write(path)).locks.values()
+    assert (lock.name, lock.member, lock.source) == (name, member, "interpreter")
+
+
+def test_hazards(path: Path) -> None:
+    """What is forbidden comes with its function, thread and stack; a later count replaces one."""
+    builder = TraceBuilder()
+    site = builder.site(builder.module("/src/pump.so"), 0x40, "Pump::tick()", "/src/pump.cpp", 14)
+    stack = builder.stack((site | SITE_FRAME, 0))
+    builder.hazard(2, 4711, stack, "Py_DecRef", 1)
+    builder.hazard(9, 4711, stack, "Py_Later", 1)
+    builder.hazard(2, 4711, stack, "Py_DecRef", 12)
+    (hazard,) = read(builder.write(path)).hazards
+    assert (hazard.kind, hazard.tid, hazard.count) == ("not attached", 4711, 12)
+    assert (hazard.function, hazard.stack[0].name) == ("Py_DecRef", "Pump::tick()")
 
 
 def test_locks_by_where_they_were_made(path: Path) -> None:

@@ -131,8 +131,12 @@ def expectation(name: str) -> dict[str, Any]:
         lock[0] = fmt.LOCK_KINDS.get(lock[0], "unidentified")
     strings = {int(key): value for key, value in expected.pop("strings").items()}
     put_texts(expected, strings)
-    for stack in expected.pop("lock_created").values():
-        assert str(stack[0]) in expected["stacks"]
+    for table in ("lock_created", "lock_waited"):
+        for stack in expected.pop(table).values():
+            assert str(stack[0]) in expected["stacks"]
+    for _, stack, text, _ in expected.pop("hazards").values():
+        assert str(stack) in expected["stacks"]
+        assert text in strings
     for text, how in expected.pop("lock_names").values():
         assert text in strings
         assert how in fmt.NAME_SOURCES

@@ -42,6 +42,19 @@ __attribute__((always_inline)) inline int twice(int n) {
 }
 """
 
+WRAPPED = """\
+int outside(int);
+struct Pump {
+    int n;
+    __attribute__((always_inline)) void tick() { n += outside(n); }
+    __attribute__((always_inline)) void loop() { while (n < 9) tick(); }
+};
+namespace pybind11 {
+template <class T> __attribute__((noinline)) void run(T& pump) { pump.loop(); }
+template void run(Pump&);
+}
+"""
+
 INLINING = """\
 #include "guard.hpp"
 namespace bank {
@@ -116,6 +129,22 @@ def test_what_was_inlined_has_the_line_of_its_call(option: str, tmp_path: Path) 
     found = {place for place in found if place.function == "bank::deposit(int, bool)"}
     assert {place.file for place in found} == {str(tmp_path / "loop.cpp")}
     assert {5, 7} <= {place.line for place in found} <= set(range(3, 11))
+
+
+@pytest.mark.parametrize("option", ["-gdwarf-4", "-gdwarf-5"])
+def test_a_library_function_is_known_by_what_was_put_into_it(option: str, tmp_path: Path) -> None:
+    """A thread's main function of the standard library is the program's own code, inlined."""
+    (tmp_path / "loop.cpp").write_text(WRAPPED)
+    build(option, tmp_path)
+    library = tmp_path / "libloop.so"
+    first = addresses(library)["void pybind11::run<Pump>(Pump&)"]
+    found = {
+        symbols.resolve(bytes(library), build_id(library), address)
+        for address in range(first + 2, first + 64)
+    }
+    own = {place for place in found if place.function == "Pump::tick()"}
+    assert {place.line for place in own} == {4}
+    assert {place.file for place in own} == {str(tmp_path / "loop.cpp")}
 
 
 def test_outside_of_all_functions(library: Path) -> None:

@@ -202,7 +202,11 @@ def test_a_banner_says_what_is_doubtful(
     traces: list[Trace], change: dict[str, Any], words: str
 ) -> None:
     """Whatever makes the numbers doubtful is said above them."""
-    trace = replace(traces[1], **change)
+    trace = traces[1]
+    if "problems" in change:
+        trace = trace.with_events(replace(trace.events, **change))
+    else:
+        trace = replace(trace, **change)
     texts = [text for _, text in banners(comparison_of([traces[0], trace]))]
     assert any(words in text for text in texts)
 

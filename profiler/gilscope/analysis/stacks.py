@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gilscope.text import short_function
 from gilscope.trace.distinct import distinct
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Place:
     line: int = 0
     known: bool = True
 
+
+short = short_function
 
 type Locate = Callable[[Sequence[Frame]], Place]
 
@@ -111,9 +114,14 @@ def native_function(frames: Sequence[Frame]) -> Place:
         natives.append(frame)
     if not natives:
         return Place(NO_NATIVE, known=False)
-    own = next((frame for frame in natives if not frame.name.startswith(GLUE)), natives[0])
+    own = next((frame for frame in natives if not is_glue(frame.name)), natives[0])
     # Not its line: a function is one place, wherever in it a stack was taken.
     return Place(own.name, own.module)
+
+
+def is_glue(function: str) -> bool:
+    """Return whether a native function is a binding's; templates begin with their type."""
+    return short(function).rpartition(" ")[2].startswith(GLUE)
 
 
 def innermost(frames: Sequence[Frame]) -> Place:
@@ -135,21 +143,6 @@ def located[At: Hashable](
         [numbers.setdefault(locate(trace.stacks[s]), len(numbers)) for s in used.tolist()], np.int64
     )
     return table[rows] if len(table) else np.zeros(0, np.int64), list(numbers)
-
-
-def short(function: str) -> str:
-    """Return the name of a native function without what C++ puts around it."""
-    name = function.replace("(anonymous namespace)::", "")
-    if name.startswith("<") or "operator" in name:
-        return name.partition("(")[0].strip() or function
-    kept, depth = "", 0  # of template arguments
-    for character in name:
-        if character == "(" and not depth:
-            break
-        depth += character == "<"
-        kept += character if not depth else ""
-        depth -= character == ">" and depth > 0
-    return kept.strip() or function
 
 
 def called_from(frames: Sequence[Frame]) -> str:

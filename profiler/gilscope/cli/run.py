@@ -94,6 +94,7 @@ class Recording:
             self.report = f"incomplete: {error}"
             return
         self.report = _said(counts, ring=self.options.ring)
+        session.watch_ending(self.path)
 
 
 def _said(counts: dict[str, int], *, ring: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from gilscope.comparison.races import races_text
 from gilscope.config import BUILDS
 from gilscope.results.activity import ACTIVITIES
 from gilscope.results.lock_groups import grouped
@@ -37,6 +38,8 @@ def summary_text(comparison: ComparisonData) -> str:
     parts += _differences(comparison.differences)
     for run in runs:
         parts += _contended(run)
+    if comparison.watched:
+        parts += ["", *races_text(comparison.watched)]
     parts += [f"note: {notice}" for notice in comparison.notices]
     return "\n".join(line.rstrip() for line in parts)
 

@@ -261,6 +261,8 @@ class Tag(IntEnum):
     CALLABLE = 14
     CPU_TIME = 15
     LOCK_CREATED = 16
+    LOCK_WAITED = 20
+    HAZARD = 21
 
 
 PROBLEMS_BEFORE_PACKING = "problems_before_packing"
@@ -287,6 +289,13 @@ NAME_SOURCES: dict[int, str] = {
     3: "attribute",
     4: "allocation",
     6: "symbol",
+    7: "interpreter",
+}
+
+HAZARD_KINDS: dict[int, str] = {
+    1: "ending interpreter",
+    2: "not attached",
+    3: "other interpreter",
 }
 
 

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from gilscope.analysis.facts import Facts
 from gilscope.analysis.findings.callbacks import chatty, serialised
 from gilscope.analysis.findings.computing import computing
+from gilscope.analysis.findings.forbidden import (
+    ending_interpreter,
+    not_attached,
+    other_interpreter,
+)
 from gilscope.analysis.findings.gil import gil_enabled, ping_pong, starvation
+from gilscope.analysis.findings.hangs import hangs
 from gilscope.analysis.findings.hazards import native_mutex
 from gilscope.analysis.findings.locks import hot_locks, lock_convoy
 from gilscope.analysis.findings.model import Finding, Jump
@@ -28,7 +34,11 @@ if TYPE_CHECKING:
 type Rule = Callable[[Facts], Iterator[Finding]]
 
 RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
+    (hangs, ("deadlock", "hang-abandoned-lock", "hang-spinning")),
     (gil_enabled, ("gil-reenabled",)),
+    (ending_interpreter, ("native-thread-at-exit",)),
+    (not_attached, ("not-attached",)),
+    (other_interpreter, ("other-interpreter",)),
     (native_mutex, ("native-mutex-held-while-taking-gil",)),
     (serialised, ("serialised-callbacks",)),
     (chatty, ("chatty-callbacks",)),

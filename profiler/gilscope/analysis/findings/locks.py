@@ -18,13 +18,14 @@ from gilscope.analysis.waits.convoys import convoys
 from gilscope.severity import Severity
 from gilscope.text import count_text, time_text
 from gilscope.trace.format import Event, LockWaitFlag
+from gilscope.trace.model.interpreter_locks import interpreter_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gilscope.analysis.facts import Facts
-    from gilscope.trace.arrays import I64
-    from gilscope.trace.model import Lock
+    from gilscope.trace.arrays import I64, U32
+    from gilscope.trace.model import Lock, Trace
 
 YIELD_NS = 50_000
 """That one yield of the processor counts for at most. It returns within microseconds, or else the
@@ -53,17 +54,36 @@ def hot_locks(facts: Facts) -> Iterator[Finding]:
     """Find locks that much was waited for."""
     trace, intervals = facts.trace, facts.trace.intervals
     rows = facts.lock_waits
-    ids, places = np.unique(intervals.what[rows], return_inverse=True)
-    cost = np.bincount(places, _contention(facts, rows), len(ids)).astype(np.int64)
-    counts = np.bincount(places, minlength=len(ids))
+    locks, places = _by_name(trace, intervals.what[rows])
+    cost = np.bincount(places, _contention(facts, rows), len(locks)).astype(np.int64)
+    counts = np.bincount(places, minlength=len(locks))
     worth = np.array([matters(trace, ns) for ns in cost.tolist()], bool)
     for number in np.flatnonzero(worth)[np.argsort(-cost[worth], kind="stable")].tolist():
         mine = rows[places == number]
-        lock = trace.locks[int(ids[number])]
+        lock = locks[number]
         if lock.kind in SIGNALS and counts[number] < LEAST_WAITS:
             continue
         if len(np.unique(intervals.thread[mine])) > 1 or _is_held(facts, mine):
             yield _hot(facts, lock, mine, int(cost[number]))
+
+
+def _by_name(trace: Trace, what: U32) -> tuple[list[Lock], I64]:
+    """Return one lock of each name and kind, and which of them each wait is for.
+
+    A reader cannot tell locks of one name apart: those of a pool, those that a condition makes for
+    each wait.
+    """
+    ids, places = np.unique(what, return_inverse=True)
+    first: dict[tuple[str, str], int] = {}
+    found: list[Lock] = []
+    groups = np.zeros(len(ids), np.int64)
+    for row, number in enumerate(ids.tolist()):
+        lock = trace.locks[number]
+        if (lock.name, lock.kind) not in first:
+            first[lock.name, lock.kind] = len(found)
+            found.append(lock)
+        groups[row] = first[lock.name, lock.kind]
+    return found, groups[places]
 
 
 def _is_held(facts: Facts, rows: I64) -> bool:
@@ -82,7 +102,10 @@ def _hot(facts: Facts, lock: Lock, rows: I64, cost: int) -> Finding:
     words = f"{count_text(len(rows) - spins, 'time')} asleep"
     if spins:
         words += f", {count_text(spins, 'time')} yielding the processor"
+    locks = len(np.unique(intervals.what[rows]))
+    many = f", {locks} locks of that name" if locks > 1 else ""
     is_object = lock.kind == "object"
+    own = interpreter_lock(lock.member)
     return Finding(
         name="hot-object-lock" if is_object else "hot-lock",
         title=f"{threads} threads contend for {lock.name}"
@@ -93,8 +116,9 @@ def _hot(facts: Facts, lock: Lock, rows: I64, cost: int) -> Finding:
         evidence=(
             (
                 f"{count_text(threads, 'thread')} waited for it, {words} "
-                f"({lock.kind.replace('_', ' ')})"
+                f"({lock.kind.replace('_', ' ')}{many})"
             ),
+            *([f"{lock.member}, taken by: {own.taken_by}"] if own else ()),
             (
                 f"that took {of_run(trace, cost)}; the longest wait took "
                 f"{time_text(int(intervals.duration[rows].max()))}"
@@ -102,7 +126,7 @@ def _hot(facts: Facts, lock: Lock, rows: I64, cost: int) -> Finding:
             *_where(facts, rows),
             *_released(facts, rows),
         ),
-        advice=OBJECT if is_object else OTHER,
+        advice=own.advice if own else OBJECT if is_object else OTHER,
         intervals=jumps(intervals, rows, f"waits for {lock.name}"),
         cost_ns=cost,
     )

@@ -88,7 +88,9 @@ def predict(
     piece of work whenever they are done with one. The least and the most come from this replay and
     from four others: all that waited for each other share their work; none do; what runs without
     the GIL needs no processor, as if it waited for a disk or a network; and threads shared the
-    processors evenly, whatever the kernel's samples say.
+    processors evenly, whatever the kernel's samples say. No time is below what all processors take
+    for the work that the kernel counted in the recorded run: the speed-up is never above processors
+    by measured parallelism.
 
     Args:
         trace: Of a run with the GIL.
@@ -111,6 +113,9 @@ def predict(
     if processors >= (recorded_on or processors):
         # What was done with the GIL can be done without it, moment by moment.
         times = [min(time, float(trace.duration_ns)) for time in times]
+    # The work that the kernel has counted cannot be done faster than by all processors at once.
+    least = trace.cpu_times.total_on_cpu_ns / processors
+    times = [max(time, least) for time in times]
     return Prediction(
         processors=processors,
         recorded_ns=float(trace.duration_ns),

@@ -21,6 +21,7 @@ from gilscope.errors import GilscopeError, ProbeError
 from gilscope.target import spans
 from gilscope.target.recording import children as child_processes
 from gilscope.target.recording import self_test as test_in_child
+from gilscope.target.recording.hang_watch import HangWatch
 from gilscope.target.recording.options import RecordingOptions
 from gilscope.target.recording.patch import Patch, Switch
 
@@ -70,7 +71,7 @@ def start(
     options = replace(options or RecordingOptions(), **changes)
     native = _native()
     session, parent_pid = belongs_to or _session_of_environment()
-    metadata = json.dumps(_metadata(parent_pid))
+    metadata = _metadata(parent_pid)
     file = Path(path).absolute()
     with _turn.lock:
         if options.follow_children:
@@ -81,7 +82,7 @@ def start(
                 native.start,
                 os.fsencode(file),
                 options.max_bytes,
-                metadata,
+                json.dumps(metadata),
                 _known_threads(),
                 ring=options.ring,
                 session=session,
@@ -94,6 +95,7 @@ def start(
             raise ProbeError(f"cannot record to {file}: no memory ({NEEDS})") from None
         _names.install()
         _loaded.stop_at_exit()
+        _hangs.begin(native, file, metadata, options.on_hang)
         if options.follow_children:
             parent = _children().Recorded(str(file), session, os.getpid(), options)
             _children().follow(parent, stop_at_exit)
@@ -112,6 +114,16 @@ def stop() -> dict[str, int]:
         ProbeError: It does not run.
     """
     return _stop("stop")
+
+
+def watch_ending(path: str | os.PathLike[str]) -> None:
+    """Add to the trace ``path`` what native threads do while the interpreter ends.
+
+    After the last `stop` of a program that is over. Where no other thread lives there is nothing
+    to watch, and the process is left as it is.
+    """
+    if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208 - the names are not needed
+        _call(_native().watch_ending, os.fsencode(Path(path).absolute()))
 
 
 def running() -> bool:
@@ -280,6 +292,7 @@ def _stop(reason: str) -> dict[str, int]:
         report: dict[str, int] = _call(native.stop, names, reason)
         # Only now: a stop that was refused has changed nothing, and can be tried again.
         _names.remove()
+        _hangs.end()
         if _loaded.children is not None:
             _loaded.children.unfollow()
     return report
@@ -373,6 +386,7 @@ class _ThreadNames:
 
 _loaded = _Loaded()
 _names = _ThreadNames()
+_hangs = HangWatch()
 _turn = _Turn()
 
 

@@ -21,10 +21,12 @@ class Lock:
         name: the best name for people, such as "dict `app.CACHE`" or "dict at 0x7f0c5a3b2e40".
         address: what was waited on.
         object_address: the Python object, as `id()` gives it; 0 if there is none.
-        source: how the program's own name was found, one of `format.NAME_SOURCES`, or
-            "creation": it is called by where it was made; "" if `name` is made from type and
-            address alone.
+        source: how the name was found, one of `format.NAME_SOURCES`; "creation": it is called by
+            where it was made; "first wait": by where a thread first waited for it; "" if `name`
+            is made from type and address alone.
         created: "file:line" that made it; "" if unknown.
+        member: what CPython's source calls a lock of the interpreter's, such as
+            "interp->types.mutex"; "" of all others.
     """
 
     id: int
@@ -35,6 +37,7 @@ class Lock:
     object_address: int
     source: str = ""
     created: str = ""
+    member: str = ""
 
     @property
     def native(self) -> bool:
@@ -53,7 +56,7 @@ class Locks(dict[int, Lock]):
         return of_objects(
             list(self.values()),
             {"id": np.uint32, "address": np.uint64, "object_address": np.uint64},
-            ("kind", "type", "name", "source", "created"),
+            ("kind", "type", "name", "source", "created", "member"),
         )
 
     def to_pandas(self) -> Any:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gilscope.text import short_function
 from gilscope.trace import format as fmt
-from gilscope.trace.model import Gil, Lock, Locks
+from gilscope.trace.model import Gil, Hazard, Lock, Locks
 from gilscope.trace.reading.lock_names import lock_name
 from gilscope.trace.reading.place_tables import Places
 from gilscope.trace.reading.place_tables import text as harmless
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 MAX_JSON = 1 << 20  # bytes; what json.loads makes of it can be 20 times as much
 MAKE_LOCKS = frozenset({"threading", "queue"})
+PAUSES = frozenset({"stop_the_world", "stop_the_world_request", "raw_mutex"})
+RUNTIME = ("std::", "__gthread", "pthread_", "pybind11::", "nanobind::")
+"""What begins the names of functions that take locks for their callers."""
 MAX_TEXT = 512  # characters of a name that are kept
 _HEAD = fmt.DEFINITION_HEADER.itemsize
 
@@ -42,6 +46,8 @@ class Definitions:
         locks: by id, as they are called without the names of `lock_names`.
         lock_names: lock → (string, source).
         lock_created: lock → the stack that made it.
+        lock_waited: lock → the stack that first waited for it.
+        hazards: (kind, tid, stack) → (function of the C API, how often).
         places: functions, stacks, native code.
         not_measured: class of event → reason.
         cpu_times: arrays of format.CPU_TIME.
@@ -56,6 +62,8 @@ class Definitions:
     locks: Locks = field(default_factory=Locks)
     lock_names: dict[int, tuple[int, int]] = field(default_factory=dict)
     lock_created: dict[int, int] = field(default_factory=dict)
+    lock_waited: dict[int, int] = field(default_factory=dict)
+    hazards: dict[tuple[int, int, int], tuple[int, int]] = field(default_factory=dict)
     places: Places = field(default_factory=Places)
     not_measured: dict[str, str] = field(default_factory=dict)
     cpu_times: list[NDArray[np.void]] = field(default_factory=list)
@@ -135,8 +143,42 @@ def named_locks(found: Definitions, places: PlaceTables) -> Locks:
     for number, (name, how) in found.lock_names.items():
         if number in locks:
             source = fmt.NAME_SOURCES.get(how, "")
-            locks[number] = _named(locks[number], text(places.string(name).encode()), source)
+            shown = text(places.string(name).encode())
+            lock = _named(locks[number], shown, source)
+            locks[number] = replace(lock, member=shown) if source == "interpreter" else lock
+    for number, stack in found.lock_waited.items():
+        lock = locks[number]
+        if number in locks and not lock.source and lock.kind not in PAUSES:
+            locks[number] = _named(lock, _first_wait(places.stacks[stack]), "first wait")
     return locks
+
+
+def hazards(found: Definitions, places: PlaceTables) -> tuple[Hazard, ...]:
+    """What native code did that Python forbids, in the order of the file."""
+    return tuple(
+        Hazard(fmt.HAZARD_KINDS[kind], tid, places.stacks[stack], places.string(function), count)
+        for (kind, tid, stack), (function, count) in found.hazards.items()
+        if kind in fmt.HAZARD_KINDS
+    )
+
+
+def _first_wait(stack: tuple[Frame, ...]) -> str:
+    """Where a thread first waited for a lock: in native code the function, else the line."""
+    own = [frame for frame in stack if not _is_runtime(frame)] or list(stack)
+    if own and own[0].native:
+        where = f" ({_line_of(own[0])})" if own[0].file else ""
+        return f"in {short_function(own[0].name)}{where}"
+    frames = [frame for frame in own if not frame.native]
+    callers = [frame for frame in frames if frame.module not in MAKE_LOCKS]
+    return next((f"at {_line_of(frame)}" for frame in callers or frames), "")
+
+
+def _is_runtime(frame: Frame) -> bool:
+    return frame.native and short_function(frame.name).rpartition(" ")[2].startswith(RUNTIME)
+
+
+def _line_of(frame: Frame) -> str:
+    return f"{frame.file.rpartition('/')[2]}:{frame.line}"
 
 
 def _named(lock: Lock, name: str, source: str) -> Lock:
@@ -155,6 +197,16 @@ def _place_of(stack: tuple[Frame, ...]) -> str:
 def _lock_created(found: Definitions, body: bytes) -> None:
     lock, stack = struct.unpack_from("<II", body)
     found.lock_created[lock] = stack
+
+
+def _lock_waited(found: Definitions, body: bytes) -> None:
+    lock, stack = struct.unpack_from("<II", body)
+    found.lock_waited.setdefault(lock, stack)
+
+
+def _hazard(found: Definitions, body: bytes) -> None:
+    kind, tid, stack, function, count = struct.unpack_from("<IIIIQ", body)
+    found.hazards[kind, tid, stack] = function, count
 
 
 def _cpu_times(found: Definitions, body: bytes) -> None:
@@ -252,6 +304,8 @@ _TAKE: dict[int, Callable[[Definitions, bytes], None]] = {
     fmt.Tag.NOT_MEASURED: _not_measured,
     fmt.Tag.CPU_TIME: _cpu_times,
     fmt.Tag.LOCK_CREATED: _lock_created,
+    fmt.Tag.LOCK_WAITED: _lock_waited,
+    fmt.Tag.HAZARD: _hazard,
     fmt.Tag.PROBE_COST: _probe_cost,
     fmt.Tag.STRING: _string,
     fmt.Tag.CODE: _code,

@@ -167,13 +167,13 @@ class EventTables:
         columns[_START] = columns[_START][kept]
         wakes, callbacks, states, switches, spans, samples = apart
         return Events(
-            Intervals.deferred(self._table(EventRows(*columns))),
-            Intervals.deferred(wakes),
+            Intervals(self._table(EventRows(*columns))),
+            Intervals(wakes),
             _callbacks(callbacks),
-            Intervals.deferred(states),
-            Intervals.deferred(switches),
+            Intervals(states),
+            Intervals(switches),
             _spans(spans),
-            Intervals.deferred(samples),
+            Intervals(samples),
         )
 
     def _table(self, rows: EventRows) -> EventColumns:
@@ -221,7 +221,7 @@ def _gathered(column: npt.NDArray[Any], order: Positions) -> npt.NDArray[Any]:
 
 def _callbacks(columns: EventColumns) -> Callbacks:
     """The rows as callbacks: what and peer of theirs are definitions."""
-    rows = Intervals.deferred(columns)
+    rows = Intervals(columns)
     callables = rows.peer.astype(np.uint32)
     # Never longer than the whole, of which the part inside the session counts.
     enter = np.minimum(columns.column("enter_ns"), rows.duration)
@@ -242,5 +242,5 @@ def _callbacks(columns: EventColumns) -> Callbacks:
 
 def _spans(columns: EventColumns) -> Spans:
     """The rows as spans; what they are called is known to the definitions."""
-    rows = Intervals.deferred(columns)
+    rows = Intervals(columns)
     return Spans(rows.thread, rows.start, rows.duration, rows.what, columns.column("bytes"))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MAX_UNIT = 1 << 24  # bytes of a unit's tree that are read: that takes some seconds
 MAX_UNLINKED = 1 << 20  # the same where siblings do not name each other, and all is to be read
+_ORIGINS = ("DW_AT_abstract_origin", "DW_AT_specification")
+MAX_ORIGINS = 8  # from what was inlined to what it is declared as
 _CODE = ("DW_TAG_lexical_block", "DW_TAG_inlined_subroutine")
 
 
@@ -52,6 +54,27 @@ class Unit:
                 return (call[0].value, call[1].value) if call[0] and call[1] else None
         return None
 
+    def chain(self, address: int) -> list[tuple[str, int, int]]:
+        """What the compiler has put into the function at this address, the outermost first.
+
+        Returns:
+            Of each function that was inlined there: its name as in the object file, and number of
+            the file and line at which it calls the next one; 0 and 0 of the last one, whose line
+            is that of the line table.
+        """
+        row = bisect_right(self._table, address, key=itemgetter(0)) - 1
+        if row < 0 or address >= self._table[row][1]:
+            return []
+        die, names, calls = self._table[row][2], [], []
+        while die := next(filter(lambda d: self._covers(d, address), die.iter_children()), None):
+            if die.tag != "DW_TAG_inlined_subroutine":
+                continue
+            names.append(_name_of(die))
+            call = [die.attributes.get(f"DW_AT_call_{what}") for what in ("file", "line")]
+            calls.append((call[0].value, call[1].value) if call[0] and call[1] else (0, 0))
+        places = [*calls[1:], (0, 0)]
+        return [(name, *place) for name, place in zip(names, places, strict=False)]
+
     def _functions(self, die: Any) -> Iterator[tuple[int, int, Any]]:
         """(begin, end, function) of all code in here."""
         for child in die.iter_children():
@@ -79,3 +102,17 @@ class Unit:
             else:
                 start = 0 if entry.is_absolute else base
                 yield start + entry.begin_offset, start + entry.end_offset
+
+
+def _name_of(die: Any) -> str:
+    """The name of a function that was inlined; "" if it has none."""
+    for _ in range(MAX_ORIGINS):
+        for kind in ("DW_AT_linkage_name", "DW_AT_MIPS_linkage_name"):
+            if kind in die.attributes:
+                return str(die.attributes[kind].value.decode(errors="replace"))
+        origin = next((kind for kind in _ORIGINS if kind in die.attributes), None)
+        if origin is None:
+            break
+        die = die.get_DIE_from_attribute(origin)
+    plain = die.attributes.get("DW_AT_name")
+    return plain.value.decode(errors="replace") if plain else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gilscope.trace.model.interpreter_locks import title_of
+
 _LABELS = {
     "unidentified": "unidentified lock",
     "mutex": "PyMutex",
@@ -30,6 +32,7 @@ _FORMS = {
     "attribute": "{} `{}`",
     "allocation": "{} allocated at {}",
     "creation": "{} created at {}",
+    "first wait": "{} first waited for {}",
     "symbol": "{} `{}`",
 }
 
@@ -51,11 +54,13 @@ def lock_name(
         address: what was waited on.
         object_address: the object; 0 if there is none.
         name: what the program calls it, or where it was made; "" if unknown.
-        source: how that was found, one of `format.NAME_SOURCES`.
+        source: how that was found, as in `Lock.source`.
 
     Returns:
         Such as "dict `app.CACHE`", or "dict at 0x7f0c5a3b2e40" without a name.
     """
+    if source == "interpreter":
+        return title_of(name)
     label = type_name or _LABELS.get(kind, kind)
     if name:
         return _FORMS.get(source, "{} `{}`").format(label, name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from gilscope.trace import format as fmt
 from gilscope.trace.model.places import NAMELESS, Callable, Code, Entry, Frame, Module, Site, Table
-from gilscope.trace.reading.symbols import resolve
+from gilscope.trace.reading.symbols import is_of_library, resolve
 
 MAX_STRING = 4096  # characters of a string that are kept; as long as a path can be
 
@@ -89,7 +89,9 @@ class PlaceTables:
         """The site with what the object file says of it."""
         path, _, build_id = self._raw.modules.get(module, (0, 0, b""))
         found = resolve(self._raw.strings.get(path, b""), build_id, site.offset)
-        function = site.function or text(found.function.encode(), MAX_STRING)
+        own = text(found.function.encode(), MAX_STRING)
+        known = site.function and not is_of_library(site.function)
+        function = site.function if known else own or site.function
         if site.file or not found.file:
             return replace(site, function=function)
         file = text(found.file.encode(errors="replace"), MAX_STRING)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gilscope.text import short_function
 from gilscope.trace.reading.inlined import Unit
 
 if TYPE_CHECKING:
@@ -42,6 +43,17 @@ _FUNCTION, _INDIRECT = 2, 10  # STT_FUNC, STT_GNU_IFUNC
 _ADDED = re.compile(r"::h[0-9a-f]{16}$|( \[clone [^]]*\])+$")
 
 
+LIBRARY = (
+    "std::",
+    "__gnu_cxx::",
+    "pybind11::",
+    "nanobind::",
+    "boost::python::",
+)
+"""How names of functions begin that a compiler makes of a header: a program's own code may have
+been put into them, and is what they are known by."""
+
+
 class Found(NamedTuple):
     """What a place in native code is; "" and 0 where that is unknown."""
 
@@ -60,7 +72,8 @@ def resolve(path: bytes, build_id: bytes, offset: int) -> Found:
 
     Returns:
         Function, file and line of the call before it: that function's own line, not one of what
-        the compiler has put into it, where the debug information tells them apart.
+        the compiler has put into it, where the debug information tells them apart. If it is of a
+        library's header, the innermost function in it that is not.
     """
     if not path or not build_id or not offset:
         return Found()
@@ -72,9 +85,16 @@ def resolve(path: bytes, build_id: bytes, offset: int) -> Found:
         function = found.function or demangle(image.function(offset - 1))
         file, line = (found.file, found.line) if found.file else image.line(offset - 1)
         found = Found(function, file, line)
+        if is_of_library(function):
+            found = image.own(offset - 1) or found
         if function and file:
             break
     return found
+
+
+def is_of_library(function: str) -> bool:
+    """Return whether a function is made of a library's header; templates begin with their type."""
+    return short_function(function).rpartition(" ")[2].startswith(LIBRARY)
 
 
 def demangle(name: str) -> str:
@@ -162,6 +182,16 @@ class _Image:
         except Exception:  # noqa: BLE001 - damaged debug information says nothing
             return "", 0
 
+    def own(self, address: int) -> Found | None:
+        """The innermost function inlined at an address that is of no library's header."""
+        try:
+            chain = self._lines.chain(address) if self._lines else []
+        except Exception:  # noqa: BLE001 - damaged debug information says nothing
+            return None
+        named = [Found(demangle(name), file, line) for name, file, line in reversed(chain)]
+        own = (one for one in named if one.function and not is_of_library(one.function))
+        return next(own, None)
+
     @cached_property
     def _lines(self) -> _Lines | None:
         from elftools.elf.elffile import ELFFile  # noqa: PLC0415 - loaded on demand
@@ -189,22 +219,40 @@ class _Lines:
         unit = self._unit(address)
         if unit is None:
             return "", 0
+        program, row = self._row(unit, address)
+        if row is None:
+            return "", 0
+        file, line = self._inlined_in(unit).call(address) or row
+        return _file(unit, program, file), line
+
+    def chain(self, address: int) -> list[tuple[str, str, int]]:
+        """Functions inlined at an address, the outermost first: name, source file and line."""
+        unit = self._unit(address)
+        if unit is None:
+            return []
+        program, row = self._row(unit, address)
+        chain = self._inlined_in(unit).chain(address)
+        places = [((file, line) if line else row) for _, file, line in chain]
+        return [
+            (name, *((_file(unit, program, place[0]), place[1]) if place else ("", 0)))
+            for (name, _, _), place in zip(chain, places, strict=True)
+        ]
+
+    def _row(self, unit: Any, address: int) -> tuple[Any, tuple[int, int] | None]:
+        """The unit's line program, and number of the file and line of an address in it."""
         if unit.cu_offset not in self._tables:
             program = self._dwarf.line_program_for_CU(unit)
             self._tables[unit.cu_offset] = program, sorted(_rows(program) if program else ())
         program, table = self._tables[unit.cu_offset]
         row = bisect_right(table, address, key=itemgetter(0)) - 1
         if row < 0 or address >= table[row][1]:
-            return "", 0
-        _, _, file, line = table[row]
-        file, line = self._call(unit, address) or (file, line)
-        return _file(unit, program, file), line
+            return program, None
+        return program, table[row][2:]
 
-    def _call(self, unit: Any, address: int) -> tuple[int, int] | None:
-        """Number of the file and line of a call that was inlined at this address, if one was."""
+    def _inlined_in(self, unit: Any) -> Unit:
         if unit.cu_offset not in self._inlined:
             self._inlined[unit.cu_offset] = Unit(self._dwarf, unit)
-        return self._inlined[unit.cu_offset].call(address)
+        return self._inlined[unit.cu_offset]
 
     @cached_property
     def _aranges(self) -> Any:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from gilscope.trace.model import Thread, Trace
     from gilscope.trace.reading.chunks import Header
+    from gilscope.trace.reading.definitions import Definitions
     from gilscope.trace.reading.reader import Parts
 
 _KINDS = {name: code for code, name in fmt.LOCK_KINDS.items()}
@@ -86,12 +87,10 @@ def definitions(source: Source, numbers: Numbers, begin: int) -> Iterator[bytes]
         kind, name = _KINDS.get(lock.kind, 0), lock.type.encode()
         about = (lock.id + numbers.lock, kind, 0, lock.address, lock.object_address, len(name), 0)
         yield definition(fmt.Tag.LOCK, struct.pack("<IHHQQII", *about) + name)
-    for number, (string, how) in found.lock_names.items():
-        named = (number + numbers.lock, moved(string, numbers.string), how, 0, 0)
-        yield definition(fmt.Tag.LOCK_NAME, struct.pack("<IIHHI", *named))
-    for number, stack in found.lock_created.items():
-        made = number + numbers.lock, moved(stack, numbers.stack)
-        yield definition(fmt.Tag.LOCK_CREATED, struct.pack("<II", *made))
+    yield from _about_locks(found, numbers)
+    for (kind, tid, stack), (function, count) in found.hazards.items():
+        where = moved(stack, numbers.stack), moved(function, numbers.string)
+        yield definition(fmt.Tag.HAZARD, struct.pack("<IIIIQ", kind, tid, *where, count))
     for what, reason in found.not_measured.items():
         whose = f" ({trace.pid})" if source.process is None else ""
         texts = what.encode(), f"{reason}{whose}".encode()
@@ -107,6 +106,19 @@ def definitions(source: Source, numbers: Numbers, begin: int) -> Iterator[bytes]
         samples["on_cpu"], samples["runnable"] = times.on_cpu, times.runnable
         yield definition(fmt.Tag.CPU_TIME, samples.tobytes())
     yield from _places(source, numbers)
+
+
+def _about_locks(found: Definitions, numbers: Numbers) -> Iterator[bytes]:
+    """What the locks are called, and where they were made and first waited for."""
+    for number, (string, how) in found.lock_names.items():
+        named = (number + numbers.lock, moved(string, numbers.string), how, 0, 0)
+        yield definition(fmt.Tag.LOCK_NAME, struct.pack("<IIHHI", *named))
+    for number, stack in found.lock_created.items():
+        made = number + numbers.lock, moved(stack, numbers.stack)
+        yield definition(fmt.Tag.LOCK_CREATED, struct.pack("<II", *made))
+    for number, stack in found.lock_waited.items():
+        first = number + numbers.lock, moved(stack, numbers.stack)
+        yield definition(fmt.Tag.LOCK_WAITED, struct.pack("<II", *first))
 
 
 def _places(source: Source, n: Numbers) -> Iterator[bytes]:

@@ -133,7 +133,7 @@ def _parallelism(run: Run) -> str:
     """Say how many threads had a processor, on average."""
     if run.trace is None or not run.trace.duration_ns or not len(run.trace.cpu_times):
         return ""
-    return f"parallelism {run.trace.cpu_times.on_cpu_ns() / run.trace.duration_ns:.1f}"
+    return f"parallelism {run.trace.cpu_times.total_on_cpu_ns / run.trace.duration_ns:.1f}"
 
 
 def _lives(trace: Trace) -> int:

@@ -67,11 +67,11 @@ class CpuTimes:
         waited = _between(ends, time, self.runnable[low:high], measured - ran)
         return CpuShare(measured, ran, waited, measured - ran - waited)
 
-    def on_cpu_ns(self) -> int:
-        """How long all threads together ran, between the first and the last sample of each, ns."""
-        end = int(self.time.max(initial=0))
-        shares = (self.share(thread, 0, end) for thread in np.unique(self.thread).tolist())
-        return sum(share.on_cpu_ns for share in shares if share)
+    @property
+    def total_on_cpu_ns(self) -> int:
+        """Processor time of all threads between the first sample of each and its last one."""
+        _, first, counts = np.unique(self.thread, return_index=True, return_counts=True)
+        return int((self.on_cpu[first + counts - 1] - self.on_cpu[first]).sum())
 
     def shifted(self, ns: int) -> CpuTimes:
         """The same samples, later by ``ns``."""

@@ -37,8 +37,8 @@ LEAST_WAITS = 5
 """Waits of a thread: fewer are no pattern."""
 
 LONGER = 2
-"""Times that a wait is as long as what the thread did without the GIL before it. One that sleeps for
-8 ms and then waits a switch interval loses less than half of its time."""
+"""Times that a wait is as long as what the thread did without the GIL before it. One that sleeps
+for 8 ms and then waits a switch interval loses less than half of its time."""
 
 ASKED = 0.5
 """Share of a starved thread's waits in which it had to ask for the GIL: otherwise it is given up in

@@ -13,7 +13,7 @@ import gilscope
 from gilscope.analysis import findings
 from gilscope.analysis.findings import NAMES
 from gilscope.cli import COMMANDS, main
-from gilscope.target.races.text import TITLES
+from gilscope.race import TITLES
 
 if TYPE_CHECKING:
     from types import ModuleType

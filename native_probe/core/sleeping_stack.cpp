@@ -44,8 +44,8 @@ bool read_slices(pid_t tid, std::uint64_t* slices) {
 // pointer and the program counter.
 bool read_registers(pid_t tid, Sleep* sleep) {
   char text[kText];
-  if (!read_line(tid, "syscall", text, sizeof text) || std::strncmp(text, "running", 7) == 0)
-    return false;
+  if (!read_line(tid, "syscall", text, sizeof text)) return false;
+  if (std::strncmp(text, "running", 7) == 0) return false;
   char* at = text;
   sleep->call = std::strtol(at, &at, 10);
   for (int i = 0; sleep->call != -1 && i < 6; ++i) {

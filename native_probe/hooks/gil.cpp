@@ -41,6 +41,8 @@ struct alignas(64) Gil {
   int enabled = 0;  // as it was last seen; free-threaded builds only
   std::uint64_t released = 0;
   std::uint64_t looked = 0;  // ticks: when its holder was last looked at
+  std::uint32_t looker = 0;  // thread that wakes up early to do so
+  std::uint64_t looker_until = 0;
   std::int64_t interpreter = 0;
 };
 
@@ -361,37 +363,49 @@ bool time_to_look(const timespec& until, timespec* at_time) {
   return false;
 }
 
-// With the GIL's mutex held, which the holder needs to release the GIL. Whoever looked last did so
-// for all that wait.
-void look_at_holder(Gil& gil) {
+// With the GIL's mutex held, which the holder needs to release the GIL. False if it has not held
+// the GIL for long. Whoever looked last did so for all that wait.
+bool look_at_holder(Gil& gil) {
   Recording recording;
-  if (!recording || gil.holder == 0) return;
+  if (!recording || gil.holder == 0) return false;
   const std::uint64_t now = Clock::ticks();
   const format::ThreadSlot* slot = recording.session().slot_at(gil.holder);
-  if (slot == nullptr || now - gil.looked < long_hold) return;
+  if (slot == nullptr) return false;
   const std::uint64_t since = __atomic_load_n(&slot->open_hold, __ATOMIC_RELAXED);
-  if (since == 0 || now < since || now - since < long_hold) return;
+  if (since == 0 || now < since || now - since < long_hold) return false;
+  if (now - gil.looked < long_hold) return true;
   gil.looked = now;
   hold_samples::Holder holder;
   holder.tid = static_cast<pid_t>(slot->tid);
   holder.thread = gil.holder;
   holder.gil = gil.id;
+  holder.asked = drop_requested(gil);
   holder.mutex =
       reinterpret_cast<const void*>(gil.state.load(std::memory_order_relaxed) + at.mutex);
   holder.state = reinterpret_cast<const void*>(last_holder(gil));
-  holder.asked = drop_requested(gil);
   hold_samples::look(recording, holder);
+  return true;
+}
+
+// One of those that wait, whatever their number. It may leave without a word.
+bool is_looker(Gil& gil) {
+  const ThreadLog* log = ThreadLogs::seen();
+  const std::uint64_t now = Clock::ticks();
+  if (log == nullptr || (gil.looker != log->index && now < gil.looker_until)) return false;
+  gil.looker = log->index;
+  gil.looker_until = now + 3 * long_hold;
+  return true;
 }
 
 // Returns early, as any wait for a condition may, if the GIL is free by then.
 int wait_and_look(Gil& gil, pthread_cond_t* cond, pthread_mutex_t* mutex, const timespec* until) {
   timespec soon;
-  if (Session::active() == nullptr || !time_to_look(*until, &soon)) {
-    return pthread_cond_timedwait(cond, mutex, until);
+  // At once if the thread has held it for long already: this one may be late to wake.
+  while (Session::active() != nullptr && !look_at_holder(gil) && is_looker(gil) &&
+         time_to_look(*until, &soon)) {
+    const int result = pthread_cond_timedwait(cond, mutex, &soon);
+    if (result != ETIMEDOUT || !is_locked(gil)) return result != ETIMEDOUT ? result : 0;
   }
-  const int result = pthread_cond_timedwait(cond, mutex, &soon);
-  if (result != ETIMEDOUT || !is_locked(gil)) return result != ETIMEDOUT ? result : 0;
-  look_at_holder(gil);
   return pthread_cond_timedwait(cond, mutex, until);
 }
 
@@ -411,6 +425,7 @@ Gil* add(std::uintptr_t state) {
   gil.waiters = 0;
   gil.released = 0;
   gil.looked = 0;
+  gil.looker_until = 0;
   gil.interpreter = gilscope_interpreter_of_gil(state);
   gil.state.store(state, std::memory_order_relaxed);
   gil.enabled = enabled(gil);

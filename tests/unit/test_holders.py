@@ -167,3 +167,53 @@ def test_waiting_for_native_code_is_no_starvation(found: Found) -> None:
     for _ in range(30):
         program.hold(20, *((at, native, ASKED if at > 5 else 0) for at in range(2, 20, 4)))
     assert [finding.name for finding in found(program.builder)] == ["gil-held-in-native-code"]
+
+
+def test_holds_that_nobody_saw_count_as_the_others_that_ended_there(charged: Charged) -> None:
+    """The kernel's tick may not come in a short one; but only where nearly all are alike."""
+    program = Program()
+    native = checksum(program)
+    for number in range(10):
+        program.hold(10, *([(7, native, ASKED)] if number else []))
+    assert charged(program.builder) == {"checksum": 10 * (10 * MS - 10 * US)}
+    mixed = Program()
+    native = checksum(mixed)
+    for number in range(10):
+        mixed.hold(10, *([(7, native, ASKED)] if number % 2 else [(7, 0, LOOP)] if number else []))
+    assert charged(mixed.builder)["main (cs.py)"] == 5 * (10 * MS - 10 * US)
+
+
+def convoy(away_us: int) -> TraceBuilder:
+    """A thread gives the GIL up for so long, and each time waits a switch interval to get it."""
+    builder = TraceBuilder()
+    main, task = builder.thread("MainThread", main=True), builder.thread("task")
+    builder.gil()
+    file = "/src/case.py"
+    reading = builder.stack((builder.code("read", file, 20, "case"), 24))
+    computing = builder.stack((builder.code("task", file, 10, "case"), 14))
+    time = 0
+    for _ in range(40):
+        begin = time + away_us * US
+        end = begin + 5 * MS
+        forced = {"what": 1, "flags": FORCED | WANTED, "stack": computing}
+        builder.event(GIL_HOLD, task, time, end, **forced)
+        builder.gil_wait(main, begin, end, peer=task, aux=1, flags=0)
+        about = {"what": 1, "stack": reading}
+        builder.event(GIL_HOLD, main, end + US, end + 3 * US, **about)
+        time = end + 4 * US
+    return builder
+
+
+def test_the_thread_that_computes_is_named_before_the_one_that_waits(found: Found) -> None:
+    """A thread that gives the GIL up for moments gets it back after a switch interval only."""
+    (finding,) = found(convoy(500))
+    assert finding.title == (
+        "thread task computes in Python (case.py:14 in task): thread MainThread waits 5 ms for the "
+        "GIL each time and then holds it for 2 µs"
+    )
+    assert any("released the GIL for 501 µs" in line for line in finding.evidence)
+
+
+def test_a_thread_that_is_away_for_longer_than_it_waits_is_left_alone(found: Found) -> None:
+    """It sleeps for 8 ms each time."""
+    assert found(convoy(8_000)) == []

@@ -27,6 +27,8 @@ def checksums(count: int, ms: int, *, polite: bool) -> None:
 
 count, ms, way = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 minex.start(2, tile_done)
+while not done:  # the pool is at work
+    time.sleep(0.001)
 begin = time.perf_counter()
 checksums(count, ms, polite=way == "good")
 time.sleep(max(0.5 - (time.perf_counter() - begin), 0))

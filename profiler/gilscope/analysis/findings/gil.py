@@ -19,7 +19,7 @@ from gilscope.analysis.stacks import program_line
 from gilscope.analysis.waits.gil_holds import SWITCH_INTERVAL_NS
 from gilscope.severity import Severity
 from gilscope.text import time_text
-from gilscope.trace.format import Event
+from gilscope.trace.format import Event, HoldFlag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +35,10 @@ that is less than 5 % of the run."""
 
 LEAST_WAITS = 5
 """Waits of a thread: fewer are no pattern."""
+
+LONGER = 2
+"""Times that a wait is as long as what the thread did without the GIL before it. One that sleeps
+for 8 ms and then waits a switch interval loses less than half of its time."""
 
 ASKED = 0.5
 """Share of a starved thread's waits in which it had to ask for the GIL: otherwise it is given up in
@@ -124,10 +128,10 @@ def starvation(facts: Facts) -> Iterator[Finding]:
         rows = np.flatnonzero(
             (intervals.kind == Event.GIL_WAIT) & (intervals.thread == found.thread)
         )
-        cost = found.wait_ns - int(facts.waited_for_native(rows).sum())
+        waited, native = intervals.duration[rows], facts.waited_for_native(rows)
         away = _away(facts, found.thread, rows)
-        # Who was away for longer than it then waits loses less than half of its time.
-        if cost < max(int(away.sum()), found.wait_ns // 2) or not matters(trace, cost):
+        cost = int((waited - native)[waited >= LONGER * away].sum())
+        if cost < found.wait_ns // 2 or not matters(trace, cost):
             continue
         name = trace.thread_name(found.thread)
         yield Finding(
@@ -182,10 +186,12 @@ def _where(facts: Facts, waits: I64) -> str:
 def _computing(facts: Facts, rows: I64) -> str:
     """Return the beginning of a title: which thread computes meanwhile, and where."""
     trace, pieces = facts.trace, facts.pieces
-    threads = trace.intervals.thread[pieces.holds]
-    best, most = "", 0
+    threads, flags = trace.intervals.thread[pieces.holds], trace.intervals.flags[pieces.holds]
+    # A hold that nobody looked into was Python code if it ended as soon as it was asked to.
+    python = ~pieces.native & (pieces.sampled | ((flags & np.uint8(HoldFlag.FORCED)) != 0))
+    best, most = "", int(trace.intervals.duration[rows].sum()) // 2
     for thread in np.unique(threads).tolist():
-        mine = (threads == thread) & ~pieces.native
+        mine = (threads == thread) & python
         waited = int(pieces.shared(trace, mine, rows).sum())
         if waited > most:
             used, places = np.unique(pieces.stack[mine], return_inverse=True)

@@ -102,8 +102,9 @@ def _called(frames: Sequence[Frame]) -> str:
 def _typical_stack(facts: Facts, mine: Bools) -> Sequence[Frame]:
     """Return the stack of the line of Python for which most was waited."""
     pieces = facts.pieces
-    used, places = np.unique(pieces.stack[mine], return_inverse=True)
-    cost = np.bincount(places, pieces.caused_ns[mine])
+    seen = mine & pieces.sampled
+    used, places = np.unique(pieces.stack[seen], return_inverse=True)
+    cost = np.bincount(places, pieces.caused_ns[seen])
     by_line: dict[str, int] = {}
     stacks: dict[str, Sequence[Frame]] = {}
     for stack, ns in zip(used.tolist(), cost.tolist(), strict=True):
@@ -117,7 +118,7 @@ def _typical_stack(facts: Facts, mine: Bools) -> Sequence[Frame]:
 def _looks(facts: Facts, mine: Bools, frames: Sequence[Frame]) -> str:
     """Return the line that says how often it was seen, doing what."""
     pieces = facts.pieces
-    seen, asleep = int(mine.sum()), int(pieces.asleep[mine].sum())
+    seen, asleep = int((mine & pieces.sampled).sum()), int(pieces.asleep[mine].sum())
     names = list(dict.fromkeys(short(frame.name) for frame in native_frames(frames)))
     doing = f", asleep {count_text(asleep, 'time')}" if asleep else ", computing"
     return f"seen there {count_text(seen, 'time')}{doing}: {' < '.join(names[:4])}"

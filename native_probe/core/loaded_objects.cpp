@@ -65,6 +65,11 @@ LoadedObjects::Counts LoadedObjects::counts_now() {
   return counts;
 }
 
+bool LoadedObjects::has_at(std::uintptr_t base) const {
+  return std::any_of(all_.begin(), all_.end(),
+                     [base](const auto& known) { return known->image.base() == base; });
+}
+
 bool LoadedObjects::has(const Object& object) const {
   return std::any_of(all_.begin(), all_.end(), [&object](const auto& known) {
     return known.get() == &object || known->image.is_same(object.image);

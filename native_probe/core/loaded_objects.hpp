@@ -41,6 +41,8 @@ class LoadedObjects {
   const Objects& all() const { return all_; }
   // Whether it was loaded then, at the same place.
   bool has(const Object& object) const;
+  // Whether one was loaded with this base address.
+  bool has_at(std::uintptr_t base) const;
 
  private:
   Objects all_;  // in the loader's order

@@ -1,5 +1,7 @@
 #include "hooks/installation.hpp"
 
+#include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 
 #include <atomic>
@@ -26,6 +28,14 @@ namespace {
 using Object = LoadedObjects::Object;
 using Known = std::shared_ptr<const LoadedObjects>;
 
+// Instead of the address of what was loaded: all that is new was loaded by calls that have hooks;
+// none of it was.
+constexpr std::uintptr_t kAllSeen = UINTPTR_MAX;
+constexpr std::uintptr_t kNoneSeen = UINTPTR_MAX - 1;
+
+// How often objects are looked for that no hooked call loaded. Each look is a short thread.
+constexpr std::uint64_t kLooksPerSecond = 20;
+
 // Leaked on purpose: threads may run through hooks after the static destructors.
 struct Installation {
   ElfImage interpreter;
@@ -38,12 +48,11 @@ struct Installation {
   GotPatcher patcher;
   std::list<Late> late;
 
-  // For hooks: what was loaded when there was the last look, calls of the loader that have a hook
-  // and are under way, and whether a thread of ours is looking.
-  std::atomic<unsigned long long> added{0};
-  std::atomic<unsigned long long> removed{0};
+  // For hooks: calls of the loader that have a hook and are under way, whether a thread of ours is
+  // looking, and when the next one may.
   std::atomic<int> loading{0};
   std::atomic<bool> looking{false};
+  std::atomic<std::uint64_t> next_look{0};  // ticks
 };
 
 Installation& self() {
@@ -96,25 +105,29 @@ class HookTables {
   std::map<int, HookTable> tables_;
 };
 
-// For the objects that are new since `before`; they go to `late`, too.
+// For the objects that are new since `before`. Those that stand before the one at `loaded` were
+// loaded before it, and go to `late`, too: the loader appends what a call loads, that object first.
 std::list<GotPatcher::Plan> plans_for(const LoadedObjects& now, const LoadedObjects* before,
-                                      bool native_locks, std::list<Late>& late) {
+                                      bool native_locks, std::uintptr_t loaded,
+                                      std::list<Late>& late) {
+  bool unseen = loaded != kAllSeen;
   HookTables tables(self().interpreter, native_locks);
   std::list<GotPatcher::Plan> plans;
   for (const auto& object : now.all()) {
+    if (object->image.base() == loaded) unseen = false;
     if (is_left_out(object->image) || (before != nullptr && before->has(*object))) continue;
     GotPatcher::Plan plan = GotPatcher::plan(object->image, tables.of(object->image));
     if (plan.empty()) continue;
     plans.push_back(std::move(plan));
-    late.push_back({object->image.path(), Clock::ticks()});
+    if (unseen) late.push_back({object->image.path(), Clock::ticks()});
   }
   return plans;
 }
 
 // One look at the loaded objects; false when another thread has been faster, and it is to be done
 // again. What is left over is given back after the lock is.
-// `unseen`: no call of the loader that has a hook is under way.
-bool look_once(bool unseen) {
+// `loaded`: what a call of the loader that has a hook has just loaded; kAllSeen, kNoneSeen.
+bool look_once(std::uintptr_t loaded) {
   Installation& own = self();
   Known before;
   bool native_locks = false;
@@ -127,9 +140,10 @@ bool look_once(bool unseen) {
   if (before != nullptr && before->is_current()) return true;
   Known now = LoadedObjects::look(before.get());
   std::list<Late> late;
-  std::list<GotPatcher::Plan> plans = plans_for(*now, before.get(), native_locks, late);
+  std::list<GotPatcher::Plan> plans = plans_for(*now, before.get(), native_locks, loaded, late);
   // Whoever makes such a call knows of it first, and looks afterwards.
-  if (unseen && own.loading != 0) return true;
+  const int others = own.loading - (loaded == kNoneSeen || loaded == kAllSeen ? 0 : 1);
+  if (loaded == kNoneSeen && others != 0) return true;
   std::shared_ptr<native_stack::Table> table = native_stack::make_table(now);
   const PageProtections pages;
   const std::lock_guard<std::mutex> lock(own.patching);
@@ -138,15 +152,19 @@ bool look_once(bool unseen) {
   own.objects.swap(now);
   own.patcher.patch(plans, pages);
   native_stack::publish(std::move(table));
-  if (unseen) own.late.splice(own.late.end(), late);
-  own.added = own.objects->counts().added;
-  own.removed = own.objects->counts().removed;
+  if (others == 0) own.late.splice(own.late.end(), late);
   return true;
 }
 
-void look() {
-  while (!look_once(false)) {
+void look(std::uintptr_t loaded) {
+  while (!look_once(loaded)) {
   }
+}
+
+// Whether the object at that address has been looked at: then what it needs has been, too.
+bool is_known(std::uintptr_t base) {
+  const std::lock_guard<std::mutex> lock(self().patching);
+  return self().objects != nullptr && self().objects->has_at(base);
 }
 
 // A thread that was binding a function just when its slot was patched may have written over it.
@@ -203,7 +221,7 @@ void install(bool native_locks) {
     own.wanted = true;
     own.native_locks = native_locks;
   }
-  look();
+  look(kAllSeen);
   verify();
 }
 
@@ -276,29 +294,32 @@ std::size_t failed() {
   return self().patcher.failed();
 }
 
-void before_load() {
-  look_unseen();
-  ++self().loading;
-}
+void before_load() { ++self().loading; }
 
-void after_load(bool succeeded) {
-  // Else the loader's error is for the program to read.
-  if (succeeded) look();
+void after_load(void* handle) {
+  const link_map* map = nullptr;
+  // No handle: the loader's error is for the program to read. An object that was there already:
+  // nothing was loaded, and the loader's lock, which dlopen() did not take for that, may be held by
+  // a thread that waits for the GIL.
+  if (handle != nullptr && dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map)) == 0 &&
+      !is_known(map->l_addr)) {
+    look(map->l_addr);
+  }
   --self().loading;
 }
 
 void look_unseen() {
   // Whoever makes such a call looks afterwards.
   if (self().loading != 0) return;
-  while (!look_once(true)) {
-  }
+  look(kNoneSeen);
 }
 
 void notice() {
   Installation& own = self();
   if (own.loading != 0 || own.looking || LoaderCall::must_wait()) return;
-  if (LoadedObjects::counts_now() == LoadedObjects::Counts{own.added, own.removed}) return;
-  if (own.looking.exchange(true)) return;
+  const std::uint64_t now = Clock::ticks();
+  if (now < own.next_look || own.looking.exchange(true)) return;
+  own.next_look = now + Clock::ticks_per_second() / kLooksPerSecond;
   // No other thread can have the loader's lock.
   if (single_threaded()) {
     look_in_thread(nullptr);

@@ -50,13 +50,14 @@ std::size_t failed();
 
 // Around a call of the loader that has a hook: objects that were loaded get hooks.
 void before_load();
-void after_load(bool succeeded);
+void after_load(void* handle);
 
 // The same for objects that were loaded by a call without one: through a pointer to dlopen(), or
 // from an object with a search path of its own. Asks the loader: not for hooks, which notice() is.
 void look_unseen();
-// In a hook of the GIL: has that done if there are any, by a thread of its own where there are
-// threads. Some ten nanoseconds when there are none.
+// In a hook of the GIL: has that done now and then, by a thread of its own where there are threads.
+// Never asks the loader itself: a thread that has its lock, as in a callback of dl_iterate_phdr(),
+// may wait for the GIL, whose mutex the caller has.
 void notice();
 // Which ones those were since install(), and when they got their hooks.
 struct Late {

@@ -28,7 +28,7 @@ void* open(const char* file, int flags) {
   }
   void* handle = dlopen(file, flags);
   const ErrnoKeeper keep_errno;
-  installation::after_load(handle != nullptr);
+  installation::after_load(handle);
   // What went wrong in there, if anything, is not the program's.
   if (handle != nullptr) dlerror();
   return handle;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import os
 import threading
@@ -132,6 +133,32 @@ def starts_and_stops(stage: Stage) -> dict[str, Any]:
         pass
     stage.stop()
     return {}
+
+
+@case
+def loader_callbacks(stage: Stage) -> dict[str, Any]:
+    """A thread has the loader's lock whenever it waits for the GIL, while others use the GIL."""
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+    walk = ctypes.CDLL(None).dl_iterate_phdr
+    seen = set()
+
+    @kind
+    def visit(_info: int, _size: int, _data: int) -> int:
+        seen.add("objects")
+        return 0
+
+    def visits() -> None:
+        while stage.go_on():
+            walk(visit, None)
+
+    def works() -> None:
+        while stage.go_on():
+            sum(range(1000))
+            time.sleep(0)
+
+    with stage.sessions(1), company([visits, works]):
+        pass
+    return {"seen": sorted(seen)}
 
 
 @case

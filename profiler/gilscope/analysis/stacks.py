@@ -23,6 +23,7 @@ GLUE = (
     "boost::python::",
     "std::",
     "__gnu_cxx::",
+    "__gthread",
     "Py",
     "_Py",
     "pthread_",

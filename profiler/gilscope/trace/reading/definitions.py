@@ -149,8 +149,18 @@ def named_locks(found: Definitions, places: PlaceTables) -> Locks:
     for number, stack in found.lock_waited.items():
         lock = locks[number]
         if number in locks and not lock.source and lock.kind not in PAUSES:
-            locks[number] = _named(lock, _first_wait(places.stacks[stack]), "first wait")
+            locks[number] = _by_first_wait(lock, stack, places)
     return locks
+
+
+def _by_first_wait(lock: Lock, stack: int, places: PlaceTables) -> Lock:
+    """The lock as the place says where a thread first waited for it."""
+    if lock.native or lock.kind == "mutex":
+        name, file, line = places.lock_member(stack)
+        if name:
+            where = f" ({file.rpartition('/')[2]}:{line})" if file and line else ""
+            return _named(lock, f"`{name}`{where}", "member")
+    return _named(lock, _first_wait(places.stacks[stack]), "first wait")
 
 
 def hazards(found: Definitions, places: PlaceTables) -> tuple[Hazard, ...]:

@@ -20,6 +20,7 @@ import numpy as np
 
 from gilscope.text import short_function
 from gilscope.trace.reading.inlined import Unit
+from gilscope.trace.reading.lock_members import Calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,7 @@ _ADDED = re.compile(r"::h[0-9a-f]{16}$|( \[clone [^]]*\])+$")
 LIBRARY = (
     "std::",
     "__gnu_cxx::",
+    "__gthread",
     "pybind11::",
     "nanobind::",
     "boost::python::",
@@ -90,6 +92,25 @@ def resolve(path: bytes, build_id: bytes, offset: int) -> Found:
         if function and file:
             break
     return found
+
+
+def resolve_member(path: bytes, build_id: bytes, offset: int) -> Found:
+    """Look up which member of which class is the lock that a call takes.
+
+    Args:
+        path: of the object that the call lies in.
+        build_id: that the object had.
+        offset: of the call's return address in the object.
+
+    Returns:
+        The member in place of a function, and where it is declared.
+    """
+    for name in (os.fsdecode(path), str(_debug_file(build_id))) if path and build_id else ():
+        image = _image(name, build_id)
+        found = image.member(offset) if image else None
+        if found:
+            return found
+    return Found()
 
 
 def is_of_library(function: str) -> bool:
@@ -192,6 +213,13 @@ class _Image:
         own = (one for one in named if one.function and not is_of_library(one.function))
         return next(own, None)
 
+    def member(self, address: int) -> Found | None:
+        """The member that is the lock which a call takes, by the address behind the call."""
+        try:
+            return self._lines.member(address) if self._lines else None
+        except Exception:  # noqa: BLE001 - damaged debug information says nothing
+            return None
+
     @cached_property
     def _lines(self) -> _Lines | None:
         from elftools.elf.elffile import ELFFile  # noqa: PLC0415 - loaded on demand
@@ -237,6 +265,19 @@ class _Lines:
             (name, *((_file(unit, program, place[0]), place[1]) if place else ("", 0)))
             for (name, _, _), place in zip(chain, places, strict=True)
         ]
+
+    def member(self, address: int) -> Found | None:
+        """The member that is the lock which a call takes, by the address behind the call."""
+        unit = self._unit(address - 1)
+        if unit is None:
+            return None
+        scopes = self._inlined_in(unit).scopes(address - 1)
+        found = Calls(self._dwarf, unit).member(scopes, address)
+        if found is None:
+            return None
+        program, _ = self._row(unit, address - 1)
+        file = _file(unit, program, found.file) if program and found.file else ""
+        return Found(found.name, file, found.line)
 
     def _row(self, unit: Any, address: int) -> tuple[Any, tuple[int, int] | None]:
         """The unit's line program, and number of the file and line of an address in it."""

@@ -148,6 +148,12 @@ def called_from(frames: Sequence[Frame]) -> str:
     return f"{words}, called from {python_line([own]).name}" if own else words
 
 
+def own_line(frames: Sequence[Frame]) -> Place:
+    """Return the innermost line of Python that is the program's own, else the innermost one."""
+    own = [frame for frame in frames if not frame.native and _is_own(frame)]
+    return python_line(own or frames)
+
+
 def _is_own(frame: Frame) -> bool:
     """Return whether a frame is neither of the standard library nor of what ran the program."""
     ours = frame.module.startswith("gilscope.") or frame.file.endswith("/gilscope/__main__.py")

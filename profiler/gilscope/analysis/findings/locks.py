@@ -15,6 +15,7 @@ from gilscope.analysis.findings.model import (
 )
 from gilscope.analysis.stacks import called_from
 from gilscope.analysis.waits.convoys import convoys
+from gilscope.analysis.waits.pauses import is_turn
 from gilscope.severity import Severity
 from gilscope.text import count_text, time_text
 from gilscope.trace.format import Event
@@ -57,6 +58,8 @@ def hot_locks(facts: Facts) -> Iterator[Finding]:
     worth = (counts >= LEAST_WAITS) & np.array([matters(trace, ns) for ns in cost.tolist()], bool)
     for number in np.flatnonzero(worth)[np.argsort(-cost[worth], kind="stable")].tolist():
         mine = rows[places == number]
+        if is_turn(locks[number]):
+            continue  # what stop-the-world-storm is about
         if len(np.unique(intervals.thread[mine])) > 1:
             yield _hot(facts, locks[number], mine, int(cost[number]))
 

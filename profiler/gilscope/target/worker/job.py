@@ -144,6 +144,8 @@ def work(job: dict[str, Any], result: Path) -> int:
         measurement.result["probe_error"] = str(error)
         outcome = Outcome(2)
     write_result(result, measurement.result, outcome)
+    if measurement.trace is not None and not measurement.result["probe_error"]:
+        session.watch_ending(measurement.trace)
     return outcome.status
 
 

@@ -192,6 +192,11 @@ class Calls:
             found, is_value = Symbolic(name[9:], 0), True
         elif name.startswith("DW_OP_breg") and name[10:].isdigit():
             found = Symbolic(name[10:], first.args[0])
+        elif name.endswith("entry_value") and len(first.args[0]) == 1:
+            inner = first.args[0][0].op_name
+            if not inner.startswith("DW_OP_reg"):
+                return None
+            found = Symbolic(f"entry {inner[9:]}", 0)
         elif name == "DW_OP_addr":
             found = Symbolic("", first.args[0])
         else:

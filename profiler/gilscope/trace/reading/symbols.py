@@ -48,6 +48,8 @@ LIBRARY = (
     "std::",
     "__gnu_cxx::",
     "__gthread",
+    "Py_",
+    "_Py_",
     "pybind11::",
     "nanobind::",
     "boost::python::",

@@ -184,6 +184,7 @@ def test_a_library_function_is_known_by_what_was_put_into_it(option: str, tmp_pa
     assert {place.file for place in own} == {str(tmp_path / "loop.cpp")}
 
 
+@pytest.mark.parametrize("level", ["-O1", "-O2"])
 @pytest.mark.parametrize("option", ["-gdwarf-4", "-gdwarf-5"])
 @pytest.mark.parametrize(
     ("function", "member", "line"),
@@ -193,12 +194,12 @@ def test_a_library_function_is_known_by_what_was_put_into_it(option: str, tmp_pa
         ("other(std::mutex&)", "", 0),
     ],
 )
-def test_a_lock_that_is_a_member(
-    option: str, function: str, member: str, line: int, tmp_path: Path
+def test_a_lock_that_is_a_member(  # noqa: PLR0917 - parametrized
+    level: str, option: str, function: str, member: str, line: int, tmp_path: Path
 ) -> None:
     """What a call locks is a member of an object that a variable points to, or nothing is said."""
     (tmp_path / "loop.cpp").write_text(MEMBERS)
-    build(option, tmp_path, "-pthread", "-O2")
+    build(option, tmp_path, "-pthread", level)
     library = tmp_path / "libloop.so"
     (call,) = calls_of_lock(library, function)
     found = symbols.resolve_member(bytes(library), build_id(library), call)

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TAKES = (
     "pthread_mutex_",
@@ -44,6 +44,11 @@ LOCKING = re.compile(
     r"_ZNSt\d+(recursive_|timed_|shared_)*mutex\d+lock(_shared)?Ev|__gthread_.*_lock"
 )
 """Functions of the standard library whose first parameter is the lock that they take."""
+
+DWARF_NUMBERS = [*"02137645", *map(str, range(8, 16))]
+"""Of the registers of x86-64, in the order of the processor's own numbers."""
+
+LONGEST_LEA = 7  # bytes
 
 FIRST_ARGUMENT = "DW_OP_reg5"  # rdi
 MAX_DEPTH = 16
@@ -79,13 +84,14 @@ class Calls:
     Args:
         dwarf: all debug information of the object.
         unit: of pyelftools.
+        code: returns so many bytes of the program before an address.
     """
 
-    def __init__(self, dwarf: Any, unit: Any) -> None:
+    def __init__(self, dwarf: Any, unit: Any, code: Callable[[int, int], bytes]) -> None:
         from elftools.dwarf.dwarf_expr import DWARFExprParser  # noqa: PLC0415 - loaded on demand
         from elftools.dwarf.locationlists import LocationParser  # noqa: PLC0415 - the same
 
-        self._dwarf, self._unit = dwarf, unit
+        self._dwarf, self._unit, self._code = dwarf, unit, code
         self._expressions = DWARFExprParser(unit.structs)
         self._locations = LocationParser(dwarf.location_lists())
 
@@ -134,11 +140,29 @@ class Calls:
         for die in scopes:
             if LOCKING.match(_name(die)):
                 first = next(_variables(die), None)
-                location = self._location(first, address) if first is not None else None
-                if location is not None:
-                    found = self._number(location, is_location=True)
-                    if found is not None:
-                        yield found
+                location, begin = self._location(first, address) if first is not None else (None, 0)
+                found = self._number(location, is_location=True) if location else None
+                if found is not None:
+                    yield found
+                    if begin and not found.offset:
+                        yield from self._made_before(begin, found.base)
+
+    def _made_before(self, begin: int, register: str) -> Iterator[Symbolic]:
+        """What a register is made of that has a variable from an address on.
+
+        The instruction that ends there has written it: `lea offset(other), register`, or it is
+        none that says more.
+        """
+        raw = self._code(begin, LONGEST_LEA)
+        for size, width in ((4, 1), (7, 4)):
+            prefix, opcode, operands, *_ = raw[-size:] if len(raw) >= size else bytes(3)
+            target = (prefix & 4) << 1 | operands >> 3 & 7
+            other = (prefix & 1) << 3 | operands & 7
+            mode = 0x40 if width == 1 else 0x80
+            sound = prefix & 0xFA == 0x48 and opcode == 0x8D and operands & 0xC0 == mode  # noqa: PLR2004 - x86-64
+            if sound and operands & 7 != 4 and DWARF_NUMBERS[target] == register:  # noqa: PLR2004 - a SIB
+                offset = int.from_bytes(raw[-width:], "little", signed=True)
+                yield Symbolic(DWARF_NUMBERS[other], offset)
 
     def _lock_in(self, variable: Any, wanted: set[Symbolic], address: int) -> Member | None:
         """The lock in what a variable points or refers to, if it is there."""
@@ -146,21 +170,21 @@ class Calls:
         if kind is None or kind.tag not in _REFERENCES:
             return None
         owner = _type_of(kind)
-        location = self._location(variable, address)
+        location, _ = self._location(variable, address)
         if owner is None or owner.tag not in _CLASSES or location is None or _is_standard(owner):
             return None
         begin = self._number(location, is_location=True)
         places = {one.offset - begin.offset for one in wanted if begin and one.base == begin.base}
         return _member_at(owner, places.pop()) if len(places) == 1 else None
 
-    def _location(self, variable: Any, address: int) -> Any:
-        """The expression that says where a variable is at an address; None if there is none."""
+    def _location(self, variable: Any, address: int) -> tuple[Any, int]:
+        """The expression that says where a variable is at an address, and since which; or None."""
         origin = variable.attributes.get("DW_AT_location")
         if origin is None:
-            return None
+            return None, 0
         found = self._locations.parse_from_attribute(origin, self._unit["version"], variable)
         if not isinstance(found, list):
-            return found.loc_expr
+            return found.loc_expr, 0
         first = self._unit.get_top_DIE().attributes.get("DW_AT_low_pc")
         base = first.value if first else 0
         for entry in found:
@@ -169,8 +193,8 @@ class Calls:
             elif hasattr(entry, "begin_offset"):
                 start = 0 if entry.is_absolute else base
                 if start + entry.begin_offset <= address < start + entry.end_offset:
-                    return entry.loc_expr
-        return None
+                    return entry.loc_expr, start + entry.begin_offset
+        return None, 0
 
     def _parsed(self, expression: Any) -> list[Any]:
         return list(self._expressions.parse_expr(expression))

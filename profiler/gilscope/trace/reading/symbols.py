@@ -39,6 +39,7 @@ _SYMBOL = np.dtype(
         ("size", "<u8"),
     ]
 )
+_EXECUTABLE = 4  # SHF_EXECINSTR
 _FUNCTION, _INDIRECT = 2, 10  # STT_FUNC, STT_GNU_IFUNC
 # What compilers add to a function's name: a hash of Rust's, parts that GCC made of one function.
 _ADDED = re.compile(r"::h[0-9a-f]{16}$|( \[clone [^]]*\])+$")
@@ -232,14 +233,19 @@ class _Image:
             if not elf.has_dwarf_info(strict=True) or sum(sizes) > MAX_DEBUG:
                 return None
             # All of it is in memory from here on.
-            return _Lines(elf.get_dwarf_info(follow_links=False))
+            code = [
+                (section["sh_addr"], section.data())
+                for section in elf.iter_sections()
+                if section["sh_flags"] & _EXECUTABLE and section["sh_type"] == "SHT_PROGBITS"
+            ]
+            return _Lines(elf.get_dwarf_info(follow_links=False), code)
 
 
 class _Lines:
     """Lines of the compilation units that were asked for."""
 
-    def __init__(self, dwarf: Any) -> None:
-        self._dwarf = dwarf
+    def __init__(self, dwarf: Any, code: list[tuple[int, bytes]]) -> None:
+        self._dwarf, self._code = dwarf, code
         # Program and (begin, end, number of the file, line), sorted, by offset of the unit.
         self._tables: dict[int, tuple[Any, list[tuple[int, int, int, int]]]] = {}
         self._inlined: dict[int, Unit] = {}
@@ -274,12 +280,19 @@ class _Lines:
         if unit is None:
             return None
         scopes = self._inlined_in(unit).scopes(address - 1)
-        found = Calls(self._dwarf, unit).member(scopes, address)
+        found = Calls(self._dwarf, unit, self._before).member(scopes, address)
         if found is None:
             return None
         program, _ = self._row(unit, address - 1)
         file = _file(unit, program, found.file) if program and found.file else ""
         return Found(found.name, file, found.line)
+
+    def _before(self, address: int, size: int) -> bytes:
+        """So many bytes of code before an address, or what there is of them."""
+        for begin, data in self._code:
+            if begin <= address <= begin + len(data):
+                return data[max(address - begin - size, 0) : address - begin]
+        return b""
 
     def _row(self, unit: Any, address: int) -> tuple[Any, tuple[int, int] | None]:
         """The unit's line program, and number of the file and line of an address in it."""

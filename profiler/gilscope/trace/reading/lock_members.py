@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gilscope.trace.reading.symbolic import Numbers, Symbolic
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -45,23 +47,11 @@ LOCKING = re.compile(
 )
 """Functions of the standard library whose first parameter is the lock that they take."""
 
-DWARF_NUMBERS = [*"02137645", *map(str, range(8, 16))]
-"""Of the registers of x86-64, in the order of the processor's own numbers."""
-
-LONGEST_LEA = 7  # bytes
-
-FIRST_ARGUMENT = "DW_OP_reg5"  # rdi
+FIRST_ARGUMENT = Symbolic("5", 0)  # rdi
 MAX_DEPTH = 16
 _REFERENCES = ("DW_TAG_pointer_type", "DW_TAG_reference_type", "DW_TAG_rvalue_reference_type")
 _PASSED = ("DW_TAG_const_type", "DW_TAG_volatile_type", "DW_TAG_typedef")
 _CLASSES = ("DW_TAG_class_type", "DW_TAG_structure_type")
-
-
-class Symbolic(NamedTuple):
-    """A number that is known but for what one thing holds: a register, or nothing."""
-
-    base: str
-    offset: int
 
 
 class Member(NamedTuple):
@@ -88,11 +78,10 @@ class Calls:
     """
 
     def __init__(self, dwarf: Any, unit: Any, code: Callable[[int, int], bytes]) -> None:
-        from elftools.dwarf.dwarf_expr import DWARFExprParser  # noqa: PLC0415 - loaded on demand
-        from elftools.dwarf.locationlists import LocationParser  # noqa: PLC0415 - the same
+        from elftools.dwarf.locationlists import LocationParser  # noqa: PLC0415 - loaded on demand
 
-        self._dwarf, self._unit, self._code = dwarf, unit, code
-        self._expressions = DWARFExprParser(unit.structs)
+        self._unit = unit
+        self._numbers = Numbers(unit, code)
         self._locations = LocationParser(dwarf.location_lists())
 
     def member(self, scopes: list[Any], returns_to: int) -> Member | None:
@@ -131,8 +120,8 @@ class Calls:
             value = _first(one, "DW_AT_call_value", "DW_AT_GNU_call_site_value")
             if place is None or value is None:
                 continue
-            if [op.op_name for op in self._parsed(place.value)] == [FIRST_ARGUMENT]:
-                return self._number(value.value)
+            if self._numbers.number(place.value, is_location=True) == FIRST_ARGUMENT:
+                return self._numbers.number(value.value)
         return None
 
     def _taken(self, scopes: list[Any], address: int) -> Iterator[Symbolic]:
@@ -141,28 +130,11 @@ class Calls:
             if LOCKING.match(_name(die)):
                 first = next(_variables(die), None)
                 location, begin = self._location(first, address) if first is not None else (None, 0)
-                found = self._number(location, is_location=True) if location else None
+                found = self._numbers.number(location, is_location=True) if location else None
                 if found is not None:
                     yield found
                     if begin and not found.offset:
-                        yield from self._made_before(begin, found.base)
-
-    def _made_before(self, begin: int, register: str) -> Iterator[Symbolic]:
-        """What a register is made of that has a variable from an address on.
-
-        The instruction that ends there has written it: `lea offset(other), register`, or it is
-        none that says more.
-        """
-        raw = self._code(begin, LONGEST_LEA)
-        for size, width in ((4, 1), (7, 4)):
-            prefix, opcode, operands, *_ = raw[-size:] if len(raw) >= size else bytes(3)
-            target = (prefix & 4) << 1 | operands >> 3 & 7
-            other = (prefix & 1) << 3 | operands & 7
-            mode = 0x40 if width == 1 else 0x80
-            sound = prefix & 0xFA == 0x48 and opcode == 0x8D and operands & 0xC0 == mode  # noqa: PLR2004 - x86-64
-            if sound and operands & 7 != 4 and DWARF_NUMBERS[target] == register:  # noqa: PLR2004 - a SIB
-                offset = int.from_bytes(raw[-width:], "little", signed=True)
-                yield Symbolic(DWARF_NUMBERS[other], offset)
+                        yield from self._numbers.made_before(begin, found.base)
 
     def _lock_in(self, variable: Any, wanted: set[Symbolic], address: int) -> Member | None:
         """The lock in what a variable points or refers to, if it is there."""
@@ -170,11 +142,15 @@ class Calls:
         if kind is None or kind.tag not in _REFERENCES:
             return None
         owner = _type_of(kind)
-        location, _ = self._location(variable, address)
+        location, since = self._location(variable, address)
         if owner is None or owner.tag not in _CLASSES or location is None or _is_standard(owner):
             return None
-        begin = self._number(location, is_location=True)
-        places = {one.offset - begin.offset for one in wanted if begin and one.base == begin.base}
+        begin = self._numbers.number(location, is_location=True)
+        places = {
+            one.offset - begin.offset
+            for one in wanted
+            if begin and one.base == begin.base and (not one.since or since < one.since)
+        }
         return _member_at(owner, places.pop()) if len(places) == 1 else None
 
     def _location(self, variable: Any, address: int) -> tuple[Any, int]:
@@ -195,44 +171,6 @@ class Calls:
                 if start + entry.begin_offset <= address < start + entry.end_offset:
                     return entry.loc_expr, start + entry.begin_offset
         return None, 0
-
-    def _parsed(self, expression: Any) -> list[Any]:
-        return list(self._expressions.parse_expr(expression))
-
-    def _number(self, expression: Any, *, is_location: bool = False) -> Symbolic | None:
-        """What an expression comes to.
-
-        Args:
-            expression: bytes.
-            is_location: it is a variable's, whose value stands there unless it says otherwise.
-        """
-        operations = self._parsed(expression)
-        if not operations:
-            return None
-        first, *rest = operations
-        name = first.op_name
-        is_value = not is_location
-        if name.startswith("DW_OP_reg") and name[9:].isdigit():
-            found, is_value = Symbolic(name[9:], 0), True
-        elif name.startswith("DW_OP_breg") and name[10:].isdigit():
-            found = Symbolic(name[10:], first.args[0])
-        elif name.endswith("entry_value") and len(first.args[0]) == 1:
-            inner = first.args[0][0].op_name
-            if not inner.startswith("DW_OP_reg"):
-                return None
-            found = Symbolic(f"entry {inner[9:]}", 0)
-        elif name == "DW_OP_addr":
-            found = Symbolic("", first.args[0])
-        else:
-            return None
-        for operation in rest:
-            if operation.op_name == "DW_OP_plus_uconst":
-                found = Symbolic(found.base, found.offset + operation.args[0])
-            elif operation.op_name == "DW_OP_stack_value":
-                is_value = True
-            else:
-                return None
-        return found if is_value else None
 
 
 def _variables(die: Any) -> Iterator[Any]:

@@ -6,11 +6,13 @@ export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
 # The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
 prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
 
-.PHONY: help demo test races cases test-debian test-cpython test-peers hostile sanitize fuzz \
-	fuzz-native bench prediction lint format clean
+.PHONY: help demo docs check test races cases test-debian test-cpython test-peers hostile sanitize fuzz fuzz-native bench \
+	prediction lint lint-quick format clean
 
 help:
 	@echo "make demo          compare both examples under both builds; writes out/demo/"
+	@echo "make check         below three minutes: lint without clang-tidy, the unit tests, and one"
+	@echo "                   integration test of each family for each build"
 	@echo "make test          all tests"
 	@echo "make test-debian   the probe's tests on Debian sid's interpreters, in a chroot; root only;"
 	@echo "                   ARGS=--free-threaded builds free-threaded ones from Debian's source, too"
@@ -28,7 +30,9 @@ help:
 	@echo "make fuzz          read 100,000 damaged traces"
 	@echo "make bench         measure what gilscope costs, next to other profilers; writes out/bench.json"
 	@echo "make prediction    hold predicted speed-ups against measured ones; docs/prediction.md"
+	@echo "make docs          the documentation as a site, out/docs/html; warnings are errors"
 	@echo "make lint          all checks that need no run"
+	@echo "make lint-quick    the same without clang-tidy: seconds"
 	@echo "make format        format the sources"
 	@echo "make clean         remove what make has made, except the interpreters in the cache"
 
@@ -46,6 +50,17 @@ test:
 	@status=0; $(HOST_PYTHON) tools/core_tests.py || status=1; \
 	$(PYTHON) -m pytest --durations=15 || status=1; \
 	.venv-ft/bin/python -m pytest --durations=15 tests/integration/test_examples.py || status=1; \
+	exit $$status
+
+docs:
+	@$(prepare) docs
+	@$(PYTHON) tools/docs.py
+
+# One run of pytest, so that the interpreters' modules are compiled once.
+check:
+	@$(prepare) test lint
+	@status=0; $(PYTHON) tools/lint.py --quick || status=1; \
+	$(PYTHON) -m pytest -q --durations=15 --one-a-family tests/unit tests/integration || status=1; \
 	exit $$status
 
 races:
@@ -95,6 +110,10 @@ test-cpython:
 lint:
 	@$(prepare) lint
 	@$(PYTHON) tools/lint.py
+
+lint-quick:
+	@$(prepare) lint
+	@$(PYTHON) tools/lint.py --quick
 
 format:
 	@$(prepare) lint

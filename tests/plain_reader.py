@@ -27,7 +27,7 @@ TABLES = (
     *(n for n, _ in BODIES.values()),
 )
 OF_KINDS = {"intervals": (1, 2, 3, 4, 8), "wakes": (5,), "callbacks": (6,)}
-OF_KINDS |= {"thread_states": (7,), "gil_switches": (9,), "spans": (10,)}
+OF_KINDS |= {"thread_states": (7,), "gil_switches": (9,), "spans": (10,), "gil_samples": (11,)}
 
 
 def checksum(data: bytes) -> int:
@@ -143,7 +143,7 @@ def read(path: Path) -> dict[str, Any]:
             record = struct.unpack_from("<2BHI2Q2I", payload, at)
             if not record[0] and not sealed:
                 break
-            raw += [(thread, *record)] if 1 <= record[0] <= 10 else []
+            raw += [(thread, *record)] if 1 <= record[0] <= 11 else []
         for at in range(0, len(payload) - head["slot"] + 1, head["slot"]) if kind == 4 else ():
             values = struct.unpack_from("<2I4Q2I2Q4I16sQ4I", payload, at)
             slots += [dict(zip(SLOT.split(), values, strict=True))] if values[0] else []

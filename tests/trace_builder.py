@@ -22,7 +22,7 @@ from pathlib import Path
 
 EVENT, SLOT, HEADER, CHUNK = 32, 128, 128, 64
 GIL_HOLD, GIL_WAIT, GIL_SWITCH_WAIT, LOCK_WAIT, LOCK_WAKE = 1, 2, 3, 4, 5
-CALLBACK, THREAD_STATE, SPIN, GIL_SWITCH, SPAN = 6, 7, 8, 9, 10
+CALLBACK, THREAD_STATE, SPIN, GIL_SWITCH, SPAN, GIL_SAMPLE = 6, 7, 8, 9, 10, 11
 METADATA, DEFINITIONS, EVENTS, THREADS, END, PACKED_EVENTS = 1, 2, 3, 4, 5, 6
 MAIN, PYTHON, NATIVE, STARTED_BEFORE = 1, 2, 4, 8
 LOCK_KINDS = (
@@ -362,6 +362,13 @@ class TraceBuilder:
         """The GIL is switched on (1) or off (2)."""
         about = {"what": gil, "peer": module, "flags": flags, "stack": stack}
         self.event(GIL_SWITCH, thread, at, at, **about)
+
+    def sample(
+        self, holder: int, at: int, stack: int = 0, *, by: int = 0, flags: int = 0, gil: int = 1
+    ) -> None:
+        """The holder of the GIL is seen at work, by another thread or (0) by itself."""
+        about = {"what": gil, "peer": holder, "flags": flags, "stack": stack}
+        self.event(GIL_SAMPLE, by or holder, at, at, **about)
 
     def span(
         self, thread: int, name: str, start: int, end: int, *, size: int | None = None

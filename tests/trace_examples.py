@@ -204,6 +204,24 @@ def span_trace() -> TraceBuilder:
     return builder
 
 
+def gil_samples() -> TraceBuilder:
+    """What version 1.5 added: where threads were that held the GIL for long."""
+    builder = TraceBuilder(minor=5, alignment=512)
+    main = builder.thread("MainThread", main=True)
+    other = builder.thread("other", start=5)
+    builder.gil()
+    run = builder.code("run", "/src/app.py", 3, "app")
+    checksum = builder.site(builder.module("/lib/minex.so"), 0x40, "checksum")
+    stack = builder.stack((checksum | SITE_FRAME, 0), (run, 8))
+    builder.hold(main, 0, 60_000)
+    builder.gil_wait(other, 10_000, 60_000, peer=main)
+    builder.sample(main, 20_000, stack, by=other, flags=1)
+    builder.sample(main, 30_000, stack)
+    builder.sample(main, 40_000, flags=2)
+    builder.ticks(70_000)
+    return builder
+
+
 def golden_files() -> dict[str, bytes]:
     """The golden traces by name."""
     torn = gil_trace(512).to_bytes(end=False, sealed=False)
@@ -216,6 +234,7 @@ def golden_files() -> dict[str, bytes]:
         "created_locks": created_locks().to_bytes(),
         "span": span_trace().to_bytes(),
         "native_facts": native_facts().to_bytes(),
+        "gil_samples": gil_samples().to_bytes(),
         "killed": gil_trace(512).to_bytes(end=False, sealed=False, gap=1024),
         "torn": torn[: len(torn) - 700],
         "drifting_clock": drifting_clock().to_bytes(),

@@ -22,7 +22,11 @@ ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ("native_logging", "parallel_eval", "deadlock")
 STAMP = "gilscope-environment.json"
 WORTH_A_LINE = 5  # seconds
-SOURCES = ("CMakeLists.txt", "pyproject.toml", "README.md", "LICENSE", "native_probe", "profiler")
+SOURCES = (
+    "CMakeLists.txt", "pyproject.toml", "README.md", "LICENSE", "native_probe", "profiler",
+    "docs/findings",
+)  # fmt: skip
+PURPOSES = ("demo", "test", "lint", "bench", "docs", "wheels")
 # What runs the tests of the target side; the rest of the tools lives in .venv only.
 TARGET_GROUPS = {"test": ("target-test",)}
 
@@ -199,11 +203,11 @@ def dependencies(python: Path) -> str:
 def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("purpose", nargs="*", default=["demo"], help="demo, test, lint, bench")
+    parser.add_argument("purpose", nargs="*", default=["demo"], help=", ".join(PURPOSES))
     purposes = parser.parse_args().purpose
-    unknown = [p for p in purposes if p not in ("demo", "test", "lint", "bench")]
+    unknown = [p for p in purposes if p not in PURPOSES]
     if unknown:
-        parser.error(f"no purpose {unknown[0]!r}: there are demo, test, lint and bench")
+        parser.error(f"no purpose {unknown[0]!r}: there are {', '.join(PURPOSES)}")
     os.environ.pop("PYTHONPATH", None)
     try:
         prepare(purposes)

@@ -183,6 +183,7 @@ std::map<std::string, std::uint64_t> finish(Session* session, const std::string&
   hooks::static_locks::name(*session);  // while the objects are kept loaded
   std::map<std::string, std::uint64_t> report{{"slots_left", hooks::installation::remove()}};
   const bool quiet = session->deactivate();
+  if (quiet) hooks::end_session();
   report["dropped"] = session->dropped();
   report["error"] = static_cast<std::uint64_t>(session->file().error());
   not_measured::define_late_objects(*session);

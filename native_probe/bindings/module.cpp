@@ -12,6 +12,7 @@
 #include "bindings/detached.hpp"
 #include "bindings/probe.hpp"
 #include "core/child_process.hpp"
+#include "core/hang_report.hpp"
 
 namespace py = pybind11;
 
@@ -24,6 +25,14 @@ py::tuple run_program(const std::vector<std::string>& command,
   gilscope::ChildOutput output;
   gilscope::without_gil([&] { output = gilscope::output_of(command, environment, patience); });
   return py::make_tuple(py::bytes(output.text), output.error, output.timed_out);
+}
+
+// The process id of a program that was started to outlive the call, or -errno.
+int start_program(const std::vector<std::string>& command,
+                  const std::vector<std::string>& environment,
+                  const std::vector<int>& descriptors) {
+  const py::gil_scoped_release released;
+  return gilscope::start_program(command, environment, descriptors);
 }
 
 }  // namespace
@@ -55,6 +64,9 @@ PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
   module.def("lack_self_test", &gilscope::lack_self_test, py::arg("why"));
   module.def("run_program", run_program, py::arg("command"), py::arg("environment"),
              py::arg("patience"));
+  module.def("start_program", start_program, py::arg("command"), py::arg("environment"),
+             py::arg("descriptors"));
+  module.def("open_hang_channel", &gilscope::open_hang_channel, py::arg("fd"), py::arg("size"));
   module.def("hooks", &gilscope::hook_report);
   module.def("begin_span", &gilscope::begin_span);
   module.def("end_span", &gilscope::end_span, py::arg("name"), py::arg("start"), py::arg("bytes"));

@@ -1,7 +1,6 @@
 // The Python module gilscope._races: begin, end and results of a watch for races. Written against
 // the C API alone: its callbacks run before every instruction that is watched.
 #include <Python.h>
-#include <dlfcn.h>
 #include <pthread.h>
 
 #include <cstdint>
@@ -10,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "core/loader_call.hpp"
+#include "bindings/races_results.hpp"
 #include "cpython/layout.h"
 #include "cpython/races_calls.hpp"
 #include "cpython/races_code.hpp"
@@ -63,7 +62,39 @@ int initialize_once(PyObject* disable) {
   return 0;
 }
 
-// begin(disable, watch, describe, outside, inside, max_variables, publications, suspected)
+Role role_of(const std::string& word) {
+  return word == "hold" ? Role::hold : word == "pass" ? Role::pass : Role::pass_too;
+}
+
+// A tuple of plans, each of (role, file, function, first line, offset, kind of key).
+bool add_plans(PyObject* plans, Session& session) {
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(plans); ++i) {
+    PyObject* places = PyTuple_GET_ITEM(plans, i);
+    if (!PyTuple_Check(places)) continue;
+    std::vector<std::pair<PlaceName, Role>> found;
+    bool has_two_passes = false;
+    int kind = 0;
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(places); ++k) {
+      const char* role = nullptr;
+      const char* file = nullptr;
+      const char* function = nullptr;
+      int line = 0;
+      long offset = 0;
+      if (PyArg_ParseTuple(PyTuple_GET_ITEM(places, k), "sssili", &role, &file, &function, &line,
+                           &offset, &kind) == 0) {
+        return false;
+      }
+      found.push_back({{file, function, line, offset / 2}, role_of(role)});
+      has_two_passes = has_two_passes || found.back().second == Role::pass_too;
+    }
+    const std::size_t number =
+        session.meetings().add(has_two_passes, static_cast<std::uint32_t>(kind));
+    for (auto& [place, role] : found) session.plan(std::move(place), number, role);
+  }
+  return true;
+}
+
+// begin(disable, watch, describe, outside, inside, max_variables, publications, suspected, plans)
 PyObject* begin(PyObject*, PyObject* arguments) {
   PyObject* disable = nullptr;
   PyObject* watch = nullptr;
@@ -73,8 +104,9 @@ PyObject* begin(PyObject*, PyObject* arguments) {
   unsigned long long most = 0;
   int publications = 0;
   int suspected = 0;
-  if (PyArg_ParseTuple(arguments, "OOOOOKpp", &disable, &watch, &describe, &outside, &inside, &most,
-                       &publications, &suspected) == 0) {
+  PyObject* plans = nullptr;
+  if (PyArg_ParseTuple(arguments, "OOOOOKppO!", &disable, &watch, &describe, &outside, &inside,
+                       &most, &publications, &suspected, &PyTuple_Type, &plans) == 0) {
     return nullptr;
   }
   if (Session::active() != nullptr) return refuse("races are being watched for already");
@@ -94,6 +126,7 @@ PyObject* begin(PyObject*, PyObject* arguments) {
   options.locks_shadow = gilscope_is_free_threaded() != 0;
   auto* session = new (std::nothrow) Session(options, describe, std::move(out), std::move(in));
   if (session == nullptr) return PyErr_NoMemory();
+  if (!add_plans(plans, *session)) return nullptr;  // of a session that never began
   bool installed = false;
   Py_BEGIN_ALLOW_THREADS;
   installed = native::install(*session);
@@ -229,121 +262,21 @@ PyObject* note_names(PyObject*, PyObject* code) {
 }
 
 // --- Results
-// --------------------------------------------------------------------------------------
-
-PyObject* object_of(PyCodeObject* code) {
-  return code != nullptr ? Py_NewRef(reinterpret_cast<PyObject*>(code)) : Py_NewRef(Py_None);
-}
-
-PyObject* place_object(const Place& place) {
-  return Py_BuildValue("(Nl)", object_of(place.code), place.unit * 2);
-}
-
-PyObject* stack_object(const std::vector<Place>& places) {
-  PyObject* list = PyList_New(0);
-  for (const Place& place : places) {
-    PyObject* item = place_object(place);
-    if (item == nullptr || list == nullptr || PyList_Append(list, item) < 0) Py_CLEAR(list);
-    Py_XDECREF(item);
-  }
-  return list;
-}
-
-PyObject* locks_object(const Session& session, std::uint32_t set) {
-  PyObject* list = PyList_New(0);
-  for (const std::uint64_t lock :
-       const_cast<Session&>(session).detector().synchronization().locksets().of(set)) {
-    PyObject* item = PyLong_FromUnsignedLongLong(lock);
-    if (item == nullptr || list == nullptr || PyList_Append(list, item) < 0) Py_CLEAR(list);
-    Py_XDECREF(item);
-  }
-  return list;
-}
-
-// (thread number, thread name, op, place, callers, locks, native code); None if there is none.
-// Where native code did it, as "library.so function"; empty if it did not.
-std::string native_text(const Session& session, std::uint32_t site) {
-  const void* address = session.native_at(site);
-  Dl_info info{};
-  const LoaderCall call;
-  if (address == nullptr || dladdr(address, &info) == 0 || info.dli_fname == nullptr) return {};
-  const std::string path = info.dli_fname;
-  const std::string file = path.substr(path.rfind('/') + 1);
-  return info.dli_sname != nullptr ? file + " " + info.dli_sname : file;
-}
-
-PyObject* seen_object(Session& session, const Seen& seen) {
-  if (seen.access.clock == 0) Py_RETURN_NONE;
-  const std::string name = session.detector().threads().name_of(seen.thread);
-  const std::string native = native_text(session, seen.access.site);
-  return Py_BuildValue("(IsiNNNs)", seen.thread, name.c_str(), static_cast<int>(seen.op),
-                       place_object(session.site(seen.access.site)),
-                       stack_object(session.stack(seen.access.stack)),
-                       locks_object(session, seen.access.locks), native.c_str());
-}
-
-PyObject* candidate_object(Session& session, const Candidate& candidate) {
-  return Py_BuildValue(
-      "(iOOKKNNNN)", static_cast<int>(candidate.kind), candidate.is_split ? Py_True : Py_False,
-      candidate.is_suspected ? Py_True : Py_False, static_cast<unsigned long long>(candidate.count),
-      static_cast<unsigned long long>(candidate.witnessed), seen_object(session, candidate.first),
-      seen_object(session, candidate.second), seen_object(session, candidate.other),
-      seen_object(session, candidate.last));
-}
 
 PyObject* found(PyObject*, PyObject*) {
-  PyObject* list = PyList_New(0);
-  if (latest == nullptr || list == nullptr) return list;
-  for (const Candidate& candidate : latest->detector().candidates().all()) {
-    PyObject* item = candidate_object(*latest, candidate);
-    if (item == nullptr || PyList_Append(list, item) < 0) {
-      Py_XDECREF(item);
-      Py_DECREF(list);
-      return nullptr;
-    }
-    Py_DECREF(item);
-  }
-  return list;
+  return latest != nullptr ? results::found(*latest) : PyList_New(0);
 }
-
-// Where each lock was first acquired by the program: number -> (code, offset).
 PyObject* locks(PyObject*, PyObject*) {
-  PyObject* all = PyDict_New();
-  if (latest == nullptr || all == nullptr) return all;
-  for (const auto& [lock, place] : latest->lock_places()) {
-    PyObject* number = PyLong_FromUnsignedLongLong(lock);
-    PyObject* where = place_object(place);
-    if (number == nullptr || where == nullptr || PyDict_SetItem(all, number, where) < 0) {
-      Py_CLEAR(all);
-    }
-    Py_XDECREF(number);
-    Py_XDECREF(where);
-    if (all == nullptr) return nullptr;
-  }
-  return all;
+  return latest != nullptr ? results::locks(*latest) : PyDict_New();
 }
-
 PyObject* codes(PyObject*, PyObject*) {
-  PyObject* list = PyList_New(0);
-  if (latest == nullptr || list == nullptr) return list;
-  for (PyCodeObject* code : latest->codes()) {
-    if (PyList_Append(list, reinterpret_cast<PyObject*>(code)) < 0) {
-      Py_DECREF(list);
-      return nullptr;
-    }
-  }
-  return list;
+  return latest != nullptr ? results::codes(*latest) : PyList_New(0);
 }
-
 PyObject* counts(PyObject*, PyObject*) {
-  if (latest == nullptr) return PyDict_New();
-  Detector& detector = latest->detector();
-  return Py_BuildValue(
-      "{sKsKsKsKsK}", "variables", static_cast<unsigned long long>(detector.shadow().variables()),
-      "given_up", static_cast<unsigned long long>(detector.shadow().given_up()), "without_room",
-      static_cast<unsigned long long>(detector.objects().without_room()), "left_out",
-      static_cast<unsigned long long>(detector.candidates().left_out()), "threads",
-      static_cast<unsigned long long>(detector.threads().count()));
+  return latest != nullptr ? results::counts(*latest) : PyDict_New();
+}
+PyObject* meetings(PyObject*, PyObject*) {
+  return latest != nullptr ? results::meetings(*latest) : PyList_New(0);
 }
 
 PyCFunction fast(PyObject* (*function)(PyObject*, PyObject* const*, Py_ssize_t)) {
@@ -369,6 +302,7 @@ PyMethodDef functions[] = {
     {"locks", locks, METH_NOARGS, "Where each lock was first acquired."},
     {"codes", codes, METH_NOARGS, "The code objects that are watched."},
     {"counts", counts, METH_NOARGS, "What was counted."},
+    {"meetings", meetings, METH_NOARGS, "What came of each plan."},
     {"on_start", fast(events::on_start), METH_FASTCALL, "Callback of PY_START."},
     {"make_callback", [](PyObject*, PyObject*) { return events::make_callback(); }, METH_NOARGS,
      "Make the callback of INSTRUCTION."},

@@ -43,14 +43,14 @@ struct Job {
 
 // In both processes only what may be called after a vfork(): they share errno with the caller, too.
 
-void close_all() {
+void close_from(int first) {
 #ifdef SYS_close_range
-  if (syscall(SYS_close_range, 0, ~0U, 0) == 0) return;
+  if (syscall(SYS_close_range, first, ~0U, 0) == 0) return;
 #endif
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   const int most = static_cast<int>(std::min<rlim_t>(limit.rlim_cur, kMostDescriptors));
-  for (int i = 0; i < most; ++i) close(i);
+  for (int i = first; i < most; ++i) close(i);
 }
 
 // Descriptors 0 to 2, and a pipe at kChildPipe and after it.
@@ -118,7 +118,7 @@ void read_output(Job& job) {
 int look_after_program(void* data) {
   Job& job = *static_cast<Job*>(data);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  close_all();
+  close_from(0);
   struct sigaction standard{};
   standard.sa_handler = SIG_DFL;
   sigaction(SIGCHLD, &standard, nullptr);  // where it is ignored, nothing is left to wait for
@@ -141,6 +141,57 @@ int look_after_program(void* data) {
   _exit(0);
 }
 
+struct Start {
+  char* const* command;
+  char* const* environment;
+  char* program_stack;  // its end
+  const int* descriptors;
+  int count;
+  pid_t program;
+  int error;
+};
+
+constexpr int kOutOfTheWay = 64;  // more than there are descriptors to keep
+constexpr int kNiceness = 10;
+
+bool keep_descriptors(const Start& start) {
+  int moved[kOutOfTheWay];
+  for (int i = 0; i < start.count; ++i) {
+    moved[i] = fcntl(start.descriptors[i], F_DUPFD, kOutOfTheWay);
+    if (moved[i] < 0) return false;
+  }
+  for (int i = 0; i < start.count; ++i) {
+    if (dup2(moved[i], i) != i) return false;
+  }
+  close_from(start.count);
+  return true;
+}
+
+int be_started(void* data) {
+  Start& start = *static_cast<Start*>(data);
+  setsid();
+  set_limits();
+  setpriority(PRIO_PROCESS, 0, kNiceness);
+  reset_signals();
+  if (keep_descriptors(start)) execve(start.command[0], start.command, start.environment);
+  start.error = errno;
+  _exit(127);
+}
+
+// Ends at once, so that the program is nobody's child.
+int start_and_leave(void* data) {
+  Start& start = *static_cast<Start*>(data);
+  start.program = clone(be_started, start.program_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
+  if (start.program < 0) start.error = errno;
+  _exit(0);
+}
+
+bool is_given_orphans() {
+  int subreaper = 0;
+  prctl(PR_GET_CHILD_SUBREAPER, &subreaper);
+  return getpid() == 1 || subreaper != 0;
+}
+
 std::vector<char*> pointers_to(const std::vector<std::string>& words) {
   std::vector<char*> pointers;
   pointers.reserve(words.size() + 1);
@@ -151,14 +202,14 @@ std::vector<char*> pointers_to(const std::vector<std::string>& words) {
 
 // The calling thread sleeps meanwhile, and its signals wait: a handler must not run in a process
 // that has our memory and not our identity.
-int run(Job& job, char* stack) {
+int run(int (*keep)(void*), void* job, char* stack) {
   sigset_t all;
   sigset_t before;
   int cancellation = 0;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
-  const pid_t keeper = clone(look_after_program, stack + kStack, CLONE_VM | CLONE_VFORK, &job);
+  const pid_t keeper = clone(keep, stack + kStack, CLONE_VM | CLONE_VFORK, job);
   const int failure = keeper < 0 ? errno : 0;
   while (keeper > 0 && waitpid(keeper, nullptr, __WCLONE) < 0 && errno == EINTR) {
   }
@@ -189,13 +240,39 @@ ChildOutput output_of(const std::vector<std::string>& command,
   job.environment = variables.data();
   job.program_stack = stacks + 2 * kStack;
   job.deadline = nanoseconds(CLOCK_MONOTONIC) + patience;
-  const int failure = run(job, stacks);
+  const int failure = run(look_after_program, &job, stacks);
   result.error = failure != 0 ? failure : job.error;
   result.timed_out = job.timed_out;
   result.text.assign(job.output, job.size);
   munmap(memory, size);
   errno = errno_before;
   return result;
+}
+
+int start_program(const std::vector<std::string>& command,
+                  const std::vector<std::string>& environment,
+                  const std::vector<int>& descriptors) {
+  if (descriptors.size() >= kOutOfTheWay || is_given_orphans()) return -EPERM;
+  const std::vector<char*> words = pointers_to(command);
+  const std::vector<char*> variables = pointers_to(environment);
+  const int errno_before = errno;
+  void* memory =
+      mmap(nullptr, 2 * kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) {
+    errno = errno_before;
+    return -ENOMEM;
+  }
+  auto* stacks = static_cast<char*>(memory);
+  Start start{words.data(),       variables.data(), stacks + 2 * kStack, descriptors.data(),
+              static_cast<int>(descriptors.size()), -1, 0};
+  const int failure = run(start_and_leave, &start, stacks);
+  munmap(memory, 2 * kStack);
+  const int error = failure != 0 ? failure : start.error;
+#ifdef PR_SET_PTRACER
+  if (error == 0) prctl(PR_SET_PTRACER, static_cast<unsigned long>(start.program), 0, 0, 0);
+#endif
+  errno = errno_before;
+  return error != 0 ? -error : start.program;
 }
 
 }  // namespace gilscope

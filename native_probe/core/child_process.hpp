@@ -24,4 +24,12 @@ inline constexpr int kChildPipe = 3;
 ChildOutput output_of(const std::vector<std::string>& command,
                       const std::vector<std::string>& environment, std::uint64_t patience);
 
+// Starts a program that outlives this call, as little to be seen as that one, with a low priority.
+// It finds `descriptors` as its own 0, 1, 2, … and no others. Returns its process id, or -errno. It
+// may look at the memory of this process where the system lets only those do that are named.
+//
+// Not from a process to which orphans are given (init, a subreaper): it would have a child then.
+int start_program(const std::vector<std::string>& command,
+                  const std::vector<std::string>& environment, const std::vector<int>& descriptors);
+
 }  // namespace gilscope

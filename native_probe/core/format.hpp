@@ -36,7 +36,8 @@ enum class EventKind : std::uint8_t {
   thread_state = 7,
   spin = 8,
   gil_switch = 9,
-  span = 10
+  span = 10,
+  gil_sample = 11
 };
 
 namespace hold_flag {
@@ -73,6 +74,11 @@ inline constexpr std::uint8_t kPermanent = 4;
 namespace span_flag {
 inline constexpr std::uint8_t kBytes = 1;
 }  // namespace span_flag
+namespace sample_flag {
+inline constexpr std::uint8_t kAsleep = 1;
+inline constexpr std::uint8_t kLoop = 2;
+inline constexpr std::uint8_t kAsked = 4;
+}  // namespace sample_flag
 // What the record of a span has room for.
 inline constexpr std::uint64_t kMostBytes = (std::uint64_t{1} << 48) - 1;
 

@@ -3,6 +3,8 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -232,8 +234,27 @@ __attribute__((no_sanitize("address", "thread"))) inline std::uintptr_t word_at(
   return *reinterpret_cast<const std::uintptr_t*>(address);
 }
 
+// The stack of the calling thread, below which nothing is read.
+struct OwnMemory {
+  static bool read(std::uintptr_t address, std::uintptr_t* word) {
+    *word = word_at(address);
+    return true;
+  }
+};
+
+// Any stack, by way of the kernel: it may be gone, or be another one by now.
+struct CopiedMemory {
+  static bool read(std::uintptr_t address, std::uintptr_t* word) {
+    const iovec local{word, sizeof *word};
+    const iovec remote{reinterpret_cast<void*>(address), sizeof *word};
+    return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == sizeof *word;
+  }
+};
+
+template <typename Memory>
 class Walk {
  public:
+  // From a hook's frame.
   Walk(std::uintptr_t frame, Trail* trail)
       : frame_(frame),
         pointer_(frame + 2 * sizeof(void*)),
@@ -245,6 +266,17 @@ class Walk {
     if (trail_ != nullptr) trail_->count = 0;
     leave_trail(frame + sizeof(void*));
   }
+
+  // From the instruction that a thread is at, on a stack of which the end is not known.
+  explicit Walk(const Registers& registers)
+      : frame_(registers.stack_pointer),
+        pointer_(registers.stack_pointer),
+        frame_pointer_(registers.frame_pointer),
+        frame_pointer_from_(0),
+        // As if it had called there: rules are looked up for what is before a return address.
+        pc_(registers.pc + 1),
+        limit_(registers.stack_pointer + kMostStack),
+        trail_(nullptr) {}
 
   // Whether all that the walk depended on is in the trail.
   bool has_whole_trail() const { return whole_; }
@@ -262,8 +294,7 @@ class Walk {
         break;
       case unwind::Rule::Base::at_frame_pointer: {
         const std::uintptr_t place = offset(frame_pointer_, rule.cfa_offset);
-        if (!is_on_stack(place)) return false;
-        cfa = word_at(place);
+        if (!is_on_stack(place) || !Memory::read(place, &cfa)) return false;
         leave_trail(frame_pointer_from_);
         leave_trail(place);
         break;
@@ -272,8 +303,7 @@ class Walk {
     }
     // Every frame has a return address, so the stack pointer rises.
     if (cfa <= pointer_ || cfa > limit_ || cfa % sizeof(void*) != 0) return false;
-    if (!restore_frame_pointer(rule, cfa)) return false;
-    pc_ = word_at(cfa - sizeof(void*));
+    if (!restore_frame_pointer(rule, cfa) || !Memory::read(cfa - sizeof(void*), &pc_)) return false;
     pointer_ = cfa;
     leave_trail(cfa - sizeof(void*));
     return pc_ != 0;
@@ -311,10 +341,11 @@ class Walk {
     if (!is_on_stack(place) || place >= cfa) return false;
     // Found by the frame pointer itself: so that one matters, too.
     if (rule.saved == unwind::Rule::Saved::at_frame_pointer) leave_trail(frame_pointer_from_);
-    frame_pointer_ = word_at(place);
     frame_pointer_from_ = place;
-    return true;
+    return Memory::read(place, &frame_pointer_);
   }
+
+  static constexpr std::uintptr_t kMostStack = std::uintptr_t{1} << 30;
 
   const std::uintptr_t frame_;
   std::uintptr_t pointer_;
@@ -325,6 +356,15 @@ class Walk {
   Trail* const trail_;
   bool whole_ = true;
 };
+
+Stopped::Innermost innermost_of(Kind kind) {
+  switch (kind) {
+    case Kind::boundary: return Stopped::Innermost::loop;
+    case Kind::host: return Stopped::Innermost::host;
+    case Kind::unknown: return Stopped::Innermost::unknown;
+    default: return Stopped::Innermost::foreign;
+  }
+}
 
 std::uint32_t module_of(Session& session, const Loaded& object) {
   const std::string& path = object.image.path();
@@ -406,7 +446,7 @@ std::size_t capture(const void* frame, const void** addresses, std::size_t capac
 #if defined(__x86_64__)
   // The host's own frames before the first foreign one: a call into it and what that calls.
   constexpr int kMaxSteps = 192;
-  Walk walk(reinterpret_cast<std::uintptr_t>(frame), trail);
+  Walk<OwnMemory> walk(reinterpret_cast<std::uintptr_t>(frame), trail);
   std::size_t n = 0;
   // Where the table of objects ends a walk, the next one may find more.
   bool final = false;
@@ -434,7 +474,7 @@ std::size_t capture(const void* frame, const void** addresses, std::size_t capac
 }
 
 std::size_t callers(const void* frame, const void** addresses, std::size_t capacity) {
-  Walk walk(reinterpret_cast<std::uintptr_t>(frame), nullptr);
+  Walk<OwnMemory> walk(reinterpret_cast<std::uintptr_t>(frame), nullptr);
   std::size_t n = 0;
   while (n < capacity) {
     addresses[n++] = reinterpret_cast<const void*>(walk.pc());
@@ -443,6 +483,26 @@ std::size_t callers(const void* frame, const void** addresses, std::size_t capac
     if (!walk.up(step.rule)) break;
   }
   return n;
+}
+
+Stopped capture_at(const Registers& registers, const void** addresses, std::size_t capacity) {
+  Stopped found;
+#if defined(__x86_64__)
+  Walk<CopiedMemory> walk(registers);
+  bool foreign = false;
+  while (found.count < capacity) {
+    const Step step = steps.get(walk.pc(), find_step);
+    if (found.count == 0) found.innermost = innermost_of(step.kind);
+    const bool host_again = step.kind == Kind::host && foreign;
+    if (step.kind == Kind::unknown || step.kind == Kind::boundary || host_again) break;
+    foreign = foreign || step.kind == Kind::other;
+    addresses[found.count++] = reinterpret_cast<const void*>(walk.pc());
+    if (!walk.up(step.rule)) break;
+  }
+#else
+  (void)registers, (void)addresses, (void)capacity;
+#endif
+  return found;
 }
 
 std::uint32_t module_with_base(Session& session, std::uintptr_t base) {

@@ -46,6 +46,32 @@ std::size_t capture(const void* frame, const void** addresses, std::size_t capac
 // far as each is proved to be one: through the host alone. At most `capacity`; returns how many.
 std::size_t callers(const void* frame, const void** addresses, std::size_t capacity);
 
+// Where a thread is in its code.
+struct Registers {
+  std::uintptr_t pc = 0;
+  std::uintptr_t stack_pointer = 0;
+  std::uintptr_t frame_pointer = 0;  // 0 unknown
+};
+
+// What was found of a thread that does not run just now.
+struct Stopped {
+  enum class Innermost : std::uint8_t {
+    unknown,  // code that belongs to no object
+    loop,     // the interpreter runs the program's own code: no native code
+    host,     // native code of the interpreter
+    foreign,  // other native code
+  };
+  std::size_t count = 0;
+  Innermost innermost = Innermost::unknown;
+};
+
+// The frames of a thread that is at these registers and does not run: the calling one, interrupted
+// by a signal, or another one that sleeps. The first address is that of the next instruction and
+// one more, the others are return addresses: in whatever objects they lie, up to where the
+// interpreter's loop called native code, at most `capacity`. Reads by way of the kernel, so it can
+// be done even if the thread may run again; what was found then is not to be used.
+Stopped capture_at(const Registers& registers, const void** addresses, std::size_t capacity);
+
 // Whether a walk from `frame` would be the one that left this trail. Some ten nanoseconds.
 bool is_same_walk(const Trail& trail, std::uint64_t session, const void* frame);
 

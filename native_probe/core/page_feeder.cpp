@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "core/clock.hpp"
+#include "core/hang_report.hpp"
 
 namespace gilscope {
 namespace {
@@ -142,6 +143,7 @@ void PageFeeder::run() {
     follow_rate();
     keep_ready();
     sample();
+    take_hang_report(file_);
     wait();
   }
 }

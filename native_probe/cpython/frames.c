@@ -200,12 +200,10 @@ long gilscope_frame_unit(const void* of) {
 }
 
 /* The format of co_linetable is described in Objects/locations.md (InternalDocs from 3.14 on). */
-static uint32_t line_at(PyCodeObject* code, Py_ssize_t unit) {
-  const PyBytesObject* table = (const PyBytesObject*)code->co_linetable;
-  const unsigned char* at = (const unsigned char*)table->ob_sval;
-  const unsigned char* end = at + Py_SIZE(table);
-  long line = code->co_firstlineno;
-  Py_ssize_t covered = 0;
+uint32_t gilscope_line_at(const unsigned char* at, const unsigned char* end, int first_line,
+                          long unit) {
+  long line = first_line;
+  long covered = 0;
   while (at < end) {
     const unsigned char head = *at++;
     const int form = head >> 3 & 15;
@@ -224,9 +222,15 @@ static uint32_t line_at(PyCodeObject* code, Py_ssize_t unit) {
     if (unit >= covered) continue;
     if (form == 15) return 0; /* an instruction that no line stands for */
     /* A module begins on line 0, before its first one. */
-    return (uint32_t)(line > 0 ? line : code->co_firstlineno);
+    return (uint32_t)(line > 0 ? line : first_line);
   }
   return 0;
+}
+
+static uint32_t line_at(PyCodeObject* code, Py_ssize_t unit) {
+  const PyBytesObject* table = (const PyBytesObject*)code->co_linetable;
+  const unsigned char* at = (const unsigned char*)table->ob_sval;
+  return gilscope_line_at(at, at + Py_SIZE(table), code->co_firstlineno, unit);
 }
 
 int gilscope_place_of(const void* of, struct gilscope_place* place) {

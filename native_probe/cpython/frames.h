@@ -48,6 +48,10 @@ int gilscope_place_of(const void* frame, struct gilscope_place* place);
 /* The number of the instruction that a frame is at, in units of 2 bytes; -1 unknown. */
 long gilscope_frame_unit(const void* frame);
 
+/* The line of an instruction, by the table of its code that ends at `end`; 0 unknown. */
+uint32_t gilscope_line_at(const unsigned char* table, const unsigned char* end, int first_line,
+                          long unit);
+
 /* The UTF-8 of a string that a frame keeps alive, and its length: the string's own bytes or, cut at
  * `capacity`, the buffer. */
 const char* gilscope_text(const void* string, char* buffer, size_t capacity, size_t* length);

@@ -1,134 +1,17 @@
 #include "cpython/races_code.hpp"
 
-#include <array>
+#include <algorithm>
 #include <mutex>
-#include <string>
-#include <unordered_map>
 #include <unordered_set>
+
+#include "cpython/races_opcodes.hpp"
 
 namespace gilscope::races {
 namespace {
 
-constexpr int kOpcodes = 256;
-constexpr int kInPlace = 13;    // the first of BINARY_OP's operators that are x op= y
-constexpr int kSubscript = 26;  // BINARY_OP's operator that is x[y], from 3.14 on
-
-struct Opcodes {
-  std::array<Action, kOpcodes> actions{};
-  std::array<std::uint8_t, kOpcodes> caches{};
-  std::array<bool, kOpcodes> jumps{};
-  std::array<bool, kOpcodes> jumps_back{};
-  std::array<bool, kOpcodes> ends_block{};
-  std::array<bool, kOpcodes> stores_local{};
-  std::array<bool, kOpcodes> calls{};
-  int extended_arg = 0;
-  int binary_op = -1;
-  int load_attr = -1;
-  int load_global = -1;
-  int push_null = -1;
-  int store_global = -1;
-  int store_deref = -1;
-  bool attr_has_flag = true;
-};
-
-Opcodes& opcodes() {
-  static Opcodes& all = *new Opcodes;
-  return all;
-}
-
 std::mutex names_mutex;
 std::unordered_set<Key> stored_globals;
 std::unordered_set<Key> stored_nonlocals;
-
-const std::unordered_map<std::string_view, Action>& action_names() {
-  static const auto& names = *new std::unordered_map<std::string_view, Action>{
-      {"LOAD_ATTR", Action::load_attr},
-      {"STORE_ATTR", Action::store_attr},
-      {"DELETE_ATTR", Action::delete_attr},
-      {"LOAD_GLOBAL", Action::load_global},
-      {"STORE_GLOBAL", Action::store_global},
-      {"DELETE_GLOBAL", Action::delete_global},
-      {"LOAD_NAME", Action::load_name},
-      {"STORE_NAME", Action::store_name},
-      {"DELETE_NAME", Action::delete_name},
-      {"BINARY_SUBSCR", Action::load_subscr},
-      {"STORE_SUBSCR", Action::store_subscr},
-      {"DELETE_SUBSCR", Action::delete_subscr},
-      {"BINARY_SLICE", Action::load_slice},
-      {"STORE_SLICE", Action::store_slice},
-      {"CONTAINS_OP", Action::contains},
-      {"TO_BOOL", Action::to_bool},
-      {"GET_ITER", Action::get_iter},
-      {"FOR_ITER", Action::for_iter},
-      {"LOAD_DEREF", Action::load_deref},
-      {"STORE_DEREF", Action::store_deref},
-      {"CALL", Action::call},
-      {"CALL_KW", Action::call_kw},
-      {"BINARY_OP", Action::in_place},
-      {"BEFORE_WITH", Action::enter},
-      {"LOAD_SPECIAL", Action::enter},
-  };
-  return names;
-}
-
-void describe_opcode(const std::string& name, int opcode) {
-  Opcodes& all = opcodes();
-  const auto found = action_names().find(name);
-  if (found != action_names().end()) all.actions[opcode] = found->second;
-  all.jumps_back[opcode] = name.find("BACKWARD") != std::string::npos;
-  for (const char* end :
-       {"JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "RETURN_VALUE",
-        "RETURN_CONST", "RAISE_VARARGS", "RERAISE", "INTERPRETER_EXIT"}) {
-    if (name == end) all.ends_block[opcode] = true;
-  }
-  all.stores_local[opcode] = name.rfind("STORE_FAST", 0) == 0;
-  all.calls[opcode] = name.rfind("CALL", 0) == 0 || name == "BEFORE_WITH" || name == "LOAD_SPECIAL";
-  if (name == "EXTENDED_ARG") all.extended_arg = opcode;
-  if (name == "BINARY_OP") all.binary_op = opcode;
-  if (name == "LOAD_ATTR") all.load_attr = opcode;
-  if (name == "LOAD_GLOBAL") all.load_global = opcode;
-  if (name == "PUSH_NULL") all.push_null = opcode;
-  if (name == "STORE_GLOBAL") all.store_global = opcode;
-  if (name == "STORE_DEREF") all.store_deref = opcode;
-}
-
-// A dict with what a mapping of the module has; later versions make them of other types.
-PyObject* dict_of(PyObject* module, const char* name) {
-  PyObject* mapping = PyObject_GetAttrString(module, name);
-  PyObject* dict = mapping != nullptr ? PyDict_New() : nullptr;
-  if (dict != nullptr && PyDict_Update(dict, mapping) < 0) Py_CLEAR(dict);
-  Py_XDECREF(mapping);
-  return dict;
-}
-
-int read_opmap(PyObject* module) {
-  PyObject* map = dict_of(module, "opmap");
-  PyObject* caches = dict_of(module, "_inline_cache_entries");
-  PyObject* jumps = PyObject_GetAttrString(module, "hasjump");
-  int done = -1;
-  if (map != nullptr && caches != nullptr && jumps != nullptr) {
-    PyObject* name = nullptr;
-    PyObject* number = nullptr;
-    Py_ssize_t place = 0;
-    done = 0;
-    while (PyDict_Next(map, &place, &name, &number) != 0) {
-      const long opcode = PyLong_AsLong(number);
-      if (opcode < 0 || opcode >= kOpcodes) continue;
-      describe_opcode(PyUnicode_AsUTF8(name), static_cast<int>(opcode));
-      PyObject* entries = PyDict_GetItem(caches, name);
-      if (entries != nullptr) {
-        opcodes().caches[static_cast<std::size_t>(opcode)] =
-            static_cast<std::uint8_t>(PyLong_AsLong(entries));
-      }
-      const int jump = PySequence_Contains(jumps, number);
-      opcodes().jumps[static_cast<std::size_t>(opcode)] = jump > 0;
-    }
-  }
-  Py_XDECREF(map);
-  Py_XDECREF(caches);
-  Py_XDECREF(jumps);
-  return PyErr_Occurred() != nullptr ? -1 : done;
-}
 
 // An instruction as it stands in the code.
 struct Raw {
@@ -258,7 +141,7 @@ bool loop_calls(const Code& code, std::size_t unit) {
   return false;
 }
 
-Action action_of(const Code& code, std::size_t unit, Instruction& found, PyCodeObject* of) {
+Action action_of(const Code& code, std::size_t unit, PyCodeObject* of, bool all_steps) {
   const Raw& raw = code.raw[unit];
   Action action = opcodes().actions[raw.opcode];
   const std::size_t next = next_of(code, unit);
@@ -268,7 +151,9 @@ Action action_of(const Code& code, std::size_t unit, Instruction& found, PyCodeO
     if (raw.arg < kInPlace) return Action::none;
     return following >= 0 && opcodes().stores_local[following] ? Action::none : action;
   }
-  if (action == Action::for_iter) return loop_calls(code, unit) ? action : Action::none;
+  if (action == Action::for_iter) {
+    return all_steps || loop_calls(code, unit) ? action : Action::none;
+  }
   if (action == Action::call || action == Action::call_kw) {
     const int above = action == Action::call_kw ? 1 : 0;
     bool is_local = false;
@@ -277,7 +162,6 @@ Action action_of(const Code& code, std::size_t unit, Instruction& found, PyCodeO
     PyErr_Clear();
     return is_local || is_container_call(name) ? action : Action::none;
   }
-  (void)found;
   return action;
 }
 
@@ -322,18 +206,11 @@ bool stores_in_place(const Code& code, std::size_t unit) {
 
 }  // namespace
 
-int initialize_opcodes() {
-  PyObject* module = PyImport_ImportModule("opcode");
-  const int done = module != nullptr ? read_opmap(module) : -1;
-  Py_XDECREF(module);
-  return done;
-}
-
 Key hash_of_name(PyObject* name) {
   return static_cast<Key>(PyObject_Hash(name)) & 0x0FFFFFFFFFFFFFFFu;
 }
 
-std::unique_ptr<CodeTable> analyze(PyCodeObject* of) {
+std::unique_ptr<CodeTable> analyze(PyCodeObject* of, bool all_steps) {
   PyObject* bytes = PyCode_GetCode(of);
   if (bytes == nullptr) return nullptr;
   const auto units = static_cast<std::size_t>(PyBytes_GET_SIZE(bytes)) / 2;
@@ -348,7 +225,7 @@ std::unique_ptr<CodeTable> analyze(PyCodeObject* of) {
   for (std::size_t i = 0; i < units; ++i) {
     if (code.raw[i].opcode < 0 || code.depth[i] < 0) continue;
     Instruction found;
-    found.action = action_of(code, i, found, of);
+    found.action = action_of(code, i, of, all_steps);
     if (found.action == Action::none) continue;
     found.depth = static_cast<std::uint16_t>(code.depth[i]);
     found.arg = static_cast<std::uint16_t>(code.raw[i].arg);

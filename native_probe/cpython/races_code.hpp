@@ -66,8 +66,9 @@ struct CodeTable {
 // Looks up the numbers of the opcodes; -1 with an exception set where that fails.
 int initialize_opcodes();
 
-// An exception is set when it is empty.
-std::unique_ptr<CodeTable> analyze(PyCodeObject* code);
+// An exception is set when it is empty. `all_steps`: each step of every loop, also of one whose
+// body calls nothing.
+std::unique_ptr<CodeTable> analyze(PyCodeObject* code, bool all_steps);
 
 // Names that functions of the program store as `global` or `nonlocal`; from `code` on, all those
 // that are nested in it.

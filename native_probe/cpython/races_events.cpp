@@ -235,6 +235,7 @@ PyObject* on_instruction(PyObject*, PyObject* const* arguments, Py_ssize_t) {
   const Inside inside(thread);
   if (!inside) Py_RETURN_NONE;
   Event event{*session, *thread, *table, static_cast<std::uint32_t>(unit), {}};
+  event.may_wait = true;
   if (gilscope_operands_of(arguments[0], &event.operands) == 0) Py_RETURN_NONE;
   if (thread->following != 0) session->go_on_following(*thread);
   dispatch(event);

@@ -32,6 +32,12 @@ bool begins_with_any(const std::string& text, const std::vector<std::string>& be
   return false;
 }
 
+bool is_text(PyObject* text, const std::string& other) {
+  const int is_same =
+      PyUnicode_EqualToUTF8AndSize(text, other.data(), static_cast<Py_ssize_t>(other.size()));
+  return is_same == 1;
+}
+
 std::uint64_t hash_of(const std::vector<Place>& places) {
   std::uint64_t hash = places.size();
   for (const Place& place : places) {
@@ -108,7 +114,7 @@ void Session::keep(PyCodeObject* code) {
 
 CodeTable* Session::add(PyCodeObject* code) {
   if (note_stored_names(code) < 0) return nullptr;
-  std::unique_ptr<CodeTable> table = analyze(code);
+  std::unique_ptr<CodeTable> table = analyze(code, !planned_.empty());
   if (table == nullptr) return nullptr;
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = by_code_.find(code);
@@ -119,7 +125,27 @@ CodeTable* Session::add(PyCodeObject* code) {
   keep(code);
   tables_.push_back(std::move(table));
   by_code_[code] = tables_.back().get();
+  place_meetings(*tables_.back());
   return tables_.back().get();
+}
+
+void Session::plan(PlaceName place, std::size_t plan, Role role) {
+  planned_.push_back({std::move(place), plan, role});
+}
+
+// Finds the places of the plans in a code object that is new.
+void Session::place_meetings(const CodeTable& table) {
+  for (const Planned& each : planned_) {
+    const PlaceName& place = each.place;
+    const auto unit = static_cast<std::size_t>(place.unit);
+    if (table.code->co_firstlineno != place.first_line || unit >= table.instructions.size()) {
+      continue;
+    }
+    if (is_text(table.code->co_filename, place.file) &&
+        is_text(table.code->co_qualname, place.function)) {
+      meetings_.place(table.first_site + static_cast<std::uint32_t>(unit), each.plan, each.role);
+    }
+  }
 }
 
 CodeTable* Session::table_of(PyCodeObject* code) const {

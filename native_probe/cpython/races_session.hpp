@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/races/detector.hpp"
+#include "core/races/meetings.hpp"
 #include "cpython/races_code.hpp"
 #include "cpython/races_frames.h"
 
@@ -21,6 +22,14 @@ namespace gilscope::races {
 struct Place {
   PyCodeObject* code;
   long unit;  // instruction, in units of 2 bytes
+};
+
+// The same in another process of the same program.
+struct PlaceName {
+  std::string file;
+  std::string function;  // qualified
+  int first_line;
+  long unit;
 };
 
 class Session {
@@ -63,6 +72,11 @@ class Session {
   bool follow(Thread& thread, PyObject* object);
   void go_on_following(Thread& thread);
 
+  // Threads that are held where a race is to be made happen. Before anything is watched.
+  Meetings& meetings() { return meetings_; }
+  const Meetings& meetings() const { return meetings_; }
+  void plan(PlaceName place, std::size_t plan, Role role);
+
   std::uint32_t stack_of(Thread& thread, const void* frame);
   std::vector<Place> stack(std::uint32_t number) const;
   Place site(std::uint32_t number) const;
@@ -85,6 +99,7 @@ class Session {
  private:
   std::uint32_t number_stack(Thread& thread);
   void keep(PyCodeObject* code);
+  void place_meetings(const CodeTable& table);
 
   static std::atomic<Session*> active_;
   static std::atomic<bool> has_threads_;
@@ -109,6 +124,14 @@ class Session {
   std::unordered_map<std::uint32_t, const void*> natives_;
   std::unordered_map<ObjectId, bool> declared_;
   std::atomic<bool> has_declared_{false};
+
+  struct Planned {
+    PlaceName place;
+    std::size_t plan;
+    Role role;
+  };
+  Meetings meetings_;
+  std::vector<Planned> planned_;
 };
 
 // What an operation of the detector that is under way in this thread must not lead to another one

@@ -50,6 +50,26 @@ void describe(Event& event, PyObject* container, Key variable, PyObject* key) {
   PyErr_SetRaisedException(raised);
 }
 
+void access(Event& event, PyObject* container, Key variable, Op op, PyObject* key) {
+  Detector& detector = event.session.detector();
+  const Object object = detector.objects().find(container);
+  Recent& recent = event.recent(variable);
+  if (event.is_recent(recent, object.id, variable, op)) return;
+  if (!event.has_stack) {
+    event.stack = event.session.stack_of(event.thread, event.operands.frame);
+    event.has_stack = true;
+  }
+  const std::uint32_t taken = detector.taken(event.thread.slot);
+  const bool is_idle =
+      detector.access(event.thread, object, variable, op, event.site(), event.stack);
+  recent = {};
+  if (is_idle) {
+    recent = {variable,           event.operands.frame,  object.id, event.site(),
+              event.thread.clock, event.thread.sequence, taken,     op};
+  }
+  if (!event.thread.new_candidates.empty()) describe(event, container, variable, key);
+}
+
 bool has_default_getattr(PyTypeObject* type) {
   if (type->tp_getattro == PyObject_GenericGetAttr) return true;
   if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0) return false;
@@ -202,24 +222,23 @@ int has_key(PyObject* container, PyObject* key) {
   return has;
 }
 
+// Holds the thread where a race is to be made happen, before its access.
 void touch(Event& event, PyObject* container, Key variable, Op op, PyObject* key) {
-  Detector& detector = event.session.detector();
-  const Object object = detector.objects().find(container);
-  Recent& recent = event.recent(variable);
-  if (event.is_recent(recent, object.id, variable, op)) return;
-  if (!event.has_stack) {
-    event.stack = event.session.stack_of(event.thread, event.operands.frame);
-    event.has_stack = true;
+  Meetings& meetings = event.session.meetings();
+  if (!meetings.is_used() || !event.may_wait || !meetings.has(event.site())) {
+    return access(event, container, variable, op, key);
   }
-  const std::uint32_t taken = detector.taken(event.thread.slot);
-  const bool is_idle =
-      detector.access(event.thread, object, variable, op, event.site(), event.stack);
-  recent = {};
-  if (is_idle) {
-    recent = {variable,           event.operands.frame,  object.id, event.site(),
-              event.thread.clock, event.thread.sequence, taken,     op};
-  }
-  if (!event.thread.new_candidates.empty()) describe(event, container, variable, key);
+  const ObjectId object = event.session.detector().objects().find(container).id;
+  const Arrival arrival{event.site(), event.thread.serial, object, variable};
+  Py_INCREF(container);  // the thread's own reference may go where it is shared
+  PyObject* raised = PyErr_GetRaisedException();
+  Py_BEGIN_ALLOW_THREADS;
+  meetings.arrive(arrival);
+  Py_END_ALLOW_THREADS;
+  PyErr_SetRaisedException(raised);
+  access(event, container, variable, op, key);
+  meetings.passed(arrival);
+  Py_DECREF(container);
 }
 
 void touch_attribute(Event& event, PyObject* owner, PyObject* name, Key hash, Op op) {

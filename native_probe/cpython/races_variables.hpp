@@ -17,6 +17,9 @@ struct Event {
   std::uint32_t stack = 0;
   bool has_stack = false;
   bool is_over = false;  // nothing is to be seen at this place, now or later
+  // The thread stands before an instruction, where code of others may run as well as not: native
+  // code that calls the C API may count on that it does not.
+  bool may_wait = false;
 
   std::uint32_t site() const { return table.first_site + unit; }
   Recent& recent(Key variable) const { return thread.recent_of(site(), variable); }

@@ -1,5 +1,6 @@
 #include "cpython/stack.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string_view>
@@ -95,10 +96,7 @@ __attribute__((noinline)) void define(Session& session, const Native& native, co
   write(session, frames, id);
 }
 
-__attribute__((noinline)) std::uint32_t capture_by_text(Session& session, const Native& native,
-                                                        const void* frame) {
-  Frames frames;
-  read(session, native, frame, false, frames);
+std::uint32_t find_by_text(Session& session, Frames& frames) {
   std::uint64_t key = frames.head.count;
   for (std::uint32_t i = 0; i < frames.head.count; ++i) {
     key = mix(key ^ (std::uint64_t{frames.all[i].what} << 32 | frames.all[i].line));
@@ -108,11 +106,26 @@ __attribute__((noinline)) std::uint32_t capture_by_text(Session& session, const 
   return found.id;
 }
 
-}  // namespace
+__attribute__((noinline)) std::uint32_t capture_by_text(Session& session, const Native& native,
+                                                        const void* frame) {
+  Frames frames;
+  read(session, native, frame, false, frames);
+  return find_by_text(session, frames);
+}
 
-std::uint32_t capture(Recording& recording, const void* frame) {
-  Native native;
-  native.count = native_stack::capture(frame, native.addresses.data(), kNativeFrames);
+std::uint32_t copied_code(Session& session, const gilscope_copied_frame& frame) {
+  const std::uint32_t file = session.string({frame.file, frame.file_length});
+  const std::uint32_t name = session.string({frame.name, frame.name_length});
+  const std::uint64_t key = mix(mix(std::uint64_t{file} << 32 | name) ^ frame.first_line);
+  const IdTable::Found found = session.definitions().codes.find(key);
+  if (!found.is_new) return found.id;
+  const std::uint32_t module = session.string({frame.module, frame.module_length});
+  const format::CodeBody body{found.id, frame.first_line, file, name, module, 0};
+  session.file().define(format::DefinitionTag::code, &body, sizeof body);
+  return found.id;
+}
+
+std::uint32_t capture_with(Recording& recording, const Native& native) {
   const OwnState own;
   int watched = 1;
   const void* python = gilscope_innermost_frame(&watched);
@@ -127,6 +140,34 @@ std::uint32_t capture(Recording& recording, const void* frame) {
   const IdTable::Found found = session.definitions().stacks.find(key);
   if (found.is_new) define(session, native, python, found.id);
   return found.id;
+}
+
+}  // namespace
+
+std::uint32_t capture(Recording& recording, const void* frame) {
+  Native native;
+  native.count = native_stack::capture(frame, native.addresses.data(), kNativeFrames);
+  return capture_with(recording, native);
+}
+
+std::uint32_t capture_behind(Recording& recording, const void* const* native, std::size_t count) {
+  Native copy;
+  copy.count = std::min(count, kNativeFrames);
+  std::copy_n(native, copy.count, copy.addresses.begin());
+  return capture_with(recording, copy);
+}
+
+std::uint32_t define_copied(Session& session, const void* const* native, std::size_t count,
+                            const gilscope_frame_copies& copies) {
+  Frames frames;
+  for (std::size_t i = 0; i < std::min(count, kNativeFrames); ++i) {
+    const std::uint32_t site = native_stack::site(session, native[i]);
+    if (site != 0) frames.add(site | format::kSiteFrame, 0);
+  }
+  for (std::size_t i = 0; i < copies.count && !frames.full(); ++i) {
+    frames.add(copied_code(session, copies.frames[i]), copies.frames[i].line);
+  }
+  return find_by_text(session, frames);
 }
 
 }  // namespace gilscope::stack

@@ -42,6 +42,8 @@ PyThreadState* gilscope_own_thread_state(void) {
   return __atomic_load_n(&own->state, __ATOMIC_RELAXED) != _Py_THREAD_ATTACHED ? own : NULL;
 }
 
+const void* gilscope_attached_state(void) { return PyThreadState_GetUnchecked(); }
+
 const void* gilscope_bound_state(void) {
   return Py_IsFinalizing() ? NULL : PyGILState_GetThisThreadState();
 }

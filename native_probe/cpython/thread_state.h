@@ -21,6 +21,10 @@ const void* gilscope_python_frame(const void* state);
  */
 uint32_t gilscope_tid_of_state(const void* state);
 
+/* The thread state that the calling thread has attached, NULL if none. Callable in a signal's
+ * handler. */
+const void* gilscope_attached_state(void);
+
 /* The thread state that the interpreter last attached in the calling thread and that was not
  * deleted by this thread. By others it may have been: no more than a number. NULL: there is none,
  * or the interpreter ends. */

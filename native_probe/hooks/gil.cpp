@@ -11,6 +11,7 @@
 #include "cpython/frames.h"
 #include "cpython/layout.h"
 #include "cpython/stack.hpp"
+#include "hooks/hold_samples.hpp"
 #include "hooks/installation.hpp"
 #include "hooks/interpreter.hpp"
 #include "hooks/open_wait.hpp"
@@ -39,11 +40,12 @@ struct alignas(64) Gil {
   std::uint32_t waiters = 0;
   int enabled = 0;  // as it was last seen; free-threaded builds only
   std::uint64_t released = 0;
+  std::uint64_t looked = 0;  // ticks: when its holder was last looked at
   std::int64_t interpreter = 0;
 };
 
 // The first one is the main interpreter's. A place is used again only after the session.
-constexpr std::size_t kMaxGils = 256;
+constexpr std::size_t kMaxGils = hold_samples::kMostGils;
 Gil gils[kMaxGils];
 std::atomic<std::size_t> gil_count{0};
 std::mutex adding;
@@ -85,13 +87,18 @@ int enabled(const Gil& gil) {
              : __atomic_load_n(&word_at(gil, at.enabled), __ATOMIC_RELAXED);
 }
 
-// Whether the thread state that holds, or last held, this GIL has been asked to give it up.
-// drop_gil() puts the releasing thread state there before it takes the mutex, except for the last
-// release of a thread state, which is never a forced one.
-inline bool drop_requested(const Gil& gil) {
+// The thread state that holds, or last held, this GIL. drop_gil() puts the releasing thread state
+// there before it takes the mutex, except for the last release of a thread state, which is never a
+// forced one.
+inline std::uintptr_t last_holder(const Gil& gil) {
   const auto* place = reinterpret_cast<const std::uintptr_t*>(
       gil.state.load(std::memory_order_relaxed) + at.last_holder);
-  const std::uintptr_t holder = __atomic_load_n(place, __ATOMIC_RELAXED);
+  return __atomic_load_n(place, __ATOMIC_RELAXED);
+}
+
+// Whether that one has been asked to give it up.
+inline bool drop_requested(const Gil& gil) {
+  const std::uintptr_t holder = last_holder(gil);
   if (holder == 0) return false;
   const auto* breaker = reinterpret_cast<const std::uintptr_t*>(holder + at.eval_breaker);
   return (__atomic_load_n(breaker, __ATOMIC_RELAXED) & at.drop_request) != 0;
@@ -237,6 +244,7 @@ __attribute__((noinline)) int released(Gil& gil, pthread_cond_t* cond, const voi
   EventRecord* record =
       recording.emit(EventKind::gil_hold, flags, 0, gil.id, since, duration, 0, 0);
   end_hold(recording.log(), gil, now);
+  hold_samples::stop(gil.id);
   note_switch(recording, gil, now);
   if (__builtin_expect(gil.waiters == 0 && duration < long_hold, 1)) {
     return pthread_cond_signal(cond);
@@ -334,6 +342,59 @@ void timed_out() {
   if (recording && recording.log().timeouts != UINT16_MAX) ++recording.log().timeouts;
 }
 
+// A time at which the holder is to be looked at, before `until`, on the same clock, which is the
+// condition's. False if that comes soon anyway.
+bool time_to_look(const timespec& until, timespec* at_time) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  constexpr std::int64_t kFar = 3600 * kSecond;
+  constexpr auto kAfter = static_cast<std::int64_t>(kLongHold);
+  const std::int64_t end = until.tv_sec * kSecond + until.tv_nsec;
+  for (const clockid_t clock : {CLOCK_MONOTONIC, CLOCK_REALTIME}) {
+    const auto now = static_cast<std::int64_t>(nanoseconds(clock));
+    // The other clock is years away.
+    if (end - now > kFar || now - end > kFar) continue;
+    if (end - now < kAfter * 3 / 2) return false;
+    at_time->tv_sec = (now + kAfter) / kSecond;
+    at_time->tv_nsec = (now + kAfter) % kSecond;
+    return true;
+  }
+  return false;
+}
+
+// With the GIL's mutex held, which the holder needs to release the GIL. Whoever looked last did so
+// for all that wait.
+void look_at_holder(Gil& gil) {
+  Recording recording;
+  if (!recording || gil.holder == 0) return;
+  const std::uint64_t now = Clock::ticks();
+  const format::ThreadSlot* slot = recording.session().slot_at(gil.holder);
+  if (slot == nullptr || now - gil.looked < long_hold) return;
+  const std::uint64_t since = __atomic_load_n(&slot->open_hold, __ATOMIC_RELAXED);
+  if (since == 0 || now < since || now - since < long_hold) return;
+  gil.looked = now;
+  hold_samples::Holder holder;
+  holder.tid = static_cast<pid_t>(slot->tid);
+  holder.thread = gil.holder;
+  holder.gil = gil.id;
+  holder.mutex =
+      reinterpret_cast<const void*>(gil.state.load(std::memory_order_relaxed) + at.mutex);
+  holder.state = reinterpret_cast<const void*>(last_holder(gil));
+  holder.asked = drop_requested(gil);
+  hold_samples::look(recording, holder);
+}
+
+// Returns early, as any wait for a condition may, if the GIL is free by then.
+int wait_and_look(Gil& gil, pthread_cond_t* cond, pthread_mutex_t* mutex, const timespec* until) {
+  timespec soon;
+  if (Session::active() == nullptr || !time_to_look(*until, &soon)) {
+    return pthread_cond_timedwait(cond, mutex, until);
+  }
+  const int result = pthread_cond_timedwait(cond, mutex, &soon);
+  if (result != ETIMEDOUT || !is_locked(gil)) return result != ETIMEDOUT ? result : 0;
+  look_at_holder(gil);
+  return pthread_cond_timedwait(cond, mutex, until);
+}
+
 // Whether the calling thread holds a GIL as far as it was seen; then it is about to release it.
 bool is_holder() {
   const ThreadLog* log = ThreadLogs::current();
@@ -349,6 +410,7 @@ Gil* add(std::uintptr_t state) {
   gil.holder = 0;
   gil.waiters = 0;
   gil.released = 0;
+  gil.looked = 0;
   gil.interpreter = gilscope_interpreter_of_gil(state);
   gil.state.store(state, std::memory_order_relaxed);
   gil.enabled = enabled(gil);
@@ -373,7 +435,10 @@ void find_gils() {
   for (std::size_t i = 0; i < n; ++i) add(found[i]);
 }
 
-void after_fork_in_child() { new (&adding) std::mutex; }
+void after_fork_in_child() {
+  new (&adding) std::mutex;
+  hold_samples::after_fork_in_child();
+}
 
 void begin_session(Session& session, bool enabled) {
   long_hold = kLongHold / 1000 * (Clock::ticks_per_second() / 1'000'000);
@@ -389,6 +454,7 @@ void begin_session(Session& session, bool enabled) {
       if (gil.state.load(std::memory_order_relaxed) != 0) define(session, gil);
     }
   }
+  hold_samples::begin_session(session);
   ThreadLog* log = ThreadLogs::current();
   if (!enabled || log == nullptr || (log->session_id != session.id() && !session.join(log))) return;
   Gil* own = gil_with(reinterpret_cast<const void*>(gilscope_own_gil()), 0);
@@ -399,6 +465,8 @@ void begin_session(Session& session, bool enabled) {
   own->holder = log->index;
   log->holding_in = session.id();
 }
+
+void end_session() { hold_samples::end_session(); }
 
 int mutex_lock(pthread_mutex_t* mutex) {
   if (!classes.gil) return pthread_mutex_lock(mutex);
@@ -463,7 +531,7 @@ int cond_timedwait(pthread_cond_t* cond, pthread_mutex_t* mutex, const timespec*
   Gil* gil = classes.gil ? gil_with(cond, at.cond) : nullptr;
   if (gil == nullptr) return pthread_cond_timedwait(cond, mutex, until);
   waiting(*gil, __builtin_frame_address(0));
-  const int result = pthread_cond_timedwait(cond, mutex, until);
+  const int result = wait_and_look(*gil, cond, mutex, until);
   if (result == ETIMEDOUT) timed_out();
   return result;
 }

@@ -14,6 +14,7 @@ void initialize(const ElfImage& interpreter);
 bool tells_forced_releases();
 void find_gils();
 void begin_session(Session& session, bool enabled);
+void end_session();
 // In a forked child: no other thread adds a GIL there.
 void after_fork_in_child();
 

@@ -86,4 +86,6 @@ void after_fork_in_child() { gil::after_fork_in_child(); }
 
 void begin_session(Session& session, bool gil_enabled) { gil::begin_session(session, gil_enabled); }
 
+void end_session() { gil::end_session(); }
+
 }  // namespace gilscope::hooks

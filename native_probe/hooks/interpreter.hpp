@@ -46,5 +46,7 @@ void after_fork_in_child();
 
 // Before a session becomes active: the calling thread holds the GIL, if it is switched on.
 void begin_session(Session& session, bool gil_enabled);
+// After it has ended.
+void end_session();
 
 }  // namespace gilscope::hooks

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/races/detector.hpp"
+#include "core/races/meetings.hpp"
 #include "tests/harness.hpp"
 
 namespace {
@@ -266,4 +267,58 @@ TEST("races: many threads at once use the detector") {
   }
   for (std::thread& thread : threads) thread.join();
   CHECK(!stage.found().empty());
+}
+
+namespace {
+
+// A place of the first plan: 1 holds, 2 is passed, 3 is the second one to be passed.
+Arrival at(std::uint32_t site, std::uint32_t thread, ObjectId object = 1, Key key = 1) {
+  return {site, thread, object, key};
+}
+
+}  // namespace
+
+TEST("races: a thread that is held goes on when another one has come by") {
+  Meetings meetings(10000);
+  meetings.place(1, meetings.add(false, 0), Role::hold);
+  meetings.place(2, 0, Role::pass);
+  std::thread held([&] { meetings.arrive(at(1, 1)); });
+  meetings.arrive(at(2, 2));  // waits until the first one is held
+  meetings.passed(at(2, 2));
+  held.join();
+  CHECK(meetings.counts()[0].holds == 1);
+  CHECK(meetings.counts()[0].meetings == 1);
+}
+
+TEST("races: nobody is held for long, or for another variable, or again and again") {
+  Meetings meetings(1);
+  meetings.place(1, meetings.add(false, 0), Role::hold);
+  meetings.place(2, 0, Role::pass);
+  for (int i = 0; i < 30; ++i) {
+    std::thread held([&] { meetings.arrive(at(1, 1)); });
+    meetings.arrive(at(2, 2, 7));
+    meetings.passed(at(2, 2, 7));
+    meetings.arrive(at(2, 1));
+    meetings.passed(at(2, 1));
+    held.join();
+  }
+  CHECK(meetings.counts()[0].holds == Meetings::kMostHolds);
+  CHECK(meetings.counts()[0].meetings == 0);
+}
+
+TEST("races: of a pair, one other thread passes both accesses while the first one is held") {
+  Meetings meetings(10000);
+  meetings.place(1, meetings.add(true, 0), Role::hold);
+  meetings.place(2, 0, Role::pass);
+  meetings.place(3, 0, Role::pass_too);
+  std::thread held([&] { meetings.arrive(at(1, 1)); });
+  meetings.arrive(at(2, 2, 1, 5));
+  meetings.passed(at(2, 2, 1, 5));
+  CHECK(meetings.counts()[0].meetings == 0);
+  meetings.passed(at(3, 3, 1, 6));
+  CHECK(meetings.counts()[0].meetings == 0);
+  meetings.passed(at(2, 2, 1, 5));
+  meetings.passed(at(3, 2, 1, 6));
+  held.join();
+  CHECK(meetings.counts()[0].meetings == 1);
 }

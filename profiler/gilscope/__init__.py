@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from gilscope.comparison import Comparison
-    from gilscope.target.races.model import Races
+    from gilscope.race import Races
     from gilscope.trace.model import Trace
 
 __version__ = "0.1.0"

@@ -17,8 +17,8 @@ from gilscope.target.recording.options import RecordingOptions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RUN, COMPARE, MAGIC, HERE = "run", "compare", "magic", "here"
-"""Where options apply: two commands, the magic, and the magic with ``--here``."""
+RUN, COMPARE, MAGIC, HERE, RACES = "run", "compare", "magic", "here", "races"
+"""Where options apply: two commands, the magic, the magic with ``--here``, the magic for races."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +151,7 @@ OPTIONS = (
         metavar="BUILD,BUILD",
         help=f"builds to run, in the order of display, from {','.join(BUILDS)} (default gil,ft); "
         "ft-gil is the free-threaded build with its GIL on: it shows what that build itself costs",
-        where=(COMPARE, MAGIC),
+        where=(COMPARE, MAGIC, RACES),
         behind="[a-z,-]+",
         proposals=(",".join(DEFAULT_BUILDS), *BUILDS),
     ),
@@ -186,12 +186,20 @@ OPTIONS = (
         where=(COMPARE, MAGIC),
     ),
     Option(
+        names=("--races",),
+        dest="races",
+        default=False,
+        help="run each build once more, watched for races, and say what both found and what only "
+        "one did; that run takes several times as long and is not timed",
+        where=(COMPARE, MAGIC),
+    ),
+    Option(
         names=("--timeout",),
         dest="timeout",
         parse=seconds,
         metavar="SECONDS",
         help="time limit of each run",
-        where=(COMPARE, MAGIC),
+        where=(COMPARE, MAGIC, RACES),
     ),
     *(
         Option(
@@ -200,7 +208,7 @@ OPTIONS = (
             parse=str,
             metavar="PATH",
             help=f"interpreter of the {BUILDS[build]}",
-            where=(COMPARE, MAGIC),
+            where=(COMPARE, MAGIC, RACES),
         )
         for build, name in PYTHON_OPTIONS.items()
     ),
@@ -253,10 +261,15 @@ def comparison(values: argparse.Namespace) -> dict[str, Any]:
         UsageError: A value is out of range.
     """
     given = vars(values)
-    pythons = {build: given[f"python_{build}"] for build in PYTHON_OPTIONS}
-    names = ("builds", "repeat", "threads", "affinity", "timeout")
+    names = ("builds", "repeat", "threads", "affinity", "timeout", "races")
     return {
         **{name: given[name] for name in names},
-        "pythons": {build: path for build, path in pythons.items() if path},
+        "pythons": pythons(values),
         "recording": recording(values),
     }
+
+
+def pythons(values: argparse.Namespace) -> dict[str, str]:
+    """Return the interpreters that were named, by the keys of ``config.PYTHON_OPTIONS``."""
+    found = {build: getattr(values, f"python_{build}") for build in PYTHON_OPTIONS}
+    return {build: path for build, path in found.items() if path}

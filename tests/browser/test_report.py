@@ -293,6 +293,19 @@ def test_waiting_for_a_processor_is_shown_as_a_share(opened: Any) -> None:
     assert "Off CPU" in opened.locator("#view-2 [role=tabpanel]").inner_text()
 
 
+def test_parallelism_counts_threads_that_have_a_processor(opened: Any) -> None:
+    """A thread that is ready and has none does not count, in whatever state it is drawn."""
+    mean = """() => {
+      const [painter] = document.querySelector("#view-2").gilscope.painters, { timeline } = painter
+      const to = timeline.duration, lane = 1, width = 400, { all } = timeline
+      const shares = painter.shares(all, all.seen(lane, 0, to), 0, to, width, null)
+      const had = painter.on_processor(shares, lane, 0, to / width, width)
+      const end = timeline.cpu.time[timeline.cpu.offsets[lane + 1] - 1]
+      return had.reduce((sum, share) => sum + share, 0) / width * to / end
+    }"""
+    assert opened.evaluate(mean) == pytest.approx(0.25, abs=0.01)
+
+
 def choose_wait(page: Any) -> str:
     """Choose the first wait of the second thread of the second comparison by keys."""
     box = page.locator("#view-2")

@@ -46,7 +46,7 @@ def test_findings_as_text(place: Path) -> None:
     lines = done.out.splitlines()
     assert lines[0] == "medium: 2 threads contend for dict at 0x1000"
     assert "    at 0.000000 s for 5 ms: worker-0 waits for dict at 0x1000" in lines
-    assert lines[-1] == "    see: docs/findings/hot-object-lock.md"
+    assert lines[-1] == "    see: gilscope explain hot-object-lock"
 
 
 def test_findings_decide_over_the_exit_status_if_asked(place: Path) -> None:

@@ -33,6 +33,7 @@ COMPARISONS = {
     "serialised_callbacks": 3,
     "logging_to_batching": 2,
     "ready_for_free_threading": 3,
+    "from_race_to_repair": 1,
 }
 """Notebooks, and how many views each of them shows."""
 
@@ -110,6 +111,25 @@ def test_a_converted_notebook_shows_the_static_view(name: str) -> None:
     html, _ = HTMLExporter().from_notebook_node(notebook)
     assert html.count('class="picture" src="data:image/svg+xml;base64,') == COMPARISONS[name]
     assert "<caption>Threads</caption>" in html
+
+
+def test_the_race_is_found_under_the_gil_and_the_repair_holds_without_it(
+    name: str, executed: Any
+) -> None:
+    """The GIL build alone finds both races; repaired, neither build finds one."""
+    if name != "from_race_to_repair":
+        pytest.skip("of another notebook")
+    printed = [
+        output["text"]
+        for cell in executed.cells
+        for output in cell.get("outputs", ())
+        if output.get("name") == "stdout"
+    ]
+    text = "".join(printed)
+    assert "lost-update on counts" in text
+    assert "check-then-act on best" in text
+    assert "\n0 races\n" in text
+    assert "gil 0 races\nft 0 races\n" in text
 
 
 HERE = """\

@@ -183,3 +183,188 @@ def test_hard_code_runs_as_ever(python: str, tmp_path: Path) -> None:
     done = run(python, "-m", "gilscope", "races", "--json", "-o", str(out), str(script))
     assert done.stdout == "done\n", done.stderr
     assert json.loads(out.read_text(encoding="utf-8")) == {"races": []}
+
+
+def test_compare_says_what_both_builds_found(tmp_path: Path) -> None:
+    """One more run each build is watched; the races are findings of both, and one in the text."""
+    out = tmp_path / "summary.json"
+    words = ("-m", "gilscope", "compare", "--races", "--repeat", "1", "--json", str(out))
+    gil, ft = (os.environ.get(name, "") for name in ("GILSCOPE_PYTHON", "GILSCOPE_FT_PYTHON"))
+    if not (gil and ft):
+        pytest.skip("both interpreters are needed")
+    done = run(gil, *words, str(PROGRAMS / "lost_counter_attribute.py"))
+    assert "both builds: lost update on Counter.total of counter" in done.stdout, done.stderr
+    summary = json.loads(out.read_text(encoding="utf-8"))
+    assert [run["build"] for run in summary["races"]["runs"]] == ["gil", "ft"]
+    assert {(one["build"], one["name"]) for one in summary["findings"]} >= {
+        ("gil", "lost-update"),
+        ("ft", "lost-update"),
+    }
+    assert all(len(run["wall_s"]) == 1 for run in summary["runs"])
+
+
+CELL = """
+from IPython.testing.globalipapp import start_ipython
+shell = start_ipython()
+shell.run_line_magic("load_ext", "gilscope")
+shell.run_cell('''%%races -o found
+import threading
+class Counter:
+    n = 0
+    def add(self):
+        for _ in range(100): self.n += 1
+counter = Counter()
+threads = [threading.Thread(target=counter.add) for _ in range(2)]
+for t in threads: t.start()
+for t in threads: t.join()
+''')
+print([one["class"] for one in shell.user_ns["found"].summary()["compared"]])
+shell.run_cell("%%races --builds gil\\nraise KeyError('x')")
+"""
+
+
+def test_magic_shows_the_races_of_a_cell() -> None:
+    """The cell runs watched; a cell that fails says so and fails."""
+    done = run(os.environ.get("GILSCOPE_PYTHON", ""), "-c", CELL)
+    assert "lost update on Counter.n of counter" in done.stdout, done.stderr
+    assert "<cell" in done.stdout
+    assert "['lost-update']" in done.stdout
+    assert "the program failed (gil): KeyError: 'x'" in done.stdout + done.stderr
+
+
+CONFIRMED = """
+import os, threading
+os.environ["CHANGED"] = "1"
+os.chdir("/")
+class Counter:
+    total, other = 0, 0
+    def add(self):
+        for _ in range(3): self.total += 1
+    def both(self):
+        for _ in range(3): self.total += 1
+counter, names = Counter(), {}
+def walk():
+    counter.add()
+    names[threading.current_thread().name] = 1
+    for name in names: pass
+threads = [threading.Thread(target=walk) for _ in range(2)]
+for t in threads: t.start()
+for t in threads: t.join()
+print("CHANGED" in os.environ)
+"""
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_confirmed_race_happens(python: str, tmp_path: Path) -> None:
+    """Threads are held so that the update is lost and the iteration fails; what they did is said.
+
+    The further runs begin as the first one began; the program's output is that of the first one.
+    """
+    script = tmp_path / "script.py"
+    script.write_text(CONFIRMED, encoding="utf-8")
+    out = tmp_path / "races.json"
+    command = ("-m", "gilscope", "races", "--confirm", "--json", "-o", str(out), script.name)
+    done = run(python, *command, cwd=tmp_path)
+    assert done.stdout == "True\n", done.stderr
+    found = {race["class"]: race for race in json.loads(out.read_text(encoding="utf-8"))["races"]}
+    assert set(found) == {"lost-update", "iteration"}
+    assert {race["grade"] for race in found.values()} == {"witnessed"}
+    assert "that write was lost" in found["lost-update"]["what_happened"]
+    assert found["iteration"]["confirmation"].startswith("confirmed: a thread was held at ")
+    assert "dictionary changed size during iteration" in found["iteration"]["confirmation"]
+
+
+UNCONFIRMED = """
+import sys, threading
+class Counter:
+    total = 0
+counter = Counter()
+def add():
+    for _ in range(3): counter.total += 1
+threads = [threading.Thread(target=add) for _ in range(2)]
+for t in threads:
+    t.start()
+    if {mode!r} == "ordered" and {second}: t.join()
+for t in threads: t.join()
+shared = iter(range(9))
+threads = [threading.Thread(target=lambda: [next(shared) for _ in range(2)]) for _ in range(2)]
+for t in threads: t.start()
+for t in threads: t.join()
+"""
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_race_that_does_not_happen_keeps_its_grade(python: str, tmp_path: Path) -> None:
+    """In a further run that orders the threads no other one comes by: certain, and why."""
+    script, again = tmp_path / "script.py", tmp_path / "again"
+    second = f"__import__('os').path.exists({str(again)!r})"
+    text = UNCONFIRMED.replace("{mode!r}", "'ordered'").replace("{second}", second)
+    script.write_text(text + f"open({str(again)!r}, 'w').close()\n", encoding="utf-8")
+    races_ = races(python, "--confirm", str(script))
+    found = {race["class"]: race for race in races_}
+    assert found["lost-update"]["grade"] == "certain"
+    assert "not confirmed: " in found["lost-update"]["confirmation"]
+    assert found["iteration"]["grade"] == "certain"
+    assert found["iteration"]["confirmation"].startswith("not tried: ")
+
+
+RECORDED = """
+import threading
+import gilscope
+from gilscope.errors import ProbeError
+class Counter: n = 0
+counter = Counter()
+def add():
+    for _ in range(100): counter.n += 1
+def work():
+    threads = [threading.Thread(target=add) for _ in range(2)]
+    for t in threads: t.start()
+    for t in threads: t.join()
+with gilscope.profile("a.gilscope"):
+    try:
+        with gilscope.races(): work()
+    except ProbeError as error:
+        print(error)
+with gilscope.races() as found, gilscope.profile("b.gilscope"):
+    work()
+print([race.kind for race in found])
+work()
+"""
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_recording_and_watching_in_one_process(python: str, tmp_path: Path) -> None:
+    """A watch within a recording is refused in one line; a recording within a watch works."""
+    done = run(python, "-c", RECORDED, cwd=tmp_path)
+    first, second = done.stdout.splitlines()
+    assert first.startswith("this process is being recorded"), done.stderr
+    assert second == "['lost-update']"
+    for name in ("a.gilscope", "b.gilscope"):
+        shown = run(sys.executable, "-m", "gilscope", "info", name, cwd=tmp_path)
+        assert "complete (stop)" in shown.stdout, shown.stderr
+
+
+TRACED = """
+import ctypes
+import gilscope
+from gilscope.errors import ProbeError
+set_tracer = ctypes.pythonapi.PyRefTracer_SetTracer
+set_tracer.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+# Any function that ignores its arguments will do.
+other_tool = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p)
+set_tracer(other_tool, None)
+try:
+    with gilscope.races(): pass
+except ProbeError as error:
+    message = str(error)
+set_tracer(None, None)
+with gilscope.races(): pass
+print(message)
+"""
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_tracer_that_is_taken_is_said(python: str) -> None:
+    """Where another tool traces references, one line says so, and nothing stays taken."""
+    done = run(python, "-c", TRACED)
+    assert done.stdout.startswith("another tool traces references"), done.stderr

@@ -156,7 +156,7 @@ def test_the_findings_of_all_runs(tmp_path: Path) -> None:
     [finding] = comparison.summary()["findings"]
     assert (finding["build"], finding["name"]) == ("ft", "gil-reenabled")
     assert comparison.findings_text() == (
-        "found (ft): the GIL was switched on by the import of fast (docs/findings/gil-reenabled.md)"
+        "found (ft): the GIL was switched on by the import of fast (gilscope explain gil-reenabled)"
     )
 
 
@@ -253,8 +253,16 @@ def test_a_function_that_cannot_be_imported(function: Any) -> None:
 
 def test_a_slower_build_is_called_slower() -> None:
     """A factor below one is hard to read."""
-    slow = make_run("ft", wall_s=(6.0,))
-    assert "2.00x slower" in make(make_run("gil"), slow).summary_text()
+    slow, quick = make_run("ft", wall_s=(6.0, 6.0)), make_run("gil", wall_s=(3.0, 3.0))
+    assert "2.00x slower" in make(quick, slow).summary_text()
+
+
+def test_one_run_of_each_gives_no_verdict() -> None:
+    """Neither in words nor in the summary: their times differ by chance as well."""
+    compared = make(make_run("gil", wall_s=(3.0,)), make_run("ft", wall_s=(6.0,)))
+    assert "slower" not in compared.summary_text()
+    assert "not known from one run of each" in compared.summary_text()
+    assert compared.summary()["speedup_shown"] is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gilscope.trace.model import CpuShare
+from gilscope.trace.model import CpuShare, CpuTimes
 from gilscope.trace.reading.reader import read
 from trace_builder import TraceBuilder
 
@@ -49,6 +49,12 @@ def test_parts_add_up(trace: Trace) -> None:
     """What is between the first and the last sample is on a processor, runnable or asleep."""
     share = trace.cpu_times.share(1, 0, 500 * MS)
     assert share == CpuShare(400 * MS, 130 * MS, 50 * MS, 220 * MS)
+
+
+def test_all_threads_together(trace: Trace) -> None:
+    """What each ran between its first and its last sample."""
+    assert trace.cpu_times.total_on_cpu_ns == (130 + 40) * MS
+    assert CpuTimes.empty().total_on_cpu_ns == 0
 
 
 def test_pause_between_equal_samples_is_sleep(trace: Trace) -> None:

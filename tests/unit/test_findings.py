@@ -210,6 +210,38 @@ def test_what_native_code_must_not_do(found: Found, kind: int, name: str, words:
     assert any("Pump::tick (pump.cpp:14)" in line for line in finding.evidence)
 
 
+@pytest.mark.parametrize("hold", [100, 300, 1500])
+def test_one_long_hold_of_a_lock_counts_as_much_as_many(found: Found, hold: int) -> None:
+    """Three threads wait for it once each: together for longer than the run."""
+    builder = TraceBuilder()
+    lock = builder.lock("native_mutex", address=0x1000)
+    for number in range(3):
+        builder.wait(builder.thread(f"worker-{number}"), lock, number * MS, (hold + number) * MS)
+    assert found(builder).keys() == {"hot-lock"}
+
+
+def test_a_lock_that_one_thread_waits_for(found: Found) -> None:
+    """It is contended if another thread is known to have held it, not if that released a signal."""
+    for flags, names in ((8, {"hot-lock"}), (0, set[str]())):
+        builder = TraceBuilder()
+        main, other = builder.thread("MainThread", main=True), builder.thread("other")
+        lock = builder.lock("native_mutex", address=0x1000)
+        builder.wait(main, lock, MS, 300 * MS, peer=other, flags=flags)
+        findings = found(builder)
+        assert findings.keys() == names
+        if names:
+            assert findings["hot-lock"].title.startswith("thread MainThread waits for ")
+
+
+def test_a_single_release_of_a_signal_is_no_contention(found: Found) -> None:
+    """Threads that wait for a gate to be opened wait for what happens before that."""
+    builder = TraceBuilder()
+    gate = builder.lock("lock", type="_thread.lock", address=0x1010, object=0x1000)
+    for number in range(3):
+        builder.wait(builder.thread(f"worker-{number}"), gate, number * MS, (300 + number) * MS)
+    assert found(builder) == {}
+
+
 def test_a_lost_processor_is_no_contention(found: Found) -> None:
     """One yield of the processor that takes long was somebody else's turn."""
     assert found(hot("object", spin=True)) == {}

@@ -21,6 +21,7 @@ from trace_examples import (
     cpu_time_trace,
     drifting_clock,
     ft_trace,
+    gil_samples,
     gil_trace,
     golden_files,
 )
@@ -103,6 +104,23 @@ def test_callbacks_and_names(pair: list[Path], tmp_path: Path) -> None:
         lock.name for lock in trace.locks.values()
     }
     assert trace.gil_switches.module == original.gil_switches.module
+
+
+def test_samples_of_holders(tmp_path: Path) -> None:
+    """They stay about the same threads, GIL and stacks."""
+    first, second = tmp_path / "a.gilscope", tmp_path / "b.gilscope"
+    gil_samples().write(first)
+    second.write_bytes(started(gil_samples().to_bytes(), 5_000))
+    merge([first, second], tmp_path / "m.gilscope")
+    trace, original = read(tmp_path / "m.gilscope"), read(first)
+
+    def told(trace: Trace) -> list[tuple[object, ...]]:
+        samples = trace.gil_samples
+        names = [trace.thread_name(peer).partition(" ")[0] for peer in samples.peer.tolist()]
+        stacks = [trace.stacks[stack] for stack in samples.stack.tolist()]
+        return sorted(zip(names, stacks, samples.flags.tolist(), strict=True), key=str)
+
+    assert told(trace) == sorted(2 * told(original), key=str)
 
 
 def test_gils_stay_apart(tmp_path: Path) -> None:

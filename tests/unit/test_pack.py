@@ -16,6 +16,7 @@ from gilscope.cli import main
 from gilscope.errors import ExportError, TraceError
 from gilscope.trace import packed
 from gilscope.trace.format import event_dtype
+from gilscope.trace.model import COLUMN_TYPES, Intervals
 from gilscope.trace.reading.reader import read
 from gilscope.trace.writing.pack import pack
 from trace_builder import PACKED_EVENTS, TraceBuilder
@@ -35,15 +36,16 @@ def plain(value: Any) -> Any:
     if hasattr(value, "items"):
         return dict(value)
     if hasattr(value, "thread") and not isinstance(value, tuple):
-        return {f.name: list(getattr(value, f.name)) for f in fields(value)}
+        names = COLUMN_TYPES if isinstance(value, Intervals) else [f.name for f in fields(value)]
+        return {name: list(getattr(value, name)) for name in names}
     return value
 
 
 def same(one: Trace, other: Trace) -> None:
     """Two traces say the same."""
-    for field in fields(one):
-        if field.name != "path":
-            assert plain(getattr(one, field.name)) == plain(getattr(other, field.name)), field.name
+    for name in (f.name for of in (one, one.events) for f in fields(of)):
+        if not name.startswith("load") and name != "path":
+            assert plain(getattr(one, name)) == plain(getattr(other, name)), name
 
 
 def busy(count: int, *, event_size: int = 32) -> TraceBuilder:

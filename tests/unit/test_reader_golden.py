@@ -105,6 +105,7 @@ def in_plain_terms(trace: Trace, expected: dict[str, Any]) -> dict[str, Any]:
             for flags, gil, thread, start, module, stack in switches(trace)
         ],
         "spans": span_rows(trace),
+        "gil_samples": rows(trace.gil_samples),
         "codes": {str(k): [c.first_line, c.file, c.name, c.module] for k, c in trace.codes.items()},
         "modules": {str(k): [m.path, m.base, m.build_id] for k, m in trace.modules.items()},
         "sites": {

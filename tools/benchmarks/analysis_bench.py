@@ -53,7 +53,7 @@ def made_up(n: int) -> Trace:
     columns["what"][hold | wait] = 1
     columns["what"][lock] = 1 + turn[lock] % 100
     columns["peer"][wait | lock] = (1 + (turn[wait | lock] + 1) % THREADS).astype(np.int32)
-    return _trace(Intervals(**columns), n * STEP_NS)
+    return _trace(Intervals.of(**columns), n * STEP_NS)
 
 
 def _trace(intervals: Any, duration: int) -> Trace:
@@ -67,6 +67,7 @@ def _trace(intervals: Any, duration: int) -> Trace:
         Locks,
         Thread,
         Trace,
+        TraceEvents,
     )
 
     rows = np.flatnonzero(intervals.kind == Event.GIL_HOLD)[::6]
@@ -79,13 +80,16 @@ def _trace(intervals: Any, duration: int) -> Trace:
     threads = tuple(
         Thread(i, f"thread {i}", main=i == 1, end_ns=duration) for i in range(1, THREADS + 1)
     )
+    events = TraceEvents(
+        duration_ns=duration, threads=threads, intervals=intervals, wakes=Intervals.empty(),
+        callbacks=Callbacks(**columns),
+    )  # fmt: skip
     return Trace(
-        path=Path("made-up"), build="gil", python="3.13.5", free_threaded=False,
+        load=lambda: events, path=Path("made-up"), build="gil", python="3.13.5",
+        free_threaded=False,
         gil_enabled_start=True, gil_enabled_end=True, pid=1, argv=(), executable="",
-        start_monotonic_ns=0, start_realtime_ns=0, duration_ns=duration, ended_early=False,
-        end_reason="stop", threads=threads, locks=locks, intervals=intervals,
-        wakes=Intervals.empty(), dropped_events=0, not_measured={}, problems=(),
-        probe_cost_ns=None, callbacks=Callbacks(**columns),
+        start_monotonic_ns=0, start_realtime_ns=0, ended_early=False, end_reason="stop",
+        load_locks=lambda: locks, dropped_events=0, not_measured={}, probe_cost_ns=None,
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from gilscope.analysis.states.time_index import Index
 from gilscope.results.model import ComparisonData, Run
 from gilscope.trace.format import Event
-from gilscope.trace.model import COLUMN_TYPES, Intervals, Locks, Thread, Trace
+from gilscope.trace.model import COLUMN_TYPES, Intervals, Locks, Thread, Trace, TraceEvents
 from gilscope.view.html.report import write_report
 from gilscope.view.notebook.widget import TimelineWidget
 
@@ -75,16 +75,19 @@ def long_trace(count: int, *, free_threaded: bool) -> Trace:
     waits = columns["kind"] == Event.GIL_WAIT
     columns["peer"][waits] = chance.integers(1, THREADS + 1, np.count_nonzero(waits))
     order = np.argsort(columns["start"], kind="stable")
-    intervals = Intervals(**{name: column[order] for name, column in columns.items()})
+    intervals = Intervals.of(**{name: column[order] for name, column in columns.items()})
     end = int(intervals.end.max())
     threads = [Thread(n, f"worker {n}", tid=n, end_ns=end) for n in range(1, THREADS + 1)]
+    events = TraceEvents(
+        duration_ns=end, threads=tuple(threads), intervals=intervals, wakes=Intervals.empty()
+    )
     return Trace(
-        path=Path("long"), build="ft" if free_threaded else "gil", python="3.13.5",
+        load=lambda: events, path=Path("long"), build="ft" if free_threaded else "gil",
+        python="3.13.5",
         free_threaded=free_threaded, gil_enabled_start=not free_threaded,
         gil_enabled_end=not free_threaded, pid=1, argv=(), executable="", start_monotonic_ns=0,
-        start_realtime_ns=0, duration_ns=end, ended_early=False, end_reason="stop",
-        threads=tuple(threads), locks=Locks(), intervals=intervals, wakes=Intervals.empty(),
-        dropped_events=0, not_measured={}, problems=(), probe_cost_ns=None,
+        start_realtime_ns=0, ended_early=False, end_reason="stop", load_locks=Locks,
+        dropped_events=0, not_measured={}, probe_cost_ns=None,
     )  # fmt: skip
 
 

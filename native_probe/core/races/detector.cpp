@@ -38,7 +38,6 @@ bool Detector::access(Thread& thread, const Object& object, Key key, Op op, std:
 }
 
 // --- One thread at a time
-// -------------------------------------------------------------------------
 
 bool Detector::in_cell(Stripe& stripe, Cell& cell, const Now& now) {
   const bool is_fresh = !cell.has(Cell::kIsUsed);
@@ -118,7 +117,6 @@ void Detector::share(Stripe& stripe, Cell& cell) {
 }
 
 // --- Threads that share
-// ---------------------------------------------------------------------------
 
 bool Detector::in_shared(Shared& shared, const Now& now) {
   History* own = nullptr;
@@ -314,47 +312,44 @@ void Detector::pair_against(const Writes& theirs, const History& of, const Seen&
 // The write of a variable that this thread has read: did another thread's write come in between, or
 // could it have? First of all one of the same side.
 void Detector::close_pair(const Shared& shared, History& own, const Now& now) {
-  const bool split = is_split(own.read, own.sequence, now.thread);
-  const Seen first = seen(own.read, own.slot, own.read_op);
-  const Seen second = seen(now.access, own.slot, now.op);
+  const Pair pair{seen(own.read, own.slot, own.read_op), seen(now.access, own.slot, now.op),
+                  is_split(own.read, own.sequence, now.thread)};
   const int same = static_cast<int>(side_of(now.op));
-  bool done = false;
-  for (const int i : {same, 1 - same}) {
-    const Writes* between = nullptr;
-    Seen latest;
-    Seen chance;
-    for (const History& other : shared.histories) {
-      const Writes& theirs = other.sides[i];
-      if (&other == &own || theirs.last.clock == 0) continue;
-      const bool is_later = between == nullptr || theirs.version > between->version;
-      if (theirs.version > own.read_version && is_later) {
-        between = &theirs;
-        latest = seen(theirs.last, other.slot, theirs.op);
-      }
-      if (split && theirs.last.clock > now.thread.order.forced.of(other.slot)) {
-        chance = seen(theirs.last, other.slot, theirs.op);
-      }
-    }
-    const Writes& before = own.sides[i];
-    const Seen unordered{before.unordered, before.unordered_thread, before.unordered_op};
-    if (done) break;
-    if (between != nullptr) {
-      report({Kind::update, split, false, first, second, latest}, now, true);
-    } else if (unordered.access.clock != 0) {
-      report({Kind::update, split, false, first, second, unordered}, now);
-    } else if (chance.access.clock != 0) {
-      report({Kind::update, true, false, first, second, chance}, now);
-    } else {
-      continue;
-    }
-    done = true;
-  }
+  if (!close_side(shared, own, now, pair, same)) close_side(shared, own, now, pair, 1 - same);
   Writes& side = own.side(now.op);
   side.pair_read = own.read;
   side.pair_read_op = own.read_op;
   side.pair_write = now.access;
   side.pair_op = now.op;
-  side.pair_is_split = split;
+  side.pair_is_split = pair.is_split;
+}
+
+// Whether a write of this side was found.
+bool Detector::close_side(const Shared& shared, const History& own, const Now& now,
+                          const Pair& pair, int side) {
+  std::uint32_t version = own.read_version;
+  Seen between;
+  Seen chance;
+  for (const History& other : shared.histories) {
+    const Writes& theirs = other.sides[side];
+    if (&other == &own || theirs.last.clock == 0) continue;
+    if (theirs.version > version) {
+      version = theirs.version;
+      between = seen(theirs.last, other.slot, theirs.op);
+    }
+    if (pair.is_split && theirs.last.clock > now.thread.order.forced.of(other.slot)) {
+      chance = seen(theirs.last, other.slot, theirs.op);
+    }
+  }
+  const Writes& before = own.sides[side];
+  const Seen unordered{before.unordered, before.unordered_thread, before.unordered_op};
+  const bool is_witnessed = between.access.clock != 0;
+  for (const Seen& other : {between, unordered, chance}) {
+    if (other.access.clock == 0) continue;
+    report({Kind::update, pair.is_split, false, pair.read, pair.write, other}, now, is_witnessed);
+    return true;
+  }
+  return false;
 }
 
 // Histories of threads whose every access is ordered before this write say nothing any more.

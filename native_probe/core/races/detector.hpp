@@ -57,7 +57,15 @@ class Detector {
   void write(Shared& shared, History& own, const Now& now);
   void write_against(const History& other, const History& own, const Now& now);
   void pair_against(const Writes& other, const History& of, const Seen& self, const Now& now);
+  // A thread's read of a variable and the write that followed it.
+  struct Pair {
+    Seen read;
+    Seen write;
+    bool is_split;
+  };
   void close_pair(const Shared& shared, History& own, const Now& now);
+  bool close_side(const Shared& shared, const History& own, const Now& now, const Pair& pair,
+                  int side);
   void note_half(const Now& now, const Seen& own, const Seen& other);
   void prune(Shared& shared, const Now& now) const;
 

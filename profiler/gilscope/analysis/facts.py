@@ -15,6 +15,8 @@ from gilscope.analysis.states.thread_states import interval_states, lanes
 from gilscope.analysis.waits.blame import blame
 from gilscope.analysis.waits.critical_path import critical_path
 from gilscope.analysis.waits.gil_holds import hold_places, wanted_holds
+from gilscope.analysis.waits.handover import lock_handovers
+from gilscope.analysis.waits.holders import pieces
 from gilscope.analysis.waits.pauses import pauses
 from gilscope.analysis.waits.switches import gaps, starved, switching
 from gilscope.trace.format import Event
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from gilscope.analysis.waits.blame import Blame
     from gilscope.analysis.waits.critical_path import CriticalPath
     from gilscope.analysis.waits.gil_holds import HoldPlaces, WantedHolds
+    from gilscope.analysis.waits.handover import Handovers
+    from gilscope.analysis.waits.holders import Pieces
     from gilscope.analysis.waits.pauses import Pause
     from gilscope.analysis.waits.switches import Gaps, Starved, Switching
     from gilscope.trace.arrays import I64, U8
@@ -95,6 +99,20 @@ class Facts:
     def hold_places(self) -> HoldPlaces:
         """Where these ended."""
         return hold_places(self.trace, self.wanted_holds)
+
+    @cached_property
+    def pieces(self) -> Pieces:
+        """In which functions the GIL was held meanwhile."""
+        return pieces(self.trace, self.wanted_holds)
+
+    def waited_for_native(self, waits: I64) -> I64:
+        """Return how much of each wait for the GIL was for native code that kept it, ns, i64[w]."""
+        return self.pieces.shared(self.trace, self.pieces.native, waits)
+
+    @cached_property
+    def lock_handovers(self) -> Handovers:
+        """Which wake ended which wait for a lock."""
+        return lock_handovers(self.trace)
 
     @cached_property
     def gaps(self) -> Gaps:

@@ -12,7 +12,7 @@ from gilscope.text import short_function
 from gilscope.trace.distinct import distinct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from gilscope.trace.arrays import I64, U32
     from gilscope.trace.model import Frame, Trace
@@ -73,6 +73,13 @@ def python_line(frames: Sequence[Frame]) -> Place:
     return Place(f"{_file_name(frame.file)}:{frame.line} in {frame.name}", frame.file, frame.line)
 
 
+def program_line(frames: Sequence[Frame]) -> Place:
+    """Return the innermost line of the program's own Python, else the innermost line of Python."""
+    python = [frame for frame in frames if not frame.native]
+    own = next((frame for frame in python if _is_own(frame)), None)
+    return python_line([own] if own else python)
+
+
 def python_function(frames: Sequence[Frame]) -> Place:
     """Return the innermost function of Python in a stack, wherever in it the stack was taken."""
     frame = _innermost_python(frames)
@@ -124,13 +131,15 @@ def innermost(frames: Sequence[Frame]) -> Place:
     return place if place.known else python_line(frames)
 
 
-def located(trace: Trace, stacks: U32, locate: Locate) -> tuple[I64, list[Place]]:
+def located[At: Hashable](
+    trace: Trace, stacks: U32, locate: Callable[[Sequence[Frame]], At]
+) -> tuple[I64, list[At]]:
     """Return the number of each stack's place, i64[n], and the places.
 
     Only stacks that differ are looked at, each once.
     """
     used, rows = distinct(stacks)
-    numbers: dict[Place, int] = {}
+    numbers: dict[At, int] = {}
     table = np.array(
         [numbers.setdefault(locate(trace.stacks[s]), len(numbers)) for s in used.tolist()], np.int64
     )

@@ -100,13 +100,18 @@ def by_callable(facts: Facts) -> list[Row]:
 
 
 def by_line(facts: Facts) -> list[Row]:
-    """Waits at each line of Python, and the waiting for holds of the GIL that ended at it."""
-    return _by_place(facts, python_line)
+    """Waits at each line of Python, and the waiting while the GIL was held at it."""
+    return _by_place(facts, python_line, facts.pieces.stack)
 
 
 def by_function(facts: Facts) -> list[Row]:
-    """Waits in each native function, and the waiting for holds of the GIL that ended in it."""
-    return _by_place(facts, native_function)
+    """Waits in each native function, and the waiting while it kept the GIL, or until it gave it up.
+
+    The latter is all that is known of holds in which no native code was seen to keep it.
+    """
+    pieces = facts.pieces
+    ended = facts.trace.intervals.stack[pieces.holds]
+    return _by_place(facts, native_function, np.where(pieces.native, pieces.stack, ended))
 
 
 def by_span(facts: Facts) -> list[Row]:
@@ -152,13 +157,14 @@ def top(facts: Facts, by: str, sort: str = "total") -> list[Row]:
     return _ordered(TABLES[by](facts), sort)
 
 
-def _by_place(facts: Facts, locate: Locate) -> list[Row]:
-    intervals, holds = facts.trace.intervals, facts.wanted_holds
-    stacks = np.concatenate([intervals.stack[facts.waits], intervals.stack[holds.rows]])
+def _by_place(facts: Facts, locate: Locate, holders: I64) -> list[Row]:
+    """Return the rows of one table; `holders`: the stack of each piece of a hold."""
+    intervals = facts.trace.intervals
+    stacks = np.concatenate([intervals.stack[facts.waits], holders.astype(np.uint32)])
     groups, places = located(facts.trace, stacks, locate)
     waits, ends = np.split(groups, [len(facts.waits)])
     figures = summarize(waits, intervals.duration[facts.waits], len(places))
-    caused = np.bincount(ends, holds.caused_ns, len(places)).astype(np.int64)
+    caused = np.bincount(ends, facts.pieces.caused_ns, len(places)).astype(np.int64)
     return _rows(figures, caused, lambda n: places[n], lambda _: "")
 
 

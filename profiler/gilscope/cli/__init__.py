@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING
 
 import gilscope
 from gilscope.cli import (
+    attach,
     compare,
     diff,
     doctor,
+    dump,
+    explain,
     export,
     findings,
     info,
@@ -25,6 +28,8 @@ from gilscope.cli import (
     races,
     report,
     run,
+    setup,
+    snapshot,
     top,
 )
 from gilscope.cli.parser import CommandParser
@@ -35,7 +40,10 @@ from gilscope.errors import GilscopeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (run, races, compare, findings, top, diff, report, info, export, pack, merge, doctor)
+COMMANDS = (
+    *(run, races, compare, findings, explain, dump, attach, snapshot, top, diff),
+    *(report, info, export, pack, merge, doctor, setup),
+)
 FAILED = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141

@@ -26,7 +26,8 @@ def add(commands: Any) -> None:
         "findings",
         help="list problems in traces, with what to do about them",
         description="List the problems that an expert would point out in each trace: the evidence, "
-        "where to look, what to do. docs/findings/ has a page on each, with an example and a fix.",
+        "where to look, what to do. `gilscope explain NAME` prints the page of each, with an "
+        "example and a fix.",
         epilog="Exit status: 0; 1 if there is a finding as severe as --fail-on; 2 if a trace "
         "cannot be read.",
     )
@@ -82,7 +83,7 @@ def _text(trace: Trace, findings: list[Finding], named: bool) -> str:  # noqa: F
         lines.append(f"{one.severity}{suspected}: {clean(one.title)}")
         lines += [f"    {clean(line)}" for line in one.evidence]
         lines += _places(trace, one)
-        lines += [f"    do: {clean(one.advice)}", f"    see: {one.page}"]
+        lines += [f"    do: {clean(one.advice)}", f"    see: gilscope explain {one.name}"]
     return "\n".join(lines)
 
 

@@ -92,4 +92,5 @@ def describe(trace: Trace) -> dict[str, Any]:
 def _events(trace: Trace) -> int:
     """Return how many events were recorded; what the reader closed is none."""
     closed = int((~trace.intervals.open).sum()) + int((~trace.callbacks.open).sum())
-    return closed + len(trace.wakes) + len(trace.thread_states) + len(trace.gil_switches)
+    moments = len(trace.wakes) + len(trace.gil_switches) + len(trace.gil_samples)
+    return closed + len(trace.thread_states) + moments

@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.cli.plain import say
+from gilscope.errors import UsageError
 from gilscope.options import argument, whole_number
-from gilscope.target.races.model import DEFAULT_MAX_VARIABLES, GRADES, Races
+from gilscope.race import DEFAULT_MAX_VARIABLES, GRADES, Races
 from gilscope.target.races.text import text
 from gilscope.target.worker.program import run_as_main
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+
+    from gilscope.target.races.confirm import Program
+    from gilscope.target.worker.program import Target
 
 FOUND = 1
 
@@ -73,6 +77,23 @@ def add(commands: Any) -> None:
         help="the most variables to remember (default 4000000, 64 bytes each)",
     )
     parser.add_argument(
+        "--confirm",
+        action="store_true",
+        help="run the program again for each race, hold threads at its accesses so that it "
+        "happens, and say what it did",
+    )
+    parser.add_argument(
+        "--native",
+        action="store_true",
+        help="find races in the native code of extensions instead: runs the program under an "
+        "interpreter that is built for ThreadSanitizer, see `gilscope setup`",
+    )
+    parser.add_argument(
+        "--tsan-python",
+        metavar="PATH",
+        help="that interpreter; by default the environment of `gilscope setup --tsan`",
+    )
+    parser.add_argument(
         "--fail-on",
         choices=["witnessed", "certain"],
         help="exit with status 1 if there is a race of this grade or a better proved one",
@@ -89,14 +110,19 @@ def execute(options: argparse.Namespace) -> int:
     # Not with the commands that do not watch: it loads more than they leave in a program.
     from gilscope.target.races.watch import Watch  # noqa: PLC0415
 
-    options.program.check()
-    watch = Watch(
-        packages=[*options.packages, *_package_of(options.program)],
-        only=options.watch_only,
-        max_variables=options.max_variables,
-        suspected=options.suspected,
-        everything=options.everything,
-    )
+    program = options.program
+    program.check()
+    if options.native:
+        return _native(options)
+    settings = {
+        "packages": [*options.packages, *program.packages],
+        "only": options.watch_only,
+        "max_variables": options.max_variables,
+        "suspected": options.suspected,
+        "everything": options.everything,
+    }
+    watch = Watch(**settings)
+    before = _before(program, settings) if options.confirm else None
     found = Races()
 
     @contextmanager
@@ -109,16 +135,43 @@ def execute(options: argparse.Namespace) -> int:
             found = watch.end()
 
     descriptor = _own_output() if options.json and options.output is None else None
-    outcome = run_as_main(options.program, session())
+    outcome = run_as_main(program, session())
+    if before is not None:
+        from gilscope.target.races.confirm import confirm  # noqa: PLC0415 - on request only
+
+        found = confirm(before, found, lambda line: say(f"gilscope: {line}", sys.stderr))
     _write(found, options, descriptor)
     if options.fail_on and _fails(found, options.fail_on):
         return FOUND
     return outcome.status
 
 
-def _package_of(program: Any) -> list[str]:
-    """Return the package that a module belongs to: named, it is the program wherever it lies."""
-    return [program.value.partition(".")[0]] if program.kind == "module" else []
+def _native(options: argparse.Namespace) -> int:
+    """Find races in native code.
+
+    Raises:
+        GilscopeError: The run could not have found any.
+    """
+    # Python's own races need none of it.
+    from gilscope.runner.tsan_interpreter import find  # noqa: PLC0415
+    from gilscope.runner.tsan_run import find_native_races  # noqa: PLC0415
+
+    for name in ("confirm", "suspected", "everything", "packages", "watch_only"):
+        if getattr(options, name):
+            raise UsageError("--native takes --json, -o, --fail-on and --tsan-python only")
+    descriptor = _own_output() if options.json and options.output is None else None
+    found, status = find_native_races(options.program, find(options.tsan_python))
+    _write(found, options, descriptor)
+    if options.fail_on and _fails(found, options.fail_on):
+        return FOUND
+    return status if status >= 0 else 128 - status
+
+
+def _before(program: Target, settings: dict[str, Any]) -> Program:
+    """Keep what a further run of the program needs: the first one may change it."""
+    from gilscope.target.races.confirm import Program  # noqa: PLC0415 - on request only
+
+    return Program(program.kind, program.value, program.args, program.filename, settings)
 
 
 def _own_output() -> int:

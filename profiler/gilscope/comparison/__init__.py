@@ -9,16 +9,19 @@ from gilscope.comparison.compare import (
     compare_script,
     compare_target,
 )
+from gilscope.comparison.races import RacesResult, watch_code
 from gilscope.comparison.result import Comparison
 from gilscope.comparison.summary import trace_summary
 from gilscope.results.model import Run
 
 __all__ = [
     "Comparison",
+    "RacesResult",
     "Run",
     "compare_callable",
     "compare_code",
     "compare_script",
     "compare_target",
     "trace_summary",
+    "watch_code",
 ]

@@ -6,14 +6,15 @@ import os
 import sys
 import tempfile
 from dataclasses import replace
-from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.analysis.findings.gil import turned_on_by
+from gilscope.comparison.interpreters import find_interpreters
 from gilscope.comparison.notices import noticed
 from gilscope.comparison.processes import with_children
+from gilscope.comparison.races import watched_runs
 from gilscope.comparison.result import Comparison
 from gilscope.config import (
     BUILDS,
@@ -21,13 +22,11 @@ from gilscope.config import (
     INTERPRETERS,
     TRACE_SUFFIX,
 )
-from gilscope.errors import InterpreterError, Interrupted, TraceError, UsageError
+from gilscope.errors import Interrupted, TraceError, UsageError
 from gilscope.results.model import Run
 from gilscope.results.scaling import Scaling, scaling
 from gilscope.runner.arms import Options, run_arms
-from gilscope.runner.interpreters import find
 from gilscope.runner.machine import Watch, usable_cpus
-from gilscope.runner.provisioning import provide
 from gilscope.target.recording.options import RecordingOptions
 from gilscope.target.recording.overwrite import check_overwrite
 from gilscope.target.worker.program import Target
@@ -125,6 +124,7 @@ def compare_target(
     threads: Sequence[int] = (),
     affinity: Sequence[int] = (),
     recording: RecordingOptions | None = None,
+    races: bool = False,
     progress: Callable[[str], None] | None = None,
     output: Callable[[str, str, str], None] | None = None,
     **changes: Any,
@@ -150,6 +150,7 @@ def compare_target(
             variable GILSCOPE_THREADS. Only runs with the highest one are recorded.
         affinity: The processors that the program may run on; by default all that this process may.
         recording: How the program is recorded.
+        races: Whether each build runs once more, watched for races.
         progress: Takes a line about what is done next, and where the threads of a program wait that
             can never go on, which takes several lines.
         output: Takes build, stream and text that the program prints in its first run.
@@ -168,12 +169,13 @@ def compare_target(
     target.check()
     name = name or target.stem
     kept = {build: _kept_path(out_dir, name, build) for build in builds} if out_dir else {}
-    interpreters, notices = _interpreters(builds, pythons or {}, progress)
+    interpreters, notices = find_interpreters(builds, pythons or {}, progress)
     options = Options(
         repeat=repeat,
         cwd=Path(cwd) if cwd else None,
         timeout=timeout,
         recording=recording,
+        races=races,
         threads=tuple(threads),
         cpus=cpus if affinity else (),
         progress=progress,
@@ -202,6 +204,7 @@ def compare_target(
         ),
         conditions=conditions,
         scaling=_scaling(arms) if threads else (),
+        watched=watched_runs(arms),
         _files=files,
     )
     if interrupted:
@@ -248,26 +251,6 @@ def _kept_path(out_dir: str | os.PathLike[str], name: str, build: str) -> Path:
     path = directory / f"{name}-{build}{TRACE_SUFFIX}"
     check_overwrite(path)
     return path
-
-
-def _interpreters(
-    builds: Sequence[str],
-    pythons: Mapping[str, str | os.PathLike[str]],
-    progress: Callable[[str], None] | None,
-) -> tuple[list[Interpreter], list[str]]:
-    """Find the interpreters; what is missing is a notice as long as one is there."""
-    wanted = dict.fromkeys(INTERPRETERS[build] for build in builds)
-    make = partial(provide, say=progress)
-    found = {name: find(name, pythons.get(name), make) for name in wanted}
-    missing = [discovery.advice for discovery in found.values() if discovery.interpreter is None]
-    interpreters = [
-        replace(interpreter, build=build)
-        for build in builds
-        if (interpreter := found[INTERPRETERS[build]].interpreter)
-    ]
-    if not interpreters:
-        raise InterpreterError("; ".join(missing))
-    return interpreters, missing
 
 
 def _run(arm: Arm, kept: Path | None, notices: list[str]) -> Run:

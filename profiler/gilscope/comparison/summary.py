@@ -8,6 +8,7 @@ import gilscope
 from gilscope.comparison.details import WITHOUT_TRACE as WITHOUT_DETAILS
 from gilscope.comparison.details import details, seconds
 from gilscope.results.matching import PARTS
+from gilscope.results.races import races_summary
 from gilscope.results.totals import Totals
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def comparison_summary(comparison: ComparisonData) -> dict[str, Any]:
         **_speedup(comparison, "ft"),
         "notices": list(comparison.notices),
         "findings": _findings(comparison),
+        "races": races_summary(comparison.watched) if comparison.watched else None,
         "prediction": _prediction(comparison.forecast),
         "activity": [_activity(group) for group in comparison.activity],
         "differences": {
@@ -56,6 +58,7 @@ def _speedup(comparison: ComparisonData, build: str) -> dict[str, Any]:
     return {
         "speedup": found.factor if found else None,
         "speedup_interval": _interval(found),
+        "speedup_shown": found.shown if found else None,
     }
 
 
@@ -105,7 +108,9 @@ def _times(ns: Mapping[str, float]) -> dict[str, float]:
 
 def _findings(comparison: ComparisonData) -> list[dict[str, Any]]:
     traces = dict(comparison.traces())
-    return [{"build": build, **one.as_dict(traces[build])} for build, one in comparison.findings]
+    return [
+        {"build": build, **one.as_dict(traces.get(build))} for build, one in comparison.findings
+    ]
 
 
 def _machine(conditions: Conditions | None) -> dict[str, Any] | None:

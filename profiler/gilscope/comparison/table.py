@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from gilscope.comparison.races import races_text
 from gilscope.config import BUILDS
 from gilscope.results.activity import ACTIVITIES
 from gilscope.results.lock_groups import grouped
@@ -37,6 +38,8 @@ def summary_text(comparison: ComparisonData) -> str:
     parts += _differences(comparison.differences)
     for run in runs:
         parts += _contended(run)
+    if comparison.watched:
+        parts += ["", *races_text(comparison.watched)]
     parts += [f"note: {notice}" for notice in comparison.notices]
     return "\n".join(line.rstrip() for line in parts)
 
@@ -66,12 +69,13 @@ def verdict(comparison: ComparisonData) -> str:
 def factor_text(speedup: Speedup) -> str:
     """Return a speed-up with its interval: ``1.25x slower, 95 % interval 1.11x to 1.34x slower``.
 
-    Where the interval spans 1, that no difference was shown comes first.
+    Where the interval spans 1, that no difference was shown comes first. One run of each is no
+    measurement: their times differ by chance as well.
     """
     factor = speedup.factor
     slower = factor < 1
     if speedup.interval is None:
-        return f"{1 / factor:.2f}x slower" if slower else f"{factor:.2f}x"
+        return f"not known from one run of each, whose times have the ratio {factor:.2f}"
     low, high = speedup.interval
     if low <= 1 <= high:
         return f"no difference shown: {factor:.2f}x, 95 % interval {low:.2f}x to {high:.2f}x"

@@ -1,4 +1,4 @@
-"""Completion of the magic's options, in its own line only."""
+"""Completion of the magics' options, in their own lines only."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
-from gilscope.jupyter.options import NAME, make_parser
+from gilscope.jupyter.options import NAME, RACES_NAME, make_parser, make_races_parser
 from gilscope.options import OPTIONS
 
 if TYPE_CHECKING:
     import argparse
 
 IDENTIFIER = f"gilscope.{NAME}"
+PARSERS = {NAME: make_parser, RACES_NAME: make_races_parser}
 
 
 def register(shell: Any) -> None:
@@ -26,24 +27,25 @@ def options_matcher(context: Any) -> dict[str, Any]:
     """Offer the options, and the builds after ``--builds``."""
     line = context.line_with_cursor[: context.cursor_position]
     words = line.split()
-    if not words or words[0].lstrip("%") != NAME or not words[0].startswith("%"):
+    name = words[0].lstrip("%") if words and words[0].startswith("%") else ""
+    if name not in PARSERS:
         return {"completions": []}
     started = "" if line[-1:].isspace() else words[-1]
     before = words[-1] if not started else words[-2] if len(words) > 1 else ""
     found = _values(before) if before.startswith("--") else []
-    found = found or list(_actions())
+    found = found or list(_actions(name))
     return {
         "completions": [
-            SimpleCompletion(_rest(name, started, context.token), type="option")
-            for name in found
-            if name.startswith(started) and started != words[0]
+            SimpleCompletion(_rest(one, started, context.token), type="option")
+            for one in found
+            if one.startswith(started) and started != words[0]
         ],
         "suppress": started.startswith("-"),
     }
 
 
-def _actions() -> dict[str, argparse.Action]:
-    actions = make_parser()._actions  # noqa: SLF001 - there is no public list
+def _actions(name: str) -> dict[str, argparse.Action]:
+    actions = PARSERS[name]()._actions  # noqa: SLF001 - there is no public list
     return {flag: action for action in actions for flag in action.option_strings}
 
 

@@ -1,4 +1,4 @@
-"""``%profile_threads`` and ``%%profile_threads``: parse, call, show."""
+"""``%profile_threads`` and ``%races``, above a line or a cell: parse, call, show."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import no_var_expand, output_can_be_silenced
+from IPython.display import display
 
 from gilscope.errors import GilscopeError, Interrupted
 from gilscope.jupyter import complete
@@ -16,14 +17,25 @@ from gilscope.jupyter.dump import check as check_file
 from gilscope.jupyter.dump import dump
 from gilscope.jupyter.here import check as check_here
 from gilscope.jupyter.here import run_here
-from gilscope.jupyter.options import NAME, HelpShown, make_parser, parse
+from gilscope.jupyter.options import (
+    NAME,
+    RACES_NAME,
+    HelpShown,
+    make_parser,
+    make_races_parser,
+    parse,
+)
 from gilscope.options import comparison as comparison_options
+from gilscope.options import pythons
 from gilscope.options import recording as recording_options
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
-    from gilscope.comparison import Comparison, Run
+    from gilscope.comparison import Comparison, RacesResult, Run
+    from gilscope.jupyter.options import MagicParser
+    from gilscope.target.worker.carried import Carried
 
 
 class ThreadMagics:
@@ -39,23 +51,14 @@ class ThreadMagics:
 
     def profile_threads(self, line: str, cell: str | None = None) -> Comparison | None:
         """Run code under both builds and show what came out; a line returns it as well."""
-        try:
-            return self._profile(line, cell)
-        except HelpShown:
-            return None
-        except CellError:
-            raise
-        except GilscopeError as error:
-            raise CellError(str(error), f"{NAME}: {error}") from None
+        return _worded(NAME, self._profile, line, cell)
+
+    def races(self, line: str, cell: str | None = None) -> RacesResult | None:
+        """Run code watched for races and show them; a line returns the result as well."""
+        return _worded(RACES_NAME, self._watch, line, cell)
 
     def _profile(self, line: str, cell: str | None) -> Comparison | None:
-        parser = make_parser()
-        options, statement = parse(line, parser)
-        if cell is not None and statement:
-            parser.error(f"the first line of a cell takes options only, not {statement!r}")
-        source = statement if cell is None else cell
-        if not source.strip():
-            parser.error("there is no code to run")
+        options, source = _source(line, cell, make_parser())
         if options.file:
             check_file(options.file)
         told = ""
@@ -69,6 +72,42 @@ class ThreadMagics:
             dump(comparison, options.file)
         _fail(comparison, told)
         return comparison if cell is None else None
+
+    def _watch(self, line: str, cell: str | None) -> RacesResult | None:
+        from gilscope.comparison import watch_code  # noqa: PLC0415 - slow to load
+        from gilscope.jupyter.show import Progress  # noqa: PLC0415 - slow to load
+
+        options, source = _source(line, cell, make_races_parser())
+        filename, code, carried = self._program(source, 1 if cell is None else 2, options)
+        printed, progress = _Printed(), Progress(live=self._live)
+        try:
+            result = watch_code(
+                code,
+                filename=filename,
+                carried=carried,
+                title=f"Cell {self._cell_number}",
+                cwd=Path.cwd(),
+                builds=options.builds,
+                timeout=options.timeout,
+                pythons=pythons(options),
+                progress=progress.step,
+                output=printed.take,
+            )
+        finally:
+            progress.done()
+        sys.stderr.write(result.stderr)
+        if options.name:
+            self.shell.user_ns[options.name] = result
+        failed = [run for run in result.runs if run.error]
+        if cell is not None or failed:
+            display(result)
+        if failed:
+            builds = " and ".join(run.build for run in failed)
+            raise CellError(
+                str(failed[0].error),
+                f"{RACES_NAME}: the program failed ({builds}): {failed[0].error}",
+            )
+        return result if cell is None else None
 
     def _here(self, text: str, options: argparse.Namespace) -> Comparison:
         """Run ``text`` in the kernel and show what came out."""
@@ -90,17 +129,7 @@ class ThreadMagics:
         from gilscope.comparison import Comparison, compare_code  # noqa: PLC0415 - slow to load
         from gilscope.jupyter.show import Progress  # noqa: PLC0415 - slow to load
 
-        filename = f"<cell {self._cell_number}>"
-        source = Source(text, filename, first_line)
-        code, carried = as_program(
-            source,
-            self.shell.transform_cell,
-            self.shell.user_ns,
-            setup=read_setup(options.setup) if options.setup else None,
-            inputs=options.inputs,
-        )
-        # Stacks show lines of the cell, which is no file.
-        linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
+        filename, code, carried = self._program(text, first_line, options)
         printed = _Printed()
         progress = Progress(live=self._live)
         try:
@@ -124,6 +153,23 @@ class ThreadMagics:
         self._show(comparison)
         return comparison, progress.told
 
+    def _program(
+        self, text: str, first_line: int, options: argparse.Namespace
+    ) -> tuple[str, str, Carried]:
+        """Return what was typed as a program: the name of its file, its code, what it needs."""
+        filename = f"<cell {self._cell_number}>"
+        source = Source(text, filename, first_line)
+        code, carried = as_program(
+            source,
+            self.shell.transform_cell,
+            self.shell.user_ns,
+            setup=read_setup(options.setup) if options.setup else None,
+            inputs=options.inputs,
+        )
+        # Stacks show lines of the cell, which is no file.
+        linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)
+        return filename, code, carried
+
     @property
     def _cell_number(self) -> int:
         """Number of the cell that runs: the shell counts up before or after, as its version is."""
@@ -144,6 +190,40 @@ class ThreadMagics:
         """Display a result that stands at the end of a cell, but not what was just shown."""
         if self._shown != (id(comparison), self._cell_number):
             self._show(comparison)
+
+
+def _source(line: str, cell: str | None, parser: MagicParser) -> tuple[argparse.Namespace, str]:
+    """Return the options and the code of a magic.
+
+    Raises:
+        UsageError: There is no code, or an option is off.
+        HelpShown: The line asked for help.
+    """
+    options, statement = parse(line, parser)
+    if cell is not None and statement:
+        parser.error(f"the first line of a cell takes options only, not {statement!r}")
+    source = statement if cell is None else cell
+    if not source.strip():
+        parser.error("there is no code to run")
+    return options, source
+
+
+def _worded[T](
+    name: str, work: Callable[[str, str | None], T | None], line: str, cell: str | None
+) -> T | None:
+    """Do the work of a magic; what goes wrong is said in its name.
+
+    Raises:
+        CellError: Something went wrong.
+    """
+    try:
+        return work(line, cell)
+    except HelpShown:
+        return None
+    except CellError:
+        raise
+    except GilscopeError as error:
+        raise CellError(str(error), f"{name}: {error}") from None
 
 
 class _Printed:
@@ -189,8 +269,13 @@ def load_ipython_extension(shell: Any) -> None:
     def profile_threads(line: str, cell: str | None = None) -> Comparison | None:
         return magics.profile_threads(line, cell)
 
+    def races(line: str, cell: str | None = None) -> RacesResult | None:
+        return magics.races(line, cell)
+
     profile_threads.__doc__ = make_parser().format_help()
-    no_var_expand(profile_threads)
-    output_can_be_silenced(profile_threads)
+    races.__doc__ = make_races_parser().format_help()
     complete.register(shell)
-    shell.register_magic_function(profile_threads, "line_cell", NAME)
+    for function, name in ((profile_threads, NAME), (races, RACES_NAME)):
+        no_var_expand(function)
+        output_can_be_silenced(function)
+        shell.register_magic_function(function, "line_cell", name)

@@ -8,9 +8,9 @@ from typing import NoReturn
 
 from gilscope.errors import UsageError
 from gilscope.jupyter.dump import suffixes
-from gilscope.options import MAGIC, add_options, argument
+from gilscope.options import MAGIC, RACES, add_options, argument
 
-NAME = "profile_threads"
+NAME, RACES_NAME = "profile_threads", "races"
 WORD = re.compile(r"\s*(\S+)")
 
 
@@ -40,7 +40,7 @@ class MagicParser(argparse.ArgumentParser):
 
 
 def make_parser() -> MagicParser:
-    """Return the parser of the options."""
+    """Return the parser of the options of ``%%profile_threads``."""
     parser = MagicParser(
         prog=f"%%{NAME}",
         usage=f"%%%%{NAME} [--repeat N] [--builds gil,ft] [--threads 1,2] [--here] [-o NAME] "
@@ -55,6 +55,37 @@ def make_parser() -> MagicParser:
     )
     add = parser.add_argument
     add_options(parser, MAGIC)
+    add("--here", action="store_true", help="run once in this kernel and keep its variables")
+    add(
+        "-D",
+        dest="file",
+        metavar="FILE",
+        help=f"write the result to a file; its suffix chooses the format: {', '.join(suffixes())}",
+    )
+    _add_of_code(parser)
+    return parser
+
+
+def make_races_parser() -> MagicParser:
+    """Return the parser of the options of ``%%races``."""
+    parser = MagicParser(
+        prog=f"%%{RACES_NAME}",
+        usage=f"%%%%{RACES_NAME} [--builds gil] [--timeout SECONDS] [-o NAME] ... above a cell, or "
+        f"%%{RACES_NAME} [options] STATEMENT",
+        description="Run the code once under the GIL build and once under the free-threaded build "
+        "of CPython, watched for races, and show what both found and what only one did. Nothing is "
+        "timed. The code runs in processes of its own, as with %%profile_threads. The line form "
+        "returns the result, which has summary().",
+        allow_abbrev=False,
+    )
+    add_options(parser, RACES)
+    _add_of_code(parser)
+    return parser
+
+
+def _add_of_code(parser: MagicParser) -> None:
+    """Add the options that say what the code needs and where its result goes."""
+    add = parser.add_argument
     add(
         "--setup",
         metavar="FILE",
@@ -68,13 +99,6 @@ def make_parser() -> MagicParser:
         metavar="NAME,NAME",
         help="variables to copy whatever their size, even if the code does not name them",
     )
-    add("--here", action="store_true", help="run once in this kernel and keep its variables")
-    add(
-        "-D",
-        dest="file",
-        metavar="FILE",
-        help=f"write the result to a file; its suffix chooses the format: {', '.join(suffixes())}",
-    )
     add(
         "-o",
         dest="name",
@@ -82,7 +106,6 @@ def make_parser() -> MagicParser:
         metavar="NAME",
         help="store the result in a variable",
     )
-    return parser
 
 
 def parse(line: str, parser: MagicParser) -> tuple[argparse.Namespace, str]:

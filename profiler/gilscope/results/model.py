@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gilscope.analysis.findings import Finding
     from gilscope.analysis.prediction.predict import Prediction
     from gilscope.results.conditions import Conditions
+    from gilscope.results.races import WatchedRun
     from gilscope.results.scaling import Scaling
     from gilscope.trace.model import Trace
     from gilscope.trace.writing.merge import Process
@@ -142,6 +143,7 @@ class ComparisonData:
         conditions: What the machine did meanwhile; None if that is not known.
         scaling: A curve a build, if several numbers of threads were asked for.
         hidden: Names of threads that views do not show at first, such as those of a kernel.
+        watched: The runs that were watched for races, one a build; none if nobody asked for them.
     """
 
     title: str
@@ -151,6 +153,7 @@ class ComparisonData:
     conditions: Conditions | None = None
     scaling: tuple[Scaling, ...] = ()
     hidden: frozenset[str] = frozenset()
+    watched: tuple[WatchedRun, ...] = ()
     _files: object = field(default=None, repr=False, compare=False)  # owner of temporary traces
 
     def run(self, build: str) -> Run:
@@ -221,15 +224,19 @@ class ComparisonData:
 
     @cached_property
     def findings(self) -> tuple[tuple[str, Finding], ...]:
-        """Build and finding: what an expert would point out in each run that has a trace."""
+        """Build and finding: what an expert would point out in each run, its races included."""
         from gilscope.analysis.findings import find  # noqa: PLC0415 - most comparisons need none
+        from gilscope.results.races import as_finding  # noqa: PLC0415 - as above
 
-        return tuple((build, one) for build, trace in self.traces() for one in find(trace))
+        return tuple((build, one) for build, trace in self.traces() for one in find(trace)) + tuple(
+            (run.build, as_finding(race)) for run in self.watched for race in run.races
+        )
 
     def findings_text(self) -> str:
         """Return a line a finding."""
         return "\n".join(
-            f"found ({build}): {one.title} ({one.page})" for build, one in self.findings
+            f"found ({build}): {one.title} (gilscope explain {one.name})"
+            for build, one in self.findings
         )
 
     def times(self) -> list[dict[str, Any]]:

@@ -6,6 +6,9 @@ with the probe off, all of them with it on, as often as asked.
 
 Where several numbers of threads are asked for, each of them is an arm. Only those with the highest
 one are recorded; the others are timed with the probe off, in the same turns.
+
+On request each arm that is recorded runs once more in the end, watched for races: that takes
+several times as long, and its time does not count.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from gilscope.runner.deadlock import wait_for_gil
 from gilscope.runner.interpreters import environment
 from gilscope.runner.watchdog import DUMP_SIGNAL, Watchdog
 from gilscope.target.recording.options import RecordingOptions
+from gilscope.target.start import START
 from gilscope.target.worker.carried import describe
 
 if TYPE_CHECKING:
@@ -39,17 +43,6 @@ if TYPE_CHECKING:
 
     from gilscope.runner.interpreters import Interpreter
     from gilscope.target.worker.program import Target
-
-# The working directory must not come before the standard library while the worker is loaded.
-START = """
-import sys
-if not sys.flags.safe_path:
-    del sys.path[0]
-sys.path += sys.argv[3:]
-del sys.argv[3:]
-from gilscope.target.worker.job import main
-main()
-"""
 
 
 @dataclass(frozen=True)
@@ -61,6 +54,7 @@ class Options:
         cwd: The working directory of the program; None for this process's own.
         timeout: Seconds that one run may take; None for no limit.
         recording: How the programs are recorded.
+        races: Whether each build is also watched for races.
         threads: Numbers of threads to run with; none for what the program itself chooses.
         cpus: The processors that the workers may run on; none for all of this process.
         progress: Takes a line about what is done next, and where the threads of a program wait that
@@ -72,6 +66,7 @@ class Options:
     cwd: Path | None = None
     timeout: float | None = None
     recording: RecordingOptions = field(default_factory=RecordingOptions)
+    races: bool = False
     threads: tuple[int, ...] = ()
     cpus: tuple[int, ...] = ()
     progress: Callable[[str], None] | None = None
@@ -87,12 +82,14 @@ class Arm:
         attempts: The runs; the first one of an arm that is recorded warms up.
         threads: What the program is told about threads; None for nothing.
         recorded: Whether it is run with the probe on as well.
+        watched: The run that was watched for races; None if there was none.
     """
 
     interpreter: Interpreter
     attempts: list[Attempt] = field(default_factory=list)
     threads: int | None = None
     recorded: bool = True
+    watched: Attempt | None = None
 
     @property
     def title(self) -> str:
@@ -159,18 +156,60 @@ def run_arms(
         for arm in arms
         if arm.recorded or not (probed or warming_up)
     ]
+    to_watch = _to_watch(arms) if options.races else []
+    total = len(steps) + len(to_watch)
     try:
         for count, (arm, label, probed) in enumerate(steps, 1):
             if arm.over:
                 continue
             if options.progress:
-                options.progress(f"[{count}/{len(steps)}] {arm.title}: {label}")
+                options.progress(f"[{count}/{total}] {arm.title}: {label}")
             _take(arm, _attempt(target, arm, directory, options, probed=probed))
+        _watch(target, to_watch, directory, options, (len(steps), total))
         for arm in arms:
             _name_culprit(arm, options)
     except KeyboardInterrupt:
         raise Interrupted(arms) from None
     return arms
+
+
+def watch_arms(
+    target: Target, interpreters: Sequence[Interpreter], directory: Path, options: Options
+) -> list[Arm]:
+    """Run ``target`` once under each interpreter, watched for races, and do nothing else.
+
+    Raises:
+        TargetError: There is no such program, or a worker cannot be started.
+        KeyboardInterrupt: It was interrupted.
+    """
+    target.check()
+    arms = _to_watch([Arm(interpreter) for interpreter in interpreters])
+    _watch(target, arms, directory, options, (0, len(arms)))
+    return arms
+
+
+def _to_watch(arms: Sequence[Arm]) -> list[Arm]:
+    """Return the arms in which threads share objects: one a build."""
+    return [arm for arm in arms if arm.recorded and arm.interpreter.build not in EXECUTORS]
+
+
+def _watch(
+    target: Target, arms: Sequence[Arm], directory: Path, options: Options, steps: tuple[int, int]
+) -> None:
+    """Run each arm once more, watched for races; ``steps`` are those done before, and all.
+
+    One whose program failed runs too: what it failed of may be a race.
+
+    Raises:
+        KeyboardInterrupt: It was interrupted.
+    """
+    done, total = steps
+    for count, arm in enumerate(arms, done + 1):
+        if options.progress:
+            options.progress(f"[{count}/{total}] {arm.title}: watched for races, not timed")
+        arm.watched = _attempt(target, arm, directory, options, probed=False, races=True)
+        if arm.watched.interrupted:
+            raise KeyboardInterrupt
 
 
 def _take(arm: Arm, attempt: Attempt) -> None:
@@ -207,7 +246,13 @@ def _schedule(repeat: int) -> Iterator[tuple[str, bool, bool]]:
 
 
 def _attempt(
-    target: Target, arm: Arm, directory: Path, options: Options, *, probed: bool
+    target: Target,
+    arm: Arm,
+    directory: Path,
+    options: Options,
+    *,
+    probed: bool,
+    races: bool = False,
 ) -> Attempt:
     """Run the program once."""
     place = Path(tempfile.mkdtemp(prefix=f"{arm.interpreter.build}-", dir=directory))
@@ -222,6 +267,7 @@ def _attempt(
         "carried": describe(target.carried) if target.carried else None,
         "trace": str(trace) if probed else None,
         "recording": asdict(recording),
+        "races": {} if races else None,
         "live": first,
         "cpus": options.cpus,
         "stacks": str(place / "stacks.txt"),

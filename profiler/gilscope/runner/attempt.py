@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gilscope.errors import TraceError
+from gilscope.race import Races
 from gilscope.runner.deadlock import describe, who_waits
 from gilscope.trace.reading.reader import read
 
@@ -42,6 +43,7 @@ class Attempt:
             if there were none, None if that is not known.
         interrupted: Whether it was ended because nobody wanted to wait for it.
         untimed: Why there is no time although the program did not fail; None if there is one.
+        races: What it was watched for, if it was and came to its end.
     """
 
     probed: bool
@@ -59,6 +61,7 @@ class Attempt:
     untimed: str | None = None
     executor: dict[str, Any] | None = None
     interrupted: bool = False
+    races: Races | None = None
 
 
 def judge(
@@ -101,6 +104,7 @@ def judge(
         extensions=(result["path"], result["extensions"]) if "extensions" in result else None,
         executor=(result.get("executor") or {}) if result else None,
         interrupted=ended.interrupted,
+        races=Races.from_message(result["races"]) if "races" in result else None,
         untimed=None
         if result or ended.status
         else "the program ended by os._exit, so it was not timed",

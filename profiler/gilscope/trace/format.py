@@ -168,6 +168,7 @@ class Event(IntEnum):
     SPIN = 8
     GIL_SWITCH = 9
     SPAN = 10
+    GIL_SAMPLE = 11
 
 
 class HoldFlag(IntFlag):
@@ -222,6 +223,14 @@ class SpanFlag(IntFlag):
     """Flags of SPAN."""
 
     BYTES = 1
+
+
+class SampleFlag(IntFlag):
+    """Flags of GIL_SAMPLE."""
+
+    ASLEEP = 1
+    LOOP = 2
+    ASKED = 4
 
 
 class ThreadFlag(IntFlag):

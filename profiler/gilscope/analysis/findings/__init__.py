@@ -17,6 +17,7 @@ from gilscope.analysis.findings.forbidden import (
     other_interpreter,
 )
 from gilscope.analysis.findings.gil import gil_enabled, ping_pong, starvation
+from gilscope.analysis.findings.hangs import hangs
 from gilscope.analysis.findings.hazards import native_mutex
 from gilscope.analysis.findings.locks import hot_locks, lock_convoy
 from gilscope.analysis.findings.model import Finding, Jump
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 type Rule = Callable[[Facts], Iterator[Finding]]
 
 RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
+    (hangs, ("deadlock", "hang-abandoned-lock", "hang-spinning")),
     (gil_enabled, ("gil-reenabled",)),
     (ending_interpreter, ("native-thread-at-exit",)),
     (not_attached, ("not-attached",)),

@@ -36,13 +36,14 @@ def serialised(facts: Facts) -> Iterator[Finding]:
     """Find callbacks from several threads that wait for each other's GIL."""
     trace = facts.trace
     rows, groups = facts.gil_waits_in_callbacks
+    native = facts.waited_for_native(rows)
     for number, work in enumerate(facts.callbacks):
-        queue = QUEUED * work.threads * work.hold_ns
-        if work.threads < 2 or work.gil_wait_ns > queue:  # noqa: PLR2004 - several
-            continue
-        if not matters(trace, work.gil_wait_ns):
-            continue
         mine = rows[groups == number]
+        # What is waited for native code is a finding of its own, and that code's cost.
+        cost = work.gil_wait_ns - int(native[groups == number].sum())
+        queue = QUEUED * work.threads * work.hold_ns
+        if work.threads < 2 or cost > queue or not matters(trace, cost):  # noqa: PLR2004 - several
+            continue
         yield Finding(
             name="serialised-callbacks",
             title=f"{work.threads} threads queue for the GIL to call {work.name}",
@@ -53,7 +54,7 @@ def serialised(facts: Facts) -> Iterator[Finding]:
                     f"in {work.threads} threads"
                 ),
                 (
-                    f"together they waited {time_text(work.gil_wait_ns)} for the GIL and held it "
+                    f"together they waited {time_text(cost)} for the GIL and held it "
                     f"{time_text(work.hold_ns)}; the run took {time_text(trace.duration_ns)}"
                 ),
                 (
@@ -65,7 +66,7 @@ def serialised(facts: Facts) -> Iterator[Finding]:
             "pass results through a native queue that one Python thread empties, or use the "
             "free-threaded build (`gilscope compare` measures the gain).",
             intervals=jumps(trace.intervals, mine, f"waits for the GIL to call {work.name}"),
-            cost_ns=work.gil_wait_ns,
+            cost_ns=cost,
         )
 
 

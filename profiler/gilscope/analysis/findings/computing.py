@@ -13,7 +13,6 @@ from gilscope.analysis.findings.model import (
     of_run,
     share,
 )
-from gilscope.analysis.stacks import located, python_function
 from gilscope.analysis.states.state import State
 from gilscope.analysis.waits.gil_holds import SWITCH_INTERVAL_NS
 from gilscope.severity import Severity
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gilscope.analysis.facts import Facts
-    from gilscope.trace.arrays import I64
+    from gilscope.trace.arrays import I32, I64
 
 LEAST_FORCED = 10
 """Times that a thread was made to give the GIL up, and that it made others: ten switch intervals of
@@ -32,6 +31,11 @@ computing, in competition. A thread that does some Python now and then is never 
 
 MOST_OF_IT = 0.5
 """Share of the waiting that one function must have caused to be named."""
+
+
+LEAST_PART = 0.1
+"""Of the waiting that the Python code of such threads causes, for a thread to be one of them:
+others wait for the GIL as long, but what they do with it is not Python code."""
 
 
 def computing(facts: Facts) -> Iterator[Finding]:
@@ -42,6 +46,7 @@ def computing(facts: Facts) -> Iterator[Finding]:
     trace = facts.trace
     rows = np.flatnonzero(facts.states == State.WAITING_GIL)
     waits = trace.intervals.select(rows)
+    native = facts.waited_for_native(rows)
     busy = [
         one.thread
         for one in facts.starved
@@ -50,10 +55,21 @@ def computing(facts: Facts) -> Iterator[Finding]:
     ]
     for gil in np.unique(waits.what).tolist():
         mine = (waits.what == gil) & np.isin(waits.thread, busy)
+        mine &= np.isin(waits.thread, _causes(facts, waits.thread[mine]))
         threads = np.unique(waits.thread[mine])
-        cost = int(waits.duration[mine].sum())
+        cost = int((waits.duration[mine] - native[mine]).sum())
         if len(threads) > 1 and matters(trace, cost):
             yield _finding(facts, threads, rows[mine], cost)
+
+
+def _causes(facts: Facts, waiting: I32) -> I64:
+    """Return which of these threads others wait for while they run Python code."""
+    pieces = facts.pieces
+    threads = facts.trace.intervals.thread[pieces.holds].astype(np.int64)
+    mine = np.isin(threads, waiting) & ~pieces.native
+    caused = np.bincount(threads[mine], pieces.caused_ns[mine])
+    found: I64 = np.flatnonzero(caused > LEAST_PART * caused.sum())
+    return found
 
 
 def _finding(facts: Facts, threads: I64, rows: I64, cost: int) -> Finding:
@@ -83,11 +99,11 @@ def _finding(facts: Facts, threads: I64, rows: I64, cost: int) -> Finding:
 
 def _function(facts: Facts, threads: I64) -> Iterator[str]:
     """Yield which function they wait for, if it is mostly one."""
-    trace, holds = facts.trace, facts.wanted_holds
-    mine = np.isin(trace.intervals.thread[holds.rows], threads)
-    of_hold, places = located(trace, trace.intervals.stack[holds.rows[mine]], python_function)
-    caused = np.bincount(of_hold, holds.caused_ns[mine], len(places))
+    pieces = facts.pieces
+    mine = np.isin(facts.trace.intervals.thread[pieces.holds], threads) & ~pieces.native
+    caused = np.bincount(pieces.place[mine], pieces.caused_ns[mine], len(pieces.places))
     most = int(caused.argmax()) if len(caused) else -1
-    if most >= 0 and places[most].known and caused[most] >= MOST_OF_IT * caused.sum():
+    name = pieces.places[most].function if most >= 0 else ""
+    if name and caused[most] >= MOST_OF_IT * caused.sum():
         part = share(float(caused[most]), float(caused.sum()))
-        yield f"{part} of the waiting was caused by threads in {places[most].name}"
+        yield f"{part} of the waiting was caused by threads in {name}"

@@ -15,6 +15,7 @@ from gilscope.analysis.findings.model import (
     matters,
     of_run,
 )
+from gilscope.analysis.stacks import program_line
 from gilscope.analysis.waits.gil_holds import SWITCH_INTERVAL_NS
 from gilscope.severity import Severity
 from gilscope.text import time_text
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 
     from gilscope.analysis.facts import Facts
     from gilscope.analysis.waits.switches import Starved
+    from gilscope.trace.arrays import I64
     from gilscope.trace.model import Trace
 
 LEAST_SWITCHES = 1000
 """Switches a second: each wakes a thread, 20 to 60 µs as measured on 2 cores; with fewer of them
 that is less than 5 % of the run."""
 
-LEAST_WAITS = 20
+LEAST_WAITS = 5
 """Waits of a thread: fewer are no pattern."""
 
 ASKED = 0.5
@@ -122,11 +124,16 @@ def starvation(facts: Facts) -> Iterator[Finding]:
         rows = np.flatnonzero(
             (intervals.kind == Event.GIL_WAIT) & (intervals.thread == found.thread)
         )
+        cost = found.wait_ns - int(facts.waited_for_native(rows).sum())
+        away = _away(facts, found.thread, rows)
+        # Who was away for longer than it then waits loses less than half of its time.
+        if cost < max(int(away.sum()), found.wait_ns // 2) or not matters(trace, cost):
+            continue
         name = trace.thread_name(found.thread)
         yield Finding(
             name="switch-interval-starvation",
-            title=f"thread {name} waits {time_text(found.p50_ns)} for the GIL each time and then "
-            f"holds it for {time_text(found.hold_ns)}",
+            title=f"{_computing(facts, rows)}thread {name} waits {time_text(found.p50_ns)} for the "
+            f"GIL each time and then holds it for {time_text(found.hold_ns)}",
             severity=Severity.MEDIUM,
             evidence=(
                 (
@@ -137,14 +144,56 @@ def starvation(facts: Facts) -> Iterator[Finding]:
                     f"it waited {of_run(trace, found.wait_ns)}, and held the GIL "
                     f"{found.holds:,} times"
                 ),
+                (
+                    f"before each wait it had released the GIL for "
+                    f"{time_text(int(np.sort(away)[len(away) // 2]))}"
+                    f"{_where(facts, rows)}"
+                ),
                 "the threads that held the GIL release it only when they are made to",
             ),
             advice="Move the computing threads to another process, or into native code that "
             "releases the GIL. sys.setswitchinterval() shortens each wait. A free-threaded build "
             "has none.",
             intervals=jumps(intervals, rows, "waits for the GIL"),
-            cost_ns=found.wait_ns,
+            cost_ns=cost,
         )
+
+
+def _away(facts: Facts, thread: int, waits: I64) -> I64:
+    """Return for how long a thread had not held the GIL before each of its waits for it, ns."""
+    intervals = facts.trace.intervals
+    held = np.flatnonzero((intervals.kind == Event.GIL_HOLD) & (intervals.thread == thread))
+    born = facts.trace.threads_by_index[thread].start_ns
+    ends = np.append(born, np.sort(intervals.end[held]))
+    starts = intervals.start[waits]
+    away: I64 = starts - ends[np.maximum(np.searchsorted(ends, starts, "right") - 1, 0)]
+    return away
+
+
+def _where(facts: Facts, waits: I64) -> str:
+    """Return at which line of Python most of these waits were, if that is known."""
+    trace = facts.trace
+    used, places = np.unique(trace.intervals.stack[waits], return_inverse=True)
+    cost = np.bincount(places, trace.intervals.duration[waits])
+    line = program_line(trace.stacks[int(used[int(cost.argmax())])])
+    return f", mostly at {line.name}" if line.known else ""
+
+
+def _computing(facts: Facts, rows: I64) -> str:
+    """Return the beginning of a title: which thread computes meanwhile, and where."""
+    trace, pieces = facts.trace, facts.pieces
+    threads = trace.intervals.thread[pieces.holds]
+    best, most = "", 0
+    for thread in np.unique(threads).tolist():
+        mine = (threads == thread) & ~pieces.native
+        waited = int(pieces.shared(trace, mine, rows).sum())
+        if waited > most:
+            used, places = np.unique(pieces.stack[mine], return_inverse=True)
+            cost = np.bincount(places, pieces.caused_ns[mine])
+            line = program_line(trace.stacks[int(used[int(cost.argmax())])])
+            where = f" ({line.name})" if line.known else ""
+            best, most = f"thread {trace.thread_name(thread)} computes in Python{where}: ", waited
+    return best
 
 
 def _is_starved(found: Starved) -> bool:

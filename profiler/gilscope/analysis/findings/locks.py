@@ -19,7 +19,7 @@ from gilscope.analysis.waits.convoys import convoys
 from gilscope.analysis.waits.pauses import is_turn
 from gilscope.severity import Severity
 from gilscope.text import count_text, time_text
-from gilscope.trace.format import Event
+from gilscope.trace.format import Event, LockWaitFlag
 from gilscope.trace.model.interpreter_locks import interpreter_lock
 
 if TYPE_CHECKING:
@@ -33,8 +33,11 @@ YIELD_NS = 50_000
 """That one yield of the processor counts for at most. It returns within microseconds, or else the
 processor was given to another thread, which is no fault of the lock."""
 
+SIGNALS = ("lock", "thread_lock")
+"""Locks that programs use as signals as well: a thread waits until another one releases it."""
+
 LEAST_WAITS = 10
-"""For one lock: fewer are no pattern."""
+"""For one of these: fewer are no pattern. Of other locks one long wait costs as much as many."""
 
 LEAST_CONVOYS = 10
 """Hand-overs of one lock to a thread without the GIL: a few of them happen to any lock."""
@@ -56,14 +59,17 @@ def hot_locks(facts: Facts) -> Iterator[Finding]:
     locks, places = _by_name(trace, intervals.what[rows])
     cost = np.bincount(places, _contention(facts, rows), len(locks)).astype(np.int64)
     counts = np.bincount(places, minlength=len(locks))
-    worth = (counts >= LEAST_WAITS) & np.array([matters(trace, ns) for ns in cost.tolist()], bool)
+    worth = np.array([matters(trace, ns) for ns in cost.tolist()], bool)
     blamed = holders_without_gil(trace)[0] if worth.any() else rows[:0]
     for number in np.flatnonzero(worth)[np.argsort(-cost[worth], kind="stable")].tolist():
         mine = rows[places == number]
-        if is_turn(locks[number]) or _is_for_the_gil(facts, mine, blamed):
+        lock = locks[number]
+        if is_turn(lock) or _is_for_the_gil(facts, mine, blamed):
             continue  # stop-the-world-storm and native-mutex-held-while-taking-gil say why
-        if len(np.unique(intervals.thread[mine])) > 1:
-            yield _hot(facts, locks[number], mine, int(cost[number]))
+        if lock.kind in SIGNALS and counts[number] < LEAST_WAITS:
+            continue
+        if len(np.unique(intervals.thread[mine])) > 1 or _is_held(facts, mine):
+            yield _hot(facts, lock, mine, int(cost[number]))
 
 
 def _is_for_the_gil(facts: Facts, rows: I64, blamed: I64) -> bool:
@@ -92,6 +98,15 @@ def _by_name(trace: Trace, what: U32) -> tuple[list[Lock], I64]:
     return found, groups[places]
 
 
+def _is_held(facts: Facts, rows: I64) -> bool:
+    """Return whether it is known of most of this waiting which thread held the lock."""
+    intervals = facts.trace.intervals
+    held = (intervals.flags[rows] & np.uint8(LockWaitFlag.HOLDER)) != 0
+    held &= (intervals.kind[rows] == Event.LOCK_WAIT) & (intervals.peer[rows] > 0)
+    duration = intervals.duration[rows]
+    return bool(2 * duration[held].sum() > duration.sum())
+
+
 def _hot(facts: Facts, lock: Lock, rows: I64, cost: int) -> Finding:
     trace, intervals = facts.trace, facts.trace.intervals
     spins = int(np.count_nonzero(intervals.kind[rows] == Event.SPIN))
@@ -105,16 +120,23 @@ def _hot(facts: Facts, lock: Lock, rows: I64, cost: int) -> Finding:
     own = interpreter_lock(lock.member)
     return Finding(
         name="hot-object-lock" if is_object else "hot-lock",
-        title=f"{threads} threads contend for {lock.name}",
+        title=f"{threads} threads contend for {lock.name}"
+        if threads > 1
+        else f"thread {trace.thread_name(int(intervals.thread[rows[0]]))} waits for {lock.name}, "
+        "which others hold",
         severity=Severity.MEDIUM,
         evidence=(
-            f"{threads} threads waited for it, {words} ({lock.kind.replace('_', ' ')}{many})",
+            (
+                f"{count_text(threads, 'thread')} waited for it, {words} "
+                f"({lock.kind.replace('_', ' ')}{many})"
+            ),
             *([f"{lock.member}, taken by: {own.taken_by}"] if own else ()),
             (
                 f"that took {of_run(trace, cost)}; the longest wait took "
                 f"{time_text(int(intervals.duration[rows].max()))}"
             ),
             *_where(facts, rows),
+            *_released(facts, rows),
         ),
         advice=own.advice if own else OBJECT if is_object else OTHER,
         intervals=jumps(intervals, rows, f"waits for {lock.name}"),
@@ -131,6 +153,23 @@ def _where(facts: Facts, rows: I64) -> list[str]:
     if not frames:
         return []
     return [f"{share(cost.max(), cost.sum())} of it at {called_from(frames)}"]
+
+
+def _released(facts: Facts, rows: I64) -> list[str]:
+    """Return the line that says which code had the lock for most of this waiting."""
+    trace, found = facts.trace, facts.lock_handovers
+    mine = np.isin(found.effects, rows)
+    causes, waits = found.causes[mine], found.effects[mine]
+    used, places = np.unique(trace.wakes.stack[causes], return_inverse=True)
+    if not len(used):
+        return []
+    cost = np.bincount(places, trace.intervals.duration[waits])
+    most = int(cost.argmax())
+    frames = trace.stacks[int(used[most])]
+    if not frames:
+        return []
+    part = share(cost[most], float(trace.intervals.duration[rows].sum()))
+    return [f"{part} of it until the lock was released at {called_from(frames)}"]
 
 
 def _contention(facts: Facts, rows: I64) -> I64:

@@ -71,8 +71,12 @@ class Finding:
         """The page that shows a minimal example and its repair."""
         return f"docs/findings/{self.name}.md"
 
-    def as_dict(self, trace: Trace) -> dict[str, Any]:
-        """Return the finding as the JSON object that docs/findings/README.md describes."""
+    def as_dict(self, trace: Trace | None) -> dict[str, Any]:
+        """Return the finding as the JSON object that docs/findings/README.md describes.
+
+        Args:
+            trace: Names the threads of the intervals; None for a finding without any.
+        """
         return {
             "name": self.name,
             "title": self.title,
@@ -85,7 +89,7 @@ class Finding:
             "intervals": [
                 {
                     "thread": jump.thread or None,
-                    "thread_name": trace.thread_name(jump.thread) or None,
+                    "thread_name": (trace and trace.thread_name(jump.thread)) or None,
                     "start_s": round(jump.start_ns / 1e9, 9),
                     "end_s": round(jump.end_ns / 1e9, 9),
                     "note": jump.note,

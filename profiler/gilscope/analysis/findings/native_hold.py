@@ -1,89 +1,131 @@
-"""The GIL held by native code that other threads wait for."""
+"""The GIL kept by native code that other threads wait for: what it is, and who waits."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.findings.model import Finding, jumps, matters, of_run
-from gilscope.analysis.stacks import called_from, short
-from gilscope.analysis.waits.gil_holds import SWITCH_INTERVAL_NS
+from gilscope.analysis.findings.late_hold import late_hold
+from gilscope.analysis.findings.model import Finding, jumps, matters, of_run, share
+from gilscope.analysis.findings.victims import victims
+from gilscope.analysis.stacks import program_line, short
+from gilscope.analysis.waits.holder_places import CALLERS, base_name, native_frames
 from gilscope.severity import Severity
-from gilscope.text import time_text
+from gilscope.text import count_text, time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gilscope.analysis.facts import Facts
-    from gilscope.trace.arrays import I64, Bools
+    from gilscope.analysis.waits.holder_places import HolderPlace
+    from gilscope.trace.arrays import Bools
+    from gilscope.trace.model import Frame
 
-LATE = 0.9
-"""Share of the wanted holds that end at one place and are late by a switch interval or more. A
-thread that has lost its processor is late as well: with twice as many threads as processors that
-was up to half of them, as measured on 2 processors with `examples/`, but never nearly all."""
+EXTENSION = re.compile(r"\.(cpython-\w+|abi3)[\w.-]*\.so$|\.so$")
+"""How the file name of an extension module ends."""
 
-LEAST_HOLDS = 5
-"""Late holds at one place: fewer may all be chance …"""
-
-LONG_NS = 200_000_000
-"""… unless it is this long: no scheduler keeps a thread that can run waiting for 200 ms, unless
-there are tens of them a processor."""
-
+DESTRUCTOR = re.compile(r"dealloc|~|finali[sz]e|destroy|destruct|_free|_del(ete)?\b", re.IGNORECASE)
+"""What names of functions have in them that end the life of an object."""
 
 RELEASE = (
     "Release the GIL around the long operation (Py_BEGIN_ALLOW_THREADS, "
     "pybind11::gil_scoped_release, nogil)."
 )
-CALLED = (
-    "If the line calls native code of yours, release the GIL there (Py_BEGIN_ALLOW_THREADS, "
-    "pybind11::gil_scoped_release, nogil). Much of Python's own native code keeps the GIL, such as "
-    "sorted(), json, re and gc.collect(): pass it less at a time, or use another process."
+DESTROY = (
+    "Release the GIL in the destructor (Py_BEGIN_ALLOW_THREADS), or drop the last reference where "
+    "nobody waits."
+)
+CTYPES = "ctypes.PyDLL keeps the GIL during calls: load the library with ctypes.CDLL."
+INTERPRETER = (
+    "Much of Python's own native code keeps the GIL, such as sorted(), json, re and gc.collect(): "
+    "pass it less at a time, or use another process. A free-threaded build has no GIL to keep."
 )
 
 
 def native_hold(facts: Facts) -> Iterator[Finding]:
-    """Find places at which the GIL is kept although another thread has asked for it."""
-    trace, holds, at = facts.trace, facts.wanted_holds, facts.hold_places
-    late = holds.late_ns >= SWITCH_INTERVAL_NS
-    for number in _candidates(facts, late).tolist():
-        place = at.places[number]
-        mine = late & (at.of_hold == number)
-        caused = int(holds.caused_ns[mine].sum())
-        enough = at.late[number] >= LEAST_HOLDS or int(holds.late_ns[mine].max()) >= LONG_NS
-        if not (place.known and enough and matters(trace, caused)):
-            continue
-        rows = holds.rows[mine]
-        longest = int(rows[trace.intervals.duration[rows].argmax()])
-        native = not place.line
-        where = short(place.name) if native else place.name
-        yield Finding(
-            name="gil-held-in-native-code",
-            title=f"the GIL is held for {time_text(int(at.held.p50[number]))} up to {where}",
-            severity=Severity.MEDIUM,
-            evidence=(
-                (
-                    f"{at.late[number]:,} of the {at.held.count[number]:,} contended holds that "
-                    f"ended there went on for {time_text(SWITCH_INTERVAL_NS)} or longer after "
-                    "another thread had requested the GIL; Python code releases it in microseconds"
-                ),
-                (
-                    f"the longest took {time_text(int(trace.intervals.duration[longest]))}, at "
-                    f"{called_from(trace.stacks[int(trace.intervals.stack[longest])])}"
-                ),
-                f"other threads waited meanwhile: {of_run(trace, caused)}",
+    """Find native functions that keep the GIL while others wait for it."""
+    if not len(facts.trace.gil_samples):
+        yield from late_hold(facts)
+        return
+    pieces = facts.pieces
+    caused = np.bincount(pieces.place, pieces.caused_ns * pieces.native, len(pieces.places)).astype(
+        np.int64
+    )
+    for number in np.flatnonzero(caused).tolist():
+        if matters(facts.trace, int(caused[number])):
+            yield _finding(facts, pieces.places[number], pieces.place == number)
+
+
+def _finding(facts: Facts, place: HolderPlace, mine: Bools) -> Finding:
+    trace, pieces = facts.trace, facts.pieces
+    rows, of_row = np.unique(pieces.holds[mine], return_inverse=True)
+    lasted = np.bincount(of_row, (pieces.ends - pieces.starts)[mine]).astype(np.int64)
+    cost = int(pieces.caused_ns[mine].sum())
+    typical = time_text(int(np.sort(lasted)[len(lasted) // 2]))
+    part = share(cost, int(facts.gil_waits.total[0]))
+    frames = _typical_stack(facts, mine)
+    return Finding(
+        name="gil-held-in-native-code",
+        title=f"{name_of(place)}{_called(frames)} keeps the GIL for {typical} at a time: "
+        f"{part} of all waiting for the GIL",
+        severity=Severity.MEDIUM,
+        evidence=(
+            (
+                f"{count_text(len(rows), 'time')} while other threads waited for it, "
+                f"{time_text(int(lasted.sum()))} in all, the longest {time_text(int(lasted.max()))}"
             ),
-            advice=RELEASE if native else CALLED,
-            intervals=jumps(trace.intervals, rows, "holds the GIL"),
-            cost_ns=caused,
-            suspected=not native,
-        )
+            _looks(facts, mine, frames),
+            f"they waited for this {of_run(trace, cost)}",
+            *victims(facts, mine),
+        ),
+        advice=_advice(place, frames),
+        intervals=jumps(trace.intervals, rows, "holds the GIL"),
+        cost_ns=cost,
+    )
 
 
-def _candidates(facts: Facts, late: Bools) -> I64:
-    """Return the places at which holds are late often enough, and cause enough waiting."""
-    at, trace = facts.hold_places, facts.trace
-    often = (at.late > 0) & (at.late >= LATE * at.held.count)
-    caused = np.bincount(at.of_hold[late], facts.wanted_holds.caused_ns[late], len(at.places))
-    found = np.flatnonzero(often)
-    return found[[matters(trace, int(ns)) for ns in caused[found].tolist()]]
+def name_of(place: HolderPlace) -> str:
+    """Return a native function with its module, for people."""
+    if place.interpreter:
+        return f"native code of the interpreter ({place.function})"
+    module = EXTENSION.sub("", place.module)
+    return f"{place.function} ({module})" if module else place.function
+
+
+def _called(frames: Sequence[Frame]) -> str:
+    line = program_line(frames)
+    return f", called at {line.name}," if line.known else ""
+
+
+def _typical_stack(facts: Facts, mine: Bools) -> Sequence[Frame]:
+    """Return the stack of the line of Python for which most was waited."""
+    pieces = facts.pieces
+    used, places = np.unique(pieces.stack[mine], return_inverse=True)
+    cost = np.bincount(places, pieces.caused_ns[mine])
+    by_line: dict[str, int] = {}
+    stacks: dict[str, Sequence[Frame]] = {}
+    for stack, ns in zip(used.tolist(), cost.tolist(), strict=True):
+        frames = facts.trace.stacks[stack]
+        line = program_line(frames).name
+        by_line[line] = by_line.get(line, 0) + int(ns)
+        stacks.setdefault(line, frames)
+    return stacks[max(by_line, key=lambda line: by_line[line])]
+
+
+def _looks(facts: Facts, mine: Bools, frames: Sequence[Frame]) -> str:
+    """Return the line that says how often it was seen, doing what."""
+    pieces = facts.pieces
+    seen, asleep = int(mine.sum()), int(pieces.asleep[mine].sum())
+    names = list(dict.fromkeys(short(frame.name) for frame in native_frames(frames)))
+    doing = f", asleep {count_text(asleep, 'time')}" if asleep else ", computing"
+    return f"seen there {count_text(seen, 'time')}{doing}: {' < '.join(names[:4])}"
+
+
+def _advice(place: HolderPlace, frames: Sequence[Frame]) -> str:
+    if place.interpreter:
+        return INTERPRETER
+    if any(CALLERS.match(base_name(frame.module)) for frame in native_frames(frames)):
+        return f"{CTYPES} In a binding of your own: {RELEASE[0].lower()}{RELEASE[1:]}"
+    return DESTROY if DESTRUCTOR.search(place.function) else RELEASE

@@ -183,7 +183,9 @@ class Index:
             )
             for thread in self.trace.threads
         )
-        part = replace(self.trace, threads=threads, intervals=self.trace.intervals.select(rows))
+        chosen = self.trace.intervals.select(rows)
+        events = replace(self.trace.events, threads=threads, intervals=chosen)
+        part = self.trace.with_events(events)
         return [
             replace(lane, refs=np.where(lane.refs >= 0, rows[lane.refs] if len(rows) else -1, -1))
             for lane in lanes(part)

@@ -19,7 +19,7 @@ from gilscope.trace.format import Event
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gilscope.trace.arrays import I64, U8
+    from gilscope.trace.arrays import I64, U8, U32
     from gilscope.trace.model import Trace
 
 _NOTHING = np.zeros(0, np.int64)
@@ -91,6 +91,40 @@ def caused_by_holds(trace: Trace) -> tuple[I64, I64]:
         rows.append(holds.rows)
         caused.append(waited[n:] - waited[:n])
     return np.concatenate([_NOTHING, *rows]), np.concatenate([_NOTHING, *caused])
+
+
+def caused_between(trace: Trace, gils: U32, starts: I64, ends: I64) -> I64:
+    """Return the waiting for a GIL in each stretch of time, all threads together, ns, i64[n].
+
+    Args:
+        trace: the trace.
+        gils: u32[n], key of `Trace.gils` for each stretch.
+        starts: i64[n], ns.
+        ends: i64[n], ns.
+    """
+    caused = np.zeros(len(gils), np.int64)
+    for gil in np.unique(gils).tolist():
+        mine = np.flatnonzero(gils == gil)
+        begun, over, _ = _waits(trace, gil)
+        waited = waiting_at(begun, over, np.concatenate([starts[mine], ends[mine]]))
+        caused[mine] = waited[len(mine) :] - waited[: len(mine)]
+    return caused
+
+
+def shared_with(starts: I64, ends: I64, waits: I64, over: I64) -> I64:
+    """Return how much of each wait lies in stretches that do not overlap, ns, i64[w].
+
+    Args:
+        starts: i64[n], of the stretches, in order, ns.
+        ends: i64[n], ns.
+        waits: i64[w], starts of the waits, ns.
+        over: i64[w], their ends, ns.
+    """
+    shared = np.zeros(len(waits), np.int64)
+    stretches = _Holds(np.arange(len(starts)), starts, ends)
+    for wait, _, both in _overlaps(stretches, waits, over):
+        shared += np.bincount(wait, both, len(waits)).astype(np.int64)
+    return shared
 
 
 def waiting_at(starts: I64, ends: I64, times: I64) -> I64:

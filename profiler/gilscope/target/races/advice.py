@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gilscope.target.races.model import Access
+    from gilscope.race import Access
 
 
 def words(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gilscope.target.races import advice, flow, naming
-from gilscope.target.races.model import GRADES, Access, Place, Race
+from gilscope.race import GRADES, Access, Place, Race
+from gilscope.target.races import advice, flow, naming, plans
 from gilscope.target.races.scope import OWN, helpers
 
 if TYPE_CHECKING:
@@ -294,7 +294,15 @@ class _Report:
             split=candidate.split,
             shared_iterator=candidate.kind == SHARED_ITERATOR,
         )
-        return Race(kind, grade, variable, accesses, candidate.count, *said)
+        plan = plans.plan_of(
+            [each.frames[0] for each in candidate.seen() if not each.native],
+            is_iteration=candidate.kind == ITERATION,
+            accesses=len(accesses),
+            kind=candidate.subject.kind if candidate.subject else 0,
+        )
+        return Race(
+            kind, grade, variable, accesses, candidate.count, *said, plans=(plan,) if plan else ()
+        )
 
     def _own_frames(
         self, frames: tuple[tuple[CodeType, int], ...]
@@ -353,5 +361,6 @@ def _merged(races: list[Race]) -> list[Race]:
         by_place[key] = Race(
             better.kind, better.grade, better.variable, better.accesses,
             better.count + worse.count, better.what_happened, better.advice,
+            tuple(dict.fromkeys((*better.plans, *worse.plans)))[:plans.MOST_PLANS],
         )  # fmt: skip
     return sorted(by_place.values(), key=lambda r: (-GRADES.index(r.grade), -r.count))

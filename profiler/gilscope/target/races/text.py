@@ -5,15 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gilscope.target.races.model import Access, Race, Races
+    from gilscope.race import Access, Race, Races
 
-TITLES = {
-    "lost-update": "lost update",
-    "check-then-act": "check, then act",
-    "iteration": "changed during iteration",
-    "torn-pair": "torn pair",
-    "publication": "unordered publication",
-}
 GRADES = {
     "witnessed": "witnessed: it went wrong in this run",
     "certain": "certain: nothing orders the threads here",
@@ -24,26 +17,30 @@ MOST_FRAMES = 6
 
 def text(found: Races) -> str:
     """Return all that was found as text, with a line at the end that sums it up."""
-    parts = [*map(_race, found.races), _summary(found)]
+    parts = [*map(race_text, found.races), _summary(found)]
     return "\n\n".join(parts)
 
 
-def _race(race: Race) -> str:
-    title = "shared iterator" if _is_shared_iterator(race) else TITLES[race.kind]
+def race_text(race: Race) -> str:
+    """Return one race with its accesses and its repair."""
     times = "once" if race.count == 1 else f"{race.count} times"
     lines = [
-        f"race: {title} on {race.variable} ({race.grade}, {times})",
-        f"    {GRADES[race.grade]}",
+        f"race: {race.title} ({race.grade}, {times})",
+        f"    {_grade(race)}",
         f"    {race.what_happened}",
     ]
     for access in race.accesses:
         lines += _access(access)
+    if race.confirmation:
+        lines.append(f"    {race.confirmation}")
     lines.append(f"    do: {race.advice}")
     return "\n".join(lines)
 
 
-def _is_shared_iterator(race: Race) -> bool:
-    return all(access.what == "next item" for access in race.accesses)
+def _grade(race: Race) -> str:
+    if race.confirmation.startswith("confirmed"):
+        return "witnessed: it went wrong in a further run, in which threads were held"
+    return GRADES[race.grade]
 
 
 def _access(access: Access) -> list[str]:
@@ -56,8 +53,16 @@ def _access(access: Access) -> list[str]:
 
 
 def _summary(found: Races) -> str:
+    lines = [summary_line(found), *(f"not watched: {what}" for what in found.not_watched)]
+    return "\n".join(lines)
+
+
+def summary_line(found: Races) -> str:
+    """Return how many races there are, and what was given up."""
     count = len(found.races)
     word = "race" if count == 1 else "races"
+    if (outside := found.counts.get("left_out_reports")) is not None:
+        return f"{count} {word} in native code; {outside} reports about other code left out"
     variables = found.counts.get("variables", 0)
     threads = found.counts.get("threads", 0)
     line = f"{count} {word}; {threads} threads, {variables} variables remembered"
@@ -65,4 +70,4 @@ def _summary(found: Races) -> str:
         line += f"; {given_up} variables given up for want of room (--max-variables)"
     if left_out := found.counts.get("left_out", 0):
         line += f"; {left_out} meetings at further places left out"
-    return "\n".join([line, *(f"not watched: {what}" for what in found.not_watched)])
+    return line

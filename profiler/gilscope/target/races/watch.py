@@ -9,8 +9,8 @@ from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from gilscope.errors import ProbeError
+from gilscope.race import DEFAULT_MAX_VARIABLES, Races
 from gilscope.target.races import classify, declared, naming, scope
-from gilscope.target.races.model import DEFAULT_MAX_VARIABLES, Races
 from gilscope.target.races.ordering import Ordering
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Watch:
         max_variables: int = DEFAULT_MAX_VARIABLES,
         suspected: bool = False,
         everything: bool = False,
+        plans: Sequence[Sequence[Sequence[Any]]] = (),
     ) -> None:
         """Watch the program's own code, and that of ``packages``.
 
@@ -40,12 +41,16 @@ class Watch:
             max_variables: The most variables to remember.
             suspected: Report also what only chance ordered.
             everything: Report also what is written and read without order and nothing more.
+            plans: Where to hold threads so that races happen: the fields of `CodePlace`, without
+                its line.
         """
+        self.plans = tuple(tuple(map(tuple, plan)) for plan in plans)
         self.packages = tuple(packages)
         self.only = only
         self.max_variables = max_variables
         self.suspected = suspected
         self.everything = everything
+        self.raised: list[str] = []
         self.subjects: dict[int, naming.Subject] = {}
         self.tool = -1
 
@@ -59,6 +64,12 @@ class Watch:
         from gilscope import _races  # noqa: PLC0415 - loaded by those who use it
 
         self.native = _races
+        recording = sys.modules.get("gilscope.target.recording.session")
+        if recording is not None and recording.running():
+            raise ProbeError(
+                "this process is being recorded (gilscope run, gilscope.profile): end that first, "
+                "or begin to record when the watch for races has begun"
+            )
         inside = [folder for name in self.packages for folder in scope.package(name)]
         helpers = [] if self.only else scope.helpers()
         self.tool = _take_tool()
@@ -73,6 +84,7 @@ class Watch:
                 self.max_variables,
                 self.everything,
                 self.suspected,
+                self.plans,
             )
         except RuntimeError as error:
             sys.monitoring.free_tool_id(self.tool)
@@ -81,6 +93,8 @@ class Watch:
         self.ordering.install()
         declared.declare_all(_races)
         self._listen()
+        if self.plans:
+            self._note_exceptions()
 
     def end(self) -> Races:
         """Put everything back and return what was found."""
@@ -95,6 +109,7 @@ class Watch:
         monitoring.register_callback(self.tool, monitoring.events.INSTRUCTION, None)
         monitoring.free_tool_id(self.tool)
         found = Races(counts=self.native.counts(), not_watched=self.ordering.missing)
+        found.meetings, found.raised = self.native.meetings(), self.raised
         found.races = classify.races(
             self.native.found(),
             self.subjects,
@@ -105,6 +120,18 @@ class Watch:
         )
         self.native.drop()
         return found
+
+    def _note_exceptions(self) -> None:
+        """Know of exceptions that end threads; this process runs for nothing but the races."""
+        hook = threading.excepthook
+
+        def note(raised: threading.ExceptHookArgs) -> None:
+            name = raised.thread.name if raised.thread else "a thread"
+            kind = raised.exc_type.__name__
+            self.raised.append(f"{name}: {kind}: {raised.exc_value}")
+            hook(raised)
+
+        threading.excepthook = note
 
     def _listen(self) -> None:
         monitoring = sys.monitoring
@@ -177,6 +204,4 @@ def watching(**options: Any) -> Iterator[Races]:
     try:
         yield found
     finally:
-        result = watch.end()
-        found.races, found.counts = result.races, result.counts
-        found.not_watched = result.not_watched
+        vars(found).update(vars(watch.end()))

@@ -21,6 +21,9 @@ MAX_BYTES = 1 << 44
 ANYWHERE = ("run", "compare", "magic", "here")
 """The commands `run` and `compare`, and the magic, which runs code elsewhere or in its kernel."""
 
+HANG_ACTIONS = ("report", "end", "off")
+"""What may be done when the program hangs."""
+
 _FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
@@ -35,6 +38,17 @@ def size(text: str) -> int:
     if not (digits.isascii() and digits.isdigit()):
         raise ValueError(f"{text!r} is not a size in bytes, such as 500M")
     return int(digits) * factor
+
+
+def hang_action(text: str) -> str:
+    """Parse what to do when the program hangs.
+
+    Raises:
+        ValueError: It is none of `HANG_ACTIONS`.
+    """
+    if text not in HANG_ACTIONS:
+        raise ValueError(f"{text!r} is none of {', '.join(HANG_ACTIONS)}")
+    return text
 
 
 def _option(names: str, text: str, *, default: Any, **more: Any) -> Any:
@@ -53,6 +67,8 @@ class RecordingOptions:
             its own beside that of its parent, with the same options.
         native_locks: Also record waits for locks of native code: the mutexes, read-write locks and
             condition variables of extension modules and their libraries.
+        on_hang: ``report``: when the program hangs, say on stderr and in the trace who waits for
+            whom; ``end``: then also end it; ``off``: do not watch for it.
     """
 
     max_bytes: int = _option(
@@ -84,12 +100,25 @@ class RecordingOptions:
         where=ANYWHERE,
     )
 
+    on_hang: str = _option(
+        "--on-hang",
+        "what to do when the program hangs: report (the default) says on stderr and in the trace "
+        "who waits for whom; end also ends the program; off does not watch for it",
+        default="report",
+        parse=hang_action,
+        metavar="ACTION",
+        where=("run",),
+        proposals=HANG_ACTIONS,
+    )
+
     def __post_init__(self) -> None:
         """Check the values.
 
         Raises:
             UsageError: One of them is out of range.
         """
+        if self.on_hang not in HANG_ACTIONS:
+            raise UsageError(f"on_hang is one of {', '.join(HANG_ACTIONS)}, not {self.on_hang!r}")
         if not MIN_BYTES <= self.max_bytes <= MAX_BYTES:
             raise UsageError(
                 f"the maximum size of a trace is {MIN_BYTES} to {MAX_BYTES} bytes, "

@@ -72,7 +72,7 @@ def run(native: ModuleType) -> dict[str, str]:
 def _tested(native: ModuleType) -> bytes | None:
     """Return the report of a child, which the probe has adopted."""
     reason = "no interpreter is known that could run the self-test (sys.executable)"
-    for path in _interpreters():
+    for path in interpreters():
         command = [path, "-I", "-S", "-B", *_options(), "-c", CODE, str(native.__file__)]
         report: bytes
         report, error, late = native.run_program(
@@ -90,7 +90,7 @@ def _tested(native: ModuleType) -> bytes | None:
     return None
 
 
-def _interpreters() -> Iterator[str]:
+def interpreters() -> Iterator[str]:
     """Find what is this interpreter as a program; the report says whether it was.
 
     A program that has Python built in may be named by sys.executable, too, and must not be started:

@@ -21,6 +21,7 @@ from gilscope.errors import GilscopeError, ProbeError
 from gilscope.target import spans
 from gilscope.target.recording import children as child_processes
 from gilscope.target.recording import self_test as test_in_child
+from gilscope.target.recording.hang_watch import HangWatch
 from gilscope.target.recording.options import RecordingOptions
 from gilscope.target.recording.patch import Patch, Switch
 
@@ -70,7 +71,7 @@ def start(
     options = replace(options or RecordingOptions(), **changes)
     native = _native()
     session, parent_pid = belongs_to or _session_of_environment()
-    metadata = json.dumps(_metadata(parent_pid))
+    metadata = _metadata(parent_pid)
     file = Path(path).absolute()
     with _turn.lock:
         if options.follow_children:
@@ -81,7 +82,7 @@ def start(
                 native.start,
                 os.fsencode(file),
                 options.max_bytes,
-                metadata,
+                json.dumps(metadata),
                 _known_threads(),
                 ring=options.ring,
                 session=session,
@@ -94,6 +95,7 @@ def start(
             raise ProbeError(f"cannot record to {file}: no memory ({NEEDS})") from None
         _names.install()
         _loaded.stop_at_exit()
+        _hangs.begin(native, file, metadata, options.on_hang)
         if options.follow_children:
             parent = _children().Recorded(str(file), session, os.getpid(), options)
             _children().follow(parent, stop_at_exit)
@@ -290,6 +292,7 @@ def _stop(reason: str) -> dict[str, int]:
         report: dict[str, int] = _call(native.stop, names, reason)
         # Only now: a stop that was refused has changed nothing, and can be tried again.
         _names.remove()
+        _hangs.end()
         if _loaded.children is not None:
             _loaded.children.unfollow()
     return report
@@ -383,6 +386,7 @@ class _ThreadNames:
 
 _loaded = _Loaded()
 _names = _ThreadNames()
+_hangs = HangWatch()
 _turn = _Turn()
 
 

@@ -1,4 +1,4 @@
-"""Runs one program once, with the probe on or off, and writes down how long it took.
+"""Runs one program once, timed with the probe on or off, or watched for races.
 
 The runner starts this in the interpreter of the build that is to be measured. It needs the standard
 library and the probe, nothing else, so that nothing but the program can turn the GIL on.
@@ -7,12 +7,14 @@ The job and its result are JSON files in a private directory of the runner:
 
     job      kind, value, args, filename: the target · trace: path or null (probe off)
              recording: fields of RecordingOptions
+             races: how it is watched for races, as `watching` takes it; null if it is not
              carried: names of a notebook, see gilscope.target.worker.carried; or null
              live: whether output should appear as it is printed
              cpus: numbers of the processors to run on, none for all
              stacks: file for the Python stacks of all threads, written at stack_signal; or null
     result   wall_ns, gil_before, gil_after, gil_by, error, traceback, probe_error
              executor: what went to workers of gilscope.executor that are no threads, or null
+             races: what `gilscope.race.Races.as_message` gives, if it was watched for them
              path, extensions: sys.path and the extension modules, if something turned the GIL on
 """
 
@@ -42,6 +44,11 @@ if TYPE_CHECKING:
 GIL_WARNING = re.compile(
     r"The global interpreter lock \(GIL\) has been enabled to load module '(.+?)'"
 )
+
+
+def _recording(fields: dict[str, Any]) -> RecordingOptions:
+    """Return how to record; the runner watches for hangs itself."""
+    return RecordingOptions(**{**fields, "on_hang": "off"})
 
 
 class Measurement:
@@ -126,6 +133,22 @@ def gil_enabled() -> bool:
     return sys._is_gil_enabled()  # noqa: SLF001 - there is no public name for it
 
 
+@contextlib.contextmanager
+def watched(measurement: Measurement, target: Target, options: dict[str, Any]) -> Iterator[None]:
+    """Watch the block for races, within its measurement; they are part of the result.
+
+    Raises:
+        GilscopeError: They cannot be watched for.
+    """
+    # Not with the runs that are timed: it loads more than they leave in a program.
+    from gilscope.target.races.watch import watching  # noqa: PLC0415
+
+    packages = [*options.get("packages", ()), *target.packages]
+    with watching(**{**options, "packages": packages}) as found, measurement.session():
+        yield
+    measurement.result["races"] = found.as_message()
+
+
 def work(job: dict[str, Any], result: Path) -> int:
     """Do the job, write the result, return the program's exit status."""
     carried = receive(job["carried"])
@@ -137,9 +160,11 @@ def work(job: dict[str, Any], result: Path) -> int:
         os.sched_setaffinity(0, job["cpus"])
     if job["stacks"]:
         _listen_for_requests(job["stacks"], job["stack_signal"])
-    measurement = Measurement(job["trace"], RecordingOptions(**job["recording"]))
+    measurement = Measurement(job["trace"], _recording(job["recording"]))
+    races = job["races"]
+    measured = measurement.session() if races is None else watched(measurement, target, races)
     try:
-        outcome = run_as_main(target, measurement.session())
+        outcome = run_as_main(target, measured)
     except GilscopeError as error:
         measurement.result["probe_error"] = str(error)
         outcome = Outcome(2)

@@ -70,6 +70,11 @@ class Target:
         option = {"script": (), "module": ("-m",), "code": ("-c",)}[self.kind]
         return (*option, self.value, *self.args)
 
+    @property
+    def packages(self) -> list[str]:
+        """The package that a module belongs to: it is the program's own, wherever it lies."""
+        return [self.value.partition(".")[0]] if self.kind == "module" else []
+
     def check(self) -> None:
         """Find out early whether there is such a script.
 

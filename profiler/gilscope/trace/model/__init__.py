@@ -8,17 +8,18 @@ from gilscope.trace.model.callbacks import CALLBACK_TYPES, Callbacks
 from gilscope.trace.model.cpu_time import CpuShare, CpuTimes
 from gilscope.trace.model.gil_switches import GilSwitches
 from gilscope.trace.model.hazards import Hazard
-from gilscope.trace.model.intervals import COLUMN_TYPES, Columns, Intervals
+from gilscope.trace.model.intervals import COLUMN_TYPES, ArrayColumns, Columns, Intervals
 from gilscope.trace.model.locks import Gil, Lock, Locks
 from gilscope.trace.model.places import Callable, Code, Entry, Frame, Module, Site, Table
 from gilscope.trace.model.spans import Spans
 from gilscope.trace.model.threads import Thread, Threads
-from gilscope.trace.model.trace import TABLES, Build, Trace
+from gilscope.trace.model.trace import TABLES, Build, Trace, TraceEvents
 
 __all__ = [
     "CALLBACK_TYPES",
     "COLUMN_TYPES",
     "TABLES",
+    "ArrayColumns",
     "Build",
     "Callable",
     "Callbacks",
@@ -41,4 +42,5 @@ __all__ = [
     "Thread",
     "Threads",
     "Trace",
+    "TraceEvents",
 ]

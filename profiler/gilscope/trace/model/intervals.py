@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from gilscope.trace.arrays import I32, I64, U8, U16, U32, Bools, Rows, later
 from gilscope.trace.format import Event
 from gilscope.trace.tables import Column, DataTable, category
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
 _GATHER = 1 << 17  # rows that are read together
 
 
 class Columns(Protocol):
-    """Where columns come from that are read when they are asked for.
+    """Where the columns of intervals come from.
 
     Attributes:
         at_hand: names of those that need no reading.
@@ -38,80 +40,155 @@ class Columns(Protocol):
         """All starts later by ``ns``."""
 
 
-@dataclass(frozen=True, eq=False)
+class ArrayColumns:
+    """Columns in memory."""
+
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        self._arrays = arrays
+        self.at_hand = frozenset(arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays["start"])
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """One of the arrays."""
+        return self._arrays[name]
+
+    def select(self, rows: Rows) -> ArrayColumns:
+        """Those of some rows."""
+        return ArrayColumns({name: array[rows] for name, array in self._arrays.items()})
+
+    def shifted(self, ns: int) -> ArrayColumns:
+        """All starts later by ``ns``."""
+        return ArrayColumns({**self._arrays, "start": later(self._arrays["start"], ns)})
+
+
 class Intervals:
     """Intervals as columns of equal length n, sorted by (start, thread).
 
-    Attributes:
-        kind: u8[n], an `format.Event`.
-        flags: u8[n], as in the format; their meaning depends on the kind.
-        aux: u16[n], as in the format.
-        what: u32[n], id of a GIL or of a lock, depending on the kind.
-        thread: i32[n], `Thread.index`, not a position in `Trace.threads`.
-        start: i64[n], ns from the trace's start.
-        duration: i64[n], ns, never negative.
-        peer: i32[n], `Thread.index` of the other thread of the kind's definition; 0 if unknown. Of
-            a lock wait with the flag HOLDER it is the thread that held the lock, else the one that
-            ended the wait.
-        open: bool[n], never ended in the trace: the reader closed it.
-        stack: u32[n], key of `Trace.stacks`; 0 if there is none.
+    A column is read when it is first asked for, and kept.
+
+    Args:
+        columns: where they come from.
     """
 
-    kind: U8
-    flags: U8
-    aux: U16
-    what: U32
-    thread: I32
-    start: I64
-    duration: I64
-    peer: I32
-    open: Bools
-    stack: U32
+    __slots__ = ("_columns", "_kept")
 
-    def __len__(self) -> int:
-        return len(self.start)
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._kept: dict[str, npt.NDArray[Any]] = {}
 
     @classmethod
-    def deferred(cls, columns: Columns) -> Self:
-        """Intervals of which each column is read when it is first asked for."""
-        made = object.__new__(cls)
-        made.__dict__["_columns"] = columns
-        return made
+    def of(
+        cls,
+        *,
+        kind: U8,
+        flags: U8,
+        aux: U16,
+        what: U32,
+        thread: I32,
+        start: I64,
+        duration: I64,
+        peer: I32,
+        open: Bools,  # noqa: A002 - the column's name
+        stack: U32,
+    ) -> Self:
+        """Intervals in memory; the arguments are the columns of the same name."""
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        arrays |= {"kind": kind, "flags": flags, "aux": aux, "what": what, "thread": thread}
+        arrays |= {"start": start, "duration": duration, "peer": peer, "open": open}
+        return cls(ArrayColumns(arrays | {"stack": stack}))
 
-    if not TYPE_CHECKING:
+    @property
+    def kind(self) -> U8:
+        """u8[n], an `format.Event`."""
+        return self._column("kind")
 
-        def __getattr__(self, name: str) -> Any:
-            columns = self.__dict__.get("_columns")
-            if columns is None or name not in COLUMN_TYPES:
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            self.__dict__[name] = columns.column(name)
-            return self.__dict__[name]
+    @property
+    def flags(self) -> U8:
+        """u8[n], as in the format; their meaning depends on the kind."""
+        return self._column("flags")
 
-    @cached_property
+    @property
+    def aux(self) -> U16:
+        """u16[n], as in the format."""
+        return self._column("aux")
+
+    @property
+    def what(self) -> U32:
+        """u32[n], id of a GIL or of a lock, depending on the kind."""
+        return self._column("what")
+
+    @property
+    def thread(self) -> I32:
+        """i32[n], `Thread.index`, not a position in `Trace.threads`."""
+        return self._column("thread")
+
+    @property
+    def start(self) -> I64:
+        """i64[n], ns from the trace's start."""
+        return self._column("start")
+
+    @property
+    def duration(self) -> I64:
+        """i64[n], ns, never negative."""
+        return self._column("duration")
+
+    @property
+    def peer(self) -> I32:
+        """i32[n], `Thread.index` of the other thread of the kind's definition; 0 if unknown.
+
+        Of a lock wait with the flag HOLDER it is the thread that held the lock, else the one that
+        ended the wait.
+        """
+        return self._column("peer")
+
+    @property
+    def open(self) -> Bools:
+        """bool[n], never ended in the trace: the reader closed it."""
+        return self._column("open")
+
+    @property
+    def stack(self) -> U32:
+        """u32[n], key of `Trace.stacks`; 0 if there is none."""
+        return self._column("stack")
+
+    @property
     def end(self) -> I64:
         """i64[n], ns from the trace's start."""
-        end: I64 = self.start + self.duration
-        return end
+        if "end" not in self._kept:
+            self._kept["end"] = self.start + self.duration
+        return self._kept["end"]
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """Names of the columns that have been asked for, `end` among them."""
+        return frozenset(self._kept)
+
+    def _column(self, name: str) -> npt.NDArray[Any]:
+        found = self._kept.get(name)
+        if found is None:
+            found = self._kept[name] = self._columns.column(name)
+        return found
 
     def select(self, rows: Rows) -> Intervals:
         """Those intervals that a mask (bool[n]), row numbers or a slice names, in that order."""
-        columns: Columns | None = self.__dict__.get("_columns")
-        if columns is None:
-            return Intervals(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
-        made = Intervals.deferred(columns.select(rows))
+        made = Intervals(self._columns.select(rows))
         # What is read already is not read again; parts of columns cost nothing.
-        wanted = COLUMN_TYPES.keys() - columns.at_hand
-        if isinstance(rows, slice):
-            wanted = COLUMN_TYPES.keys() | {"end"}
-        known = wanted & self.__dict__.keys()
-        made.__dict__.update({name: self.__dict__[name][rows] for name in known})
+        parts = isinstance(rows, slice)
+        for name, column in self._kept.items():
+            if parts or (name != "end" and name not in self._columns.at_hand):
+                made._kept[name] = column[rows]
         return made
 
     def gather(self, name: str, rows: npt.NDArray[np.integer[Any]]) -> npt.NDArray[Any]:
         """A column of some rows, without having all of the column in memory."""
-        if name in self.__dict__:  # it is there already
-            known: npt.NDArray[Any] = self.__dict__[name][rows]
-            return known
+        if name in self._kept:
+            kept: npt.NDArray[Any] = self._kept[name][rows]
+            return kept
         result = np.empty(len(rows), COLUMN_TYPES[name])
         for at in range(0, len(rows), _GATHER):
             part = slice(at, at + _GATHER)
@@ -157,10 +234,7 @@ class Intervals:
 
     def shifted(self, ns: int) -> Intervals:
         """The same intervals, later by ``ns``."""
-        columns: Columns | None = self.__dict__.get("_columns")
-        if columns is not None:
-            return Intervals.deferred(columns.shifted(ns))
-        return replace(self, start=later(self.start, ns))
+        return Intervals(self._columns.shifted(ns))
 
     def where(self, kind: int) -> Intervals:
         """The intervals of one kind."""
@@ -169,7 +243,7 @@ class Intervals:
     @classmethod
     def empty(cls) -> Self:
         """No intervals."""
-        return cls(**{name: np.zeros(0, dtype) for name, dtype in COLUMN_TYPES.items()})
+        return cls(ArrayColumns({n: np.zeros(0, dtype) for n, dtype in COLUMN_TYPES.items()}))
 
 
 COLUMN_TYPES: dict[str, type[np.generic]] = {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 from gilscope.errors import GilscopeError
 from gilscope.trace.format import Event
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from gilscope.trace.model.hangs import Hang
     from gilscope.trace.model.hazards import Hazard
     from gilscope.trace.model.locks import Gil, Locks
     from gilscope.trace.model.threads import Thread, Threads
@@ -29,11 +30,47 @@ if TYPE_CHECKING:
 type Build = Literal["gil", "ft"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TraceEvents:
+    """What a trace says that depends on its events.
+
+    Attributes:
+        duration_ns: from the start to the stop, or to the last event if it ended early.
+        threads: in the order of the lanes: the main thread, then by start.
+        intervals: what a thread is in at a time: holds of a GIL, waits for a GIL, waits for locks,
+            spins.
+        wakes: moments (duration 0) at which `thread` ended the wait of `peer` for lock `what`.
+        problems: what is lost or damaged in the file, one line each.
+        callbacks: native code in Python.
+        thread_states: thread states made and destroyed by native code: what that cost without the
+            wait for the GIL; `flags` are `format.ThreadStateFlag`.
+        gil_switches: a free-threaded build's GIL switched on and off.
+        spans: stretches of time that the program itself named.
+        gil_samples: moments (duration 0) at which thread `peer` had held the GIL `what` for long
+            while others waited for it: `stack` is where it was, its innermost frames the native
+            code that it ran; `flags` are `format.SampleFlag`.
+    """
+
+    duration_ns: int
+    threads: Threads
+    intervals: Intervals
+    wakes: Intervals
+    problems: tuple[str, ...] = ()
+    callbacks: Callbacks = field(default_factory=Callbacks.empty)
+    thread_states: Intervals = field(default_factory=Intervals.empty)
+    gil_switches: GilSwitches = field(default_factory=GilSwitches.empty)
+    spans: Spans = field(default_factory=Spans.empty)
+    gil_samples: Intervals = field(default_factory=Intervals.empty)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Trace:
     """One run of a program under the probe.
 
     Attributes:
+        load: reads what depends on the events; called once, when something of it is asked for.
+        load_locks: reads the locks, by id: their names may stand in the files of native code.
+        load_hazards: reads what native code did that Python forbids; it looks there, too.
         path: the file.
         build: "gil" for the stock build of CPython, "ft" for the free-threaded one.
         python: version, such as "3.13.5".
@@ -45,25 +82,13 @@ class Trace:
         executable: the interpreter; "" if unknown.
         start_monotonic_ns: the trace's start on CLOCK_MONOTONIC.
         start_realtime_ns: the trace's start in ns since 1970.
-        duration_ns: from the start to the stop, or to the last event if it ended early.
         ended_early: the program died, or was killed, before the session was stopped.
         end_reason: "stop", "exit", "max_bytes", "disk_full", "no_memory" or "snapshot";
             None if it ended early.
-        threads: in the order of the lanes: the main thread, then by start.
-        locks: by id.
-        intervals: what a thread is in at a time: holds of a GIL, waits for a GIL, waits for locks,
-            spins.
-        wakes: moments (duration 0) at which `thread` ended the wait of `peer` for lock `what`.
         dropped_events: events that found no room.
         not_measured: class of event → why it was not measured.
-        problems: what is lost or damaged in the file, one line each.
         probe_cost_ns: what the probe adds to an uncontended acquire and release; None if unknown.
         gils: by id.
-        callbacks: native code in Python.
-        thread_states: thread states made and destroyed by native code: what that cost without the
-            wait for the GIL; `flags` are `format.ThreadStateFlag`.
-        gil_switches: a free-threaded build's GIL switched on and off.
-        spans: stretches of time that the program itself named.
         cpu_times: samples of how long each thread ran on a processor and waited for one.
         codes: Python functions by id.
         modules: loaded objects by id.
@@ -75,11 +100,12 @@ class Trace:
         overwritten_events: events that a ring has overwritten: older than the trace's first.
         session: hexadecimal; the same in all traces that belong together; "" if unknown.
         parent_pid: process that this one was forked from or started by, if that was recorded too.
+        hangs: what the watcher of the recording explained, in the order in which it was found.
         executor: what `gilscope.executor` was to be: "threads", "subinterpreters" or "processes";
             "" if nobody said.
-        hazards: what native code did that Python forbids.
     """
 
+    load: Function[[], TraceEvents]
     path: Path
     build: Build
     python: str
@@ -91,22 +117,13 @@ class Trace:
     executable: str
     start_monotonic_ns: int
     start_realtime_ns: int
-    duration_ns: int
     ended_early: bool
     end_reason: str | None
-    threads: Threads
-    locks: Locks
-    intervals: Intervals
-    wakes: Intervals
+    load_locks: Function[[], Locks]
     dropped_events: int
     not_measured: Mapping[str, str]
-    problems: tuple[str, ...]
     probe_cost_ns: float | None
     gils: Mapping[int, Gil] = field(default_factory=dict)
-    callbacks: Callbacks = field(default_factory=Callbacks.empty)
-    thread_states: Intervals = field(default_factory=Intervals.empty)
-    gil_switches: GilSwitches = field(default_factory=GilSwitches.empty)
-    spans: Spans = field(default_factory=Spans.empty)
     cpu_times: CpuTimes = field(default_factory=CpuTimes.empty)
     codes: Table[Code] = field(default_factory=lambda: Table((), Code))
     modules: Table[Module] = field(default_factory=lambda: Table((), Module))
@@ -119,40 +136,83 @@ class Trace:
     session: str = ""
     parent_pid: int | None = None
     executor: str = ""
-    hazards: tuple[Hazard, ...] = field(default_factory=tuple)  # no attribute of the class
+    hangs: tuple[Hang, ...] = ()
+    load_hazards: Function[[], tuple[Hazard, ...]] = tuple
 
-    @classmethod
-    def deferred(
-        cls,
-        load: Function[[], dict[str, Any]],
-        single: Mapping[str, Function[[], Any]],
-        **known: Any,
-    ) -> Self:
-        """A trace of which some fields are read when one of them is first asked for.
+    @cached_property
+    def events(self) -> TraceEvents:
+        """What depends on the events: read when it is first asked for."""
+        return self.load()
 
-        Args:
-            load: gives the fields that are not known, all at once.
-            single: gives one field each.
-            **known: the others.
+    @cached_property
+    def locks(self) -> Locks:
+        """By id."""
+        return self.load_locks()
+
+    @cached_property
+    def hazards(self) -> tuple[Hazard, ...]:
+        """What native code did that Python forbids."""
+        return self.load_hazards()
+
+    def with_events(self, events: TraceEvents) -> Trace:
+        """The same trace with other events."""
+        return replace(self, load=lambda: events)
+
+    @property
+    def duration_ns(self) -> int:
+        """From the start to the stop, or to the last event if it ended early."""
+        return self.events.duration_ns
+
+    @property
+    def threads(self) -> Threads:
+        """In the order of the lanes: the main thread, then by start."""
+        return self.events.threads
+
+    @property
+    def intervals(self) -> Intervals:
+        """What a thread is in at a time: holds of a GIL, waits for one or for locks, spins."""
+        return self.events.intervals
+
+    @property
+    def wakes(self) -> Intervals:
+        """Moments (duration 0) at which `thread` ended the wait of `peer` for lock `what`."""
+        return self.events.wakes
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is lost or damaged in the file, one line each."""
+        return self.events.problems
+
+    @property
+    def callbacks(self) -> Callbacks:
+        """Native code in Python."""
+        return self.events.callbacks
+
+    @property
+    def thread_states(self) -> Intervals:
+        """Thread states made and destroyed by native code, without the wait for the GIL.
+
+        `flags` are `format.ThreadStateFlag`.
         """
-        made = object.__new__(cls)
-        made.__dict__.update(known)
-        made.__dict__["_load"] = load
-        made.__dict__["_single"] = single
-        return made
+        return self.events.thread_states
 
-    if not TYPE_CHECKING:
+    @property
+    def gil_switches(self) -> GilSwitches:
+        """A free-threaded build's GIL switched on and off."""
+        return self.events.gil_switches
 
-        def __getattr__(self, name: str) -> Any:
-            single = self.__dict__.get("_single", {})
-            if name in single:
-                return self.__dict__.setdefault(name, single[name]())
-            load = self.__dict__.get("_load")
-            if load is None or name not in type(self).__dataclass_fields__:
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            self.__dict__.update(load())
-            self.__dict__.pop("_load", None)
-            return self.__dict__[name]
+    @property
+    def spans(self) -> Spans:
+        """Stretches of time that the program itself named."""
+        return self.events.spans
+
+    @property
+    def gil_samples(self) -> Intervals:
+        """Where threads were that kept the GIL for long while others waited for it.
+
+        `peer` is such a thread, `what` its GIL, `flags` are `format.SampleFlag`.
+        """
+        return self.events.gil_samples
 
     @cached_property
     def spins(self) -> Intervals:

@@ -34,6 +34,7 @@ _APART = [
     fmt.Event.THREAD_STATE,
     fmt.Event.GIL_SWITCH,
     fmt.Event.SPAN,
+    fmt.Event.GIL_SAMPLE,
 ]
 _OPEN = np.dtype([(name, dtype) for name, dtype in COLUMN_TYPES.items()])
 _KEY_BITS = 63
@@ -62,6 +63,7 @@ class Events:
     thread_states: Intervals
     gil_switches: Intervals
     spans: Spans
+    gil_samples: Intervals
 
 
 _START, _THREAD, _KIND = map(EventRows._fields.index, ("start", "thread", "kind"))
@@ -163,14 +165,15 @@ class EventTables:
                 columns[place] = _gathered(columns[place], order)
         del order
         columns[_START] = columns[_START][kept]
-        wakes, callbacks, states, switches, spans = apart
+        wakes, callbacks, states, switches, spans, samples = apart
         return Events(
-            Intervals.deferred(self._table(EventRows(*columns))),
-            Intervals.deferred(wakes),
+            Intervals(self._table(EventRows(*columns))),
+            Intervals(wakes),
             _callbacks(callbacks),
-            Intervals.deferred(states),
-            Intervals.deferred(switches),
+            Intervals(states),
+            Intervals(switches),
             _spans(spans),
+            Intervals(samples),
         )
 
     def _table(self, rows: EventRows) -> EventColumns:
@@ -218,7 +221,7 @@ def _gathered(column: npt.NDArray[Any], order: Positions) -> npt.NDArray[Any]:
 
 def _callbacks(columns: EventColumns) -> Callbacks:
     """The rows as callbacks: what and peer of theirs are definitions."""
-    rows = Intervals.deferred(columns)
+    rows = Intervals(columns)
     callables = rows.peer.astype(np.uint32)
     # Never longer than the whole, of which the part inside the session counts.
     enter = np.minimum(columns.column("enter_ns"), rows.duration)
@@ -239,5 +242,5 @@ def _callbacks(columns: EventColumns) -> Callbacks:
 
 def _spans(columns: EventColumns) -> Spans:
     """The rows as spans; what they are called is known to the definitions."""
-    rows = Intervals.deferred(columns)
+    rows = Intervals(columns)
     return Spans(rows.thread, rows.start, rows.duration, rows.what, columns.column("bytes"))

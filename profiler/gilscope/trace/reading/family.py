@@ -58,10 +58,8 @@ def _later(trace: Trace, ns: int) -> Trace:
         replace(thread, start_ns=thread.start_ns + ns, end_ns=thread.end_ns + ns)
         for thread in trace.threads
     ]
-    return replace(
-        trace,
-        start_monotonic_ns=trace.start_monotonic_ns - ns,
-        start_realtime_ns=trace.start_realtime_ns - ns,
+    events = replace(
+        trace.events,
         duration_ns=trace.duration_ns + ns,
         threads=Threads(threads),
         intervals=trace.intervals.shifted(ns),
@@ -70,6 +68,12 @@ def _later(trace: Trace, ns: int) -> Trace:
         thread_states=trace.thread_states.shifted(ns),
         gil_switches=trace.gil_switches.shifted(ns),
         spans=trace.spans.shifted(ns),
+        gil_samples=trace.gil_samples.shifted(ns),
+    )
+    return replace(
+        trace.with_events(events),
+        start_monotonic_ns=trace.start_monotonic_ns - ns,
+        start_realtime_ns=trace.start_realtime_ns - ns,
         cpu_times=trace.cpu_times.shifted(ns),
     )
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gilscope.trace import format as fmt
-from gilscope.trace.model import CpuTimes, GilSwitches, Trace
+from gilscope.trace.model import CpuTimes, GilSwitches, Trace, TraceEvents
 from gilscope.trace.reading.chunks import Chunk, ChunkWalk, File, Head, Header, opened, read_header
 from gilscope.trace.reading.clock import ClockMap, make_clock
 from gilscope.trace.reading.cpu_samples import cpu_times
 from gilscope.trace.reading.definitions import Definitions, hazards, named_locks, read_json
 from gilscope.trace.reading.events import EventTables
+from gilscope.trace.reading.hangs import read_hangs
 from gilscope.trace.reading.place_tables import PlaceTables
 from gilscope.trace.reading.records import Records
 from gilscope.trace.reading.slots import Slot, latest, make_threads, open_intervals, read_slots
@@ -131,13 +132,8 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
     places = PlaceTables(definitions.places)
     dropped = max(sum(slot.dropped for slot in parts.slots.values()), _int(end, "dropped_events"))
     free_threaded = bool(header.flags & fmt.HeaderFlag.FREE_THREADED)
-    return Trace.deferred(
-        lambda: _load(file, header, parts, places),
-        # These look into the files of native code.
-        {
-            "locks": lambda: named_locks(definitions, places),
-            "hazards": lambda: hazards(definitions, places),
-        },
+    return Trace(
+        load=lambda: _load(file, header, parts, places),
         path=file.path,
         build="ft" if free_threaded else "gil",
         python=python_version(header.python),
@@ -151,6 +147,8 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
         start_realtime_ns=header.start_realtime,
         ended_early=end is None,
         end_reason=_of_type(end, "reason", str),
+        load_locks=lambda: named_locks(definitions, places),
+        load_hazards=lambda: hazards(definitions, places),
         dropped_events=dropped,
         not_measured=definitions.not_measured,
         probe_cost_ns=definitions.probe_cost_ns,
@@ -167,11 +165,12 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
         session=header.session.hex(),
         parent_pid=_of_type(parts.metadata, "parent_pid", int),
         executor=_harmless(_of_type(parts.metadata, "executor", str) or ""),
+        hangs=read_hangs(parts.metadata, header.start_monotonic),
     )
 
 
-def _load(file: File, header: Header, parts: Parts, places: PlaceTables) -> dict[str, Any]:
-    """The fields of the trace that depend on its events."""
+def _load(file: File, header: Header, parts: Parts, places: PlaceTables) -> TraceEvents:
+    """What depends on the events."""
     records = Records(file, header, parts.events)
     tables = EventTables(records, parts.clock, spare=3 * len(parts.slots))
     stop_ns, duration_ns = _stop(parts, tables.latest)
@@ -187,17 +186,18 @@ def _load(file: File, header: Header, parts: Parts, places: PlaceTables) -> dict
             f"threads that have events and no slot: {len(strangers)}, not known by name"
         )
     names = parts.definitions.names
-    return {
-        "duration_ns": duration_ns,
-        "threads": make_threads(parts.slots | strangers, names, parts.clock, duration_ns),
-        "intervals": events.intervals,
-        "wakes": events.wakes,
-        "problems": tuple(problems),
-        "callbacks": events.callbacks,
-        "thread_states": events.thread_states,
-        "gil_switches": _gil_switches(events.gil_switches, places),
-        "spans": _named(events.spans, places),
-    }
+    return TraceEvents(
+        duration_ns=duration_ns,
+        threads=make_threads(parts.slots | strangers, names, parts.clock, duration_ns),
+        intervals=events.intervals,
+        wakes=events.wakes,
+        problems=tuple(problems),
+        callbacks=events.callbacks,
+        thread_states=events.thread_states,
+        gil_switches=_gil_switches(events.gil_switches, places),
+        spans=_named(events.spans, places),
+        gil_samples=events.gil_samples,
+    )
 
 
 def python_version(hexversion: int) -> str:

@@ -254,7 +254,7 @@ class _Writer:
         """Records of a trace, thread by thread, in the order in which they ended."""
         trace, begin = source.trace, self._start + source.later
         for thread in trace.threads:
-            tables = (trace.intervals, trace.wakes, trace.thread_states)
+            tables = (trace.intervals, trace.wakes, trace.thread_states, trace.gil_samples)
             parts = [
                 _records(part.select(~part.open), numbers, begin)
                 for part in (table.of_thread(thread.index) for table in tables)

@@ -59,6 +59,28 @@ class CpuTimes {
 }
 
 Object.assign(Painter.prototype, {
+  /** For each column the share of its time in which a thread that does not wait had a processor. */
+  on_processor(shares, lane, left, step, width) {
+    const { cpu } = this.timeline
+    const active = Float64Array.from({ length: width }, (_, column) =>
+      shares[column] + shares[width + column])
+    if (!cpu || lane === undefined) return active
+    const found = active.slice()
+    const column_of = (time) => Math.max(0, Math.min(width, Math.round((time - left) / step)))
+    for (const { start, end, ran } of cpu.stretches(lane, left, left + step * width, step)) {
+      const first = column_of(start), last = Math.max(first + 1, column_of(end))
+      let sum = 0
+      for (let column = first; column < Math.min(last, width); column++) sum += active[column]
+      // It ran for a part of the stretch: of the moments in which it did not wait.
+      const part = (ran / (end - start)) * (Math.min(last, width) - first)
+      const factor = sum > 0 ? Math.min(1, part / sum) : 1
+      for (let column = first; column < Math.min(last, width); column++) {
+        found[column] = active[column] * factor
+      }
+    }
+    return found
+  },
+
   /** Draw the share of each stretch as a bar at the foot of the lane. */
   draw_ready(from, to) {
     const { timeline } = this

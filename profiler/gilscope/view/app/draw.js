@@ -154,14 +154,16 @@ class Painter {
   }
 
   /** Threads that make progress, column by column, while the run lasts. */
-  draw_progress(source, shares, left, right, width) {
+  draw_progress(source, every, left, right, width, lanes = []) {
     const x = [], y = [], { timeline } = this, step = (right - left) / width
+    const sums = every.map((shares, place) =>
+      this.on_processor(shares, lanes[place], left, step, width))
     // Whole columns only: in the one in which a run ends it would seem to stall.
     const first = Math.max(0, Math.ceil(-left / step - ROUNDING))
     const last = Math.min(width, Math.floor((timeline.duration - left) / step + ROUNDING))
     for (let column = first; column < last; column++) {
       let sum = 0
-      for (const share of shares) sum += share[column] + share[width + column]
+      for (const share of sums) sum += share[column]
       x.push(timeline.to_axis(left + step * column))
       y.push(sum)
     }

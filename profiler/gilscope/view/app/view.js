@@ -5,7 +5,7 @@ const REDRAW = 60, SETTLE = 120  // ms
 const LEAST_SPAN = 1e-4  // of the visible range, ms
 const GRAINS = 40  // in it, where what is shorter is merged
 const MOST_LETTERS = 26  // of a lane's name
-const PARALLELISM = ["Parallelism: threads that do not wait", "Parallelism"]
+const PARALLELISM = ["Parallelism: threads that have a processor", "Parallelism"]
 const CURVE = ["#0072B2", "#4CA6E8"]  // the first curve on light and on dark paper, where it is thin
 const MARK = 0.12  // how much the visible part is shaded in the overview
 const LANES_HEIGHT = 720, MOST_LANE = 30, LEAST_LANE = 12
@@ -180,7 +180,8 @@ class View {
     painter.draw_marks(this.range)
     painter.draw_choice(this.choice)
     return painter.draw_progress(
-      painter.parallelism, this.progress({ painter, from, to, width, shares }), from, to, width)
+      painter.parallelism, this.progress({ painter, from, to, width, shares }), from, to, width,
+      painter.timeline.shown_threads())
   }
 
   /** Shares of the states of the threads that are shown, whatever else is filtered. */
@@ -248,10 +249,12 @@ class View {
     let most = 1
     for (const painter of this.painters) {
       const { timeline } = painter
-      const shares = timeline.threads().map((lane) =>
+      const lanes = timeline.threads()
+      const shares = lanes.map((lane) =>
         painter.shares(timeline.all, timeline.all.seen(lane, 0, timeline.duration), 0,
                        timeline.duration, 400, null))
-      most = Math.max(most, painter.draw_progress(painter.overview, shares, 0, timeline.duration, 400))
+      most = Math.max(most, painter.draw_progress(
+        painter.overview, shares, 0, timeline.duration, 400, lanes))
     }
     this.document.get_model_by_name("overview-height").setv({ start: 0, end: most * 1.1 })
   }

@@ -159,7 +159,8 @@ def _wakes(trace: Trace, rows: I64) -> tuple[I64, I64, I64]:
         return _nothing()
     waits = rows[places]
     wakes = trace.wakes.select(np.isin(trace.wakes.what, intervals.what[waits]))
-    found = lock_handovers(replace(trace, intervals=intervals.select(waits), wakes=wakes))
+    part = replace(trace.events, intervals=intervals.select(waits), wakes=wakes)
+    found = lock_handovers(trace.with_events(part))
     threads, stacks = wakes.thread[found.causes], wakes.stack[found.causes]
     return places[found.effects], _wide(threads), _wide(stacks)
 

@@ -12,6 +12,7 @@ from gilscope.view.data.palette import LOOKS
 from gilscope.view.data.words import build_name
 from gilscope.view.html.differences import differences
 from gilscope.view.html.markup import element, join, text
+from gilscope.view.html.races import races
 from gilscope.view.html.scaling import scaling
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def _shown(run: Run, hidden: Collection[str]) -> list[ThreadTotals]:
 
 def below(comparison: ComparisonData) -> str:
     """Return what stands below the tables of the runs: it is about all of them."""
-    return join([differences(comparison.differences), scaling(comparison.scaling)])
+    parts = [races(comparison.watched), differences(comparison.differences)]
+    return join([*parts, scaling(comparison.scaling)])
 
 
 def _run(run: Run, threads: Sequence[ThreadTotals]) -> str:

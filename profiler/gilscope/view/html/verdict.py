@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from gilscope.results.statistics import Speedup
     from gilscope.trace.model import Trace
 
-LEVEL = 0.05
-"""Share by which two wall times must differ before one is called faster; an interval says more."""
+ONE_PAIR = "one run of each does not show whether they differ: run more (--repeat)"
 
 READY_HINT = "at the foot of a lane: its share of the time between two samples"
 
@@ -114,7 +113,9 @@ def _against_gil(build: str, speedup: Speedup | None) -> str:
     if speedup is None or build == "ft":
         return ""
     factor, interval = speedup.factor, speedup.interval
-    if interval and interval[0] <= 1 <= interval[1]:
+    if interval is None:
+        return ONE_PAIR
+    if interval[0] <= 1 <= interval[1]:
         return f"no difference shown to the GIL build: {factor:.2f}×"
     words = f"{factor:.2f}× faster" if factor >= 1 else f"{1 / factor:.2f}× slower"
     return f"{words} than the GIL build"
@@ -129,14 +130,10 @@ def _waiting(run: Run) -> str:
 
 
 def _parallelism(run: Run) -> str:
-    """Say how many threads were not held up, on average."""
-    if run.trace is None or run.totals is None or not run.trace.duration_ns:
+    """Say how many threads had a processor, on average."""
+    if run.trace is None or not run.trace.duration_ns or not len(run.trace.cpu_times):
         return ""
-    waited = sum(
-        one.gil_wait_ns + one.lock_wait_ns + one.blocked_ns + one.stopped_ns
-        for one in run.totals.threads
-    )
-    return f"parallelism {max(0, _lives(run.trace) - waited) / run.trace.duration_ns:.1f}"
+    return f"parallelism {run.trace.cpu_times.total_on_cpu_ns / run.trace.duration_ns:.1f}"
 
 
 def _lives(trace: Trace) -> int:
@@ -154,18 +151,18 @@ def _probed(run: Run) -> str:
 def speedup_card(speedup: Speedup | None, prediction: Prediction | None) -> str:
     """Return the card of the speed-up, measured and predicted."""
     interval = speedup.interval if speedup else None
-    low, high = interval or (1 - LEVEL, 1 + LEVEL)
-    factor = speedup.factor if speedup else None
-    if factor is None:
+    if speedup is None:
         number, words = "–", "not measured: it takes a complete run under both builds"
-    elif (low if interval else factor / high) > 1:
-        number, words = f"{factor:.2f}×", "faster without the GIL"
-    elif (high if interval else factor / low) < 1:
-        number, words = f"{1 / factor:.2f}×", "slower without the GIL"
+    elif interval is None:
+        number, words = "–", ONE_PAIR
+    elif interval[0] > 1:
+        number, words = f"{speedup.factor:.2f}×", "faster without the GIL"
+    elif interval[1] < 1:
+        number, words = f"{1 / speedup.factor:.2f}×", "slower without the GIL"
     else:
-        number, words = f"{factor:.2f}×", "no difference shown without the GIL"
+        number, words = f"{speedup.factor:.2f}×", "no difference shown without the GIL"
     if interval:
-        words += f"; 95 % interval {low:.2f}× to {high:.2f}×"
+        words += f"; 95 % interval {interval[0]:.2f}× to {interval[1]:.2f}×"
     parts = [
         element("div", "Speed-up", "what"),
         element("div", number, "number"),

@@ -1,0 +1,105 @@
+"""``gilscope attach``: a process that runs, recorded by its id."""
+
+from __future__ import annotations
+
+import select
+import signal
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gilscope.cli.dump import check
+from gilscope.cli.plain import say
+from gilscope.config import TRACE_SUFFIX
+from gilscope.options import seconds, whole_number
+from gilscope.runner.attaching import ask, connect
+from gilscope.target.recording.options import size
+from gilscope.target.recording.overwrite import check_overwrite
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+HOW = (
+    "Python 3.14 and later need nothing; a program in Python 3.13 has to import gilscope.agent. "
+    "gilscope has to be installed in the process's environment, and the process has to be yours."
+)
+
+
+def add(commands: Any) -> None:
+    """Add the command to the subparsers ``commands``."""
+    parser = add_parser(
+        commands, "attach", "record a process that runs", "Record a process until Ctrl-C. " + HOW
+    )
+    parser.add_argument("--seconds", type=seconds, metavar="N", help="stop after so many seconds")
+    parser.add_argument(
+        "--max-bytes", type=size, default=1 << 30, metavar="SIZE", help="maximum size of the trace"
+    )
+    parser.add_argument(
+        "--ring", action="store_true", help="when it is full, keep the latest events"
+    )
+    parser.set_defaults(execute=attach)
+
+
+def add_parser(commands: Any, name: str, text: str, description: str) -> Any:
+    """Add a command that takes a process and a file."""
+    parser = commands.add_parser(name, help=text, description=description)
+    parser.add_argument("pid", type=whole_number, metavar="PID")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help=f"trace file (default: the process id with {TRACE_SUFFIX}, in this directory)",
+    )
+    return parser
+
+
+def trace_path(options: argparse.Namespace) -> Path:
+    """Return where the trace goes.
+
+    Raises:
+        UsageError: Something that is no trace is there.
+    """
+    path: Path = (options.output or Path(f"{options.pid}{TRACE_SUFFIX}")).absolute()
+    check_overwrite(path)
+    return path
+
+
+def attach(options: argparse.Namespace) -> int:
+    """Record.
+
+    Raises:
+        GilscopeError: The process cannot be recorded.
+    """
+    check(options.pid)
+    path = trace_path(options)
+    command = {
+        "do": "record",
+        "path": str(path),
+        "options": {"max_bytes": options.max_bytes, "ring": options.ring},
+    }
+    with connect(options.pid) as connection:
+        answers = ask(connection, command)
+        next(answers)
+        say(f"gilscope: recording process {options.pid} into {path}; Ctrl-C ends it", sys.stderr)
+        ended: list[Any] = []
+        with suppress(KeyboardInterrupt), _ended_by_sigterm():
+            ended, _, _ = select.select([connection], [], [], options.seconds)
+        if not ended:
+            connection.sendall(b"\n")
+        counts = next(answers).get("counts", {})
+    said = f"{counts.get('events', 0)} events, {counts.get('dropped', 0)} dropped"
+    say(f"gilscope: {path}: {said}", sys.stderr)
+    return 0
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Have SIGTERM end the block as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

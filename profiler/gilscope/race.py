@@ -1,0 +1,234 @@
+"""Races as data: text, JSON and findings are made from these. Standard library only."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+GRADES = ("suspected", "certain", "witnessed")
+
+TITLES = {
+    "lost-update": "lost update",
+    "check-then-act": "check, then act",
+    "iteration": "changed during iteration",
+    "torn-pair": "torn pair",
+    "publication": "unordered publication",
+    "native-race": "data race in native code",
+}
+"""What each class is called."""
+
+PLACE = re.compile(r"(.*):(\d+) in (.*)", re.DOTALL)
+
+DEFAULT_MAX_VARIABLES = 4_000_000
+"""The most variables that a watch remembers."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of the program.
+
+    Attributes:
+        file: Path of the source file.
+        line: From 1 on; 0 unknown.
+        function: Qualified name.
+    """
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        """Return it as it stands in reports."""
+        return f"{self.file}:{self.line} in {self.function}"
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Return the place that `str` gave this text for."""
+        found = PLACE.fullmatch(text)
+        return cls(found[1], int(found[2]), found[3]) if found else cls(text, 0, "")
+
+
+@dataclass(frozen=True)
+class Access:
+    """What one thread did to the variable.
+
+    Attributes:
+        thread: The thread's name.
+        write: Whether it wrote.
+        what: Its kind in a word or two: "read", "iteration", "write", "append" and so on.
+        stack: Where, the innermost place first; at least one.
+        locks: Names of the locks that the thread held.
+    """
+
+    thread: str
+    write: bool
+    what: str
+    stack: tuple[Place, ...]
+    locks: tuple[str, ...]
+
+    @property
+    def place(self) -> Place:
+        """Where it was done."""
+        return self.stack[0]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it stands in JSON."""
+        return {
+            "thread": self.thread,
+            "file": self.place.file,
+            "line": self.place.line,
+            "write": self.write,
+            "locks": list(self.locks),
+            "stack": [str(place) for place in self.stack],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], what: str) -> Access:
+        """Return the access that `as_json` gave this for, with its kind in words."""
+        stack = tuple(map(Place.parse, data["stack"]))
+        return cls(data["thread"], data["write"], what, stack, tuple(data["locks"]))
+
+
+@dataclass(frozen=True)
+class CodePlace:
+    """An instruction, as it is known in any run of the program.
+
+    Attributes:
+        role: ``hold``: a thread is held there; ``pass``, and ``pass-too`` for the second of two:
+            what it is held for.
+        file: Path of the source file.
+        function: Qualified name.
+        first_line: Of the function.
+        offset: In its bytecode, in bytes.
+        kind: Of the variable: an attribute, a key and so on; 0 for anything.
+        line: From 1 on.
+    """
+
+    role: str
+    file: str
+    function: str
+    first_line: int
+    offset: int
+    kind: int
+    line: int
+
+
+@dataclass(frozen=True)
+class Race:
+    """One race.
+
+    Attributes:
+        kind: A key of `TITLES`.
+        grade: One of `GRADES`.
+        variable: What the program calls it.
+        accesses: The first thread's, in order, then the other thread's.
+        count: How often the places met.
+        what_happened: What came of it in this run, or can come of it.
+        advice: The repair.
+        plans: How a second run can make it happen, see `gilscope.target.races.confirm`: each a list
+            of places.
+        confirmation: What the second run did; empty if there was none.
+    """
+
+    kind: str
+    grade: str
+    variable: str
+    accesses: tuple[Access, ...]
+    count: int
+    what_happened: str
+    advice: str
+    plans: tuple[tuple[CodePlace, ...], ...] = field(default=(), repr=False, compare=False)
+    confirmation: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it stands in JSON."""
+        return {
+            "class": self.kind,
+            "grade": self.grade,
+            "variable": self.variable,
+            "accesses": [access.as_json() for access in self.accesses],
+            "count": self.count,
+            "what_happened": self.what_happened,
+            "advice": self.advice,
+            **({"confirmation": self.confirmation} if self.confirmation else {}),
+        }
+
+    @property
+    def title(self) -> str:
+        """What it is called, and of which variable."""
+        shared = all(access.what == "next item" for access in self.accesses)
+        return f"{'shared iterator' if shared else TITLES[self.kind]} on {self.variable}"
+
+    @property
+    def page(self) -> str:
+        """The page that shows a minimal example and its repair."""
+        return f"docs/findings/{self.kind}.md"
+
+    def as_message(self) -> dict[str, Any]:
+        """Return all of it for another process of ours."""
+        return {**self.as_json(), "what": [access.what for access in self.accesses]}
+
+    @classmethod
+    def from_message(cls, data: dict[str, Any]) -> Race:
+        """Return the race that `as_message` gave this for."""
+        pairs = zip(data["accesses"], data["what"], strict=True)
+        accesses = tuple(Access.from_json(access, what) for access, what in pairs)
+        return cls(
+            data["class"], data["grade"], data["variable"], accesses, data["count"],
+            data["what_happened"], data["advice"],
+        )  # fmt: skip
+
+
+@dataclass
+class Races:
+    """What one watch found; ``with gilscope.races() as found`` fills it when the block ends.
+
+    Attributes:
+        races: The worst first.
+        counts: ``variables`` and ``threads`` seen, variables ``given_up`` for want of room, and
+            what else could not be kept.
+        not_watched: What could not be watched, and why.
+        meetings: Of each plan of a run that makes races happen: how often a thread was held, and
+            how often another one came by meanwhile.
+        raised: Exceptions that ended threads of such a run, a line each.
+    """
+
+    races: list[Race] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    not_watched: list[str] = field(default_factory=list)
+    meetings: list[tuple[int, int]] = field(default_factory=list)
+    raised: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it stands in JSON."""
+        return {"races": [race.as_json() for race in self.races]}
+
+    def as_message(self) -> dict[str, Any]:
+        """Return all of it for another process of ours."""
+        return {
+            "races": [race.as_message() for race in self.races],
+            "counts": self.counts,
+            "not_watched": self.not_watched,
+            "meetings": self.meetings,
+            "raised": self.raised,
+        }
+
+    @classmethod
+    def from_message(cls, data: dict[str, Any]) -> Races:
+        """Return what `as_message` gave this for."""
+        races = list(map(Race.from_message, data["races"]))
+        meetings = [(held, met) for held, met in data["meetings"]]
+        return cls(races, data["counts"], data["not_watched"], meetings, data["raised"])
+
+    def worst(self) -> str | None:
+        """Return the best-proved grade of all races; None if there is none."""
+        return max((race.grade for race in self.races), key=GRADES.index, default=None)
+
+    def __iter__(self) -> Any:
+        """Go over the races."""
+        return iter(self.races)
+
+    def __len__(self) -> int:
+        """Return how many races there are."""
+        return len(self.races)

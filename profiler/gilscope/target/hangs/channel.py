@@ -1,0 +1,111 @@
+"""Memory that a recorded process and its watcher both have: what is recorded, what was found.
+
+The layout's first 20 bytes are those of native_probe/core/hang_report.hpp, whose code takes reports
+into the trace while the program hangs.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import struct
+from typing import Any
+
+SIZE = 1 << 20
+NAME = "gilscope-hangs-"
+_CONFIG, _CONFIG_END = 64, 1 << 16
+_REPORTS, _REPORT_SIZE = 1 << 16, 3 << 16  # up to five, one after the other
+MOST_REPORTS = (SIZE - _REPORTS) // _REPORT_SIZE
+_ACTIVE, _PID, _SIZE, _TAKEN, _OFFSET, _CONFIG_SIZE, _TURN = range(0, 28, 4)
+
+
+class Channel:
+    """One process's; the watcher maps the same memory."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Map the memory behind a descriptor, which may then be closed."""
+        self._memory = mmap.mmap(descriptor, SIZE, trackfd=False)
+        self.size = SIZE
+
+    @classmethod
+    def create(cls) -> tuple[Channel, int]:
+        """Make the memory; return it and a descriptor for the watcher, which the caller closes."""
+        descriptor = os.memfd_create(f"{NAME}{os.getpid()}", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(descriptor, SIZE)
+            channel = cls(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        channel._put(_PID, os.getpid())
+        return channel, descriptor
+
+    def _put(self, at: int, value: int) -> None:
+        struct.pack_into("<I", self._memory, at, value)
+
+    def _get(self, at: int) -> int:
+        value: int = struct.unpack_from("<I", self._memory, at)[0]
+        return value
+
+    @property
+    def pid(self) -> int:
+        """The process that is watched."""
+        return self._get(_PID)
+
+    @property
+    def turn(self) -> int:
+        """Number of the recording, from 1 on."""
+        return self._get(_TURN)
+
+    @property
+    def active(self) -> bool:
+        """Whether a recording runs."""
+        return bool(self._get(_ACTIVE))
+
+    @property
+    def taken(self) -> bool:
+        """Whether the latest report is in the trace."""
+        return bool(self._get(_TAKEN)) or not self._get(_SIZE)
+
+    def begin(self, config: dict[str, Any]) -> bool:
+        """Begin a recording; False if there is no room for what is to be known of it."""
+        data = json.dumps(config).encode()
+        if len(data) > _CONFIG_END - _CONFIG:
+            return False
+        self.end()
+        self._memory[_CONFIG : _CONFIG + len(data)] = data
+        self._put(_CONFIG_SIZE, len(data))
+        self._put(_SIZE, 0)
+        self._put(_TAKEN, 0)
+        self._put(_TURN, self.turn + 1)
+        self._put(_ACTIVE, 1)
+        return True
+
+    def end(self) -> None:
+        """End it."""
+        self._put(_ACTIVE, 0)
+
+    def config(self) -> dict[str, Any]:
+        """Return what `begin` was given."""
+        data = self._memory[_CONFIG : _CONFIG + self._get(_CONFIG_SIZE)]
+        config: dict[str, Any] = json.loads(data)
+        return config
+
+    def report(self) -> str:
+        """Return the latest report as it is to stand in the trace; "" if there is none."""
+        begin, size = self._get(_OFFSET), self._get(_SIZE)
+        return self._memory[begin : begin + size].decode("utf-8", "replace")
+
+    def put_report(self, number: int, text: str) -> bool:
+        """Leave a report for the trace, which replaces the one before; False if it is too long."""
+        data = text.encode()
+        if len(data) > _REPORT_SIZE or number >= MOST_REPORTS:
+            return False
+        begin = _REPORTS + number * _REPORT_SIZE
+        self._put(_SIZE, 0)
+        self._memory[begin : begin + len(data)] = data
+        self._put(_OFFSET, begin)
+        self._put(_TAKEN, 0)
+        self._put(_SIZE, len(data))
+        return True

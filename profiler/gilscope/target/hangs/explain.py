@@ -1,0 +1,329 @@
+"""Who waits for whom, whether that can ever end, and what to do about it, in words."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gilscope.target.hangs import waits
+from gilscope.target.hangs.names import is_own, is_system
+from gilscope.target.hangs.picture import native_function, own_frame, place
+from gilscope.target.hangs.process import field as field_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gilscope.target.hangs.picture import Picture, Thread
+
+MOST_TOLD = 4  # threads in the first line
+MOST_NAME = 100
+_NATIVE_LOCKS = ("mutex", "rwlock", "guard", "once", "stdio")
+
+
+@dataclass(frozen=True)
+class ThreadReport:
+    """What is said of one thread.
+
+    Attributes:
+        tid: The kernel's id.
+        name: For people.
+        doing: One sentence: what it waits for and who has that, or that it runs.
+        holds: What it is known to own.
+        python: Its Python stack, innermost first: ``(file, line, function)``.
+        native: Its native stack, innermost first: ``(path, offset, function)``.
+        stuck: Whether it is one of those that cannot go on.
+        mixed: Both stacks in one, innermost first: ``(file, line, function)``, where py-spy reads
+            them.
+    """
+
+    tid: int
+    name: str
+    doing: str
+    holds: list[str]
+    python: list[tuple[str, int, str]]
+    native: list[tuple[str, int, str]]
+    stuck: bool
+    mixed: list[tuple[str, int, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is known of a process.
+
+    Attributes:
+        pid: The process.
+        version: Of its Python.
+        kind: ``deadlock``, ``hang-abandoned-lock``, ``hang-spinning``, or "" if nothing shows that
+            it cannot go on.
+        headline: One line; "" if there is nothing to say.
+        advice: What to do; "" if that is not known.
+        threads: All of them, those that cannot go on first.
+        suspected: Whether the memory does not prove all that the headline says.
+    """
+
+    pid: int
+    version: str
+    kind: str
+    headline: str
+    advice: str
+    threads: list[ThreadReport]
+    suspected: bool = False
+
+    def data(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
+
+
+def cycle(picture: Picture) -> list[Thread]:
+    """Return threads that wait for one another in a circle; each needs the next one to go on."""
+    edges = {
+        tid: thread.wait.owners
+        for tid, thread in picture.threads.items()
+        if thread.wait and not thread.wait.ends
+    }
+    done: set[int] = set()
+    for first in edges:
+        found = _circle(edges, first, [], done)
+        if found:
+            return [picture.threads[tid] for tid in found]
+    return []
+
+
+def _circle(
+    edges: Mapping[int, tuple[int, ...]], tid: int, path: list[int], done: set[int]
+) -> list[int]:
+    if tid in path:
+        return path[path.index(tid) :]
+    if tid in done or tid not in edges or len(path) > len(edges):
+        return []
+    done.add(tid)
+    for owner in edges[tid]:
+        found = _circle(edges, owner, [*path, tid], done - {owner} if owner in path else done)
+        if found:
+            return found
+    return []
+
+
+def chain(picture: Picture, first: list[Thread]) -> list[Thread]:
+    """Return the threads of a circle, then those that wait for them, at last all others."""
+    stuck = {thread.tid for thread in first}
+    told = list(first)
+    grew = True
+    while grew:
+        grew = False
+        for thread in picture.threads.values():
+            owners = thread.wait.owners if thread.wait and not thread.wait.ends else ()
+            if thread.tid not in stuck and stuck & set(owners):
+                stuck.add(thread.tid)
+                told.append(thread)
+                grew = True
+    return told
+
+
+def sentence(picture: Picture, thread: Thread, *, short: bool = False) -> str:
+    """Return what a thread does: ``MainThread (case.py:7) holds the GIL and waits for …``."""
+    where = place(thread)
+    parts = [f"{thread.name} ({where})" if where else thread.name]
+    wait = thread.wait
+    having = _having(picture, thread)
+    if having:
+        parts.append(f"{having} and")
+    if thread.tid == picture.spinning:
+        return " ".join([*parts, "spins"])
+    if wait is None:
+        return " ".join([*parts, "runs"])
+    verb = "is in" if wait.kind == "call" else "waits for"
+    parts.append(f"{verb} {wait.what}")
+    function = native_function(thread)
+    if function and not short:
+        parts.append(f"in {_shortened(function.function)} ({function.module})")
+    elif not where and not short and (module := _module(thread)):
+        parts.append(f"in {module}")
+    return " ".join(parts) + _owned(picture, thread)
+
+
+def _module(thread: Thread) -> str:
+    """Return the innermost native module of the program; "" if there is none."""
+    return next((f.module for f in thread.native if not is_system(f.path)), "")
+
+
+def _having(picture: Picture, thread: Thread) -> str:
+    held = waits.held(picture, thread)
+    if thread.attached and not thread.holds_gil:
+        return " and ".join(["is attached", *(f"owns {what}" for what in held)])
+    if not held:
+        return ""
+    return "holds " + " and ".join(held)
+
+
+def _owned(picture: Picture, thread: Thread) -> str:
+    wait = thread.wait
+    if wait is None:
+        return ""
+    if wait.lost:
+        return f", which belongs to {wait.lost}"
+    if not wait.owners or wait.kind in ("join", "threads"):
+        return ""
+    owners = [picture.name(tid) for tid in wait.owners if tid != thread.tid]
+    if not owners:
+        return ", which it holds itself"
+    shown = " and ".join(owners[:MOST_TOLD])
+    words = {"pause": ": still attached", "import": ", which is imported by", "guard": ", begun by"}
+    word = words.get(wait.kind, ", held by")
+    return f"{word} {shown}" if wait.kind != "paused" else f", which {shown} has asked for"
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= MOST_NAME else name[: MOST_NAME - 1] + "…"
+
+
+def explain(
+    picture: Picture, *, stuck: bool = False, spinning: int = 0, blame: bool = True
+) -> Report:
+    """Return the report.
+
+    Args:
+        picture: With what its threads wait for.
+        stuck: Whether the process was seen to stand still: all threads asleep in the same waits.
+        spinning: A thread that was seen to spin while others wait for it; 0 if none.
+        blame: Whether anything is said to hang: not for a look at a process that goes on.
+    """
+    picture.spinning = spinning
+    circle = cycle(picture) if blame else []
+    everyone = picture.threads.values() if blame else ()
+    abandoned = [t for t in everyone if t.wait and _abandoned(picture, t, stuck)]
+    if circle:
+        told, kind = chain(picture, circle), "deadlock"
+    elif abandoned:
+        told, kind = chain(picture, abandoned), "hang-abandoned-lock"
+    elif spinning in picture.threads:
+        told, kind = chain(picture, [picture.threads[spinning]]), "hang-spinning"
+    else:
+        told, kind = (list(picture.threads.values()) if stuck else []), "deadlock" if stuck else ""
+    suspected = kind == "hang-abandoned-lock" and not abandoned[0].wait.lost  # type: ignore[union-attr]
+    headline = _headline(picture, kind, told, suspected=suspected)
+    return Report(
+        picture.process.pid,
+        picture.interpreter.version,
+        kind,
+        headline,
+        _advice(kind, told),
+        _reports(picture, told),
+        suspected,
+    )
+
+
+def _abandoned(picture: Picture, thread: Thread, stuck: bool) -> bool:  # noqa: FBT001
+    """Whether a thread waits for a lock of which nobody here is the owner, for good."""
+    wait = thread.wait
+    if wait is None or wait.ends:
+        return False
+    return bool(wait.lost) or (
+        stuck and wait.kind == "lock" and not wait.owners and fork_of(picture) is not None
+    )
+
+
+def fork_of(picture: Picture) -> tuple[int, str] | None:
+    """Return the process that this one was forked from without an exec, and where; else None.
+
+    A child that multiprocessing forked still has the frames that its parent forked in. Any other
+    one is told by its program and arguments, which are its parent's.
+    """
+    process = picture.process
+    status = (process.path / "status").read_text(errors="replace")
+    parent = int(field_of(status, "PPid") or 0)
+    main = picture.threads.get(process.pid)
+    stack = main.python if main else []
+    for depth, frame in enumerate(stack):
+        if frame.name == "Popen._launch" and "popen_fork" in frame.file:
+            outer = own_frame(stack[depth:])
+            return parent, f"{Path(outer.file).name}:{outer.line}" if outer else ""
+    return (parent, "") if _is_copy(process.path, Path(f"/proc/{parent}")) else None
+
+
+def _is_copy(child: Path, parent: Path) -> bool:
+    try:
+        same = (child / "cmdline").read_bytes() == (parent / "cmdline").read_bytes()
+        return same and (child / "exe").readlink() == (parent / "exe").readlink()
+    except OSError:
+        return False
+
+
+def _headline(picture: Picture, kind: str, told: list[Thread], *, suspected: bool) -> str:
+    if not kind:
+        return ""
+    shown = [t for t in told if t.wait and not t.wait.ends] or told
+    if kind == "hang-spinning":
+        shown = told
+    text = "; ".join(sentence(picture, thread) for thread in shown[:MOST_TOLD])
+    if len(shown) > MOST_TOLD:
+        text += f"; and {len(shown) - MOST_TOLD} more"
+    if kind == "hang-abandoned-lock":
+        forked = fork_of(picture)
+        where = f" at {forked[1]}" if forked and forked[1] else ""
+        origin = f" (forked from {forked[0]}{where})" if forked else ""
+        text = f"process {picture.process.pid}{origin}: {text}"
+        if suspected:
+            text += (
+                ", which no thread here owns: it was locked at the fork (suspected) by a thread"
+                " that does not exist here, so nobody will release it"
+            )
+        return f"hang: {text}"
+    if kind == "deadlock" and not any(t.wait and t.wait.owners for t in shown):
+        text += "; no thread that could end this is able to run"
+    elif kind == "deadlock" and any(t.wait and t.wait.kind == "event" for t in shown):
+        text += "; nobody is left who could end the wait"
+    return f"{kind.partition('-')[0]}: {text}"
+
+
+def _advice(kind: str, told: list[Thread]) -> str:
+    kinds = {thread.wait.kind for thread in told if thread.wait}
+    if not kind:
+        return ""
+    attached = any(t.holds_gil or t.attached for t in told)
+    if kind == "hang-abandoned-lock":
+        return "Start children with spawn or forkserver, or fork before other threads take locks."
+    if kind == "hang-spinning":
+        return "Release the GIL (Py_BEGIN_ALLOW_THREADS) around the loop that waits."
+    for found, text in _ADVICE:
+        if found in kinds and (attached or found in ("import", "event")):
+            return text
+    return (
+        "Take the locks in the same order everywhere, or do not wait with a lock that others need."
+    )
+
+
+_ADVICE = (
+    ("join", "Release the GIL around the join (py::gil_scoped_release, Py_BEGIN_ALLOW_THREADS)."),
+    (
+        "guard",
+        "Initialise with py::gil_safe_call_once_and_store, or release the GIL around it.",
+    ),
+    ("once", "Release the GIL before std::call_once, or run no Python code inside it."),
+    ("import", "Do not wait in a module's code for a thread that imports: start threads after it."),
+    (
+        "mutex",
+        "Release the GIL before native code takes the lock, or unlock before entering Python.",
+    ),
+    ("rwlock", "Release the GIL before native code takes the lock."),
+    ("pause", "Detach (Py_BEGIN_ALLOW_THREADS) around native code that waits."),
+    ("event", "Do not wait for another thread with a lock that it needs."),
+)
+
+
+def _reports(picture: Picture, told: list[Thread]) -> list[ThreadReport]:
+    rest = [t for t in picture.threads.values() if t not in told]
+    stuck = {thread.tid for thread in told}
+    return [
+        ThreadReport(
+            thread.tid,
+            thread.name,
+            sentence(picture, thread),
+            waits.held(picture, thread),
+            [(f.file, f.line, f.name) for f in thread.python if not is_own(f.file)],
+            [(f.path, f.offset, f.function) for f in thread.native if not is_own(f.path)],
+            thread.tid in stuck,
+        )
+        for thread in [*told, *rest]
+    ]

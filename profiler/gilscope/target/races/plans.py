@@ -1,0 +1,69 @@
+"""How a race can be made to happen: where one thread is held, and what it is held for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gilscope.race import CodePlace
+from gilscope.target.races import flow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import CodeType
+
+MOST_PLANS = 8
+"""For one race: its accesses may lie at that many combinations of instructions."""
+
+type Frame = tuple[CodeType, int]
+
+
+def plan_of(
+    frames: Sequence[Frame], *, is_iteration: bool, accesses: int, kind: int
+) -> tuple[CodePlace, ...] | None:
+    """Return the places of a plan; None where no thread can be held between two accesses.
+
+    Args:
+        frames: The instructions of the accesses, in the order of `Race.accesses`; those of native
+            code are left out, as no thread is held there.
+        is_iteration: Whether something is changed while it is gone over.
+        accesses: How many accesses the race has.
+        kind: Of its variable.
+    """
+    if len(frames) != accesses:
+        return None
+    if is_iteration:
+        step = _step(*frames[0])
+        return _places(step, frames[1:], kind) if step else None
+    if accesses < 3 or frames[0] == frames[1]:  # noqa: PLR2004 - two of one thread, one of another
+        return None
+    return _places(frames[1], frames[2:], kind if len(frames) == 3 else 0)  # noqa: PLR2004 - as above
+
+
+def _step(code: CodeType, offset: int) -> Frame | None:
+    """Return the instruction that takes the next item, of an iteration that begins or goes on."""
+    known = flow.instructions(code)
+    for place, instruction in enumerate(known):
+        if instruction.offset != offset:
+            continue
+        if instruction.opname == "FOR_ITER":
+            return code, offset
+        after = known[place + 1 : place + 3]
+        if instruction.opname == "GET_ITER":
+            return next(((code, one.offset) for one in after if one.opname == "FOR_ITER"), None)
+    return None
+
+
+def _places(hold: Frame, others: Sequence[Frame], kind: int) -> tuple[CodePlace, ...]:
+    roles = ("hold", "pass", "pass-too")
+    return tuple(
+        _named(role, kind, *frame) for role, frame in zip(roles, (hold, *others), strict=False)
+    )
+
+
+def _named(role: str, kind: int, code: CodeType, offset: int) -> CodePlace:
+    line = next(
+        (number for begin, end, number in code.co_lines() if begin <= offset < end and number), 0
+    )
+    return CodePlace(
+        role, code.co_filename, code.co_qualname, code.co_firstlineno, offset, kind, line
+    )

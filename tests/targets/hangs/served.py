@@ -1,0 +1,36 @@
+"""A program that can be attached to, until its input ends; "child" forks first."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+import gilscope.agent  # noqa: F401 - that is all it takes
+
+stop = threading.Event()
+
+
+def work() -> None:
+    """Wait for the GIL now and then."""
+    while not stop.is_set():
+        sum(range(20_000))
+        time.sleep(0.001)
+
+
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads:
+    thread.start()
+pids = [os.getpid()]
+if sys.argv[1:] == ["child"]:
+    child = os.fork()
+    if not child:
+        time.sleep(30)
+        os._exit(0)
+    pids.append(child)
+print(*pids, flush=True)
+sys.stdin.read()
+stop.set()
+if len(pids) > 1:
+    os.kill(pids[1], 9)

@@ -1,0 +1,139 @@
+"""What explains hangs reads code objects, stacks and reports as they are, and takes no harm."""
+
+from __future__ import annotations
+
+import _json
+import dis
+import json
+import json.decoder
+import os
+import threading
+from pathlib import Path
+from types import CodeType
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gilscope.runner import py_spy
+from gilscope.target.hangs.elf import Image
+from gilscope.target.hangs.locations import handler_at, line_at
+from gilscope.target.hangs.picture import Picture
+from gilscope.target.hangs.process import NoProcessError, Process, kernel_wait
+from gilscope.target.hangs.unwinding import NoRuleError, find_rule
+from gilscope.trace.reading.hangs import read_hangs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def codes(code: CodeType) -> Iterator[CodeType]:
+    """Yield a code object and those in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from codes(constant)
+
+
+MODULES = [json.decoder]
+CODES = [
+    one
+    for module in MODULES
+    for one in codes(compile(Path(module.__file__ or "").read_text(), "m", "exec"))
+]
+
+
+def test_lines_are_those_of_the_code() -> None:
+    """For every instruction of some modules."""
+    for code in CODES:
+        for begin, end, line in code.co_lines():
+            for at in range(begin, end, 2):
+                assert line_at(code.co_linetable, code.co_firstlineno, at) == (line or 0)
+
+
+def test_handlers_are_those_of_the_code() -> None:
+    """With the depth of the stack, as dis shows them."""
+    for code in CODES:
+        for entry in dis._parse_exception_table(code):  # type: ignore[attr-defined]
+            found = handler_at(code.co_exceptiontable, entry.start)
+            assert found == (entry.target, entry.depth)
+
+
+def test_a_thread_that_sleeps_is_unwound_to_its_beginning() -> None:
+    """A thread of this process: its Python frames, and native ones down to the first."""
+    done, begun = threading.Event(), threading.Event()
+
+    def sleeper() -> None:
+        begun.set()
+        done.wait()
+
+    thread = threading.Thread(target=sleeper, name="sleeper")
+    thread.start()
+    begun.wait()
+    try:
+        with Process(os.getpid()) as process:
+            picture = Picture(process)
+            (found,) = [t for t in picture.threads.values() if t.tid == thread.native_id]
+    finally:
+        done.set()
+        thread.join()
+    assert found.name == "sleeper"
+    assert [f.name.rpartition(".")[2] for f in found.python][:3] == ["wait", "wait", "sleeper"]
+    assert not found.attached
+    if os.uname().machine == "x86_64":
+        symbols = [frame.symbol for frame in found.native]
+        assert "_PyEval_EvalFrameDefault" in symbols
+        assert "thread_run" in symbols[-4:] or len(symbols) > 10
+
+
+def test_a_process_that_is_not_there_is_said_in_one_line() -> None:
+    """As an error of gilscope."""
+    with pytest.raises(NoProcessError, match="there is no process"):
+        Process(1 << 22)
+
+
+def test_the_kernels_words_are_read() -> None:
+    """A thread that runs, one outside of a call, one in a futex, one that joins another."""
+    assert not kernel_wait("running\n").asleep
+    assert kernel_wait("-1 0x10 0x20").sp == 0x10
+    wait = kernel_wait("202 0x1000 0x80 0x2 0x0 0x0 0x0 0x7f00 0x7f01")
+    assert (wait.futex, wait.timed, wait.locks, wait.joined) == (0x1000, False, True, 0)
+    wait = kernel_wait("202 0x1000 0x109 0x4d2 0x0 0x0 0x0 0x7f00 0x7f01")
+    assert (wait.joined, wait.locks) == (1234, False)
+
+
+def test_damaged_tables_give_no_rule() -> None:
+    """Whatever stands in them, there is a rule or there is none."""
+    image = Image(_json.__file__)
+    start = image.offset(image.unwinding)
+    address = image.address_of("PyInit__json")
+    data = bytes(image.data)
+    find_rule(image, address)
+    for step in range(200):
+        broken = bytearray(data)
+        at = start + 12 + step * 97 % 6000
+        broken[at : at + 8] = bytes((step * 31 + i) & 255 for i in range(8))
+        image.data = bytes(broken)  # type: ignore[assignment]
+        try:
+            find_rule(image, address)
+        except NoRuleError:
+            continue
+
+
+def test_reports_of_another_shape_are_left_out() -> None:
+    """Metadata may hold anything."""
+    good = {"kind": "deadlock", "pid": 1, "headline": "deadlock: x", "threads": [{"tid": 2}, 3]}
+    for bad in (None, {}, [1], [{"kind": 3}], [{"kind": "other"}]):
+        assert read_hangs({"hangs": bad}, 0) == ()
+    (hang,) = read_hangs({"hangs": [good, 7]}, 0)
+    assert (hang.kind, hang.pid, len(hang.threads)) == ("deadlock", 1, 1)
+
+
+def test_what_py_spy_says_may_be_anything() -> None:
+    """Then there are no stacks, and a reason."""
+    for text in ("", "{}", "[3]", '[{"os_thread_id": 3}]'):
+        assert py_spy.parse(text)[0] == {}
+    frame = {"filename": "a.py", "line": 3, "name": "f"}
+    assert py_spy.parse(json.dumps([{"os_thread_id": 7, "frames": [frame]}])) == (
+        {7: [("a.py", 3, "f")]},
+        "",
+    )

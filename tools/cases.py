@@ -3,10 +3,10 @@
     .venv/bin/python tools/cases.py [--build gil|ft] [--program bad|good] [part of a name ...]
 
 The programs are tests/cases/reports/*/case.py; reports.toml there says what the first line must be.
-Takes the interpreters that GILSCOPE_PYTHON and GILSCOPE_FT_PYTHON name. Prints a line a run, and
-writes out/cases.json, a list of rows with `case`, `build`, `program`, `command`, `said`, `grade`,
-`report` and `failure`. Exit status: 0, 1 if a case that is not marked "not yet" is not right or
-anything is said of a repaired program, 2 if nothing could be run.
+Takes the interpreters that GILSCOPE_PYTHON and GILSCOPE_FT_PYTHON name. Prints a line a run. When
+all of them ran, writes out/cases.json, a list of rows with `case`, `build`, `program`, `command`,
+`said`, `grade`, `report` and `failure`. Exit status: 0, 1 if a case that is not marked "not yet" is
+not right or anything is said of a repaired program, 2 if nothing could be run.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ def prepare(case: Case, build: str, python: str) -> Path:
         if not target.exists() or target.read_bytes() != source.read_bytes():
             shutil.copy(source, target)
         module = folder / f"{source.stem}{suffix}"
-        is_old = not module.exists() or module.stat().st_mtime < target.stat().st_mtime
+        # How it is compiled stands in this file.
+        latest = max(path.stat().st_mtime for path in (target, Path(__file__)))
+        is_old = not module.exists() or module.stat().st_mtime < latest
         if source.suffix in {".c", ".cpp"} and is_old:
             compile_extension(target, module, include)
     return folder
@@ -239,8 +241,9 @@ def main() -> int:
         for build, python in pythons.items()
         for program in options.program or PROGRAMS
     ]
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps([asdict(row) for row in rows], indent=1), encoding="utf-8")
+    if not options.names:
+        OUT.parent.mkdir(exist_ok=True)
+        OUT.write_text(json.dumps([asdict(row) for row in rows], indent=1), encoding="utf-8")
     grades = [row.grade for row in rows]
     counts = ", ".join(
         f"{grades.count(g)} {g}" for g in (RIGHT, WRONG, NOT_YET, EARLY) if g in grades

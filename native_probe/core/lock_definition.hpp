@@ -41,7 +41,7 @@ LockTable::Found find_lock(Session& session, const LockIdentity& lock, std::uint
   return found;
 }
 
-// Where a thread first waited for a lock: what it is called by if it has no name.
+// Where threads waited for a lock, the first of them first: what it is called by if it has no name.
 inline void define_first_wait(Session& session, std::uint32_t lock, std::uint32_t stack) {
   if (lock == 0 || stack == 0) return;
   const format::LockWaitedBody body{lock, stack};

@@ -144,8 +144,9 @@ __attribute__((noinline, cold)) void tell(const char* function, const void* fram
 class Request {
  public:
   Request(const char* function, const void* frame) : function_(function), frame_(frame) {
-    if (PyThreadState_GetUnchecked() != nullptr) {
-      frame_ = nullptr;  // it has the GIL
+    // The main thread ends the interpreter, and may give the GIL up and take it back meanwhile.
+    if (PyThreadState_GetUnchecked() != nullptr || syscall(SYS_gettid) == getpid()) {
+      frame_ = nullptr;
     } else if (Py_IsFinalizing() != 0) {
       done();
       tell(function, frame);

@@ -42,87 +42,54 @@ void define(Session& session, const format::HazardBody& body) {
   session.file().define(format::DefinitionTag::hazard, &body, sizeof body);
 }
 
-__attribute__((noinline, cold)) void found_here(const char* function, const void* frame) {
-  found(HazardKind::not_attached, function, frame);
-}
-
 bool is_attached() { return PyThreadState_GetUnchecked() != nullptr; }
 
 // The counts of objects that live for ever never change.
 bool changes(PyObject* object) { return object != nullptr && !_Py_IsImmortal(object); }
 
-// --- The hooks. The frame address is taken in the function that native code calls. --------------
+// --- The hooks. What is forbidden is looked at by a function of its own, to which a hook jumps:
+// the frame that it takes the address of is then called by the native code, and the hook itself has
+// none.
 
-#define GILSCOPE_LOOK(function, condition)                  \
-  if (__builtin_expect(!is_attached(), 0) && (condition)) { \
-    found_here(function, __builtin_frame_address(0));       \
+#define GILSCOPE_HOOK(hook, result, function, said, condition, parameters, arguments) \
+  __attribute__((noinline, cold)) result hook##_found parameters {                    \
+    if (condition) found(HazardKind::not_attached, said, __builtin_frame_address(0)); \
+    return function arguments;                                                        \
+  }                                                                                   \
+  result hook parameters {                                                            \
+    if (__builtin_expect(!is_attached(), 0)) return hook##_found arguments;           \
+    return function arguments;                                                        \
   }
 
-void inc_ref(PyObject* object) {
-  GILSCOPE_LOOK("Py_IncRef", changes(object))
-  Py_IncRef(object);
-}
-
-void dec_ref(PyObject* object) {
-  GILSCOPE_LOOK("Py_DecRef", changes(object))
-  Py_DecRef(object);
-}
-
-void dealloc(PyObject* object) {
-  GILSCOPE_LOOK("Py_DECREF", true)
-  _Py_Dealloc(object);
-}
+GILSCOPE_HOOK(inc_ref, void, Py_IncRef, "Py_IncRef", changes(object), (PyObject * object), (object))
+GILSCOPE_HOOK(dec_ref, void, Py_DecRef, "Py_DecRef", changes(object), (PyObject * object), (object))
+GILSCOPE_HOOK(dealloc, void, _Py_Dealloc, "Py_DECREF", true, (PyObject * object), (object))
 
 #ifdef Py_GIL_DISABLED
 // What Py_DECREF comes to where another thread owns the object, and where the owner's last
 // reference goes.
-void dec_ref_shared(PyObject* object) {
-  GILSCOPE_LOOK("Py_DECREF", true)
-  _Py_DecRefShared(object);
-}
-
-void merge_references(PyObject* object) {
-  GILSCOPE_LOOK("Py_DECREF", true)
-  _Py_MergeZeroLocalRefcount(object);
-}
+GILSCOPE_HOOK(dec_ref_shared, void, _Py_DecRefShared, "Py_DECREF", true, (PyObject * object),
+              (object))
+GILSCOPE_HOOK(merge_references, void, _Py_MergeZeroLocalRefcount, "Py_DECREF", true,
+              (PyObject * object), (object))
 #endif
 
-PyObject* get_attribute(PyObject* object, PyObject* name) {
-  GILSCOPE_LOOK("PyObject_GetAttr", true)
-  return PyObject_GetAttr(object, name);
-}
+GILSCOPE_HOOK(get_attribute, PyObject*, PyObject_GetAttr, "PyObject_GetAttr", true,
+              (PyObject * object, PyObject* name), (object, name))
+GILSCOPE_HOOK(get_attribute_named, PyObject*, PyObject_GetAttrString, "PyObject_GetAttrString",
+              true, (PyObject * object, const char* name), (object, name))
+GILSCOPE_HOOK(set_attribute, int, PyObject_SetAttr, "PyObject_SetAttr", true,
+              (PyObject * object, PyObject* name, PyObject* value), (object, name, value))
+GILSCOPE_HOOK(set_attribute_named, int, PyObject_SetAttrString, "PyObject_SetAttrString", true,
+              (PyObject * object, const char* name, PyObject* value), (object, name, value))
+GILSCOPE_HOOK(append, int, PyList_Append, "PyList_Append", true, (PyObject * list, PyObject* item),
+              (list, item))
+GILSCOPE_HOOK(set_item, int, PyDict_SetItem, "PyDict_SetItem", true,
+              (PyObject * dict, PyObject* key, PyObject* value), (dict, key, value))
+GILSCOPE_HOOK(set_item_named, int, PyDict_SetItemString, "PyDict_SetItemString", true,
+              (PyObject * dict, const char* key, PyObject* value), (dict, key, value))
 
-PyObject* get_attribute_named(PyObject* object, const char* name) {
-  GILSCOPE_LOOK("PyObject_GetAttrString", true)
-  return PyObject_GetAttrString(object, name);
-}
-
-int set_attribute(PyObject* object, PyObject* name, PyObject* value) {
-  GILSCOPE_LOOK("PyObject_SetAttr", true)
-  return PyObject_SetAttr(object, name, value);
-}
-
-int set_attribute_named(PyObject* object, const char* name, PyObject* value) {
-  GILSCOPE_LOOK("PyObject_SetAttrString", true)
-  return PyObject_SetAttrString(object, name, value);
-}
-
-int append(PyObject* list, PyObject* item) {
-  GILSCOPE_LOOK("PyList_Append", true)
-  return PyList_Append(list, item);
-}
-
-int set_item(PyObject* dict, PyObject* key, PyObject* value) {
-  GILSCOPE_LOOK("PyDict_SetItem", true)
-  return PyDict_SetItem(dict, key, value);
-}
-
-int set_item_named(PyObject* dict, const char* key, PyObject* value) {
-  GILSCOPE_LOOK("PyDict_SetItemString", true)
-  return PyDict_SetItemString(dict, key, value);
-}
-
-#undef GILSCOPE_LOOK
+#undef GILSCOPE_HOOK
 
 template <typename Function>
 void* address(Function* function) {

@@ -48,6 +48,14 @@ Held held(Owner owner) {
   return {since, owner_now(owner) == before ? before : 0};
 }
 
+// Whether nobody has waited for the lock with this stack. Each place may be one where the debug
+// information tells which lock it is.
+bool is_first_there(Session& session, std::uint32_t lock, std::uint32_t stack) {
+  const std::uint64_t key = mix(std::uint64_t{lock} << 32 | stack);
+  std::atomic<std::uint64_t>* place = session.lock_places().waits.find(key);
+  return place != nullptr && place->exchange(1, std::memory_order_relaxed) == 0;
+}
+
 void begin(OpenWait& wait, LockKind kind, const void* lock, Owner owner, std::uint8_t flags,
            const void* frame) {
   if (!classes.native || !ThreadLogs::needs_no_memory()) return;
@@ -69,7 +77,7 @@ void begin(OpenWait& wait, LockKind kind, const void* lock, Owner owner, std::ui
   wait.begin(recording, what, start.since);
   const std::uint32_t stack = stack::capture(recording, frame);
   wait.set_stack(recording, stack);
-  if (found.is_new) define_first_wait(session, found.id, stack);
+  if (is_first_there(session, found.id, stack)) define_first_wait(session, found.id, stack);
 }
 
 int finish(OpenWait& wait, int result) {

@@ -162,6 +162,13 @@ def test_hot_lock_of_the_interpreter(found: Found) -> None:
     assert "Look up methods once" in finding.advice
 
 
+def test_a_turn_to_stop_the_world_is_no_hot_lock(found: Found) -> None:
+    """The pauses are the cause, and have a finding of their own."""
+    builder = hot("mutex")
+    builder.lock_name(1, "interp->stoptheworld.mutex", 7)
+    assert "hot-lock" not in found(builder)
+
+
 def test_locks_of_one_name_are_one(found: Found) -> None:
     """Waits for the locks that a condition makes for each wait, or for those of a pool, add up."""
     builder = TraceBuilder(free_threaded=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import subprocess
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,6 +56,32 @@ template void run(Pump&);
 }
 """
 
+MEMBERS = """\
+#include <mutex>
+#include <pthread.h>
+void work(int);
+struct part { long n; pthread_mutex_t inner; };
+struct queue {
+    int before;
+    pthread_mutex_t inner;
+};
+namespace events {
+struct Loop { int n; std::mutex mutex_; void fire(int); };
+void Loop::fire(int n) {
+    std::lock_guard<std::mutex> guard(mutex_);
+    work(n);
+}
+}
+extern "C" void locked(struct queue *q) {
+    pthread_mutex_lock(&q->inner);
+    work(q->before);
+}
+void other(std::mutex &mutex) {
+    std::lock_guard<std::mutex> guard(mutex);
+    work(1);
+}
+"""
+
 INLINING = """\
 #include "guard.hpp"
 namespace bank {
@@ -79,9 +106,19 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "libloop.so"
 
 
-def build(option: str, folder: Path) -> None:
-    """Compile the library with one more option."""
-    command = ["g++", option, "-O1", "-shared", "-fPIC", "-Wl,--build-id=sha1", "-o", "libloop.so"]
+def build(option: str, folder: Path, *more: str) -> None:
+    """Compile the library with more options."""
+    command = [
+        "g++",
+        option,
+        "-O1",
+        *more,
+        "-shared",
+        "-fPIC",
+        "-Wl,--build-id=sha1",
+        "-o",
+        "libloop.so",
+    ]
     subprocess.run([*command, "loop.cpp"], cwd=folder, check=True)
 
 
@@ -145,6 +182,41 @@ def test_a_library_function_is_known_by_what_was_put_into_it(option: str, tmp_pa
     own = {place for place in found if place.function == "Pump::tick()"}
     assert {place.line for place in own} == {4}
     assert {place.file for place in own} == {str(tmp_path / "loop.cpp")}
+
+
+@pytest.mark.parametrize("level", ["-O1", "-O2"])
+@pytest.mark.parametrize("option", ["-gdwarf-4", "-gdwarf-5"])
+@pytest.mark.parametrize(
+    ("function", "member", "line"),
+    [
+        ("events::Loop::fire(int)", "events::Loop::mutex_", 10),
+        ("locked", "queue::inner", 7),
+        ("other(std::mutex&)", "", 0),
+    ],
+)
+def test_a_lock_that_is_a_member(  # noqa: PLR0917 - parametrized
+    level: str, option: str, function: str, member: str, line: int, tmp_path: Path
+) -> None:
+    """What a call locks is a member of an object that a variable points to, or nothing is said."""
+    (tmp_path / "loop.cpp").write_text(MEMBERS)
+    build(option, tmp_path, "-pthread", level)
+    library = tmp_path / "libloop.so"
+    (call,) = calls_of_lock(library, function)
+    found = symbols.resolve_member(bytes(library), build_id(library), call)
+    file = str(tmp_path / "loop.cpp") if member else ""
+    assert found == symbols.Found(member, file, line)
+
+
+def calls_of_lock(library: Path, function: str) -> list[int]:
+    """Return addresses of the calls of pthread_mutex_lock in a function."""
+    command = ["objdump", "-d", "--no-show-raw-insn", "-C", str(library)]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    body = text.partition(f"<{function}>:\n")[2].partition("\n\n")[0].splitlines()
+    return [
+        int(after.partition(":")[0], 16)
+        for line, after in pairwise(body)
+        if "pthread_mutex_lock" in line
+    ]
 
 
 def test_outside_of_all_functions(library: Path) -> None:

@@ -23,6 +23,7 @@ GLUE = (
     "boost::python::",
     "std::",
     "__gnu_cxx::",
+    "__gthread",
     "Py",
     "_Py",
     "pthread_",
@@ -154,6 +155,12 @@ def called_from(frames: Sequence[Frame]) -> str:
     behind = python[1:] if inner.line else python
     own = next((frame for frame in behind if _is_own(frame)), None)
     return f"{words}, called from {python_line([own]).name}" if own else words
+
+
+def own_line(frames: Sequence[Frame]) -> Place:
+    """Return the innermost line of Python that is the program's own, else the innermost one."""
+    own = [frame for frame in frames if not frame.native and _is_own(frame)]
+    return python_line(own or frames)
 
 
 def _is_own(frame: Frame) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from gilscope.comparison.table import grid
 from gilscope.config import BUILDS
 from gilscope.text import seconds_text, shortened, size_text
+from gilscope.trace.model.interpreter_locks import interpreter_lock
 
 ROWS_SHOWN = 10
 NAME_WIDTH = 60  # characters of a native function's name, which may take several lines
@@ -21,6 +22,8 @@ def text(facts: Facts) -> str:
         rows = table(facts)
         if rows:
             lines += ["", *grid(rows)]
+        if table is _locks:
+            lines += _about_locks(facts)
     lines += _notes(facts)
     return "\n".join(line.rstrip() for line in lines)
 
@@ -85,6 +88,20 @@ def _locks(facts: Facts) -> list[list[str]]:
         for row, lock in zip(rows[1:], locks, strict=True):
             row += [f"{lock['spins']:,}", seconds_text(lock["spin_s"])]
     return rows
+
+
+def _about_locks(facts: Facts) -> list[str]:
+    """Return what takes the interpreter's own locks among those shown, and what helps."""
+    members = [lock["member"] for lock in facts["locks"][:ROWS_SHOWN] if lock["member"]]
+    lines = []
+    for member in dict.fromkeys(members):
+        known = interpreter_lock(member)
+        if known:
+            lines += [
+                f"{known.title} ({member}): taken by {known.taken_by}",
+                f"    what helps: {known.advice}",
+            ]
+    return lines
 
 
 def _callbacks(facts: Facts) -> list[list[str]]:

@@ -284,4 +284,5 @@ def _lock(totals: LockTotals) -> dict[str, Any]:
         "native": lock.native,
         "named_by": lock.source or None,
         "created": lock.created or None,
+        "member": lock.member or None,
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gilscope.analysis.findings.hazards import holders_without_gil
 from gilscope.analysis.findings.model import (
     Finding,
     jumps,
@@ -15,6 +16,7 @@ from gilscope.analysis.findings.model import (
 )
 from gilscope.analysis.stacks import called_from
 from gilscope.analysis.waits.convoys import convoys
+from gilscope.analysis.waits.pauses import is_turn
 from gilscope.severity import Severity
 from gilscope.text import count_text, time_text
 from gilscope.trace.format import Event, LockWaitFlag
@@ -58,13 +60,23 @@ def hot_locks(facts: Facts) -> Iterator[Finding]:
     cost = np.bincount(places, _contention(facts, rows), len(locks)).astype(np.int64)
     counts = np.bincount(places, minlength=len(locks))
     worth = np.array([matters(trace, ns) for ns in cost.tolist()], bool)
+    blamed = holders_without_gil(trace)[0] if worth.any() else rows[:0]
     for number in np.flatnonzero(worth)[np.argsort(-cost[worth], kind="stable")].tolist():
         mine = rows[places == number]
         lock = locks[number]
+        if is_turn(lock) or _is_for_the_gil(facts, mine, blamed):
+            continue  # stop-the-world-storm and native-mutex-held-while-taking-gil say why
         if lock.kind in SIGNALS and counts[number] < LEAST_WAITS:
             continue
         if len(np.unique(intervals.thread[mine])) > 1 or _is_held(facts, mine):
             yield _hot(facts, lock, mine, int(cost[number]))
+
+
+def _is_for_the_gil(facts: Facts, rows: I64, blamed: I64) -> bool:
+    """Return whether most of this waiting is ``blamed`` on a holder that waits for the GIL."""
+    duration = facts.trace.intervals.duration
+    mine = rows[np.isin(rows, blamed)]
+    return int(duration[mine].sum()) * 2 > int(duration[rows].sum())
 
 
 def _by_name(trace: Trace, what: U32) -> tuple[list[Lock], I64]:

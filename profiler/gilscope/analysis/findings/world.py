@@ -16,13 +16,17 @@ from gilscope.analysis.findings.model import (
     of_run,
 )
 from gilscope.analysis.grouping import typical_total
+from gilscope.analysis.stacks import located, own_line
+from gilscope.analysis.waits.pauses import REQUEST, is_turn
 from gilscope.severity import Severity
 from gilscope.text import count_text, time_text
+from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gilscope.analysis.facts import Facts
+    from gilscope.trace.arrays import I64
 
 LEAST_PAUSES = 10
 """Garbage collections, imports and the start of a profiler make a few in any run."""
@@ -40,7 +44,9 @@ def stop_the_world(facts: Facts) -> Iterator[Finding]:
     lasted = sum(pause.duration_ns for pause in pauses)
     held = typical_total(np.array([pause.held_ns for pause in pauses], np.int64))
     typical = typical_total(np.array([pause.duration_ns for pause in pauses], np.int64))
-    if len(pauses) < LEAST_PAUSES or not matters(trace, typical):
+    rows, in_line = _requests(facts)
+    queued = int(trace.intervals.duration[in_line].sum())
+    if len(pauses) < LEAST_PAUSES or not matters(trace, max(typical, queued)):
         return
     by_thread: dict[int, int] = {}
     for pause in pauses:
@@ -51,7 +57,7 @@ def stop_the_world(facts: Facts) -> Iterator[Finding]:
     rate = len(pauses) / (trace.duration_ns / 1e9)
     yield Finding(
         name="stop-the-world-storm",
-        title=f"all threads are stopped {rate:,.0f} times a second",
+        title=f"all threads are stopped {rate:,.0f} times a second{_by(facts, rows)}",
         severity=Severity.MEDIUM,
         evidence=(
             (
@@ -59,6 +65,11 @@ def stop_the_world(facts: Facts) -> Iterator[Finding]:
                 f"and held threads up for {time_text(held)}"
             ),
             f"the longest took {time_text(worst[0].duration_ns)}",
+            *(
+                [f"threads waited {time_text(queued)} for their turn to stop the others"]
+                if queued
+                else ()
+            ),
             f"{by_thread[most]:,} of them requested by {who}",
         ),
         advice="Usual causes: gc.collect(), sys._current_frames(), sys.settrace() and "
@@ -68,8 +79,28 @@ def stop_the_world(facts: Facts) -> Iterator[Finding]:
             Jump(pause.requester, pause.start_ns, pause.start_ns + pause.duration_ns, "a pause")
             for pause in worst
         ),
-        cost_ns=held,
+        cost_ns=held + queued,
     )
+
+
+def _requests(facts: Facts) -> tuple[I64, I64]:
+    """Return the waits of threads that stop the others, and of these the ones for their turn."""
+    trace, intervals = facts.trace, facts.trace.intervals
+    asked = [number for number, lock in trace.locks.items() if lock.kind == REQUEST]
+    turns = [number for number, lock in trace.locks.items() if is_turn(lock)]
+    waits = np.isin(intervals.kind, (Event.LOCK_WAIT, Event.SPIN))
+    in_line = waits & np.isin(intervals.what, turns)
+    rows = np.flatnonzero((waits & np.isin(intervals.what, asked)) | in_line)
+    return rows, np.flatnonzero(in_line)
+
+
+def _by(facts: Facts, rows: I64) -> str:
+    """Return the line of the program that most of these waits are in, if that is known."""
+    numbers, places = located(facts.trace, facts.trace.intervals.stack[rows], own_line)
+    if not places:
+        return ""
+    most = places[int(np.bincount(numbers, minlength=len(places)).argmax())]
+    return f", most often by {most.name}" if most.known else ""
 
 
 def thread_states(facts: Facts) -> Iterator[Finding]:

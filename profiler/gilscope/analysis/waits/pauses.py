@@ -13,9 +13,16 @@ from gilscope.trace.format import LockWaitFlag
 
 if TYPE_CHECKING:
     from gilscope.trace.arrays import I64, Bools
-    from gilscope.trace.model import Intervals, Trace
+    from gilscope.trace.model import Intervals, Lock, Trace
 
 REQUEST = "stop_the_world_request"
+TURNS = ("interp->stoptheworld", "_PyRuntime.stoptheworld")
+"""How the source's names of the locks begin that a thread takes to stop the others."""
+
+
+def is_turn(lock: Lock) -> bool:
+    """Return whether whoever waits for a lock waits for its turn to stop the others."""
+    return lock.member.startswith(TURNS)
 
 
 @dataclass(frozen=True, slots=True)

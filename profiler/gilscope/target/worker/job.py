@@ -162,13 +162,15 @@ def work(job: dict[str, Any], result: Path) -> int:
         _listen_for_requests(job["stacks"], job["stack_signal"])
     measurement = Measurement(job["trace"], _recording(job["recording"]))
     races = job["races"]
-    session = measurement.session() if races is None else watched(measurement, target, races)
+    measured = measurement.session() if races is None else watched(measurement, target, races)
     try:
-        outcome = run_as_main(target, session)
+        outcome = run_as_main(target, measured)
     except GilscopeError as error:
         measurement.result["probe_error"] = str(error)
         outcome = Outcome(2)
     write_result(result, measurement.result, outcome)
+    if measurement.trace is not None and not measurement.result["probe_error"]:
+        session.watch_ending(measurement.trace)
     return outcome.status
 
 

@@ -21,9 +21,10 @@ class Lock:
         name: the best name for people, such as "dict `app.CACHE`" or "dict at 0x7f0c5a3b2e40".
         address: what was waited on.
         object_address: the Python object, as `id()` gives it; 0 if there is none.
-        source: how the name was found, one of `format.NAME_SOURCES`; "creation": it is called by
-            where it was made; "first wait": by where a thread first waited for it; "" if `name`
-            is made from type and address alone.
+        source: how the name was found, one of `format.NAME_SOURCES`, or one of these: "creation",
+            by where it was made; "member", by what the debug information says of native code;
+            "first wait", by where a thread first waited for it; "" if `name` is made from type
+            and address alone.
         created: "file:line" that made it; "" if unknown.
         member: what CPython's source calls a lock of the interpreter's, such as
             "interp->types.mutex"; "" of all others.

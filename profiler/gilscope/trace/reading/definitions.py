@@ -6,6 +6,7 @@ import json
 import struct
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,8 @@ MAKE_LOCKS = frozenset({"threading", "queue"})
 PAUSES = frozenset({"stop_the_world", "stop_the_world_request", "raw_mutex"})
 RUNTIME = ("std::", "__gthread", "pthread_", "pybind11::", "nanobind::")
 """What begins the names of functions that take locks for their callers."""
+MOST_PLACES = 16
+"""At which a native lock was waited for, that are asked for what it is."""
 MAX_TEXT = 512  # characters of a name that are kept
 _HEAD = fmt.DEFINITION_HEADER.itemsize
 
@@ -46,7 +49,7 @@ class Definitions:
         locks: by id, as they are called without the names of `lock_names`.
         lock_names: lock → (string, source).
         lock_created: lock → the stack that made it.
-        lock_waited: lock → the stack that first waited for it.
+        lock_waited: lock → stacks that waited for it, the first one first.
         hazards: (kind, tid, stack) → (function of the C API, how often).
         places: functions, stacks, native code.
         not_measured: class of event → reason.
@@ -62,7 +65,7 @@ class Definitions:
     locks: Locks = field(default_factory=Locks)
     lock_names: dict[int, tuple[int, int]] = field(default_factory=dict)
     lock_created: dict[int, int] = field(default_factory=dict)
-    lock_waited: dict[int, int] = field(default_factory=dict)
+    lock_waited: dict[int, list[int]] = field(default_factory=dict)
     hazards: dict[tuple[int, int, int], tuple[int, int]] = field(default_factory=dict)
     places: Places = field(default_factory=Places)
     not_measured: dict[str, str] = field(default_factory=dict)
@@ -146,11 +149,22 @@ def named_locks(found: Definitions, places: PlaceTables) -> Locks:
             shown = text(places.string(name).encode())
             lock = _named(locks[number], shown, source)
             locks[number] = replace(lock, member=shown) if source == "interpreter" else lock
-    for number, stack in found.lock_waited.items():
+    for number, stacks in found.lock_waited.items():
         lock = locks[number]
         if number in locks and not lock.source and lock.kind not in PAUSES:
-            locks[number] = _named(lock, _first_wait(places.stacks[stack]), "first wait")
+            locks[number] = _by_waits(lock, stacks, places)
     return locks
+
+
+def _by_waits(lock: Lock, stacks: list[int], places: PlaceTables) -> Lock:
+    """The lock as the places say where threads waited for it."""
+    if lock.native or lock.kind == "mutex":
+        members = map(places.lock_member, stacks[:MOST_PLACES])
+        name, file, line = next(filter(itemgetter(0), members), ("", "", 0))
+        if name:
+            where = f" ({file.rpartition('/')[2]}:{line})" if file and line else ""
+            return _named(lock, f"`{name}`{where}", "member")
+    return _named(lock, _first_wait(places.stacks[stacks[0]]), "first wait")
 
 
 def hazards(found: Definitions, places: PlaceTables) -> tuple[Hazard, ...]:
@@ -201,7 +215,7 @@ def _lock_created(found: Definitions, body: bytes) -> None:
 
 def _lock_waited(found: Definitions, body: bytes) -> None:
     lock, stack = struct.unpack_from("<II", body)
-    found.lock_waited.setdefault(lock, stack)
+    found.lock_waited.setdefault(lock, []).append(stack)
 
 
 def _hazard(found: Definitions, body: bytes) -> None:

@@ -62,18 +62,26 @@ class Unit:
             the file and line at which it calls the next one; 0 and 0 of the last one, whose line
             is that of the line table.
         """
-        row = bisect_right(self._table, address, key=itemgetter(0)) - 1
-        if row < 0 or address >= self._table[row][1]:
-            return []
-        die, names, calls = self._table[row][2], [], []
-        while die := next(filter(lambda d: self._covers(d, address), die.iter_children()), None):
-            if die.tag != "DW_TAG_inlined_subroutine":
-                continue
-            names.append(_name_of(die))
+        inlined = [d for d in self.scopes(address) if d.tag == "DW_TAG_inlined_subroutine"]
+        names = [_name_of(die) for die in inlined]
+        calls = []
+        for die in inlined:
             call = [die.attributes.get(f"DW_AT_call_{what}") for what in ("file", "line")]
             calls.append((call[0].value, call[1].value) if call[0] and call[1] else (0, 0))
         places = [*calls[1:], (0, 0)]
         return [(name, *place) for name, place in zip(names, places, strict=False)]
+
+    def scopes(self, address: int) -> list[Any]:
+        """The function at an address, and the blocks and functions in it, the outermost first."""
+        row = bisect_right(self._table, address, key=itemgetter(0)) - 1
+        if row < 0 or address >= self._table[row][1]:
+            return []
+        found = [self._table[row][2]]
+        while die := next(
+            filter(lambda d: self._covers(d, address), found[-1].iter_children()), None
+        ):
+            found.append(die)
+        return found
 
     def _functions(self, die: Any) -> Iterator[tuple[int, int, Any]]:
         """(begin, end, function) of all code in here."""

@@ -32,6 +32,7 @@ _FORMS = {
     "attribute": "{} `{}`",
     "allocation": "{} allocated at {}",
     "creation": "{} created at {}",
+    "member": "{} {}",
     "first wait": "{} first waited for {}",
     "symbol": "{} `{}`",
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from gilscope.trace import format as fmt
 from gilscope.trace.model.places import NAMELESS, Callable, Code, Entry, Frame, Module, Site, Table
-from gilscope.trace.reading.symbols import is_of_library, resolve
+from gilscope.trace.reading.symbols import is_of_library, resolve, resolve_member
 
 MAX_STRING = 4096  # characters of a string that are kept; as long as a path can be
 
@@ -60,6 +60,22 @@ class PlaceTables:
     def string(self, number: int) -> str:
         """A string of the trace, made harmless; "" if there is none."""
         return self._strings[number]
+
+    def lock_member(self, stack: int) -> tuple[str, str, int]:
+        """The member of a class that is the lock which the innermost frame of a stack takes.
+
+        Returns:
+            Its name, and file and line of its declaration; "" and 0 where that is unknown.
+        """
+        what = int.from_bytes(self._raw.stacks.get(stack, b"")[:4], "little")
+        site = self._raw.sites.get(what & ~fmt.SITE_FRAME) if what & fmt.SITE_FRAME else None
+        module = self._raw.modules.get(site[0]) if site else None
+        if site is None or module is None:
+            return "", "", 0
+        path, _, build_id = module
+        found = resolve_member(self._raw.strings.get(path, b""), build_id, site[1])
+        name, file = (text(part.encode(errors="replace"), MAX_STRING) for part in found[:2])
+        return name, file, found.line
 
     def _string(self, number: int) -> str:
         return text(self._raw.strings.get(number, b""), MAX_STRING)

@@ -20,6 +20,7 @@ import numpy as np
 
 from gilscope.text import short_function
 from gilscope.trace.reading.inlined import Unit
+from gilscope.trace.reading.lock_members import Calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,7 @@ _SYMBOL = np.dtype(
         ("size", "<u8"),
     ]
 )
+_EXECUTABLE = 4  # SHF_EXECINSTR
 _FUNCTION, _INDIRECT = 2, 10  # STT_FUNC, STT_GNU_IFUNC
 # What compilers add to a function's name: a hash of Rust's, parts that GCC made of one function.
 _ADDED = re.compile(r"::h[0-9a-f]{16}$|( \[clone [^]]*\])+$")
@@ -46,6 +48,9 @@ _ADDED = re.compile(r"::h[0-9a-f]{16}$|( \[clone [^]]*\])+$")
 LIBRARY = (
     "std::",
     "__gnu_cxx::",
+    "__gthread",
+    "Py_",
+    "_Py_",
     "pybind11::",
     "nanobind::",
     "boost::python::",
@@ -90,6 +95,25 @@ def resolve(path: bytes, build_id: bytes, offset: int) -> Found:
         if function and file:
             break
     return found
+
+
+def resolve_member(path: bytes, build_id: bytes, offset: int) -> Found:
+    """Look up which member of which class is the lock that a call takes.
+
+    Args:
+        path: of the object that the call lies in.
+        build_id: that the object had.
+        offset: of the call's return address in the object.
+
+    Returns:
+        The member in place of a function, and where it is declared.
+    """
+    for name in (os.fsdecode(path), str(_debug_file(build_id))) if path and build_id else ():
+        image = _image(name, build_id)
+        found = image.member(offset) if image else None
+        if found:
+            return found
+    return Found()
 
 
 def is_of_library(function: str) -> bool:
@@ -192,6 +216,13 @@ class _Image:
         own = (one for one in named if one.function and not is_of_library(one.function))
         return next(own, None)
 
+    def member(self, address: int) -> Found | None:
+        """The member that is the lock which a call takes, by the address behind the call."""
+        try:
+            return self._lines.member(address) if self._lines else None
+        except Exception:  # noqa: BLE001 - damaged debug information says nothing
+            return None
+
     @cached_property
     def _lines(self) -> _Lines | None:
         from elftools.elf.elffile import ELFFile  # noqa: PLC0415 - loaded on demand
@@ -202,14 +233,19 @@ class _Image:
             if not elf.has_dwarf_info(strict=True) or sum(sizes) > MAX_DEBUG:
                 return None
             # All of it is in memory from here on.
-            return _Lines(elf.get_dwarf_info(follow_links=False))
+            code = [
+                (section["sh_addr"], section.data())
+                for section in elf.iter_sections()
+                if section["sh_flags"] & _EXECUTABLE and section["sh_type"] == "SHT_PROGBITS"
+            ]
+            return _Lines(elf.get_dwarf_info(follow_links=False), code)
 
 
 class _Lines:
     """Lines of the compilation units that were asked for."""
 
-    def __init__(self, dwarf: Any) -> None:
-        self._dwarf = dwarf
+    def __init__(self, dwarf: Any, code: list[tuple[int, bytes]]) -> None:
+        self._dwarf, self._code = dwarf, code
         # Program and (begin, end, number of the file, line), sorted, by offset of the unit.
         self._tables: dict[int, tuple[Any, list[tuple[int, int, int, int]]]] = {}
         self._inlined: dict[int, Unit] = {}
@@ -237,6 +273,26 @@ class _Lines:
             (name, *((_file(unit, program, place[0]), place[1]) if place else ("", 0)))
             for (name, _, _), place in zip(chain, places, strict=True)
         ]
+
+    def member(self, address: int) -> Found | None:
+        """The member that is the lock which a call takes, by the address behind the call."""
+        unit = self._unit(address - 1)
+        if unit is None:
+            return None
+        scopes = self._inlined_in(unit).scopes(address - 1)
+        found = Calls(self._dwarf, unit, self._before).member(scopes, address)
+        if found is None:
+            return None
+        program, _ = self._row(unit, address - 1)
+        file = _file(unit, program, found.file) if program and found.file else ""
+        return Found(found.name, file, found.line)
+
+    def _before(self, address: int, size: int) -> bytes:
+        """So many bytes of code before an address, or what there is of them."""
+        for begin, data in self._code:
+            if begin <= address <= begin + len(data):
+                return data[max(address - begin - size, 0) : address - begin]
+        return b""
 
     def _row(self, unit: Any, address: int) -> tuple[Any, tuple[int, int] | None]:
         """The unit's line program, and number of the file and line of an address in it."""

@@ -116,9 +116,10 @@ def _about_locks(found: Definitions, numbers: Numbers) -> Iterator[bytes]:
     for number, stack in found.lock_created.items():
         made = number + numbers.lock, moved(stack, numbers.stack)
         yield definition(fmt.Tag.LOCK_CREATED, struct.pack("<II", *made))
-    for number, stack in found.lock_waited.items():
-        first = number + numbers.lock, moved(stack, numbers.stack)
-        yield definition(fmt.Tag.LOCK_WAITED, struct.pack("<II", *first))
+    for number, stacks in found.lock_waited.items():
+        for stack in stacks:
+            waited = number + numbers.lock, moved(stack, numbers.stack)
+            yield definition(fmt.Tag.LOCK_WAITED, struct.pack("<II", *waited))
 
 
 def _places(source: Source, n: Numbers) -> Iterator[bytes]:

@@ -54,7 +54,7 @@ def test_parts_add_up(trace: Trace) -> None:
 def test_all_threads_together(trace: Trace) -> None:
     """What each ran between its first and its last sample."""
     assert trace.cpu_times.total_on_cpu_ns == (130 + 40) * MS
-    assert CpuTimes.empty().on_cpu_ns() == 0
+    assert CpuTimes.empty().total_on_cpu_ns == 0
 
 
 def test_pause_between_equal_samples_is_sleep(trace: Trace) -> None:

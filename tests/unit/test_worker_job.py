@@ -29,7 +29,7 @@ def work(place: Path, code: str, **job: Any) -> tuple[subprocess.CompletedProces
     facts = {"kind": "code", "value": code, "args": [], "filename": "<cell>", "trace": None}
     facts |= {
         "recording": {"max_bytes": 1 << 24},
-        "races": False,
+        "races": None,
         "live": False,
         "cpus": [],
         "stacks": None,

@@ -70,8 +70,13 @@ class CpuTimes:
     @property
     def total_on_cpu_ns(self) -> int:
         """Processor time of all threads between the first sample of each and its last one."""
+        if not len(self.thread):
+            return 0
         _, first, counts = np.unique(self.thread, return_index=True, return_counts=True)
-        return int((self.on_cpu[first + counts - 1] - self.on_cpu[first]).sum())
+        # A thread that began with the session has a sample of its birth, and one of that moment.
+        at_first = self.time == np.repeat(self.time[first], counts)
+        begun = np.maximum.reduceat(np.where(at_first, self.on_cpu, 0), first)
+        return int((self.on_cpu[first + counts - 1] - begun).sum())
 
     def shifted(self, ns: int) -> CpuTimes:
         """The same samples, later by ``ns``."""

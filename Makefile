@@ -6,7 +6,8 @@ export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
 # The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
 prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
 
-.PHONY: help demo docs check test races cases test-debian test-cpython test-peers hostile sanitize fuzz fuzz-native bench \
+.PHONY: help demo docs check test wheels test-aarch64 races cases test-debian test-cpython test-peers \
+	hostile sanitize fuzz fuzz-native bench \
 	prediction lint lint-quick format clean
 
 help:
@@ -30,6 +31,9 @@ help:
 	@echo "make fuzz          read 100,000 damaged traces"
 	@echo "make bench         measure what gilscope costs, next to other profilers; writes out/bench.json"
 	@echo "make prediction    hold predicted speed-ups against measured ones; docs/prediction.md"
+	@echo "make wheels        wheels that run on other machines, x86-64 and aarch64, in out/wheels; ARGS may"
+	@echo "                   name some of them; needs apt-get, for Debian's packages"
+	@echo "make test-aarch64  tests of the aarch64 wheel on Debian's arm64 Python, emulated"
 	@echo "make docs          the documentation as a site, out/docs/html; warnings are errors"
 	@echo "make lint          all checks that need no run"
 	@echo "make lint-quick    the same without clang-tidy: seconds"
@@ -62,6 +66,14 @@ check:
 	@status=0; $(PYTHON) tools/lint.py --quick || status=1; \
 	$(PYTHON) -m pytest -q --durations=15 --one-a-family tests/unit tests/integration || status=1; \
 	exit $$status
+
+wheels:
+	@$(prepare) wheels
+	@$(PYTHON) tools/wheels.py $(ARGS)
+
+test-aarch64:
+	@$(prepare) test wheels
+	@$(PYTHON) tools/test_aarch64.py $(ARGS)
 
 races:
 	@$(prepare) test

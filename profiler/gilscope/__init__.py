@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gilscope.race import Races
     from gilscope.trace.model import Trace
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "GilscopeError",
     "__version__",

@@ -1,12 +1,22 @@
-"""Numbers and names as people read them: the same in findings, tables, reports and views."""
+"""Numbers and names as people read them: the same in findings, tables, reports and views.
+
+The page formats what it counts itself with `time_text` and `size_text` of view/app/data.js, which
+do the same steps on the same numbers; a test holds them together.
+"""
 
 from __future__ import annotations
 
+import math
 import re
 
 OWN_NAME = re.compile(r"`(.+)`|\b((?:created|allocated|first waited for) .+)$")
 _UNITS = (("s", 1e9), ("ms", 1e6), ("µs", 1e3))
 _SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+_DECIMALS = (
+    (2, 9.995),
+    (1, 99.95),
+    (0, math.inf),
+)  # as many as leave three digits, and up to where
 _FULL = 999.5  # from here on three digits are not enough
 _ROUNDED_UP = 0.9995  # from here on three digits make it 1
 
@@ -20,7 +30,7 @@ def time_text(ns: float) -> str:
     for unit, factor in _UNITS:
         if ns / factor >= _ROUNDED_UP:
             return f"{_three_digits(ns / factor)} {unit}"
-    return f"{ns:.3g} ns" if ns else "0"
+    return f"{_three_digits(ns)} ns" if ns else "0"
 
 
 def seconds_text(seconds: float) -> str:
@@ -33,11 +43,15 @@ def size_text(size: float) -> str:
     for unit, factor in _SIZES:
         if size >= factor:
             return f"{_three_digits(size / factor)} {unit}"
-    return f"{size:.0f} B"
+    return f"{_three_digits(size)} B"
 
 
 def _three_digits(value: float) -> str:
-    return f"{value:,.0f}" if value >= _FULL else f"{value:.3g}"
+    if value >= _FULL:
+        return f"{math.floor(value + 0.5):,}"
+    decimals = next(n for n, limit in _DECIMALS if value < limit)
+    shown = f"{math.floor(value * 10**decimals + 0.5) / 10**decimals:.{decimals}f}"
+    return shown.rstrip("0").rstrip(".") if decimals else shown
 
 
 def count_text(number: int, what: str) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -45,8 +49,21 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def executed(name: str) -> Any:
-    """Run a notebook; a cell that fails raises here."""
+def running() -> Iterator[dict[str, Future[Any]]]:
+    """All notebooks, which run two at a time: each waits for processes most of its time."""
+    with ThreadPoolExecutor(2) as pool:
+        yield {name: pool.submit(execute, name) for name in sorted(COMPARISONS)}
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="module")
+def executed(name: str, running: dict[str, Future[Any]]) -> Any:
+    """Return a notebook that has run; a cell that fails raises here."""
+    return running[name].result()
+
+
+def execute(name: str) -> Any:
+    """Run a notebook from top to bottom."""
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,3 +130,11 @@ def test_links_in_code_stay_as_they_are(tool: ModuleType) -> None:
     """What looks like a link in a block of code is code."""
     text = "```cpp\n[&](const Result& result) {}\n```"
     assert tool.linked(text, "docs/faq.md", tool.pages()) == text
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    """In the package, in its metadata, and at the head of the changelog."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    [head] = re.findall(r"^## \[(.+?)\]", changes, re.MULTILINE)[:1]
+    assert gilscope.__version__ == project["version"] == head

@@ -178,19 +178,27 @@ class Timeline {
   }
 }
 
-/** A time as people read it. */
-function time_text(ns) {
-  const size = Math.abs(ns)
-  const [factor, unit] =
-    size >= 1e9 ? [1e-9, "s"] : size >= 1e6 ? [1e-6, "ms"] : size >= 1e3 ? [1e-3, "µs"] : [1, "ns"]
-  return size ? `${Number((ns * factor).toPrecision(3))} ${unit}` : "0"
+/** A number of 0 or more to three digits, all of them from 1,000 on; as gilscope/text.py. */
+function three_digits(value) {
+  if (value >= 999.5) return Math.floor(value + 0.5).toLocaleString("en")
+  const decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0
+  return String(Math.floor(value * 10 ** decimals + 0.5) / 10 ** decimals)
 }
 
-/** Bytes as people read them. */
+/** A time in ns as people read it; as gilscope/text.py. */
+function time_text(ns) {
+  for (const [unit, factor] of [["s", 1e9], ["ms", 1e6], ["µs", 1e3]]) {
+    if (ns / factor >= 0.9995) return `${three_digits(ns / factor)} ${unit}`
+  }
+  return ns ? `${three_digits(ns)} ns` : "0"
+}
+
+/** Bytes as people read them; as gilscope/text.py. */
 function size_text(bytes) {
-  const [factor, unit] =
-    bytes >= 1e9 ? [1e-9, "GB"] : bytes >= 1e6 ? [1e-6, "MB"] : bytes >= 1e3 ? [1e-3, "kB"] : [1, "B"]
-  return `${Number((bytes * factor).toPrecision(3))} ${unit}`
+  for (const [unit, factor] of [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]]) {
+    if (bytes >= factor) return `${three_digits(bytes / factor)} ${unit}`
+  }
+  return `${three_digits(bytes)} B`
 }
 
 const count_text = (number) => Math.round(number).toLocaleString("en")

@@ -33,7 +33,7 @@ using Known = std::shared_ptr<const LoadedObjects>;
 constexpr std::uintptr_t kAllSeen = UINTPTR_MAX;
 constexpr std::uintptr_t kNoneSeen = UINTPTR_MAX - 1;
 
-// How often objects are looked for that no hooked call loaded. Each look is a short thread.
+// How often objects are looked for that no hooked call loaded, where each look is a short thread.
 constexpr std::uint64_t kLooksPerSecond = 20;
 
 // Leaked on purpose: threads may run through hooks after the static destructors.
@@ -319,12 +319,12 @@ void notice() {
   if (own.loading != 0 || own.looking || LoaderCall::must_wait()) return;
   const std::uint64_t now = Clock::ticks();
   if (now < own.next_look || own.looking.exchange(true)) return;
-  own.next_look = now + Clock::ticks_per_second() / kLooksPerSecond;
   // No other thread can have the loader's lock.
   if (single_threaded()) {
     look_in_thread(nullptr);
     return;
   }
+  own.next_look = now + Clock::ticks_per_second() / kLooksPerSecond;
   const SignalsBlocked blocked;
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);

@@ -185,7 +185,7 @@ def test_lock_that_tracemalloc_knows(record: Record) -> None:
     lock, _ = staged_wait(recorded, known)
     assert f"{SOURCE}:{line('allocates')}" in lock.name
     assert lock.source == "allocation"
-    assert staged_wait(recorded, unknown)[0].source == ""
+    assert staged_wait(recorded, unknown)[0].source == "first wait"
     assert staged_wait(recorded, gone)[0].source == "creation"
 
 
@@ -194,7 +194,7 @@ def test_lines_that_created_locks(record: Record) -> None:
     recorded = record("stacks.py", "created")
     early, *late = recorded.facts
     before, _ = staged_wait(recorded, early)
-    assert (before.source, before.created) == ("", "")
+    assert (before.source, before.created) == ("first wait", "")
     for fact, place in zip(late, ("makes a lock", "makes another", "makes a queue"), strict=True):
         lock, _ = staged_wait(recorded, fact)
         assert lock.created == f"{SOURCE}:{line(place)}"

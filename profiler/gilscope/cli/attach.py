@@ -9,11 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gilscope.cli.dump import check
 from gilscope.cli.plain import say
 from gilscope.config import TRACE_SUFFIX
 from gilscope.options import seconds, whole_number
-from gilscope.runner.attaching import ask, connect
 from gilscope.target.recording.options import size
 from gilscope.target.recording.overwrite import check_overwrite
 
@@ -73,6 +71,10 @@ def attach(options: argparse.Namespace) -> int:
     Raises:
         GilscopeError: The process cannot be recorded.
     """
+    # `gilscope run` loads this module in the program's process, and nothing that it does not need.
+    from gilscope.cli.dumping import check  # noqa: PLC0415
+    from gilscope.runner.attaching import ask, connect  # noqa: PLC0415
+
     check(options.pid)
     path = trace_path(options)
     command = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from gilscope.cli.plain import say
@@ -52,6 +50,8 @@ def pages() -> dict[str, Traversable]:
     Raises:
         UsageError: The pages are not installed.
     """
+    from importlib.resources import files  # noqa: PLC0415 - slow, and not for programs under test
+
     folder = files("gilscope") / PAGES
     if not folder.is_dir():
         raise UsageError("the pages of findings are not installed: read docs/findings/")
@@ -68,6 +68,8 @@ def page(name: str, found: dict[str, Traversable]) -> str:
     # People also type what reports say: "lost update".
     key = "-".join(name.lower().split())
     if key not in found:
+        import difflib  # noqa: PLC0415 - seldom, and never in a program under test
+
         near = difflib.get_close_matches(key, found, n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else "`gilscope explain` lists the names"
         raise UsageError(f"no finding {name!r}: {hint}")

@@ -6,9 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from gilscope.cli.attach import HOW, add_parser, trace_path
-from gilscope.cli.dump import check
 from gilscope.cli.plain import say
-from gilscope.runner.attaching import ask, connect
 
 if TYPE_CHECKING:
     import argparse
@@ -31,6 +29,10 @@ def execute(options: argparse.Namespace) -> int:
     Raises:
         GilscopeError: There is none to be had.
     """
+    # `gilscope run` loads this module in the program's process, and nothing that it does not need.
+    from gilscope.cli.dumping import check  # noqa: PLC0415
+    from gilscope.runner.attaching import ask, connect  # noqa: PLC0415
+
     check(options.pid)
     path = trace_path(options)
     with connect(options.pid) as connection:

@@ -1,6 +1,8 @@
 """Starts the process that watches this one for hangs, and takes what it found into the trace.
 
-It is started once, with the first recording, and sees by shared memory when one runs.
+It is started once, with the first recording, and sees by shared memory when one runs. Nothing is
+imported later than this module: a thread that forks during an import leaves its child with half a
+module.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gilscope.target.hangs import channel
+from gilscope.target.hangs.trace_file import add_metadata
 from gilscope.target.recording import conditions
 from gilscope.target.recording.self_test import INHERITED, interpreters
 from gilscope.target.recording.snapshots import Snapshots
@@ -17,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from gilscope.target.hangs.channel import Channel
     from gilscope.target.recording.options import RecordingOptions
 
 _CODE = """
@@ -32,7 +35,7 @@ class HangWatch:
     """The watcher of this process, if there is one."""
 
     def __init__(self) -> None:
-        self._channel: Channel | None = None
+        self._channel: channel.Channel | None = None
         self._of = 0
         self._path = ""
         self._config: dict[str, Any] = {}
@@ -90,12 +93,9 @@ class HangWatch:
             "pipe": self._snapshots.pipe,
         }
 
-    def _opened(self, native: ModuleType) -> Channel | None:
+    def _opened(self, native: ModuleType) -> channel.Channel | None:
         if self._of == os.getpid():
             return self._channel
-        # Those load it who record. It must not load a library: the program would get it, too.
-        from gilscope.target.hangs import channel  # noqa: PLC0415
-
         self._of, self._channel = os.getpid(), None
         path = next(iter(interpreters()), None)
         if path is None:
@@ -114,14 +114,12 @@ class HangWatch:
     def end(self) -> None:
         """End the recording: what was found and is not in the trace yet is added to it."""
         self._end_snapshots()
-        channel, path, self._path = self._channel, self._path, ""
-        if channel is None or not path or self._of != os.getpid():
+        opened, path, self._path = self._channel, self._path, ""
+        if opened is None or not path or self._of != os.getpid():
             return
-        channel.end()
-        if not channel.taken:
-            from gilscope.target.hangs.trace_file import add_metadata  # noqa: PLC0415 - rarely needed
-
-            add_metadata(path, os.getpid(), channel.report())
+        opened.end()
+        if not opened.taken:
+            add_metadata(path, os.getpid(), opened.report())
 
     def _end_snapshots(self) -> None:
         snapshots, self._snapshots = self._snapshots, None
@@ -129,14 +127,14 @@ class HangWatch:
             snapshots.end()
 
 
-def _start(native: ModuleType, path: str, channel: int) -> bool:
+def _start(native: ModuleType, path: str, memory: int) -> bool:
     package = str(Path(__file__).parents[3])
     command = [path, "-I", "-S", "-B", "-X", "utf8", "-c", _CODE, package]
     environment = [f"{n}={os.environ[n]}" for n in INHERITED if n in os.environ]
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     try:
         errors = 2 if _is_open(2) else null
-        descriptors = [null, errors, errors, channel]
+        descriptors = [null, errors, errors, memory]
         pid: int = native.start_program(
             [os.fsencode(word) for word in command],
             [os.fsencode(text) for text in environment],

@@ -203,6 +203,8 @@ def _native() -> ModuleType:
     except ImportError as error:
         if sys.platform != "linux":
             raise ProbeError(f"the probe runs on Linux only, not on {sys.platform}") from None
+        if "failed to map" in str(error):
+            raise ProbeError(f"{NEEDS} ({error})") from None
         raise ProbeError(
             f"cannot load the native probe in {sys.executable} ({error}): "
             "install gilscope there with pip"

@@ -32,8 +32,8 @@ void take_hang_report(TraceFile& file) {
   if (mapped == nullptr) return;
   HangChannel& channel = *mapped->channel;
   const std::uint64_t size = channel.size.load(std::memory_order_acquire);
-  if (size == 0 || channel.taken.load(std::memory_order_relaxed) != 0 || channel.active == 0)
-    return;
+  if (size == 0 || channel.active == 0) return;
+  if (channel.taken.load(std::memory_order_relaxed) != 0) return;
   if (channel.pid != static_cast<std::uint32_t>(getpid())) return;
   const std::uint64_t offset = channel.text_offset;
   if (offset > mapped->size || size > mapped->size - offset) return;

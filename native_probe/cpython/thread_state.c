@@ -80,8 +80,9 @@ int gilscope_is_listed(const void* state) {
 int gilscope_is_of_other_interpreter(const void* callable) {
   enum { kMaxNesting = 8 };
   PyObject* object = (PyObject*)callable;
-  for (int i = 0; i < kMaxNesting && PyMethod_Check(object); ++i)
+  for (int i = 0; i < kMaxNesting && PyMethod_Check(object); ++i) {
     object = PyMethod_GET_FUNCTION(object);
+  }
   if (!PyFunction_Check(object)) return 0;
   /* Each interpreter has a dict of builtins, in which its functions look. */
   const PyObject* builtins = ((PyFunctionObject*)object)->func_builtins;

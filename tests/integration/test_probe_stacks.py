@@ -48,9 +48,9 @@ def waits(recorded: Recorded, tid: int) -> list[tuple[Lock, tuple[Frame, ...]]]:
 
 
 def staged_wait(recorded: Recorded, fact: dict[str, Any]) -> tuple[Lock, tuple[Frame, ...]]:
-    """What a thread waited for that waited once."""
-    (*_, last) = waits(recorded, fact["waiter"])
-    return last
+    """What a thread waited for that waited once, but for locks that the interpreter has itself."""
+    own = [wait for wait in waits(recorded, fact["waiter"]) if wait[0].source != "interpreter"]
+    return own[-1]
 
 
 def place(recorded: Recorded, name: str) -> list[tuple[str, int]]:

@@ -82,7 +82,9 @@ class Spins:
                 continue
             before = self._first.get(tid)
             same = before is not None and before.switches == count.switches
-            first[tid] = before if same and before else count
+            # A look that met it awake, between two sleeps, says nothing of where it sleeps.
+            moved = before is not None and count.place[0] != 0 and before.place != count.place
+            first[tid] = before if same and before and not moved else count
             if same and before and now - before.at >= SPIN_SECONDS and _spun(before, count):
                 found = tid
         self._first, self._next = first, now + SPIN_SECONDS / 2

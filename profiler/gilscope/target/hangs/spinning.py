@@ -83,7 +83,12 @@ class Spins:
             before = self._first.get(tid)
             same = before is not None and before.switches == count.switches
             # A look that met it awake, between two sleeps, says nothing of where it sleeps.
-            moved = before is not None and count.place[0] != 0 and before.place != count.place
+            moved = (
+                before is not None
+                and count.sleeps != before.sleeps
+                and count.place[0] != 0
+                and before.place != count.place
+            )
             first[tid] = before if same and before and not moved else count
             if same and before and now - before.at >= SPIN_SECONDS and _spun(before, count):
                 found = tid

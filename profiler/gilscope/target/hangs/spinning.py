@@ -82,14 +82,7 @@ class Spins:
                 continue
             before = self._first.get(tid)
             same = before is not None and before.switches == count.switches
-            # A look that met it awake, between two sleeps, says nothing of where it sleeps.
-            moved = (
-                before is not None
-                and count.sleeps != before.sleeps
-                and count.place[0] != 0
-                and before.place != count.place
-            )
-            first[tid] = before if same and before and not moved else count
+            first[tid] = before if same and before else count
             if same and before and now - before.at >= SPIN_SECONDS and _spun(before, count):
                 found = tid
         self._first, self._next = first, now + SPIN_SECONDS / 2

@@ -152,7 +152,7 @@ def test_a_lock_that_is_taken_twice(build: str, tmp_path: Path) -> None:
     assert "waits for threading.Lock `lock`, which it holds itself" in line
 
 
-@pytest.mark.parametrize("loop", ["spin_yield", "spin_nap"])
+@pytest.mark.parametrize("loop", ["spin_yield", "spin_nap", "spin_after_work"])
 @pytest.mark.parametrize("build", BUILDS)
 def test_a_loop_that_waits_while_attached(build: str, loop: str, tmp_path: Path, spin: str) -> None:
     """The thread that spins is named, and the one that waits for it."""

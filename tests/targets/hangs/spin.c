@@ -1,5 +1,6 @@
 /* Loops that wait for a flag: by giving the processor up, by short sleeps, or by computing. */
 #include <sched.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,6 +12,17 @@ int spin_yield(volatile int *flag) {
 int spin_nap(volatile int *flag) {
   while (!*flag) usleep(1000);
   return 0;
+}
+
+/* First it works in the kernel for a while, and takes page faults. */
+int spin_after_work(volatile int *flag) {
+  const time_t end = time(NULL) + 3;
+  while (time(NULL) < end) {
+    char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    *(volatile char *)page = 1;
+    munmap(page, 4096);
+  }
+  return spin_yield(flag);
 }
 
 void *call_late(void *(*callback)(void *)) {

@@ -81,10 +81,14 @@ class Spins:
             if count is None:
                 continue
             before = self._first.get(tid)
-            same = before is not None and before.switches == count.switches
-            first[tid] = before if same and before else count
-            if same and before and now - before.at >= SPIN_SECONDS and _spun(before, count):
-                found = tid
+            if before is None or before.switches != count.switches:
+                before = count
+            elif now - before.at >= SPIN_SECONDS:
+                if _spun(before, count):
+                    found = tid
+                else:
+                    before = count  # it did something else, too: looked at anew from here on
+            first[tid] = before
         self._first, self._next = first, now + SPIN_SECONDS / 2
         return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,9 +50,8 @@ def test_the_gil_against_a_mutex_is_a_deadlock(comparison: Comparison) -> None:
     """It is told in one line, with who waits for what and who holds it."""
     error = comparison.run("gil").error or ""
     assert error.startswith("stopped because of a deadlock: ")
-    # From the trace, or from the process's memory, which says more.
-    assert re.search(r"teller (\(.*\) )?waits for the GIL.*, held by MainThread", error)
-    assert re.search(r"MainThread .*waits for (std::mutex|a native mutex)", error)
+    assert "teller waits for the GIL, held by MainThread" in error
+    assert "MainThread waits for std::mutex" in error
     assert ", held by teller" in error
 
 

@@ -119,7 +119,10 @@ class Watchdog:
         if now < self._due:
             return False
         self._due = now + SAMPLE_SECONDS
-        return self._all_stuck(pid, now) or self._hangs(pid, now)
+        if self._all_stuck(pid, now):
+            self._report = None  # the trace tells of all threads, with the names that it has
+            return True
+        return self._hangs(pid, now)
 
     def _hangs(self, pid: int, now: float) -> bool:
         """Say whether some of its threads can never go on, or spin, although others do go on.
@@ -134,7 +137,7 @@ class Watchdog:
             report = self._watch.look()
             if report is not None and self._report is None:
                 self._report = report, now
-        # What all threads have a part in is told from the trace, with the names that it has.
+        # Kept back meanwhile: if all threads are stuck, the trace says more.
         return self._report is not None and now - self._report[1] >= LATER_SECONDS
 
     def _all_stuck(self, pid: int, now: float) -> bool:

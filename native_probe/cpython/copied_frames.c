@@ -5,13 +5,10 @@
 #include <stdatomic.h>
 
 #include "cpython/frames.h"
+#include "cpython/interpreter_frame.h"
 #include "internal/pycore_code.h"
-#include "internal/pycore_frame.h"
-#if PY_VERSION_HEX >= 0x030E0000
-#include "internal/pycore_interpframe.h"
-#endif
 
-enum { kFirstOwnerWithoutCode = 3, kMostSteps = 64 };
+enum { kMostSteps = 64 };
 
 static struct gilscope_frame_copies the_copies;
 static _Atomic int taken;
@@ -25,14 +22,6 @@ void gilscope_give_back_frame_copies(void) { atomic_store(&taken, 0); }
 /* Up to its variables, which may be at the end of what is readable. */
 static int copy_frame(_PyInterpreterFrame* frame, uintptr_t from) {
   return gilscope_copy(frame, from, offsetof(_PyInterpreterFrame, localsplus));
-}
-
-static uintptr_t code_address(const _PyInterpreterFrame* frame) {
-#if PY_VERSION_HEX >= 0x030E0000
-  return frame->f_executable.bits & ~(uintptr_t)3;
-#else
-  return (uintptr_t)frame->f_executable;
-#endif
 }
 
 static uintptr_t function_address(const _PyInterpreterFrame* frame) {
@@ -80,7 +69,7 @@ static uint32_t copy_text(const void* string, char* buffer, size_t capacity) {
 static int copy_place(const _PyInterpreterFrame* frame, struct gilscope_copied_frame* copy,
                       struct gilscope_frame_copies* copies) {
   PyCodeObject code;
-  const uintptr_t address = code_address(frame);
+  const uintptr_t address = gilscope_code_of_frame(frame);
   if (address == 0 || !gilscope_copy(&code, address, sizeof code) ||
       code.ob_base.ob_base.ob_type != &PyCode_Type) {
     return 0;

@@ -10,18 +10,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "cpython/interpreter_frame.h"
 #include "cpython/own_state.h"
 #include "internal/pycore_code.h"
-#include "internal/pycore_frame.h"
 #include "internal/pycore_interp.h"
 #include "internal/pycore_pystate.h"
 #include "internal/pycore_runtime.h"
-#if PY_VERSION_HEX >= 0x030E0000
-#include "internal/pycore_interpframe.h"
-#endif
-
-/* 3 is a frame on the C stack, or the interpreter's; what is above does not run code either. */
-enum { kFirstOwnerWithoutCode = 3 };
 
 const char* gilscope_frames_mismatch(void) {
   const _Py_DebugOffsets* offsets = &_PyRuntime.debug_offsets;
@@ -58,21 +52,8 @@ int gilscope_copy(void* to, uintptr_t from, size_t size) {
 /* --- Which frame ------------------------------------------------------------------------------
  */
 
-static const _PyInterpreterFrame* with_code(const _PyInterpreterFrame* frame) {
-  while (frame != NULL && frame->owner >= kFirstOwnerWithoutCode) frame = frame->previous;
-  return frame;
-}
-
 const void* gilscope_calling_frame(const void* frame) {
-  return with_code(((const _PyInterpreterFrame*)frame)->previous);
-}
-
-static uintptr_t code_address(const _PyInterpreterFrame* frame) {
-#if PY_VERSION_HEX >= 0x030E0000
-  return frame->f_executable.bits & ~(uintptr_t)3;
-#else
-  return (uintptr_t)frame->f_executable;
-#endif
+  return gilscope_frame_with_code(((const _PyInterpreterFrame*)frame)->previous);
 }
 
 /* --- Code objects that come and go -------------------------------------------------------------
@@ -139,7 +120,7 @@ const void* gilscope_innermost_frame(int* watched) {
   const PyThreadState* tstate = gilscope_own_thread_state();
   if (tstate == NULL) return NULL;
   *watched = atomic_load_explicit(&watched_interpreter, memory_order_relaxed) == tstate->interp->id;
-  return with_code(tstate->current_frame);
+  return gilscope_frame_with_code(tstate->current_frame);
 }
 
 static uint64_t fold(uint64_t a, uint64_t b) {
@@ -148,7 +129,7 @@ static uint64_t fold(uint64_t a, uint64_t b) {
 }
 
 static uint64_t hash_code(const _PyInterpreterFrame* frame) {
-  const uintptr_t code = code_address(frame);
+  const uintptr_t code = gilscope_code_of_frame(frame);
   const uint32_t generation = atomic_load_explicit(generation_of(code), memory_order_relaxed) >> 1;
   return (uint64_t)code ^ (uint64_t)generation << 48;
 }
@@ -157,14 +138,15 @@ uint64_t gilscope_hash_frames(const void* first, size_t capacity, uint64_t seed)
   uint64_t hash = seed;
   uint64_t count = 0;
   const _PyInterpreterFrame* frame = first;
-  for (; frame != NULL && count < capacity; frame = with_code(frame->previous), ++count) {
+  for (; frame != NULL && count < capacity;
+       frame = gilscope_frame_with_code(frame->previous), ++count) {
     hash = fold(hash ^ hash_code(frame), hash + (uint64_t)(uintptr_t)frame->instr_ptr);
   }
   return fold(hash, count);
 }
 
 uint64_t gilscope_hash_code(const void* frame) {
-  atomic_fetch_or_explicit(generation_of(code_address(frame)), 1, memory_order_relaxed);
+  atomic_fetch_or_explicit(generation_of(gilscope_code_of_frame(frame)), 1, memory_order_relaxed);
   return hash_code(frame);
 }
 
@@ -195,7 +177,7 @@ static const _Py_CODEUNIT* instructions_of(const _PyInterpreterFrame* frame, PyC
 
 long gilscope_frame_unit(const void* of) {
   const _PyInterpreterFrame* frame = of;
-  const _Py_CODEUNIT* first = instructions_of(frame, (PyCodeObject*)code_address(frame));
+  const _Py_CODEUNIT* first = instructions_of(frame, (PyCodeObject*)gilscope_code_of_frame(frame));
   return first != NULL ? (long)(frame->instr_ptr - first) : -1;
 }
 
@@ -235,7 +217,7 @@ static uint32_t line_at(PyCodeObject* code, Py_ssize_t unit) {
 
 int gilscope_place_of(const void* of, struct gilscope_place* place) {
   const _PyInterpreterFrame* frame = of;
-  PyCodeObject* code = (PyCodeObject*)code_address(frame);
+  PyCodeObject* code = (PyCodeObject*)gilscope_code_of_frame(frame);
   if (code == NULL || !PyCode_Check(code)) return 0;
   const _Py_CODEUNIT* first = instructions_of(frame, code);
   const Py_ssize_t unit = first != NULL ? frame->instr_ptr - first : -1;

@@ -8,16 +8,13 @@
 #include <string.h>
 
 #include "cpython/frames.h"
+#include "cpython/interpreter_frame.h"
 #include "internal/pycore_code.h"
 #include "internal/pycore_dict.h"
-#include "internal/pycore_frame.h"
 #include "internal/pycore_global_strings.h"
 #include "internal/pycore_object.h"
 #include "internal/pycore_runtime.h"
 #include "internal/pycore_tracemalloc.h"
-#if PY_VERSION_HEX >= 0x030E0000
-#include "internal/pycore_interpframe.h"
-#endif
 
 /* What belongs to a frame of this thread is alive and is read as it is: its code, its function,
  * what its local variables hold, and of such an object its type and the slots inside the object
@@ -261,11 +258,7 @@ static int find_outside(struct Search* search, PyObject* object, PyTypeObject* t
  */
 
 static PyCodeObject* code_of(const _PyInterpreterFrame* frame) {
-#if PY_VERSION_HEX >= 0x030E0000
-  return (PyCodeObject*)(frame->f_executable.bits & ~(uintptr_t)3);
-#else
-  return (PyCodeObject*)frame->f_executable;
-#endif
+  return (PyCodeObject*)gilscope_code_of_frame(frame);
 }
 
 /* The object in a local variable's place, or 0. */

@@ -5,33 +5,15 @@
 #include <Python.h>
 
 #include "cpython/frames.h"
+#include "cpython/interpreter_frame.h"
 #include "internal/pycore_code.h"
 #include "internal/pycore_dict.h"
-#include "internal/pycore_frame.h"
 #include "internal/pycore_list.h"
 #include "internal/pycore_pystate.h"
-#if PY_VERSION_HEX >= 0x030E0000
-#include "internal/pycore_interpframe.h"
-#endif
-
-enum { kFirstOwnerWithoutCode = 3 };
-
-static const void* code_of(const _PyInterpreterFrame* frame) {
-#if PY_VERSION_HEX >= 0x030E0000
-  return (const void*)(frame->f_executable.bits & ~(uintptr_t)3);
-#else
-  return frame->f_executable;
-#endif
-}
-
-static const _PyInterpreterFrame* with_code(const _PyInterpreterFrame* frame) {
-  while (frame != NULL && frame->owner >= kFirstOwnerWithoutCode) frame = frame->previous;
-  return frame;
-}
 
 int gilscope_operands_of(const void* code, struct gilscope_operands* operands) {
-  const _PyInterpreterFrame* frame = with_code(PyThreadState_Get()->current_frame);
-  if (frame == NULL || code_of(frame) != code) return 0;
+  const _PyInterpreterFrame* frame = gilscope_frame_with_code(PyThreadState_Get()->current_frame);
+  if (frame == NULL || gilscope_code_of_frame(frame) != (uintptr_t)code) return 0;
   operands->frame = frame;
   operands->locals = (const uintptr_t*)frame->localsplus;
   operands->globals = frame->f_globals;
@@ -41,14 +23,15 @@ int gilscope_operands_of(const void* code, struct gilscope_operands* operands) {
 
 const void* gilscope_running_frame(void) {
   const PyThreadState* tstate = PyThreadState_GetUnchecked();
-  return tstate == NULL ? NULL : with_code(tstate->current_frame);
+  return tstate == NULL ? NULL : gilscope_frame_with_code(tstate->current_frame);
 }
 
 size_t gilscope_raw_stack(const void* first, struct gilscope_raw_frame* frames, size_t capacity) {
   size_t count = 0;
   const _PyInterpreterFrame* frame = first;
-  for (; frame != NULL && count < capacity; frame = with_code(frame->previous)) {
-    frames[count++] = (struct gilscope_raw_frame){frame, code_of(frame), frame->instr_ptr};
+  for (; frame != NULL && count < capacity; frame = gilscope_frame_with_code(frame->previous)) {
+    frames[count++] = (struct gilscope_raw_frame){frame, (const void*)gilscope_code_of_frame(frame),
+                                                  frame->instr_ptr};
   }
   return count;
 }
@@ -56,8 +39,10 @@ size_t gilscope_raw_stack(const void* first, struct gilscope_raw_frame* frames, 
 int gilscope_is_raw_stack(const void* first, const struct gilscope_raw_frame* frames, size_t count,
                           size_t capacity) {
   const _PyInterpreterFrame* frame = first;
-  for (size_t i = 0; i < count; ++i, frame = with_code(frame->previous)) {
-    if (frame == NULL || frame != frames[i].frame || code_of(frame) != frames[i].code) return 0;
+  for (size_t i = 0; i < count; ++i, frame = gilscope_frame_with_code(frame->previous)) {
+    if (frame == NULL || frame != frames[i].frame ||
+        gilscope_code_of_frame(frame) != (uintptr_t)frames[i].code)
+      return 0;
     if (i != 0 && frame->instr_ptr != frames[i].instruction) return 0;
   }
   return count == capacity || frame == NULL;
@@ -65,7 +50,7 @@ int gilscope_is_raw_stack(const void* first, const struct gilscope_raw_frame* fr
 
 long gilscope_unit_of(const void* of) {
   const _PyInterpreterFrame* frame = of;
-  PyCodeObject* code = (PyCodeObject*)code_of(frame);
+  PyCodeObject* code = (PyCodeObject*)gilscope_code_of_frame(frame);
   const long unit = gilscope_frame_unit(frame);
   return unit >= 0 && unit < Py_SIZE(code) ? unit : -1;
 }

@@ -4,11 +4,8 @@
 
 #include <Python.h>
 
+#include "cpython/interpreter_frame.h"
 #include "cpython/own_state.h"
-#include "internal/pycore_frame.h"
-#if PY_VERSION_HEX >= 0x030E0000
-#include "internal/pycore_interpframe_structs.h"
-#endif
 #include "internal/pycore_interp.h"
 #include "internal/pycore_pystate.h"
 #include "internal/pycore_runtime.h"
@@ -21,12 +18,7 @@ uintptr_t gilscope_innermost_code(void) {
   }
   const PyThreadState* tstate = gilscope_own_thread_state();
   const _PyInterpreterFrame* frame = tstate != NULL ? tstate->current_frame : NULL;
-  if (frame == NULL) return 0;
-#if PY_VERSION_HEX < 0x030E0000
-  return (uintptr_t)frame->f_executable;
-#else
-  return frame->f_executable.bits & ~(uintptr_t)3; /* without the tag */
-#endif
+  return frame != NULL ? gilscope_code_of_frame(frame) : 0;
 }
 
 int gilscope_is_import_lock(uintptr_t address) {

@@ -6,9 +6,7 @@ if its symbol says that it reaches over the place.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import re
 import stat
 from bisect import bisect_right
 from functools import cached_property, lru_cache
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gilscope.demangling import demangle
 from gilscope.text import short_function
 from gilscope.trace.reading.inlined import Unit
 from gilscope.trace.reading.lock_members import Calls
@@ -41,8 +40,6 @@ _SYMBOL = np.dtype(
 )
 _EXECUTABLE = 4  # SHF_EXECINSTR
 _FUNCTION, _INDIRECT = 2, 10  # STT_FUNC, STT_GNU_IFUNC
-# What compilers add to a function's name: a hash of Rust's, parts that GCC made of one function.
-_ADDED = re.compile(r"::h[0-9a-f]{16}$|( \[clone [^]]*\])+$")
 
 
 LIBRARY = (
@@ -119,42 +116,6 @@ def resolve_member(path: bytes, build_id: bytes, offset: int) -> Found:
 def is_of_library(function: str) -> bool:
     """Return whether a function is made of a library's header; templates begin with their type."""
     return short_function(function).rpartition(" ")[2].startswith(LIBRARY)
-
-
-def demangle(name: str) -> str:
-    """The name as its source has it; names of other languages stay what they are."""
-    if not name.startswith("_Z"):
-        return name
-    function = _demangler()
-    address = function(name.encode(), None, None, None) if function else None
-    if not address:
-        return name
-    try:
-        shown = ctypes.string_at(address).decode(errors="replace")
-    finally:
-        _free()(address)
-    return _ADDED.sub("", shown)
-
-
-@lru_cache(1)
-def _demangler() -> Any:
-    """The C++ library's own; None if there is no such library."""
-    for name in ("libstdc++.so.6", "libc++abi.so.1"):
-        try:
-            function: Any = ctypes.CDLL(name)["__cxa_demangle"]
-        except (OSError, AttributeError):
-            continue
-        function.restype = ctypes.c_void_p
-        function.argtypes = [ctypes.c_char_p, *[ctypes.c_void_p] * 3]
-        return function
-    return None
-
-
-@lru_cache(1)
-def _free() -> Any:
-    free = ctypes.CDLL(None).free
-    free.restype, free.argtypes = None, [ctypes.c_void_p]
-    return free
 
 
 def _debug_file(build_id: bytes) -> Path:

@@ -111,6 +111,17 @@ class Interpreter:
     python: Path
     version: tuple[int, ...]
     modules: Path
+    include: str
+    suffix: str
+
+    def compile(self, name: str) -> None:
+        """Compile tests/targets/NAME.c as a module for it, unless that is done."""
+        target = self.modules / f"{name}{self.suffix}"
+        if target.exists():
+            return
+        command = ["gcc", "-O2", "-shared", "-fPIC", "-pthread", f"-I{self.include}"]
+        command += [str(TARGETS / f"{name}.c"), "-o", str(target)]
+        subprocess.run(command, timeout=TIMEOUT_S, check=True)
 
     def start(self, program: str, *args: object, **extra: str) -> subprocess.Popen[str]:
         """Start a program of tests/targets; its output is piped."""
@@ -174,11 +185,11 @@ def prepared(build: str, python: Path, place: Path) -> Interpreter:
         command += [f"-DSTAGE_NAME={name}", *options, "-o", str(place / (name + facts["suffix"]))]
         command += [str(TARGETS / source) for source in ("stage.c", "slots.c")]
         subprocess.run(command, timeout=TIMEOUT_S, check=True)
-    command = ["gcc", "-O2", "-shared", "-fPIC", "-pthread", f"-I{facts['include']}"]
-    command += [str(TARGETS / "timed.c"), "-o", str(place / ("timed" + facts["suffix"]))]
-    subprocess.run(command, timeout=TIMEOUT_S, check=True)
     compile_libraries(facts["include"], place)
-    return Interpreter(build, python, tuple(facts["version"]), place)
+    version = tuple(facts["version"])
+    made = Interpreter(build, python, version, place, facts["include"], facts["suffix"])
+    made.compile("timed")
+    return made
 
 
 def compile_libraries(include: str, place: Path) -> None:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import FACTS, TARGETS, TIMEOUT_S
-
 pytest.importorskip("numpy")
 
-import json
 
 from gilscope.analysis.findings import Severity, find
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from conftest import Interpreter, Recorded
     from gilscope.analysis.findings import Finding
@@ -31,26 +26,10 @@ HONEST = 4  # times what the repair gained, which a busy machine disturbs
 FT_ONLY = pytest.mark.parametrize("interpreter", ["ft"], indirect=True)
 
 
-@pytest.fixture(scope="session")
-def compiled() -> set[Path]:
-    """Where the stage has been compiled."""
-    return set()
-
-
 @pytest.fixture
-def staged(interpreter: Interpreter, record: Callable[..., Recorded], compiled: set[Path]) -> Stage:
+def staged(interpreter: Interpreter, record: Callable[..., Recorded]) -> Stage:
     """Record a scenario with the stage at hand."""
-    if interpreter.modules not in compiled:
-        done = subprocess.run(
-            [interpreter.python, "-c", FACTS],
-            capture_output=True, text=True, timeout=TIMEOUT_S, check=True,
-        )  # fmt: skip
-        facts = json.loads(done.stdout)
-        target = interpreter.modules / ("findings_stage" + facts["suffix"])
-        command = ["gcc", "-O2", "-shared", "-fPIC", "-pthread", f"-I{facts['include']}"]
-        command += ["-o", str(target), str(TARGETS / "findings_stage.c")]
-        subprocess.run(command, timeout=TIMEOUT_S, check=True)
-        compiled.add(interpreter.modules)
+    interpreter.compile("findings_stage")
 
     def run(scenario: str, program: str, **extra: str) -> Recorded:
         recorded = record(program, scenario, **extra)

@@ -8,46 +8,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import TARGETS, TIMEOUT_S
 from gilscope.trace.format import Event, LockWaitFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from conftest import Interpreter, Recorded
 
     type Record = Callable[..., Recorded]
 
-FACTS = """
-import sysconfig
-print(sysconfig.get_path("include"))
-print(sysconfig.get_config_var("EXT_SUFFIX"))
-"""
 UNHARMED = ["state_deleted", "state_used", "state_interpreter", "interrupted", "last_rites"]
 CANCELLED = 20
 
 
-@pytest.fixture(scope="session")
-def compiled() -> set[Path]:
-    """Where the stage has been compiled."""
-    return set()
-
-
 @pytest.fixture
-def play(interpreter: Interpreter, record: Record, compiled: set[Path]) -> Record:
+def play(interpreter: Interpreter, record: Record) -> Record:
     """Record a scenario of targets/departures.py."""
-    if interpreter.modules not in compiled:
-        done = subprocess.run(
-            [interpreter.python, "-c", FACTS],
-            capture_output=True, text=True, timeout=TIMEOUT_S, check=True,
-        )  # fmt: skip
-        include, suffix = done.stdout.split()
-        target = interpreter.modules / ("departures_stage" + suffix)
-        command = ["gcc", "-O2", "-shared", "-fPIC", "-pthread", f"-I{include}"]
-        command += ["-o", str(target), str(TARGETS / "departures_stage.c")]
-        subprocess.run(command, timeout=TIMEOUT_S, check=True)
-        compiled.add(interpreter.modules)
+    interpreter.compile("departures_stage")
     return lambda scenario, **extra: record("departures.py", scenario, **extra)
 
 

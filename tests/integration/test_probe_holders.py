@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-
-from conftest import FACTS, TARGETS, TIMEOUT_S
 
 pytest.importorskip("numpy")
 
@@ -26,28 +22,10 @@ pytestmark = pytest.mark.parametrize("interpreter", ["gil"], indirect=True)
 FEW = 3  # looks at a holder that a busy machine leaves of the dozens that there are
 
 
-@pytest.fixture(scope="session")
-def compiled() -> dict[str, Interpreter]:
-    """The builds that the keeper was compiled for."""
-    return {}
-
-
 @pytest.fixture
-def keep(
-    interpreter: Interpreter, record: Callable[..., Recorded], compiled: dict[str, Interpreter]
-) -> Keep:
+def keep(interpreter: Interpreter, record: Callable[..., Recorded]) -> Keep:
     """Record a scenario of targets/keeping.py."""
-    if interpreter.build not in compiled:
-        done = subprocess.run(
-            [interpreter.python, "-c", FACTS],
-            capture_output=True, text=True, timeout=TIMEOUT_S, check=True,
-        )  # fmt: skip
-        facts = json.loads(done.stdout)
-        target = interpreter.modules / ("keeper" + facts["suffix"])
-        command = ["gcc", "-O2", "-shared", "-fPIC", f"-I{facts['include']}"]
-        command += ["-o", str(target), str(TARGETS / "keeper.c")]
-        subprocess.run(command, timeout=TIMEOUT_S, check=True)
-        compiled[interpreter.build] = interpreter
+    interpreter.compile("keeper")
     return lambda scenario: record("keeping.py", scenario)
 
 

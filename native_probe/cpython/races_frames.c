@@ -41,8 +41,9 @@ int gilscope_is_raw_stack(const void* first, const struct gilscope_raw_frame* fr
   const _PyInterpreterFrame* frame = first;
   for (size_t i = 0; i < count; ++i, frame = gilscope_frame_with_code(frame->previous)) {
     if (frame == NULL || frame != frames[i].frame ||
-        gilscope_code_of_frame(frame) != (uintptr_t)frames[i].code)
+        gilscope_code_of_frame(frame) != (uintptr_t)frames[i].code) {
       return 0;
+    }
     if (i != 0 && frame->instr_ptr != frames[i].instruction) return 0;
   }
   return count == capacity || frame == NULL;

@@ -49,14 +49,16 @@ std::uintptr_t code_of_module_lock() {
 
 const ElfImage* find_interpreter(const std::uintptr_t* lock_types, std::uintptr_t module_lock) {
   const ElfImage* image = nullptr;
-  without_gil([&image] {
+  // All of this asks the loader, whose lock may belong to a thread that waits for the GIL.
+  without_gil([&] {
     image = new ElfImage(ElfImage::containing(reinterpret_cast<const void*>(&PyEval_SaveThread)));
+    if (image->slots().empty()) {
+      throw ProbeFailure("the interpreter has no relocation slots (statically linked?)");
+    }
+    self_test::know_code(*image);
+    hooks::initialize(*image, lock_types[0], lock_types[1], module_lock);
+    hooks::installation::initialize(*image);
   });
-  if (image->slots().empty()) {
-    throw ProbeFailure("the interpreter has no relocation slots (statically linked?)");
-  }
-  hooks::initialize(*image, lock_types[0], lock_types[1], module_lock);
-  hooks::installation::initialize(*image);
   return image;
 }
 

@@ -61,6 +61,8 @@ const std::string& key_of_code(const ElfImage& interpreter) {
 
 }  // namespace
 
+void know_code(const ElfImage& interpreter) { key_of_code(interpreter); }
+
 std::string key(const ElfImage& interpreter) {
   return key_of_code(interpreter) + (gilscope_gil_enabled() != 0 ? "-gil" : "-free");
 }

@@ -8,6 +8,9 @@
 
 namespace gilscope::self_test {
 
+// Asks the loader which code this is, once; without the GIL, and before all of the following.
+void know_code(const ElfImage& interpreter);
+
 // What a report depends on: the code of the interpreter, of the C library and of the probe, the
 // processor's model, and whether the GIL is on. It can be the name of a file.
 std::string key(const ElfImage& interpreter);

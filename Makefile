@@ -6,7 +6,7 @@ export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
 # The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
 prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
 
-.PHONY: help demo docs check test wheels test-aarch64 races cases test-debian test-cpython test-peers \
+.PHONY: help demo docs page check test wheels test-aarch64 races cases test-debian test-cpython test-peers \
 	hostile sanitize fuzz fuzz-native bench \
 	prediction lint lint-quick format clean
 
@@ -34,6 +34,7 @@ help:
 	@echo "make wheels        wheels that run on other machines, x86-64 and aarch64, in out/wheels; ARGS may"
 	@echo "                   name some of them; needs apt-get, for Debian's packages"
 	@echo "make test-aarch64  tests of the aarch64 wheel on Debian's arm64 Python, emulated"
+	@echo "make page          bundle the view's scripts anew; do so after a change of view/app/*.js"
 	@echo "make docs          the documentation as a site, out/docs/html; warnings are errors"
 	@echo "make lint          all checks that need no run"
 	@echo "make lint-quick    the same without clang-tidy: seconds"
@@ -52,9 +53,14 @@ test:
 	@-$(PYTHON) tools/npm_release.py firefox-profiler >/dev/null
 	@# All of them run, whatever fails, and the status is that of all.
 	@status=0; $(HOST_PYTHON) tools/core_tests.py || status=1; \
+	$(PYTHON) tools/page.py test || status=1; \
 	$(PYTHON) -m pytest --durations=15 || status=1; \
 	.venv-ft/bin/python -m pytest --durations=15 tests/integration/test_examples.py || status=1; \
 	exit $$status
+
+page:
+	@$(prepare) lint
+	@$(PYTHON) tools/page.py build
 
 docs:
 	@$(prepare) docs
@@ -64,6 +70,7 @@ docs:
 check:
 	@$(prepare) test lint
 	@status=0; $(PYTHON) tools/lint.py --quick || status=1; \
+	$(PYTHON) tools/page.py test || status=1; \
 	$(PYTHON) -m pytest -q --durations=15 --one-a-family tests/unit tests/integration || status=1; \
 	exit $$status
 

@@ -19,6 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable
 
+import page
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 BUILD = ROOT / "build" / "lint"
@@ -179,6 +181,7 @@ CHECKS: dict[str, Callable[[], str | None]] = {
     "ruff format": ruff_format,
     "mypy": mypy,
     "import-linter": import_layers,
+    **page.CHECKS,
     "clang-format": clang_format,
     "clang-tidy": clang_tidy,
 }

@@ -1,6 +1,6 @@
 """Numbers and names as people read them: the same in findings, tables, reports and views.
 
-The page formats what it counts itself with `time_text` and `size_text` of view/app/data.js, which
+The page formats what it counts itself with `time_text` and `size_text` of view/app/text.js, which
 do the same steps on the same numbers; a test holds them together.
 """
 

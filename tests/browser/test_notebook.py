@@ -73,11 +73,11 @@ THREADS = f"""{VIEW}.timelines[0].shown
 DRAWN = f"""() => {VIEW}.painters.map(({{ boxes, picture }}) =>
   Math.max(boxes.data.left.length, picture.data.image[0].length))"""
 
-RANGE = f"() => [{VIEW}.range.start, {VIEW}.range.end]"
+RANGE = f"() => [{VIEW}.axis.range.start, {VIEW}.axis.range.end]"
 
 # The status line names the range that was drawn last.
 SETTLED = f"""() => {{
-  const {{ start, end }} = {VIEW}.range
+  const {{ start, end }} = {VIEW}.axis.range
   return {VIEW}.find("status").textContent
     .startsWith(`${{Number(start.toPrecision(6))}} to ${{Number(end.toPrecision(6))}} `)
 }}"""
@@ -86,9 +86,9 @@ RESET = f"""() => {{
   const view = {VIEW}
   const first = {{ theme: "light", thread: "", least: "", search: "", align: "start" }}
   for (const [name, value] of Object.entries(first)) view.set(name, value)
-  view.clear()
-  view.fit()
-  view.rearrange()
+  view.chooser.clear()
+  view.axis.fit()
+  view.lanes.rearrange()
 }}"""
 
 # The longest wait for the GIL, of a worker and after its start if there is one: where its middle is
@@ -113,7 +113,7 @@ PLACE_OF_WAIT = f"""() => {{
   el.scrollIntoView({{ block: "center" }})
   const {{ left, top }} = el.getBoundingClientRect()
   const time = timeline.to_axis((all.start[row] + all.start[row + 1]) / 2)
-  const {{ start, end }} = view.range
+  const {{ start, end }} = view.axis.range
   const level = timeline.shown.indexOf(lane) + 0.5
   return [left + bbox.left + bbox.width * (time - start) / (end - start),
           top + bbox.top + bbox.height * level / timeline.shown.length]
@@ -328,7 +328,7 @@ def test_the_controls_are_ipywidgets_that_act_in_the_page(view: Any, errors: lis
     field.fill("")
     view.wait_for_function(f"() => {THREADS} > 1")
     view.get_by_label("Time", exact=True).select_option("ends aligned")
-    view.wait_for_function(f"() => Math.abs({VIEW}.range.end) < 1e-9")
+    view.wait_for_function(f"() => Math.abs({VIEW}.axis.range.end) < 1e-9")
     view.locator(LIVE).focus()
     view.keyboard.press("e")
     view.wait_for_function(f"() => {VIEW}.settings.align === 'normalised'")
@@ -358,7 +358,7 @@ def test_a_cell_reads_what_the_reader_zoomed_to(view: Any) -> None:
     view.keyboard.press("w")
     view.wait_for_function(SETTLED)
     start, end = view.evaluate(RANGE)
-    view.wait_for_function(f"() => {VIEW}.settings.range?.[1] === {VIEW}.range.end")
+    view.wait_for_function(f"() => {VIEW}.settings.range?.[1] === {VIEW}.axis.range.end")
     cell = run_cell(view, READ)
     cell.get_by_text("it is").nth(1).wait_for()
     printed = cell.locator(".jp-OutputArea-output").inner_text().split()

@@ -26,7 +26,7 @@ SCREENS = Path(__file__).parents[2] / "out" / "screens"
 LOOK_AT = """([start, end, lane]) => {
   const view = document.querySelector("#view-2").gilscope
   const half = end - start
-  view.show_range((start + end) / 2 - half, (start + end) / 2 + half)
+  view.axis.show((start + end) / 2 - half, (start + end) / 2 + half)
   const { figure, timeline } = view.painters[1]
   const { el, frame } = view.host.view_of(figure)
   el.scrollIntoView({ block: "center" })
@@ -50,7 +50,7 @@ DRAWN = """(number) => {
 }"""
 
 RANGE = """(number) => {
-  const { start, end } = document.querySelector(`#view-${number}`).gilscope.range
+  const { start, end } = document.querySelector(`#view-${number}`).gilscope.axis.range
   return [start, end]
 }"""
 
@@ -64,7 +64,7 @@ FRAME_OF = """(number) => {
 # The status line names the range that was drawn last.
 SETTLED = """(number) => {
   const view = document.querySelector(`#view-${number}`).gilscope
-  const { start, end } = view.range
+  const { start, end } = view.axis.range
   const text = `${Number(start.toPrecision(6))} to ${Number(end.toPrecision(6))} `
   return view.find("status").textContent.startsWith(text)
 }"""
@@ -72,21 +72,25 @@ SETTLED = """(number) => {
 # Whether every title is one of those that there are, and has room.
 TITLES_FIT = """() => [1, 2].every((number) => {
   const view = document.querySelector(`#view-${number}`).gilscope
-  return view.letters < 26 && view.painters.every(({ figure, timeline }) =>
-    timeline.titles.includes(figure.title.text) &&
-    fitting([figure.title.text, ""], figure) === figure.title.text)
+  const pen = document.createElement("canvas").getContext("2d")
+  return view.letters < 26 && view.painters.every(({ figure, timeline }) => {
+    pen.font = `bold ${figure.title.text_font_size} ${figure.title.text_font}`
+    return timeline.titles.includes(figure.title.text) &&
+      pen.measureText(figure.title.text).width <= figure.inner_width
+  })
 })"""
 
 RESET = """() => {
   for (const { gilscope: view } of document.querySelectorAll("section.gilscope")) {
-    view.clear()
+    view.chooser.clear()
     view.panel.mark("least", false)
-    for (const [name, value] of Object.entries(START)) {
-      if (name !== "range") view.set(name, name === "tab" ? "threads" : value)
-    }
-    view.set("theme", "light")
-    view.rearrange()
-    view.fit()
+    const texts = ["thread", "lock", "callable", "least", "search"].map((name) => [name, ""])
+    const first = { align: "start", order: "creation", locks: true, callbacks: true }
+    const settings = { ...Object.fromEntries(texts), ...first, hidden: [], pinned: [],
+                       tab: "threads", theme: "light" }
+    for (const [name, value] of Object.entries(settings)) view.set(name, value)
+    view.lanes.rearrange()
+    view.axis.fit()
   }
   document.querySelector("#view-1").scrollIntoView()
 }"""
@@ -281,15 +285,18 @@ def test_waiting_for_a_processor_is_shown_as_a_share(opened: Any) -> None:
         pytest.approx(0.09, rel=1e-3)
     ] * 4
     assert ready[1] is None
-    tip = """() => {
+    tips = """() => {
       const view = document.querySelector("#view-2").gilscope
-      const [timeline] = view.timelines
-      const time = timeline.duration / 3, lane = 1
-      return cpu_tip(timeline, lane, time).join(" ") + cpu_tip(timeline, 2, time).length
+      const [timeline] = view.timelines, segments = timeline.all, time = timeline.duration / 3
+      return [1, 2].map((lane) => {
+        view.pointer.tell({ timeline, lane, time, segments, row: segments.at(lane, time) })
+        return view.find("tip").textContent
+      })
     }"""
-    text = opened.evaluate(tip)
-    assert text.startswith("of the time between two samples, ")
-    assert text.endswith("25 % on a CPU, 50 % runnable but off CPU, 25 % asleep0")
+    known, unknown = opened.evaluate(tips)
+    assert "of the time between two samples, " in known
+    assert known.endswith("25 % on a CPU, 50 % runnable but off CPU, 25 % asleep")
+    assert "between two samples" not in unknown
     assert "Off CPU" in opened.locator("#view-2 [role=tabpanel]").inner_text()
 
 
@@ -299,7 +306,8 @@ def test_parallelism_counts_threads_that_have_a_processor(opened: Any) -> None:
       const [painter] = document.querySelector("#view-2").gilscope.painters, { timeline } = painter
       const to = timeline.duration, lane = 1, width = 400, { all } = timeline
       const shares = painter.shares(all, all.seen(lane, 0, to), 0, to, width, null)
-      const had = painter.on_processor(shares, lane, 0, to / width, width)
+      painter.draw_progress(painter.parallelism, [shares], 0, to, width, [lane])
+      const had = painter.parallelism.data.y.slice(0, -1)
       const end = timeline.cpu.time[timeline.cpu.offsets[lane + 1] - 1]
       return had.reduce((sum, share) => sum + share, 0) / width * to / end
     }"""
@@ -309,7 +317,7 @@ def test_parallelism_counts_threads_that_have_a_processor(opened: Any) -> None:
 def choose_wait(page: Any) -> str:
     """Choose the first wait of the second thread of the second comparison by keys."""
     box = page.locator("#view-2")
-    box.evaluate("({ gilscope }) => gilscope.choose_longest(gilscope.timelines[0], 1)")
+    box.evaluate("({ gilscope }) => gilscope.finder.choose_longest(gilscope.timelines[0], 1)")
     box.focus()
     page.keyboard.press("n")
     text: str = page.locator("#view-2 .details").inner_text()

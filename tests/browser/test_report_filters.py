@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 READY = '() => document.querySelector("#view-1")?.dataset.drawn'
 VIEW = 'document.querySelector("#view-1").gilscope'
 TIMEOUT_MS = 60_000
-RESET = f"() => {VIEW}.show_all()"
+RESET = f"() => {VIEW}.lanes.show_all()"
 
 # Rows of one table, whatever tab is open; cells without the bars and marks in them.
 ROWS = f"""([tab, filters]) => {{
   for (const [name, value] of Object.entries(filters)) {VIEW}.set(name, value)
   {VIEW}.set("tab", tab)
-  {VIEW}.show_table()
+  {VIEW}.table.show()
   return [...document.querySelectorAll("#view-1 [role=tabpanel] tbody tr")]
     .map((row) => [...row.cells].map((cell) => cell.innerText.trim()))
 }}"""

@@ -24,7 +24,7 @@ SEARCH = f"""(word) => {{
   let looks = 0
   const get = (...what) => {{ looks++; return Reflect.get(...what) }}
   timeline.codes = new Proxy(codes, {{ get }})
-  const hits = view.search_locks(word)
+  const hits = view.finder.search_locks(word)
   timeline.codes = codes
   return [hits.map(([, lane, row, segments]) => [lane, segments.start[row]]), looks]
 }}"""

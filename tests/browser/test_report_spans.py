@@ -23,12 +23,12 @@ STRIPS = """() => {
   el.scrollIntoView({ block: "center" })
   const { left, top } = el.getBoundingClientRect()
   const { bbox } = frame
-  const range = view.range.end - view.range.start
+  const range = view.axis.range.end - view.axis.range.start
   const lanes = timeline.shown.length
   return [
     data.left.map((value, row) =>
       [value * 1e3, data.right[row] * 1e3, data.top[row] - data.bottom[row]]),
-    [left + bbox.left + bbox.width * (0.0025 - view.range.start) / range,
+    [left + bbox.left + bbox.width * (0.0025 - view.axis.range.start) / range,
      top + bbox.top + bbox.height * 0.5 / lanes],
   ]
 }"""
@@ -43,7 +43,7 @@ def test_spans_are_strips_on_their_lanes(
     write_report([Comparison("spans", ("x",), (run,))], tmp_path / "r.html", "spans")
     page.goto((tmp_path / "r.html").as_uri())
     page.wait_for_function(READY)
-    page.evaluate("() => document.querySelector('#view-1').gilscope.show_range(0.0005, 0.0100)")
+    page.evaluate("() => document.querySelector('#view-1').gilscope.axis.show(0.0005, 0.0100)")
     page.wait_for_function(
         "() => Math.abs(document.querySelector('#view-1').gilscope.painters[0].spans.data.right[1]"
         " - 0.003) < 1e-9"

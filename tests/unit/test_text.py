@@ -6,21 +6,37 @@ import json
 import random
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import playwright
 import pytest
 
-import gilscope
+from gilscope.analysis.states.state import State
 from gilscope.text import size_text, time_text
+from gilscope.view.data.palette import CALLBACK, NOTHING
 
 NODE = Path(playwright.__file__).parent / "driver" / "node"
-APP = Path(gilscope.__file__).parent / "view" / "app"
-PROGRAM = """
-const source = require("fs").readFileSync(process.argv[1], "utf8")
-const values = JSON.parse(process.argv[2])
-const code = `${source}; values.map((value) => [time_text(value), size_text(value)])`
-console.log(JSON.stringify(new Function("values", `return eval(arguments[1])`)(values, code)))
+APP = Path(__file__).parents[2] / "profiler" / "gilscope" / "view" / "app"
+TEXTS = """
+const [module, values] = process.argv.slice(1)
+import(module).then(({ time_text, size_text }) => {
+  const texts = JSON.parse(values).map((value) => [time_text(value), size_text(value)])
+  console.log(JSON.stringify(texts))
+})
 """
+STATES = """
+import(process.argv[1]).then((states) => console.log(JSON.stringify(states)))
+"""
+NO_STATES = {"CALLBACK", "NOTHING", "STATES"}
+
+
+def node(program: str, *arguments: str | Path) -> Any:
+    """Run a program of JavaScript and return what it prints as JSON."""
+    done = subprocess.run(
+        [NODE, "-e", program, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize(
@@ -51,13 +67,15 @@ def test_the_page_formats_as_python_does() -> None:
     values = sorted({0, *range(1, 3000), *(int(b + d) for b in borders for d in (-1, 0, 1))})
     values += [int(10 ** chance.uniform(0, 14)) for _ in range(5000)]
     values = [value for value in values if value >= 0]
-    done = subprocess.run(
-        [NODE, "-e", PROGRAM, APP / "data.js", json.dumps(values)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    shown = [tuple(pair) for pair in json.loads(done.stdout)]
+    shown = [tuple(pair) for pair in node(TEXTS, APP / "text.js", json.dumps(values))]
     assert shown == [(time_text(value), size_text(value)) for value in values]
+
+
+def test_the_page_knows_the_values_of_the_states() -> None:
+    """What stands in states.js is what the columns of a view have."""
+    states = node(STATES, APP / "states.js")
+    names = {"HOLDING": State.HOLDING_GIL, "STOPPED": State.STOPPED_WORLD}
+    for name in states.keys() - NO_STATES:
+        assert states[name] == (names[name] if name in names else State[name]), name
+    assert states["STATES"] == sorted(State)
+    assert (states["CALLBACK"], states["NOTHING"]) == (CALLBACK, NOTHING)

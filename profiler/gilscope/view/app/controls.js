@@ -1,4 +1,9 @@
-// The controls above the timelines and the list of keys.
+// The controls above the timelines, and the list of keys.
+
+import { safe } from "./text.js"
+
+/** @typedef {import("./types.js").SettingName} SettingName */
+/** @typedef {HTMLInputElement | HTMLSelectElement} Field */
 
 const KEYS = [
   ["W  S", "zoom in, zoom out, around the pointer or the middle"],
@@ -20,7 +25,7 @@ const KEYS = [
 
 let fields = 0
 
-function controls_html() {
+export function controls_html() {
   return `<div class="controls" role="toolbar" aria-label="Timelines">
     <span class="group"><button data-role="in" title="Zoom in (W)" aria-label="Zoom in">+</button>
     <button data-role="out" title="Zoom out (S)" aria-label="Zoom out">−</button>
@@ -31,34 +36,59 @@ function controls_html() {
   </div>`
 }
 
+export function keys_html() {
+  const rows = KEYS.map(([keys, what]) => {
+    const caps = keys.split(/\s+/).map((key) => `<kbd>${safe(key)}</kbd>`).join(" ")
+    return `<tr><td>${caps}</td><td>${safe(what)}</td></tr>`
+  })
+  return `<div class="keys" hidden><table><caption>Keys</caption><tbody>${rows.join("")}</tbody></table></div>`
+}
+
 /** The settings where there is no kernel: as HTML. */
-class HtmlSettings {
+export class HtmlSettings {
+  /**
+   * @param {import("./view.js").View} view
+   * @param {import("./types.js").SettingMeta[]} settings
+   */
   constructor(view, settings) {
-    this.place = view.find("settings")
-    this.place.innerHTML = settings.map(setting_html).join("")
-    this.fields = new Map([...this.place.querySelectorAll("[data-role]")].map((one) => [one.dataset.role, one]))
-    const change = view.guard(({ target }) =>
-      view.set(target.dataset.role, target.type === "checkbox" ? target.checked : target.value))
-    this.place.addEventListener("change", change)
-    this.place.addEventListener("input", (event) => { if ("live" in event.target.dataset) change(event) })
-    for (const [name, value] of Object.entries(view.settings)) this.show(name, value)
+    const place = view.find("settings")
+    place.innerHTML = settings.map(setting_html).join("")
+    /** @type {Map<string | undefined, Field>} */
+    this.fields = new Map([...place.querySelectorAll(/** @type {any} */ ("[data-role]"))]
+      .map((one) => [one.dataset.role, one]))
+    const change = view.guard((/** @type {Event} */ event) => {
+      const field = /** @type {Field} */ (event.target)
+      view.set(/** @type {SettingName} */ (field.dataset.role),
+               field instanceof HTMLInputElement && field.type === "checkbox" ? field.checked : field.value)
+    })
+    place.addEventListener("change", change)
+    place.addEventListener("input", (event) => {
+      if ("live" in /** @type {Field} */ (event.target).dataset) change(event)
+    })
+    for (const [name, value] of Object.entries(view.settings)) {
+      this.show(/** @type {SettingName} */ (name), value)
+    }
   }
 
+  /** @param {SettingName} name @param {unknown} value */
   show(name, value) {
     const field = this.fields.get(name)
-    if (field?.type === "checkbox") field.checked = value
-    else if (field && field.value !== value) field.value = value
+    if (field instanceof HTMLInputElement && field.type === "checkbox") field.checked = Boolean(value)
+    else if (field && field.value !== value) field.value = String(value)
   }
 
+  /** @param {SettingName} name @param {boolean} bad */
   mark(name, bad) {
     this.fields.get(name)?.setAttribute("aria-invalid", String(bad))
   }
 
+  /** @param {SettingName} name */
   focus(name) {
     this.fields.get(name)?.focus()
   }
 }
 
+/** @param {import("./types.js").SettingMeta} setting */
 function setting_html({ name, label, kind, options, names, placeholder, live, width }) {
   const role = `data-role="${name}"`
   if (kind === "check") return `<label><input type="checkbox" ${role}> ${safe(label)}</label>`
@@ -71,12 +101,4 @@ function setting_html({ name, label, kind, options, names, placeholder, live, wi
   return `<label>${safe(label)} <input ${role} size="${width}" placeholder="${safe(placeholder)}"` +
     `${live ? " data-live" : ""}${list ? ` list="${list}"` : ""}></label>` +
     (list ? `<datalist id="${list}">${all}</datalist>` : "")
-}
-
-function keys_html() {
-  const rows = KEYS.map(([keys, what]) => {
-    const caps = keys.split(/\s+/).map((key) => `<kbd>${safe(key)}</kbd>`).join(" ")
-    return `<tr><td>${caps}</td><td>${safe(what)}</td></tr>`
-  })
-  return `<div class="keys" hidden><table><caption>Keys</caption><tbody>${rows.join("")}</tbody></table></div>`
 }

@@ -1,7 +1,18 @@
 // What is shown of the chosen segment: who waited for whom, and the stacks of both.
 
-const SPANS_SHOWN = 4
+import { BLOCKED, RUNNING, STOPPED, WAITING_GIL, WAITING_LOCK } from "./states.js"
+import { count_text, safe, time_text } from "./text.js"
 
+const SPANS_SHOWN = 4
+const WAITS = [WAITING_GIL, WAITING_LOCK, BLOCKED, STOPPED]
+
+/** @typedef {import("./types.js").Choice} Choice */
+/** @typedef {import("./types.js").Detail | "asked" | null} Told What is known of the stacks. */
+
+/**
+ * @param {string} caption
+ * @param {import("./types.js").Frame[] | undefined} frames
+ */
 function stack_html(caption, frames) {
   if (!frames?.length) return `<section><h4>${caption}</h4><p class="quiet">no stack in the trace</p></section>`
   const lines = frames.map(([name, file, line, native, source]) => {
@@ -14,47 +25,80 @@ function stack_html(caption, frames) {
   return `<section><h4>${caption}</h4><ol class="stack">${lines.join("")}</ol></section>`
 }
 
-/** HTML of a choice; `told` is [stack, other lane, other stack] and `stacks` what it refers to. */
-function details_html(choice, looks, told, stacks) {
+/** @param {Choice} choice @param {number} lane */
+const name_of = ({ timeline }, lane) => safe(timeline.lanes[lane].name)
+
+/** The thread that ended a wait, where the stacks tell of one. @param {Told} told */
+const ender = (told) => (Array.isArray(told) ? told[1] : -1)
+
+/**
+ * What is known of the segment itself.
+ * @param {Choice} choice
+ * @param {Told} told
+ */
+function facts_of(choice, told) {
   const { timeline, lane, row, segments } = choice
-  const state = segments.state[row], count = segments.count[row]
   const [lock, peer, held] = timeline.codes[segments.code[row]]
-  const name = (number) => safe(timeline.lanes[number].name)
+  const count = segments.count[row], thread = timeline.lanes[lane].kind === "thread"
   const facts = [
-    `<b>${name(lane)}</b> · ${safe(timeline.build)}`,
+    `<b>${name_of(choice, lane)}</b> · ${safe(timeline.build)}`,
     `from ${(choice.start / 1e6).toFixed(6)} to ${(choice.end / 1e6).toFixed(6)} ms`,
   ]
   if (lock >= 0) facts.push(`for <b>${safe(timeline.locks[lock].name)}</b> (${safe(timeline.locks[lock].kind)})`)
-  if (peer >= 0) facts.push(`${held ? "held by" : "ended by"} <b>${name(peer)}</b>${held ? " when it began" : ""}`)
-  if (timeline.lanes[lane].kind === "thread") {
+  if (peer >= 0) {
+    const how = held ? "held by" : "ended by", when = held ? " when it began" : ""
+    facts.push(`${how} <b>${name_of(choice, peer)}</b>${when}`)
+  }
+  if (thread) {
     const named = timeline.spans_of(lane, choice.start, choice.end)
     for (const one of named.slice(0, SPANS_SHOWN)) facts.push(`<b>${safe(timeline.span_text(one))}</b>`)
     if (named.length > SPANS_SHOWN) facts.push(`${count_text(named.length - SPANS_SHOWN)} more spans`)
   }
-  const by = told && told[1] >= 0 ? told[1] : -1
-  const waited = [WAITING_GIL, WAITING_LOCK, BLOCKED, STOPPED].includes(state)
-  if (waited && by >= 0) facts.push(`ended by <b>${name(by)}</b>`)
+  const by = ender(told)
+  if (WAITS.includes(segments.state[row]) && by >= 0) facts.push(`ended by <b>${name_of(choice, by)}</b>`)
   if (count > 1) {
-    facts.push(timeline.lanes[lane].kind === "thread"
-      ? `${count_text(count)} intervals shorter than ${time_text(segments.grain)}, as one`
+    facts.push(thread ? `${count_text(count)} intervals shorter than ${time_text(segments.grain)}, as one`
       : `${count_text(count)} intervals one after the other or at the same time`)
   }
-  const jump = choice.other >= 0 && choice.other !== lane
-    ? `<button class="plain" data-role="jump">Go to ${name(choice.other)} (J)</button>` : ""
-  let body = ""
-  if (told === "asked") body = '<p class="quiet">looking up the stacks …</p>'
-  else if (told) {
-    body = `<div class="stacks">${stack_html(waited ? `${name(lane)}, which waits` : name(lane), stacks[told[0]])}`
-    if (waited) {
-      const what = state === WAITING_GIL ? "gives up the GIL" : "ends the wait"
-      body += stack_html(by >= 0 ? `${name(by)}, which ${what}` : "unknown thread, which ended the wait",
-                         stacks[told[2]])
-    }
-    body += "</div>"
-  } else if (timeline.lanes[lane].kind === "thread" && state !== RUNNING) {
-    body = `<p class="quiet">${count > 1 ? "Zoom in to see single intervals and their stacks." :
+  return facts
+}
+
+/**
+ * The stacks, or why there are none.
+ * @param {Choice} choice
+ * @param {Told} told
+ * @param {import("./types.js").Frame[][]} stacks
+ */
+function stacks_html(choice, told, stacks) {
+  const { timeline, lane, row, segments } = choice
+  const state = segments.state[row]
+  if (told === "asked") return '<p class="quiet">looking up the stacks …</p>'
+  if (!told) {
+    if (timeline.lanes[lane].kind !== "thread" || state === RUNNING) return ""
+    return `<p class="quiet">${segments.count[row] > 1 ? "Zoom in to see single intervals and their stacks." :
       "The stacks of this interval are not in this view."}</p>`
   }
+  const [own, by, other] = told, name = name_of(choice, lane)
+  if (!WAITS.includes(state)) return `<div class="stacks">${stack_html(name, stacks[own])}</div>`
+  const what = state === WAITING_GIL ? "gives up the GIL" : "ends the wait"
+  const caption = by >= 0 ? `${name_of(choice, by)}, which ${what}` : "unknown thread, which ended the wait"
+  return `<div class="stacks">${stack_html(`${name}, which waits`, stacks[own])}` +
+    `${stack_html(caption, stacks[other])}</div>`
+}
+
+/**
+ * HTML of a choice.
+ * @param {Choice} choice
+ * @param {import("./types.js").Looks} looks
+ * @param {Told} told
+ * @param {import("./types.js").Frame[][]} stacks What `told` refers to.
+ */
+export function details_html(choice, looks, told, stacks) {
+  const { lane, row, segments, other } = choice
+  const state = segments.state[row]
+  const jump = other >= 0 && other !== lane
+    ? `<button class="plain" data-role="jump">Go to ${name_of(choice, other)} (J)</button>` : ""
   return `<h3><i class="dot" style="background:${looks.color[state]}"></i>${safe(looks.label[state])}: ` +
-    `${time_text(choice.end - choice.start)}</h3><p>${facts.join(" · ")} ${jump}</p>${body}`
+    `${time_text(choice.end - choice.start)}</h3><p>${facts_of(choice, told).join(" · ")} ${jump}</p>` +
+    stacks_html(choice, told, stacks)
 }

@@ -1,6 +1,18 @@
-// What the visible range adds up to, as HTML tables: as far as the filters leave it (filters.js).
+// What the visible range adds up to, as HTML tables: as far as the filters leave it (kept.js).
 
-const TABS = {
+import { BLOCKED, HOLDING, RUNNING, STATES, STOPPED, WAITING_GIL, WAITING_LOCK } from "./states.js"
+import { callback_totals, span_totals, totals } from "./sums.js"
+import { count_text, safe, size_text, time_text } from "./text.js"
+
+/** @typedef {import("./timeline.js").Timeline} Timeline */
+
+/**
+ * Waits for the locks of one name, of which `lock` is one; ns.
+ * @typedef {{ lock: number, locks: Set<number>, count: number, held: number, blocked: number, longest: number }} LockSum
+ */
+
+/** @type {Record<string, string>} */
+export const TABS = {
   threads: "Threads",
   locks: "Locks",
   callbacks: "Callbacks",
@@ -11,67 +23,13 @@ const TABS = {
 }
 const MOST_ROWS = 40
 
-/** Sums over lanes of threads between two times; segments that reach out count in part. `kept`: or all. */
-function totals(timeline, from, to, lanes, kept) {
-  const best = timeline.segments(from, to)
-  const segments = best === timeline.all ? timeline.counted() : best
-  const { start, state, code, count } = segments
-  const codes = timeline.codes.length
-  const states = lanes.map(() => new Float64Array(8))
-  const time = lanes.map(() => new Float64Array(codes))
-  const contended = lanes.map(() => new Float64Array(codes))
-  const times = new Float64Array(codes), longest = new Float64Array(codes)
-  lanes.forEach((lane, place) => {
-    const [low, high] = segments.seen(lane, from, to)
-    for (let row = low; row < high; row++) {
-      if (kept && !kept.segment(segments, row)) continue
-      const part = Math.min(to, start[row + 1]) - Math.max(from, start[row])
-      states[place][state[row]] += part
-      if (state[row] !== WAITING_GIL && state[row] !== WAITING_LOCK && state[row] !== BLOCKED) continue
-      time[place][code[row]] += part
-      if (state[row] !== BLOCKED) contended[place][code[row]] += part
-      times[code[row]] += count[row]
-      if (count[row] === 1) longest[code[row]] = Math.max(longest[code[row]], start[row + 1] - start[row])
-    }
-  })
-  return { lanes, states, time, contended, times, longest }
-}
-
-/** Numbers of the callbacks that touch a stretch of time, by what they called. */
-function callback_totals(timeline, from, to, kept) {
-  const result = timeline.labels.map((label) => ({ label, count: 0, time: 0, enter: 0, longest: 0 }))
-  const { calls } = timeline
-  if (!calls) return []
-  for (let row = 0; row < calls.start.length && calls.start[row] < to; row++) {
-    if (calls.start[row] + calls.duration[row] < from || !kept.callback(timeline, row)) continue
-    const sum = result[calls.label[row]]
-    sum.count += 1
-    sum.time += calls.duration[row]
-    sum.enter += calls.enter[row]
-    sum.longest = Math.max(sum.longest, calls.duration[row])
-  }
-  return result.filter((sum) => sum.count).sort((a, b) => b.time - a.time)
-}
-
-/** Numbers of the spans that touch a stretch of time, by their names. */
-function span_totals(timeline, from, to, kept) {
-  const result = timeline.span_labels.map((label) =>
-    ({ label, count: 0, time: 0, longest: 0, bytes: 0, sized: false }))
-  const { named } = timeline
-  if (!named) return []
-  for (let row = 0; row < named.start.length && named.start[row] < to; row++) {
-    if (named.start[row] + named.duration[row] < from || !kept.span(timeline, row)) continue
-    const sum = result[named.label[row]]
-    sum.count += 1
-    sum.time += named.duration[row]
-    sum.longest = Math.max(sum.longest, named.duration[row])
-    sum.bytes += Math.max(0, named.bytes[row])
-    sum.sized ||= named.bytes[row] >= 0
-  }
-  return result.filter((sum) => sum.count).sort((a, b) => b.time - a.time)
-}
-
-function table(caption, heads, rows, empty) {
+/**
+ * @param {string} caption
+ * @param {string[]} heads
+ * @param {string[][]} rows HTML of the cells.
+ * @param {string} empty What is said instead of a table without rows.
+ */
+export function table(caption, heads, rows, empty) {
   if (!rows.length) return `<p class="quiet">${safe(caption)}: ${safe(empty)}.</p>`
   const head = heads.map((name) => `<th scope="col">${safe(name)}</th>`).join("")
   const body = rows.slice(0, MOST_ROWS)
@@ -82,55 +40,86 @@ function table(caption, heads, rows, empty) {
     `<thead><tr>${head}</tr></thead><tbody>${body.join("")}</tbody></table></div>`
 }
 
+/** @param {number} value @param {number} top @param {string} color */
 function bar(value, top, color) {
   const share = top ? (100 * value) / top : 0
   const mark = `<i class="bar" style="width:${share.toFixed(1)}%;background:${color}"></i>`
   return time_text(value) + (value ? mark : "")
 }
 
-/** What is the same about some places of a finding stands before the first of them. */
+/**
+ * What is the same about some places of a finding stands before the first of them.
+ * @param {import("./types.js").Finding["places"]} places
+ * @param {number} number
+ */
 function heading(places, number) {
   const note = places[number][2]
   return number && places[number - 1][2] === note ? "" : `<span>${safe(note || "Show")}:</span> `
 }
 
+/** @param {import("./types.js").Finding["places"][0]} place */
 const when = ([start, end]) => `${time_text(end - start)} at ${Number((start / 1e6).toFixed(1))} ms`
 
+/** @param {number | null} ns */
 const time_of = (ns) => (ns === null ? "–" : time_text(ns))
 
-/** What is counted, where that is not all. */
+/** What is counted, where that is not all. @param {string} tab @param {string[]} words */
 function filter_note(tab, words) {
   if (!words.length) return ""
   const text = tab === "findings" ? "Findings are about whole runs; filters do not apply." : `Only ${words.join(" · ")}`
   return `<p class="quiet filtered">${safe(text)} <button data-role="all">Show all</button></p>`
 }
 
-class Tables {
-  constructor(data, timelines) {
-    Object.assign(this, { looks: data.looks, findings: data.findings, timelines })
+/** The tables of one range, as far as the filters leave it. */
+export class Tables {
+  /**
+   * @param {import("./types.js").Scene} data
+   * @param {Timeline[]} timelines
+   * @param {import("./kept.js").Kept} kept
+   * @param {string[]} words The filters.
+   */
+  constructor({ looks, findings }, timelines, kept, words) {
+    this.looks = looks
+    this.findings = findings
+    this.timelines = timelines
+    this.kept = kept
+    this.words = words
   }
 
-  /** HTML of one tab for the visible part [from, to] of each timeline, as far as it is kept. */
-  html(tab, spans, kept, words) {
-    Object.assign(this, { kept, filtered: words.length > 0 })
-    const note = filter_note(tab, words)
+  /**
+   * HTML of one tab.
+   * @param {string} tab
+   * @param {[from: number, to: number][]} spans The visible part of each timeline.
+   */
+  html(tab, spans) {
+    const note = filter_note(tab, this.words)
     if (tab === "difference") return note + this.difference(spans)
     if (tab === "findings") return note + this.found()
     const columns = this.timelines.map((timeline, place) =>
-      `<div class="column"><h3>${safe(timeline.build)}</h3>` +
-      `${this[tab](timeline, ...spans[place])}</div>`)
+      `<div class="column"><h3>${safe(timeline.build)}</h3>${this.one(tab, timeline, spans[place])}</div>`)
     return `${note}<div class="columns">${columns.join("")}</div>`
   }
 
-  /** Sums of what is shown of the threads. */
+  /** @param {string} tab @param {Timeline} timeline @param {[from: number, to: number]} span */
+  one(tab, timeline, [from, to]) {
+    if (tab === "locks") return this.locks(timeline, from, to)
+    if (tab === "callbacks") return this.callbacks(timeline, from, to)
+    if (tab === "spans") return this.spans(timeline, from, to)
+    if (tab === "blame") return this.blame(timeline, from, to)
+    return this.threads(timeline, from, to)
+  }
+
+  /** Sums of what is shown of the threads. @param {Timeline} timeline @param {number} from @param {number} to */
   sums(timeline, from, to) {
     return totals(timeline, from, to, timeline.shown_threads(), this.kept)
   }
 
+  /** @param {Timeline} timeline @param {number} from @param {number} to */
   threads(timeline, from, to) {
     const { lanes, states } = this.sums(timeline, from, to)
-    const top = Math.max(1, ...states.flatMap((sums) => [...sums.slice(0, 6)]))
-    const cell = (sums, state) => bar(sums[state], top, this.looks.color[state])
+    const top = Math.max(1, ...states.flatMap((sums) => [...sums.slice(0, STATES.length)]))
+    const cell = (/** @type {Float64Array} */ sums, /** @type {number} */ state) =>
+      bar(sums[state], top, this.looks.color[state])
     const rows = lanes.map((lane, place) => {
       const sums = states[place]
       const { name, native } = timeline.lanes[lane]
@@ -147,13 +136,20 @@ class Tables {
     return table("Threads", heads, rows, "none is shown")
   }
 
-  locks(timeline, from, to) {
+  /**
+   * Sums of the waits by lock, those of one name together.
+   * @param {Timeline} timeline
+   * @param {number} from
+   * @param {number} to
+   */
+  lock_sums(timeline, from, to) {
     const { time, contended, times, longest } = this.sums(timeline, from, to)
-    const { groups } = timeline, sums = new Map()
+    /** @type {Map<number, LockSum>} */
+    const sums = new Map()
     timeline.codes.forEach(([lock], code) => {
       if (lock < 0 || !times[code]) return
-      const sum = sums.get(groups[lock]) ??
-        { lock, locks: new Set(), count: 0, held: 0, blocked: 0, longest: 0 }
+      const group = timeline.groups[lock]
+      const sum = sums.get(group) ?? { lock, locks: new Set(), count: 0, held: 0, blocked: 0, longest: 0 }
       sum.locks.add(lock)
       sum.count += times[code]
       time.forEach((thread, place) => {
@@ -161,9 +157,14 @@ class Tables {
         sum.blocked += thread[code] - contended[place][code]
       })
       sum.longest = Math.max(sum.longest, longest[code])
-      sums.set(groups[lock], sum)
+      sums.set(group, sum)
     })
-    const sorted = [...sums.values()].sort((a, b) => b.held - a.held || b.blocked - a.blocked)
+    return [...sums.values()].sort((a, b) => b.held - a.held || b.blocked - a.blocked)
+  }
+
+  /** @param {Timeline} timeline @param {number} from @param {number} to */
+  locks(timeline, from, to) {
+    const sorted = this.lock_sums(timeline, from, to)
     const top = Math.max(1, ...sorted.flatMap(({ held, blocked }) => [held, blocked]))
     const rows = sorted.map((sum) => {
       const { name, kind, group } = timeline.locks[sum.lock], many = sum.locks.size
@@ -179,6 +180,7 @@ class Tables {
                  "no waits in this range")
   }
 
+  /** @param {Timeline} timeline @param {number} from @param {number} to */
   callbacks(timeline, from, to) {
     if (timeline.callbacks && !timeline.calls) {
       return `<p class="quiet">${count_text(timeline.callbacks)} callbacks: too many to be shown by ` +
@@ -191,6 +193,7 @@ class Tables {
     return table("Callbacks", heads, rows, "no callbacks in this range")
   }
 
+  /** @param {Timeline} timeline @param {number} from @param {number} to */
   spans(timeline, from, to) {
     const rows = span_totals(timeline, from, to, this.kept).map((sum) => [
       safe(sum.label), count_text(sum.count), time_text(sum.time), time_text(sum.longest),
@@ -202,6 +205,7 @@ class Tables {
                  "no spans in this range")
   }
 
+  /** @param {Timeline} timeline @param {number} from @param {number} to */
   blame(timeline, from, to) {
     const { lanes, contended } = this.sums(timeline, from, to)
     // Whom they waited for may be hidden.
@@ -216,13 +220,7 @@ class Tables {
     const top = Math.max(1, ...cells.flatMap((row) => [...row]))
     const rows = lanes.flatMap((lane, place) => {
       if (!cells[place].some(Boolean)) return []
-      const shown = used.map((column) => {
-        const value = cells[place][column]
-        const depth = Math.round((55 * value) / top)
-        const wash = `color-mix(in srgb, ${this.looks.color[WAITING_GIL]} ${depth}%, transparent)`
-        return value ? `<span class="heat" style="background:${wash}">${time_text(value)}</span>` : "·"
-      })
-      return [[safe(timeline.lanes[lane].name), ...shown]]
+      return [[safe(timeline.lanes[lane].name), ...used.map((column) => this.heat(cells[place][column], top))]]
     })
     const names = used.map((column) =>
       column < others.length ? timeline.lanes[others[column]].name : "unknown")
@@ -230,20 +228,30 @@ class Tables {
                  "no waits in this range")
   }
 
+  /** @param {number} value @param {number} top */
+  heat(value, top) {
+    const depth = Math.round((55 * value) / top)
+    const wash = `color-mix(in srgb, ${this.looks.color[WAITING_GIL]} ${depth}%, transparent)`
+    return value ? `<span class="heat" style="background:${wash}">${time_text(value)}</span>` : "·"
+  }
+
+  /** @param {[from: number, to: number][]} spans */
   difference(spans) {
     const sums = this.timelines.map((timeline, place) => {
       const { states } = this.sums(timeline, ...spans[place])
-      return [...Array(6).keys()].map((state) => states.reduce((sum, row) => sum + row[state], 0))
+      return STATES.map((state) => states.reduce((sum, row) => sum + row[state], 0))
     })
-    const heads = [this.filtered ? "Visible threads together" : "All threads together", ...this.timelines.map((timeline) => timeline.build)]
+    const who = this.words.length ? "Visible threads together" : "All threads together"
+    const heads = [who, ...this.timelines.map((timeline) => timeline.build)]
     if (sums.length > 1) heads.push("Change")
-    const shown = this.kept.locks ? [WAITING_LOCK, BLOCKED, STOPPED] : [...Array(6).keys()]
+    const shown = this.kept.locks ? [WAITING_LOCK, BLOCKED, STOPPED] : STATES
     const rows = shown.map((state) => {
       const label = this.looks.label[state]
       const key = `<i class="dot" style="background:${this.looks.color[state]}"></i>${safe(label)}`
       const cells = sums.map((sum) => time_text(sum[state]))
-      const change = sums.length > 1 ? sums.at(-1)[state] - sums[0][state] : 0
-      if (sums.length > 1) cells.push((change > 0 ? "+" : change < 0 ? "−" : "") + time_text(Math.abs(change)))
+      const change = sums[sums.length - 1][state] - sums[0][state]
+      const sign = change > 0 ? "+" : change < 0 ? "−" : ""
+      if (sums.length > 1) cells.push(sign + time_text(Math.abs(change)))
       return [key, ...cells]
     })
     return table("What the threads did", heads, rows, "nothing")
@@ -263,5 +271,32 @@ class Tables {
         ` <small>${safe(about)}</small></h4><ul>${evidence}</ul>` +
         `<p>${safe(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`
     }).join("")
+  }
+}
+
+/** The tabs below the timelines, and the table of the one that is open. */
+export class TablePanel {
+  /** @param {import("./view.js").View} view */
+  constructor(view) {
+    this.view = view
+  }
+
+  start() {
+    this.view.find("tabs").innerHTML = Object.entries(TABS).map(([tab, name]) =>
+      `<button role="tab" data-tab="${tab}">${name}</button>`).join("")
+  }
+
+  show() {
+    const { view } = this, { data, timelines, kept, settings } = view
+    const tab = settings.tab || (data.findings.length ? "findings" : "threads")
+    for (const button of /** @type {HTMLCollectionOf<HTMLElement>} */ (view.find("tabs").children)) {
+      button.setAttribute("aria-selected", String(button.dataset.tab === tab))
+    }
+    const spans = timelines.map((timeline) => {
+      const [from, to] = view.axis.span(timeline)
+      return /** @type {[number, number]} */ ([Math.max(0, from), Math.min(timeline.duration, to)])
+    })
+    const tables = new Tables(data, timelines, kept, view.filter_words())
+    view.find("table").innerHTML = tables.html(tab, spans)
   }
 }

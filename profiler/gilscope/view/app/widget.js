@@ -8,50 +8,79 @@ const SLOW = 60_000  // ms; names of native functions are looked up in large fil
 const LONG = 3_600_000  // ms; at first the kernel may still have other cells to run
 const SOON = 2_000  // ms
 
+/** @typedef {import("./types.js").WidgetModel} WidgetModel */
+/** @typedef {import("./types.js").SettingName} SettingName */
+/** @typedef {import("./view.js").View} View */
+/** @typedef {import("./types.js").BokehLibrary} BokehLibrary */
+
 let asked = 0
 
-/** Ask the kernel for something; resolves with the message and its buffers. */
+/** @param {unknown} error */
+const message_of = (error) => (error instanceof Error ? error.message : String(error))
+
+/**
+ * Ask the kernel for something; resolves with the message and its buffers.
+ * @param {WidgetModel} model
+ * @param {string} kind
+ * @param {object} message
+ * @param {number} patience ms
+ * @returns {Promise<import("./types.js").Answer>}
+ */
 function ask(model, kind, message = {}, patience = PATIENCE) {
   const number = ++asked
   return new Promise((resolve, reject) => {
-    const end = (settle, value) => {
+    const timer = setTimeout(() => {
+      end()
+      reject(new Error("the kernel does not answer"))
+    }, patience)
+    function end() {
       clearTimeout(timer)
       model.off("msg:custom", listen)
-      settle(value)
     }
-    const timer = setTimeout(() => end(reject, new Error("the kernel does not answer")), patience)
+    /** @param {any} answer @param {ArrayBuffer[]} buffers */
     function listen(answer, buffers) {
       if (answer.number !== number) return
-      if (answer.kind === "error") end(reject, new Error(answer.text))
-      else end(resolve, [answer, buffers])
+      end()
+      if (answer.kind === "error") reject(new Error(answer.text))
+      else resolve([answer, buffers])
     }
     model.on("msg:custom", listen)
     try {
       model.send({ kind, number, ...message })
     } catch {
-      end(reject, new Error("the kernel is gone"))
+      end()
+      reject(new Error("the kernel is gone"))
     }
   })
 }
 
-/** Change a model, here and in the kernel; without a kernel, here. */
+/**
+ * Change a model, here and in the kernel; without a kernel, here.
+ * @param {WidgetModel} model
+ * @param {string} name
+ * @param {unknown} value
+ */
 function keep(model, name, value) {
   model.set(name, value)
   try {
     model.save_changes()
   } catch (error) {
-    console.debug(`gilscope: ${name} is set in this page only: ${error.message}`)
+    console.debug(`gilscope: ${name} is set in this page only: ${message_of(error)}`)
   }
 }
 
-/** The scripts of the view as a module. */
+/** @param {ArrayBuffer} buffer */
+const url_of = (buffer) => URL.createObjectURL(new Blob([buffer], { type: "text/javascript" }))
+
+/** The scripts of the view as a module. @param {ArrayBuffer} buffer */
 function load(buffer) {
-  const url = URL.createObjectURL(new Blob([buffer], { type: "text/javascript" }))
+  const url = url_of(buffer)
   return import(url).finally(() => URL.revokeObjectURL(url))
 }
 
+/** @param {ArrayBuffer} buffer */
 function run_script(buffer) {
-  const url = URL.createObjectURL(new Blob([buffer], { type: "text/javascript" }))
+  const url = url_of(buffer)
   return new Promise((resolve, reject) => {
     const script = document.createElement("script")
     script.src = url
@@ -61,12 +90,15 @@ function run_script(buffer) {
   }).finally(() => URL.revokeObjectURL(url))
 }
 
-/** BokehJS of the wanted version: the page's own, else the kernel's. */
+/** BokehJS of the wanted version: the page's own, else the kernel's. @param {WidgetModel} model */
 function bokeh(model) {
   const version = model.get("bokeh_version")
-  const present = () => window.Bokeh?.[version]
+  const page = /** @type {any} */ (window)
+  /** @returns {BokehLibrary | undefined} */
+  const present = () => page.Bokeh?.[version]
   if (present()) return Promise.resolve(present())
-  const loading = (window[LOADING] ??= {})
+  /** @type {Record<string, Promise<BokehLibrary | undefined>>} */
+  const loading = (page[LOADING] ??= {})
   loading[version] ??= ask(model, "bokeh", {}, LONG)
     .then(([, [script]]) => run_script(script))
     .then(present)
@@ -77,7 +109,16 @@ function bokeh(model) {
   return loading[version]
 }
 
-/** The settings as ipywidgets. A page that cannot host them within a widget gets HTML. */
+/**
+ * One setting and its control.
+ * @typedef {{ name: SettingName, control: WidgetModel, view: any, values: string[] | null, key: string }} Part
+ */
+
+/**
+ * The settings as ipywidgets. A page that cannot host them within a widget gets HTML.
+ * @param {WidgetModel} model
+ * @param {import("./types.js").SettingMeta[]} settings
+ */
 async function hosted(model, settings) {
   const manager = model.widget_manager
   if (!manager?.get_model || !manager.create_view) return null
@@ -89,110 +130,146 @@ async function hosted(model, settings) {
     const values = options.length ? options.map(([value]) => value) : null
     return { name, control, view, values, key: values ? "index" : "value" }
   }))
-  return (page) => new Ipywidgets(page, parts)
+  return (/** @type {View} */ page) => new Ipywidgets(page, parts)
 }
 
 class Ipywidgets {
+  /** @param {View} page @param {Part[]} parts */
   constructor(page, parts) {
+    this.page = page
     this.parts = new Map(parts.map((part) => [part.name, part]))
-    for (const part of parts) {
-      const { name, control, view, values, key } = part
-      part.place = document.createElement("span")
-      part.place.dataset.role = name
-      part.place.append(view.el)
-      page.find("settings").append(part.place)
-      const host = view.luminoWidget ?? view.pWidget
-      host?.processMessage({ type: "after-attach", isConflatable: false, conflate: () => false })
-      this.show(name, page.settings[name])
-      const change = page.guard(() => {
-        const value = control.get(key)
-        page.set(name, values ? values[value] ?? page.settings[name] : value)
-      })
-      control.on(`change:${key}`, change)
-      part.end = () => {
-        control.off(`change:${key}`, change)
-        view.remove()
-      }
+    /** @type {Map<SettingName, HTMLElement>} */
+    this.places = new Map()
+    this.ends = parts.map((part) => this.place(part))
+  }
+
+  /** Put a control into the page; returns what ends it. @param {Part} part */
+  place({ name, control, view, values, key }) {
+    const place = document.createElement("span")
+    this.places.set(name, place)
+    place.dataset.role = name
+    place.append(view.el)
+    this.page.find("settings").append(place)
+    const host = view.luminoWidget ?? view.pWidget
+    host?.processMessage({ type: "after-attach", isConflatable: false, conflate: () => false })
+    this.show(name, this.page.settings[name])
+    const change = this.page.guard(() => {
+      const value = control.get(key)
+      this.page.set(name, values ? values[value] ?? this.page.settings[name] : value)
+    })
+    control.on(`change:${key}`, change)
+    return () => {
+      control.off(`change:${key}`, change)
+      view.remove()
     }
   }
 
+  /** @param {SettingName} name @param {unknown} value */
   show(name, value) {
-    const { control, values, key } = this.parts.get(name) ?? {}
-    const wanted = values ? values.indexOf(value) : value
-    if (!control || control.get(key) === wanted) return
-    keep(control, key, wanted)
+    const part = this.parts.get(name)
+    if (!part) return
+    const { control, values, key } = part
+    const wanted = values ? values.indexOf(String(value)) : value
+    if (control.get(key) !== wanted) keep(control, key, wanted)
   }
 
+  /** @param {SettingName} name */
+  field(name) {
+    return this.places.get(name)?.querySelector("input")
+  }
+
+  /** @param {SettingName} name @param {boolean} bad */
   mark(name, bad) {
-    this.parts.get(name)?.place.querySelector("input").setAttribute("aria-invalid", String(bad))
+    this.field(name)?.setAttribute("aria-invalid", String(bad))
   }
 
+  /** @param {SettingName} name */
   focus(name) {
-    this.parts.get(name)?.place.querySelector("input").focus()
+    this.field(name)?.focus()
   }
 
   end() {
-    for (const part of this.parts.values()) part.end()
+    for (const end of this.ends) end()
   }
 }
 
-/** Tie the view's settings to the traits that cells read and set; returns what unties them. */
+/**
+ * Tie the view's settings to the traits that cells read and set; returns what unties them.
+ * @param {WidgetModel} model
+ * @param {View} view
+ * @param {SettingName[]} names
+ */
 function tied(model, view, names) {
   const ends = names.map((name) => {
+    const take = () => view.set(name, model.get(name))
     // A new alignment shows the whole run: a range that comes with it comes after it.
     const change = view.guard(() =>
       name === "range" ? queueMicrotask(view.guard(take)) : take())
-    const take = () => view.set(name, model.get(name))
     model.on(`change:${name}`, change)
     return () => model.off(`change:${name}`, change)
   })
   return () => ends.forEach((end) => end())
 }
 
-async function show(model, el, waiting) {
-  const [Bokeh, [message, [figures, packed, scripts]]] = await Promise.all([
-    bokeh(model), ask(model, "view", {}, LONG)])
+/** The box that a view lives in. @param {string} frame Its HTML. */
+function box_of(frame) {
   const box = document.createElement("div")
   box.className = "gilscope"
   box.tabIndex = 0
   box.setAttribute("role", "application")
   box.setAttribute("aria-label", "Timelines of threads; press ? for the keys")
   box.dataset.lmSuppressShortcuts = "true"
-  box.innerHTML = message.frame
+  box.innerHTML = frame
+  return box
+}
+
+/**
+ * @param {WidgetModel} model
+ * @param {HTMLElement} el
+ * @param {ReturnType<typeof setTimeout>} waiting
+ */
+async function show(model, el, waiting) {
+  const [Bokeh, [message, [figures, packed, scripts]]] = await Promise.all([
+    bokeh(model), ask(model, "view", {}, LONG)])
+  if (!Bokeh) throw new Error("BokehJS could not be loaded")
+  const box = box_of(message.frame)
   const style = document.createElement("style")
   style.textContent = message.style
   clearTimeout(waiting)
   el.replaceChildren(style, box)
+  /** @type {typeof import("./page.js")} */
   const { View, START, unpack } = await load(scripts)
-  const stage = box.querySelector('[data-role="stage"]')
+  const stage = /** @type {Element} */ (box.querySelector('[data-role="stage"]'))
   const item = JSON.parse(new TextDecoder().decode(figures))
   const data = await unpack(packed)
   const [views, panel] = await Promise.all([
     Bokeh.embed.embed_item(item, stage), hosted(model, data.settings)])
-  const view_of = (figure) => Bokeh.index.find_one(figure)
-  const names = Object.keys(START)
-  const host = {
+  const names = /** @type {SettingName[]} */ (Object.keys(START))
+  const view = new View(box, data, views.roots[0].model.document, {
     ask: (kind, what) => ask(model, kind, what, kind === "detail" ? SLOW : PATIENCE),
-    view_of,
+    view_of: (figure) => Bokeh.index.find_one(figure),
     panel,
     settings: Object.fromEntries(names.map((name) => [name, model.get(name)])),
     told: (name, value) => keep(model, name, value),
-  }
-  const view = new View(box, data, views.roots[0].model.document, host)
+  })
   box.gilscope = view
   view.start()
   const untie = tied(model, view, names)
-  for (const still of document.getElementsByClassName(message.replaces)) still.hidden = true
+  const replaced = /** @type {HTMLCollectionOf<HTMLElement>} */ (
+    document.getElementsByClassName(message.replaces))
+  for (const still of replaced) still.hidden = true
   return () => {
     untie()
     view.end()
-    view.panel.end?.()
+    view.panel?.end?.()
     views.clear()
   }
 }
 
+/** @param {{ model: WidgetModel, el: HTMLElement }} place */
 function render({ model, el }) {
   let gone = false
+  /** @type {(() => void) | null} */
   let end = null
   const waiting = setTimeout(() => { el.textContent = "The interactive view will appear when the kernel is idle." }, SOON)
   show(model, el, waiting).then(
@@ -202,7 +279,7 @@ function render({ model, el }) {
     },
     (error) => {
       clearTimeout(waiting)
-      el.textContent = `The picture above cannot be zoomed: ${error.message}. Run the cell again.`
+      el.textContent = `The picture above cannot be zoomed: ${message_of(error)}. Run the cell again.`
     },
   )
   return () => {

@@ -5,7 +5,7 @@ each as high as its share of the column's time, times its own height (palette.Lo
 a column in which nothing changes looks exactly like the rectangle that it is a part of, and area is
 time. A stalled state (a wait) that is there at all gets at least a sixth of the lane's height
 and stands at the bottom, where nothing can hide it, however short it was. The browser draws by
-the same rule (app/draw.js) when a reader zooms, and a test compares the two.
+the same rule (app/raster.js) when a reader zooms, and a test compares the two.
 """
 
 from __future__ import annotations

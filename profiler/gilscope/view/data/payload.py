@@ -2,7 +2,7 @@
 
 A column is turned into differences where that helps, its signs are folded into the lowest bit,
 and the bytes of its numbers are put plane by plane, which is what makes deflate effective. The
-page undoes it (app/data.js).
+page undoes it (app/payload.js).
 """
 
 from __future__ import annotations

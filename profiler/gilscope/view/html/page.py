@@ -12,11 +12,6 @@ from gilscope.view.html.verdict import verdict
 if TYPE_CHECKING:
     from gilscope.results.model import ComparisonData
 
-SCRIPTS = (
-    "data", "draw", "cpu", "tables", "details", "controls",
-    "view", "filters", "search", "settings", "events",
-)  # fmt: skip
-
 FRAME = """<div data-role="errors" class="banner alarm" role="alert" hidden></div>
 <div data-role="controls"></div>
 <div data-role="status" class="status" role="status" aria-live="polite">loading …</div>
@@ -44,9 +39,9 @@ def frame(comparison: ComparisonData, stage: str = "") -> str:
     return join([*head, FRAME.format(stage=identity), below(comparison)])
 
 
-def script(*more: str) -> str:
-    """Return the scripts of a live view, and ``more`` of them at the end."""
-    return join(asset(f"{name}.js") for name in (*SCRIPTS, *more))
+def script() -> str:
+    """Return the scripts of a live view as one module; tools/page.py makes it of its sources."""
+    return asset("bundle/page.js")
 
 
 def asset(name: str) -> str:

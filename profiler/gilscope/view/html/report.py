@@ -47,7 +47,7 @@ h1 {{
 <h1>{title}</h1>
 {sections}
 </main>
-<script>
+<script type="module">
 {app}
 show_reports({count})
 </script>
@@ -95,7 +95,7 @@ def report_html(comparisons: Sequence[ComparisonData], title: str) -> str:
         style=style() + element("style", asset("app.css")),
         scripts=Resources(mode="inline", components=["bokeh"]).render_js(),
         sections=join(parts),
-        app=script("report"),
+        app=script(),
         count=len(drawn),
     )
 

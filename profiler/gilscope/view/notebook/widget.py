@@ -101,7 +101,7 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         controls: The ipywidgets for them, by name.
     """
 
-    _esm = asset("widget.js")
+    _esm = asset("bundle/widget.js")
     bokeh_version = _trait(traitlets.Unicode, bokeh.__version__)
     range = _trait(
         traitlets.Tuple,
@@ -201,8 +201,7 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
             "style": sheet() + asset("app.css"),
             "replaces": self.static_class,
         }
-        module = f"{script()}\nexport {{ View, START, unpack }}\n"
-        return answer, [figures, data, module.encode()]
+        return answer, [figures, data, script().encode()]
 
     def _range(self, message: dict[str, Any]) -> Answer:
         """Answer with what can be seen in ranges of time: (timeline, start, end), ns."""

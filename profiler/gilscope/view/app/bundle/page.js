@@ -1,0 +1,2513 @@
+// profiler/gilscope/view/app/payload.js
+async function unpack(buffer) {
+  const stream = new Blob([buffer]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  const size = new DataView(bytes.buffer).getUint32(0, true);
+  const data = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + size)));
+  let at = 4 + size;
+  for (const [name, layout] of Object.entries(data.columns)) {
+    const [rows, width, steps] = (
+      /** @type {[number, number, number]} */
+      layout
+    );
+    data.columns[name] = unfolded(bytes.subarray(at, at + rows * width), rows, width, Boolean(steps));
+    at += rows * width;
+  }
+  return data;
+}
+function unfolded(planes, rows, width, steps) {
+  const result = new Float64Array(rows);
+  for (let plane = 0, factor = 1; plane < width; plane++, factor *= 256) {
+    for (let row = 0; row < rows; row++) result[row] += planes[plane * rows + row] * factor;
+  }
+  for (let row = 0, last = 0; row < rows; row++) {
+    const folded = result[row];
+    const value = folded % 2 ? -(folded + 1) / 2 : folded / 2;
+    result[row] = steps ? last += value : value;
+  }
+  return result;
+}
+
+// profiler/gilscope/view/app/states.js
+var HOLDING = 0;
+var RUNNING = 1;
+var WAITING_GIL = 2;
+var WAITING_LOCK = 3;
+var BLOCKED = 4;
+var STOPPED = 5;
+var CALLBACK = 6;
+var NOTHING = 7;
+var STATES = [HOLDING, RUNNING, WAITING_GIL, WAITING_LOCK, BLOCKED, STOPPED];
+
+// profiler/gilscope/view/app/segments.js
+var Segments = class {
+  /**
+   * @param {import("./timeline.js").Timeline} timeline
+   * @param {import("./types.js").Columns} columns
+   * @param {string} prefix Of the columns' names.
+   * @param {number[]} offsets Row at which each lane begins; its last row is its end.
+   * @param {number} grain Segments shorter than this may have been merged.
+   */
+  constructor(timeline, columns, prefix, offsets, grain) {
+    this.timeline = timeline;
+    this.offsets = offsets;
+    this.grain = grain;
+    this.thread_rows = offsets[Math.min(timeline.threads().length, offsets.length - 1)];
+    this.start = columns[`${prefix}start`];
+    this.state = columns[`${prefix}state`];
+    this.code = columns[`${prefix}code`];
+    this.count = columns[`${prefix}count`];
+    this.ref = columns[`${prefix}ref`];
+    this.detail = columns[`${prefix}detail`];
+  }
+  /** Whether a lane is among these: parts from the kernel have the lanes of threads only. @param {number} lane */
+  has(lane) {
+    return lane < this.offsets.length - 1;
+  }
+  /**
+   * First of the rows [low, high) that starts after a time, or high.
+   * @param {number} low
+   * @param {number} high
+   * @param {number} time
+   */
+  after(low, high, time) {
+    while (low < high) {
+      const middle = low + high >> 1;
+      if (this.start[middle] > time) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+  /**
+   * Rows [from, to) of a lane that are seen between two times.
+   * @param {number} lane
+   * @param {number} from_time
+   * @param {number} to_time
+   * @returns {[from: number, to: number]}
+   */
+  seen(lane, from_time, to_time) {
+    const low = this.offsets[lane], high = this.offsets[lane + 1] - 1;
+    if (high < low) return [low, low];
+    const from = Math.max(low, this.after(low, high, from_time) - 1);
+    let to = this.after(from, high, to_time);
+    if (to === from + 1 && this.start[to] <= from_time) to = from;
+    return [from, to];
+  }
+  /**
+   * The row of a lane at a time, or -1.
+   * @param {number} lane
+   * @param {number} time
+   */
+  at(lane, time) {
+    const low = this.offsets[lane], high = this.offsets[lane + 1] - 1;
+    const row = this.after(low, high, time) - 1;
+    return row < low || time > this.start[row + 1] || this.state[row] === NOTHING ? -1 : row;
+  }
+  /** @param {number} row */
+  duration(row) {
+    return this.start[row + 1] - this.start[row];
+  }
+};
+
+// profiler/gilscope/view/app/text.js
+function three_digits(value) {
+  if (value >= 999.5) return Math.floor(value + 0.5).toLocaleString("en");
+  const decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+  return String(Math.floor(value * 10 ** decimals + 0.5) / 10 ** decimals);
+}
+var TIMES = [["s", 1e9], ["ms", 1e6], ["µs", 1e3]];
+var SIZES = [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]];
+function time_text(ns) {
+  for (const [unit, factor] of TIMES) {
+    if (ns / factor >= 0.9995) return `${three_digits(ns / factor)} ${unit}`;
+  }
+  return ns ? `${three_digits(ns)} ns` : "0";
+}
+function size_text(bytes) {
+  for (const [unit, factor] of SIZES) {
+    if (bytes >= factor) return `${three_digits(bytes / factor)} ${unit}`;
+  }
+  return `${three_digits(bytes)} B`;
+}
+var count_text = (number) => Math.round(number).toLocaleString("en");
+var ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+function safe(value) {
+  return String(value).replace(/[&<>"']/g, (letter) => ENTITIES[letter]);
+}
+function short_name(name, letters) {
+  const all = name.replace("(anonymous namespace)::", "").replace(".<locals>", "");
+  const own = all.length > letters && /`(.+)`|\b((?:created|allocated) at .+)$/.exec(all);
+  const words = own ? own[1] ?? own[2] : all;
+  const end = Math.floor(letters * 2 / 5);
+  return words.length <= letters ? words : `${words.slice(0, letters - 1 - end)}…${words.slice(-end)}`;
+}
+var UNITS = { ns: 1, us: 1e3, "µs": 1e3, ms: 1e6, s: 1e9 };
+function parse_time(text) {
+  if (!text.trim()) return 0;
+  const match = /^\s*(\d+\.?\d*|\.\d+)\s*(ns|us|µs|ms|s)?\s*$/.exec(text);
+  return match ? Number(match[1]) * UNITS[match[2] ?? "µs"] : NaN;
+}
+
+// profiler/gilscope/view/app/kernel.js
+var Kernel = class {
+  /** @param {import("./view.js").View} view */
+  constructor(view) {
+    this.view = view;
+    this.queries = 0;
+    this.gone = "";
+  }
+  /** Timelines whose merged segments are coarser than pixels, and that have no part of now. */
+  wanted() {
+    const { timelines, axis, painters } = this.view;
+    return timelines.filter((timeline) => {
+      const [from, to] = axis.span(timeline);
+      const fine = timeline.part && timeline.part.from <= from && timeline.part.to >= to;
+      return timeline.grain && !fine && timeline.grain * 2 > (to - from) / painters[0].width;
+    });
+  }
+  /** Ask for what the merged segments cannot show. */
+  async refine() {
+    const { view } = this;
+    const wanted = this.wanted();
+    if (!wanted.length) {
+      this.gone = "";
+      return;
+    }
+    const query = ++this.queries;
+    const limit = time_text(Math.max(...wanted.map((timeline) => timeline.grain)));
+    if (!view.host.ask) {
+      this.gone = `details down to ${limit}: shorter intervals are merged in a report`;
+      view.drawing.draw();
+      return;
+    }
+    const ranges = wanted.map((timeline) => [timeline.number, ...view.axis.span(timeline)]);
+    try {
+      const [, [buffer]] = await view.host.ask("range", { query, ranges, width: view.painters[0].width });
+      const answer = await unpack(buffer);
+      if (query !== this.queries) return;
+      this.gone = "";
+      view.axis.limit();
+      for (const part of answer.parts) this.take(part, answer.columns);
+      view.drawing.draw();
+      view.table.show();
+    } catch (error) {
+      this.gone = `zoom beyond ${limit} is off: ${message_of(error)}`;
+      view.axis.limit();
+      view.drawing.draw();
+    }
+  }
+  /**
+   * @param {import("./types.js").RangePart} part
+   * @param {import("./types.js").Columns} columns
+   */
+  take(part, columns) {
+    const timeline = this.view.timelines[part.timeline];
+    const [from, to] = this.view.axis.span(timeline);
+    const prefix = `${part.timeline}.`;
+    if (part.offsets) {
+      timeline.part = { from, to, segments: new Segments(timeline, columns, prefix, part.offsets, 0) };
+      timeline.raster = null;
+      return;
+    }
+    const images = /* @__PURE__ */ new Map();
+    const pixels = columns[`${prefix}pixels`];
+    const size = part.rows * part.width;
+    part.lanes.forEach((lane, place) => images.set(lane, Uint8Array.from(pixels.subarray(place * size, (place + 1) * size))));
+    timeline.raster = { from, to, width: part.width, images };
+  }
+  /**
+   * The stacks of a segment by its row in the trace.
+   * @param {number} timeline
+   * @param {number} row
+   * @returns {Promise<{ detail: import("./types.js").Detail, stacks: import("./types.js").Frame[][] } | null>}
+   */
+  async details(timeline, row) {
+    const { view } = this;
+    if (!view.host.ask) return null;
+    try {
+      const [message] = await view.host.ask("detail", { timeline, row });
+      return message;
+    } catch (error) {
+      this.gone = `stacks cannot be looked up: ${message_of(error)}`;
+      view.drawing.draw();
+      return null;
+    }
+  }
+};
+var message_of = (error) => error instanceof Error ? error.message : String(error);
+
+// profiler/gilscope/view/app/axis.js
+var LEAST_SPAN = 1e-4;
+var GRAINS = 40;
+var TimeAxis = class {
+  /** @param {import("./view.js").View} view */
+  constructor(view) {
+    this.view = view;
+    this.range = view.document.get_model_by_name("time");
+    this.whole = view.document.get_model_by_name("whole");
+  }
+  /** The visible part of a timeline in ns. @param {import("./timeline.js").Timeline} timeline */
+  span(timeline) {
+    const { start, end } = this.range;
+    return (
+      /** @type {[number, number]} */
+      [timeline.from_axis(start), timeline.from_axis(end)]
+    );
+  }
+  /** @param {import("./types.js").Settings["align"]} by */
+  align(by) {
+    const { timelines, document: document2, drawing } = this.view;
+    const longest = Math.max(1, ...timelines.map((timeline) => timeline.duration)) / 1e6;
+    let begin = 0, end = longest, label = "time since the start, ms";
+    for (const timeline of timelines) {
+      timeline.scale = by === "normalised" ? 100 / Math.max(1, timeline.duration) : 1e-6;
+      timeline.shift = by === "end" ? -timeline.duration / 1e6 : 0;
+      timeline.part = timeline.raster = null;
+    }
+    if (by === "end") [begin, end, label] = [-longest, 0, "time before the end, ms"];
+    if (by === "normalised") [end, label] = [100, "share of the run, %"];
+    document2.get_model_by_name("parallelism").below[0].axis_label = label;
+    this.whole.setv({ start: begin, end, reset_start: begin, reset_end: end });
+    this.range.setv({ bounds: [begin, end], start: begin, end, reset_start: begin, reset_end: end });
+    this.limit();
+    drawing.draw_overview();
+    this.view.changed();
+  }
+  align_next() {
+    const { settings, data } = this.view;
+    const options = data.settings.find(({ name }) => name === "align")?.options ?? [];
+    const all = options.map(([by]) => by);
+    this.view.set("align", all[(all.indexOf(settings.align) + 1) % all.length]);
+  }
+  /** The order of what is merged is unknown: without a kernel to ask, one cannot zoom into it. */
+  limit() {
+    const { host, kernel, timelines } = this.view;
+    const limited = !host.ask || kernel.gone;
+    const least = timelines.map(({ grain, scale }) => limited ? GRAINS * grain * scale : 0);
+    this.range.min_interval = Math.max(LEAST_SPAN, ...least);
+    this.show(this.range.start, this.range.end);
+  }
+  /** @param {number} start @param {number} end On the axis. */
+  show(start, end) {
+    const [low, high] = this.range.bounds;
+    const width = Math.min(high - low, Math.max(this.range.min_interval, end - start));
+    const from = Math.min(Math.max(low, start), high - width);
+    this.range.setv({ start: from, end: from + width });
+  }
+  /** Zoom around the pointer, or the middle. @param {number} factor */
+  zoom(factor) {
+    const { start, end } = this.range;
+    const middle = this.view.pointer.place?.value ?? (start + end) / 2;
+    const at = middle >= start && middle <= end ? middle : (start + end) / 2;
+    this.show(at - (at - start) * factor, at + (end - at) * factor);
+  }
+  /** @param {number} share Of what is visible. */
+  pan(share) {
+    const { start, end } = this.range;
+    this.show(start + share * (end - start), end + share * (end - start));
+  }
+  fit() {
+    const [low, high] = this.range.bounds;
+    this.show(low, high);
+  }
+  /** Whether everything is visible. */
+  fits() {
+    const [low, high] = this.range.bounds;
+    return this.range.end - this.range.start >= (high - low) * 0.999;
+  }
+};
+
+// profiler/gilscope/view/app/details.js
+var SPANS_SHOWN = 4;
+var WAITS = [WAITING_GIL, WAITING_LOCK, BLOCKED, STOPPED];
+function stack_html(caption, frames) {
+  if (!frames?.length) return `<section><h4>${caption}</h4><p class="quiet">no stack in the trace</p></section>`;
+  const lines = frames.map(([name, file, line, native, source]) => {
+    const base = file.split("/").at(-1);
+    const place = base ? `${safe(base)}${line ? `:${line}` : ""}` : "";
+    const code = source ? `<code>${safe(source)}</code>` : "";
+    return `<li class="${native ? "native" : ""}" title="${safe(file)}"><b>${safe(name)}</b> <small>${place}${native ? " native" : ""}</small>${code}</li>`;
+  });
+  return `<section><h4>${caption}</h4><ol class="stack">${lines.join("")}</ol></section>`;
+}
+var name_of = ({ timeline }, lane) => safe(timeline.lanes[lane].name);
+var ender = (told) => Array.isArray(told) ? told[1] : -1;
+function facts_of(choice, told) {
+  const { timeline, lane, row, segments } = choice;
+  const [lock, peer, held] = timeline.codes[segments.code[row]];
+  const count = segments.count[row], thread = timeline.lanes[lane].kind === "thread";
+  const facts = [
+    `<b>${name_of(choice, lane)}</b> · ${safe(timeline.build)}`,
+    `from ${(choice.start / 1e6).toFixed(6)} to ${(choice.end / 1e6).toFixed(6)} ms`
+  ];
+  if (lock >= 0) facts.push(`for <b>${safe(timeline.locks[lock].name)}</b> (${safe(timeline.locks[lock].kind)})`);
+  if (peer >= 0) {
+    const how = held ? "held by" : "ended by", when2 = held ? " when it began" : "";
+    facts.push(`${how} <b>${name_of(choice, peer)}</b>${when2}`);
+  }
+  if (thread) {
+    const named = timeline.spans_of(lane, choice.start, choice.end);
+    for (const one of named.slice(0, SPANS_SHOWN)) facts.push(`<b>${safe(timeline.span_text(one))}</b>`);
+    if (named.length > SPANS_SHOWN) facts.push(`${count_text(named.length - SPANS_SHOWN)} more spans`);
+  }
+  const by = ender(told);
+  if (WAITS.includes(segments.state[row]) && by >= 0) facts.push(`ended by <b>${name_of(choice, by)}</b>`);
+  if (count > 1) {
+    facts.push(thread ? `${count_text(count)} intervals shorter than ${time_text(segments.grain)}, as one` : `${count_text(count)} intervals one after the other or at the same time`);
+  }
+  return facts;
+}
+function stacks_html(choice, told, stacks) {
+  const { timeline, lane, row, segments } = choice;
+  const state = segments.state[row];
+  if (told === "asked") return '<p class="quiet">looking up the stacks …</p>';
+  if (!told) {
+    if (timeline.lanes[lane].kind !== "thread" || state === RUNNING) return "";
+    return `<p class="quiet">${segments.count[row] > 1 ? "Zoom in to see single intervals and their stacks." : "The stacks of this interval are not in this view."}</p>`;
+  }
+  const [own, by, other] = told, name = name_of(choice, lane);
+  if (!WAITS.includes(state)) return `<div class="stacks">${stack_html(name, stacks[own])}</div>`;
+  const what = state === WAITING_GIL ? "gives up the GIL" : "ends the wait";
+  const caption = by >= 0 ? `${name_of(choice, by)}, which ${what}` : "unknown thread, which ended the wait";
+  return `<div class="stacks">${stack_html(`${name}, which waits`, stacks[own])}${stack_html(caption, stacks[other])}</div>`;
+}
+function details_html(choice, looks, told, stacks) {
+  const { lane, row, segments, other } = choice;
+  const state = segments.state[row];
+  const jump = other >= 0 && other !== lane ? `<button class="plain" data-role="jump">Go to ${name_of(choice, other)} (J)</button>` : "";
+  return `<h3><i class="dot" style="background:${looks.color[state]}"></i>${safe(looks.label[state])}: ${time_text(choice.end - choice.start)}</h3><p>${facts_of(choice, told).join(" · ")} ${jump}</p>` + stacks_html(choice, told, stacks);
+}
+
+// profiler/gilscope/view/app/chooser.js
+var Chooser = class {
+  /** @param {import("./view.js").View} view */
+  constructor(view) {
+    this.view = view;
+  }
+  /**
+   * @param {Timeline} timeline
+   * @param {number} lane
+   * @param {number} row
+   * @param {import("./segments.js").Segments} [segments] Those that `row` is one of.
+   */
+  choose(timeline, lane, row, segments = timeline.all) {
+    const [start, end] = [segments.start[row], segments.start[row + 1]];
+    const [, peer] = timeline.codes[segments.code[row]];
+    const choice = { timeline, lane, row, segments, start, end, other: peer };
+    this.view.choice = choice;
+    const place = segments.detail?.[row] ?? -1;
+    const ref = segments.ref?.[row] ?? -1;
+    if (place >= 0) this.tell(choice, timeline.details[place], timeline.stacks);
+    else if (ref >= 0 && this.view.host.ask && !this.view.kernel.gone) this.ask(choice, ref);
+    else this.tell(choice, null, []);
+    this.mark();
+  }
+  /** Mark the choice in the timelines. */
+  mark() {
+    for (const painter of this.view.painters) painter.draw_choice(this.view.choice);
+  }
+  /**
+   * Show what is known of a choice, if it is still that.
+   * @param {Choice} choice
+   * @param {import("./details.js").Told} told
+   * @param {import("./types.js").Frame[][]} stacks
+   */
+  tell(choice, told, stacks) {
+    if (choice !== this.view.choice) return;
+    if (Array.isArray(told) && told[1] >= 0) choice.other = told[1];
+    const place = this.view.find("details");
+    place.innerHTML = details_html(choice, this.view.data.looks, told, stacks);
+    place.hidden = false;
+  }
+  /** @param {Choice} choice @param {number} ref */
+  async ask(choice, ref) {
+    this.tell(choice, "asked", []);
+    const found = await this.view.kernel.details(choice.timeline.number, ref);
+    this.tell(choice, found?.detail ?? null, found?.stacks ?? []);
+    this.mark();
+  }
+  clear() {
+    this.view.choice = null;
+    this.view.find("details").hidden = true;
+    this.mark();
+  }
+  /** Bring the choice into view. */
+  reveal() {
+    const { choice, axis } = this.view;
+    if (!choice) return;
+    const { timeline } = choice;
+    const [from, to] = [timeline.to_axis(choice.start), timeline.to_axis(choice.end)];
+    if (from >= axis.range.start && to <= axis.range.end) return;
+    const width = Math.max(axis.range.end - axis.range.start, (to - from) * 1.2);
+    axis.show((from + to - width) / 2, (from + to + width) / 2);
+  }
+  zoom() {
+    const { choice, axis } = this.view;
+    if (!choice) return;
+    const { timeline, start, end } = choice;
+    const margin = (end - start) * 0.25;
+    axis.show(timeline.to_axis(start - margin), timeline.to_axis(end + margin));
+  }
+  /**
+   * Choose the neighbour that a test accepts, before (-1) or after (1) the choice.
+   * @param {-1 | 1} way
+   * @param {(state: number) => boolean} accepts
+   */
+  step(way, accepts = () => true) {
+    const { choice, kept } = this.view;
+    if (!choice) return this.first();
+    const { timeline, lane, row, segments } = choice;
+    const low = segments.offsets[lane], high = segments.offsets[lane + 1] - 1;
+    for (let next = row + way; next >= low && next < high; next += way) {
+      if (segments.state[next] === NOTHING || !kept.segment(segments, next)) continue;
+      if (!accepts(segments.state[next])) continue;
+      this.choose(timeline, lane, next, segments);
+      return this.reveal();
+    }
+  }
+  /** Choose the first segment in view. */
+  first() {
+    const { timelines, axis, kept } = this.view;
+    for (const timeline of timelines) {
+      for (const lane of timeline.shown) {
+        const [from, to] = timeline.all.seen(lane, ...axis.span(timeline));
+        for (let row = from; row < to; row++) {
+          if (kept.segment(timeline.all, row)) return this.choose(timeline, lane, row);
+        }
+      }
+    }
+  }
+  /**
+   * Go to another lane at the same time.
+   * @param {Timeline} timeline
+   * @param {number} lane
+   * @param {number} time
+   */
+  move_to(timeline, lane, time) {
+    const segments = timeline.segments_of(lane, time, time);
+    const [from, to] = segments.seen(lane, time, time + 1);
+    if (to > from) this.choose(timeline, lane, from, segments);
+  }
+  /** @param {-1 | 1} way Up or down. */
+  move_lane(way) {
+    const { choice, timelines } = this.view;
+    if (!choice) return this.first();
+    const places = timelines.flatMap((timeline) => timeline.shown.map((lane) => ({ timeline, lane })));
+    const now = places.findIndex(({ timeline, lane }) => timeline === choice.timeline && lane === choice.lane);
+    const next = places[now + way];
+    if (next) this.move_to(next.timeline, next.lane, (choice.start + choice.end) / 2);
+  }
+  /** Go to the thread that ended the wait. */
+  jump() {
+    const { choice } = this.view;
+    if (!choice || choice.other < 0) return;
+    this.move_to(choice.timeline, choice.other, Math.max(choice.start, choice.end - 1));
+    if (this.view.choice !== choice) this.reveal();
+  }
+  /** @param {number} number @param {number} place */
+  show_finding(number, place) {
+    const { data, timelines, axis } = this.view;
+    const { build, places } = data.findings[number];
+    const timeline = timelines.find((one) => one.key === build) ?? timelines[0];
+    const [start, end] = places[place];
+    const margin = (end - start) * 0.2 || 1e3;
+    axis.show(timeline.to_axis(start - margin), timeline.to_axis(end + margin));
+  }
+};
+
+// profiler/gilscope/view/app/controls.js
+var KEYS = [
+  ["W  S", "zoom in, zoom out, around the pointer or the middle"],
+  ["A  D", "earlier, later"],
+  ["F", "fit: the whole run"],
+  ["Shift drag", "zoom to a range of time"],
+  [",  .", "interval before, interval after, in the chosen lane (also ← →)"],
+  ["↑  ↓", "lane above, lane below"],
+  ["Z", "zoom to the chosen interval"],
+  ["J", "go to the thread that ended the wait"],
+  ["N", "next wait of the chosen lane"],
+  ["/", "search for a thread, lock or callable"],
+  ["E", "align the starts or the ends, or scale runs to one length"],
+  ["H  P", "hide the chosen lane, pin it to the top"],
+  ["T", "light or dark"],
+  ["?", "show these keys"],
+  ["Esc", "close, clear the selection, show all lanes"]
+];
+var fields = 0;
+function controls_html() {
+  return `<div class="controls" role="toolbar" aria-label="Timelines">
+    <span class="group"><button data-role="in" title="Zoom in (W)" aria-label="Zoom in">+</button>
+    <button data-role="out" title="Zoom out (S)" aria-label="Zoom out">−</button>
+    <button data-role="fit" title="The whole run (F)">Fit</button></span>
+    <span class="settings" data-role="settings"></span>
+    <span class="group"><button data-role="theme" title="Light or dark (T)" aria-label="Light or dark">◐</button>
+    <button data-role="help" title="Keys (?)" aria-label="Keys">?</button></span>
+  </div>`;
+}
+function keys_html() {
+  const rows = KEYS.map(([keys, what]) => {
+    const caps = keys.split(/\s+/).map((key) => `<kbd>${safe(key)}</kbd>`).join(" ");
+    return `<tr><td>${caps}</td><td>${safe(what)}</td></tr>`;
+  });
+  return `<div class="keys" hidden><table><caption>Keys</caption><tbody>${rows.join("")}</tbody></table></div>`;
+}
+var HtmlSettings = class {
+  /**
+   * @param {import("./view.js").View} view
+   * @param {import("./types.js").SettingMeta[]} settings
+   */
+  constructor(view, settings) {
+    const place = view.find("settings");
+    place.innerHTML = settings.map(setting_html).join("");
+    this.fields = new Map([...place.querySelectorAll(
+      /** @type {any} */
+      "[data-role]"
+    )].map((one) => [one.dataset.role, one]));
+    const change = view.guard((event) => {
+      const field = (
+        /** @type {Field} */
+        event.target
+      );
+      view.set(
+        /** @type {SettingName} */
+        field.dataset.role,
+        field instanceof HTMLInputElement && field.type === "checkbox" ? field.checked : field.value
+      );
+    });
+    place.addEventListener("change", change);
+    place.addEventListener("input", (event) => {
+      if ("live" in /** @type {Field} */
+      event.target.dataset) change(event);
+    });
+    for (const [name, value] of Object.entries(view.settings)) {
+      this.show(
+        /** @type {SettingName} */
+        name,
+        value
+      );
+    }
+  }
+  /** @param {SettingName} name @param {unknown} value */
+  show(name, value) {
+    const field = this.fields.get(name);
+    if (field instanceof HTMLInputElement && field.type === "checkbox") field.checked = Boolean(value);
+    else if (field && field.value !== value) field.value = String(value);
+  }
+  /** @param {SettingName} name @param {boolean} bad */
+  mark(name, bad) {
+    this.fields.get(name)?.setAttribute("aria-invalid", String(bad));
+  }
+  /** @param {SettingName} name */
+  focus(name) {
+    this.fields.get(name)?.focus();
+  }
+};
+function setting_html({ name, label, kind, options, names, placeholder, live, width }) {
+  const role = `data-role="${name}"`;
+  if (kind === "check") return `<label><input type="checkbox" ${role}> ${safe(label)}</label>`;
+  if (kind === "choice") {
+    const all2 = options.map(([value, words]) => `<option value="${safe(value)}">${safe(words)}</option>`);
+    return `<label>${safe(label)} <select ${role}>${all2.join("")}</select></label>`;
+  }
+  const list = names.length ? `gilscope-names-${++fields}` : "";
+  const all = names.map((one) => `<option value="${safe(one)}"></option>`).join("");
+  return `<label>${safe(label)} <input ${role} size="${width}" placeholder="${safe(placeholder)}"${live ? " data-live" : ""}${list ? ` list="${list}"` : ""}></label>` + (list ? `<datalist id="${list}">${all}</datalist>` : "");
+}
+
+// profiler/gilscope/view/app/drawing.js
+var NAME_LETTERS = 26;
+var FEWEST_LETTERS = 9;
+var PARALLELISM = ["Parallelism: threads that have a processor", "Parallelism"];
+var OVERVIEW_COLUMNS = 400;
+var MARK = 0.12;
+var ruler = null;
+function fitting(titles, { inner_width, title }) {
+  ruler ??= /** @type {CanvasRenderingContext2D} */
+  document.createElement("canvas").getContext("2d");
+  ruler.font = `bold ${title.text_font_size} ${title.text_font}`;
+  const width = (text) => Number(ruler?.measureText(text).width);
+  return titles.find((text) => width(text) <= inner_width) ?? titles[titles.length - 1];
+}
+var Drawing = class {
+  /** @param {import("./view.js").View} view */
+  constructor(view) {
+    this.view = view;
+  }
+  figures() {
+    const { document: document2, timelines } = this.view;
+    const names = ["overview", "parallelism", ...timelines.map(({ number }) => `timeline-${number}`)];
+    return names.map((name) => document2.get_model_by_name(name));
+  }
+  /** In a narrow page, names, titles and ticks take less room. */
+  fit_page() {
+    const { view } = this;
+    const letters = Math.max(FEWEST_LETTERS, Math.min(NAME_LETTERS, Math.floor(view.box.clientWidth / 36)));
+    if (letters !== view.letters) {
+      view.letters = letters;
+      view.lanes.arrange();
+      const names = view.timelines.flatMap(({ lanes }) => lanes.map(({ name }) => short_name(name, letters).length));
+      for (const figure of this.figures()) figure.min_border_left = 24 + 7 * Math.max(0, ...names);
+    }
+    const ticks = Math.max(2, Math.min(8, Math.floor(view.painters[0].width / 60)));
+    for (const figure of this.figures()) figure.below[0].ticker.desired_num_ticks = ticks;
+    for (const { figure, timeline } of view.painters) figure.title.text = fitting(timeline.titles, figure);
+    const parallelism = view.document.get_model_by_name("parallelism");
+    parallelism.title.text = fitting(PARALLELISM, parallelism);
+  }
+  draw() {
+    const { view } = this;
+    const plans = view.painters.map((painter) => this.plan(painter));
+    let count = 0;
+    for (const { rows_of } of plans) for (const [, [low, high]] of rows_of) count += high - low;
+    const few = count <= view.data.max_boxes && !plans.some(coarse);
+    let progress2 = 1;
+    for (const plan of plans) progress2 = Math.max(progress2, this.draw_one(plan, few));
+    view.document.get_model_by_name("parallelism-height").setv({ start: 0, end: progress2 * 1.08 });
+    this.say(count);
+    view.find("tip").hidden = true;
+    view.document.get_model_by_name("overview-mark")?.setv({ fill_alpha: view.axis.fits() ? 0 : MARK });
+    view.box.dataset.drawn = few ? "boxes" : "raster";
+  }
+  /** @param {Painter} painter @returns {Plan} */
+  plan(painter) {
+    const { timeline } = painter;
+    const [from, to] = this.view.axis.span(timeline);
+    const rows_of = timeline.shown.map((lane) => {
+      const segments = timeline.segments_of(lane, from, to);
+      return (
+        /** @type {import("./types.js").RowsOf} */
+        [lane, segments.seen(lane, from, to), segments]
+      );
+    });
+    return { painter, from, to, rows_of };
+  }
+  /** Tell the visible range and what is in it. @param {number} count */
+  say(count) {
+    const { axis: { range }, settings, kernel } = this.view;
+    const unit = settings.align === "normalised" ? " %" : " ms";
+    const [start, end] = [range.start, range.end].map((value) => Number(value.toPrecision(6)));
+    this.view.say(`${start} to ${end}${unit} · ${count_text(count)} ${count === 1 ? "segment" : "segments"} in view` + (kernel.gone ? ` · ${kernel.gone}` : ""));
+  }
+  /** Draw one timeline; returns the most threads that make progress. @param {Plan} plan @param {boolean} few */
+  draw_one({ painter, from: start, to: end, rows_of }, few) {
+    const { timeline } = painter, { kept, axis, choice } = this.view;
+    const { raster } = timeline;
+    const ready = kept.all && raster && raster.from === start && raster.to === end && raster.width === painter.width ? raster.images : null;
+    const [from, to, width] = few || ready ? (
+      /** @type {[number, number, number]} */
+      [start, end, painter.width]
+    ) : painter.grid(start, end);
+    const shares2 = /* @__PURE__ */ new Map();
+    for (const [lane, , segments] of rows_of) {
+      shares2.set(lane, painter.shares(segments, segments.seen(lane, from, to), from, to, width, kept));
+    }
+    if (few) painter.draw_boxes(rows_of, kept);
+    else {
+      painter.draw_images([...shares2].map(([lane, share]) => [lane, ready?.get(lane) ?? painter.stacked(share, width)]), from, to, width);
+    }
+    painter.draw_spans(start, end, kept);
+    painter.box_view.visible = few;
+    painter.picture_view.visible = !few;
+    painter.draw_ready(start, end);
+    painter.draw_marks(axis.range);
+    painter.draw_choice(choice);
+    const threads = timeline.shown_threads();
+    return painter.draw_progress(
+      painter.parallelism,
+      this.progress(painter, from, to, width, shares2),
+      from,
+      to,
+      width,
+      threads
+    );
+  }
+  /**
+   * Shares of the states of the threads that are shown, whatever else is filtered.
+   * @param {Painter} painter
+   * @param {number} from
+   * @param {number} to
+   * @param {number} width
+   * @param {Map<number, Float64Array>} shares Those that are drawn.
+   */
+  progress(painter, from, to, width, shares2) {
+    const { timeline } = painter;
+    const segments = timeline.segments(from, to);
+    return timeline.shown_threads().map((lane) => this.view.kept.all && shares2.get(lane) || painter.shares(segments, segments.seen(lane, from, to), from, to, width, null));
+  }
+  /** Compute the curves above all: they show whole runs. */
+  draw_overview() {
+    let most = 1;
+    for (const painter of this.view.painters) {
+      const { timeline } = painter, { all, duration } = timeline;
+      const lanes = timeline.threads();
+      const shares2 = lanes.map((lane) => painter.shares(
+        all,
+        all.seen(lane, 0, duration),
+        0,
+        duration,
+        OVERVIEW_COLUMNS,
+        null
+      ));
+      most = Math.max(most, painter.draw_progress(
+        painter.overview,
+        shares2,
+        0,
+        duration,
+        OVERVIEW_COLUMNS,
+        lanes
+      ));
+    }
+    this.view.document.get_model_by_name("overview-height").setv({ start: 0, end: most * 1.1 });
+  }
+};
+function coarse({ painter: { timeline }, from, to, rows_of }) {
+  const { raster, tally, part, lanes } = timeline;
+  if (raster && raster.from === from && raster.to === to) return true;
+  return tally !== null && rows_of.some(([lane, , segments]) => lanes[lane].kind === "thread" && segments !== part?.segments);
+}
+
+// profiler/gilscope/view/app/finder.js
+var Finder = class {
+  /** @param {import("./view.js").View} view */
+  constructor(view) {
+    this.view = view;
+    this.searched = "";
+    this.hit = 0;
+  }
+  /** Go to the lane or the lock of a name, or of the next name that a text is part of. @param {string} text */
+  search(text) {
+    const word = text.trim().toLowerCase();
+    if (!word) return;
+    const { view } = this;
+    const lanes = this.search_lanes(word);
+    const places = lanes.length ? lanes : this.search_locks(word);
+    if (!places.length) return view.say(`no thread, lock or callable is named “${text}”`);
+    this.hit = this.searched === word ? (this.hit + 1) % places.length : 0;
+    this.searched = word;
+    const [timeline, lane, row, segments] = places[this.hit];
+    const { name } = timeline.lanes[lane];
+    view.set("hidden", view.settings.hidden.filter((one) => one !== name));
+    if (row >= 0) view.chooser.choose(timeline, lane, row, segments);
+    else this.choose_longest(timeline, lane);
+    view.chooser.reveal();
+    view.say(`${this.hit + 1} of ${places.length} found`);
+  }
+  /** Search, or once more for the same: the next one. @param {string} text */
+  search_again(text) {
+    if (text === this.view.settings.search) this.search(text);
+    else this.view.set("search", text);
+  }
+  /** The lanes whose names a word fits; the row is open. @param {string} word @returns {Hit[]} */
+  search_lanes(word) {
+    return this.view.timelines.flatMap((timeline) => timeline.lanes.flatMap(({ name }, lane) => name.toLowerCase().includes(word) ? [
+      /** @type {Hit} */
+      [timeline, lane, -1, timeline.all]
+    ] : []));
+  }
+  /** The longest wait for each lock that a word fits, of those of one name for one of them. @param {string} word */
+  search_locks(word) {
+    return this.view.timelines.flatMap((timeline) => this.longest_waits(timeline, timeline.locks.map(({ name }) => name.toLowerCase().includes(word))));
+  }
+  /**
+   * The longest wait for a lock, or one of those that go by its name.
+   * @param {Timeline} timeline
+   * @param {number} lock
+   */
+  longest_wait(timeline, lock) {
+    const { groups } = timeline;
+    return this.longest_waits(timeline, groups.map((group) => group === groups[lock]));
+  }
+  /**
+   * The longest wait for each group of locks of those that fit; all of them in one go.
+   * @param {Timeline} timeline
+   * @param {boolean[]} fits By lock.
+   * @returns {Hit[]}
+   */
+  longest_waits(timeline, fits) {
+    const { groups, codes } = timeline, segments = timeline.counted();
+    const best = /* @__PURE__ */ new Map();
+    for (const lane of timeline.threads()) {
+      for (let row = segments.offsets[lane]; row < segments.offsets[lane + 1] - 1; row++) {
+        const [lock] = codes[segments.code[row]];
+        if (lock < 0 || !fits[lock]) continue;
+        const seen = timeline.shows(lane) && this.view.kept.segment(segments, row);
+        const length = segments.duration(row), found = best.get(groups[lock]);
+        if (found && (found.seen === seen ? found.length >= length : found.seen)) continue;
+        best.set(groups[lock], { seen, length, hit: [timeline, lane, row, segments] });
+      }
+    }
+    return [...best].sort(([one], [other]) => one - other).map(([, { hit }]) => hit);
+  }
+  /**
+   * Choose what takes longest in the visible part of a lane, rather a wait than nothing.
+   * @param {Timeline} timeline
+   * @param {number} lane
+   */
+  choose_longest(timeline, lane) {
+    const { all } = timeline;
+    let best = -1, most = -1;
+    const [from, to] = all.seen(lane, ...this.view.axis.span(timeline));
+    for (let row = from; row < to; row++) {
+      const idle = all.state[row] === NOTHING || all.state[row] === RUNNING;
+      const weight = (idle ? 1e-6 : 1) * (this.view.kept.segment(all, row) ? 1 : 1e-12);
+      const length = all.duration(row) * weight;
+      if (length > most) [best, most] = [row, length];
+    }
+    if (best >= 0) this.view.chooser.choose(timeline, lane, best);
+  }
+  /** Choose the longest wait for a lock. @param {Timeline} timeline @param {number} lock */
+  choose_wait(timeline, lock) {
+    for (const [, lane, row, segments] of this.longest_wait(timeline, lock)) {
+      this.view.chooser.choose(timeline, lane, row, segments);
+    }
+  }
+};
+
+// profiler/gilscope/view/app/kept.js
+function meant(filter, names) {
+  const text = filter.trim(), word = text.toLowerCase();
+  if (!word) return () => true;
+  return names.includes(text) ? (one) => one === text : (one) => one.toLowerCase().includes(word);
+}
+var Kept = class {
+  /**
+   * @param {import("./types.js").Settings} settings
+   * @param {import("./timeline.js").Timeline[]} timelines
+   */
+  constructor(settings, timelines) {
+    this.lock = meant(settings.lock, timelines.flatMap(({ locks }) => locks.map(({ name }) => name)));
+    this.label = meant(settings.callable, timelines.flatMap(({ labels }) => labels));
+    this.least = parse_time(settings.least);
+    this.locks = settings.lock.trim() ? new Map(timelines.map((timeline) => [timeline, timeline.locks.map(({ name }) => this.lock(name))])) : null;
+    this.all = !this.least && !this.locks;
+  }
+  /**
+   * @param {import("./segments.js").Segments} segments
+   * @param {number} row
+   */
+  segment(segments, row) {
+    if (this.all) return true;
+    const state = segments.state[row], { timeline } = segments;
+    const parts = row < segments.thread_rows ? segments.count[row] : 1;
+    if (this.least && segments.duration(row) / parts < this.least) return false;
+    if (!this.locks || state === CALLBACK) return true;
+    return Boolean(this.locks.get(timeline)?.[timeline.codes[segments.code[row]][0]]);
+  }
+  /**
+   * @param {import("./timeline.js").Timeline} timeline
+   * @param {number} row
+   */
+  callback(timeline, row) {
+    if (!timeline.calls) return false;
+    const { duration, lane, label } = timeline.calls;
+    return duration[row] >= this.least && timeline.shows(lane[row]) && this.label(timeline.labels[label[row]]);
+  }
+  /**
+   * @param {import("./timeline.js").Timeline} timeline
+   * @param {number} row
+   */
+  span(timeline, row) {
+    const { named } = timeline;
+    return named !== null && named.duration[row] >= this.least && timeline.shows(named.lane[row]);
+  }
+};
+function filter_words({ thread, callable, lock, hidden }, { least }, timelines) {
+  const names = new Set(timelines.flatMap(({ lanes }) => lanes.map(({ name }) => name)));
+  const without = hidden.filter((name) => names.has(name)).length;
+  const merged = timelines.some(({ grain }) => grain > least) ? ", of merged intervals their mean" : "";
+  const words = [
+    thread.trim() && `threads “${thread.trim()}”`,
+    callable.trim() && `callable “${callable.trim()}” and the threads that called it`,
+    lock.trim() && `waits for “${lock.trim()}”`,
+    least && `at least ${time_text(least)}${merged}`,
+    without && `without ${count_text(without)} hidden ${without > 1 ? "lanes" : "lane"}`
+  ];
+  return words.filter((one) => typeof one === "string").filter(Boolean);
+}
+
+// profiler/gilscope/view/app/keyboard.js
+var WAITS2 = [WAITING_GIL, WAITING_LOCK, STOPPED];
+var Keyboard = class {
+  /** @param {import("./view.js").View} view */
+  constructor(view) {
+    this.view = view;
+    const { axis, chooser, lanes, theme } = view;
+    this.keys = {
+      w: () => axis.zoom(0.5),
+      s: () => axis.zoom(2),
+      "+": () => axis.zoom(0.5),
+      "-": () => axis.zoom(2),
+      a: () => axis.pan(-0.25),
+      d: () => axis.pan(0.25),
+      f: () => axis.fit(),
+      ",": () => chooser.step(-1),
+      ".": () => chooser.step(1),
+      arrowleft: () => chooser.step(-1),
+      arrowright: () => chooser.step(1),
+      arrowup: () => chooser.move_lane(-1),
+      arrowdown: () => chooser.move_lane(1),
+      n: () => chooser.step(1, (state) => WAITS2.includes(state)),
+      j: () => chooser.jump(),
+      z: () => chooser.zoom(),
+      e: () => axis.align_next(),
+      h: () => lanes.hide(),
+      p: () => lanes.pin(),
+      t: () => theme.turn(),
+      "/": () => view.panel?.focus("search"),
+      "?": () => this.toggle_help()
+    };
+    this.buttons = {
+      in: () => axis.zoom(0.5),
+      out: () => axis.zoom(2),
+      fit: () => axis.fit(),
+      theme: () => theme.turn(),
+      help: () => this.toggle_help()
+    };
+  }
+  listen() {
+    const { view } = this;
+    const on = (target, name, action) => target.addEventListener(name, view.guard(action));
+    on(view.box, "keydown", (event) => this.press(event));
+    on(view.find("controls"), "click", ({ target }) => this.buttons[target.dataset.role]?.());
+    on(view.find("tabs"), "click", ({ target }) => {
+      if (target.dataset.tab) view.set("tab", target.dataset.tab);
+    });
+    on(view.find("table"), "click", ({ target }) => this.follow(target.dataset));
+    on(view.find("details"), "click", ({ target }) => {
+      if (target.dataset.role === "jump") view.chooser.jump();
+    });
+  }
+  /** @param {KeyboardEvent} event */
+  press(event) {
+    const target = (
+      /** @type {HTMLElement} */
+      event.target
+    );
+    const field = target.matches?.("input, select, textarea") ? target : null;
+    if (event.key === "Escape") this.escape(target);
+    else if (field) {
+      if (event.key === "Enter" && field.closest('[data-role="search"]')) {
+        this.view.finder.search_again(
+          /** @type {HTMLInputElement} */
+          field.value
+        );
+      }
+      event.stopPropagation();
+      return;
+    } else if (event.ctrlKey || event.metaKey || event.altKey) return;
+    else if (!this.act(event.key)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+  /** Do what a key stands for; whether it stands for anything. @param {string} key */
+  act(key) {
+    const action = this.keys[key.toLowerCase()];
+    action?.();
+    return Boolean(action);
+  }
+  /** Follow a link of a table. @param {DOMStringMap} link */
+  follow({ lane, lock, finding, role }) {
+    const { lanes, chooser, finder, timelines } = this.view;
+    if (role === "all") return lanes.show_all();
+    const [number, place] = (finding ?? lane ?? lock ?? "").split(":").map(Number);
+    if (finding) return chooser.show_finding(number, place);
+    if (lane) finder.choose_longest(timelines[number], place);
+    else if (lock) finder.choose_wait(timelines[number], place);
+    else return;
+    chooser.reveal();
+  }
+  /** The list of keys. */
+  get help() {
+    return (
+      /** @type {HTMLElement} */
+      this.view.box.querySelector(".keys")
+    );
+  }
+  toggle_help() {
+    this.help.hidden = !this.help.hidden;
+  }
+  /** Take back the last that was opened or chosen. @param {HTMLElement} target */
+  escape(target) {
+    const { box, pointer, chooser, choice } = this.view;
+    if (!this.help.hidden) this.help.hidden = true;
+    else if (pointer.selection) pointer.drop_selection();
+    else if (target !== box) box.focus();
+    else if (choice) chooser.clear();
+    else this.view.set("hidden", []);
+  }
+};
+
+// profiler/gilscope/view/app/sums.js
+var KINDS = 8;
+function totals(timeline, from, to, lanes, kept) {
+  const best = timeline.segments(from, to);
+  const segments = best === timeline.all ? timeline.counted() : best;
+  const { start, state, code, count } = segments;
+  const codes = timeline.codes.length;
+  const states = lanes.map(() => new Float64Array(KINDS));
+  const time = lanes.map(() => new Float64Array(codes));
+  const contended = lanes.map(() => new Float64Array(codes));
+  const times = new Float64Array(codes), longest = new Float64Array(codes);
+  lanes.forEach((lane, place) => {
+    const [low, high] = segments.seen(lane, from, to);
+    for (let row = low; row < high; row++) {
+      if (kept && !kept.segment(segments, row)) continue;
+      const part = Math.min(to, start[row + 1]) - Math.max(from, start[row]);
+      states[place][state[row]] += part;
+      if (state[row] !== WAITING_GIL && state[row] !== WAITING_LOCK && state[row] !== BLOCKED) continue;
+      time[place][code[row]] += part;
+      if (state[row] !== BLOCKED) contended[place][code[row]] += part;
+      times[code[row]] += count[row];
+      if (count[row] === 1) longest[code[row]] = Math.max(longest[code[row]], start[row + 1] - start[row]);
+    }
+  });
+  return { lanes, states, time, contended, times, longest };
+}
+function callback_totals(timeline, from, to, kept) {
+  const result = timeline.labels.map((label) => ({ label, count: 0, time: 0, enter: 0, longest: 0 }));
+  const { calls } = timeline;
+  if (!calls) return [];
+  for (let row = 0; row < calls.start.length && calls.start[row] < to; row++) {
+    if (calls.start[row] + calls.duration[row] < from || !kept.callback(timeline, row)) continue;
+    const sum = result[calls.label[row]];
+    sum.count += 1;
+    sum.time += calls.duration[row];
+    sum.enter += calls.enter[row];
+    sum.longest = Math.max(sum.longest, calls.duration[row]);
+  }
+  return result.filter((sum) => sum.count).sort((a, b) => b.time - a.time);
+}
+function span_totals(timeline, from, to, kept) {
+  const result = timeline.span_labels.map((label) => ({ label, count: 0, time: 0, longest: 0, bytes: 0, sized: false }));
+  const { named } = timeline;
+  if (!named) return [];
+  for (let row = 0; row < named.start.length && named.start[row] < to; row++) {
+    if (named.start[row] + named.duration[row] < from || !kept.span(timeline, row)) continue;
+    const sum = result[named.label[row]];
+    sum.count += 1;
+    sum.time += named.duration[row];
+    sum.longest = Math.max(sum.longest, named.duration[row]);
+    sum.bytes += Math.max(0, named.bytes[row]);
+    sum.sized ||= named.bytes[row] >= 0;
+  }
+  return result.filter((sum) => sum.count).sort((a, b) => b.time - a.time);
+}
+
+// profiler/gilscope/view/app/lanes.js
+var LANES_HEIGHT = 720;
+var MOST_LANE = 30;
+var LEAST_LANE = 12;
+var Lanes = class {
+  /** @param {import("./view.js").View} view */
+  constructor(view) {
+    this.view = view;
+  }
+  /** Choose the lanes, and put them in order. */
+  arrange() {
+    const { view } = this, { settings } = view;
+    view.kept = new Kept(settings, view.timelines);
+    const kinds = { thread: true, lock: settings.locks, callback: settings.callbacks };
+    const fits = {
+      thread: meant(settings.thread, this.thread_names()),
+      lock: view.kept.lock,
+      callback: view.kept.label
+    };
+    const ranks = settings.order === "creation" ? null : this.ranks();
+    for (const painter of view.painters) {
+      const { timeline } = painter;
+      const callers = this.callers(timeline);
+      timeline.coded = Boolean(view.kept.locks);
+      timeline.show(this.order(timeline, ranks).filter((lane) => {
+        const { name, kind } = timeline.lanes[lane];
+        if (!kinds[kind] || settings.hidden.includes(name) || !fits[kind](name)) return false;
+        return !(kind === "thread" && callers && !callers.has(lane));
+      }));
+      const lanes = Math.max(1, timeline.shown.length);
+      const height = Math.max(LEAST_LANE, Math.min(MOST_LANE, Math.floor(LANES_HEIGHT / lanes)));
+      const arranged = `${timeline.shown} ${view.letters}`;
+      if (painter.arranged !== arranged) painter.arrange(height, view.letters);
+      painter.arranged = arranged;
+    }
+  }
+  rearrange() {
+    this.arrange();
+    this.view.drawing.draw();
+    this.view.settle();
+  }
+  thread_names() {
+    return this.view.timelines.flatMap(({ lanes }) => lanes.flatMap(({ name, kind }) => kind === "thread" ? [name] : []));
+  }
+  /** Lanes of threads that ran the chosen callables, or null if none is chosen. @param {Timeline} timeline */
+  callers({ calls, labels }) {
+    const { settings, kept } = this.view;
+    if (!settings.callable.trim() || !calls) return null;
+    const chosen = labels.map(kept.label);
+    return new Set(calls.lane.filter((_, row) => chosen[calls.label[row]]));
+  }
+  /**
+   * All lanes, pinned ones first, threads before others.
+   * @param {Timeline} timeline
+   * @param {Map<string, number> | null} ranks
+   */
+  order(timeline, ranks) {
+    const threads = timeline.threads();
+    if (ranks) {
+      const place = (lane) => ranks.get(timeline.lanes[lane].name) ?? Infinity;
+      threads.sort((a, b) => place(a) - place(b) || a - b);
+    }
+    const pinned = (lane) => this.view.settings.pinned.indexOf(timeline.lanes[lane].name);
+    const all = [...threads, ...timeline.others()];
+    return [
+      ...all.filter((lane) => pinned(lane) >= 0).sort((a, b) => pinned(a) - pinned(b)),
+      ...all.filter((lane) => pinned(lane) < 0)
+    ];
+  }
+  /** Place of each thread's name: the same in all timelines, whatever is filtered. */
+  ranks() {
+    const waited = /* @__PURE__ */ new Map();
+    for (const timeline of this.view.timelines) {
+      const { lanes, states } = totals(timeline, 0, timeline.duration, timeline.threads());
+      lanes.forEach((lane, place) => {
+        const { name } = timeline.lanes[lane];
+        const waits = states[place][WAITING_GIL] + states[place][WAITING_LOCK];
+        waited.set(name, (waited.get(name) ?? 0) + waits);
+      });
+    }
+    const names = [...waited];
+    if (this.view.settings.order === "name") {
+      names.sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+    } else names.sort(([, a], [, b]) => b - a);
+    return new Map(names.map(([name], place) => [name, place]));
+  }
+  /** Take back all that is filtered or hidden. */
+  show_all() {
+    for (
+      const name of
+      /** @type {const} */
+      ["thread", "callable", "lock", "least"]
+    ) {
+      this.view.set(name, "");
+    }
+    this.view.set("hidden", []);
+  }
+  /** Hide the lane of the choice. */
+  hide() {
+    const { view } = this;
+    if (!view.choice) return;
+    const { name } = view.choice.timeline.lanes[view.choice.lane];
+    view.chooser.clear();
+    view.set("hidden", [...view.settings.hidden, name]);
+  }
+  /** Pin the lane of the choice to the top, or let it go. */
+  pin() {
+    const { choice, settings: { pinned } } = this.view;
+    if (!choice) return;
+    const { name } = choice.timeline.lanes[choice.lane];
+    this.view.set("pinned", pinned.includes(name) ? pinned.filter((one) => one !== name) : [...pinned, name]);
+  }
+};
+
+// profiler/gilscope/view/app/progress.js
+var ROUNDING = 1e-6;
+function on_processor({ cpu }, shares2, lane, left, step, width) {
+  const active = Float64Array.from({ length: width }, (_, column) => shares2[HOLDING * width + column] + shares2[RUNNING * width + column]);
+  if (!cpu || lane === void 0) return active;
+  const found = active.slice();
+  const column_of = (time) => Math.max(0, Math.min(width, Math.round((time - left) / step)));
+  for (const { start, end, ran } of cpu.stretches(lane, left, left + step * width, step)) {
+    const first = column_of(start), last = Math.max(first + 1, column_of(end));
+    let sum = 0;
+    for (let column = first; column < Math.min(last, width); column++) sum += active[column];
+    const part = ran / (end - start) * (Math.min(last, width) - first);
+    const factor = sum > 0 ? Math.min(1, part / sum) : 1;
+    for (let column = first; column < Math.min(last, width); column++) {
+      found[column] = active[column] * factor;
+    }
+  }
+  return found;
+}
+function progress(timeline, every, left, right, width, lanes = []) {
+  const x = [];
+  const y = [];
+  const step = (right - left) / width;
+  const sums = every.map((shares2, place) => on_processor(timeline, shares2, lanes[place], left, step, width));
+  const first = Math.max(0, Math.ceil(-left / step - ROUNDING));
+  const last = Math.min(width, Math.floor((timeline.duration - left) / step + ROUNDING));
+  for (let column = first; column < last; column++) {
+    x.push(timeline.to_axis(left + step * column));
+    y.push(sums.reduce((sum, share) => sum + share[column], 0));
+  }
+  const most = Math.max(0, ...y);
+  x.push(timeline.to_axis(y.length ? left + step * last : 0));
+  y.push(y.at(-1) ?? NaN);
+  return { curve: { x, y }, most };
+}
+
+// profiler/gilscope/view/app/raster.js
+function shares(segments, [from, to], left, right, width, kinds, kept) {
+  const { start, state } = segments;
+  const scale = width / (right - left);
+  const result = new Float64Array(kinds * width);
+  for (let row = from; row < to; row++) {
+    if (state[row] === NOTHING || kept && !kept.segment(segments, row)) continue;
+    const offset = state[row] * width;
+    const x0 = Math.max(0, (start[row] - left) * scale);
+    const x1 = Math.min(width, (start[row + 1] - left) * scale);
+    const last = Math.min(width - 1, Math.floor(x1));
+    for (let column = Math.floor(x0); column <= last; column++) {
+      const part = Math.min(x1, column + 1) - Math.max(x0, column);
+      if (part > 0) result[offset + column] += part;
+    }
+  }
+  return result;
+}
+function stacked(share, width, rows, looks) {
+  const result = new Uint8Array(rows * width);
+  for (let column = 0; column < width; column++) {
+    let bottom = 0;
+    for (const code of looks.stack) {
+      const part = share[code * width + column];
+      if (part <= 0) continue;
+      let height = Math.floor(part * looks.height[code] * rows + 0.5);
+      if (looks.stalled[code] || code === CALLBACK) {
+        height = Math.max(height, Math.floor(rows / looks.least));
+      }
+      const top = Math.min(rows, bottom + height);
+      for (let row = bottom; row < top; row++) result[row * width + column] = code + 1;
+      bottom = top;
+    }
+  }
+  return result;
+}
+
+// profiler/gilscope/view/app/painter.js
+var FOOT = 0.18;
+var FOOT_GAP = 0.01;
+var CLEARLY = 0.05;
+var ROOM_FOR_WORDS = 150;
+var STRIP_PIXELS = 3;
+var Painter = class {
+  /**
+   * @param {import("./types.js").BokehDocument} document
+   * @param {import("./timeline.js").Timeline} timeline
+   * @param {import("./types.js").Scene} scene
+   */
+  constructor(document2, timeline, { looks, rows, band }) {
+    const named = (name) => document2.get_model_by_name(`${name}-${timeline.number}`);
+    this.timeline = timeline;
+    this.looks = looks;
+    this.rows = rows;
+    this.band = band;
+    this.figure = named("timeline");
+    this.boxes = named("boxes");
+    this.box_view = named("box-view");
+    this.picture = named("picture");
+    this.picture_view = named("picture-view");
+    this.spans = named("spans");
+    this.chosen = named("chosen");
+    this.link = named("link");
+    this.before = named("before");
+    this.after = named("after");
+    this.done = named("done");
+    this.empty = named("empty");
+    this.ready = named("ready");
+    this.parallelism = named("parallelism");
+    this.overview = named("overview");
+    this.kinds = looks.height.length + 1;
+    this.arranged = "";
+  }
+  get width() {
+    return Math.max(1, Math.round(this.figure.inner_width || 1e3));
+  }
+  /**
+   * Show lanes from the top in this order; the figure gets the height that they take.
+   * @param {number} height Pixels of a lane.
+   * @param {number} letters Of a lane's name.
+   */
+  arrange(height, letters) {
+    const { shown, lanes } = this.timeline;
+    const n = Math.max(1, shown.length);
+    const places = shown.map((_, place) => n - place - 0.5);
+    const axis = this.figure.left[0];
+    axis.ticker.ticks = places;
+    axis.major_label_overrides = new Map(
+      shown.map((lane, place) => [places[place], short_name(lanes[lane].name, letters)])
+    );
+    this.figure.y_range.setv({ start: 0, end: n });
+    this.figure.frame_height = n * height;
+    this.done.y = n / 2;
+  }
+  /** Where drawing begins in a lane that is shown. @param {number} lane */
+  bottom(lane) {
+    const foot = this.timeline.cpu ? FOOT + 2 * FOOT_GAP : (1 - this.band) / 2;
+    return Number(this.timeline.level(lane)) - 0.5 + foot;
+  }
+  /**
+   * Draw lanes as boxes, as far as they are kept.
+   * @param {import("./types.js").RowsOf[]} rows_of
+   * @param {import("./kept.js").Kept} kept
+   */
+  draw_boxes(rows_of, kept) {
+    const { timeline, looks, band } = this;
+    const data = { ...no_boxes(), color: (
+      /** @type {string[]} */
+      []
+    ) };
+    for (const code of [...looks.stack].reverse()) {
+      for (const [lane, [from, to], segments] of rows_of) {
+        const { start, state } = segments;
+        const base = this.bottom(lane);
+        for (let row = from; row < to; row++) {
+          if (state[row] !== code || !kept.segment(segments, row)) continue;
+          data.left.push(timeline.to_axis(start[row]));
+          data.right.push(timeline.to_axis(start[row + 1]));
+          data.bottom.push(base);
+          data.top.push(base + band * looks.height[code]);
+          data.color.push(looks.color[code]);
+        }
+      }
+    }
+    this.boxes.data = data;
+  }
+  /**
+   * Draw spans as strips, none too short to be seen; those that touch in a pixel are one.
+   * @param {number} from
+   * @param {number} to
+   * @param {import("./kept.js").Kept} kept
+   */
+  draw_spans(from, to, kept) {
+    const { timeline, looks: { strip }, band } = this;
+    const { named } = timeline;
+    const data = no_boxes();
+    const pixel = (to - from) / this.width, least = STRIP_PIXELS * pixel;
+    const last = /* @__PURE__ */ new Map();
+    for (let row = 0; named && row < named.start.length && named.start[row] < to; row++) {
+      const start = named.start[row], end = start + named.duration[row], lane = named.lane[row];
+      if (end < from || !kept.span(timeline, row)) continue;
+      const depth = named.depth[row], key = 4 * lane + depth, before = last.get(key);
+      if (before && start - before.end < pixel) {
+        before.end = Math.max(before.end, end);
+        data.right[before.place] = timeline.to_axis(Math.max(before.end, before.start + least));
+        continue;
+      }
+      last.set(key, { start, end, place: data.left.length });
+      const middle = this.bottom(lane) + band * (1 - strip / 2);
+      const half = band * strip / 2 / (depth + 1);
+      data.left.push(timeline.to_axis(start));
+      data.right.push(timeline.to_axis(Math.max(end, start + least)));
+      data.bottom.push(middle - half);
+      data.top.push(middle + half);
+    }
+    this.spans.data = data;
+  }
+  /**
+   * Time of each state in each column of a lane.
+   * @param {import("./segments.js").Segments} segments
+   * @param {[from: number, to: number]} rows
+   * @param {number} left
+   * @param {number} right
+   * @param {number} width
+   * @param {import("./kept.js").Kept | null} kept
+   */
+  shares(segments, rows, left, right, width, kept) {
+    return shares(segments, rows, left, right, width, this.kinds, kept);
+  }
+  /**
+   * The raster of a lane from its shares.
+   * @param {Float64Array} share
+   * @param {number} width
+   */
+  stacked(share, width) {
+    return stacked(share, width, this.rows, this.looks);
+  }
+  /**
+   * Columns of a raster: pixels, or of a long trace whole buckets.
+   * @param {number} from
+   * @param {number} to
+   * @returns {[left: number, right: number, width: number]}
+   */
+  grid(from, to) {
+    const { timeline, width } = this;
+    if (!timeline.tally) return [from, to, width];
+    const { grain } = timeline.segments(from, to);
+    if (!grain) return [from, to, width];
+    const step = grain * Math.max(1, Math.ceil((to - from) / width / grain));
+    const left = Math.floor(from / step) * step, right = Math.ceil(to / step) * step;
+    return [left, right, Math.max(1, Math.round((right - left) / step))];
+  }
+  /**
+   * Draw images from left to right in ns.
+   * @param {[lane: number, pixels: Uint8Array][]} images
+   * @param {number} left
+   * @param {number} right
+   * @param {number} width
+   */
+  draw_images(images, left, right, width) {
+    if (!images.length) return;
+    const NDArray = this.picture.data.image[0].constructor;
+    const { timeline } = this;
+    const [start, end] = [timeline.to_axis(left), timeline.to_axis(right)];
+    this.picture.data = {
+      image: images.map(([, pixels]) => new NDArray(pixels, [this.rows, width])),
+      x: images.map(() => start),
+      y: images.map(([lane]) => this.bottom(lane)),
+      dw: images.map(() => end - start),
+      dh: images.map(() => this.band)
+    };
+  }
+  /**
+   * Draw the threads that make progress, column by column; returns the most of them.
+   * @param {import("./types.js").BokehModel} source
+   * @param {Float64Array[]} every
+   * @param {number} left
+   * @param {number} right
+   * @param {number} width
+   * @param {number[]} [lanes]
+   */
+  draw_progress(source, every, left, right, width, lanes = []) {
+    const { curve, most } = progress(this.timeline, every, left, right, width, lanes);
+    source.data = curve;
+    return most;
+  }
+  /**
+   * Draw the share of time that threads waited for a processor as a bar at the foot of their lanes.
+   * @param {number} from
+   * @param {number} to
+   */
+  draw_ready(from, to) {
+    const { timeline } = this;
+    if (!timeline.cpu) return;
+    const data = no_boxes();
+    const least = 2 * (to - from) / this.width;
+    for (const lane of timeline.shown_threads()) {
+      for (const { start, end, ready } of timeline.cpu.stretches(lane, from, to, least)) {
+        const share = ready / (end - start);
+        if (share < CLEARLY) continue;
+        data.left.push(timeline.to_axis(start));
+        data.right.push(timeline.to_axis(end));
+        const top = this.bottom(lane) - FOOT_GAP;
+        data.bottom.push(top - FOOT * share);
+        data.top.push(top);
+      }
+    }
+    this.ready.data = data;
+  }
+  /**
+   * Mark where the run begins and ends; words stand where there is room for them.
+   * @param {{ start: number, end: number }} range
+   */
+  draw_marks(range) {
+    const { timeline } = this;
+    const end = timeline.to_axis(timeline.duration), begin = timeline.to_axis(0);
+    this.after.setv({ left: end, visible: end < range.end });
+    this.before.setv({ right: begin, visible: begin > range.start });
+    const x = Math.max(end, range.start);
+    const room = (range.end - x) / (range.end - range.start) * this.width;
+    this.done.setv({ x, visible: room > ROOM_FOR_WORDS });
+  }
+  /**
+   * Put a frame around a segment, and a line from its end to another lane.
+   * @param {import("./types.js").Choice | null} choice
+   */
+  draw_choice(choice) {
+    const { timeline } = this;
+    const chosen = no_boxes();
+    const link = (
+      /** @type {Record<"x0" | "y0" | "x1" | "y1", number[]>} */
+      { x0: [], y0: [], x1: [], y1: [] }
+    );
+    const level = choice?.timeline === timeline ? timeline.level(choice.lane) : null;
+    if (choice && level !== null) {
+      const bottom = this.bottom(choice.lane), x = timeline.to_axis(choice.end);
+      chosen.left.push(timeline.to_axis(choice.start));
+      chosen.right.push(x);
+      chosen.bottom.push(bottom);
+      chosen.top.push(bottom + this.band);
+      const other = choice.other >= 0 ? timeline.level(choice.other) : null;
+      if (other !== null) {
+        link.x0.push(x);
+        link.x1.push(x);
+        link.y0.push(level);
+        link.y1.push(other);
+      }
+    }
+    this.chosen.data = chosen;
+    this.link.data = link;
+  }
+};
+function no_boxes() {
+  return (
+    /** @type {Record<"left" | "right" | "bottom" | "top", number[]>} */
+    { left: [], right: [], bottom: [], top: [] }
+  );
+}
+
+// profiler/gilscope/view/app/cpu.js
+var CpuTimes = class {
+  /**
+   * @param {import("./types.js").Columns} columns
+   * @param {string} prefix
+   * @param {number[]} offsets Row at which the samples of each lane begin.
+   */
+  constructor(columns, prefix, offsets) {
+    this.time = columns[`${prefix}cpu.time`];
+    this.ran = columns[`${prefix}cpu.ran`];
+    this.ready = columns[`${prefix}cpu.ready`];
+    this.offsets = offsets;
+  }
+  /**
+   * Position of the first sample of a lane after a time, from the second to the last of them.
+   * @param {number} lane
+   * @param {number} time
+   */
+  after(lane, time) {
+    let low = this.offsets[lane] + 1, high = this.offsets[lane + 1] - 1;
+    while (low < high) {
+      const middle = low + high >> 1;
+      if (this.time[middle] > time) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+  /**
+   * What a thread did between two samples.
+   * @param {number} first
+   * @param {number} last
+   * @returns {Stretch}
+   */
+  stretch(first, last) {
+    const start = this.time[first], end = this.time[last];
+    const limit = (value, most) => Math.max(0, Math.min(most, value));
+    const ran = limit(this.ran[last] - this.ran[first], end - start);
+    return { start, end, ran, ready: limit(this.ready[last] - this.ready[first], end - start - ran) };
+  }
+  /**
+   * Stretches of a lane that touch [from, to], none much shorter than `least`.
+   * @param {number} lane
+   * @param {number} from
+   * @param {number} to
+   * @param {number} least
+   */
+  stretches(lane, from, to, least) {
+    const found = [];
+    const end = this.offsets[lane + 1] - 1;
+    if (end <= this.offsets[lane]) return found;
+    for (let first = this.after(lane, from) - 1; first < end && this.time[first] < to; ) {
+      let last = first + 1;
+      while (last < end && this.time[last] - this.time[first] < least) last++;
+      found.push(this.stretch(first, last));
+      first = last;
+    }
+    return found.filter((one) => one.end > from && one.end > one.start);
+  }
+  /**
+   * The stretch of a lane that a time falls into, or null.
+   * @param {number} lane
+   * @param {number} time
+   */
+  at(lane, time) {
+    return this.stretches(lane, time, time + 1, 0).find((one) => one.start <= time) ?? null;
+  }
+  /**
+   * Time ready and not running between two times, in proportion at the ends; null if not known.
+   * @param {number} lane
+   * @param {number} from
+   * @param {number} to
+   */
+  ready_time(lane, from, to) {
+    const parts = this.stretches(lane, from, to, 0);
+    if (!parts.length) return null;
+    return parts.reduce((sum, { start, end, ready }) => sum + ready * (Math.min(to, end) - Math.max(from, start)) / (end - start), 0);
+  }
+};
+function cpu_tip(timeline, lane, time) {
+  const found = timeline.cpu?.at(lane, time);
+  if (!found) return [];
+  const { start, end, ran, ready } = found;
+  const share = (part) => `${Math.round(100 * part / (end - start))} %`;
+  const ms = (ns) => Number((ns / 1e6).toFixed(1));
+  return [
+    `of the time between two samples, ${ms(start)} to ${ms(end)} ms:`,
+    `${share(ran)} on a CPU, ${share(ready)} runnable but off CPU, ${share(end - start - ran - ready)} asleep`
+  ];
+}
+
+// profiler/gilscope/view/app/pointer.js
+var DRAG = 4;
+var LEAST_SELECTION = 3;
+var Pointer = class {
+  /** @param {import("./view.js").View} view */
+  constructor(view) {
+    this.view = view;
+    this.place = null;
+    this.pressed = null;
+    this.selection = null;
+  }
+  listen() {
+    const { view } = this, { stage } = view;
+    const on = (name, action, capture) => stage.addEventListener(name, view.guard(action), capture);
+    on("pointermove", (event) => this.hover(event), false);
+    on("pointerleave", () => this.leave(), false);
+    on("pointerdown", (event) => {
+      this.pressed = [event.clientX, event.clientY];
+      this.begin_selection(event);
+    }, true);
+    on("pointermove", (event) => this.extend_selection(event), true);
+    on("pointerup", () => this.end_selection(), true);
+    on("pointercancel", () => this.drop_selection(), true);
+    on("click", (event) => this.click(event), true);
+  }
+  /**
+   * What is below a place in the window; null outside of all timelines.
+   * @param {{ clientX: number, clientY: number }} event
+   * @returns {Place | null}
+   */
+  locate({ clientX, clientY }) {
+    const { range } = this.view.axis;
+    for (const { figure, timeline } of this.view.painters) {
+      const shown = this.view.host.view_of(figure);
+      if (!shown?.el) continue;
+      const { left, top } = shown.el.getBoundingClientRect();
+      const { bbox } = shown.frame;
+      const x = (clientX - left - bbox.left) / bbox.width;
+      const y = (clientY - top - bbox.top) / bbox.height;
+      if (x < 0 || x > 1 || y < 0 || y >= 1) continue;
+      const value = range.start + x * (range.end - range.start);
+      const time = timeline.from_axis(value);
+      const lane = timeline.shown[Math.floor(y * Math.max(1, timeline.shown.length))] ?? -1;
+      const segments = timeline.segments_of(lane, time, time);
+      return { timeline, value, time, lane, segments, row: lane < 0 ? -1 : segments.at(lane, time) };
+    }
+    return null;
+  }
+  /** @param {PointerEvent} event */
+  hover(event) {
+    this.place = this.locate(event);
+    this.tell(this.place);
+    const tip = this.view.find("tip");
+    const area = this.view.box.getBoundingClientRect();
+    const right = event.clientX - area.left;
+    tip.style.top = `${event.clientY - area.top + 18}px`;
+    tip.style.left = `${Math.max(4, Math.min(right + 12, area.width - tip.offsetWidth - 8))}px`;
+  }
+  /** Tell what is at a place, if anything is. @param {Place | null} place */
+  tell(place) {
+    const tip = this.view.find("tip");
+    tip.hidden = !place || place.row < 0;
+    if (place && place.row >= 0) tip.innerHTML = tip_html(place, this.view.data.looks);
+  }
+  leave() {
+    this.view.find("tip").hidden = true;
+    this.place = null;
+  }
+  /** @param {MouseEvent} event */
+  click(event) {
+    const [x, y] = this.pressed ?? [event.clientX, event.clientY];
+    if (Math.hypot(event.clientX - x, event.clientY - y) > DRAG) return;
+    const place = this.locate(event);
+    if (!place) return;
+    const { box, chooser } = this.view;
+    box.focus({ preventScroll: true });
+    if (place.row < 0) chooser.clear();
+    else chooser.choose(place.timeline, place.lane, place.row, place.segments);
+  }
+  /** Shift and a drag choose a stretch of time; all else that is dragged is Bokeh's. @param {PointerEvent} event */
+  begin_selection(event) {
+    const place = event.shiftKey && event.button === 0 ? this.locate(event) : null;
+    if (!place) return;
+    event.stopPropagation();
+    event.preventDefault();
+    this.view.stage.setPointerCapture(event.pointerId);
+    this.selection = [place.value, place.value];
+  }
+  /** @param {PointerEvent} event */
+  extend_selection(event) {
+    const { view } = this;
+    const shown = this.selection && view.host.view_of(view.painters[0].figure);
+    if (!this.selection || !shown) return;
+    event.stopPropagation();
+    const { el, frame: { bbox } } = shown;
+    const [frame, box] = [el.getBoundingClientRect(), view.box.getBoundingClientRect()];
+    const { start, end } = view.axis.range;
+    const share = (event.clientX - frame.left - bbox.left) / bbox.width;
+    this.selection[1] = start + Math.min(1, Math.max(0, share)) * (end - start);
+    const [low, high] = [...this.selection].sort((a, b) => a - b);
+    const mark = view.find("selection");
+    const left = frame.left - box.left + bbox.left - view.box.clientLeft;
+    mark.style.left = `${left + bbox.width * (low - start) / (end - start)}px`;
+    mark.style.width = `${bbox.width * (high - low) / (end - start)}px`;
+    const below = view.stage.getBoundingClientRect().bottom;
+    mark.style.top = `${frame.top - box.top - view.box.clientTop}px`;
+    mark.style.height = `${below - frame.top}px`;
+    mark.hidden = false;
+    view.find("tip").hidden = true;
+  }
+  end_selection() {
+    if (!this.selection) return;
+    const [low, high] = [...this.selection].sort((a, b) => a - b);
+    const { axis, painters } = this.view;
+    const pixel = (axis.range.end - axis.range.start) / painters[0].width;
+    this.drop_selection();
+    if (high - low > LEAST_SELECTION * pixel) axis.show(low, high);
+  }
+  drop_selection() {
+    this.selection = null;
+    this.view.find("selection").hidden = true;
+  }
+};
+function tip_html({ timeline, lane, row, segments, time }, looks) {
+  const { name, kind } = timeline.lanes[lane];
+  const count = segments.count[row], thread = kind === "thread";
+  const lines = [
+    `<b>${safe(looks.label[segments.state[row]])}: ${time_text(segments.duration(row))}</b>`,
+    `${safe(name)}, from ${(segments.start[row] / 1e6).toFixed(3)} ms`
+  ];
+  if (thread) {
+    const [lock, peer, held] = timeline.codes[segments.code[row]];
+    if (lock >= 0) lines.push(`for ${safe(timeline.locks[lock].name)}`);
+    if (peer >= 0) lines.push(`${held ? "held by" : "ended by"} ${safe(timeline.lanes[peer].name)}`);
+    for (const span of timeline.spans_of(lane, time, time)) lines.push(`in ${safe(timeline.span_text(span))}`);
+    lines.push(...cpu_tip(timeline, lane, time));
+  }
+  if (count > 1) {
+    lines.push(thread ? `${count_text(count)} intervals shorter than ${time_text(segments.grain)}, as one` : `${count_text(count)} of them, without a gap`);
+  }
+  return lines.join("<br>");
+}
+
+// profiler/gilscope/view/app/settings.js
+var START = {
+  align: "start",
+  order: "creation",
+  locks: true,
+  callbacks: true,
+  thread: "",
+  lock: "",
+  callable: "",
+  least: "",
+  search: "",
+  tab: "",
+  theme: "auto",
+  hidden: [],
+  pinned: [],
+  range: null
+};
+var EFFECTS = {
+  align: (view, by) => view.axis.align(by),
+  search: (view, text) => view.finder.search(text),
+  tab: (view) => view.table.show(),
+  theme: (view, theme) => view.theme.show(theme),
+  range: (view, range) => range ? view.axis.show(range[0], range[1]) : view.axis.fit()
+};
+var same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
+// profiler/gilscope/view/app/tables.js
+var TABS = {
+  threads: "Threads",
+  locks: "Locks",
+  callbacks: "Callbacks",
+  spans: "Spans",
+  blame: "Which thread waits for which",
+  difference: "Difference",
+  findings: "Findings"
+};
+var MOST_ROWS = 40;
+function table(caption, heads, rows, empty) {
+  if (!rows.length) return `<p class="quiet">${safe(caption)}: ${safe(empty)}.</p>`;
+  const head = heads.map((name) => `<th scope="col">${safe(name)}</th>`).join("");
+  const body = rows.slice(0, MOST_ROWS).map((row) => `<tr>${row.map((cell) => `<td>${cell}</td>`).join("")}</tr>`);
+  const more = rows.length - MOST_ROWS;
+  if (more > 0) body.push(`<tr><td colspan="${heads.length}">and ${count_text(more)} more</td></tr>`);
+  return `<div class="scroll"><table><caption>${safe(caption)}</caption><thead><tr>${head}</tr></thead><tbody>${body.join("")}</tbody></table></div>`;
+}
+function bar(value, top, color) {
+  const share = top ? 100 * value / top : 0;
+  const mark = `<i class="bar" style="width:${share.toFixed(1)}%;background:${color}"></i>`;
+  return time_text(value) + (value ? mark : "");
+}
+function heading(places, number) {
+  const note = places[number][2];
+  return number && places[number - 1][2] === note ? "" : `<span>${safe(note || "Show")}:</span> `;
+}
+var when = ([start, end]) => `${time_text(end - start)} at ${Number((start / 1e6).toFixed(1))} ms`;
+var time_of = (ns) => ns === null ? "–" : time_text(ns);
+function filter_note(tab, words) {
+  if (!words.length) return "";
+  const text = tab === "findings" ? "Findings are about whole runs; filters do not apply." : `Only ${words.join(" · ")}`;
+  return `<p class="quiet filtered">${safe(text)} <button data-role="all">Show all</button></p>`;
+}
+var Tables = class {
+  /**
+   * @param {import("./types.js").Scene} data
+   * @param {Timeline[]} timelines
+   * @param {import("./kept.js").Kept} kept
+   * @param {string[]} words The filters.
+   */
+  constructor({ looks, findings }, timelines, kept, words) {
+    this.looks = looks;
+    this.findings = findings;
+    this.timelines = timelines;
+    this.kept = kept;
+    this.words = words;
+  }
+  /**
+   * HTML of one tab.
+   * @param {string} tab
+   * @param {[from: number, to: number][]} spans The visible part of each timeline.
+   */
+  html(tab, spans) {
+    const note = filter_note(tab, this.words);
+    if (tab === "difference") return note + this.difference(spans);
+    if (tab === "findings") return note + this.found();
+    const columns = this.timelines.map((timeline, place) => `<div class="column"><h3>${safe(timeline.build)}</h3>${this.one(tab, timeline, spans[place])}</div>`);
+    return `${note}<div class="columns">${columns.join("")}</div>`;
+  }
+  /** @param {string} tab @param {Timeline} timeline @param {[from: number, to: number]} span */
+  one(tab, timeline, [from, to]) {
+    if (tab === "locks") return this.locks(timeline, from, to);
+    if (tab === "callbacks") return this.callbacks(timeline, from, to);
+    if (tab === "spans") return this.spans(timeline, from, to);
+    if (tab === "blame") return this.blame(timeline, from, to);
+    return this.threads(timeline, from, to);
+  }
+  /** Sums of what is shown of the threads. @param {Timeline} timeline @param {number} from @param {number} to */
+  sums(timeline, from, to) {
+    return totals(timeline, from, to, timeline.shown_threads(), this.kept);
+  }
+  /** @param {Timeline} timeline @param {number} from @param {number} to */
+  threads(timeline, from, to) {
+    const { lanes, states } = this.sums(timeline, from, to);
+    const top = Math.max(1, ...states.flatMap((sums) => [...sums.slice(0, STATES.length)]));
+    const cell = (sums, state) => bar(sums[state], top, this.looks.color[state]);
+    const rows = lanes.map((lane, place) => {
+      const sums = states[place];
+      const { name, native } = timeline.lanes[lane];
+      const link = `<button class="link" data-lane="${timeline.number}:${lane}">${safe(name)}</button>`;
+      const [held, off] = this.kept.locks ? [[], []] : [
+        [cell(sums, HOLDING), cell(sums, RUNNING), cell(sums, WAITING_GIL)],
+        timeline.cpu ? [time_of(timeline.cpu.ready_time(lane, from, to))] : []
+      ];
+      return [
+        link + (native ? " <small>native</small>" : ""),
+        ...held,
+        cell(sums, WAITING_LOCK),
+        time_text(sums[BLOCKED] + sums[STOPPED]),
+        ...off
+      ];
+    });
+    const heads = this.kept.locks ? ["Thread", "Waits for locks", "Blocked"] : [
+      "Thread",
+      "Holds the GIL",
+      "Runs without",
+      "Waits for it",
+      "Waits for locks",
+      "Blocked",
+      ...timeline.cpu ? ["Off CPU"] : []
+    ];
+    return table("Threads", heads, rows, "none is shown");
+  }
+  /**
+   * Sums of the waits by lock, those of one name together.
+   * @param {Timeline} timeline
+   * @param {number} from
+   * @param {number} to
+   */
+  lock_sums(timeline, from, to) {
+    const { time, contended, times, longest } = this.sums(timeline, from, to);
+    const sums = /* @__PURE__ */ new Map();
+    timeline.codes.forEach(([lock], code) => {
+      if (lock < 0 || !times[code]) return;
+      const group = timeline.groups[lock];
+      const sum = sums.get(group) ?? { lock, locks: /* @__PURE__ */ new Set(), count: 0, held: 0, blocked: 0, longest: 0 };
+      sum.locks.add(lock);
+      sum.count += times[code];
+      time.forEach((thread, place) => {
+        sum.held += contended[place][code];
+        sum.blocked += thread[code] - contended[place][code];
+      });
+      sum.longest = Math.max(sum.longest, longest[code]);
+      sums.set(group, sum);
+    });
+    return [...sums.values()].sort((a, b) => b.held - a.held || b.blocked - a.blocked);
+  }
+  /** @param {Timeline} timeline @param {number} from @param {number} to */
+  locks(timeline, from, to) {
+    const sorted = this.lock_sums(timeline, from, to);
+    const top = Math.max(1, ...sorted.flatMap(({ held, blocked }) => [held, blocked]));
+    const rows = sorted.map((sum) => {
+      const { name, kind, group } = timeline.locks[sum.lock], many = sum.locks.size;
+      const link = `<button class="link" data-lock="${timeline.number}:${sum.lock}">${safe(many > 1 ? group : name)}</button>`;
+      const note = [kind, ...many > 1 ? [`${count_text(many)} of that name`] : []].join(", ");
+      return [
+        `${link} <small>${safe(note)}</small>`,
+        count_text(sum.count),
+        bar(sum.held, top, this.looks.color[WAITING_LOCK]),
+        bar(sum.blocked, top, this.looks.color[BLOCKED]),
+        sum.longest ? time_text(sum.longest) : "–"
+      ];
+    });
+    return table(
+      "Locks, events and queues",
+      ["Lock", "Waits", "Contended", "Blocked", "Longest"],
+      rows,
+      "no waits in this range"
+    );
+  }
+  /** @param {Timeline} timeline @param {number} from @param {number} to */
+  callbacks(timeline, from, to) {
+    if (timeline.callbacks && !timeline.calls) {
+      return `<p class="quiet">${count_text(timeline.callbacks)} callbacks: too many to be shown by range; the summary has their sums.</p>`;
+    }
+    const rows = callback_totals(timeline, from, to, this.kept).map((sum) => [
+      safe(sum.label),
+      count_text(sum.count),
+      time_text(sum.time),
+      time_text(sum.enter),
+      time_text(sum.longest)
+    ]);
+    const heads = ["Native code called", "Times", "In Python", "Entering", "Longest"];
+    return table("Callbacks", heads, rows, "no callbacks in this range");
+  }
+  /** @param {Timeline} timeline @param {number} from @param {number} to */
+  spans(timeline, from, to) {
+    const rows = span_totals(timeline, from, to, this.kept).map((sum) => [
+      safe(sum.label),
+      count_text(sum.count),
+      time_text(sum.time),
+      time_text(sum.longest),
+      sum.sized ? size_text(sum.bytes) : "–"
+    ]);
+    const shown = timeline.named?.start.length ?? 0;
+    const caption = shown < timeline.spans ? `Spans, the ${count_text(shown)} longest of ${count_text(timeline.spans)}` : "Spans";
+    return table(
+      caption,
+      ["Span", "Times", "In all", "Longest", "Bytes"],
+      rows,
+      "no spans in this range"
+    );
+  }
+  /** @param {Timeline} timeline @param {number} from @param {number} to */
+  blame(timeline, from, to) {
+    const { lanes, contended } = this.sums(timeline, from, to);
+    const others = [.../* @__PURE__ */ new Set([...lanes, ...timeline.threads()])];
+    const place_of = new Map(others.map((lane, place) => [lane, place]));
+    const cells = lanes.map(() => new Float64Array(others.length + 1));
+    timeline.codes.forEach(([, peer], code) => {
+      const column = place_of.get(peer) ?? others.length;
+      contended.forEach((sums, place) => {
+        cells[place][column] += sums[code];
+      });
+    });
+    const used = [...others.keys(), others.length].filter((column) => cells.some((row) => row[column]));
+    const top = Math.max(1, ...cells.flatMap((row) => [...row]));
+    const rows = lanes.flatMap((lane, place) => {
+      if (!cells[place].some(Boolean)) return [];
+      return [[safe(timeline.lanes[lane].name), ...used.map((column) => this.heat(cells[place][column], top))]];
+    });
+    const names = used.map((column) => column < others.length ? timeline.lanes[others[column]].name : "unknown");
+    return table(
+      "Waiting threads (rows) and the threads that they waited for (columns)",
+      ["Waits", ...names],
+      rows,
+      "no waits in this range"
+    );
+  }
+  /** @param {number} value @param {number} top */
+  heat(value, top) {
+    const depth = Math.round(55 * value / top);
+    const wash = `color-mix(in srgb, ${this.looks.color[WAITING_GIL]} ${depth}%, transparent)`;
+    return value ? `<span class="heat" style="background:${wash}">${time_text(value)}</span>` : "·";
+  }
+  /** @param {[from: number, to: number][]} spans */
+  difference(spans) {
+    const sums = this.timelines.map((timeline, place) => {
+      const { states } = this.sums(timeline, ...spans[place]);
+      return STATES.map((state) => states.reduce((sum, row) => sum + row[state], 0));
+    });
+    const who = this.words.length ? "Visible threads together" : "All threads together";
+    const heads = [who, ...this.timelines.map((timeline) => timeline.build)];
+    if (sums.length > 1) heads.push("Change");
+    const shown = this.kept.locks ? [WAITING_LOCK, BLOCKED, STOPPED] : STATES;
+    const rows = shown.map((state) => {
+      const label = this.looks.label[state];
+      const key = `<i class="dot" style="background:${this.looks.color[state]}"></i>${safe(label)}`;
+      const cells = sums.map((sum) => time_text(sum[state]));
+      const change = sums[sums.length - 1][state] - sums[0][state];
+      const sign = change > 0 ? "+" : change < 0 ? "−" : "";
+      if (sums.length > 1) cells.push(sign + time_text(Math.abs(change)));
+      return [key, ...cells];
+    });
+    return table("What the threads did", heads, rows, "nothing");
+  }
+  found() {
+    if (!this.findings.length) {
+      return '<p class="quiet">No findings. Reasons to doubt the numbers are listed at the top.</p>';
+    }
+    return this.findings.map((one, place) => {
+      const evidence = one.evidence.map((line) => `<li>${safe(line)}</li>`).join("");
+      const jumps = one.places.map((_, number) => `${heading(one.places, number)}<button data-finding="${place}:${number}">${when(one.places[number])}</button>`);
+      const build = this.timelines.find((timeline) => timeline.key === one.build)?.build ?? "";
+      const about = [build, one.label, one.page || one.name].filter(Boolean).join(" · ");
+      return `<article class="finding ${safe(one.severity)}"><h4>${safe(one.title)} <small>${safe(about)}</small></h4><ul>${evidence}</ul><p>${safe(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`;
+    }).join("");
+  }
+};
+var TablePanel = class {
+  /** @param {import("./view.js").View} view */
+  constructor(view) {
+    this.view = view;
+  }
+  start() {
+    this.view.find("tabs").innerHTML = Object.entries(TABS).map(([tab, name]) => `<button role="tab" data-tab="${tab}">${name}</button>`).join("");
+  }
+  show() {
+    const { view } = this, { data, timelines, kept, settings } = view;
+    const tab = settings.tab || (data.findings.length ? "findings" : "threads");
+    for (
+      const button of
+      /** @type {HTMLCollectionOf<HTMLElement>} */
+      view.find("tabs").children
+    ) {
+      button.setAttribute("aria-selected", String(button.dataset.tab === tab));
+    }
+    const spans = timelines.map((timeline) => {
+      const [from, to] = view.axis.span(timeline);
+      return (
+        /** @type {[number, number]} */
+        [Math.max(0, from), Math.min(timeline.duration, to)]
+      );
+    });
+    const tables = new Tables(data, timelines, kept, view.filter_words());
+    view.find("table").innerHTML = tables.html(tab, spans);
+  }
+};
+
+// profiler/gilscope/view/app/theme.js
+var CURVE = ["#0072B2", "#4CA6E8"];
+var LIGHT = { ink: "#1F2933", muted: "#66717D", paper: "#FFFFFF", wash: "#F1F3F5", line: "#DDE2E7" };
+var DARK = { ink: "#E4E7EB", muted: "#9AA5B1", paper: "#171B20", wash: "#232A32", line: "#3A444F" };
+var dark_system = () => matchMedia("(prefers-color-scheme: dark)");
+function dark_page() {
+  const light = document.body.dataset.jpThemeLight;
+  return light ? light === "false" : dark_system().matches;
+}
+function follow_page(action) {
+  const page = new MutationObserver(action);
+  const system = dark_system();
+  page.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
+  system.addEventListener("change", action);
+  return () => {
+    page.disconnect();
+    system.removeEventListener("change", action);
+  };
+}
+var Theme = class {
+  /** @param {import("./view.js").View} view */
+  constructor(view) {
+    this.view = view;
+    this.dark = false;
+  }
+  /** Follow the page, unless a reader has set a theme; returns what ends it. */
+  follow() {
+    return follow_page(this.view.guard(() => {
+      if (this.view.settings.theme === "auto") this.show("auto");
+    }));
+  }
+  /** @param {import("./types.js").Settings["theme"]} theme */
+  show(theme) {
+    const dark = theme === "auto" ? dark_page() : theme === "dark";
+    const { view } = this;
+    this.dark = dark;
+    view.host.themed?.(dark, view.settings.theme);
+    view.box.dataset.theme = dark ? "dark" : "light";
+    this.paint_figures(dark ? DARK : LIGHT);
+    this.paint_marks(dark ? DARK : LIGHT);
+    this.paint_curves(dark);
+  }
+  /** Light or dark by hand; as the page is by itself, it is left to the page again. */
+  turn() {
+    const dark = !this.dark;
+    this.view.set("theme", dark === dark_page() ? "auto" : dark ? "dark" : "light");
+  }
+  /** @param {typeof LIGHT} colors */
+  paint_figures({ ink, muted, paper, wash, line }) {
+    for (const figure of this.view.drawing.figures()) {
+      figure.setv({ background_fill_color: wash, border_fill_color: paper });
+      figure.title?.setv({ text_color: ink });
+      for (const axis of [...figure.left, ...figure.below]) {
+        axis.setv({ major_label_text_color: ink, axis_label_text_color: muted });
+      }
+      for (const grid of figure.center) {
+        if ("grid_line_color" in grid.properties && grid.grid_line_color) {
+          grid.setv({ grid_line_color: line });
+        }
+      }
+    }
+  }
+  /** @param {typeof LIGHT} colors */
+  paint_marks({ ink, muted, paper }) {
+    const { document: document2, painters } = this.view;
+    for (const painter of painters) {
+      for (const mark of [painter.after, painter.before]) mark.setv({ fill_color: paper });
+      painter.done.setv({ text_color: muted });
+      painter.empty?.setv({ text_color: muted });
+      for (const name of ["link-view", "dot-view", "chosen-view"]) {
+        const { glyph } = document2.get_model_by_name(`${name}-${painter.timeline.number}`);
+        glyph.setv({ line_color: ink });
+        if (name === "dot-view") glyph.setv({ fill_color: ink });
+      }
+    }
+    document2.get_model_by_name("parallelism-legend").setv({ label_text_color: muted });
+    document2.get_model_by_name("overview-mark")?.setv({ fill_color: ink, line_color: ink });
+  }
+  /** @param {boolean} dark */
+  paint_curves(dark) {
+    const [from, to] = dark ? CURVE : [...CURVE].reverse();
+    for (const name of ["overview", "parallelism"]) {
+      for (const { glyph } of this.view.document.get_model_by_name(name).renderers) {
+        if (glyph.line_color.value === from) glyph.setv({ line_color: { value: to } });
+      }
+    }
+  }
+};
+
+// profiler/gilscope/view/app/timeline.js
+function first_alike(locks) {
+  const first = /* @__PURE__ */ new Map();
+  return locks.map(({ group, kind }, place) => {
+    const key = `${group}
+${kind}`;
+    const found = first.get(key) ?? place;
+    first.set(key, found);
+    return found;
+  });
+}
+var Timeline = class {
+  /**
+   * @param {number} number
+   * @param {import("./types.js").TimelineMeta} meta
+   * @param {import("./types.js").Columns} columns
+   */
+  constructor(number, meta, columns) {
+    this.number = number;
+    const { titles, build, key, lanes, codes, locks, duration, grain } = meta;
+    this.titles = titles;
+    this.build = build;
+    this.key = key;
+    this.lanes = lanes;
+    this.codes = codes;
+    this.locks = locks;
+    this.duration = duration;
+    this.grain = grain;
+    this.callbacks = meta.callbacks;
+    this.spans = meta.spans;
+    this.labels = meta.labels;
+    this.span_labels = meta.span_labels;
+    this.details = meta.details;
+    this.stacks = meta.stacks;
+    this.all = new Segments(this, columns, `${number}.`, meta.offsets, grain);
+    this.tally = meta.tally_offsets && new Segments(this, columns, `${number}.tally.`, meta.tally_offsets, meta.tally_grain);
+    this.coded = false;
+    this.part = null;
+    this.raster = null;
+    this.calls = calls_of(columns, `${number}.cb_`);
+    this.named = spans_of(columns, `${number}.sp_`);
+    this.cpu = meta.cpu_offsets && new CpuTimes(columns, `${number}.`, meta.cpu_offsets);
+    this.scale = 1e-6;
+    this.shift = 0;
+    this.groups = first_alike(locks);
+    this.shown = [];
+    this.places = /* @__PURE__ */ new Map();
+    this.show(lanes.map((_, lane) => lane));
+  }
+  /** Show lanes, from the top. @param {number[]} lanes */
+  show(lanes) {
+    this.shown = lanes;
+    this.places = new Map(lanes.map((lane, place) => [lane, place]));
+  }
+  /** @param {number} lane */
+  shows(lane) {
+    return this.places.has(lane);
+  }
+  /** @param {number} time */
+  to_axis(time) {
+    return this.scale * time + this.shift;
+  }
+  /** @param {number} value */
+  from_axis(value) {
+    return (value - this.shift) / this.scale;
+  }
+  /**
+   * The best segments there are for a stretch of time.
+   * @param {number} from
+   * @param {number} to
+   */
+  segments(from, to) {
+    const { part } = this;
+    if (part && part.from <= from && part.to >= to) return part.segments;
+    return this.coded ? this.counted() : this.all;
+  }
+  /**
+   * The same for a lane: parts from the kernel have the lanes of threads only.
+   * @param {number} lane
+   * @param {number} from
+   * @param {number} to
+   */
+  segments_of(lane, from, to) {
+    const best = this.segments(from, to);
+    return best.has(lane) ? best : this.all;
+  }
+  /** All segments, divided by lock and other thread. */
+  counted() {
+    return this.tally ?? this.all;
+  }
+  /**
+   * Rows of the spans of a lane between two times, the outermost first.
+   * @param {number} lane
+   * @param {number} from
+   * @param {number} to
+   */
+  spans_of(lane, from, to) {
+    const { named } = this;
+    if (!named) return [];
+    const { start, duration, depth } = named;
+    const rows = [];
+    for (let row = 0; row < start.length && start[row] <= to; row++) {
+      if (named.lane[row] === lane && start[row] + duration[row] >= from) rows.push(row);
+    }
+    return rows.sort((a, b) => depth[a] - depth[b]);
+  }
+  /** A span in words. @param {number} row */
+  span_text(row) {
+    const { named } = this;
+    if (!named) return "";
+    const size = named.bytes[row] < 0 ? "" : `, ${size_text(named.bytes[row])}`;
+    return `${this.span_labels[named.label[row]]}: ${time_text(named.duration[row])}${size}`;
+  }
+  /** Height of a lane's middle, or null if it is not shown. @param {number} lane */
+  level(lane) {
+    const place = this.places.get(lane);
+    return place === void 0 ? null : this.shown.length - place - 0.5;
+  }
+  /** Lanes of threads. */
+  threads() {
+    return this.lanes.flatMap((lane, number) => lane.kind === "thread" ? [number] : []);
+  }
+  /** Lanes of locks and callbacks. */
+  others() {
+    return this.lanes.flatMap((lane, number) => lane.kind === "thread" ? [] : [number]);
+  }
+  /** Lanes of threads that are shown, from the top. */
+  shown_threads() {
+    return this.shown.filter((lane) => this.lanes[lane].kind === "thread");
+  }
+};
+function calls_of(columns, prefix) {
+  if (!columns[`${prefix}start`]) return null;
+  return {
+    lane: columns[`${prefix}lane`],
+    start: columns[`${prefix}start`],
+    duration: columns[`${prefix}duration`],
+    enter: columns[`${prefix}enter`],
+    label: columns[`${prefix}label`]
+  };
+}
+function spans_of(columns, prefix) {
+  if (!columns[`${prefix}start`]) return null;
+  return {
+    lane: columns[`${prefix}lane`],
+    start: columns[`${prefix}start`],
+    duration: columns[`${prefix}duration`],
+    bytes: columns[`${prefix}bytes`],
+    label: columns[`${prefix}label`],
+    depth: columns[`${prefix}depth`]
+  };
+}
+
+// profiler/gilscope/view/app/view.js
+var REDRAW = 60;
+var SETTLE = 120;
+var View = class {
+  /**
+   * @param {HTMLElement} box
+   * @param {import("./types.js").Scene} data
+   * @param {import("./types.js").BokehDocument} document
+   * @param {import("./types.js").Host} host
+   */
+  constructor(box, data, document2, host) {
+    this.box = box;
+    this.data = data;
+    this.document = document2;
+    this.host = host;
+    this.stage = this.find("stage");
+    this.timelines = data.timelines.map((meta, number) => new Timeline(number, meta, data.columns));
+    this.painters = this.timelines.map((timeline) => new Painter(document2, timeline, data));
+    this.settings = { ...START, hidden: data.hidden, ...host.settings };
+    this.kept = new Kept(this.settings, this.timelines);
+    this.choice = null;
+    this.letters = NAME_LETTERS;
+    this.panel = null;
+    this.axis = new TimeAxis(this);
+    this.lanes = new Lanes(this);
+    this.drawing = new Drawing(this);
+    this.kernel = new Kernel(this);
+    this.chooser = new Chooser(this);
+    this.finder = new Finder(this);
+    this.table = new TablePanel(this);
+    this.theme = new Theme(this);
+    this.pointer = new Pointer(this);
+    this.keyboard = new Keyboard(this);
+    this.end = () => {
+    };
+    this.redraw_timer = void 0;
+    this.settle_timer = void 0;
+  }
+  start() {
+    this.find("controls").innerHTML = controls_html() + keys_html();
+    this.panel = this.host.panel?.(this) ?? new HtmlSettings(this, this.data.settings);
+    this.table.start();
+    this.pointer.listen();
+    this.keyboard.listen();
+    const { align, theme, range, search } = this.settings;
+    this.theme.show(theme);
+    this.end = this.theme.follow();
+    this.lanes.arrange();
+    this.axis.align(align);
+    if (range) this.axis.show(...range);
+    const changed = () => this.changed();
+    this.axis.range.change.connect(changed);
+    for (const { figure } of this.painters) figure.properties.inner_width.change.connect(changed);
+    this.drawing.fit_page();
+    this.drawing.draw();
+    this.settle();
+    if (search) this.finder.search(search);
+  }
+  /** @param {string} role @returns {HTMLElement} */
+  find(role) {
+    const found = this.box.querySelector(`[data-role="${role}"]`);
+    if (!found) throw new Error(`the page has no ${role}`);
+    return (
+      /** @type {HTMLElement} */
+      found
+    );
+  }
+  /** @param {string} text @param {boolean} bad */
+  say(text, bad = false) {
+    this.find("status").textContent = text;
+    this.find("status").classList.toggle("bad", bad);
+  }
+  /** @param {unknown} error */
+  fail(error) {
+    const banner = this.find("errors");
+    banner.hidden = false;
+    banner.textContent = `gilscope: ${message_of(error)}`;
+  }
+  /**
+   * Run what the page calls; what goes wrong is shown, not lost.
+   * @template {any[]} T
+   * @param {(...args: T) => unknown} action
+   * @returns {(...args: T) => void}
+   */
+  guard(action) {
+    return (...args) => {
+      try {
+        const result = action(...args);
+        if (result instanceof Promise) result.catch((error) => this.fail(error));
+      } catch (error) {
+        this.fail(error);
+      }
+    };
+  }
+  /** Draw anew, soon. */
+  changed() {
+    clearTimeout(this.redraw_timer);
+    this.redraw_timer = setTimeout(this.guard(() => {
+      this.drawing.fit_page();
+      this.drawing.draw();
+      this.settle();
+    }), REDRAW);
+  }
+  /** What is slower than drawing waits until the range stands still. */
+  settle() {
+    clearTimeout(this.settle_timer);
+    this.settle_timer = setTimeout(this.guard(() => {
+      this.note_range();
+      this.table.show();
+      return this.kernel.refine();
+    }), SETTLE);
+  }
+  /** The filters in words. */
+  filter_words() {
+    return filter_words(this.settings, this.kept, this.timelines);
+  }
+  /**
+   * Change a setting and do what follows from it.
+   * @param {import("./types.js").SettingName} name
+   * @param {any} value
+   */
+  set(name, value) {
+    if (name === "least") {
+      const bad = Number.isNaN(parse_time(value));
+      this.panel?.mark(name, bad);
+      if (bad) return this.say("At least: a time such as 20 µs or 1.5 ms", true);
+    }
+    if (same(this.settings[name], value)) return;
+    this.note(name, value);
+    const effect = EFFECTS[name];
+    if (effect) effect(this, value);
+    else this.lanes.rearrange();
+  }
+  /**
+   * Keep what is set, and tell those who show it.
+   * @param {import("./types.js").SettingName} name
+   * @param {unknown} value
+   */
+  note(name, value) {
+    Object.assign(this.settings, { [name]: value });
+    this.panel?.show(name, value);
+    this.host.told?.(name, value);
+  }
+  /** The visible range follows from much else: it is told once it stands still. */
+  note_range() {
+    const { start, end } = this.axis.range;
+    if (!same(this.settings.range, [start, end])) this.note("range", [start, end]);
+  }
+};
+
+// profiler/gilscope/view/app/report.js
+function themed(dark, theme) {
+  document.body.dataset.theme = dark ? "dark" : "light";
+  for (const { gilscope } of document.querySelectorAll(".gilscope")) gilscope?.set("theme", theme);
+}
+var by_id = (id) => (
+  /** @type {HTMLElement} */
+  document.getElementById(id)
+);
+async function show_report(number) {
+  const box = by_id(`view-${number}`);
+  const take = (name) => String(by_id(`${name}-${number}`).textContent);
+  const item = JSON.parse(take("figures"));
+  const bytes = Uint8Array.from(atob(take("data")), (letter) => letter.charCodeAt(0));
+  const [views, data] = await Promise.all([
+    Bokeh.embed.embed_item(item, `stage-${number}`),
+    unpack(bytes)
+  ]);
+  const view_of = (model) => Bokeh.index.find_one(model);
+  const view = new View(box, data, views.roots[0].model.document, { ask: null, view_of, themed });
+  box.gilscope = view;
+  view.start();
+}
+function show_reports(count) {
+  for (let number = 1; number <= count; number++) {
+    show_report(number).catch((error) => {
+      by_id(`stage-${number}`).textContent = `The timelines cannot be drawn: ${message_of(error)}. A current browser may help.`;
+      console.error(error);
+    });
+  }
+}
+export {
+  START,
+  View,
+  show_reports,
+  unpack
+};

@@ -1,0 +1,169 @@
+// Draws the visible range of all timelines, and what stands around them.
+
+import { count_text, short_name } from "./text.js"
+
+/** Letters of a lane's name, where there is room. */
+export const NAME_LETTERS = 26
+const FEWEST_LETTERS = 9
+const PARALLELISM = ["Parallelism: threads that have a processor", "Parallelism"]
+const OVERVIEW_COLUMNS = 400
+const MARK = 0.12  // how much the visible part is shaded in the overview
+
+/** @typedef {import("./painter.js").Painter} Painter */
+/** @typedef {{ painter: Painter, from: number, to: number, rows_of: import("./types.js").RowsOf[] }} Plan */
+
+/** @type {CanvasRenderingContext2D | null} */
+let ruler = null
+
+/**
+ * The first of some titles that a figure has room for, or the last.
+ * @param {string[]} titles
+ * @param {import("./types.js").BokehModel} figure
+ * @returns {string}
+ */
+export function fitting(titles, { inner_width, title }) {
+  ruler ??= /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"))
+  ruler.font = `bold ${title.text_font_size} ${title.text_font}`
+  const width = (/** @type {string} */ text) => Number(ruler?.measureText(text).width)
+  return titles.find((text) => width(text) <= inner_width) ?? titles[titles.length - 1]
+}
+
+export class Drawing {
+  /** @param {import("./view.js").View} view */
+  constructor(view) {
+    this.view = view
+  }
+
+  figures() {
+    const { document, timelines } = this.view
+    const names = ["overview", "parallelism", ...timelines.map(({ number }) => `timeline-${number}`)]
+    return names.map((name) => document.get_model_by_name(name))
+  }
+
+  /** In a narrow page, names, titles and ticks take less room. */
+  fit_page() {
+    const { view } = this
+    const letters = Math.max(FEWEST_LETTERS, Math.min(NAME_LETTERS, Math.floor(view.box.clientWidth / 36)))
+    if (letters !== view.letters) {
+      view.letters = letters
+      view.lanes.arrange()
+      const names = view.timelines.flatMap(({ lanes }) =>
+        lanes.map(({ name }) => short_name(name, letters).length))
+      for (const figure of this.figures()) figure.min_border_left = 24 + 7 * Math.max(0, ...names)
+    }
+    const ticks = Math.max(2, Math.min(8, Math.floor(view.painters[0].width / 60)))
+    for (const figure of this.figures()) figure.below[0].ticker.desired_num_ticks = ticks
+    for (const { figure, timeline } of view.painters) figure.title.text = fitting(timeline.titles, figure)
+    const parallelism = view.document.get_model_by_name("parallelism")
+    parallelism.title.text = fitting(PARALLELISM, parallelism)
+  }
+
+  draw() {
+    const { view } = this
+    const plans = view.painters.map((painter) => this.plan(painter))
+    let count = 0
+    for (const { rows_of } of plans) for (const [, [low, high]] of rows_of) count += high - low
+    const few = count <= view.data.max_boxes && !plans.some(coarse)
+    let progress = 1
+    for (const plan of plans) progress = Math.max(progress, this.draw_one(plan, few))
+    view.document.get_model_by_name("parallelism-height").setv({ start: 0, end: progress * 1.08 })
+    this.say(count)
+    view.find("tip").hidden = true
+    // Where all is visible, there is nothing to mark.
+    view.document.get_model_by_name("overview-mark")?.setv({ fill_alpha: view.axis.fits() ? 0 : MARK })
+    view.box.dataset.drawn = few ? "boxes" : "raster"
+  }
+
+  /** @param {Painter} painter @returns {Plan} */
+  plan(painter) {
+    const { timeline } = painter
+    const [from, to] = this.view.axis.span(timeline)
+    const rows_of = timeline.shown.map((lane) => {
+      const segments = timeline.segments_of(lane, from, to)
+      return /** @type {import("./types.js").RowsOf} */ ([lane, segments.seen(lane, from, to), segments])
+    })
+    return { painter, from, to, rows_of }
+  }
+
+  /** Tell the visible range and what is in it. @param {number} count */
+  say(count) {
+    const { axis: { range }, settings, kernel } = this.view
+    const unit = settings.align === "normalised" ? " %" : " ms"
+    const [start, end] = [range.start, range.end].map((/** @type {number} */ value) => Number(value.toPrecision(6)))
+    this.view.say(`${start} to ${end}${unit} · ` +
+      `${count_text(count)} ${count === 1 ? "segment" : "segments"} in view` +
+      (kernel.gone ? ` · ${kernel.gone}` : ""))
+  }
+
+  /** Draw one timeline; returns the most threads that make progress. @param {Plan} plan @param {boolean} few */
+  draw_one({ painter, from: start, to: end, rows_of }, few) {
+    const { timeline } = painter, { kept, axis, choice } = this.view
+    const { raster } = timeline
+    // The kernel draws what there is, whatever is filtered.
+    const ready = kept.all && raster && raster.from === start && raster.to === end &&
+      raster.width === painter.width ? raster.images : null
+    const [from, to, width] = few || ready
+      ? /** @type {[number, number, number]} */ ([start, end, painter.width]) : painter.grid(start, end)
+    /** @type {Map<number, Float64Array>} */
+    const shares = new Map()
+    for (const [lane, , segments] of rows_of) {
+      shares.set(lane, painter.shares(segments, segments.seen(lane, from, to), from, to, width, kept))
+    }
+    if (few) painter.draw_boxes(rows_of, kept)
+    else {
+      painter.draw_images([...shares].map(([lane, share]) =>
+        [lane, ready?.get(lane) ?? painter.stacked(share, width)]), from, to, width)
+    }
+    painter.draw_spans(start, end, kept)
+    painter.box_view.visible = few
+    painter.picture_view.visible = !few
+    painter.draw_ready(start, end)
+    painter.draw_marks(axis.range)
+    painter.draw_choice(choice)
+    const threads = timeline.shown_threads()
+    return painter.draw_progress(
+      painter.parallelism, this.progress(painter, from, to, width, shares), from, to, width, threads)
+  }
+
+  /**
+   * Shares of the states of the threads that are shown, whatever else is filtered.
+   * @param {Painter} painter
+   * @param {number} from
+   * @param {number} to
+   * @param {number} width
+   * @param {Map<number, Float64Array>} shares Those that are drawn.
+   */
+  progress(painter, from, to, width, shares) {
+    const { timeline } = painter
+    const segments = timeline.segments(from, to)
+    return timeline.shown_threads().map((lane) =>
+      (this.view.kept.all && shares.get(lane)) ||
+      painter.shares(segments, segments.seen(lane, from, to), from, to, width, null))
+  }
+
+  /** Compute the curves above all: they show whole runs. */
+  draw_overview() {
+    let most = 1
+    for (const painter of this.view.painters) {
+      const { timeline } = painter, { all, duration } = timeline
+      const lanes = timeline.threads()
+      const shares = lanes.map((lane) => painter.shares(
+        all, all.seen(lane, 0, duration), 0, duration, OVERVIEW_COLUMNS, null))
+      most = Math.max(most, painter.draw_progress(
+        painter.overview, shares, 0, duration, OVERVIEW_COLUMNS, lanes))
+    }
+    this.view.document.get_model_by_name("overview-height").setv({ start: 0, end: most * 1.1 })
+  }
+}
+
+/**
+ * Whether a timeline cannot be drawn as boxes: there is a picture of it, or what is in view are
+ * buckets of a long trace, within which the order is unknown.
+ * @param {Plan} plan
+ */
+function coarse({ painter: { timeline }, from, to, rows_of }) {
+  const { raster, tally, part, lanes } = timeline
+  if (raster && raster.from === from && raster.to === to) return true
+  return tally !== null && rows_of.some(([lane, , segments]) =>
+    lanes[lane].kind === "thread" && segments !== part?.segments)
+}

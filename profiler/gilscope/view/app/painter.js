@@ -1,0 +1,278 @@
+// Draws the visible range of one timeline: boxes if few segments are in view, else a raster.
+
+import { progress } from "./progress.js"
+import { shares, stacked } from "./raster.js"
+import { short_name } from "./text.js"
+
+const FOOT = 0.18  // of a lane's height: what is drawn below the rest where there are samples
+const FOOT_GAP = 0.01
+const CLEARLY = 0.05  // share below which nothing is drawn
+const ROOM_FOR_WORDS = 150  // pixels
+const STRIP_PIXELS = 3  // a span is drawn at least so wide
+
+export class Painter {
+  /**
+   * @param {import("./types.js").BokehDocument} document
+   * @param {import("./timeline.js").Timeline} timeline
+   * @param {import("./types.js").Scene} scene
+   */
+  constructor(document, timeline, { looks, rows, band }) {
+    const named = (/** @type {string} */ name) =>
+      document.get_model_by_name(`${name}-${timeline.number}`)
+    this.timeline = timeline
+    this.looks = looks
+    this.rows = rows
+    this.band = band
+    this.figure = named("timeline")
+    this.boxes = named("boxes")
+    this.box_view = named("box-view")
+    this.picture = named("picture")
+    this.picture_view = named("picture-view")
+    this.spans = named("spans")
+    this.chosen = named("chosen")
+    this.link = named("link")
+    this.before = named("before")
+    this.after = named("after")
+    this.done = named("done")
+    this.empty = named("empty")
+    this.ready = named("ready")
+    this.parallelism = named("parallelism")
+    this.overview = named("overview")
+    this.kinds = looks.height.length + 1
+    /** What the figure was arranged for. */
+    this.arranged = ""
+  }
+
+  get width() {
+    return Math.max(1, Math.round(this.figure.inner_width || 1000))
+  }
+
+  /**
+   * Show lanes from the top in this order; the figure gets the height that they take.
+   * @param {number} height Pixels of a lane.
+   * @param {number} letters Of a lane's name.
+   */
+  arrange(height, letters) {
+    const { shown, lanes } = this.timeline
+    const n = Math.max(1, shown.length)
+    const places = shown.map((_, place) => n - place - 0.5)
+    const axis = this.figure.left[0]
+    axis.ticker.ticks = places
+    axis.major_label_overrides = new Map(
+      shown.map((lane, place) => [places[place], short_name(lanes[lane].name, letters)]))
+    this.figure.y_range.setv({ start: 0, end: n })
+    this.figure.frame_height = n * height
+    this.done.y = n / 2
+  }
+
+  /** Where drawing begins in a lane that is shown. @param {number} lane */
+  bottom(lane) {
+    const foot = this.timeline.cpu ? FOOT + 2 * FOOT_GAP : (1 - this.band) / 2
+    return Number(this.timeline.level(lane)) - 0.5 + foot
+  }
+
+  /**
+   * Draw lanes as boxes, as far as they are kept.
+   * @param {import("./types.js").RowsOf[]} rows_of
+   * @param {import("./kept.js").Kept} kept
+   */
+  draw_boxes(rows_of, kept) {
+    const { timeline, looks, band } = this
+    const data = { ...no_boxes(), color: /** @type {string[]} */ ([]) }
+    for (const code of [...looks.stack].reverse()) {
+      for (const [lane, [from, to], segments] of rows_of) {
+        const { start, state } = segments
+        const base = this.bottom(lane)
+        for (let row = from; row < to; row++) {
+          if (state[row] !== code || !kept.segment(segments, row)) continue
+          data.left.push(timeline.to_axis(start[row]))
+          data.right.push(timeline.to_axis(start[row + 1]))
+          data.bottom.push(base)
+          data.top.push(base + band * looks.height[code])
+          data.color.push(looks.color[code])
+        }
+      }
+    }
+    this.boxes.data = data
+  }
+
+  /**
+   * Draw spans as strips, none too short to be seen; those that touch in a pixel are one.
+   * @param {number} from
+   * @param {number} to
+   * @param {import("./kept.js").Kept} kept
+   */
+  draw_spans(from, to, kept) {
+    const { timeline, looks: { strip }, band } = this
+    const { named } = timeline
+    const data = no_boxes()
+    const pixel = (to - from) / this.width, least = STRIP_PIXELS * pixel
+    /** @type {Map<number, { start: number, end: number, place: number }>} */
+    const last = new Map()
+    for (let row = 0; named && row < named.start.length && named.start[row] < to; row++) {
+      const start = named.start[row], end = start + named.duration[row], lane = named.lane[row]
+      if (end < from || !kept.span(timeline, row)) continue
+      const depth = named.depth[row], key = 4 * lane + depth, before = last.get(key)
+      if (before && start - before.end < pixel) {
+        before.end = Math.max(before.end, end)
+        data.right[before.place] = timeline.to_axis(Math.max(before.end, before.start + least))
+        continue
+      }
+      last.set(key, { start, end, place: data.left.length })
+      const middle = this.bottom(lane) + band * (1 - strip / 2)
+      const half = (band * strip) / 2 / (depth + 1)
+      data.left.push(timeline.to_axis(start))
+      data.right.push(timeline.to_axis(Math.max(end, start + least)))
+      data.bottom.push(middle - half)
+      data.top.push(middle + half)
+    }
+    this.spans.data = data
+  }
+
+  /**
+   * Time of each state in each column of a lane.
+   * @param {import("./segments.js").Segments} segments
+   * @param {[from: number, to: number]} rows
+   * @param {number} left
+   * @param {number} right
+   * @param {number} width
+   * @param {import("./kept.js").Kept | null} kept
+   */
+  shares(segments, rows, left, right, width, kept) {
+    return shares(segments, rows, left, right, width, this.kinds, kept)
+  }
+
+  /**
+   * The raster of a lane from its shares.
+   * @param {Float64Array} share
+   * @param {number} width
+   */
+  stacked(share, width) {
+    return stacked(share, width, this.rows, this.looks)
+  }
+
+  /**
+   * Columns of a raster: pixels, or of a long trace whole buckets.
+   * @param {number} from
+   * @param {number} to
+   * @returns {[left: number, right: number, width: number]}
+   */
+  grid(from, to) {
+    const { timeline, width } = this
+    if (!timeline.tally) return [from, to, width]
+    const { grain } = timeline.segments(from, to)
+    if (!grain) return [from, to, width]
+    const step = grain * Math.max(1, Math.ceil((to - from) / width / grain))
+    const left = Math.floor(from / step) * step, right = Math.ceil(to / step) * step
+    return [left, right, Math.max(1, Math.round((right - left) / step))]
+  }
+
+  /**
+   * Draw images from left to right in ns.
+   * @param {[lane: number, pixels: Uint8Array][]} images
+   * @param {number} left
+   * @param {number} right
+   * @param {number} width
+   */
+  draw_images(images, left, right, width) {
+    if (!images.length) return
+    const NDArray = this.picture.data.image[0].constructor
+    const { timeline } = this
+    const [start, end] = [timeline.to_axis(left), timeline.to_axis(right)]
+    this.picture.data = {
+      image: images.map(([, pixels]) => new NDArray(pixels, [this.rows, width])),
+      x: images.map(() => start),
+      y: images.map(([lane]) => this.bottom(lane)),
+      dw: images.map(() => end - start),
+      dh: images.map(() => this.band),
+    }
+  }
+
+  /**
+   * Draw the threads that make progress, column by column; returns the most of them.
+   * @param {import("./types.js").BokehModel} source
+   * @param {Float64Array[]} every
+   * @param {number} left
+   * @param {number} right
+   * @param {number} width
+   * @param {number[]} [lanes]
+   */
+  draw_progress(source, every, left, right, width, lanes = []) {
+    const { curve, most } = progress(this.timeline, every, left, right, width, lanes)
+    source.data = curve
+    return most
+  }
+
+  /**
+   * Draw the share of time that threads waited for a processor as a bar at the foot of their lanes.
+   * @param {number} from
+   * @param {number} to
+   */
+  draw_ready(from, to) {
+    const { timeline } = this
+    if (!timeline.cpu) return
+    const data = no_boxes()
+    const least = (2 * (to - from)) / this.width  // pixels
+    for (const lane of timeline.shown_threads()) {
+      for (const { start, end, ready } of timeline.cpu.stretches(lane, from, to, least)) {
+        const share = ready / (end - start)
+        if (share < CLEARLY) continue
+        data.left.push(timeline.to_axis(start))
+        data.right.push(timeline.to_axis(end))
+        // It hangs from what it belongs to.
+        const top = this.bottom(lane) - FOOT_GAP
+        data.bottom.push(top - FOOT * share)
+        data.top.push(top)
+      }
+    }
+    this.ready.data = data
+  }
+
+  /**
+   * Mark where the run begins and ends; words stand where there is room for them.
+   * @param {{ start: number, end: number }} range
+   */
+  draw_marks(range) {
+    const { timeline } = this
+    const end = timeline.to_axis(timeline.duration), begin = timeline.to_axis(0)
+    this.after.setv({ left: end, visible: end < range.end })
+    this.before.setv({ right: begin, visible: begin > range.start })
+    const x = Math.max(end, range.start)
+    const room = ((range.end - x) / (range.end - range.start)) * this.width
+    this.done.setv({ x, visible: room > ROOM_FOR_WORDS })
+  }
+
+  /**
+   * Put a frame around a segment, and a line from its end to another lane.
+   * @param {import("./types.js").Choice | null} choice
+   */
+  draw_choice(choice) {
+    const { timeline } = this
+    const chosen = no_boxes()
+    const link = /** @type {Record<"x0" | "y0" | "x1" | "y1", number[]>} */ (
+      { x0: [], y0: [], x1: [], y1: [] })
+    const level = choice?.timeline === timeline ? timeline.level(choice.lane) : null
+    if (choice && level !== null) {
+      const bottom = this.bottom(choice.lane), x = timeline.to_axis(choice.end)
+      chosen.left.push(timeline.to_axis(choice.start))
+      chosen.right.push(x)
+      chosen.bottom.push(bottom)
+      chosen.top.push(bottom + this.band)
+      const other = choice.other >= 0 ? timeline.level(choice.other) : null
+      if (other !== null) {
+        link.x0.push(x)
+        link.x1.push(x)
+        link.y0.push(level)
+        link.y1.push(other)
+      }
+    }
+    this.chosen.data = chosen
+    this.link.data = link
+  }
+}
+
+/** The columns of boxes, empty. */
+function no_boxes() {
+  return /** @type {Record<"left" | "right" | "bottom" | "top", number[]>} */ (
+    { left: [], right: [], bottom: [], top: [] })
+}

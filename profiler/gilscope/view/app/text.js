@@ -1,0 +1,79 @@
+// Numbers and names as people read them.
+
+/**
+ * A number of 0 or more to three digits, all of them from 1,000 on; as gilscope/text.py.
+ * @param {number} value
+ */
+export function three_digits(value) {
+  if (value >= 999.5) return Math.floor(value + 0.5).toLocaleString("en")
+  const decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0
+  return String(Math.floor(value * 10 ** decimals + 0.5) / 10 ** decimals)
+}
+
+/** @type {[unit: string, factor: number][]} */
+const TIMES = [["s", 1e9], ["ms", 1e6], ["µs", 1e3]]
+
+/** @type {[unit: string, factor: number][]} */
+const SIZES = [["GB", 1e9], ["MB", 1e6], ["kB", 1e3]]
+
+/**
+ * A time in ns; as gilscope/text.py.
+ * @param {number} ns
+ */
+export function time_text(ns) {
+  for (const [unit, factor] of TIMES) {
+    if (ns / factor >= 0.9995) return `${three_digits(ns / factor)} ${unit}`
+  }
+  return ns ? `${three_digits(ns)} ns` : "0"
+}
+
+/**
+ * A number of bytes; as gilscope/text.py.
+ * @param {number} bytes
+ */
+export function size_text(bytes) {
+  for (const [unit, factor] of SIZES) {
+    if (bytes >= factor) return `${three_digits(bytes / factor)} ${unit}`
+  }
+  return `${three_digits(bytes)} B`
+}
+
+/** @param {number} number */
+export const count_text = (number) => Math.round(number).toLocaleString("en")
+
+/** @type {Record<string, string>} */
+const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" }
+
+/**
+ * Text that cannot be taken for markup: names come from the program under test.
+ * @param {unknown} value
+ */
+export function safe(value) {
+  return String(value).replace(/[&<>"']/g, (letter) => ENTITIES[letter])
+}
+
+/**
+ * A name in at most so many letters; as `cut` of words.py.
+ * @param {string} name
+ * @param {number} letters
+ */
+export function short_name(name, letters) {
+  const all = name.replace("(anonymous namespace)::", "").replace(".<locals>", "")
+  const own = all.length > letters && /`(.+)`|\b((?:created|allocated) at .+)$/.exec(all)
+  const words = own ? own[1] ?? own[2] : all
+  const end = Math.floor((letters * 2) / 5)
+  return words.length <= letters ? words : `${words.slice(0, letters - 1 - end)}…${words.slice(-end)}`
+}
+
+/** @type {Record<string, number>} */
+const UNITS = { ns: 1, us: 1e3, "µs": 1e3, ms: 1e6, s: 1e9 }
+
+/**
+ * Read "20 µs", "1.5ms" or "3" (µs): ns; 0 of an empty text, NaN of what is no time.
+ * @param {string} text
+ */
+export function parse_time(text) {
+  if (!text.trim()) return 0
+  const match = /^\s*(\d+\.?\d*|\.\d+)\s*(ns|us|µs|ms|s)?\s*$/.exec(text)
+  return match ? Number(match[1]) * UNITS[match[2] ?? "µs"] : NaN
+}

@@ -8,32 +8,23 @@
 #include "hooks/interpreter.hpp"
 
 namespace gilscope::not_measured {
-namespace {
-
-void define_one(Session& session, std::string_view name, std::string_view reason) {
-  const std::uint32_t sizes[2] = {static_cast<std::uint32_t>(name.size()),
-                                  static_cast<std::uint32_t>(reason.size())};
-  session.file().define(format::DefinitionTag::not_measured, sizes, sizeof sizes, name, reason);
-}
-
-}  // namespace
-
 void define(Session& session, const SelfTestResult& tested, bool native_locks) {
   static constexpr std::string_view kPrefix = "not measured: ";
   for (const auto& [name, outcome] : tested) {
     if (outcome.rfind(kPrefix, 0) == 0) {
-      define_one(session, name, std::string_view(outcome).substr(kPrefix.size()));
+      session.file().define_not_measured(name, std::string_view(outcome).substr(kPrefix.size()));
     }
   }
   if (!native_locks) {
-    define_one(session, "native_lock", "switched off (native_locks=False)");
+    session.file().define_not_measured("native_lock", "switched off (native_locks=False)");
   }
   if (const std::size_t failed = hooks::installation::failed(); failed != 0) {
-    define_one(session, "hooks",
-               std::to_string(failed) + " slots are on pages that cannot be made writable");
+    session.file().define_not_measured(
+        "hooks", std::to_string(failed) + " slots are on pages that cannot be made writable");
   }
   if (!hooks::tells_forced_releases()) {
-    define_one(session, "forced_release", "the interpreter does not export _Py_HandlePending");
+    session.file().define_not_measured("forced_release",
+                                       "the interpreter does not export _Py_HandlePending");
   }
 }
 
@@ -53,9 +44,10 @@ void define_late_objects(Session& session) {
   }
   if (n == 0) return;
   if (n > kMostNamed) names += " and " + std::to_string(n - kMostNamed) + " more";
-  define_one(session, "objects_loaded_unseen",
-             "calls into Python and waits for locks are missing of " + names +
-                 ": loaded through a pointer to dlopen() or from an object with a search path");
+  session.file().define_not_measured(
+      "objects_loaded_unseen",
+      "calls into Python and waits for locks are missing of " + names +
+          ": loaded through a pointer to dlopen() or from an object with a search path");
 }
 
 }  // namespace gilscope::not_measured

@@ -42,8 +42,7 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
       },
       [&](Session& session) {
         const SelfTestReport& tested = readiness::report();
-        const std::uint64_t costs[2] = {tested.pair_cost, tested.stack_cost};
-        session.file().define(format::DefinitionTag::probe_cost, costs, sizeof costs);
+        session.file().define(format::ProbeCostBody{tested.pair_cost, tested.stack_cost});
         not_measured::define(session, tested.outcomes, native_locks);
       },
   });

@@ -32,7 +32,7 @@ bool read_file(const char* path, CpuTime* time) {
 void define(TraceFile& file, const format::CpuTimeBody* bodies, std::size_t n) {
   // Nothing is missing from a full file for want of a sample.
   if (file.at_limit()) return;
-  file.define(format::DefinitionTag::cpu_time, bodies, n * sizeof *bodies);
+  file.define(format::CpuTimeBody::kTag, bodies, n * sizeof *bodies);
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 // The trace format: the C++ side of FORMAT.md. Every constant and offset here stands there too.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
+#include <string_view>
 
 namespace gilscope::format {
 
@@ -258,34 +261,52 @@ struct DefinitionHeader {
 };
 static_assert(sizeof(DefinitionHeader) == 8);
 
-// Bodies of definitions, up to their texts.
-struct CpuTimeBody {
-  std::uint32_t thread;
-  std::uint32_t reserved;
+// Bodies of definitions, up to the texts that follow them, in the order of their tags.
+struct ClockBody {
+  static constexpr DefinitionTag kTag = DefinitionTag::clock;
   std::uint64_t ticks;
-  std::uint64_t on_cpu;
-  std::uint64_t runnable;
+  std::uint64_t monotonic;
+  std::uint64_t realtime;
 };
-struct LockCreatedBody {
-  std::uint32_t lock;
-  std::uint32_t stack;
+struct ThreadNameBody {  // followed by the name
+  static constexpr DefinitionTag kTag = DefinitionTag::thread_name;
+  std::uint32_t thread;
+  std::uint32_t length;
 };
-struct LockWaitedBody {
-  std::uint32_t lock;
-  std::uint32_t stack;
+struct GilBody {
+  static constexpr DefinitionTag kTag = DefinitionTag::gil;
+  std::uint32_t id;
+  std::uint32_t reserved;
+  std::uint64_t address;
+  std::int64_t interpreter;
 };
-struct HazardBody {
-  std::uint32_t kind;
-  std::uint32_t tid;
-  std::uint32_t stack;
-  std::uint32_t name;
-  std::uint64_t count;
+struct LockBody {  // followed by the name of the object's type
+  static constexpr DefinitionTag kTag = DefinitionTag::lock;
+  std::uint32_t id;
+  std::uint16_t kind;
+  std::uint16_t reserved;
+  std::uint64_t address;
+  std::uint64_t object;
+  std::uint32_t length;
+  std::uint32_t reserved2;
 };
-struct StringBody {
+struct NotMeasuredBody {  // followed by the class of event and the reason
+  static constexpr DefinitionTag kTag = DefinitionTag::not_measured;
+  std::uint32_t class_length;
+  std::uint32_t reason_length;
+};
+struct ProbeCostBody {
+  static constexpr DefinitionTag kTag = DefinitionTag::probe_cost;
+  std::uint64_t pair;   // femtoseconds
+  std::uint64_t stack;  // femtoseconds
+};
+struct StringBody {  // followed by the text
+  static constexpr DefinitionTag kTag = DefinitionTag::string;
   std::uint32_t id;
   std::uint32_t length;
 };
 struct CodeBody {
+  static constexpr DefinitionTag kTag = DefinitionTag::code;
   std::uint32_t id;
   std::uint32_t first_line;
   std::uint32_t file;
@@ -298,10 +319,12 @@ struct Frame {
   std::uint32_t line;
 };
 struct StackBody {  // followed by `count` frames
+  static constexpr DefinitionTag kTag = DefinitionTag::stack;
   std::uint32_t id;
   std::uint32_t count;
 };
 struct ModuleBody {  // followed by the build id
+  static constexpr DefinitionTag kTag = DefinitionTag::module;
   std::uint32_t id;
   std::uint32_t path;
   std::uint64_t base;
@@ -309,6 +332,7 @@ struct ModuleBody {  // followed by the build id
   std::uint32_t reserved;
 };
 struct SiteBody {
+  static constexpr DefinitionTag kTag = DefinitionTag::site;
   std::uint32_t id;
   std::uint32_t module;
   std::uint64_t offset;
@@ -318,6 +342,7 @@ struct SiteBody {
   std::uint32_t reserved;
 };
 struct LockNameBody {
+  static constexpr DefinitionTag kTag = DefinitionTag::lock_name;
   std::uint32_t lock;
   std::uint32_t name;
   std::uint16_t source;
@@ -325,6 +350,7 @@ struct LockNameBody {
   std::uint32_t reserved2;
 };
 struct EntryBody {
+  static constexpr DefinitionTag kTag = DefinitionTag::entry;
   std::uint32_t id;
   std::uint32_t site;
   std::uint16_t binding;
@@ -332,13 +358,85 @@ struct EntryBody {
   std::uint32_t stack;
 };
 struct CallableBody {
+  static constexpr DefinitionTag kTag = DefinitionTag::callable;
   std::uint32_t id;
   std::uint32_t code;
   std::uint32_t name;
   std::uint32_t module;
 };
-static_assert(sizeof(CodeBody) == 24 && sizeof(ModuleBody) == 24 && sizeof(SiteBody) == 32 &&
-              sizeof(LockNameBody) == 16 && sizeof(EntryBody) == 16 && sizeof(CallableBody) == 16);
+struct CpuTimeBody {  // one or more of them
+  static constexpr DefinitionTag kTag = DefinitionTag::cpu_time;
+  std::uint32_t thread;
+  std::uint32_t reserved;
+  std::uint64_t ticks;
+  std::uint64_t on_cpu;
+  std::uint64_t runnable;
+};
+struct LockCreatedBody {
+  static constexpr DefinitionTag kTag = DefinitionTag::lock_created;
+  std::uint32_t lock;
+  std::uint32_t stack;
+};
+struct LockWaitedBody {
+  static constexpr DefinitionTag kTag = DefinitionTag::lock_waited;
+  std::uint32_t lock;
+  std::uint32_t stack;
+};
+struct HazardBody {
+  static constexpr DefinitionTag kTag = DefinitionTag::hazard;
+  std::uint32_t kind;
+  std::uint32_t tid;
+  std::uint32_t stack;
+  std::uint32_t name;
+  std::uint64_t count;
+};
+static_assert(sizeof(ClockBody) == 24 && sizeof(GilBody) == 24 && sizeof(LockBody) == 32 &&
+              sizeof(CodeBody) == 24 && sizeof(ModuleBody) == 24 && sizeof(SiteBody) == 32 &&
+              sizeof(LockNameBody) == 16 && sizeof(EntryBody) == 16 && sizeof(CallableBody) == 16 &&
+              sizeof(CpuTimeBody) == 32 && sizeof(HazardBody) == 24);
+
+// A STACK with room for N frames, which are not set before they are added.
+template <std::size_t N>
+struct Stack {
+  StackBody head{0, 0};
+  std::array<Frame, N> frames;
+
+  void add(std::uint32_t what, std::uint32_t line) { frames[head.count++] = {what, line}; }
+  void add_site(std::uint32_t site) { add(site | kSiteFrame, 0); }
+  bool full() const { return head.count == N; }
+  std::size_t size() const { return sizeof head + head.count * sizeof(Frame); }
+};
+static_assert(offsetof(Stack<1>, frames) == sizeof(StackBody));
+
+// Length of a definition whose body and texts have so many bytes.
+inline constexpr std::size_t definition_length(std::size_t size) {
+  return (sizeof(DefinitionHeader) + size + 7) / 8 * 8;
+}
+
+// A definition as it stands in a file. Somebody may have written to that: no length is believed.
+struct Definition {
+  DefinitionTag tag;
+  const char* body;
+  std::size_t size;  // of the body, with what fills it up to a multiple of 8
+
+  template <typename Body>
+  std::optional<Body> as() const {
+    if (tag != Body::kTag) return std::nullopt;
+    return at<Body>(0);
+  }
+  // What follows the body, if it is there.
+  template <typename Part>
+  std::optional<Part> at(std::size_t offset) const {
+    if (offset > size || size - offset < sizeof(Part)) return std::nullopt;
+    Part part{};
+    std::memcpy(&part, body + offset, sizeof part);
+    return part;
+  }
+  std::string_view text(std::size_t offset, std::size_t length) const {
+    if (offset > size || size - offset < length) return {};
+    return {body + offset, length};
+  }
+};
 
 // Position-weighted sum of little-endian 64-bit words; `size` is a multiple of 8 for all that we
 // write.

@@ -25,16 +25,9 @@ LockTable::Found find_lock(Session& session, const LockIdentity& lock, std::uint
       session.locks().find(lock.address, kind, lock.type ^ std::uint64_t{distinction} << 32);
   if (!found.is_new) return found;
   const std::string_view name = lock.type != 0 ? type_name(lock.type) : std::string_view();
-  struct {
-    std::uint32_t id;
-    std::uint16_t kind;
-    std::uint16_t reserved;
-    std::uint64_t address;
-    std::uint64_t object;
-    std::uint32_t length;
-    std::uint32_t reserved2;
-  } body{found.id, kind, 0, lock.address, lock.object, static_cast<std::uint32_t>(name.size()), 0};
-  if (!session.file().define(format::DefinitionTag::lock, &body, sizeof body, name)) {
+  const format::LockBody body{
+      found.id, kind, 0, lock.address, lock.object, static_cast<std::uint32_t>(name.size()), 0};
+  if (!session.file().define(body, name)) {
     // No room just now: the next one to meet the lock tries again.
     session.locks().forget(found.id);
   }
@@ -44,8 +37,7 @@ LockTable::Found find_lock(Session& session, const LockIdentity& lock, std::uint
 // Where threads waited for a lock, the first of them first: what it is called by if it has no name.
 inline void define_first_wait(Session& session, std::uint32_t lock, std::uint32_t stack) {
   if (lock == 0 || stack == 0) return;
-  const format::LockWaitedBody body{lock, stack};
-  session.file().define(format::DefinitionTag::lock_waited, &body, sizeof body);
+  session.file().define(format::LockWaitedBody{lock, stack});
 }
 
 inline LockTable::Found find_nameless_lock(Session& session, const LockIdentity& lock) {

@@ -374,7 +374,7 @@ std::uint32_t module_of(Session& session, const Loaded& object) {
   const std::string& build_id = object.build_id;
   const format::ModuleBody body{found.id, session.string(path), object.image.base(),
                                 static_cast<std::uint32_t>(build_id.size()), 0};
-  session.file().define(format::DefinitionTag::module, &body, sizeof body, build_id);
+  session.file().define(body, build_id);
   return found.id;
 }
 
@@ -532,7 +532,7 @@ std::uint32_t site(Session& session, const void* address) {
     body.module = module_of(session, *object);
     if (body.module != 0) body.offset -= object->image.base();
   }
-  session.file().define(format::DefinitionTag::site, &body, sizeof body);
+  session.file().define(body);
   return found.id;
 }
 

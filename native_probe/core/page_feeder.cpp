@@ -225,7 +225,7 @@ void wait_for_thread_count(long most) {
 
 void sample_clock(TraceFile& file) {
   const Clock::Sample now = Clock::sample();
-  file.define(format::DefinitionTag::clock, &now, sizeof now);
+  file.define(format::ClockBody{now.ticks, now.monotonic, now.realtime});
 }
 
 }  // namespace gilscope

@@ -16,13 +16,13 @@
 #include <system_error>
 
 #include "core/bus_error.hpp"
+#include "core/shown_wait.hpp"
 
 namespace gilscope {
 namespace {
 
 using format::ChunkHeader;
 using format::ChunkKind;
-using format::DefinitionTag;
 
 // What a short run needs: it is written to the disk, also by a child that ends at once.
 constexpr std::size_t kReadyAtStart = std::size_t{96} << 10;
@@ -281,8 +281,7 @@ bool Session::declare(std::uint32_t tid, std::uint64_t ident, std::uint32_t flag
 
 void Session::define_name(std::uint32_t thread, std::string_view name) {
   if (name.empty()) return;
-  const std::uint32_t body[2] = {thread, static_cast<std::uint32_t>(name.size())};
-  file_.define(DefinitionTag::thread_name, body, sizeof body, name);
+  file_.define(format::ThreadNameBody{thread, static_cast<std::uint32_t>(name.size())}, name);
 }
 
 void Session::name(std::uint32_t tid, std::string_view name) {
@@ -316,8 +315,7 @@ std::uint32_t Session::string(std::string_view text) {
   if (text.empty()) return 0;
   const IdTable::Found found = definitions_.strings.find(mix(text));
   if (found.is_new) {
-    const format::StringBody body{found.id, static_cast<std::uint32_t>(text.size())};
-    file_.define(DefinitionTag::string, &body, sizeof body, text);
+    file_.define(format::StringBody{found.id, static_cast<std::uint32_t>(text.size())}, text);
   }
   return found.id;
 }
@@ -375,7 +373,7 @@ void Session::leave(ThreadLog* log) {
   // Native threads are named after they have been started.
   pthread_getname_np(pthread_self(), log->slot->os_name, sizeof log->slot->os_name);
   __atomic_store_n(&log->slot->end_ticks, Clock::ticks(), __ATOMIC_RELAXED);
-  log->slot->open_wait = 0;
+  shown_wait::end(*log->slot);
   // To ask the system costs as much as a short thread itself.
   if (log->slot->end_ticks - log->slot->start_ticks > second_ / 1000) {
     CpuTimes::sample_last(file_, log->index);

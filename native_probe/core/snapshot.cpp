@@ -151,24 +151,17 @@ void write_all_events(Copy& copy, const Session& session) {
 }
 
 std::size_t whole_definitions(const ChunkHeader& chunk, std::size_t size) {
-  const auto* body = reinterpret_cast<const char*>(&chunk + 1);
   const std::size_t taken =
       std::min<std::size_t>(__atomic_load_n(&chunk.used, __ATOMIC_ACQUIRE), size - sizeof chunk);
   const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + kPatience;
-  std::size_t used = 0;
-  while (used < taken) {
-    const auto* header = reinterpret_cast<const format::DefinitionHeader*>(body + used);
-    if (__atomic_load_n(&header->tag, __ATOMIC_ACQUIRE) != 0) {
-      const std::uint32_t length = header->length;
-      if (length < sizeof *header || length > taken - used) break;
-      used += length;
-    } else if (nanoseconds(CLOCK_MONOTONIC) < deadline) {
+  auto wait_for = [deadline](const format::DefinitionHeader& header) {
+    while (!TraceFile::has_tag(header)) {
+      if (nanoseconds(CLOCK_MONOTONIC) >= deadline) return false;
       sched_yield();
-    } else {
-      break;
     }
-  }
-  return used;
+    return true;
+  };
+  return TraceFile::walk_definitions(chunk, taken, wait_for, [](const format::Definition&) {});
 }
 
 void write_definitions(Copy& copy, const ChunkHeader& chunk, std::size_t size) {

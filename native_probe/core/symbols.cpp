@@ -18,14 +18,7 @@
 namespace gilscope::symbols {
 namespace {
 
-using format::DefinitionTag;
-
-template <typename Body>
-Body body_at(const char* at) {
-  Body body{};
-  std::memcpy(&body, at, sizeof body);
-  return body;
-}
+using format::Definition;
 
 // Texts and stacks while the rest is read.
 struct Parts {
@@ -34,43 +27,29 @@ struct Parts {
   std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> stacks;
 };
 
-void read_stack(const char* body, Parts& parts) {
-  const auto head = body_at<format::StackBody>(body);
+void read_stack(const Definition& definition, const format::StackBody& head, Parts& parts) {
   std::vector<std::uint32_t> sites;
   for (std::uint32_t i = 0; i < head.count; ++i) {
     const auto frame =
-        body_at<format::Frame>(body + sizeof head + std::size_t{i} * sizeof(format::Frame));
-    if ((frame.what & format::kSiteFrame) == 0) break;
-    sites.push_back(frame.what & ~format::kSiteFrame);
+        definition.at<format::Frame>(sizeof head + std::size_t{i} * sizeof(format::Frame));
+    if (!frame || (frame->what & format::kSiteFrame) == 0) break;
+    sites.push_back(frame->what & ~format::kSiteFrame);
   }
   parts.stacks[head.id] = std::move(sites);
 }
 
-void read_definition(DefinitionTag tag, const char* body, Native& native, Parts& parts) {
-  switch (tag) {
-    case DefinitionTag::string: {
-      const auto head = body_at<format::StringBody>(body);
-      parts.strings[head.id] = {body + sizeof head, head.length};
-      break;
-    }
-    case DefinitionTag::module: {
-      const auto head = body_at<format::ModuleBody>(body);
-      native.modules[head.id].build_id.assign(body + sizeof head, head.length);
-      parts.paths[head.id] = head.path;
-      break;
-    }
-    case DefinitionTag::site: {
-      const auto head = body_at<format::SiteBody>(body);
-      native.sites[head.id].body = head;
-      break;
-    }
-    case DefinitionTag::stack: read_stack(body, parts); break;
-    case DefinitionTag::entry: {
-      const auto head = body_at<format::EntryBody>(body);
-      native.entries[head.id].body = head;
-      break;
-    }
-    default: break;
+void read_definition(const Definition& definition, Native& native, Parts& parts) {
+  if (const auto text = definition.as<format::StringBody>()) {
+    parts.strings[text->id] = definition.text(sizeof *text, text->length);
+  } else if (const auto module = definition.as<format::ModuleBody>()) {
+    native.modules[module->id].build_id = definition.text(sizeof *module, module->length);
+    parts.paths[module->id] = module->path;
+  } else if (const auto site = definition.as<format::SiteBody>()) {
+    native.sites[site->id].body = *site;
+  } else if (const auto stack = definition.as<format::StackBody>()) {
+    read_stack(definition, *stack, parts);
+  } else if (const auto entry = definition.as<format::EntryBody>()) {
+    native.entries[entry->id].body = *entry;
   }
 }
 
@@ -78,7 +57,7 @@ Native read_native(const TraceFile& file) {
   Native native;
   Parts parts;
   file.for_each_definition(
-      [&](DefinitionTag tag, const char* body) { read_definition(tag, body, native, parts); });
+      [&](const Definition& definition) { read_definition(definition, native, parts); });
   auto text = [&parts](std::uint32_t id) {
     const auto found = parts.strings.find(id);
     return found != parts.strings.end() ? std::string(found->second) : std::string();
@@ -123,7 +102,7 @@ void define_site(Session& session, Native::Site& site) {
   session.file().extend(site.function.size() + TraceFile::alignment());
   site.body.function = session.string(site.function);
   if (site.body.function == 0) return;
-  session.file().define(DefinitionTag::site, &site.body, sizeof site.body);
+  session.file().define(site.body);
 }
 
 }  // namespace

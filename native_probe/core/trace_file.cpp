@@ -299,8 +299,7 @@ char* TraceFile::reserve_definition(std::size_t length) {
 
 bool TraceFile::define(format::DefinitionTag tag, const void* fixed, std::size_t fixed_size,
                        std::string_view text, std::string_view text2) {
-  const std::size_t length =
-      round_up(sizeof(format::DefinitionHeader) + fixed_size + text.size() + text2.size(), 8);
+  const std::size_t length = format::definition_length(fixed_size + text.size() + text2.size());
   char* at = reserve_definition(length);
   if (at == nullptr) return false;
   auto* header = reinterpret_cast<format::DefinitionHeader*>(at);
@@ -328,7 +327,8 @@ void TraceFile::seal_definitions() {
   const auto is_there_now = [](const ChunkHeader* chunk) { return is_there(chunk); };
   const std::uint64_t end = walk_front(is_there_now, [](ChunkHeader& chunk, std::size_t size) {
     if (chunk.kind != static_cast<std::uint16_t>(format::ChunkKind::definitions)) return;
-    seal(&chunk, walk_definitions(chunk, size, [](format::DefinitionTag, const char*) {}));
+    seal(&chunk,
+         walk_definitions(chunk, size - sizeof chunk, has_tag, [](const format::Definition&) {}));
   });
   // Somebody cut the file, and it grew again before its size was looked at.
   if (end < front_.cursor.load(std::memory_order_relaxed)) pages_.set_truncated();

@@ -53,6 +53,20 @@ class TraceFile {
   // Writes one definition; false when there was no room. Lock-free.
   bool define(format::DefinitionTag tag, const void* fixed, std::size_t fixed_size,
               std::string_view text = {}, std::string_view text2 = {});
+  template <typename Body>
+  bool define(const Body& body, std::string_view text = {}, std::string_view text2 = {}) {
+    return define(Body::kTag, &body, sizeof body, text, text2);
+  }
+  template <std::size_t N>
+  bool define(const format::Stack<N>& stack) {
+    return define(format::DefinitionTag::stack, &stack, stack.size());
+  }
+  // Says in the trace that a class of events is missing from it.
+  bool define_not_measured(std::string_view what, std::string_view reason) {
+    return define(format::NotMeasuredBody{static_cast<std::uint32_t>(what.size()),
+                                          static_cast<std::uint32_t>(reason.size())},
+                  what, reason);
+  }
   bool write_json(format::ChunkKind kind, std::string_view json);
 
   static void seal(format::ChunkHeader* chunk, std::size_t used);
@@ -89,13 +103,35 @@ class TraceFile {
     walk_front([](const format::ChunkHeader* chunk) { return wait_for(chunk); }, visit);
   }
 
-  // Calls `visit(tag, body)` for every definition so far.
+  // Calls `visit(definition)` for every definition so far.
   template <typename Visit>
   void for_each_definition(Visit visit) const {
     for_each_chunk([&](const format::ChunkHeader& chunk, std::size_t size) {
       if (chunk.kind != static_cast<std::uint16_t>(format::ChunkKind::definitions)) return;
-      walk_definitions(chunk, size, visit);
+      walk_definitions(chunk, size - sizeof chunk, has_tag, visit);
     });
+  }
+
+  static bool has_tag(const format::DefinitionHeader& header) {
+    return __atomic_load_n(&header.tag, __ATOMIC_ACQUIRE) != 0;
+  }
+  // Calls `visit(definition)` for each one in the first `room` bytes of a chunk's payload, up to
+  // one that is not there, which `is_there(header)` may wait for. Returns the bytes up to it.
+  template <typename IsThere, typename Visit>
+  static std::size_t walk_definitions(const format::ChunkHeader& chunk, std::size_t room,
+                                      IsThere is_there, Visit visit) {
+    const char* payload = reinterpret_cast<const char*>(&chunk + 1);
+    std::size_t at = 0;
+    while (at + sizeof(format::DefinitionHeader) <= room) {
+      const auto* header = reinterpret_cast<const format::DefinitionHeader*>(payload + at);
+      if (!is_there(*header)) break;
+      const std::size_t length = header->length;
+      if (length < sizeof *header || length > room - at) break;
+      visit(format::Definition{static_cast<format::DefinitionTag>(header->tag),
+                               payload + at + sizeof *header, length - sizeof *header});
+      at += length;
+    }
+    return at;
   }
 
   // Seals the definitions, cuts the file to what is used and unmaps it. Nobody writes any more.
@@ -189,24 +225,6 @@ class TraceFile {
       offset += size;
     }
     return offset;
-  }
-
-  // Returns the bytes of payload that it came through.
-  template <typename Visit>
-  static std::size_t walk_definitions(const format::ChunkHeader& chunk, std::size_t size,
-                                      Visit visit) {
-    const char* body = reinterpret_cast<const char*>(&chunk + 1);
-    const std::size_t room = size - sizeof chunk;
-    std::size_t at = 0;
-    while (at + sizeof(format::DefinitionHeader) <= room) {
-      const auto* header = reinterpret_cast<const format::DefinitionHeader*>(body + at);
-      const std::uint16_t tag = __atomic_load_n(&header->tag, __ATOMIC_ACQUIRE);
-      const std::uint32_t length = header->length;
-      if (tag == 0 || length < sizeof *header || length > room - at) break;
-      visit(static_cast<format::DefinitionTag>(tag), body + at + sizeof *header);
-      at += length;
-    }
-    return at;
   }
 
   void divide(bool ring);

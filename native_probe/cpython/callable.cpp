@@ -9,8 +9,6 @@
 namespace gilscope::callable {
 namespace {
 
-using format::DefinitionTag;
-
 std::uint64_t key_of(const void* a, const void* b = nullptr, const void* c = nullptr) {
   auto number = [](const void* p) { return reinterpret_cast<std::uint64_t>(p); };
   return mix(mix(mix(number(a)) ^ number(b)) ^ number(c));
@@ -66,8 +64,8 @@ class MethodCache {
 
 std::uint32_t define(Session& session, std::uint32_t id, std::uint32_t code, std::string_view name,
                      std::string_view module) {
-  const format::CallableBody body{id, code, session.string(name), session.string(module)};
-  session.file().define(DefinitionTag::callable, &body, sizeof body);
+  session.file().define(
+      format::CallableBody{id, code, session.string(name), session.string(module)});
   return id;
 }
 
@@ -87,7 +85,7 @@ std::uint32_t code_id(Session& session, PyCodeObject* code, std::string_view mod
                               session.string(text_of(code->co_qualname)),
                               session.string(module),
                               0};
-  session.file().define(DefinitionTag::code, &body, sizeof body);
+  session.file().define(body);
   return found.id;
 }
 

@@ -14,8 +14,7 @@ using format::LockKind;
 
 void define_name(Session& session, std::uint32_t lock, std::string_view name,
                  std::uint16_t source) {
-  const format::LockNameBody body{lock, session.string(name), source, 0, 0};
-  session.file().define(format::DefinitionTag::lock_name, &body, sizeof body);
+  session.file().define(format::LockNameBody{lock, session.string(name), source, 0, 0});
 }
 
 void name_interpreter_lock(Session& session, std::uint32_t lock, std::uintptr_t address) {
@@ -68,8 +67,7 @@ std::uint32_t creation_of(Session& session, const LockIdentity& waited) {
 }
 
 void define_creation(Session& session, std::uint32_t lock, std::uint32_t stack) {
-  const format::LockCreatedBody body{lock, stack};
-  session.file().define(format::DefinitionTag::lock_created, &body, sizeof body);
+  session.file().define(format::LockCreatedBody{lock, stack});
 }
 
 // What a word of the tables says: how many locks had ended at the address, and the lock since then.

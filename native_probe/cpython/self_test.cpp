@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/session.hpp"
+#include "core/shown_wait.hpp"
 #include "cpython/cost.hpp"
 #include "cpython/frames.h"
 #include "cpython/layout.h"
@@ -51,10 +52,7 @@ class Helper {
     while (nanoseconds(CLOCK_MONOTONIC) < deadline) {
       const std::uint32_t i = index_.load(std::memory_order_acquire);
       const format::ThreadSlot* slot = i != 0 ? session_.slot_at(i) : nullptr;
-      if (slot != nullptr && __atomic_load_n(&slot->open_wait, __ATOMIC_ACQUIRE) != 0 &&
-          slot->open_wait_kind == static_cast<std::uint32_t>(kind)) {
-        return true;
-      }
+      if (slot != nullptr && shown_wait::is_open(*slot, kind)) return true;
       sched_yield();
     }
     complete = false;
@@ -105,19 +103,11 @@ std::vector<EventRecord> records_of(const Session& session, std::uint32_t thread
   return found;
 }
 
-struct LockBody {
-  std::uint32_t id;
-  std::uint16_t kind;
-  std::uint16_t reserved;
-  std::uint64_t address;
-  std::uint64_t object;
-};
-
-std::optional<LockBody> lock_with(const Session& session, std::uint32_t id) {
-  std::optional<LockBody> found;
-  session.file().for_each_definition([&](format::DefinitionTag tag, const char* at) {
-    const auto* body = reinterpret_cast<const LockBody*>(at);
-    if (tag == format::DefinitionTag::lock && body->id == id) found = *body;
+std::optional<format::LockBody> lock_with(const Session& session, std::uint32_t id) {
+  std::optional<format::LockBody> found;
+  session.file().for_each_definition([&](const format::Definition& definition) {
+    const auto body = definition.as<format::LockBody>();
+    if (body && body->id == id) found = body;
   });
   return found;
 }

@@ -17,14 +17,7 @@ constexpr std::size_t kNativeFrames = 32;
 constexpr std::size_t kText = 1024;  // bytes of a name that are kept
 
 // A definition of a stack, in the layout of the file.
-struct Frames {
-  format::StackBody head{0, 0};
-  std::array<format::Frame, kFrames> all;
-
-  void add(std::uint32_t what, std::uint32_t line) { all[head.count++] = {what, line}; }
-  bool full() const { return head.count == kFrames; }
-};
-static_assert(offsetof(Frames, all) == sizeof(format::StackBody));
+using Frames = format::Stack<kFrames>;
 
 struct Native {
   std::array<const void*, kNativeFrames> addresses;
@@ -54,7 +47,7 @@ std::uint32_t define_code(Session& session, IdTable::Found found, const gilscope
                               string(session, place.name),
                               module_name(session, place.module),
                               0};
-  session.file().define(format::DefinitionTag::code, &body, sizeof body);
+  session.file().define(body);
   return found.id;
 }
 
@@ -74,7 +67,7 @@ __attribute__((noinline)) void read(Session& session, const Native& native, cons
                                     bool watched, Frames& frames) {
   for (std::size_t i = 0; i < native.count; ++i) {
     const std::uint32_t site = native_stack::site(session, native.addresses[i]);
-    if (site != 0) frames.add(site | format::kSiteFrame, 0);
+    if (site != 0) frames.add_site(site);
   }
   for (; frame != nullptr && !frames.full(); frame = gilscope_calling_frame(frame)) {
     gilscope_place place;
@@ -85,8 +78,7 @@ __attribute__((noinline)) void read(Session& session, const Native& native, cons
 
 void write(Session& session, Frames& frames, std::uint32_t id) {
   frames.head.id = id;
-  session.file().define(format::DefinitionTag::stack, &frames,
-                        sizeof frames.head + frames.head.count * sizeof(format::Frame));
+  session.file().define(frames);
 }
 
 __attribute__((noinline)) void define(Session& session, const Native& native, const void* frame,
@@ -99,7 +91,7 @@ __attribute__((noinline)) void define(Session& session, const Native& native, co
 std::uint32_t find_by_text(Session& session, Frames& frames) {
   std::uint64_t key = frames.head.count;
   for (std::uint32_t i = 0; i < frames.head.count; ++i) {
-    key = mix(key ^ (std::uint64_t{frames.all[i].what} << 32 | frames.all[i].line));
+    key = mix(key ^ (std::uint64_t{frames.frames[i].what} << 32 | frames.frames[i].line));
   }
   const IdTable::Found found = session.definitions().stacks.find(key);
   if (found.is_new) write(session, frames, found.id);
@@ -121,7 +113,7 @@ std::uint32_t copied_code(Session& session, const gilscope_copied_frame& frame) 
   if (!found.is_new) return found.id;
   const std::uint32_t module = session.string({frame.module, frame.module_length});
   const format::CodeBody body{found.id, frame.first_line, file, name, module, 0};
-  session.file().define(format::DefinitionTag::code, &body, sizeof body);
+  session.file().define(body);
   return found.id;
 }
 
@@ -162,7 +154,7 @@ std::uint32_t define_copied(Session& session, const void* const* native, std::si
   Frames frames;
   for (std::size_t i = 0; i < std::min(count, kNativeFrames); ++i) {
     const std::uint32_t site = native_stack::site(session, native[i]);
-    if (site != 0) frames.add(site | format::kSiteFrame, 0);
+    if (site != 0) frames.add_site(site);
   }
   for (std::size_t i = 0; i < copies.count && !frames.full(); ++i) {
     frames.add(copied_code(session, copies.frames[i]), copies.frames[i].line);

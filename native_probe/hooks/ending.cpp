@@ -42,7 +42,7 @@ class Chunk {
 
   std::uint32_t string(std::string_view text) {
     const format::StringBody body{next_id_++, static_cast<std::uint32_t>(text.size())};
-    define(DefinitionTag::string, &body, sizeof body, text);
+    define(body.kTag, &body, sizeof body, text);
     return body.id;
   }
 
@@ -55,28 +55,23 @@ class Chunk {
       body.offset -= object.base;
     }
     body.id = next_id_++;
-    define(DefinitionTag::site, &body, sizeof body);
+    define(body.kTag, &body, sizeof body);
     return body.id;
   }
 
   std::uint32_t stack(const void* frame) {
     const void* addresses[kFrames];
     const std::size_t n = native_stack::capture(frame, addresses, kFrames);
-    struct {
-      format::StackBody head;
-      format::Frame frames[kFrames];
-    } body{};
-    for (std::size_t i = 0; i < n; ++i) {
-      body.frames[i] = {site(addresses[i]) | format::kSiteFrame, 0};
-    }
-    body.head = {next_id_++, static_cast<std::uint32_t>(n)};
-    define(DefinitionTag::stack, &body, sizeof body.head + n * sizeof(format::Frame));
-    return body.head.id;
+    format::Stack<kFrames> stack;
+    for (std::size_t i = 0; i < n; ++i) stack.add_site(site(addresses[i]));
+    stack.head.id = next_id_++;
+    define(stack.head.kTag, &stack, stack.size());
+    return stack.head.id;
   }
 
   void define(DefinitionTag tag, const void* fixed, std::size_t size, std::string_view text = {}) {
     format::DefinitionHeader header{static_cast<std::uint16_t>(tag), 0, 0};
-    const std::size_t whole = (sizeof header + size + text.size() + 7) / 8 * 8;
+    const std::size_t whole = format::definition_length(size + text.size());
     header.length = static_cast<std::uint32_t>(whole);
     const std::size_t at = bytes_.size();
     bytes_.resize(at + whole);
@@ -113,7 +108,7 @@ class Chunk {
     const std::uint32_t name = string(path.substr(0, kLongestPath));
     const format::ModuleBody body{next_id_++, name, object.base,
                                   static_cast<std::uint32_t>(build_id.size()), 0};
-    define(DefinitionTag::module, &body, sizeof body, build_id);
+    define(body.kTag, &body, sizeof body, build_id);
     return body.id;
   }
 
@@ -135,7 +130,7 @@ __attribute__((noinline, cold)) void tell(const char* function, const void* fram
   body.stack = chunk.stack(frame);
   body.name = chunk.string(function);
   body.count = 1;
-  chunk.define(DefinitionTag::hazard, &body, sizeof body);
+  chunk.define(body.kTag, &body, sizeof body);
   chunk.write();
 }
 

@@ -13,15 +13,9 @@ namespace gilscope::hooks::entries {
 namespace {
 
 using format::Binding;
-using format::DefinitionTag;
 using symbols::Native;
 
 constexpr std::size_t kFrames = 24;
-
-struct StackDefinition {
-  format::StackBody head;
-  format::Frame frames[kFrames];
-};
 
 bool starts_with(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
@@ -136,7 +130,7 @@ class Resolver {
     entry.body.site = first != entry.sites.end() ? *first : entry.sites.front();
     entry.body.binding = static_cast<std::uint16_t>(binding(entry.sites.front()));
     session_.file().extend(TraceFile::alignment());
-    session_.file().define(DefinitionTag::entry, &entry.body, sizeof entry.body);
+    session_.file().define(entry.body);
   }
 
   Session& session_;
@@ -154,19 +148,13 @@ std::uint32_t define(Session& session, const void* const* addresses, std::size_t
   }
   const IdTable::Found found = session.definitions().entries.find(mix(hash));
   if (!found.is_new) return found.id;
-  StackDefinition stack{};
-  for (std::size_t i = 0; i < n; ++i) {
-    stack.frames[i].what = native_stack::site(session, addresses[i]) | format::kSiteFrame;
-  }
+  format::Stack<kFrames> stack;
+  for (std::size_t i = 0; i < n; ++i) stack.add_site(native_stack::site(session, addresses[i]));
   const IdTable::Found stack_id = session.definitions().stacks.find(mix(hash ^ format::kSiteFrame));
-  stack.head = {stack_id.id, static_cast<std::uint32_t>(n)};
-  if (stack_id.is_new) {
-    session.file().define(DefinitionTag::stack, &stack,
-                          sizeof stack.head + n * sizeof stack.frames[0]);
-  }
-  const format::EntryBody body{found.id, stack.frames[0].what & ~format::kSiteFrame, 0, 0,
-                               stack_id.id};
-  session.file().define(DefinitionTag::entry, &body, sizeof body);
+  stack.head.id = stack_id.id;
+  if (stack_id.is_new) session.file().define(stack);
+  const std::uint32_t site = stack.frames[0].what & ~format::kSiteFrame;
+  session.file().define(format::EntryBody{found.id, site, 0, 0, stack_id.id});
   return found.id;
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/native_stack.hpp"
+#include "core/shown_wait.hpp"
 #include "cpython/frames.h"
 #include "cpython/layout.h"
 #include "cpython/stack.hpp"
@@ -124,20 +125,13 @@ bool released_by_eval_loop(const void* frame) {
 }
 
 void define(Session& session, const Gil& gil) {
-  struct {
-    std::uint32_t id;
-    std::uint32_t reserved;
-    std::uint64_t address;
-    std::int64_t interpreter;
-  } body{gil.id, 0, gil.state.load(std::memory_order_relaxed), gil.interpreter};
-  session.file().define(format::DefinitionTag::gil, &body, sizeof body);
+  session.file().define(
+      format::GilBody{gil.id, 0, gil.state.load(std::memory_order_relaxed), gil.interpreter});
 }
 
 void define_left_out(Session& session) {
-  static constexpr std::string_view kClass = "gil_of_later_interpreters";
-  static constexpr std::string_view kReason = "a session tells 256 GILs apart, and there were more";
-  const std::uint32_t sizes[2] = {kClass.size(), kReason.size()};
-  session.file().define(format::DefinitionTag::not_measured, sizes, sizeof sizes, kClass, kReason);
+  session.file().define_not_measured("gil_of_later_interpreters",
+                                     "a session tells 256 GILs apart, and there were more");
 }
 
 // Free-threaded builds switch the GIL on for the time of an import, or for good, and off again.
@@ -181,7 +175,7 @@ __attribute__((noinline)) void end_request(Recording& recording, Gil& gil, std::
     log.holder = 0;
     log.wait_stack = 0;
     log.counted = false;
-    recording.slot().open_wait = 0;
+    shown_wait::end(recording.slot());
   }
   log.after_forced = false;
 }
@@ -232,7 +226,7 @@ __attribute__((noinline)) int released(Gil& gil, pthread_cond_t* cond, const voi
     } else {
       // This thread took it before the session: it never asked, it was about to release.
       recording.log().request = 0;
-      slot.open_wait = 0;
+      shown_wait::end(slot);
     }
     return pthread_cond_signal(cond);
   }
@@ -258,9 +252,9 @@ __attribute__((noinline)) int released(Gil& gil, pthread_cond_t* cond, const voi
   return result;
 }
 
-// What nearly every acquire and release comes to, without a call or a frame of its own: false, and
-// nothing done, where there is more to it. (A hook that calls nothing saves no registers: this and
-// the same for SaveThread and RestoreThread is a fifth of what a pair costs.)
+// Fast path, no calls; returns false without side effects when the slow path is needed. (A hook
+// that calls nothing saves no registers: this and the same for SaveThread and RestoreThread saves a
+// fifth of the cost of a pair.)
 __attribute__((always_inline)) inline bool acquired_at_once(Gil& gil) {
   ThreadLog* log = ThreadLogs::seen();
   if (log == nullptr || log->request != 0 || log->after_forced || is_switched(gil)) return false;
@@ -305,9 +299,9 @@ void begin_request(Recording& recording, const Gil& gil, const void* frame) {
   log.request = Clock::ticks();
   log.holds_wanted_lock = holds_wanted_lock(recording);
   log.wait_stack = stack::capture(recording, frame);
-  show_wait(recording, EventKind::gil_wait, gil.id, 0,
-            log.holds_wanted_lock ? format::gil_wait_flag::kHoldsWantedLock : 0, log.wait_stack,
-            log.request);
+  shown_wait::begin(recording.slot(), EventKind::gil_wait, gil.id, 0,
+                    log.holds_wanted_lock ? format::gil_wait_flag::kHoldsWantedLock : 0,
+                    log.wait_stack, log.request);
 }
 
 // Before the GIL's mutex is taken: this thread is about to wait, and whatever is done now costs
@@ -335,7 +329,7 @@ void waiting(Gil& gil, const void* frame) {
   }
   if (log.holder == 0) {
     log.holder = gil.holder;
-    recording.slot().open_wait_peer = log.holder;
+    shown_wait::set_peer(recording.slot(), log.holder);
   }
 }
 

@@ -38,9 +38,7 @@ Place* place_of(HazardKind kind, const void* caller) {
   return nullptr;
 }
 
-void define(Session& session, const format::HazardBody& body) {
-  session.file().define(format::DefinitionTag::hazard, &body, sizeof body);
-}
+void define(Session& session, const format::HazardBody& body) { session.file().define(body); }
 
 bool is_attached() { return PyThreadState_GetUnchecked() != nullptr; }
 

@@ -187,9 +187,7 @@ void give_signal_back() {
 }
 
 void define_missing(Session& session, std::string_view reason) {
-  static constexpr std::string_view kClass = "native_code_that_keeps_the_gil";
-  const std::uint32_t sizes[2] = {kClass.size(), static_cast<std::uint32_t>(reason.size())};
-  session.file().define(format::DefinitionTag::not_measured, sizes, sizeof sizes, kClass, reason);
+  session.file().define_not_measured("native_code_that_keeps_the_gil", reason);
 }
 
 // True if it sleeps, whether its stack could be read or not.

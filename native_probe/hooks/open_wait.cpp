@@ -1,5 +1,7 @@
 #include "hooks/open_wait.hpp"
 
+#include "core/shown_wait.hpp"
+
 namespace gilscope::hooks {
 namespace {
 
@@ -11,26 +13,14 @@ void show_none(Recording& recording) {
   log.open_held = nullptr;
   log.open_wait = 0;
   log.open_entry = nullptr;
-  log.slot->open_wait = 0;
-  log.slot->open_wait_stack = 0;
+  shown_wait::end(*log.slot);
 }
 
 }  // namespace
 
-void show_wait(Recording& recording, format::EventKind kind, std::uint32_t what, std::uint32_t peer,
-               std::uint8_t flags, std::uint32_t stack, std::uint64_t start) {
-  format::ThreadSlot& slot = recording.slot();
-  slot.open_wait_kind = static_cast<std::uint32_t>(kind);
-  slot.open_wait_what = what;
-  slot.open_wait_peer = peer;
-  slot.open_wait_flags = flags;
-  slot.open_wait_stack = stack;
-  __atomic_store_n(&slot.open_wait, start, __ATOMIC_RELEASE);
-}
-
 bool OpenWait::can_begin(Recording& recording) const {
   ThreadLog& log = recording.log();
-  if (log.slot->open_wait == 0) return true;
+  if (!shown_wait::is_open(*log.slot)) return true;
   if (log.open_wait == 0 || !mark_.outlives(log.open_wait)) return false;
   // It was left by siglongjmp(), nobody knows when: it is no record.
   if (log.open_entry != nullptr) WaitTable::release(log.open_entry);
@@ -52,12 +42,13 @@ void OpenWait::begin(Recording& recording, const What& what, std::uint64_t start
   }
   log.open_wait = mark_.address();
   log.open_entry = entry_;
-  show_wait(recording, what.kind, what.what, what.peer, what.flags, what.stack, start);
+  shown_wait::begin(recording.slot(), what.kind, what.what, what.peer, what.flags, what.stack,
+                    start);
 }
 
 void OpenWait::set_stack(Recording& recording, std::uint32_t stack) {
   what_.stack = stack;
-  recording.slot().open_wait_stack = stack;
+  shown_wait::set_stack(recording.slot(), stack);
 }
 
 void OpenWait::close(std::uint8_t more_flags, bool writes) {

@@ -7,10 +7,6 @@
 
 namespace gilscope::hooks {
 
-// Shows in the calling thread's slot what it waits for.
-void show_wait(Recording& recording, format::EventKind kind, std::uint32_t what, std::uint32_t peer,
-               std::uint8_t flags, std::uint32_t stack, std::uint64_t start);
-
 // One wait, from before the real call to after it, however it ends: by returning, by an unwinding
 // of the stack (the thread is cancelled or exits in a signal handler, an exception) or by
 // siglongjmp(), which the thread's next wait finds out. The session may have been stopped, and

@@ -17,7 +17,6 @@
 namespace gilscope::hooks::static_locks {
 namespace {
 
-using format::DefinitionTag;
 using Object = LoadedObjects::Object;
 
 struct Lock {
@@ -27,21 +26,13 @@ struct Lock {
 
 // Locks that belong to no object of Python's.
 std::vector<Lock> candidates(const Session& session) {
-  struct Body {
-    std::uint32_t id;
-    std::uint16_t kind;
-    std::uint16_t reserved;
-    std::uint64_t address;
-    std::uint64_t object;
-  };
   std::vector<Lock> locks;
   std::unordered_set<std::uint32_t> named;
-  session.file().for_each_definition([&](DefinitionTag tag, const char* body) {
-    if (tag == DefinitionTag::lock) {
-      const auto* lock = reinterpret_cast<const Body*>(body);
+  session.file().for_each_definition([&](const format::Definition& definition) {
+    if (const auto lock = definition.as<format::LockBody>()) {
       if (lock->address != 0 && lock->object == 0) locks.push_back({lock->id, lock->address});
-    } else if (tag == DefinitionTag::lock_name) {
-      named.insert(reinterpret_cast<const format::LockNameBody*>(body)->lock);
+    } else if (const auto name = definition.as<format::LockNameBody>()) {
+      named.insert(name->lock);
     }
   });
   locks.erase(std::remove_if(locks.begin(), locks.end(),
@@ -57,7 +48,7 @@ void define(Session& session, const Lock& lock, std::string_view symbol, std::ui
   if (text == 0) return;
   const format::LockNameBody body{lock.id, text,
                                   static_cast<std::uint16_t>(format::NameSource::symbol), 0, 0};
-  session.file().define(DefinitionTag::lock_name, &body, sizeof body);
+  session.file().define(body);
 }
 
 // By the symbols that the loader knows, which need no file.

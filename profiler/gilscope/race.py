@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from gilscope import identity
+
 GRADES = ("suspected", "certain", "witnessed")
 
 TITLES = {
@@ -145,6 +147,7 @@ class Race:
         """Return it as it stands in JSON."""
         return {
             "class": self.kind,
+            "id": self.id,
             "grade": self.grade,
             "variable": self.variable,
             "accesses": [access.as_json() for access in self.accesses],
@@ -153,6 +156,12 @@ class Race:
             "advice": self.advice,
             **({"confirmation": self.confirmation} if self.confirmation else {}),
         }
+
+    @property
+    def id(self) -> str:
+        """The same in each run that has this race, also when lines have moved."""
+        places = [(one.place.file, one.place.function) for one in self.accesses]
+        return identity.of_race(self.kind, self.variable, places)
 
     @property
     def title(self) -> str:

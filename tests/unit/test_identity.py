@@ -10,13 +10,19 @@ from gilscope import identity
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("4 threads queue for the GIL to call app.log", "1 thread queue for the GIL to call app.log"),
+        (
+            "4 threads queue for the GIL to call app.log",
+            "1 thread queue for the GIL to call app.log",
+        ),
         (
             "`sum (minex)`, called at tiles.py:24 in f, keeps the GIL for 52.9 ms at a time: 94%",
             "`sum (minex)`, called at tiles.py:31 in f, keeps the GIL for 1.2 s at a time: 100%",
         ),
         ("app.log is called 26,337 times a second", "app.log is called 900 times a second"),
-        ("2 threads contend for Pool::m_ (pool.cpp:10)", "3 threads contend for Pool::m_ (pool.cpp:9)"),
+        (
+            "2 threads contend for Pool::m_ (pool.cpp:10)",
+            "3 threads contend for Pool::m_ (pool.cpp:9)",
+        ),
     ],
 )
 def test_numbers_and_lines_do_not_count(one: str, other: str) -> None:

@@ -60,7 +60,11 @@ def add(commands: Any) -> None:
         "services; markdown: for the summary of a CI job",
     )
     option(
-        "--json", dest="format", action="store_const", const="json", help="the same as --format json"
+        "--json",
+        dest="format",
+        action="store_const",
+        const="json",
+        help="the same as --format json",
     )
     parser.set_defaults(execute=execute)
 
@@ -121,7 +125,8 @@ def _items(findings: list[Finding], known: frozenset[str]) -> Iterator[str]:
         yield "No findings."
     for one in findings:
         marks = [str(one.severity)] + ["suspected"] * one.suspected + ["known"] * (one.id in known)
-        yield f"- **{_escaped(one.title)}** ({', '.join(marks)}, [{one.name}]({PAGES}/{one.name}.md))"
+        page = f"[{one.name}]({PAGES}/{one.name}.md)"
+        yield f"- **{_escaped(one.title)}** ({', '.join(marks)}, {page})"
         yield from (f"  - {_escaped(line)}" for line in one.evidence)
         yield f"  - **Do:** {_escaped(one.advice)}"
 

@@ -16,7 +16,7 @@ NAME = "gilscope-hangs-"
 _CONFIG, _CONFIG_END = 64, 1 << 16
 _REPORTS, _REPORT_SIZE = 1 << 16, 3 << 16  # up to five, one after the other
 MOST_REPORTS = (SIZE - _REPORTS) // _REPORT_SIZE
-_ACTIVE, _PID, _SIZE, _TAKEN, _OFFSET, _CONFIG_SIZE, _TURN = range(0, 28, 4)
+_ACTIVE, _PID, _SIZE, _TAKEN, _OFFSET, _CONFIG_SIZE, _TURN, _HEARD = range(0, 32, 4)
 
 
 def make_memory() -> int:
@@ -101,6 +101,15 @@ class Channel:
         begin, size = self._get(_OFFSET), self._get(_SIZE)
         return bytes(self._memory[begin : begin + size]).decode("utf-8", "replace")
 
+    @property
+    def heard(self) -> bool:
+        """Whether the program has taken the signal that was sent for the latest report."""
+        return bool(self._get(_HEARD))
+
+    def hear(self) -> None:
+        """Say that the program has taken the signal."""
+        self._put(_HEARD, 1)
+
     def put_report(self, number: int, text: str) -> bool:
         """Leave a report for the trace, which replaces the one before; False if it is too long."""
         data = text.encode()
@@ -110,6 +119,7 @@ class Channel:
         self._put(_SIZE, 0)
         self._memory[begin : begin + len(data)] = data
         self._put(_OFFSET, begin)
+        self._put(_HEARD, 0)
         self._put(_TAKEN, 0)
         self._put(_SIZE, len(data))
         return True

@@ -30,6 +30,7 @@ LOOK_SECONDS, SLOW_LOOK_SECONDS, MANY_THREADS = 0.25, 1.0, 100
 CHILDREN_SECONDS = 1.0
 MAPS_SECONDS = 5.0
 TAKEN_SECONDS = 1.0
+HEARD_SECONDS = 5.0
 MOST_STACKS = 64  # threads of a report that stand in the trace with their stacks
 
 
@@ -48,6 +49,7 @@ class Watcher:
         self._config: dict[str, Any] = {}
         self._trigger: Trigger | None = None
         self._reports: list[dict[str, object]] = []
+        self._unheard: tuple[Report, float] | None = None
 
     def run(self) -> None:
         """Watch until the process has ended, or runs another program."""
@@ -110,6 +112,7 @@ class Watcher:
             _say(f"{when['kind']} > {when['longer_s']:g} s: a snapshot is written\n")
 
     def _look(self) -> None:
+        self._look_at_unheard()
         report = self._own.look()
         if report:
             self._tell(report)
@@ -141,22 +144,40 @@ class Watcher:
         self._children = known
 
     def _tell(self, report: Report) -> None:
-        _say(words.text(report))
+        action, _, number = str(self._config["on_hang"]).partition(":")
+        if action != "signal":  # the program says it where people look for it
+            _say(words.text(report))
         data = report.data()
         data["threads"] = data["threads"][:MOST_STACKS]
         self._reports.append({**data, "monotonic_ns": time.monotonic_ns()})
         metadata = {**self._config["metadata"], "hangs": self._reports}
         self._channel.put_report(len(self._reports) - 1, json.dumps(metadata))
-        if self._config["on_hang"] == "end":
-            self._end(report.pid)
+        if action == "end":
+            self._send(report.pid, signal.SIGKILL)
+        elif action == "signal":
+            self._send(report.pid, int(number))
+            self._unheard = (report, time.monotonic() + HEARD_SECONDS)
 
-    def _end(self, pid: int) -> None:
-        """End the process that hangs, when its trace has the report if it can take it."""
+    def _look_at_unheard(self) -> None:
+        """End a process whose main thread cannot take the signal: it waits in native code."""
+        if self._unheard is None:
+            return
+        report, deadline = self._unheard
+        if self._channel.heard:
+            self._unheard = None
+        elif time.monotonic() > deadline:
+            self._unheard = None
+            _say(words.text(report))
+            _say("its main thread does not take signals where it waits: the process is ended\n")
+            self._send(report.pid, signal.SIGKILL)
+
+    def _send(self, pid: int, number: int) -> None:
+        """Send a signal to the process that hangs, when its trace has the report if it can."""
         deadline = time.monotonic() + TAKEN_SECONDS
         while not self._channel.taken and time.monotonic() < deadline:
             time.sleep(LOOK_SECONDS / 5)
         with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
 
     def _add_to_trace(self) -> None:
         """Add what the process could not take into its trace any more."""

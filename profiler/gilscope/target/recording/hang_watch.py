@@ -111,6 +111,16 @@ class HangWatch:
             os.close(descriptor)
         return self._channel
 
+    def report(self) -> str:
+        """Return what the watcher found, as JSON: the trace's metadata; "" if it found nothing.
+
+        It then knows that the program has taken its signal.
+        """
+        if self._channel is None:
+            return ""
+        self._channel.hear()
+        return self._channel.report()
+
     def end(self) -> None:
         """End the recording: what was found and is not in the trace yet is added to it."""
         self._end_snapshots()

@@ -47,9 +47,15 @@ def hang_action(text: str) -> str:
     Raises:
         ValueError: It is none of `HANG_ACTIONS`.
     """
-    if text not in HANG_ACTIONS:
+    if not _is_hang_action(text):
         raise ValueError(f"{text!r} is none of {', '.join(HANG_ACTIONS)}")
     return text
+
+
+def _is_hang_action(text: str) -> bool:
+    """Whether it is one of `HANG_ACTIONS`, or ``signal:N``, which programs give that handle it."""
+    kind, _, number = text.partition(":")
+    return text in HANG_ACTIONS or (kind == "signal" and number.isdecimal())
 
 
 def _option(names: str, text: str, *, default: Any, **more: Any) -> Any:
@@ -69,7 +75,8 @@ class RecordingOptions:
         native_locks: Also record waits for locks of native code: the mutexes, read-write locks and
             condition variables of extension modules and their libraries.
         on_hang: ``report``: when the program hangs, say on stderr and in the trace who waits for
-            whom; ``end``: then also end it; ``off``: do not watch for it.
+            whom; ``end``: then also end it; ``signal:N``: then also send it that signal, and end it
+            if it goes on hanging; ``off``: do not watch for it.
         when: With ``ring``: a wait that is too long, such as ``gil_wait > 50 ms``; a snapshot is
             then written beside the trace. Empty: none is.
     """
@@ -130,7 +137,7 @@ class RecordingOptions:
         Raises:
             UsageError: One of them is out of range.
         """
-        if self.on_hang not in HANG_ACTIONS:
+        if not _is_hang_action(self.on_hang):
             raise UsageError(f"on_hang is one of {', '.join(HANG_ACTIONS)}, not {self.on_hang!r}")
         if self.when:
             try:

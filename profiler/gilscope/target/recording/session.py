@@ -145,6 +145,11 @@ def watch_ending(path: str | os.PathLike[str]) -> None:
         _call(_native().watch_ending, os.fsencode(Path(path).absolute()))
 
 
+def hang_report() -> str:
+    """Return what the watcher of this process found, as JSON; "" if it found no hang."""
+    return _hangs.report()
+
+
 def running() -> bool:
     """Return whether the probe records this process."""
     return bool(_native().running())

@@ -130,7 +130,10 @@ def starvation(facts: Facts) -> Iterator[Finding]:
         )
         waited, native = intervals.duration[rows], facts.waited_for_native(rows)
         away = _away(facts, found.thread, rows)
-        cost = int((waited - native)[waited >= LONGER * away].sum())
+        blocked = waited >= LONGER * away
+        if _is_at_work(trace, found):
+            blocked[:] = True
+        cost = int((waited - native)[blocked].sum())
         if cost < found.wait_ns // 2 or not matters(trace, cost):
             continue
         name = trace.thread_name(found.thread)
@@ -161,6 +164,15 @@ def starvation(facts: Facts) -> Iterator[Finding]:
             intervals=jumps(intervals, rows, "waits for the GIL"),
             cost_ns=cost,
         )
+
+
+def _is_at_work(trace: Trace, found: Starved) -> bool:
+    """Return whether a thread sleeps less by itself than it waits for the GIL.
+
+    What it does without the GIL is work then, and may take long because it gets no processor.
+    """
+    done = trace.cpu_times.share(found.thread, 0, trace.duration_ns)
+    return done is not None and done.asleep_ns < 2 * found.wait_ns
 
 
 def _away(facts: Facts, thread: int, waits: I64) -> I64:

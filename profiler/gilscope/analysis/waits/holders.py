@@ -37,6 +37,10 @@ ALIKE = 0.9
 them."""
 
 
+UNSEEN = HolderPlace("native code", native=True)
+"""That kept the GIL without having been seen."""
+
+
 @dataclass(frozen=True, eq=False)
 class Pieces:
     """n pieces of holds of the GIL that others waited for, by hold and time.
@@ -99,16 +103,21 @@ def pieces(trace: Trace, holds: WantedHolds) -> Pieces:
     candidate = sampled & ~unknown & _are([p.native for p in native_places])[natives]
     asked = (flags & np.uint8(SampleFlag.ASKED)) != 0
     number = np.searchsorted(holds.rows, rows)
-    forced = (trace.intervals.flags[rows] & np.uint8(HoldFlag.FORCED)) != 0
-    in_time = forced & (holds.late_ns[number] < IN_TIME_NS)
-    went_on = _of_same_hold(number, natives, asked | asleep)
+    forced, hold_kept = (
+        (trace.intervals.flags[rows] & np.uint8(flag)) != 0
+        for flag in (HoldFlag.FORCED, HoldFlag.KEPT)
+    )
+    in_time = forced & (holds.late_ns[number] < IN_TIME_NS) & ~hold_kept
+    went_on = _of_same_hold(number, natives, asked | asleep | (hold_kept & candidate))
     kept = _mostly_kept(native_places, natives, caused * candidate, went_on, in_time)
     candidate &= kept[natives]
     unseen = np.flatnonzero(samples < 0)
     like = _like_others(trace, rows, natives, candidate, unseen)
     candidate[unseen], natives[unseen] = like >= 0, np.where(like >= 0, like, natives[unseen])
     place = np.where(candidate, natives, pythons + len(native_places))
-    places = native_places + python_places
+    places = [*native_places, *python_places, UNSEEN]
+    # It came back from native code only then, to where the hold ended; nobody saw from which.
+    place[~candidate & ~sampled & hold_kept & forced] = len(places) - 1
     return Pieces(rows, starts, ends, caused, stack, sampled, asleep & candidate, place, places)
 
 

@@ -33,8 +33,8 @@ LEAST_SWITCHES = 1000
 """Switches a second: each wakes a thread, 20 to 60 µs as measured on 2 cores; with fewer of them
 that is less than 5 % of the run."""
 
-LEAST_WAITS = 5
-"""Waits of a thread: fewer are no pattern."""
+LEAST_WAITS = 7
+"""Waits of a thread: fewer are no pattern. To start a handful of threads makes as many."""
 
 LONGER = 2
 """Times that a wait is as long as what the thread did without the GIL before it. One that sleeps

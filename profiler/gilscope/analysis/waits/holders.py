@@ -20,7 +20,7 @@ from gilscope.trace.format import HoldFlag, SampleFlag
 
 if TYPE_CHECKING:
     from gilscope.analysis.waits.gil_holds import WantedHolds
-    from gilscope.trace.arrays import I64, Bools
+    from gilscope.trace.arrays import I64, U32, Bools
     from gilscope.trace.model import Trace
 
 IN_TIME_NS = 1_000_000
@@ -37,6 +37,7 @@ ALIKE = 0.9
 them."""
 
 
+UNNAMED = -1
 UNSEEN = HolderPlace("native code", native=True)
 """That kept the GIL without having been seen."""
 
@@ -116,8 +117,10 @@ def pieces(trace: Trace, holds: WantedHolds) -> Pieces:
     candidate[unseen], natives[unseen] = like >= 0, np.where(like >= 0, like, natives[unseen])
     place = np.where(candidate, natives, pythons + len(native_places))
     places = [*native_places, *python_places, UNSEEN]
-    # It came back from native code only then, to where the hold ended; nobody saw from which.
-    place[~candidate & ~sampled & hold_kept & forced] = len(places) - 1
+    # It came back from native code only then, to where the hold ended.
+    unseen = np.flatnonzero(~candidate & ~sampled & hold_kept & forced)
+    place[unseen] = _seen_there(trace.intervals.stack[rows], natives, candidate, unseen, UNNAMED)
+    place[place == UNNAMED] = len(places) - 1
     return Pieces(rows, starts, ends, caused, stack, sampled, asleep & candidate, place, places)
 
 
@@ -164,6 +167,24 @@ def _like_others(trace: Trace, rows: I64, natives: I64, candidate: Bools, unseen
         best[(total > 0) & (counts >= ALIKE * total)] = native
     long = trace.intervals.duration[rows[unseen]] >= IN_TIME_NS
     return np.where(long & alike[unseen], best[groups[unseen]], -1)
+
+
+def _seen_there(ends: U32, natives: I64, candidate: Bools, unseen: I64, nothing: int) -> I64:
+    """Return the native function that holds which ended at the same place were all seen in, i64[u].
+
+    Args:
+        ends: u32[n], stack at the end of each hold.
+        natives: i64[n], native function of each piece.
+        candidate: bool[n], it kept the GIL.
+        unseen: i64[u], pieces of which nobody knows.
+        nothing: what is returned where there is no such function, or several.
+    """
+    found = np.full(len(unseen), nothing)
+    for end in np.unique(ends[unseen]).tolist():
+        functions = np.unique(natives[candidate & (ends == end)])
+        if end and len(functions) == 1:
+            found[ends[unseen] == end] = functions[0]
+    return found
 
 
 def _are(answers: list[bool]) -> Bools:

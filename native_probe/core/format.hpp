@@ -47,6 +47,7 @@ namespace hold_flag {
 inline constexpr std::uint8_t kForced = 1;
 inline constexpr std::uint8_t kStartedBefore = 2;
 inline constexpr std::uint8_t kWanted = 4;
+inline constexpr std::uint8_t kKept = 8;
 }  // namespace hold_flag
 namespace gil_wait_flag {
 inline constexpr std::uint8_t kAfterForced = 1;

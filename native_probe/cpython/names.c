@@ -12,6 +12,7 @@
 #include "internal/pycore_code.h"
 #include "internal/pycore_dict.h"
 #include "internal/pycore_global_strings.h"
+#include "internal/pycore_moduleobject.h"
 #include "internal/pycore_object.h"
 #include "internal/pycore_runtime.h"
 #include "internal/pycore_tracemalloc.h"
@@ -29,6 +30,7 @@ enum {
   kMaxBases = 8,
   kMaxDicts = 24,
   kMaxCopies = 400, /* some 100 µs */
+  kNearFrames = 2,
   kEntriesAtOnce = 64,
   kMaxWord = 64 /* bytes of one part of a name */
 };
@@ -362,6 +364,39 @@ static int each_module(struct Search* search, const void* innermost) {
   return 0;
 }
 
+/* Variables of the modules that a module's variables hold, such as sys.modules. */
+static int find_in_imported(struct Search* search, uintptr_t dict) {
+  struct Entries entries;
+  if (!open_dict(search, dict, &entries)) return 0;
+  const size_t size = entries.size;
+  uintptr_t some[kEntriesAtOnce * 3];
+  for (size_t done = 0; done < entries.count;) {
+    size_t n = entries.count - done;
+    if (n > kEntriesAtOnce) n = kEntriesAtOnce;
+    if (!copy(search, some, entries.first + done * size * sizeof *some, n * size * sizeof *some)) {
+      return 0;
+    }
+    for (size_t i = 0; i < n; ++i) {
+      PyModuleObject module;
+      const uintptr_t value = some[i * size + size - 1];
+      if (value == 0 || !copy(search, &module, value, sizeof module)) continue;
+      if (Py_TYPE(&module) == &PyModule_Type && find_global(search, (uintptr_t)module.md_dict)) {
+        return 1;
+      }
+    }
+    done += n;
+  }
+  return 0;
+}
+
+static int each_imported(struct Search* search, const void* innermost) {
+  const _PyInterpreterFrame* frame = innermost;
+  for (int n = 0; frame != NULL && n < kNearFrames; ++n, frame = gilscope_calling_frame(frame)) {
+    if (find_in_imported(search, (uintptr_t)frame->f_globals)) return 1;
+  }
+  return 0;
+}
+
 int gilscope_find_name(uintptr_t object, uintptr_t address, struct gilscope_name* name) {
   int watched = 0;
   const void* frame = gilscope_innermost_frame(&watched);
@@ -369,7 +404,7 @@ int gilscope_find_name(uintptr_t object, uintptr_t address, struct gilscope_name
   if (frame == NULL) return 0;
   return each_module(&search, frame) || each_frame(&search, frame, find_inline) ||
          each_frame(&search, frame, find_slot) || each_frame(&search, frame, find_outside) ||
-         each_frame(&search, frame, NULL);
+         each_frame(&search, frame, NULL) || each_imported(&search, frame);
 }
 
 int gilscope_is_local(uintptr_t object, uintptr_t address, uint32_t depth, uint32_t place) {

@@ -28,7 +28,8 @@ void gilscope_name_locks(uintptr_t lock_type, uintptr_t rlock_type);
 /* `object`: what has the lock, kept alive by this thread's caller; or 0, and `address` is that of a
  * PyThread_type_lock, which a threading.Lock or RLock may own. The best name: a global variable of
  * a module whose code is on this thread's stack, else an attribute of an object that is in a local
- * variable there, else such a variable. 0 when there is none. */
+ * variable there, else such a variable, else a variable of a module that the innermost code has
+ * imported. 0 when there is none. */
 int gilscope_find_name(uintptr_t object, uintptr_t address, struct gilscope_name* name);
 /* Whether it is what this local variable of this thread holds. */
 int gilscope_is_local(uintptr_t object, uintptr_t address, uint32_t frame, uint32_t place);

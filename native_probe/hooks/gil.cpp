@@ -237,6 +237,7 @@ __attribute__((noinline)) int released(Gil& gil, pthread_cond_t* cond, const voi
   }
   const std::uint64_t duration = now > since ? now - since : 0;
   if (gil.waiters != 0) flags |= format::hold_flag::kWanted;
+  if (hold_samples::kept(gil.id)) flags |= format::hold_flag::kKept;
   EventRecord* record =
       recording.emit(EventKind::gil_hold, flags, 0, gil.id, since, duration, 0, 0);
   end_hold(recording.log(), gil, now);

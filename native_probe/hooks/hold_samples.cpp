@@ -288,6 +288,8 @@ void look(Recording& recording, const Holder& holder) {
   if (!take_asleep(recording, holder)) ask(holder.tid, timer);
 }
 
+bool kept(std::uint32_t gil) { return went_on(timers[gil - 1]); }
+
 void stop(std::uint32_t gil) {
   Timer& timer = timers[gil - 1];
   timer.asked.store(0, std::memory_order_relaxed);

@@ -40,6 +40,11 @@ void after_fork_in_child();
 // held.
 void look(Recording& recording, const Holder& holder);
 
+// Whether the calling thread, which is about to release the GIL, has had a processor for long since
+// it was first seen to have been asked for it: then it ran native code. Python code releases it in
+// microseconds, however long it has no processor. With the GIL's mutex held.
+bool kept(std::uint32_t gil);
+
 // The hold is over: a signal that comes later is of no use, and the program may have a handler
 // then. With the GIL's mutex held.
 void stop(std::uint32_t gil);

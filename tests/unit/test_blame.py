@@ -17,6 +17,7 @@ from gilscope.analysis.states.state import State
 from gilscope.analysis.states.thread_states import lanes
 from gilscope.analysis.top import SORTS, TABLES, top
 from gilscope.analysis.waits import blame as module
+from gilscope.analysis.waits import overlaps
 from gilscope.analysis.waits.blame import Blame, blame, caused_by_holds
 from gilscope.analysis.waits.critical_path import critical_path, on_path
 from gilscope.trace.reading.reader import read
@@ -87,7 +88,7 @@ def test_a_wait_is_charged_to_all_that_held_the_gil_meanwhile(gil: Trace) -> Non
 def test_blame_is_the_same_in_small_steps(gil: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many pairs are looked at together, and however the sums are kept."""
     whole = pairs(blame(gil))
-    monkeypatch.setattr(module, "MOST_PAIRS", 1)
+    monkeypatch.setattr(overlaps, "MOST_PAIRS", 1)
     monkeypatch.setattr(module, "DENSE", 0)
     assert pairs(blame(gil)) == whole
 
@@ -97,6 +98,35 @@ def test_holds_cause_what_is_charged_to_their_threads(gil: Trace) -> None:
     rows, caused = caused_by_holds(gil)
     by_thread = np.bincount(gil.intervals.thread[rows], caused, 4).tolist()
     assert by_thread == [0, 50_000, 29_500, 0]
+
+
+def test_a_wait_is_charged_to_all_that_had_the_lock_meanwhile(tmp_path: Path) -> None:
+    """One thread has it for 10 µs, the next one for 40: the third one waits for both of them."""
+    builder = TraceBuilder()
+    first, second, third = (builder.thread(name) for name in ("first", "second", "third"))
+    lock = builder.lock("lock", address=0x1000)
+    builder.wait(second, lock, 1_000, 10_000, peer=first)
+    builder.wait(third, lock, 1_000, 50_000, peer=second)
+    builder.wake(first, lock, second, 10_000)
+    builder.wake(second, lock, third, 50_000)
+    found = pairs(blame(read(builder.write(tmp_path / "x.gilscope"))))
+    assert found == {
+        (second, first): (0, 9_000),
+        (third, first): (0, 9_000),
+        (third, second): (0, 40_000),
+    }
+
+
+def test_what_nobody_is_known_to_have_held_is_charged_to_who_ended_the_wait(
+    tmp_path: Path,
+) -> None:
+    """There is no other event than the wait itself."""
+    builder = TraceBuilder()
+    first, second = (builder.thread(name) for name in ("first", "second"))
+    lock = builder.lock("lock", address=0x1000)
+    builder.wait(second, lock, 1_000, 10_000, peer=first)
+    found = pairs(blame(read(builder.write(tmp_path / "x.gilscope"))))
+    assert found == {(second, first): (0, 9_000)}
 
 
 def test_blame_of_random_traces_adds_up(tmp_path: Path) -> None:

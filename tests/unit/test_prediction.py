@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gilscope.analysis.prediction.contention import kept_after_contention
 from gilscope.analysis.prediction.cpu_share import shared_work
 from gilscope.analysis.prediction.predict import Prediction, predict
 from gilscope.analysis.prediction.replay import Kind, Step, replay
@@ -274,3 +275,28 @@ def test_a_circle_of_waits_is_broken() -> None:
 def test_a_pool_ends_together(delays: list[int], processors: int, parts: list[int]) -> None:
     """Who begins late does less."""
     assert shared_work(60, delays, processors) == pytest.approx(parts)
+
+
+@pytest.mark.parametrize(("kind", "kept"), [(1, 0.5), (2, 0.5), (4, 1.0), (32, 1.0)])
+def test_waits_for_locks_of_objects_lower_a_prediction(
+    tmp_path: Path, kind: int, kept: float
+) -> None:
+    """Half of a thread's time; a program's own lock is waited for under the GIL, too."""
+    builder = TraceBuilder(free_threaded=True)
+    thread = builder.thread("worker")
+    builder.wait(thread, builder.lock(kind), 1 * MS, 6 * MS)
+    builder.cpu_times((thread, 0, 0, 0), (thread, 10 * MS, 5 * MS, 0))
+    trace = read(builder.write(tmp_path / "t.gilscope"))
+    assert kept_after_contention(trace, None) == pytest.approx(kept, rel=0.01)
+
+
+def test_more_processor_time_for_the_same_work_lowers_a_prediction(tmp_path: Path) -> None:
+    """It goes into spinning, and into fetching cache lines."""
+    traces = []
+    for used in (8, 4):
+        builder = TraceBuilder(free_threaded=True)
+        thread = builder.thread("worker")
+        builder.cpu_times((thread, 0, 0, 0), (thread, 10 * MS, used * MS, 0))
+        traces.append(read(builder.write(tmp_path / f"{used}.gilscope")))
+    assert kept_after_contention(*traces) == pytest.approx(0.5, rel=0.01)
+    assert kept_after_contention(*reversed(traces)) == 1

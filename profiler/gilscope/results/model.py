@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import cpu_count
 from typing import TYPE_CHECKING, Any
 
+from gilscope.analysis.prediction.contention import kept_after_contention
 from gilscope.analysis.prediction.predict import predict
 from gilscope.config import EXECUTORS
 from gilscope.results.activity import GroupActivity, activity
 from gilscope.results.matching import Differences, differences
-from gilscope.results.statistics import Speedup, speedup
+from gilscope.results.statistics import Speedup, quartile_spread, speedup
 from gilscope.results.totals import Totals
 
 if TYPE_CHECKING:
@@ -97,34 +99,51 @@ class Run:
         return None
 
 
+LEAST_SPREAD = 1.1
+"""Runs of one program differ by 5 % (docs/overhead.md), and a speed-up is made of two."""
+
+
 @dataclass(frozen=True)
 class Forecast:
     """A prediction beside what was measured.
 
-    The build itself costs something, too: its factor is measured by the ``ft-gil`` run.
+    The free-threaded build costs something itself, which the ``ft-gil`` run measures. It measures
+    too much: under its GIL the build also pays for handing it over, and what it does to single
+    threads weighs less where they run in parallel. So the cost lies between that and none.
 
     Attributes:
         prediction: From the trace of the GIL build.
         build: Speed-up by the free-threaded build with its GIL on; None if that was not timed.
         measured: Speed-up without the GIL; None if it was not measured.
+        kept: The part of the speed-up that contention leaves, as the trace without the GIL shows
+            it; 1 if there is no such trace.
+        spread: How far single runs of the GIL build are from their median, as a factor.
     """
 
     prediction: Prediction
     build: Speedup | None
     measured: float | None
+    kept: float = 1.0
+    spread: float = 1.0
 
     @property
     def with_build(self) -> float | None:
-        """The predicted speed-up times what the build alone does."""
-        return self.prediction.speedup * self.build.factor if self.build else None
+        """The speed-up to expect with what the build itself costs, and contention."""
+        if self.build is None:
+            return None
+        expected = self.prediction.speedup * math.sqrt(min(self.build.factor, 1.0)) * self.kept
+        return min(expected, self.prediction.most)
 
     @property
     def with_build_range(self) -> tuple[float, float] | None:
-        """Its range."""
+        """Its range: all that is not known, and what single runs differ by."""
         if not (self.build and self.build.interval):
             return None
         (low, high), (least, most) = self.prediction.interval, self.build.interval
-        return low * least, high * most
+        unsure = max(self.spread, LEAST_SPREAD)
+        lowest = low * min(least, 1.0) * self.kept / unsure
+        highest = min(high * max(most, 1.0) * unsure, max(self.prediction.most, 1.0) * unsure)
+        return lowest, max(highest, lowest)
 
     def error(self, predicted: float | None) -> float | None:
         """Return how far a predicted speed-up is from the measured one, as a share of that."""
@@ -205,7 +224,15 @@ class ComparisonData:
     def forecast(self) -> Forecast | None:
         """The prediction, beside what was measured; None if there is no prediction."""
         found = self.prediction
-        return Forecast(found, self.speedup_of("ft-gil"), self.speedup) if found else None
+        if found is None:
+            return None
+        whole = {run.build: run for run in self.runs if run.trace and not run.error and run.valid}
+        without, alone, gil = (whole.get(build) for build in ("ft", "ft-gil", "gil"))
+        kept = 1.0
+        if without is not None and without.trace is not None:
+            kept = kept_after_contention(without.trace, alone.trace if alone else None)
+        spread = quartile_spread(gil.wall_s) if gil else 1.0
+        return Forecast(found, self.speedup_of("ft-gil"), self.speedup, kept, spread)
 
     @cached_property
     def activity(self) -> tuple[GroupActivity, ...]:

@@ -66,3 +66,11 @@ def speedup(baseline: Sequence[float], times: Sequence[float]) -> Speedup | None
 def _drawn(random: np.random.Generator, times: Sequence[float]) -> np.typing.NDArray[np.int64]:
     """Return RESAMPLES draws of as many rounds as there are, with replacement."""
     return random.integers(0, len(times), (RESAMPLES, len(times)))
+
+
+def quartile_spread(times: Sequence[float]) -> float:
+    """Return how far the quartiles of some times are from their median, as a factor from 1 on."""
+    if not times:
+        return 1.0
+    low, middle, high = np.percentile(times, [25, 50, 75])
+    return float(max(high / middle, middle / max(low, 1e-12))) if middle else 1.0

@@ -177,6 +177,7 @@ class HoldFlag(IntFlag):
     FORCED = 1
     STARTED_BEFORE = 2
     WANTED = 4
+    KEPT = 8
 
 
 class GilWaitFlag(IntFlag):

@@ -22,6 +22,7 @@ from gilscope.analysis.findings.hazards import native_mutex
 from gilscope.analysis.findings.locks import hot_locks, lock_convoy
 from gilscope.analysis.findings.model import Finding, Jump
 from gilscope.analysis.findings.native_hold import native_hold
+from gilscope.analysis.findings.shared_lines import shared_lines
 from gilscope.analysis.findings.sharing import refcounts
 from gilscope.analysis.findings.world import stop_the_world, thread_states
 from gilscope.severity import Severity
@@ -48,13 +49,14 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (hot_locks, ("hot-object-lock", "hot-lock")),
     (stop_the_world, ("stop-the-world-storm",)),
     (thread_states, ("thread-state-churn",)),
+    (shared_lines, ("refcount-hot-object", "shared-cache-line")),
     (refcounts, ("refcount-hot-object",)),
     (ping_pong, ("gil-ping-pong",)),
     (starvation, ("switch-interval-starvation",)),
 )
 """Each rule with the names of what it may find."""
 
-NAMES = tuple(name for _, names in RULES for name in names)
+NAMES = tuple(dict.fromkeys(name for _, names in RULES for name in names))
 
 
 def find(trace: Trace | Facts) -> list[Finding]:

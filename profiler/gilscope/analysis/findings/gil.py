@@ -33,8 +33,8 @@ LEAST_SWITCHES = 1000
 """Switches a second: each wakes a thread, 20 to 60 µs as measured on 2 cores; with fewer of them
 that is less than 5 % of the run."""
 
-LEAST_WAITS = 5
-"""Waits of a thread: fewer are no pattern."""
+LEAST_WAITS = 7
+"""Waits of a thread: fewer are no pattern. To start a handful of threads makes as many."""
 
 LONGER = 2
 """Times that a wait is as long as what the thread did without the GIL before it. One that sleeps
@@ -130,7 +130,10 @@ def starvation(facts: Facts) -> Iterator[Finding]:
         )
         waited, native = intervals.duration[rows], facts.waited_for_native(rows)
         away = _away(facts, found.thread, rows)
-        cost = int((waited - native)[waited >= LONGER * away].sum())
+        blocked = waited >= LONGER * away
+        if _is_at_work(trace, found):
+            blocked[:] = True
+        cost = int((waited - native)[blocked].sum())
         if cost < found.wait_ns // 2 or not matters(trace, cost):
             continue
         name = trace.thread_name(found.thread)
@@ -161,6 +164,15 @@ def starvation(facts: Facts) -> Iterator[Finding]:
             intervals=jumps(intervals, rows, "waits for the GIL"),
             cost_ns=cost,
         )
+
+
+def _is_at_work(trace: Trace, found: Starved) -> bool:
+    """Return whether a thread sleeps less by itself than it waits for the GIL.
+
+    What it does without the GIL is work then, and may take long because it gets no processor.
+    """
+    done = trace.cpu_times.share(found.thread, 0, trace.duration_ns)
+    return done is not None and done.asleep_ns < 2 * found.wait_ns
 
 
 def _away(facts: Facts, thread: int, waits: I64) -> I64:

@@ -16,6 +16,7 @@ from gilscope.analysis.findings.model import (
 )
 from gilscope.analysis.stacks import called_from
 from gilscope.analysis.waits.convoys import convoys
+from gilscope.analysis.waits.lock_holders import held_during
 from gilscope.analysis.waits.pauses import is_turn
 from gilscope.severity import Severity
 from gilscope.text import count_text, time_text
@@ -38,6 +39,10 @@ SIGNALS = ("lock", "thread_lock")
 
 LEAST_WAITS = 10
 """For one of these: fewer are no pattern. Of other locks one long wait costs as much as many."""
+
+MOST_HOLDERS = 3
+LEAST_PART = 0.1
+"""Of the waiting for a lock, for a thread that had it to be named."""
 
 LEAST_CONVOYS = 10
 """Hand-overs of one lock to a thread without the GIL: a few of them happen to any lock."""
@@ -136,7 +141,7 @@ def _hot(facts: Facts, lock: Lock, rows: I64, cost: int) -> Finding:
                 f"{time_text(int(intervals.duration[rows].max()))}"
             ),
             *_where(facts, rows),
-            *_released(facts, rows),
+            *_held(facts, rows),
         ),
         advice=own.advice if own else OBJECT if is_object else OTHER,
         intervals=jumps(intervals, rows, f"waits for {lock.name}"),
@@ -155,21 +160,21 @@ def _where(facts: Facts, rows: I64) -> list[str]:
     return [f"{share(cost.max(), cost.sum())} of it at {called_from(frames)}"]
 
 
-def _released(facts: Facts, rows: I64) -> list[str]:
-    """Return the line that says which code had the lock for most of this waiting."""
-    trace, found = facts.trace, facts.lock_handovers
-    mine = np.isin(found.effects, rows)
-    causes, waits = found.causes[mine], found.effects[mine]
-    used, places = np.unique(trace.wakes.stack[causes], return_inverse=True)
-    if not len(used):
-        return []
-    cost = np.bincount(places, trace.intervals.duration[waits])
-    most = int(cost.argmax())
-    frames = trace.stacks[int(used[most])]
-    if not frames:
-        return []
-    part = share(cost[most], float(trace.intervals.duration[rows].sum()))
-    return [f"{part} of it until the lock was released at {called_from(frames)}"]
+def _held(facts: Facts, rows: I64) -> Iterator[str]:
+    """Yield a line for each thread that had the lock for much of this waiting, and where."""
+    trace, held = facts.trace, held_during(facts.trace, rows)
+    total = float(trace.intervals.duration[rows].sum())
+    threads, places = np.unique(held.holder, return_inverse=True)
+    cost = np.bincount(places, held.ns, len(threads))
+    order = np.argsort(-cost, kind="stable")[:MOST_HOLDERS]
+    for number in order[cost[order] >= LEAST_PART * total].tolist():
+        mine = places == number
+        stacks, at = np.unique(held.stack[mine], return_inverse=True)
+        most = int(np.bincount(at, held.ns[mine], len(stacks)).argmax())
+        frames = trace.stacks[int(stacks[most])]
+        until = f", until {called_from(frames)}" if frames else ""
+        name = trace.thread_name(int(threads[number]))
+        yield f"{share(cost[number], total)} of it while thread {name} had the lock{until}"
 
 
 def _contention(facts: Facts, rows: I64) -> I64:

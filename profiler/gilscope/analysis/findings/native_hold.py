@@ -14,6 +14,7 @@ from gilscope.analysis.stacks import program_line, short
 from gilscope.analysis.waits.holder_places import CALLERS, base_name, native_frames
 from gilscope.severity import Severity
 from gilscope.text import count_text, time_text
+from gilscope.trace.format import HoldFlag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +47,8 @@ INTERPRETER = (
 
 def native_hold(facts: Facts) -> Iterator[Finding]:
     """Find native functions that keep the GIL while others wait for it."""
-    if not len(facts.trace.gil_samples):
+    flags = facts.trace.intervals.flags[facts.wanted_holds.rows]
+    if not len(facts.trace.gil_samples) and not (flags & np.uint8(HoldFlag.KEPT)).any():
         yield from late_hold(facts)
         return
     pieces = facts.pieces
@@ -102,7 +104,7 @@ def _called(frames: Sequence[Frame]) -> str:
 def _typical_stack(facts: Facts, mine: Bools) -> Sequence[Frame]:
     """Return the stack of the line of Python for which most was waited."""
     pieces = facts.pieces
-    seen = mine & pieces.sampled
+    seen = mine & pieces.sampled if (mine & pieces.sampled).any() else mine
     used, places = np.unique(pieces.stack[seen], return_inverse=True)
     cost = np.bincount(places, pieces.caused_ns[seen])
     by_line: dict[str, int] = {}
@@ -119,6 +121,11 @@ def _looks(facts: Facts, mine: Bools, frames: Sequence[Frame]) -> str:
     """Return the line that says how often it was seen, doing what."""
     pieces = facts.pieces
     seen, asleep = int((mine & pieces.sampled).sum()), int(pieces.asleep[mine].sum())
+    if not seen:
+        return (
+            "Python code releases it microseconds after it was asked to; this thread went on for "
+            "half a millisecond of processor time or longer, and ended at that line"
+        )
     names = list(dict.fromkeys(short(frame.name) for frame in native_frames(frames)))
     doing = f", asleep {count_text(asleep, 'time')}" if asleep else ", computing"
     return f"seen there {count_text(seen, 'time')}{doing}: {' < '.join(names[:4])}"

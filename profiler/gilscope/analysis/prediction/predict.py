@@ -56,6 +56,7 @@ class Prediction:
         gil_wait_ns: Waits for the GIL that are left out, all threads together.
         inferred_joins: Waits of native code for its threads that no hook saw.
         unexplained_ns: Waits that take as long as before, because what ended them is not known.
+        least_ns: What all processors take for the work that the kernel counted; 0: not known.
     """
 
     processors: int
@@ -66,11 +67,17 @@ class Prediction:
     gil_wait_ns: int
     inferred_joins: int
     unexplained_ns: int
+    least_ns: float = 0.0
 
     @property
     def speedup(self) -> float:
         """How much faster it is expected to be."""
         return self.recorded_ns / self.expected_ns
+
+    @property
+    def most(self) -> float:
+        """The speed-up if all processors were busy all the time."""
+        return self.recorded_ns / self.least_ns if self.least_ns else float(self.processors)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -125,6 +132,7 @@ def predict(
         gil_wait_ns=sum(int(_durations(lane, State.WAITING_GIL).sum()) for lane in model.lanes),
         inferred_joins=len(model.joins),
         unexplained_ns=sum(end - start for _, start, end in model.unexplained),
+        least_ns=least,
     )
 
 

@@ -14,19 +14,15 @@ import numpy as np
 
 from gilscope.analysis.states.state import State
 from gilscope.analysis.states.thread_states import interval_states
+from gilscope.analysis.waits.lock_holders import held_during
+from gilscope.analysis.waits.overlaps import Stretches, overlaps
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gilscope.trace.arrays import I64, U8, U32
     from gilscope.trace.model import Trace
 
 _NOTHING = np.zeros(0, np.int64)
-
-MOST_PAIRS = 1 << 22
-"""Pairs of a wait and a hold that are looked at together: what bounds the memory."""
-
 
 DENSE = 1 << 22
 """Cells of a table that is summed up whole; a larger one, of thousands of threads, is sparse."""
@@ -41,8 +37,9 @@ class Blame:
         holder: i64[k], `Thread.index`; 0 is nobody, in waits for the GIL: it was free already; in
             waits for locks: it is not known who held it.
         gil_ns: i64[k], waiting for the GIL while the holder held it.
-        lock_ns: i64[k], waiting for contended locks, charged to the holder where the trace has it,
-            else to the thread that ended the wait.
+        lock_ns: i64[k], waiting for contended locks while the holder had them; where that does not
+            follow from the trace, charged to the thread that had the lock when the wait began, or
+            else to the one that ended the wait.
     """
 
     waiter: I64
@@ -52,15 +49,6 @@ class Blame:
 
     def __len__(self) -> int:
         return len(self.waiter)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Holds:
-    """The holds of one GIL as columns; they do not overlap."""
-
-    rows: I64
-    starts: I64
-    ends: I64
 
 
 def blame(trace: Trace, states: U8 | None = None) -> Blame:
@@ -121,8 +109,8 @@ def shared_with(starts: I64, ends: I64, waits: I64, over: I64) -> I64:
         over: i64[w], their ends, ns.
     """
     shared = np.zeros(len(waits), np.int64)
-    stretches = _Holds(np.arange(len(starts)), starts, ends)
-    for wait, _, both in _overlaps(stretches, waits, over):
+    stretches = Stretches(np.arange(len(starts)), starts, ends)
+    for wait, _, both in overlaps(stretches, waits, over):
         shared += np.bincount(wait, both, len(waits)).astype(np.int64)
     return shared
 
@@ -152,14 +140,14 @@ def _kind(trace: Trace, kind: int) -> I64:
     return np.flatnonzero(trace.intervals.kind == kind)
 
 
-def _holds(trace: Trace, gil: int) -> _Holds:
+def _holds(trace: Trace, gil: int) -> Stretches:
     """Return the holds of a GIL, made not to overlap: time stamps may, by some nanoseconds."""
     intervals = trace.intervals
     rows = _kind(trace, Event.GIL_HOLD)
     rows = rows[intervals.what[rows] == gil]
     starts = intervals.start[rows]
     ends = np.maximum.accumulate(intervals.end[rows]) if len(rows) else starts
-    return _Holds(rows, starts, np.minimum(ends, np.append(starts[1:], ends[-1:])))
+    return Stretches(rows, starts, np.minimum(ends, np.append(starts[1:], ends[-1:])))
 
 
 def _waits(trace: Trace, gil: int) -> tuple[I64, I64, I64]:
@@ -180,7 +168,7 @@ def _gil_blame(trace: Trace, size: int) -> tuple[I64, I64]:
         # All of it is charged to nobody, and then what somebody held the GIL taken off.
         cells = np.append(cells, waiters * size)
         charged = np.append(charged, ends - starts)
-        for wait, hold, shared in _overlaps(holds, starts, ends):
+        for wait, hold, shared in overlaps(holds, starts, ends):
             found, sums = _sums(waiters[wait] * size + holders[hold], shared, size)
             # Summed up again and again: no more cells are kept than there are pairs of threads.
             cells = np.concatenate([cells, found, found // size * size])
@@ -200,32 +188,20 @@ def _sums(cells: I64, values: I64, size: int) -> tuple[I64, I64]:
     return found[sums != 0], sums[sums != 0]
 
 
-def _overlaps(holds: _Holds, starts: I64, ends: I64) -> Iterator[tuple[I64, I64, I64]]:
-    """Yield pairs of a wait and a hold that overlap, and for how long, many at a time."""
-    first = np.searchsorted(holds.ends, starts, side="right")
-    last = np.searchsorted(holds.starts, ends)
-    counts = np.maximum(last - first, 0)
-    bounds = np.cumsum(counts)
-    begin = 0
-    while begin < len(counts):
-        done = bounds[begin] - counts[begin]
-        end = max(int(np.searchsorted(bounds, done + MOST_PAIRS, side="right")), begin + 1)
-        part = counts[begin:end]
-        wait = np.repeat(np.arange(begin, end), part)
-        within = np.arange(len(wait)) - np.repeat(np.cumsum(part) - part, part)
-        hold = first[wait] + within
-        shared = np.minimum(holds.ends[hold], ends[wait]) - np.maximum(
-            holds.starts[hold], starts[wait]
-        )
-        yield wait, hold, shared
-        begin = end
-
-
 def _lock_blame(trace: Trace, states: U8, size: int) -> tuple[I64, I64]:
+    """Charge waits to those that had the lock in them; what is left to the wait's own peer.
+
+    That one had it when the wait began, or ended the wait.
+    """
     intervals = trace.intervals
     rows = np.flatnonzero(states == State.WAITING_LOCK)
+    held = held_during(trace, rows)
+    good = held.holder < size
     peers = intervals.peer[rows]
     known = (intervals.kind[rows] == Event.LOCK_WAIT) & (peers > 0) & (peers < size)
-    holders = np.where(known, peers, 0).astype(np.int64)
-    cells = intervals.thread[rows].astype(np.int64) * size + holders
-    return _sums(cells, intervals.duration[rows], size)
+    waiters = intervals.thread[rows].astype(np.int64)
+    charged = np.bincount(held.waits[good], held.ns[good], len(rows)).astype(np.int64)
+    cells = [waiters[held.waits[good]] * size + held.holder[good]]
+    cells.append(waiters * size + np.where(known, peers, 0).astype(np.int64))
+    left = np.maximum(intervals.duration[rows] - charged, 0)
+    return _sums(np.concatenate(cells), np.concatenate([held.ns[good], left]), size)

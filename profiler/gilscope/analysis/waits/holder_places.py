@@ -24,6 +24,12 @@ CALLERS = re.compile(r"(libffi|_ctypes|_cffi_backend)[-.]")
 INTERPRETER = re.compile(r"(libpython3|python3)[\d.]*")
 """How the file of the interpreter is called."""
 
+CALLING = re.compile(
+    r"method_vectorcall|cfunction_(vectorcall|call)|wrapper_call|wrapperdescr|slot_tp_|type_call"
+    r"|vectorcall_|object_vacall|tp_new_wrapper|classmethod|builtin___build"
+)
+"""How functions of the interpreter begin that do nothing but call what a line names."""
+
 EVALUATION = "_PyEval_EvalFrameDefault"
 """The interpreter's loop, of which compilers put parts elsewhere."""
 
@@ -72,7 +78,8 @@ def native_holder(frames: Sequence[Frame]) -> HolderPlace:
     inner = next((frame for frame in natives if _interpreter(frame)), None)
     if inner is None or any(EVALUATION in frame.name for frame in natives):
         return HolderPlace("")
-    outer = [frame for frame in natives if not _is_glue(frame.name)] or [inner]
+    called = [frame for frame in natives if not CALLING.match(frame.name)] or [inner]
+    outer = [frame for frame in called if not _is_glue(frame.name)] or called[:1]
     name, module = short(outer[-1].name), base_name(outer[-1].module)
     return HolderPlace(name, module, native=True, interpreter=True)
 

@@ -20,7 +20,7 @@ from gilscope.trace.format import HoldFlag, SampleFlag
 
 if TYPE_CHECKING:
     from gilscope.analysis.waits.gil_holds import WantedHolds
-    from gilscope.trace.arrays import I64, Bools
+    from gilscope.trace.arrays import I64, U32, Bools
     from gilscope.trace.model import Trace
 
 IN_TIME_NS = 1_000_000
@@ -35,6 +35,11 @@ seen to go on. Below that, Python code calls it again and again."""
 ALIKE = 0.9
 """Share of the looks at holds that ended at one place, for those that nobody looked at to count as
 them."""
+
+
+UNNAMED = -1
+UNSEEN = HolderPlace("native code", native=True)
+"""That kept the GIL without having been seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,16 +104,23 @@ def pieces(trace: Trace, holds: WantedHolds) -> Pieces:
     candidate = sampled & ~unknown & _are([p.native for p in native_places])[natives]
     asked = (flags & np.uint8(SampleFlag.ASKED)) != 0
     number = np.searchsorted(holds.rows, rows)
-    forced = (trace.intervals.flags[rows] & np.uint8(HoldFlag.FORCED)) != 0
-    in_time = forced & (holds.late_ns[number] < IN_TIME_NS)
-    went_on = _of_same_hold(number, natives, asked | asleep)
+    forced, hold_kept = (
+        (trace.intervals.flags[rows] & np.uint8(flag)) != 0
+        for flag in (HoldFlag.FORCED, HoldFlag.KEPT)
+    )
+    in_time = forced & (holds.late_ns[number] < IN_TIME_NS) & ~hold_kept
+    went_on = _of_same_hold(number, natives, asked | asleep | (hold_kept & candidate))
     kept = _mostly_kept(native_places, natives, caused * candidate, went_on, in_time)
     candidate &= kept[natives]
     unseen = np.flatnonzero(samples < 0)
     like = _like_others(trace, rows, natives, candidate, unseen)
     candidate[unseen], natives[unseen] = like >= 0, np.where(like >= 0, like, natives[unseen])
     place = np.where(candidate, natives, pythons + len(native_places))
-    places = native_places + python_places
+    places = [*native_places, *python_places, UNSEEN]
+    # It came back from native code only then, to where the hold ended.
+    unseen = np.flatnonzero(~candidate & ~sampled & hold_kept & forced)
+    place[unseen] = _seen_there(trace.intervals.stack[rows], natives, candidate, unseen, UNNAMED)
+    place[place == UNNAMED] = len(places) - 1
     return Pieces(rows, starts, ends, caused, stack, sampled, asleep & candidate, place, places)
 
 
@@ -155,6 +167,24 @@ def _like_others(trace: Trace, rows: I64, natives: I64, candidate: Bools, unseen
         best[(total > 0) & (counts >= ALIKE * total)] = native
     long = trace.intervals.duration[rows[unseen]] >= IN_TIME_NS
     return np.where(long & alike[unseen], best[groups[unseen]], -1)
+
+
+def _seen_there(ends: U32, natives: I64, candidate: Bools, unseen: I64, nothing: int) -> I64:
+    """Return the native function that holds which ended at the same place were all seen in, i64[u].
+
+    Args:
+        ends: u32[n], stack at the end of each hold.
+        natives: i64[n], native function of each piece.
+        candidate: bool[n], it kept the GIL.
+        unseen: i64[u], pieces of which nobody knows.
+        nothing: what is returned where there is no such function, or several.
+    """
+    found = np.full(len(unseen), nothing)
+    for end in np.unique(ends[unseen]).tolist():
+        functions = np.unique(natives[candidate & (ends == end)])
+        if end and len(functions) == 1:
+            found[ends[unseen] == end] = functions[0]
+    return found
 
 
 def _are(answers: list[bool]) -> Bools:

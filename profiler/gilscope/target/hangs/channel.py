@@ -11,12 +11,15 @@ import os
 import struct
 from typing import Any
 
-SIZE = 1 << 20
+SIZE = (1 << 20) + (1 << 16)
 NAME = "gilscope-hangs-"
 _CONFIG, _CONFIG_END = 64, 1 << 16
 _REPORTS, _REPORT_SIZE = 1 << 16, 3 << 16  # up to five, one after the other
-MOST_REPORTS = (SIZE - _REPORTS) // _REPORT_SIZE
-_ACTIVE, _PID, _SIZE, _TAKEN, _OFFSET, _CONFIG_SIZE, _TURN, _HEARD = range(0, 32, 4)
+_ENDING, _ENDING_SIZE = 1 << 20, 1 << 16  # replaced again and again, taken at the end only
+MOST_REPORTS = (_ENDING - _REPORTS) // _REPORT_SIZE
+(
+    _ACTIVE, _PID, _SIZE, _TAKEN, _OFFSET, _CONFIG_SIZE, _TURN, _ENDING_LENGTH, _HEARD,
+) = range(0, 36, 4)  # fmt: skip
 
 
 def make_memory() -> int:
@@ -81,6 +84,7 @@ class Channel:
         self._memory[_CONFIG : _CONFIG + len(data)] = data
         self._put(_CONFIG_SIZE, len(data))
         self._put(_SIZE, 0)
+        self._put(_ENDING_LENGTH, 0)
         self._put(_TAKEN, 0)
         self._put(_TURN, self.turn + 1)
         self._put(_ACTIVE, 1)
@@ -123,3 +127,23 @@ class Channel:
         self._put(_TAKEN, 0)
         self._put(_SIZE, len(data))
         return True
+
+    def put_ending(self, text: str) -> bool:
+        """Leave what is to be added to the trace when it ends; False if it is too long."""
+        data = text.encode()
+        if len(data) > _ENDING_SIZE:
+            return False
+        self._put(_ENDING_LENGTH, 0)
+        self._memory[_ENDING : _ENDING + len(data)] = data
+        self._put(_ENDING_LENGTH, len(data))
+        return True
+
+    def ending(self) -> str:
+        """Return what `put_ending` left last; "" if there is nothing, or it is being written."""
+        size = self._get(_ENDING_LENGTH)
+        data = bytes(self._memory[_ENDING : _ENDING + size])
+        try:
+            json.loads(data)
+        except ValueError:
+            return ""
+        return data.decode()

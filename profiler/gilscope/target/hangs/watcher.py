@@ -14,8 +14,9 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from gilscope.errors import GilscopeError
 from gilscope.target.hangs import words
 from gilscope.target.hangs.channel import NAME, SIZE, Channel
 from gilscope.target.hangs.trace_file import add_metadata
@@ -23,6 +24,8 @@ from gilscope.target.hangs.trigger import Trigger
 from gilscope.target.hangs.watch import Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gilscope.target.hangs.explain import Report
 
 DESCRIPTOR = 3
@@ -34,11 +37,30 @@ HEARD_SECONDS = 5.0
 MOST_STACKS = 64  # threads of a report that stand in the trace with their stacks
 
 
-class Watcher:
-    """Watches the process of a channel."""
+class Sampler(Protocol):
+    """Samples what the threads of a process do, for the end of its trace."""
 
-    def __init__(self, channel: Channel) -> None:
+    def look(self) -> bool:
+        """Take what there is; return whether something is new."""
+
+    def data(self) -> list[dict[str, object]]:
+        """Return what was found, as it stands in a trace."""
+
+    def close(self) -> None:
+        """End."""
+
+
+class Watcher:
+    """Watches the process of a channel.
+
+    Args:
+        channel: Of the process.
+        sample: Begins to sample a process.
+    """
+
+    def __init__(self, channel: Channel, sample: Callable[[int], Sampler]) -> None:
         self._channel = channel
+        self._sample = sample
         self._pid = channel.pid
         self._own = Watch(self._pid, time.monotonic)
         self._children: dict[int, Watch] = {}
@@ -50,6 +72,7 @@ class Watcher:
         self._trigger: Trigger | None = None
         self._reports: list[dict[str, object]] = []
         self._unheard: tuple[Report, float] | None = None
+        self._shared: Sampler | None = None
 
     def run(self) -> None:
         """Watch until the process has ended, or runs another program."""
@@ -61,8 +84,10 @@ class Watcher:
             if not self._channel.active:
                 self._own = Watch(self._pid, time.monotonic)
                 self._set_trigger(None)
+                self._set_shared(None)
                 continue
             self._begin()
+            self._look_at_shared_memory()
             with contextlib.suppress(OSError):
                 self._look_at_waits()
                 if time.monotonic() >= self._due:
@@ -96,6 +121,10 @@ class Watcher:
             return
         self._turn, self._reports = self._channel.turn, []
         self._config = self._channel.config()
+        self._set_shared(None)
+        if self._config["on_hang"] != "off":
+            with contextlib.suppress(OSError, GilscopeError):
+                self._set_shared(self._sample(self._pid))
         self._set_trigger(None)
         if "when" in self._config:
             with contextlib.suppress(OSError, ValueError):
@@ -105,6 +134,24 @@ class Watcher:
         if self._trigger is not None:
             self._trigger.close()
         self._trigger = trigger
+
+    def _set_shared(self, shared: Sampler | None) -> None:
+        if self._shared is not None:
+            self._shared.close()
+        self._shared = shared
+
+    def _look_at_shared_memory(self) -> None:
+        if self._shared is not None and self._shared.look():
+            self._put_ending()
+
+    def _put_ending(self) -> None:
+        """Leave for the end of the trace what is not told at once, and all that has been."""
+        if self._shared is None:
+            return
+        found = self._shared.data()
+        if found:
+            metadata = {**self._config["metadata"], "hangs": self._reports}
+            self._channel.put_ending(json.dumps({**metadata, "shared_memory": found}))
 
     def _look_at_waits(self) -> None:
         if self._trigger is not None and self._trigger.look(time.monotonic()):
@@ -152,6 +199,7 @@ class Watcher:
         self._reports.append({**data, "monotonic_ns": time.monotonic_ns()})
         metadata = {**self._config["metadata"], "hangs": self._reports}
         self._channel.put_report(len(self._reports) - 1, json.dumps(metadata))
+        self._put_ending()
         if action == "end":
             self._send(report.pid, signal.SIGKILL)
         elif action == "signal":
@@ -181,8 +229,10 @@ class Watcher:
 
     def _add_to_trace(self) -> None:
         """Add what the process could not take into its trace any more."""
-        if self._channel.active and not self._channel.taken:
-            add_metadata(self._channel.config()["path"], self._pid, self._channel.report())
+        ending = self._channel.ending()
+        if self._channel.active and (ending or not self._channel.taken):
+            path = self._channel.config()["path"]
+            add_metadata(path, self._pid, ending or self._channel.report())
 
 
 def _say(text: str) -> None:
@@ -214,12 +264,12 @@ def is_ours(pid: int, watched: int) -> bool:
     return f"{NAME}{watched}" in maps and (pid == watched or own not in maps)
 
 
-def main() -> None:
-    """Watch the process whose channel is descriptor 3."""
+def main(sample: Callable[[int], Sampler]) -> None:
+    """Watch the process whose channel is descriptor 3, and sample it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         channel = Channel(mmap.mmap(DESCRIPTOR, SIZE))
     except (OSError, ValueError):
         return
     os.close(DESCRIPTOR)
-    Watcher(channel).run()
+    Watcher(channel, sample).run()

@@ -27,7 +27,8 @@ _CODE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from gilscope.target.hangs.watcher import main
-main()
+from gilscope.target.sharing.shared_memory import SharedMemory
+main(SharedMemory)
 """
 
 
@@ -128,8 +129,10 @@ class HangWatch:
         if opened is None or not path or self._of != os.getpid():
             return
         opened.end()
-        if not opened.taken:
-            add_metadata(path, os.getpid(), opened.report())
+        # It has the reports as well.
+        ending = opened.ending()
+        if ending or not opened.taken:
+            add_metadata(path, os.getpid(), ending or opened.report())
 
     def _end_snapshots(self) -> None:
         snapshots, self._snapshots = self._snapshots, None

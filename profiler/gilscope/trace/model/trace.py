@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gilscope.trace.model.hangs import Hang
     from gilscope.trace.model.hazards import Hazard
     from gilscope.trace.model.locks import Gil, Locks
+    from gilscope.trace.model.shared_memory import SharedMemory
     from gilscope.trace.model.threads import Thread, Threads
     from gilscope.trace.tables import DataTable
 
@@ -101,6 +102,7 @@ class Trace:
         session: hexadecimal; the same in all traces that belong together; "" if unknown.
         parent_pid: process that this one was forked from or started by, if that was recorded too.
         hangs: what the watcher of the recording explained, in the order in which it was found.
+        shared_memory: what threads on several processors wrote to at the same time.
         executor: what `gilscope.executor` was to be: "threads", "subinterpreters" or "processes";
             "" if nobody said.
     """
@@ -137,6 +139,7 @@ class Trace:
     parent_pid: int | None = None
     executor: str = ""
     hangs: tuple[Hang, ...] = ()
+    shared_memory: tuple[SharedMemory, ...] = ()
     load_hazards: Function[[], tuple[Hazard, ...]] = tuple
 
     @cached_property

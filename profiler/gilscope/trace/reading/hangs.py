@@ -19,17 +19,17 @@ def read_hangs(metadata: dict[str, Any], start_monotonic_ns: int) -> tuple[Hang,
 
 
 def _hang(one: dict[str, Any], start_monotonic_ns: int) -> Hang | None:
-    kind = _text(one.get("kind"))
+    kind = text(one.get("kind"))
     if kind not in KINDS:
         return None
     threads = one.get("threads")
     return Hang(
         kind,
-        _number(one.get("pid")),
-        _text(one.get("headline")),
-        _text(one.get("advice")),
+        number(one.get("pid")),
+        text(one.get("headline")),
+        text(one.get("advice")),
         one.get("suspected") is True,
-        max(_number(one.get("monotonic_ns")) - start_monotonic_ns, 0),
+        max(number(one.get("monotonic_ns")) - start_monotonic_ns, 0),
         tuple(_thread(t) for t in threads if isinstance(t, dict))
         if isinstance(threads, list)
         else (),
@@ -38,8 +38,8 @@ def _hang(one: dict[str, Any], start_monotonic_ns: int) -> Hang | None:
 
 def _thread(one: dict[str, Any]) -> HungThread:
     return HungThread(
-        _number(one.get("tid")),
-        _text(one.get("doing")),
+        number(one.get("tid")),
+        text(one.get("doing")),
         _frames(one.get("python")),
         _frames(one.get("native")),
         one.get("stuck") is True,
@@ -51,16 +51,17 @@ def _frames(value: object) -> tuple[tuple[str, int, str], ...]:
     for frame in value if isinstance(value, list) else ():
         match frame:
             case [str(file), int(line), str(name)]:
-                frames.append((_text(file), line, _text(name)))
+                frames.append((text(file), line, text(name)))
             case _:
                 continue
     return tuple(frames)
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
     """Text that can be printed: JSON may carry halves of surrogate pairs."""
     return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
-def _number(value: object) -> int:
+def number(value: object) -> int:
+    """A number that is not negative; 0 for anything else."""
     return value if type(value) is int and 0 <= value < 1 << 63 else 0

@@ -47,10 +47,21 @@ LOCKING = re.compile(
 )
 """Functions of the standard library whose first parameter is the lock that they take."""
 
+RELOCKED = re.compile(r"_ZNSt1[12](unique|shared)_lockI\w+E4lockEv")
+"""The function that takes a guard's lock again, which the guard alone knows."""
+
+MADE = re.compile(r"_ZNSt1[12](unique|shared)_lockI\w+EC\dERS\w*_$")
+"""The constructors of a guard with a lock."""
+
+GUARD = re.compile(r"(unique|shared)_lock<")
+REPLACED = re.compile(r"_ZNSt1[12](unique|shared)_lockI\w+E(aSE|4swap|7release|C\d(Ev|EOS))")
+"""Functions after which a guard has another lock, or none."""
+
 FIRST_ARGUMENT = Symbolic("5", 0)  # rdi
 MAX_DEPTH = 16
 _REFERENCES = ("DW_TAG_pointer_type", "DW_TAG_reference_type", "DW_TAG_rvalue_reference_type")
 _PASSED = ("DW_TAG_const_type", "DW_TAG_volatile_type", "DW_TAG_typedef")
+_INSIDE = ("DW_TAG_lexical_block", "DW_TAG_inlined_subroutine")
 _CLASSES = ("DW_TAG_class_type", "DW_TAG_structure_type")
 
 
@@ -101,14 +112,47 @@ class Calls:
                 found = self._lock_in(variable, wanted, returns_to - 1)
                 if found is not None:
                     return found
-        return None
+        again = [die for die in scopes if RELOCKED.match(_name(die))]
+        if not again or _is_made(scopes) or self._is_member(again[0], scopes, returns_to - 1):
+            return None
+        return self._guarded(scopes[0])
+
+    def _is_member(self, call: Any, scopes: list[Any], address: int) -> bool:
+        """Whether a guard stands, or may stand, in an object that a variable points to."""
+        guard = next(_variables(call), None)
+        location, _ = self._location(guard, address) if guard is not None else (None, 0)
+        begin = self._numbers.number(location, is_location=True) if location else None
+        for die in scopes if begin else ():
+            for variable in _variables(die):
+                place = self._location(variable, address)[0] if die is not call else None
+                other = self._numbers.number(place, is_location=True) if place else None
+                if other and begin and other.base == begin.base:
+                    return True
+        return begin is None
+
+    def _guarded(self, function: Any) -> Member | None:
+        """The lock of the only guard of a function, by the call with which it was made.
+
+        Only if nothing in the function gives the guard another lock.
+        """
+        guards, made = 0, set()
+        for scopes in _insides([function]):
+            name = _name(scopes[-1])
+            if REPLACED.match(name):
+                return None
+            inlined = any(die.tag == "DW_TAG_inlined_subroutine" for die in scopes)
+            guards += not inlined and sum(_is_guard(one) for one in _variables(scopes[-1]))
+            if _is_made(scopes):
+                returns = (_returns_to(die) for die in scopes[-1].iter_children())
+                made |= {self.member(scopes, address) for address in returns if address}
+        made.discard(None)
+        return made.pop() if guards == 1 and len(made) == 1 else None
 
     @staticmethod
     def _call(scope: Any, returns_to: int) -> Any:
         """The call of a function that takes a lock; None if this is none."""
         for die in scope.iter_children():
-            at = _first(die, "DW_AT_call_return_pc", "DW_AT_low_pc")
-            if die.tag.endswith("call_site") and at is not None and at.value == returns_to:
+            if _returns_to(die) == returns_to:
                 called = _origin(die, "DW_AT_call_origin", "DW_AT_abstract_origin")
                 return die if called is not None and _name(called).startswith(TAKES) else None
         return None
@@ -171,6 +215,32 @@ class Calls:
                 if start + entry.begin_offset <= address < start + entry.end_offset:
                     return entry.loc_expr, start + entry.begin_offset
         return None, 0
+
+
+def _returns_to(die: Any) -> int:
+    """The address behind a call; 0 if it is none."""
+    at = _first(die, "DW_AT_call_return_pc", "DW_AT_low_pc")
+    return int(at.value) if die.tag.endswith("call_site") and at is not None else 0
+
+
+def _insides(scopes: list[Any]) -> Iterator[list[Any]]:
+    """A function, and the blocks and functions in it, each with what it stands in."""
+    yield scopes
+    for die in scopes[-1].iter_children():
+        if len(scopes) < MAX_DEPTH and die.tag in _INSIDE:
+            yield from _insides([*scopes, die])
+
+
+def _is_made(scopes: list[Any]) -> bool:
+    return any(MADE.match(_name(die)) for die in scopes)
+
+
+def _is_guard(variable: Any) -> bool:
+    """Whether a variable is a guard, or refers to one."""
+    kind = _type_of(variable)
+    if kind is not None and kind.tag in _REFERENCES:
+        kind = _type_of(kind)
+    return kind is not None and GUARD.match(_name(kind)) is not None
 
 
 def _variables(die: Any) -> Iterator[Any]:

@@ -19,6 +19,7 @@ from gilscope.trace.reading.events import EventTables
 from gilscope.trace.reading.hangs import read_hangs
 from gilscope.trace.reading.place_tables import PlaceTables
 from gilscope.trace.reading.records import Records
+from gilscope.trace.reading.shared_memory import read_shared_memory
 from gilscope.trace.reading.slots import Slot, latest, make_threads, open_intervals, read_slots
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
         parent_pid=_of_type(parts.metadata, "parent_pid", int),
         executor=_harmless(_of_type(parts.metadata, "executor", str) or ""),
         hangs=read_hangs(parts.metadata, header.start_monotonic),
+        shared_memory=read_shared_memory(parts.metadata, header.start_monotonic),
     )
 
 

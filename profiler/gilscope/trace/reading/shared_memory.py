@@ -1,0 +1,50 @@
+"""Shared memory in the metadata of a trace; what is not as it should be there is left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gilscope.trace.model.shared_memory import SharedMemory, Sharer
+from gilscope.trace.reading.hangs import number, text
+
+MOST_PERIOD_NS = 1_000_000_000
+
+
+def read_shared_memory(
+    metadata: dict[str, Any], start_monotonic_ns: int
+) -> tuple[SharedMemory, ...]:
+    """Return what the metadata tells of."""
+    found = metadata.get("shared_memory")
+    if not isinstance(found, list):
+        return ()
+    return tuple(_one(entry, start_monotonic_ns) for entry in found if isinstance(entry, dict))
+
+
+def _one(one: dict[str, Any], start_ns: int) -> SharedMemory:
+    return SharedMemory(
+        text(one.get("kind")),
+        text(one.get("name")),
+        one.get("counted") is True,
+        number(one.get("address")),
+        tuple(_functions(one.get("functions"))),
+        min(number(one.get("period_ns")), MOST_PERIOD_NS),
+        max(number(one.get("first_monotonic_ns")) - start_ns, 0),
+        max(number(one.get("last_monotonic_ns")) - start_ns, 0),
+        tuple(_sharers(one.get("threads"))),
+    )
+
+
+def _functions(value: object) -> list[tuple[str, str]]:
+    pairs = value if isinstance(value, list) else []
+    return [(text(pair[0]), text(pair[1])) for pair in pairs if isinstance(pair, list) and pair[1:]]
+
+
+def _sharers(value: object) -> list[Sharer]:
+    found = []
+    for one in value if isinstance(value, list) else []:
+        if isinstance(one, dict):
+            lines = one.get("python")
+            line = text(lines[0]) if isinstance(lines, list) and lines else ""
+            samples, total = number(one.get("samples")), number(one.get("of"))
+            found.append(Sharer(number(one.get("tid")), samples, total, line))
+    return found

@@ -147,8 +147,9 @@ PyObject* locks(Session& session) {
   for (const auto& [id, info] : session.recorder().locks()) {
     PyObject* key = PyLong_FromUnsignedLong(id);
     PyObject* value = Py_BuildValue(
-        "sIKKNs", word_of(info.kind), info.site, static_cast<unsigned long long>(info.address),
-        static_cast<unsigned long long>(info.capacity), PyBool_FromLong(info.renewed ? 1 : 0), info.name.c_str());
+        "sIKKNIs", word_of(info.kind), info.site, static_cast<unsigned long long>(info.address),
+        static_cast<unsigned long long>(info.capacity), PyBool_FromLong(info.renewed ? 1 : 0), info.guard,
+        info.name.c_str());
     if (key != nullptr && value != nullptr) PyDict_SetItem(dict, key, value);
     Py_XDECREF(key);
     Py_XDECREF(value);

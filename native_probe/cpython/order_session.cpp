@@ -284,7 +284,10 @@ Lock* Session::resource(Thread& thread, PyObject* thing, Kind kind, const Lock* 
   const std::uintptr_t address = reinterpret_cast<std::uintptr_t>(thing) | kResourceBit;
   Lock* found = recorder_.find(thread, address, kind);
   if (kind != Kind::condition && found->info.kind == Kind::condition) found->info.kind = kind;
-  if (like != nullptr) found->info.site = like->info.site;
+  if (like != nullptr) {
+    found->info.site = like->info.site;
+    found->info.guard = like->id.load(std::memory_order_relaxed);
+  }
   return found;
 }
 

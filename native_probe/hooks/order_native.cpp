@@ -344,9 +344,8 @@ Hook hook(std::string_view symbol, Replacement* replacement, Real* real) {
 
 void* open_object(const char* file, int flags);
 
-std::vector<Hook> thread_hooks() {
-  return {hook("pthread_create", create, pthread_create), hook("pthread_join", join, pthread_join)};
-}
+std::vector<Hook> start_hooks() { return {hook("pthread_create", create, pthread_create)}; }
+std::vector<Hook> join_hooks() { return {hook("pthread_join", join, pthread_join)}; }
 
 std::vector<Hook> gil_hooks() {
   return {
@@ -407,7 +406,9 @@ ElfImage interpreter_image() {
 }
 
 GotPatcher::Plan plan_for(const ElfImage& image, bool is_interpreter) {
-  HookTable hooks(thread_hooks());
+  HookTable hooks(start_hooks());
+  // Joins of Python's threads are seen where they are asked for.
+  if (!is_interpreter) hooks.add(join_hooks());
   const bool is_runtime = has_part(image, "/libstdc++.so") || has_part(image, "/libgcc_s.so");
   if (!is_runtime && !is_interpreter) {
     hooks.add(lock_hooks());

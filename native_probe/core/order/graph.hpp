@@ -148,6 +148,7 @@ struct LockInfo {
   std::uintptr_t address = 0;
   std::uint64_t capacity = 0;  // of a queue or a semaphore
   bool renewed = false;        // an event that was cleared
+  LockId guard = 0;            // the lock of a condition
   std::string name;            // of the module, for locks of the import system
 };
 

@@ -99,7 +99,7 @@ void Recorder::put(Stripe& place, std::uintptr_t address, Kind kind, StackId sit
   lock->has_signal.store(false, std::memory_order_relaxed);
   lock->is_referenced.store(false, std::memory_order_relaxed);
   lock->signal = {};
-  lock->info = {kind, site, address, 0, false, {}};
+  lock->info = {kind, site, address, 0, false, 0, {}};
   lock->id.store(next_id_.fetch_add(1, std::memory_order_relaxed), std::memory_order_release);
   place.locks[address] = lock;
 }

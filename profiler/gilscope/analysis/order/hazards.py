@@ -102,7 +102,9 @@ class Hazard:
             return f"the GIL and {self._other()} in opposite order"
         waiting = next(step for step in self.steps if not step.owed)
         what = {"join-with-lock": "join", "queue-with-lock": "queue"}.get(self.kind, "wait")
-        return f"{what} with a lock held: {waiting.held} is held while waiting for {waiting.awaited}"
+        return (
+            f"{what} with a lock held: {waiting.held} is held while waiting for {waiting.awaited}"
+        )
 
     def _other(self) -> str:
         return next((s.held for s in self.steps if s.held != "the GIL"), "a lock")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gilscope.analysis.order.recorded import LOCKS, Edge
 
 if TYPE_CHECKING:
-    from gilscope.analysis.order.recorded import Passed, Point, Recorded, Thread
+    from gilscope.analysis.order.recorded import Lock, Passed, Point, Recorded, Thread
 
 ANY_OF_ALL = ("barrier", "thread", "future")
 """Brought about by one thread alone, or by all together: it is enough that one cannot."""
@@ -83,7 +83,7 @@ def _points(
     provided = thread.provided[resource]
     lock = recorded.locks[resource]
     waits = recorded.threads[waiter].waits.get(resource)
-    wanted = waits.count if waits else 1
+    wanted = max(waits.count if waits else 1, _entries(recorded, lock, waiter, passed.lock))
     if lock.kind in COUNTED:
         all_waits = (one.waits.get(resource) for one in recorded.threads.values())
         wanted = sum(one.count for one in all_waits if one) - lock.capacity
@@ -98,6 +98,15 @@ def _points(
             continue
         result.append(point)
     return tuple(result)
+
+
+def _entries(recorded: Recorded, resource: Lock, waiter: int, held: int) -> int:
+    """Return how often the waiter came to where it waits: there may have been nothing to wait for."""
+    return sum(
+        edge.count
+        for edge in recorded.edges
+        if edge.thread == waiter and edge.held == held and edge.asked == resource.guard
+    )
 
 
 def _has(thread: Thread, semaphore: int, number: int) -> bool:

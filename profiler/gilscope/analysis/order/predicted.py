@@ -82,9 +82,7 @@ def _is_sorted(edge: Edge) -> bool:
         and node.lineno <= frame.line <= (node.end_lineno or 0)
     ]
     return any(
-        isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Name)
-        and call.func.id in SORTERS
+        isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in SORTERS
         for node in inside
         for call in ast.walk(node)
     )

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 LOCKS = ("lock", "rlock", "mutex", "rwlock", "gil", "import")
 """Kinds that are locks; the others are waited for, and other threads bring them about."""
 
+BEGINNINGS = ("Thread._bootstrap", "Thread.run")
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -56,6 +58,7 @@ class Lock:
         address: In memory, of which ids are made.
         capacity: Of a queue or a semaphore.
         renewed: Whether it is an event that was cleared.
+        guard: Of a condition: the id of its lock; 0 none.
         name: Of a module.
     """
 
@@ -65,6 +68,7 @@ class Lock:
     address: int
     capacity: int = 0
     renewed: bool = False
+    guard: int = 0
     name: str = ""
 
 
@@ -194,15 +198,14 @@ class Recorded:
         )
 
     def stack(self, number: int) -> tuple[Frame, ...]:
-        """Return a stack without our own frames."""
-        return tuple(
-            frame for frame in self._stacks[number] if not frame.file.startswith(self.own)
-        )
+        """Return a stack without our own frames, and without those by which threads begin."""
+        frames = [one for one in self._stacks[number] if not one.file.startswith(self.own)]
+        while len(frames) > 1 and _begins_thread(frames[-1]):
+            frames.pop()
+        return tuple(frames)
 
-    def _lock(
-        self, id_: int, kind: str, site: int, address: int, capacity: int, renewed: bool, name: str
-    ) -> Lock:
-        return Lock(id_, kind, self.stack(site), address, capacity, renewed, name)
+    def _lock(self, id_: int, kind: str, site: int, *more: Any) -> Lock:
+        return Lock(id_, kind, self.stack(site), *more)
 
     def _edge(self, raw: dict[str, Any], thread: int) -> Edge:
         at = self._frames[raw["held_at"]] if raw["held_at"] else None
@@ -229,6 +232,10 @@ class Recorded:
             for name in ("provided", "waits")
         )
         return Thread(raw["serial"], raw["name"], passed, provided, waits)
+
+
+def _begins_thread(frame: Frame) -> bool:
+    return frame.function.startswith(BEGINNINGS) and frame.file.endswith("threading.py")
 
 
 def _frame(place: dict[str, Any]) -> Frame:

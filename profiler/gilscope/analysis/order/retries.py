@@ -27,10 +27,25 @@ def _is_for_ever(file: str, line: int) -> bool:
         return False
     return any(
         isinstance(node, ast.While)
-        and node.test.lineno <= line <= (node.test.end_lineno or line)
-        and _tests_acquire(node.test)
-        and not _gives_way(node)
+        and node.lineno <= line <= (node.end_lineno or line)
+        and _has_line(node, line)
         for node in ast.walk(tree)
+    )
+
+
+def _has_line(loop: ast.While, line: int) -> bool:
+    """Whether the loop asks at this line, and is left only when it has the lock."""
+    if loop.test.lineno <= line <= (loop.test.end_lineno or line):
+        return _says_no(loop.test) and not any(map(_gives_way, loop.body))
+    if not (isinstance(loop.test, ast.Constant) and loop.test.value):
+        return False
+    # while True: if lock.acquire(timeout=1): break
+    asking = [one for one in loop.body if isinstance(one, ast.If) and _is_acquire(one.test)]
+    others = [one for one in loop.body if one not in asking]
+    return any(
+        one.test.lineno <= line <= (one.test.end_lineno or line)
+        and not any(map(_gives_way, [*one.orelse, *others]))
+        for one in asking
     )
 
 
@@ -46,23 +61,24 @@ def parsed(file: str) -> ast.Module | None:
         return None
 
 
-def _tests_acquire(test: ast.expr) -> bool:
+def _says_no(test: ast.expr) -> bool:
     """Whether the loop goes on while acquire() says no."""
     return (
-        isinstance(test, ast.UnaryOp)
-        and isinstance(test.op, ast.Not)
-        and isinstance(test.operand, ast.Call)
-        and isinstance(test.operand.func, ast.Attribute)
-        and test.operand.func.attr == "acquire"
+        isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and _is_acquire(test.operand)
     )
 
 
-def _gives_way(loop: ast.While) -> bool:
-    """Whether the loop can be left, or gives something back, before the lock is had."""
-    for statement in loop.body:
-        for node in ast.walk(statement):
-            if isinstance(node, LEAVES):
-                return True
-            if isinstance(node, ast.Attribute) and node.attr in GIVES_BACK:
-                return True
-    return False
+def _is_acquire(expression: ast.expr) -> bool:
+    return (
+        isinstance(expression, ast.Call)
+        and isinstance(expression.func, ast.Attribute)
+        and expression.func.attr == "acquire"
+    )
+
+
+def _gives_way(statement: ast.stmt) -> bool:
+    """Whether a statement leaves the loop, or gives something back."""
+    return any(
+        isinstance(node, LEAVES) or (isinstance(node, ast.Attribute) and node.attr in GIVES_BACK)
+        for node in ast.walk(statement)
+    )

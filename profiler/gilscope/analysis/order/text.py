@@ -31,11 +31,15 @@ def hazard_text(hazard: Hazard) -> str:
 def _step(step: Step) -> list[str]:
     times = "once" if step.count == 1 else f"{step.count} times"
     if step.owed:
-        first = f"    thread {step.thread} has to pass {step.asked} before it brings about {step.held}:"
+        first = (
+            f"    thread {step.thread} has to pass {step.asked} before it brings about {step.held}:"
+        )
     else:
         at = f" (taken at {step.held_at.file}:{step.held_at.line})" if _has_line(step) else ""
         verb = "waits for" if step.awaited != step.asked else "asks for"
-        first = f"    thread {step.thread} holds {step.held}{at} and {verb} {step.awaited}, {times}:"
+        first = (
+            f"    thread {step.thread} holds {step.held}{at} and {verb} {step.awaited}, {times}:"
+        )
     lines = [first, *(f"        {frame}" for frame in step.stack[:MOST_FRAMES])]
     if len(step.stack) > MOST_FRAMES:
         lines.append(f"        and {len(step.stack) - MOST_FRAMES} more")

@@ -32,6 +32,8 @@ LOCK_METHODS = {
 }
 QUEUE_METHODS = {"put": "put", "put_nowait": "put", "get": "get", "get_nowait": "get"}
 BOOKKEEPING = ("_active_limbo_lock", "_shutdown_locks_lock")
+LONG = 1.0
+"""Seconds: a time limit from here on is a precaution, and nothing that programs work with."""
 FUTURES = "concurrent.futures._base"
 
 
@@ -150,7 +152,7 @@ class Patches:
                     condition = self._cond  # type: ignore[attr-defined] # noqa: SLF001
                     native.wait(condition, "event", condition._lock, None)  # noqa: SLF001
                 found = bool(original(self, timeout))
-                if found:
+                if found and (timeout is None or timeout >= LONG):
                     native.take(self)
                 return found
 
@@ -280,7 +282,8 @@ class Patches:
                 if timeout is None:
                     native.wait(self, "thread", None, None)
                 original(self, timeout)
-                if not original_is_alive(self):
+                # A short limit may as well run out first.
+                if (timeout is None or timeout >= LONG) and not original_is_alive(self):
                     native.take(self)
 
             return join

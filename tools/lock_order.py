@@ -1,13 +1,13 @@
-"""Holds `gilscope lock-order` against programs whose hazards are known: what is missed, who is accused.
+"""Holds `gilscope lock-order` against programs whose hazards are known.
 
     .venv/bin/python tools/lock_order.py [--build gil|ft] [part of a program's name ...]
 
-The programs are tests/cases/lock_order/*.py; in none of them does a deadlock strike. The first line of
-each says what is to be found: `# expect: PART OF A LOCK'S NAME ...`, all of them in one cycle, or
-`# expect: nothing`. Takes the interpreters that GILSCOPE_PYTHON and GILSCOPE_FT_PYTHON name. Writes
-out/lock-order.json, a list of rows with `program`, `build`, `hazard`, `found`, `locks`, `others` and
-`failure`; prints precision and recall of each build. Exit status: 0, 1 if a hazard was missed or a clean
-program accused, 2 if nothing could be run.
+The programs are tests/cases/lock_order/*.py; in none of them does a deadlock strike. The first line
+of each says what is to be found: `# expect: PART OF A LOCK'S NAME ...`, all of them in one cycle,
+or `# expect: nothing`. Takes the interpreters that GILSCOPE_PYTHON and GILSCOPE_FT_PYTHON name.
+Writes out/lock-order.json, a list of rows with `program`, `build`, `hazard`, `found`, `locks`,
+`others` and `failure`; prints precision and recall of each build. Exit status: 0, 1 if a hazard was
+missed or a clean program accused, 2 if nothing could be run.
 """
 
 from __future__ import annotations

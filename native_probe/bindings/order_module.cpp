@@ -141,9 +141,8 @@ PyObject* give(PyObject*, PyObject* object) {
   });
 }
 PyObject* take(PyObject*, PyObject* object) {
-  return recorded([object](Session& session, Thread& thread) {
-    session.take(thread, object, nullptr, false);
-  });
+  return recorded(
+      [object](Session& session, Thread& thread) { session.take(thread, object, nullptr, false); });
 }
 PyObject* give_item(PyObject*, PyObject* arguments) {
   PyObject* object = nullptr;
@@ -234,8 +233,8 @@ PyObject* import_lock(PyObject*, PyObject* arguments) {
 PyObject* import_instead(PyObject* original, PyObject* const* arguments, Py_ssize_t count,
                          PyObject* names) {
   Session* session = Session::active();
-  const bool is_absolute = count < 5 || (PyLong_CheckExact(arguments[4]) &&
-                                         PyLong_AsLong(arguments[4]) == 0);
+  const bool is_absolute =
+      count < 5 || (PyLong_CheckExact(arguments[4]) && PyLong_AsLong(arguments[4]) == 0);
   if (session != nullptr && count > 0 && is_absolute && PyUnicode_Check(arguments[0])) {
     Thread* thread = session->thread();
     const Inside inside(thread);
@@ -250,8 +249,7 @@ PyObject* import_instead(PyObject* original, PyObject* const* arguments, Py_ssiz
 }
 
 PyMethodDef import_definition = {
-    "__import__",
-    reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(import_instead)),
+    "__import__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(import_instead)),
     METH_FASTCALL | METH_KEYWORDS, "As the interpreter's own."};
 
 PyObject* see_imports(PyObject*, PyObject* original) {
@@ -283,10 +281,9 @@ PyObject* symbol(PyObject*, PyObject* address) {
   if (dladdr(place, &info) == 0 || info.dli_fname == nullptr) Py_RETURN_NONE;
   const auto base = reinterpret_cast<std::uintptr_t>(info.dli_fbase);
   const char* name = info.dli_sname != nullptr ? info.dli_sname : "";
-  return Py_BuildValue("sKs", info.dli_fname,
-                       static_cast<unsigned long long>(
-                           reinterpret_cast<std::uintptr_t>(place) - base),
-                       name);
+  return Py_BuildValue(
+      "sKs", info.dli_fname,
+      static_cast<unsigned long long>(reinterpret_cast<std::uintptr_t>(place) - base), name);
 }
 
 PyMethodDef functions[] = {

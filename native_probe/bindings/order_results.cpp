@@ -8,9 +8,9 @@
 namespace gilscope::order::results {
 namespace {
 
-constexpr const char* kKinds[] = {"lock",      "rlock", "mutex",     "rwlock",    "gil",
-                                  "import",    "condition", "event", "queue-put", "queue-get",
-                                  "semaphore", "barrier",   "future", "thread",   "ignored"};
+constexpr const char* kKinds[] = {"lock",      "rlock",     "mutex",  "rwlock",    "gil",
+                                  "import",    "condition", "event",  "queue-put", "queue-get",
+                                  "semaphore", "barrier",   "future", "thread",    "ignored"};
 constexpr const char* kModes[] = {"blocking", "timed", "try"};
 
 const char* word_of(Kind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
@@ -100,8 +100,8 @@ PyObject* edge(const Edge& edge, Knowledge& knowledge) {
 PyObject* passed(const Passed& passed, Knowledge& knowledge) {
   PyObject* list = PyList_New(0);
   for (const Passed::Time& time : passed.times) {
-    append(list, Py_BuildValue("INN", time.sequence, knowledge.point(time.point),
-                                gates(time.gates)));
+    append(list,
+           Py_BuildValue("INN", time.sequence, knowledge.point(time.point), gates(time.gates)));
   }
   PyObject* dict = PyDict_New();
   set(dict, "lock", PyLong_FromUnsignedLong(passed.lock));
@@ -131,9 +131,9 @@ PyObject* thread(const Thread& thread, Knowledge& knowledge) {
   for (const Passed& one : thread.part.passed) append(passes, passed(one, knowledge));
   PyObject* dict = PyDict_New();
   set(dict, "serial", PyLong_FromUnsignedLong(thread.now.serial));
-  set(dict, "name", PyUnicode_DecodeUTF8(thread.part.name.data(),
-                                         static_cast<Py_ssize_t>(thread.part.name.size()),
-                                         "replace"));
+  set(dict, "name",
+      PyUnicode_DecodeUTF8(thread.part.name.data(),
+                           static_cast<Py_ssize_t>(thread.part.name.size()), "replace"));
   set(dict, "edges", edges);
   set(dict, "passed", passes);
   set(dict, "provided", times(thread.part.provided));
@@ -148,8 +148,8 @@ PyObject* locks(Session& session) {
     PyObject* key = PyLong_FromUnsignedLong(id);
     PyObject* value = Py_BuildValue(
         "sIKKNIs", word_of(info.kind), info.site, static_cast<unsigned long long>(info.address),
-        static_cast<unsigned long long>(info.capacity), PyBool_FromLong(info.renewed ? 1 : 0), info.guard,
-        info.name.c_str());
+        static_cast<unsigned long long>(info.capacity), PyBool_FromLong(info.renewed ? 1 : 0),
+        info.guard, info.name.c_str());
     if (key != nullptr && value != nullptr) PyDict_SetItem(dict, key, value);
     Py_XDECREF(key);
     Py_XDECREF(value);

@@ -42,8 +42,8 @@ Maker maker;
 constexpr double kForEver = 86400.0;  // s: nobody waits that long for a lock to give up
 
 Mode mode_of(PyObject* blocking, PyObject* timeout) {
-  if (blocking == Py_False || (blocking != nullptr && PyLong_CheckExact(blocking) &&
-                               PyLong_AsLong(blocking) == 0)) {
+  if (blocking == Py_False ||
+      (blocking != nullptr && PyLong_CheckExact(blocking) && PyLong_AsLong(blocking) == 0)) {
     return Mode::attempt;
   }
   if (timeout == nullptr || timeout == Py_None) return Mode::blocking;

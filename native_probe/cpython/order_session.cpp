@@ -45,8 +45,8 @@ StackId take_stack() {
 std::string text_of(const void* string) {
   char buffer[1024];
   std::size_t length = 0;
-  const char* text = string != nullptr ? gilscope_text(string, buffer, sizeof buffer, &length)
-                                       : nullptr;
+  const char* text =
+      string != nullptr ? gilscope_text(string, buffer, sizeof buffer, &length) : nullptr;
   return text != nullptr ? std::string(text, length) : std::string();
 }
 
@@ -165,8 +165,7 @@ StackId Session::number_stack(const std::vector<PlaceId>& stack) {
 StackId Session::stack() {
   std::vector<PlaceId> places;
   const void* addresses[kFrames];
-  const std::size_t count =
-      native_stack::capture(__builtin_frame_address(0), addresses, kFrames);
+  const std::size_t count = native_stack::capture(__builtin_frame_address(0), addresses, kFrames);
   if (callee != nullptr) places.push_back(place_of_code(callee, Place::kWhole));
   for (std::size_t i = 0; i < count; ++i) places.push_back(place_of(addresses[i]));
   if (is_attached()) {

@@ -87,7 +87,7 @@ class Session {
  private:
   // An object that orders threads.
   struct Object {
-    PyObject* watcher = nullptr;  // weak reference; its end is the object's
+    PyObject* watcher = nullptr;                     // weak reference; its end is the object's
     std::map<const void*, std::deque<Point>> given;  // by item
   };
   PlaceId place_of_code(PyCodeObject* code, long unit);

@@ -10,8 +10,8 @@
 
 namespace gilscope::order {
 
-using LockId = std::uint32_t;   // of one lock, or of something else that is waited for; never reused
-using Serial = std::uint32_t;   // of a thread; never reused
+using LockId = std::uint32_t;  // of one lock, or of something else that is waited for; never reused
+using Serial = std::uint32_t;  // of a thread; never reused
 using PlaceId = std::uint32_t;  // where code is; 0 unknown
 using StackId = std::uint32_t;  // 0 none
 
@@ -144,7 +144,7 @@ struct Times {
 // What is known of a lock when it is gone.
 struct LockInfo {
   Kind kind = Kind::ignored;
-  StackId site = 0;          // where it was made, else where it was first used
+  StackId site = 0;  // where it was made, else where it was first used
   std::uintptr_t address = 0;
   std::uint64_t capacity = 0;  // of a queue or a semaphore
   bool renewed = false;        // an event that was cleared

@@ -214,8 +214,8 @@ void Recorder::pass(Thread& thread, Lock* lock, bool shared) {
     return;
   }
   lock->is_referenced.store(true, std::memory_order_relaxed);
-  const auto [number, is_new] = thread.passed_numbers.try_emplace(
-      id, static_cast<std::uint32_t>(thread.part.passed.size()));
+  const auto [number, is_new] =
+      thread.passed_numbers.try_emplace(id, static_cast<std::uint32_t>(thread.part.passed.size()));
   if (is_new) thread.part.passed.push_back({id, shared, take_stack_(), {}});
   Passed& passed = thread.part.passed[number->second];
   if (passed.times.size() == kMostTimes) passed.times.pop_back();

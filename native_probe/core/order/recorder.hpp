@@ -72,9 +72,9 @@ struct Thread {
 class Inside {
  public:
   explicit Inside(Thread* thread)
-      : thread_(thread != nullptr && !thread->busy.test_and_set(std::memory_order_acquire) ? thread
-                                                                                          : nullptr) {
-  }
+      : thread_(thread != nullptr && !thread->busy.test_and_set(std::memory_order_acquire)
+                    ? thread
+                    : nullptr) {}
   ~Inside() {
     if (thread_ != nullptr) thread_->busy.clear(std::memory_order_release);
   }

@@ -5,6 +5,7 @@ import threading
 
 a, b = threading.Lock(), threading.Lock()
 
+
 def run(*targets):
     threads = [threading.Thread(target=target, name=target.__name__) for target in targets]
     started = []

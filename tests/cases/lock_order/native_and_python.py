@@ -21,6 +21,7 @@ def back():
     with state:
         orderpool.third_without_gil()
 
+
 def run(*targets):
     threads = [threading.Thread(target=target, name=target.__name__) for target in targets]
     started = []

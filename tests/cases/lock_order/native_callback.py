@@ -16,6 +16,7 @@ def callback():
 def calls():
     orderpool.call_with_lock(callback)
 
+
 def run(*targets):
     threads = [threading.Thread(target=target, name=target.__name__) for target in targets]
     started = []

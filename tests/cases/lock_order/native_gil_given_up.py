@@ -12,6 +12,7 @@ def asks():
 def calls():
     orderpool.gil_with_lock()
 
+
 def run(*targets):
     threads = [threading.Thread(target=target, name=target.__name__) for target in targets]
     started = []

@@ -12,6 +12,7 @@ def forth():
 def again():
     orderpool.both(0)
 
+
 def run(*targets):
     threads = [threading.Thread(target=target, name=target.__name__) for target in targets]
     started = []

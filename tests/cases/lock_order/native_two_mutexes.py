@@ -12,6 +12,7 @@ def forth():
 def back():
     orderpool.both(1)
 
+
 def run(*targets):
     threads = [threading.Thread(target=target, name=target.__name__) for target in targets]
     started = []

@@ -6,6 +6,7 @@ import threading
 state = threading.Lock()
 pool = threading.Semaphore(1)
 
+
 def run(*targets):
     threads = [threading.Thread(target=target, name=target.__name__) for target in targets]
     started = []

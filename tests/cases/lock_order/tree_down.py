@@ -19,6 +19,7 @@ leaves = [Node(), Node()]
 root = Node(Node(leaves[0]), Node(leaves[1]))
 other = Node(leaves[1], leaves[0])
 
+
 def run(*targets):
     threads = [threading.Thread(target=target, name=target.__name__) for target in targets]
     started = []

@@ -26,6 +26,7 @@ class Node:
 root = Node()
 leaf = Node(root)
 
+
 def run(*targets):
     threads = [threading.Thread(target=target, name=target.__name__) for target in targets]
     started = []

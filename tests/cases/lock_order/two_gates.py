@@ -5,6 +5,7 @@ import threading
 
 north, south, a, b = (threading.Lock() for _ in range(4))
 
+
 def run(*targets):
     threads = [threading.Thread(target=target, name=target.__name__) for target in targets]
     started = []

@@ -6,6 +6,7 @@ import threading
 a = threading.Lock()
 b = threading.Lock()
 
+
 def run(*targets):
     threads = [threading.Thread(target=target, name=target.__name__) for target in targets]
     started = []

@@ -19,6 +19,7 @@ class Node:
             with self.data:
                 pass
 
+
 def run(*targets):
     threads = [threading.Thread(target=target, name=target.__name__) for target in targets]
     started = []

@@ -20,6 +20,7 @@ class Node:
         with self.index:
             pass
 
+
 def run(*targets):
     threads = [threading.Thread(target=target, name=target.__name__) for target in targets]
     started = []

@@ -114,8 +114,8 @@ class Hazard:
         """What to do about it."""
         if self.kind == "gil-order":
             return (
-                f"Let the GIL go (Py_BEGIN_ALLOW_THREADS, gil_scoped_release) before {self._other()} "
-                "is asked for, or give it back before Python is entered."
+                "Let the GIL go (Py_BEGIN_ALLOW_THREADS, gil_scoped_release) before "
+                f"{self._other()} is asked for, or give it back before Python is entered."
             )
         if self.kind == "lock-order":
             return (

@@ -101,7 +101,7 @@ def _points(
 
 
 def _entries(recorded: Recorded, resource: Lock, waiter: int, held: int) -> int:
-    """Return how often the waiter came to where it waits: there may have been nothing to wait for."""
+    """Return how often the waiter came to where it waits, if there is nothing to wait for."""
     return sum(
         edge.count
         for edge in recorded.edges

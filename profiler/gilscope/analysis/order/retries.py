@@ -15,7 +15,7 @@ GIVES_BACK = ("release", "__exit__", "unlock")
 
 
 def is_for_ever(stack: tuple[Frame, ...]) -> bool:
-    """Whether a lock that is asked for with a time limit or by a try is asked for until it is had."""
+    """Whether a lock is asked for until it is had, in spite of a time limit."""
     frame = next((one for one in stack if not one.native and one.line), None)
     return frame is not None and _is_for_ever(frame.file, frame.line)
 

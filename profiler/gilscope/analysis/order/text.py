@@ -35,7 +35,7 @@ def _step(step: Step) -> list[str]:
             f"    thread {step.thread} has to pass {step.asked} before it brings about {step.held}:"
         )
     else:
-        at = f" (taken at {step.held_at.file}:{step.held_at.line})" if _has_line(step) else ""
+        at = _taken(step)
         verb = "waits for" if step.awaited != step.asked else "asks for"
         first = (
             f"    thread {step.thread} holds {step.held}{at} and {verb} {step.awaited}, {times}:"
@@ -46,8 +46,9 @@ def _step(step: Step) -> list[str]:
     return lines
 
 
-def _has_line(step: Step) -> bool:
-    return step.held_at is not None and step.held_at.line > 0
+def _taken(step: Step) -> str:
+    at = step.held_at
+    return f" (taken at {at.file}:{at.line})" if at is not None and at.line else ""
 
 
 def _summary(found: Found) -> str:

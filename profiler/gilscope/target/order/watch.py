@@ -8,10 +8,26 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from gilscope.errors import ProbeError
+from gilscope.target.order import primitives, threads
 from gilscope.target.order.patches import Patches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+INSTALLED = (
+    threads.locks,
+    primitives.conditions,
+    primitives.events,
+    primitives.awaited_events,
+    primitives.semaphores,
+    primitives.barriers,
+    primitives.queues,
+    primitives.items,
+    threads.threads,
+    threads.ends,
+    threads.imports,
+    threads.futures,
+)
 
 
 class Watch:
@@ -37,15 +53,16 @@ class Watch:
         except RuntimeError as error:
             raise ProbeError(str(error)) from None
         _order.name_thread(threading.current_thread().name)
-        self.patches.install()
+        for install in INSTALLED:
+            install(self.patches)
 
     def end(self) -> dict[str, Any]:
         """Put everything back and return what was recorded.
 
         Returns:
-            ``threads``, ``locks``, ``known``, ``places``, ``stacks``, ``has_gil`` and ``missing``, as
-            `gilscope.analysis.order.recorded` describes them. A place is a file, a function and a
-            line; native code has the path of its object, and its offset there for the line.
+            ``threads``, ``locks``, ``known``, ``places``, ``stacks``, ``has_gil`` and ``missing``,
+            as `gilscope.analysis.order.recorded` describes them. A place is a file, a function and
+            a line; native code has the path of its object and its offset there.
         """
         self.patches.remove()
         self.native.end()

@@ -120,8 +120,8 @@ PyModuleDef_Slot slots[] = {
     {0, nullptr},
 };
 
-PyModuleDef definition = {PyModuleDef_HEAD_INIT, "orderpool", nullptr, 0, functions, slots,
-                          nullptr, nullptr, nullptr};
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "orderpool", nullptr, 0, functions, slots, nullptr, nullptr, nullptr};
 
 }  // namespace
 

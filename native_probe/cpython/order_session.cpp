@@ -189,6 +189,7 @@ StackId Session::site() {
   std::vector<PlaceId> places;
   gilscope_raw_frame frames[kSiteFrames];
   const std::size_t depth = gilscope_raw_stack(gilscope_running_frame(), frames, kSiteFrames);
+  places.reserve(depth);
   for (std::size_t i = 0; i < depth; ++i) {
     places.push_back(place_of_frame(nullptr, frames[i].frame));
   }

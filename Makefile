@@ -6,7 +6,7 @@ export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
 # The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
 prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
 
-.PHONY: help demo docs page check test wheels test-aarch64 races cases test-debian test-cpython test-peers \
+.PHONY: help demo docs page check test wheels test-aarch64 races lock-order cases test-debian test-cpython test-peers \
 	hostile sanitize fuzz fuzz-native bench \
 	prediction lint lint-quick format clean
 
@@ -26,6 +26,7 @@ help:
 	@echo "                   interpreters built for them: the first time takes some ten minutes each"
 	@echo "make fuzz-native   damaged object files, for what reads them inside the program; SECONDS=N"
 	@echo "make races         hold gilscope races against programs whose races are known; out/races.json"
+	@echo "make lock-order    the same with gilscope lock-order and deadlocks to come; out/lock-order.json"
 	@echo "make cases         what is said of programs from public bug reports; out/cases.json;"
 	@echo "                   ARGS='--build gil 05 ...' as tools/cases.py"
 	@echo "make fuzz          read 100,000 damaged traces"
@@ -86,6 +87,10 @@ test-aarch64:
 races:
 	@$(prepare) test
 	@$(PYTHON) tools/races.py $(ARGS)
+
+lock-order:
+	@$(prepare) test
+	@$(PYTHON) tools/lock_order.py $(ARGS)
 
 cases:
 	@$(prepare) test

@@ -111,7 +111,8 @@ def test_the_commands_page_has_every_option(tool: ModuleType) -> None:
     """It is made from the parser."""
     page = tool.commands_page()
     for module in COMMANDS:
-        assert f"\n## {module.__name__.rpartition('.')[2]}\n" in page
+        name = module.__name__.rpartition(".")[2].replace("_", "-")
+        assert f"\n## {name}\n" in page
     assert "- `--fail-on {high,medium,low}`: exit with 1" in page
     assert "- `--max-bytes SIZE`: maximum size of each trace" in page
 

@@ -23,6 +23,7 @@ from gilscope.cli import (
     export,
     findings,
     info,
+    lock_order,
     merge,
     pack,
     races,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = (
-    *(run, races, compare, findings, explain, dump, attach, snapshot, top, diff),
+    *(run, races, lock_order, compare, findings, explain, dump, attach, snapshot, top, diff),
     *(report, info, export, pack, merge, doctor, setup),
 )
 FAILED = 2
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = make_parser().parse_args(argv)
         # The output of a program under test, and what it does at a signal, are its own affair.
-        ours = options.execute not in (run.execute, races.execute)
+        ours = options.execute not in (run.execute, races.execute, lock_order.execute)
         if ours and isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # it need not be exact
         with terminate_as_exit() if ours else nullcontext():

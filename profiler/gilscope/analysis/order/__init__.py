@@ -1,0 +1,1 @@
+"""The order in which threads take locks, and the cycles in it. Standard library only."""

@@ -1,0 +1,215 @@
+"""From cycles to hazards: what can strike, how bad it is, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gilscope.analysis.order import cycles, predicted
+from gilscope.analysis.order.naming import Names
+from gilscope.severity import Severity
+
+if TYPE_CHECKING:
+    from gilscope.analysis.order.cycles import Cycle
+    from gilscope.analysis.order.recorded import Edge, Frame, Recorded
+
+KINDS = {
+    "condition": "wait-with-lock", "event": "wait-with-lock", "barrier": "wait-with-lock",
+    "semaphore": "wait-with-lock", "future": "wait-with-lock", "thread": "join-with-lock",
+    "queue-put": "queue-with-lock", "queue-get": "queue-with-lock",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thread's part in a hazard.
+
+    Attributes:
+        held: What it holds, or what the others wait for that it has still to bring about.
+        asked: What it asks for or waits for.
+        awaited: The same as it stands in a sentence.
+        thread: Its name.
+        held_at: Where it took what it holds; None unknown.
+        stack: Where it asks, the innermost frame first.
+        count: How often it did so in this run.
+        owed: Whether `held` is what it has still to bring about.
+    """
+
+    held: str
+    asked: str
+    awaited: str
+    thread: str
+    held_at: Frame | None
+    stack: tuple[Frame, ...]
+    count: int
+    owed: bool
+
+    @property
+    def place(self) -> Frame | None:
+        """The innermost place that has a line, of the program's if there is one."""
+        with_line = [frame for frame in self.stack if frame.line]
+        return with_line[0] if with_line else next(iter(self.stack), None)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it stands in JSON."""
+        place = self.place
+        return {
+            "held": self.held,
+            "asked": self.asked,
+            "thread": self.thread,
+            "file": place.file if place else "",
+            "line": place.line if place else 0,
+            "stack": [str(frame) for frame in self.stack],
+            "count": self.count,
+        }
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """Threads that can wait for each other for ever.
+
+    Attributes:
+        kind: ``lock-order``, ``gil-order``, ``wait-with-lock``, ``join-with-lock`` or
+            ``queue-with-lock``.
+        severity: By what it takes to strike.
+        suspected: Whether these very locks were not seen together, but others of the same places.
+        steps: In the order in which it closes: each thread asks for what the next one holds.
+    """
+
+    kind: str
+    severity: Severity
+    suspected: bool
+    steps: tuple[Step, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it stands in JSON."""
+        return {
+            "class": "lock-order",
+            "kind": self.kind,
+            "severity": str(self.severity),
+            "suspected": self.suspected,
+            "locks": [step.held for step in self.steps],
+            "edges": [step.as_json() for step in self.steps],
+            "advice": self.advice,
+        }
+
+    @property
+    def title(self) -> str:
+        """One line that says what it is."""
+        if self.kind == "lock-order":
+            return "locks in opposite order: " + ", ".join(step.held for step in self.steps)
+        if self.kind == "gil-order":
+            return f"the GIL and {self._other()} in opposite order"
+        waiting = next(step for step in self.steps if not step.owed)
+        what = {"join-with-lock": "join", "queue-with-lock": "queue"}.get(self.kind, "wait")
+        return (
+            f"{what} with a lock held: {waiting.held} is held while waiting for {waiting.awaited}"
+        )
+
+    def _other(self) -> str:
+        return next((s.held for s in self.steps if s.held != "the GIL"), "a lock")
+
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        if self.kind == "gil-order":
+            return (
+                "Let the GIL go (Py_BEGIN_ALLOW_THREADS, gil_scoped_release) before "
+                f"{self._other()} is asked for, or give it back before Python is entered."
+            )
+        if self.kind == "lock-order":
+            return (
+                "Take these locks in one order everywhere, or ask for the second one with a time "
+                "limit and give the first one back when it runs out."
+            )
+        waiting = next(step for step in self.steps if not step.owed)
+        return f"Give {waiting.held} back before waiting for {waiting.awaited}."
+
+
+@dataclass(frozen=True)
+class Found:
+    """All of one run.
+
+    Attributes:
+        hazards: The worst first.
+        threads: How many there were.
+        locks: How many were seen in some order.
+        left_out: How many edges there was no room for.
+        missing: What could not be watched, and why.
+    """
+
+    hazards: tuple[Hazard, ...]
+    threads: int
+    locks: int
+    left_out: int
+    missing: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it stands in JSON."""
+        return {"cycles": [hazard.as_json() for hazard in self.hazards]}
+
+    def worst(self) -> Severity | None:
+        """Return the gravest severity; None if there is nothing."""
+        return min((one.severity for one in self.hazards), key=lambda s: s.rank, default=None)
+
+
+def find(recorded: Recorded) -> Found:
+    """Return the hazards of a run."""
+    names = Names(recorded)
+    edges = cycles.blocking(recorded)
+    certain = [one for one in cycles.find(recorded, edges) if _counts(recorded, one)]
+    kept = _one_each(names, recorded, certain)
+    known = {frozenset(_sites(names, recorded, cycle)) for cycle in kept}
+    hazards = [_hazard(names, recorded, cycle, suspected=False) for cycle in kept]
+    for cycle in predicted.find(recorded, names, edges):
+        if frozenset(_sites(names, recorded, cycle)) not in known:
+            known.add(frozenset(_sites(names, recorded, cycle)))
+            hazards.append(_hazard(names, recorded, cycle, suspected=True))
+    hazards.sort(key=lambda one: (one.severity.rank, one.suspected, len(one.steps)))
+    locks = {edge.held for edge in edges} | {edge.asked for edge in edges}
+    return Found(
+        tuple(hazards), len(recorded.threads), len(locks), recorded.left_out,
+        tuple(recorded.missing),
+    )  # fmt: skip
+
+
+def _counts(recorded: Recorded, cycle: Cycle) -> bool:
+    """Whether a cycle is a hazard: it has a lock in it that a thread really holds."""
+    return not cycles.is_of_imports(recorded, cycle) and not all(edge.owed for edge in cycle)
+
+
+def _sites(names: Names, recorded: Recorded, cycle: Cycle) -> list[tuple[str, ...]]:
+    return [names.site(recorded.locks[edge.held]) for edge in cycle]
+
+
+def _one_each(names: Names, recorded: Recorded, found: list[Cycle]) -> list[Cycle]:
+    """Return one cycle for each set of places, the shortest."""
+    kept: list[Cycle] = []
+    known: list[frozenset[tuple[str, ...]]] = []
+    for cycle in found:
+        sites = frozenset(_sites(names, recorded, cycle))
+        # What a longer one adds to a shorter one is no hazard of its own.
+        if any(other <= sites for other in known):
+            continue
+        known.append(sites)
+        kept.append(cycle)
+    return kept
+
+
+def _hazard(names: Names, recorded: Recorded, cycle: Cycle, *, suspected: bool) -> Hazard:
+    kinds = [recorded.locks[edge.held].kind for edge in cycle]
+    kind = next((KINDS[one] for one in kinds if one in KINDS), "lock-order")
+    if "gil" in kinds and recorded.has_gil and kind == "lock-order":
+        kind = "gil-order"
+    severity = Severity.HIGH if not suspected else Severity.MEDIUM
+    if "gil" in kinds and not recorded.has_gil:
+        severity = Severity.MEDIUM  # it takes a pause of all threads in between
+    steps = tuple(_step(names, recorded, edge) for edge in cycle)
+    return Hazard(kind, severity, suspected, steps)
+
+
+def _step(names: Names, recorded: Recorded, edge: Edge) -> Step:
+    return Step(
+        names.name(edge.held), names.name(edge.asked), names.awaited(edge.asked),
+        recorded.thread_name(edge.thread), edge.held_at, edge.stack, edge.count, edge.owed,
+    )  # fmt: skip

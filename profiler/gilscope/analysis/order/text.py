@@ -1,0 +1,60 @@
+"""Hazards as text for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gilscope.analysis.order.hazards import Found, Hazard, Step
+
+MOST_FRAMES = 6
+
+
+def text(found: Found) -> str:
+    """Return all that was found as text, with a line at the end that sums it up."""
+    return "\n\n".join([*map(hazard_text, found.hazards), _summary(found)])
+
+
+def hazard_text(hazard: Hazard) -> str:
+    """Return one hazard with each thread's part in it and its repair."""
+    suspected = ", suspected" if hazard.suspected else ""
+    lines = [f"{hazard.severity}{suspected}: {hazard.title}"]
+    if hazard.suspected:
+        lines.append("    each half was seen with other locks of the same places")
+    for step in hazard.steps:
+        lines += _step(step)
+    lines.append("    when each thread stands there, none of them can go on")
+    lines.append(f"    do: {hazard.advice}")
+    return "\n".join(lines)
+
+
+def _step(step: Step) -> list[str]:
+    times = "once" if step.count == 1 else f"{step.count} times"
+    if step.owed:
+        first = (
+            f"    thread {step.thread} has to pass {step.asked} before it brings about {step.held}:"
+        )
+    else:
+        at = _taken(step)
+        verb = "waits for" if step.awaited != step.asked else "asks for"
+        first = (
+            f"    thread {step.thread} holds {step.held}{at} and {verb} {step.awaited}, {times}:"
+        )
+    lines = [first, *(f"        {frame}" for frame in step.stack[:MOST_FRAMES])]
+    if len(step.stack) > MOST_FRAMES:
+        lines.append(f"        and {len(step.stack) - MOST_FRAMES} more")
+    return lines
+
+
+def _taken(step: Step) -> str:
+    at = step.held_at
+    return f" (taken at {at.file}:{at.line})" if at is not None and at.line else ""
+
+
+def _summary(found: Found) -> str:
+    count = len(found.hazards)
+    word = "hazard" if count == 1 else "hazards"
+    line = f"{count} {word}; {found.threads} threads, {found.locks} locks that are in some order"
+    if found.left_out:
+        line += f"; {found.left_out} left out for want of room"
+    return "\n".join([line, *(f"not watched: {what}" for what in found.missing)])

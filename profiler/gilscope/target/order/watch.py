@@ -1,0 +1,93 @@
+"""One watch for the order of locks, from begin to end."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from gilscope.errors import ProbeError
+from gilscope.target.order import primitives, threads
+from gilscope.target.order.patches import Patches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INSTALLED = (
+    threads.locks,
+    primitives.conditions,
+    primitives.events,
+    primitives.awaited_events,
+    primitives.semaphores,
+    primitives.barriers,
+    primitives.queues,
+    primitives.items,
+    threads.threads,
+    threads.ends,
+    threads.imports,
+    threads.futures,
+)
+
+
+class Watch:
+    """Begins and ends a watch; one at a time in a process."""
+
+    def begin(self) -> None:
+        """Begin to watch.
+
+        Raises:
+            ProbeError: It cannot be, and why.
+        """
+        from gilscope import _order  # noqa: PLC0415 - loaded by those who use it
+
+        self.native = _order
+        recording = sys.modules.get("gilscope.target.recording.session")
+        if recording is not None and recording.running():
+            raise ProbeError(
+                "this process is being recorded (gilscope run, gilscope.profile): end that first"
+            )
+        self.patches = Patches(_order)
+        try:
+            _order.begin(threading.Condition.wait.__code__)
+        except RuntimeError as error:
+            raise ProbeError(str(error)) from None
+        _order.name_thread(threading.current_thread().name)
+        for install in INSTALLED:
+            install(self.patches)
+
+    def end(self) -> dict[str, Any]:
+        """Put everything back and return what was recorded.
+
+        Returns:
+            ``threads``, ``locks``, ``known``, ``places``, ``stacks``, ``has_gil`` and ``missing``,
+            as `gilscope.analysis.order.recorded` describes them. A place is a file, a function and
+            a line; native code has the path of its object and its offset there.
+        """
+        self.patches.remove()
+        self.native.end()
+        recorded: dict[str, Any] = self.native.result()
+        recorded["places"] = [self._place(place) for place in recorded["places"]]
+        recorded["missing"] = self.patches.missing
+        self.native.drop()
+        return recorded
+
+    def _place(self, place: Any) -> dict[str, Any]:
+        if isinstance(place, int):
+            found = self.native.symbol(place - 1)  # a return address lies behind its call
+            path, offset, function = found or ("", place, "")
+            return {"file": path, "function": function, "offset": offset, "native": True}
+        file, function, line = place
+        return {"file": file, "function": function, "line": line, "native": False}
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[dict[str, Any]]:
+    """Watch while the block runs; what it gives is filled when the block ends."""
+    watch = Watch()
+    watch.begin()
+    recorded: dict[str, Any] = {}
+    try:
+        yield recorded
+    finally:
+        recorded.update(watch.end())

@@ -1,0 +1,128 @@
+// Native locks for the programs beside: each function does one thing with them.
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <chrono>
+#include <mutex>
+#include <thread>
+
+namespace {
+
+std::mutex first;
+std::mutex second;
+std::mutex third;
+
+PyObject* lock_with_gil(PyObject*, PyObject*) {
+  const std::lock_guard<std::mutex> guard(first);
+  Py_RETURN_NONE;
+}
+
+PyObject* lock_without_gil(PyObject*, PyObject*) {
+  PyThreadState* state = PyEval_SaveThread();
+  {
+    const std::lock_guard<std::mutex> guard(first);
+  }
+  PyEval_RestoreThread(state);
+  Py_RETURN_NONE;
+}
+
+PyObject* gil_with_lock(PyObject*, PyObject*) {
+  PyThreadState* state = PyEval_SaveThread();
+  first.lock();
+  PyEval_RestoreThread(state);
+  first.unlock();
+  Py_RETURN_NONE;
+}
+
+PyObject* call_with_lock(PyObject*, PyObject* function) {
+  PyThreadState* state = PyEval_SaveThread();
+  first.lock();
+  const PyGILState_STATE mine = PyGILState_Ensure();
+  PyObject* result = PyObject_CallNoArgs(function);
+  PyGILState_Release(mine);
+  first.unlock();
+  PyEval_RestoreThread(state);
+  return result;
+}
+
+PyObject* call_with_third(PyObject*, PyObject* function) {
+  PyThreadState* state = PyEval_SaveThread();
+  third.lock();
+  const PyGILState_STATE mine = PyGILState_Ensure();
+  PyObject* result = PyObject_CallNoArgs(function);
+  PyGILState_Release(mine);
+  third.unlock();
+  PyEval_RestoreThread(state);
+  return result;
+}
+
+PyObject* third_without_gil(PyObject*, PyObject*) {
+  PyThreadState* state = PyEval_SaveThread();
+  {
+    const std::lock_guard<std::mutex> guard(third);
+  }
+  PyEval_RestoreThread(state);
+  Py_RETURN_NONE;
+}
+
+PyObject* both(PyObject*, PyObject* number) {
+  const bool is_crossed = PyLong_AsLong(number) != 0;
+  PyThreadState* state = PyEval_SaveThread();
+  {
+    const std::lock_guard<std::mutex> one(is_crossed ? second : first);
+    const std::lock_guard<std::mutex> other(is_crossed ? first : second);
+  }
+  PyEval_RestoreThread(state);
+  Py_RETURN_NONE;
+}
+
+void enter() {
+  const PyGILState_STATE mine = PyGILState_Ensure();
+  PyGILState_Release(mine);
+}
+
+// The thread is done before it is joined, in this run.
+PyObject* join_with_gil(PyObject*, PyObject* seconds) {
+  const std::chrono::duration<double> pause(PyFloat_AsDouble(seconds));
+  std::thread worker(enter);
+  PyThreadState* state = PyEval_SaveThread();
+  std::this_thread::sleep_for(pause);
+  PyEval_RestoreThread(state);
+  worker.join();
+  Py_RETURN_NONE;
+}
+
+PyObject* join_without_gil(PyObject*, PyObject*) {
+  std::thread worker(enter);
+  PyThreadState* state = PyEval_SaveThread();
+  worker.join();
+  PyEval_RestoreThread(state);
+  Py_RETURN_NONE;
+}
+
+PyMethodDef functions[] = {
+    {"lock_with_gil", lock_with_gil, METH_NOARGS, nullptr},
+    {"lock_without_gil", lock_without_gil, METH_NOARGS, nullptr},
+    {"gil_with_lock", gil_with_lock, METH_NOARGS, nullptr},
+    {"call_with_lock", call_with_lock, METH_O, nullptr},
+    {"call_with_third", call_with_third, METH_O, nullptr},
+    {"third_without_gil", third_without_gil, METH_NOARGS, nullptr},
+    {"both", both, METH_O, nullptr},
+    {"join_with_gil", join_with_gil, METH_O, nullptr},
+    {"join_without_gil", join_without_gil, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyModuleDef_Slot slots[] = {
+#if PY_VERSION_HEX >= 0x030D0000
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, nullptr},
+};
+
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "orderpool", nullptr, 0, functions, slots, nullptr, nullptr, nullptr};
+
+}  // namespace
+
+PyMODINIT_FUNC PyInit_orderpool(void) { return PyModuleDef_Init(&definition); }

@@ -1,0 +1,147 @@
+"""`gilscope lock-order`, in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SECONDS = 120
+PROGRAMS = Path(__file__).parents[1] / "cases" / "lock_order"
+INTERPRETERS = [
+    pytest.param(os.environ.get("GILSCOPE_PYTHON", sys.executable), id="gil"),
+    pytest.param(os.environ.get("GILSCOPE_FT_PYTHON", ""), id="ft"),
+]
+
+
+def run(python: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in one interpreter with a time limit."""
+    if not python:
+        pytest.skip("no interpreter of this build")
+    return subprocess.run(
+        [python, "-m", "gilscope", "lock-order", *words],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+def cycles(python: str, *words: str) -> list[dict[str, Any]]:
+    """Return the cycles of a program."""
+    done = run(python, "--json", *words)
+    found: list[dict[str, Any]] = json.loads(done.stdout)["cycles"]
+    return found
+
+
+def program(name: str) -> str:
+    """Return the path of a program whose hazards are known."""
+    return str(PROGRAMS / f"{name}.py")
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_opposite_order_is_found(python: str) -> None:
+    """Two locks in opposite order are one cycle, with both places and both threads."""
+    (cycle,) = cycles(python, program("two_locks"))
+    assert cycle["class"] == "lock-order"
+    assert sorted(cycle["locks"]) == ["a", "b"]
+    edges = {(one["held"], one["asked"], one["thread"], one["line"]) for one in cycle["edges"]}
+    source = Path(program("two_locks")).read_text(encoding="utf-8").splitlines()
+    asked = [number for number, line in enumerate(source, 1) if line.startswith(" " * 8 + "with")]
+    assert edges == {("a", "b", "forth", asked[0]), ("b", "a", "back", asked[1])}
+    for edge in cycle["edges"]:
+        assert edge["file"].endswith("two_locks.py")
+        assert edge["stack"][0].endswith(f":{edge['line']} in {edge['thread']}")
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "two_locks_one_order", "gate_lock", "transfer_by_id", "try_with_back_off", "reentrant",
+        "one_after_the_other", "one_thread",
+    ],
+)  # fmt: skip
+def test_clean_programs_are_not_accused(python: str, name: str) -> None:
+    """Nothing is said about programs that cannot deadlock."""
+    assert cycles(python, program(name)) == []
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("join_with_lock", "join-with-lock"),
+        ("event_with_lock", "wait-with-lock"),
+        ("bounded_queue", "queue-with-lock"),
+        ("import_lock", "lock-order"),
+    ],
+)
+def test_what_is_no_lock_is_in_the_graph(python: str, name: str, kind: str) -> None:
+    """Waiting for a thread, an event or a queue with a lock held is a hazard if others need it."""
+    (cycle,) = cycles(python, program(name))
+    assert cycle["kind"] == kind
+    assert any(step["held"] == "state" for step in cycle["edges"])
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_severity_decides_the_status(python: str) -> None:
+    """With --fail-on the status says whether there is a hazard; without, it is the program's."""
+    assert run(python, "--fail-on", "high", program("two_locks")).returncode == 1
+    assert run(python, "--fail-on", "high", program("gate_lock")).returncode == 0
+    assert run(python, program("two_locks")).returncode == 0
+    assert run(python, "-c", "raise SystemExit(7)").returncode == 7
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_everything_is_put_back(python: str, tmp_path: Path) -> None:
+    """After the watch, locks, threads and imports are the interpreter's own again."""
+    script = tmp_path / "put_back.py"
+    script.write_text(
+        "import builtins, queue, threading\n"
+        "from gilscope.target.order.watch import watching\n"
+        "def state():\n"
+        "    return [builtins.__import__, queue.Queue.put, threading.Thread.join,\n"
+        "            threading.Condition.wait, threading.Event.set, threading.Semaphore.acquire]\n"
+        "before = state()\n"
+        "with watching() as recorded:\n"
+        "    assert state() != before\n"
+        "    lock = threading.Lock()\n"
+        "    with lock:\n"
+        "        pass\n"
+        "assert state() == before\n"
+        "with lock, threading.RLock():\n"
+        "    pass\n"
+        "with watching() as again:\n"
+        "    pass\n"
+        "assert recorded['threads'] and again['threads'] and not recorded['missing']\n",
+        encoding="utf-8",
+    )
+    if not python:
+        pytest.skip("no interpreter of this build")
+    subprocess.run([python, script], check=True, timeout=SECONDS)
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_a_forked_child_is_left_alone(python: str) -> None:
+    """A child that the program forks runs on without us."""
+    code = (
+        "import os, threading\n"
+        "lock = threading.Lock()\n"
+        "threading.Thread(target=lambda: None).start()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    with lock:\n"
+        "        thread = threading.Thread(target=print, args=('child',))\n"
+        "        thread.start()\n"
+        "        thread.join()\n"
+        "    os._exit(0)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+    )
+    done = run(python, "-c", code)
+    assert (done.returncode, "0 hazards" in done.stderr) == (0, True), done.stderr

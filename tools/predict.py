@@ -88,14 +88,14 @@ BUSY_SHARE = 0.1
 
 def compare(arguments: tuple[str, Sequence[str]], title: str, repeat: int) -> dict[str, Any]:
     """Run one example under all builds; return its summary."""
-    from gilscope.comparison import compare_script
+    import gilscope
 
     def progress(line: str) -> None:
         print(f"{title}: {line}", file=sys.stderr, flush=True)
 
     name, args = arguments
     script = ROOT / "examples" / name / "run.py"
-    comparison = compare_script(
+    comparison = gilscope.compare(
         script, args, builds=BUILDS, repeat=repeat, title=title, progress=progress
     )
     return comparison.summary()

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import gilscope
-from gilscope.comparison import Comparison, Run
+from gilscope.comparison import Run
 from gilscope.comparison.compare import compare_target
 from gilscope.comparison.notices import noticed
 from gilscope.comparison.table import grid
 from gilscope.errors import GilscopeError, UsageError
+from gilscope.presentation import Comparison
 from gilscope.results.conditions import Conditions
 from gilscope.target.worker.program import Target
 from gilscope.text import seconds_text

@@ -11,9 +11,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 import gilscope.comparison
-from gilscope.comparison import Comparison, Run
+from gilscope.comparison import Run
 from gilscope.jupyter import show
 from gilscope.jupyter.magic import load_ipython_extension
+from gilscope.presentation import Comparison
 from gilscope.trace.reading.reader import read
 from trace_examples import ft_trace, gil_trace
 

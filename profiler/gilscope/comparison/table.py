@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from gilscope.comparison.races import races_text
 from gilscope.config import BUILDS
 from gilscope.results.activity import ACTIVITIES
+from gilscope.results.difference_rows import CAPTION, difference_rows
 from gilscope.results.lock_groups import grouped
 from gilscope.text import count_text, seconds_text, size_text, time_text
-from gilscope.view.data.differences import CAPTION, difference_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

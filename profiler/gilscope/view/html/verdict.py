@@ -64,9 +64,8 @@ def outcome_html(comparison: ComparisonData) -> str:
 
 
 def _cause(cause: Cause) -> str:
-    """Return a finding with the first sentence of what to do about it."""
-    todo = cause.finding.advice.partition(". ")[0].rstrip(".")
-    return f"{text(cause.text)} <small>{text(todo)}.</small>" if todo else text(cause.text)
+    """Return a finding with what to do about it."""
+    return f"{text(cause.text)} <small>{text(cause.finding.advice)}</small>"
 
 
 def _predicted(prediction: Prediction | None) -> str:

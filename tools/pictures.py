@@ -17,6 +17,11 @@ import sys
 import zlib
 from pathlib import Path
 
+from playwright.sync_api import sync_playwright
+
+from gilscope.view.data.palette import LOOKS
+from gilscope.view.html.verdict import SIGNS
+
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
 APP = ROOT / "profiler" / "gilscope" / "view" / "app"
@@ -40,9 +45,6 @@ CLIP = """() => {
 
 def facts() -> dict[str, object]:
     """Return what a picture of the view shows, apart from one run's numbers."""
-    from gilscope.view.data.palette import LOOKS
-    from gilscope.view.html.verdict import SIGNS
-
     return {
         "states": {look.label: look.color for look in LOOKS.values()},
         "outcomes": {kind: sign for kind, (_, sign) in SIGNS.items()},
@@ -75,8 +77,6 @@ def said_by(png: bytes) -> dict[str, object] | None:
 
 def take(report: Path, chromium: str) -> bytes:
     """Return a picture of the timelines in a report."""
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         page = browser.new_page(viewport=SIZE, device_scale_factor=SCALE)

@@ -6,7 +6,7 @@ export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
 # The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
 prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
 
-.PHONY: help demo docs page check test wheels test-aarch64 races lock-order cases test-debian test-cpython test-peers \
+.PHONY: help demo docs page pictures check test wheels test-aarch64 races lock-order cases test-debian test-cpython test-peers \
 	hostile sanitize fuzz fuzz-native bench \
 	prediction lint lint-quick format clean
 
@@ -36,6 +36,7 @@ help:
 	@echo "                   name some of them; needs apt-get, for Debian's packages"
 	@echo "make test-aarch64  tests of the aarch64 wheel on Debian's arm64 Python, emulated"
 	@echo "make page          bundle the view's scripts anew; do so after a change of view/app/*.js"
+	@echo "make pictures      take the pictures of the documentation from the demo; needs Chromium"
 	@echo "make docs          the documentation as a site, out/docs/html; warnings are errors"
 	@echo "make lint          all checks that need no run"
 	@echo "make lint-quick    the same without clang-tidy: seconds"
@@ -63,6 +64,11 @@ test:
 page:
 	@$(prepare) lint
 	@$(PYTHON) tools/page.py build
+
+pictures:
+	@$(prepare) demo test
+	@$(PYTHON) tools/demo.py
+	@$(PYTHON) tools/pictures.py
 
 docs:
 	@$(prepare) docs

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from gilscope.comparison import Comparison, Run
+from gilscope.comparison import Run
+from gilscope.presentation import Comparison
 from gilscope.trace.reading.reader import read
 from trace_builder import TraceBuilder
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gilscope.comparison import Comparison
+    from gilscope.presentation import Comparison
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILDS = ("gil", "ft")
@@ -27,13 +27,13 @@ SUFFIXES = {"chrome": ".chrome.json", "perfetto": ".perfetto-trace"}
 
 def compare(name: str, out: Path, repeat: int) -> Comparison:
     """Run one example under both builds; its traces are kept in ``out``."""
-    from gilscope.comparison import compare_script
+    import gilscope
 
     def progress(line: str) -> None:
         print(f"{name}: {line}", file=sys.stderr, flush=True)
 
     script = ROOT / "examples" / name / "run.py"
-    return compare_script(
+    return gilscope.compare(
         script, repeat=repeat, out_dir=out, name=name, title=name, progress=progress
     )
 

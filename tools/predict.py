@@ -115,14 +115,14 @@ BUSY_SHARE = 0.1
 
 def compare(arguments: tuple[str, Sequence[str]], title: str, repeat: int) -> dict[str, Any]:
     """Run one program under all builds; return its summary."""
-    from gilscope.comparison import compare_script
+    import gilscope
 
     def progress(line: str) -> None:
         print(f"{title}: {line}", file=sys.stderr, flush=True)
 
     name, args = arguments
     script = ROOT / name
-    comparison = compare_script(
+    comparison = gilscope.compare(
         script, args, builds=BUILDS, repeat=repeat, title=title, progress=progress
     )
     return comparison.summary()

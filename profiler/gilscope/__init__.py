@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
 
-    from gilscope.comparison import Comparison
+    from gilscope.presentation import Comparison
     from gilscope.race import Races
     from gilscope.trace.model import Trace
 
@@ -222,10 +222,11 @@ def compare(
     """
     with reader_side():
         from gilscope.comparison import compare_callable, compare_script  # noqa: PLC0415 - see above
+        from gilscope.presentation import Comparison  # noqa: PLC0415 - see above
     options = {"builds": builds, "repeat": repeat, "out_dir": out_dir, **options}
     if callable(script):
-        return compare_callable(script, **options)
-    return compare_script(script, args, **options)
+        return Comparison.of(compare_callable(script, **options))
+    return Comparison.of(compare_script(script, args, **options))
 
 
 def executor(workers: int | None = None) -> Executor:

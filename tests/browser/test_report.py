@@ -17,7 +17,7 @@ from view_examples import LANES, comparison
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gilscope.comparison import Comparison
+    from gilscope.presentation import Comparison
     from gilscope.trace.model import Trace
 
 SCREENS = Path(__file__).parents[2] / "out" / "screens"

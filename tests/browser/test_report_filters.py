@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import gilscope.view.data.columns
-from gilscope.comparison import Comparison
+from gilscope.presentation import Comparison
 from gilscope.trace.reading.reader import read
 from gilscope.view.html.report import write_report
 from view_examples import office_run, run_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gilscope.comparison import Comparison
+from gilscope.presentation import Comparison
 from gilscope.trace.reading.reader import read
 from gilscope.view.html.report import write_report
 from view_examples import many_locks_run, pool_run, run_of

@@ -12,7 +12,7 @@ import gilscope
 from gilscope.runner.watchdog import FUTEX
 
 if TYPE_CHECKING:
-    from gilscope.comparison import Comparison
+    from gilscope.presentation import Comparison
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "deadlock" / "run.py"
 TIMEOUT_S = 120

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gilscope.comparison.outputs import first_difference
-from gilscope.comparison.table import factor_text
-from gilscope.results.statistics import Speedup, speedup
+from gilscope.results.statistics import speedup
 
 
 def test_the_factor_is_the_ratio_of_medians() -> None:
@@ -52,22 +51,6 @@ def test_one_repetition_has_no_interval() -> None:
     assert found is not None
     assert found.interval is found.shown is None
     assert speedup([], [1.0]) is speedup([1.0], []) is None
-
-
-@pytest.mark.parametrize(
-    ("factor", "interval", "text"),
-    [
-        (2.0, None, "not known from one run of each, whose times have the ratio 2.00"),
-        (2.0, (1.8, 2.25), "2.00x, 95 % interval 1.80x to 2.25x"),
-        (0.5, (0.4, 0.8), "2.00x slower, 95 % interval 1.25x to 2.50x slower"),
-        (1.1, (0.9, 1.3), "no difference shown: 1.10x, 95 % interval 0.90x to 1.30x"),
-    ],
-)
-def test_how_a_speedup_is_worded(
-    factor: float, interval: tuple[float, float] | None, text: str
-) -> None:
-    """Where nothing was shown, that comes first."""
-    assert factor_text(Speedup(factor, interval)) == text
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 import gilscope.comparison
-from gilscope.comparison import Comparison, Run
+from gilscope.comparison import Run
 from gilscope.jupyter import show
 from gilscope.jupyter.magic import load_ipython_extension
+from gilscope.presentation import Comparison
 from gilscope.trace.reading.reader import read
 from trace_examples import ft_trace, gil_trace
 
@@ -317,4 +318,4 @@ def test_a_terminal_gets_the_table(shell: InteractiveShell) -> None:
     _, captured = run(shell, "%%profile_threads\nprint(1)")
     [output] = captured.outputs
     assert set(output.data) == {"text/plain"}
-    assert "speed-up" in output.data["text/plain"]
+    assert "wall time, probe off" in output.data["text/plain"]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gilscope.results.activity import NAMES, activity
+from gilscope.results.difference_rows import difference_rows
 from gilscope.results.matching import differences
 from gilscope.trace.reading.reader import read
-from gilscope.view.data.differences import difference_rows
 from gilscope.view.html.differences import differences as table
 from trace_builder import TraceBuilder
 

@@ -16,12 +16,10 @@ import pytest
 import traitlets
 
 from gilscope.analysis.findings import Finding, Jump
-from gilscope.analysis.prediction.predict import Prediction
 from gilscope.analysis.waits.contention import LockTotals
 from gilscope.errors import ExportError, GilscopeError
 from gilscope.results.lock_groups import grouped
 from gilscope.results.model import ComparisonData, Run
-from gilscope.results.statistics import Speedup
 from gilscope.severity import Severity
 from gilscope.text import seconds_text, shortened
 from gilscope.trace.model import Lock
@@ -36,7 +34,7 @@ from gilscope.view.html.picture import image, svg
 from gilscope.view.html.report import write_report
 from gilscope.view.html.tables import tables
 from gilscope.view.html.timeline import nothing
-from gilscope.view.html.verdict import banners, speedup_card, verdict
+from gilscope.view.html.verdict import banners, verdict
 from gilscope.view.notebook.widget import TimelineWidget, static_html
 from trace_builder import TraceBuilder
 from trace_examples import ft_trace, gil_trace
@@ -129,31 +127,30 @@ def test_times_have_three_digits(seconds: float, text: str) -> None:
 
 
 def test_the_verdict_says_how_much_faster_it_is(traces: list[Trace]) -> None:
-    """Median wall times, their spread and the speed-up are in the strip."""
+    """The outcome in words is on top; median wall times and their spread follow."""
     html = verdict(comparison_of(traces))
     assert "410 ms" in html
     assert "median of 3 runs, 400 ms to 420 ms, probe off" in html
-    assert "2.05×" in html
-    assert "faster without the GIL" in html
+    assert html.startswith('<div class="outcome good">')
+    assert "Faster without the GIL: " in html
+    assert html.index("2.1 × faster") < html.index("median of 3 runs")
 
 
 @pytest.mark.parametrize(
-    ("factor", "interval", "words"),
+    ("facts", "words"),
     [
-        (1.04, (0.9, 1.2), "no difference shown without the GIL; 95 % interval 0.90× to 1.20×"),
-        (1.04, (1.01, 1.2), "faster without the GIL; 95 % interval"),
-        (0.5, (0.4, 0.6), "slower without the GIL; 95 % interval"),
-        (2.0, None, "one run of each does not show whether they differ"),
+        ({"wall_s": ()}, "Not compared: no complete run under both builds"),
+        ({"wall_s": (), "error": "it failed"}, "the program failed under the free-threaded build"),
+        ({"gil_enabled_after": True}, "the GIL was turned on"),
     ],
 )
-def test_the_verdict_goes_by_the_interval(
-    factor: float, interval: tuple[float, float] | None, words: str
-) -> None:
-    """Where it spans 1, nothing was shown; one run of each shows nothing either."""
-    prediction = Prediction(4, 3.0, 2.0, 3 / 1.75, 3 / 1.4, 0, 0, 0)
-    html = speedup_card(Speedup(factor, interval), prediction)
+def test_a_card_is_never_empty(traces: list[Trace], facts: dict[str, Any], words: str) -> None:
+    """It has what there is; the headline says what there is not, and names no speed-up."""
+    html = verdict(comparison_of(traces, **facts))
+    assert html.startswith('<div class="outcome open">')
     assert words in html
-    assert "1.50× (1.40× to 1.75×)" in html
+    assert not re.search(r'class="number">(–|)</div>', html)
+    assert "Speed-up" not in html
 
 
 def test_an_invalid_run_is_marked_wherever_it_is_shown(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import argparse
 
     from gilscope.cli.listener import Listener
-    from gilscope.comparison import Comparison
+    from gilscope.results.model import ComparisonData
 
 
 def add(commands: Any) -> None:
@@ -53,6 +53,7 @@ def execute(options: argparse.Namespace) -> int:
     """Run, print the table, write what was asked for."""
     with gilscope.reader_side():
         from gilscope.cli.listener import Listener  # noqa: PLC0415 - loaded on demand
+        from gilscope.comparison.table import summary_text  # noqa: PLC0415 - loaded on demand
     for path in filter(None, (options.json, options.html)):
         if not path.absolute().parent.is_dir():
             raise UsageError(f"cannot write {path}: no such directory")
@@ -61,7 +62,7 @@ def execute(options: argparse.Namespace) -> int:
     with Listener() as listener:
         comparison, interrupt = _compare(options, listener)
     listener.show_unseen(comparison)
-    say(comparison.summary_text())
+    say(summary_text(comparison))
     if comparison.findings:
         say(comparison.findings_text())
     _write(comparison, options)
@@ -72,9 +73,10 @@ def execute(options: argparse.Namespace) -> int:
 
 def _compare(
     options: argparse.Namespace, listener: Listener
-) -> tuple[Comparison, Interrupted | None]:
+) -> tuple[ComparisonData, Interrupted | None]:
     """Return the comparison, as far as it came if it was interrupted."""
-    from gilscope.comparison import Comparison, compare_target  # noqa: PLC0415 - loaded on demand
+    from gilscope.comparison import compare_target  # noqa: PLC0415 - loaded on demand
+    from gilscope.results.model import ComparisonData  # noqa: PLC0415 - loaded on demand
 
     try:
         comparison = compare_target(
@@ -86,18 +88,23 @@ def _compare(
             output=listener.output,
         )
     except Interrupted as interrupt:
-        if not isinstance(interrupt.found, Comparison):
+        if not isinstance(interrupt.found, ComparisonData):
             raise
         return interrupt.found, interrupt
     return comparison, None
 
 
-def _write(comparison: Comparison, options: argparse.Namespace) -> None:
+def _write(comparison: ComparisonData, options: argparse.Namespace) -> None:
     """Write the files that were asked for."""
     if options.json:
-        summary = comparison.summary()
+        from gilscope.comparison.summary import comparison_summary  # noqa: PLC0415 - as above
+
+        summary = comparison_summary(comparison)
         if not options.output:  # the traces are gone when the command ends
             summary["runs"] = [{**run, "trace": None} for run in summary["runs"]]
         replace_text(options.json, json.dumps(summary, indent=2) + "\n", force=options.force)
     if options.html:
-        comparison.report(options.html, force=options.force)
+        from gilscope.view.html.report import write_report  # noqa: PLC0415 - loaded on demand
+
+        title = f"gilscope: {comparison.title}"
+        write_report([comparison], options.html, title, force=options.force)

@@ -11,7 +11,7 @@ from gilscope.cli.plain import say
 from gilscope.config import BUILDS
 
 if TYPE_CHECKING:
-    from gilscope.comparison import Comparison
+    from gilscope.results.model import ComparisonData
 
 type Printed = dict[str, str]
 """Text by stream: ``stdout`` and ``stderr``."""
@@ -58,7 +58,7 @@ class Listener:
         else:
             self._late = build
 
-    def show_unseen(self, comparison: Comparison) -> None:
+    def show_unseen(self, comparison: ComparisonData) -> None:
         """Show what a program that failed in a later run had to say."""
         shown = [printed["stderr"] for printed in self._printed.values()]
         for run in comparison.failed:

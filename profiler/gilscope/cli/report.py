@@ -57,7 +57,7 @@ def execute(options: argparse.Namespace) -> int:
         raise UsageError(f"{path} is a trace: choose another file with -o")
     with gilscope.reader_side():
         from gilscope.cli.tables import working  # noqa: PLC0415 - loaded on demand
-        from gilscope.comparison import Comparison  # noqa: PLC0415 - loaded on demand
+        from gilscope.results.model import ComparisonData  # noqa: PLC0415 - loaded on demand
         from gilscope.trace.writing.output import check_replaceable  # noqa: PLC0415 - see above
         from gilscope.view.html.report import write_report  # noqa: PLC0415 - loaded on demand
     traces = [gilscope.open(trace) for trace in options.traces]
@@ -67,7 +67,7 @@ def execute(options: argparse.Namespace) -> int:
     with working(f"writing {path.name}"):
         for group in _sections(map(_run, traces)):
             title = ", ".join(str(run.trace_path) for run in group)
-            sections.append(Comparison(title, ("traces",), tuple(group)))
+            sections.append(ComparisonData(title, ("traces",), tuple(group)))
         write_report(sections, path, options.title or "gilscope report", force=options.force)
     problems = list(dict.fromkeys(problem for trace in traces for problem in trace.problems))
     say_problems(problems)

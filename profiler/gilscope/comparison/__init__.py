@@ -1,6 +1,7 @@
 """Runs the same code under several builds, reads the traces, and puts it all side by side.
 
-What the command line, the magic and ``gilscope.compare`` call.
+What the command line, the magic and ``gilscope.compare`` call. The results are data, with
+renderers as text and JSON; :mod:`gilscope.presentation` has those that need a view.
 """
 
 from gilscope.comparison.compare import (
@@ -10,12 +11,10 @@ from gilscope.comparison.compare import (
     compare_target,
 )
 from gilscope.comparison.races import RacesResult, watch_code
-from gilscope.comparison.result import Comparison
 from gilscope.comparison.summary import trace_summary
 from gilscope.results.model import Run
 
 __all__ = [
-    "Comparison",
     "RacesResult",
     "Run",
     "compare_callable",

@@ -15,7 +15,6 @@ from gilscope.comparison.interpreters import find_interpreters
 from gilscope.comparison.notices import noticed
 from gilscope.comparison.processes import with_children
 from gilscope.comparison.races import watched_runs
-from gilscope.comparison.result import Comparison
 from gilscope.config import (
     BUILDS,
     DEFAULT_BUILDS,
@@ -23,7 +22,7 @@ from gilscope.config import (
     TRACE_SUFFIX,
 )
 from gilscope.errors import Interrupted, TraceError, UsageError
-from gilscope.results.model import Run
+from gilscope.results.model import ComparisonData, Run
 from gilscope.results.scaling import Scaling, scaling
 from gilscope.runner.arms import Options, run_arms
 from gilscope.runner.machine import Watch, usable_cpus
@@ -48,7 +47,7 @@ def compare_script(
     script: str | os.PathLike[str],
     args: Sequence[str] = (),
     **options: Any,
-) -> Comparison:
+) -> ComparisonData:
     """Run the script ``script`` with ``args`` under several builds.
 
     The options are those of :func:`compare_target`.
@@ -59,7 +58,7 @@ def compare_script(
 
 def compare_code(
     code: str, *, filename: str = "<code>", carried: Carried | None = None, **options: Any
-) -> Comparison:
+) -> ComparisonData:
     """Run the text ``code`` as ``__main__`` under several builds.
 
     Args:
@@ -73,7 +72,7 @@ def compare_code(
     )
 
 
-def compare_callable(function: Callable[[], object], **options: Any) -> Comparison:
+def compare_callable(function: Callable[[], object], **options: Any) -> ComparisonData:
     """Call ``function`` under several builds.
 
     Args:
@@ -128,7 +127,7 @@ def compare_target(
     progress: Callable[[str], None] | None = None,
     output: Callable[[str, str, str], None] | None = None,
     **changes: Any,
-) -> Comparison:
+) -> ComparisonData:
     """Run a program under several builds, timed and recorded.
 
     A build without an interpreter and a build under which the program fails are told in the
@@ -193,7 +192,7 @@ def compare_target(
         raise
     if out_dir:
         files.cleanup()
-    comparison = Comparison(
+    comparison = ComparisonData(
         title=title or name,
         command=target.command,
         runs=tuple(runs),

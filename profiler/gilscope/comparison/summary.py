@@ -8,6 +8,7 @@ import gilscope
 from gilscope.comparison.details import WITHOUT_TRACE as WITHOUT_DETAILS
 from gilscope.comparison.details import details, seconds
 from gilscope.results.matching import PARTS
+from gilscope.results.outcome import outcome
 from gilscope.results.races import races_summary
 from gilscope.results.totals import Totals
 
@@ -35,6 +36,7 @@ def comparison_summary(comparison: ComparisonData) -> dict[str, Any]:
         "gilscope": gilscope.__version__,
         "title": comparison.title,
         "command": list(comparison.command),
+        "outcome": _outcome(comparison),
         **_speedup(comparison, "ft"),
         "notices": list(comparison.notices),
         "findings": _findings(comparison),
@@ -59,6 +61,27 @@ def _speedup(comparison: ComparisonData, build: str) -> dict[str, Any]:
         "speedup": found.factor if found else None,
         "speedup_interval": _interval(found),
         "speedup_shown": found.shown if found else None,
+    }
+
+
+def _outcome(comparison: ComparisonData) -> dict[str, Any]:
+    """Return the outcome: the words, and the factor that they have, which is never below 1."""
+    found, speedup = outcome(comparison), comparison.speedup_of("ft")
+    factor, interval = None, None
+    if speedup and speedup.interval and found.kind in {"faster", "slower"}:
+        low, high = speedup.interval
+        slower = found.kind == "slower"
+        factor = 1 / speedup.factor if slower else speedup.factor
+        interval = [1 / high, 1 / low] if slower else [low, high]
+    return {
+        "kind": found.kind,
+        "factor": factor,
+        "factor_interval": interval,
+        "lines": list(found.lines),
+        "causes": [
+            {"build": cause.build, "label": cause.label, "finding": cause.finding.name}
+            for cause in found.causes
+        ],
     }
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from gilscope.comparison.races import races_text
 from gilscope.config import BUILDS
 from gilscope.results.activity import ACTIVITIES
+from gilscope.results.difference_rows import CAPTION, difference_rows
 from gilscope.results.lock_groups import grouped
+from gilscope.results.outcome import factor_text, outcome, range_text, ratio_text
 from gilscope.text import count_text, seconds_text, size_text, time_text
-from gilscope.view.data.differences import CAPTION, difference_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from gilscope.results.matching import Differences
     from gilscope.results.model import ComparisonData, Forecast, Run
     from gilscope.results.scaling import Scaling
-    from gilscope.results.statistics import Speedup
     from gilscope.results.totals import Totals
 
 LOCKS_SHOWN = 5
@@ -28,9 +28,9 @@ GAP = "   "
 
 
 def summary_text(comparison: ComparisonData) -> str:
-    """Return the table of a comparison: one column a build, the verdict, what to look at first."""
+    """Return the outcome of a comparison in words, its table, and what to look at first."""
     runs = comparison.runs
-    parts = [comparison.title, "", *grid(_rows(runs)), "", verdict(comparison)]
+    parts = [comparison.title, "", *outcome(comparison).lines, "", *grid(_rows(runs)), ""]
     parts += _others(comparison)
     parts += _prediction(comparison.forecast)
     parts += _scaling(comparison.scaling)
@@ -56,40 +56,11 @@ def grid(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def verdict(comparison: ComparisonData) -> str:
-    """Return the one line that a reader takes home."""
-    found = comparison.speedup_of("ft")
-    if found is None:
-        if any(not run.valid for run in comparison.runs):
-            return "speed-up: none, because a run does not stand for its build"
-        return "speed-up: not measured, because it takes a complete run under both builds"
-    return f"speed-up without the GIL: {factor_text(found)} (median wall time, probe off)"
-
-
-def factor_text(speedup: Speedup) -> str:
-    """Return a speed-up with its interval: ``1.25x slower, 95 % interval 1.11x to 1.34x slower``.
-
-    Where the interval spans 1, that no difference was shown comes first. One run of each is no
-    measurement: their times differ by chance as well.
-    """
-    factor = speedup.factor
-    slower = factor < 1
-    if speedup.interval is None:
-        return f"not known from one run of each, whose times have the ratio {factor:.2f}"
-    low, high = speedup.interval
-    if low <= 1 <= high:
-        return f"no difference shown: {factor:.2f}x, 95 % interval {low:.2f}x to {high:.2f}x"
-    if slower:
-        low, high = 1 / high, 1 / low
-        return f"{1 / factor:.2f}x slower, 95 % interval {low:.2f}x to {high:.2f}x slower"
-    return f"{factor:.2f}x, 95 % interval {low:.2f}x to {high:.2f}x"
-
-
 def _others(comparison: ComparisonData) -> list[str]:
     """Return what the builds other than ``gil`` and ``ft`` cost or bring."""
     found = ((run.build, comparison.speedup_of(run.build)) for run in comparison.runs)
     return [
-        f"{OTHERS[build]}: {factor_text(speedup)}"
+        f"{OTHERS[build]}: {ratio_text(speedup)}"
         for build, speedup in found
         if build in OTHERS and speedup
     ]
@@ -108,12 +79,12 @@ def _prediction(forecast: Forecast | None) -> list[str]:
         return []
     found, with_build = forecast.prediction, forecast.with_build
     low, high = found.interval
-    text = f"predicted from the GIL build's trace: {found.speedup:.2f}x ({low:.2f}x to {high:.2f}x)"
+    text = f"predicted from the GIL build's trace: {range_text(found.speedup, low, high)}"
     text += _error(forecast.error(found.speedup))
     if with_build:
-        text += f"; including the cost of the build itself: {with_build:.2f}x"
-        if within := forecast.with_build_range:
-            text += f" ({within[0]:.2f}x to {within[1]:.2f}x)"
+        within = forecast.with_build_range
+        words = range_text(with_build, *within) if within else factor_text(with_build)
+        text += f"; including the cost of the build itself: {words}"
         text += _error(forecast.error(with_build))
     return [text]
 

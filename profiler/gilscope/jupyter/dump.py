@@ -10,7 +10,7 @@ from gilscope.errors import UsageError
 from gilscope.trace.writing.output import check_replaceable, replace_text
 
 if TYPE_CHECKING:
-    from gilscope.comparison import Comparison
+    from gilscope.presentation import Comparison
 
 REPORT, SUMMARY = ".html", ".json"
 EXPORTS = {".perfetto-trace": "perfetto", ".chrome.json": "chrome"}

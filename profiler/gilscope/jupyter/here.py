@@ -20,7 +20,7 @@ from gilscope.options import check_here
 if TYPE_CHECKING:
     import argparse
 
-    from gilscope.comparison import Comparison
+    from gilscope.presentation import Comparison
     from gilscope.target.recording.options import RecordingOptions
 
 NOTICE = "The code ran once, in this kernel, with the probe on; no other build ran."
@@ -47,7 +47,7 @@ def run_here(shell: Any, code: str, title: str, options: RecordingOptions) -> Co
     Raises:
         ProbeError: The probe cannot record in this process.
     """
-    from gilscope.comparison import Comparison  # noqa: PLC0415 - slow to load
+    from gilscope.presentation import Comparison  # noqa: PLC0415 - slow to load
 
     files = tempfile.TemporaryDirectory(prefix="gilscope-")
     path = Path(files.name) / f"here{TRACE_SUFFIX}"

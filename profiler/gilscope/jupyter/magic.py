@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from gilscope.comparison import Comparison, RacesResult, Run
+    from gilscope.comparison import RacesResult, Run
     from gilscope.jupyter.options import MagicParser
+    from gilscope.presentation import Comparison
     from gilscope.target.worker.carried import Carried
 
 
@@ -46,7 +47,7 @@ class ThreadMagics:
         self.shell = shell
         self._shown: tuple[int, int] | None = None
         shell.display_formatter.ipython_display_formatter.for_type_by_name(
-            "gilscope.comparison.result", "Comparison", self._display
+            "gilscope.presentation", "Comparison", self._display
         )
 
     def profile_threads(self, line: str, cell: str | None = None) -> Comparison | None:
@@ -126,14 +127,16 @@ class ThreadMagics:
         Returns:
             That, and what was told above it about programs that hung.
         """
-        from gilscope.comparison import Comparison, compare_code  # noqa: PLC0415 - slow to load
+        from gilscope.comparison import compare_code  # noqa: PLC0415 - slow to load
         from gilscope.jupyter.show import Progress  # noqa: PLC0415 - slow to load
+        from gilscope.presentation import Comparison  # noqa: PLC0415 - slow to load
+        from gilscope.results.model import ComparisonData  # noqa: PLC0415 - slow to load
 
         filename, code, carried = self._program(text, first_line, options)
         printed = _Printed()
         progress = Progress(live=self._live)
         try:
-            comparison = compare_code(
+            found = compare_code(
                 code,
                 filename=filename,
                 carried=carried,
@@ -144,11 +147,12 @@ class ThreadMagics:
                 output=printed.take,
             )
         except Interrupted as interrupt:
-            if isinstance(interrupt.found, Comparison):
-                self._show(interrupt.found)
+            if isinstance(interrupt.found, ComparisonData):
+                self._show(Comparison.of(interrupt.found))
             raise
         finally:
             progress.done()
+        comparison = Comparison.of(found)
         printed.finish(comparison)
         self._show(comparison)
         return comparison, progress.told

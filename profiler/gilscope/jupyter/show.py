@@ -20,7 +20,7 @@ from gilscope.text import seconds_text
 from gilscope.view.notebook.widget import static_html
 
 if TYPE_CHECKING:
-    from gilscope.comparison import Comparison
+    from gilscope.presentation import Comparison
 
 STEP = re.compile(r"\[(\d+)/(\d+)\]")
 LIVE_TEXT = "The interactive view; it needs a running kernel."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gilscope.view.data.differences import CAPTION, difference_rows
+from gilscope.results.difference_rows import CAPTION, difference_rows
 from gilscope.view.html.markup import element, join, text
 
 if TYPE_CHECKING:

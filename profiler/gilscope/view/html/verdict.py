@@ -6,6 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from gilscope.config import BUILDS
+from gilscope.results.outcome import outcome, range_text, ratio_text
 from gilscope.text import count_text, seconds_text, time_text
 from gilscope.view.data.palette import CALLBACK_LOOK, LOOKS, READY_EDGE, READY_LOOK, SPAN_LOOK
 from gilscope.view.data.processor import sampled
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from gilscope.analysis.prediction.predict import Prediction
     from gilscope.results.model import ComparisonData, Run
+    from gilscope.results.outcome import Cause
     from gilscope.results.statistics import Speedup
     from gilscope.trace.model import Trace
 
@@ -26,16 +28,52 @@ READY_HINT = "at the foot of a lane: its share of the time between two samples"
 
 
 def verdict(comparison: ComparisonData) -> str:
-    """Return the strip above the timelines: banners, a card a build, the speed-up, the legend."""
+    """Return the strip above the timelines: the outcome, banners, a card a build, the legend."""
     cards = [_card(run, comparison.speedup_of(run.build)) for run in comparison.runs]
-    speedup = speedup_card(comparison.speedup_of("ft"), comparison.prediction)
     return join(
         [
+            outcome_html(comparison),
             *(element("p", text(line), f"banner {level}") for level, line in banners(comparison)),
-            element("div", join([*cards, speedup]), "cards"),
+            element("div", join(cards), "cards"),
             legend([trace for _, trace in comparison.traces()]),
         ]
     )
+
+
+SIGNS = {
+    "faster": ("good", "▲"),
+    "slower": ("bad", "▼"),
+    "no difference shown": ("open", "="),
+    "not compared": ("open", "–"),
+}
+"""Class and sign of each outcome: the sign says it without the colour."""
+
+
+def outcome_html(comparison: ComparisonData) -> str:
+    """Return what the comparison comes to, before any number of one build."""
+    found = outcome(comparison)
+    css, sign = SIGNS[found.kind]
+    mark = f'<span class="sign" aria-hidden="true">{sign}</span>'
+    details = filter(None, (found.times, _predicted(comparison.prediction)))
+    lines = [
+        element("p", mark + text(found.headline), "headline"),
+        *(element("p", _cause(cause), "cause") for cause in found.causes),
+        *(element("p", text(line), "detail") for line in details),
+    ]
+    return element("div", join(lines), f"outcome {css}")
+
+
+def _cause(cause: Cause) -> str:
+    """Return a finding with what to do about it."""
+    return f"{text(cause.text)} <small>{text(cause.finding.advice)}</small>"
+
+
+def _predicted(prediction: Prediction | None) -> str:
+    """Say what the trace of the GIL build let one expect."""
+    if prediction is None:
+        return ""
+    words = range_text(prediction.speedup, *prediction.interval)
+    return f"Predicted from the GIL build’s trace: {words} without the GIL"
 
 
 def banners(comparison: ComparisonData) -> Iterator[tuple[str, str]]:
@@ -85,7 +123,7 @@ def _card(run: Run, speedup: Speedup | None) -> str:
             [
                 element("div", build, "what"),
                 "" if run.valid else element("div", "invalid: see above", "detail alarm"),
-                element("div", seconds_text(median(run.wall_s)) if run.wall_s else "–", "number"),
+                element("div", _number(run), "number"),
                 element("div", text(_spread(run.wall_s)), "detail"),
                 element("div", text(_against_gil(run.build, speedup)), "detail"),
                 element("div", text(_waiting(run)), "detail"),
@@ -97,9 +135,16 @@ def _card(run: Run, speedup: Speedup | None) -> str:
     )
 
 
+def _number(run: Run) -> str:
+    """Return the time of a run: with the probe off, else on, else the length of what there is."""
+    if walls := run.wall_s or run.probed_wall_s:
+        return seconds_text(median(walls))
+    return time_text(run.trace.duration_ns) if run.trace else "failed"
+
+
 def _spread(walls: Sequence[float]) -> str:
     if not walls:
-        return "no complete run without the probe"
+        return "recorded; no complete run with the probe off"
     if len(walls) == 1:
         return "one run, probe off"
     return (
@@ -109,16 +154,12 @@ def _spread(walls: Sequence[float]) -> str:
 
 
 def _against_gil(build: str, speedup: Speedup | None) -> str:
-    """Say how an alternative compares; the free-threaded build has a card of its own for that."""
+    """Say how an alternative compares; what the free-threaded build does stands on top."""
     if speedup is None or build == "ft":
         return ""
-    factor, interval = speedup.factor, speedup.interval
-    if interval is None:
+    if speedup.interval is None:
         return ONE_PAIR
-    if interval[0] <= 1 <= interval[1]:
-        return f"no difference shown to the GIL build: {factor:.2f}×"
-    words = f"{factor:.2f}× faster" if factor >= 1 else f"{1 / factor:.2f}× slower"
-    return f"{words} than the GIL build"
+    return f"{ratio_text(speedup)}, against the GIL build"
 
 
 def _waiting(run: Run) -> str:
@@ -146,41 +187,6 @@ def _probed(run: Run) -> str:
     if not run.wall_s or not run.probed_wall_s:
         return ""
     return f"{seconds_text(median(run.probed_wall_s))} with the probe on"
-
-
-def speedup_card(speedup: Speedup | None, prediction: Prediction | None) -> str:
-    """Return the card of the speed-up, measured and predicted."""
-    interval = speedup.interval if speedup else None
-    if speedup is None:
-        number, words = "–", "not measured: it takes a complete run under both builds"
-    elif interval is None:
-        number, words = "–", ONE_PAIR
-    elif interval[0] > 1:
-        number, words = f"{speedup.factor:.2f}×", "faster without the GIL"
-    elif interval[1] < 1:
-        number, words = f"{1 / speedup.factor:.2f}×", "slower without the GIL"
-    else:
-        number, words = f"{speedup.factor:.2f}×", "no difference shown without the GIL"
-    if interval:
-        words += f"; 95 % interval {interval[0]:.2f}× to {interval[1]:.2f}×"
-    parts = [
-        element("div", "Speed-up", "what"),
-        element("div", number, "number"),
-        element("div", words, "detail"),
-        element("div", _predicted(prediction), "detail"),
-    ]
-    return element("div", join(parts), "card speedup")
-
-
-def _predicted(prediction: Prediction | None) -> str:
-    """Say what the trace of the GIL build let one expect."""
-    if prediction is None:
-        return ""
-    low, high = prediction.interval
-    return (
-        f"predicted from the GIL build’s trace: {prediction.speedup:.2f}× "
-        f"({low:.2f}× to {high:.2f}×)"
-    )
 
 
 def legend(traces: Sequence[Trace]) -> str:

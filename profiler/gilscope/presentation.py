@@ -1,11 +1,11 @@
-"""A comparison as its user has it: the data, and all that can be made of it."""
+"""A comparison as its user has it: the data, and methods that show, write and convert it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from gilscope.comparison.summary import comparison_summary
 from gilscope.comparison.table import summary_text
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Comparison(ComparisonData):
     """The same code under several builds; `ComparisonData` has its attributes."""
+
+    @classmethod
+    def of(cls, data: ComparisonData) -> Self:
+        """Return ``data`` with these methods."""
+        return cls(**{field.name: getattr(data, field.name) for field in fields(ComparisonData)})
 
     def summary(self) -> dict[str, Any]:
         """Return the comparison as the JSON object that docs/summary.md describes."""

@@ -1,0 +1,185 @@
+"""What a comparison comes to, in words: faster, slower, or not shown, and what the causes are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Literal
+
+from gilscope.config import BUILDS
+from gilscope.text import seconds_text, time_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gilscope.analysis.findings import Finding
+    from gilscope.results.model import ComparisonData, Run
+    from gilscope.results.statistics import Speedup
+
+type Kind = Literal["faster", "slower", "no difference shown", "not compared"]
+
+ENOUGH = 0.5
+"""A finding is called the main cause if it took at least this share of the time that was lost."""
+
+DECIMALS = ((1.2, 2), (20.0, 1))
+"""Up to which factor there are how many decimals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A finding beside the result.
+
+    Attributes:
+        build: The build that it was found in.
+        label: What it is to the result, such as ``Main cause``.
+        finding: What was found.
+    """
+
+    build: str
+    label: str
+    finding: Finding
+
+    @property
+    def text(self) -> str:
+        """The line that stands under the headline."""
+        sign = " (suspected)" if self.finding.suspected else ""
+        return f"{self.label}: {self.finding.title}{sign}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a comparison of the GIL build and the free-threaded build comes to.
+
+    Attributes:
+        kind: Whether the program was faster without the GIL, by the 95 % interval.
+        headline: The same in words; no number unless a difference was shown.
+        times: Both times and how sure the difference is; what there is instead.
+        causes: What the free-threaded run lost time with, and what holds the GIL build up.
+    """
+
+    kind: Kind
+    headline: str
+    times: str
+    causes: tuple[Cause, ...] = ()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All of it, a line each."""
+        return (self.headline, self.times, *(cause.text for cause in self.causes))
+
+
+def outcome(comparison: ComparisonData) -> Outcome:
+    """Return what ``comparison`` comes to."""
+    runs = {run.build: run for run in comparison.runs}
+    gil, ft = runs.get("gil"), runs.get("ft")
+    speedup = comparison.speedup_of("ft")
+    if speedup is None or gil is None or ft is None:
+        return Outcome("not compared", *_not_compared(comparison), _causes(comparison, None))
+    before, after = median(gil.wall_s), median(ft.wall_s)
+    times = f"{seconds_text(before)} → {seconds_text(after)}"
+    if speedup.interval is None:
+        headline = "Not compared: one run of each build does not show a difference"
+        more = f"{times}; run each build several times (--repeat)"
+        return Outcome("not compared", headline, more, _causes(comparison, None))
+    if not speedup.shown:
+        low, high = speedup.interval
+        times += f" ({factor_text(low)} to {factor_text(high)})"
+        headline = "No difference shown without the GIL"
+        return Outcome("no difference shown", headline, times, _causes(comparison, None))
+    kind: Kind = "faster" if speedup.factor > 1 else "slower"
+    headline = f"{kind.capitalize()} without the GIL: {times} ({ratio_text(speedup)})"
+    sure = f"Median wall time of {len(gil.wall_s)} runs of each build, probe off; 95 % interval"
+    return Outcome(kind, headline, sure, _causes(comparison, max(0.0, after - before)))
+
+
+def ratio_text(speedup: Speedup) -> str:
+    """Return ``2.2 × slower, 2.1 to 2.4`` or ``1.5 × faster, 1.4 to 1.6``, in one unit.
+
+    Where the interval spans 1, only that is said. One run of each shows nothing.
+    """
+    if speedup.interval is None:
+        return "not known from one run of each"
+    low, high = speedup.interval
+    if low <= 1 <= high:
+        return f"no difference shown: {factor_text(low)} to {factor_text(high)}"
+    return f"{factor_text(speedup.factor)}, {_range(low, high)}"
+
+
+def factor_text(factor: float) -> str:
+    """Return a speed-up in words: ``2.2 × slower``, ``1.5 × faster``, ``equal``."""
+    number = f"{_number(factor if factor >= 1 else 1 / factor)} ×"
+    if number == f"{_number(1.0)} ×":
+        return "equal"
+    return f"{number} {'faster' if factor > 1 else 'slower'}"
+
+
+def range_text(factor: float, low: float, high: float) -> str:
+    """Return a predicted speed-up with the range that it lies in."""
+    if low < 1 < high:
+        return f"{factor_text(factor)} ({factor_text(low)} to {factor_text(high)})"
+    return f"{factor_text(factor)} ({_range(low, high)})"
+
+
+def _range(low: float, high: float) -> str:
+    """Return the ends of an interval that does not span 1, in the unit of `factor_text`."""
+    ends = (low, high) if low >= 1 else (1 / high, 1 / low)
+    return f"{_number(ends[0])} to {_number(ends[1])}"
+
+
+def _number(factor: float) -> str:
+    decimals = next((n for limit, n in DECIMALS if factor < limit), 0)
+    return f"{math.floor(factor * 10**decimals + 0.5) / 10**decimals:,.{decimals}f}"
+
+
+def _not_compared(comparison: ComparisonData) -> tuple[str, str]:
+    """Return headline and line of a comparison without a time for each of the two builds."""
+    runs = comparison.runs
+    times = "; ".join(_time(run) for run in runs) or "no run was recorded"
+    for run in runs:
+        if run.error:
+            return f"Not compared: the program failed under the {BUILDS[run.build]}", times
+        if run.invalid:
+            return f"Not compared: {BUILDS[run.build]}: {run.invalid}", times
+    names = " and ".join(BUILDS.get(run.build, run.build) for run in runs)
+    if not names:
+        return "Not compared: nothing was run", times
+    if {"gil", "ft"} <= {run.build for run in runs}:
+        return "Not compared: no complete run under both builds with the probe off", times
+    return f"Not compared: {names} only", times
+
+
+def _time(run: Run) -> str:
+    """Return how long a run took, as far as that is known."""
+    name = BUILDS.get(run.build, run.build)
+    if run.wall_s:
+        return f"{name}: {seconds_text(median(run.wall_s))}"
+    if run.trace is not None:
+        return f"{name}: {time_text(run.trace.duration_ns)} recorded"
+    return f"{name}: no complete run"
+
+
+def _causes(comparison: ComparisonData, lost_s: float | None) -> tuple[Cause, ...]:
+    """Return the main finding of the free-threaded run and that of the GIL build.
+
+    Args:
+        comparison: Where they were found.
+        lost_s: Seconds that were lost without the GIL; None if no difference was shown.
+    """
+    found = list(comparison.findings)
+    ft = [one for build, one in found if build == "ft"]
+    gil = [one for build, one in found if build == "gil"]
+    causes = []
+    if ft and (lost_s is None or lost_s > 0):
+        first = _dearest(ft)
+        proved = lost_s and not first.suspected and first.cost_ns >= ENOUGH * lost_s * 1e9
+        label = "Main cause" if proved else "Main finding without the GIL"
+        causes.append(Cause("ft", label, first))
+    if gil:
+        causes.append(Cause("gil", "GIL build", _dearest(gil)))
+    return tuple(causes)
+
+
+def _dearest(findings: Sequence[Finding]) -> Finding:
+    """Return what took most time; of equal ones the first, which is the most severe."""
+    return max(findings, key=lambda one: (not one.suspected, one.cost_ns))

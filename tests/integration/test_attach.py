@@ -32,8 +32,8 @@ pytestmark = pytest.mark.skipif(
 
 
 @contextmanager
-def served(build: str, *words: str) -> Iterator[list[int]]:
-    """Run the program; yield its process ids."""
+def running(build: str, *words: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """Run the program; yield it and its process ids."""
     with subprocess.Popen(
         [os.environ[BUILDS[build]], PROGRAM, *words],
         stdin=subprocess.PIPE,
@@ -43,11 +43,18 @@ def served(build: str, *words: str) -> Iterator[list[int]]:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            yield [int(word) for word in process.stdout.readline().split()]
+            yield process, [int(word) for word in process.stdout.readline().split()]
             process.stdin.close()
             assert process.wait(60) in (0, -signal.SIGKILL)
         finally:
             process.kill()
+
+
+@contextmanager
+def served(build: str, *words: str) -> Iterator[list[int]]:
+    """Run the program; yield its process ids."""
+    with running(build, *words) as (_, pids):
+        yield pids
 
 
 @contextmanager
@@ -113,6 +120,51 @@ def test_a_process_that_ends_meanwhile(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert process.stderr.read() == "gilscope: error: the process has ended\n"
     assert gilscope.open(tmp_path / "a.gilscope").ended_early
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_an_attached_process_that_forks_is_recorded_on(build: str, tmp_path: Path) -> None:
+    """The child is not recorded, and the parent's trace is complete."""
+    with running(build) as (process, (pid,)):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with attached(pid, tmp_path) as command_:
+            for _ in range(3):
+                process.stdin.write("fork\n")
+                process.stdin.flush()
+                assert process.stdout.readline() == "forked\n"
+            command_.send_signal(signal.SIGINT)
+            assert command_.wait(60) == 0
+    trace = gilscope.open(tmp_path / "a.gilscope")
+    assert (trace.pid, trace.ended_early, trace.problems) == (pid, False, ())
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_an_attached_process_that_executes_another_program(build: str, tmp_path: Path) -> None:
+    """That ends the recording, in one line; the trace can be read."""
+    with running(build) as (process, (pid,)), attached(pid, tmp_path) as command_:
+        assert process.stdin is not None
+        process.stdin.write("exec\n")
+        process.stdin.flush()
+        assert command_.wait(60) == 2
+        assert command_.stderr is not None
+        assert command_.stderr.read() == "gilscope: error: the process has ended\n"
+        process.stdin.write("\n")
+        process.stdin.flush()
+    assert gilscope.open(tmp_path / "a.gilscope").pid == pid
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_an_attached_process_that_exits(build: str, tmp_path: Path) -> None:
+    """Its trace is completed at the exit; the command says so in one line."""
+    with running(build) as (process, (pid,)), attached(pid, tmp_path) as command_:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert command_.wait(60) == 2
+        assert command_.stderr is not None
+        assert command_.stderr.read() == "gilscope: error: the process has ended\n"
+    trace = gilscope.open(tmp_path / "a.gilscope")
+    assert (trace.ended_early, trace.end_reason) == (False, "exit")
 
 
 def test_a_process_without_the_agent_is_told_what_it_takes(tmp_path: Path) -> None:

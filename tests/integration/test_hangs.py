@@ -7,22 +7,15 @@ import re
 import shutil
 import subprocess
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 import gilscope
 from command import gilscope as command
 from gilscope.analysis.findings import find
+from hang_programs import BUILDS, REPORT_S, TARGETS, hung, running
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-TARGETS = Path(__file__).parents[1] / "targets" / "hangs"
-BUILDS = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}
-REPORT_S = 60  # far more than it takes: machines are busy
 PATIENT = (
     *("server", "keyboard", "debugger", "native", "asleep"),
     *("sleepers", "drain", "process_lock", "signals", "turns", "collect"),
@@ -43,46 +36,6 @@ def spin(tmp_path_factory: pytest.TempPathFactory) -> str:
     source = TARGETS / "spin.c"
     subprocess.run([compiler, "-O1", "-shared", "-fPIC", source, "-o", library], check=True)
     return str(library)
-
-
-@contextmanager
-def running(
-    build: str, words: list[str], folder: Path, spin: str = "", *, recorded: bool = True
-) -> Iterator[tuple[subprocess.Popen[str], Path]]:
-    """Run a program under `gilscope run`, or alone; yield it and the file of its errors."""
-    python, errors = os.environ[BUILDS[build]], folder / "errors.txt"
-    probe = ["-m", "gilscope", "run", "-o", folder / "t.gilscope"] if recorded else []
-    options = [words.pop(0)] if words[0].startswith("--") else []
-    with errors.open("w") as err, (folder / "output.txt").open("w") as out:
-        process = subprocess.Popen(
-            [python, *probe, *options, *words],
-            stdin=subprocess.PIPE,
-            stdout=out,
-            stderr=err,
-            text=True,
-            env={**os.environ, "SPIN": spin},
-        )
-    try:
-        yield process, errors
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def reported(process: subprocess.Popen[str], errors: Path) -> str:
-    """Wait for what is said of a hang; return it."""
-    end = time.monotonic() + REPORT_S
-    while time.monotonic() < end and "Threads of process" not in errors.read_text():
-        assert process.poll() is None, errors.read_text()
-        time.sleep(0.1)
-    return errors.read_text()
-
-
-def hung(build: str, folder: Path, *words: str, spin: str = "") -> str:
-    """Return the first line that is said of a program that hangs."""
-    with running(build, [str(TARGETS / "hung.py"), *words], folder, spin) as (process, errors):
-        lines = reported(process, errors).splitlines()
-    return next(line for line in lines if line.startswith("gilscope: "))
 
 
 @pytest.mark.parametrize("build", BUILDS)
@@ -116,14 +69,14 @@ def test_locks_in_opposite_orders(build: str, tmp_path: Path) -> None:
 
 def test_a_join_with_the_gil(tmp_path: Path, spin: str) -> None:
     """The joined native thread waits for the GIL of the thread that joins it."""
-    line = hung("gil", tmp_path, "join", spin=spin)
+    line = hung("gil", tmp_path, "join", SPIN=spin)
     assert re.search(r"MainThread .* holds the GIL and joins native thread \d+", line)
     assert re.search(r"native thread \d+ .*waits for the GIL.*, held by MainThread", line)
 
 
 def test_a_join_while_attached(tmp_path: Path, spin: str) -> None:
     """The first native thread that enters Python stops the world, free-threaded."""
-    line = hung("ft", tmp_path, "join", spin=spin)
+    line = hung("ft", tmp_path, "join", SPIN=spin)
     assert re.search(r"MainThread .* is attached and joins native thread \d+", line)
     assert "it stops the world" in line
 
@@ -156,7 +109,7 @@ def test_a_lock_that_is_taken_twice(build: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("build", BUILDS)
 def test_a_loop_that_waits_while_attached(build: str, loop: str, tmp_path: Path, spin: str) -> None:
     """The thread that spins is named, and the one that waits for it."""
-    line = hung(build, tmp_path, "spin", loop, spin=spin)
+    line = hung(build, tmp_path, "spin", loop, SPIN=spin)
     assert line.startswith("gilscope: hang: MainThread (hung.py:")
     assert re.search(r"MainThread .* and spins", line)
     assert re.search(r"late .* waits for ", line)
@@ -206,7 +159,7 @@ def patient(
     said, all_of_them = {}, []
     for name, folder in folders.items():
         words = [str(TARGETS / "patient.py"), name]
-        all_of_them.append(running(request.param, words, folder, spin))
+        all_of_them.append(running(request.param, words, folder, SPIN=spin))
     opened = [one.__enter__() for one in all_of_them]
     time.sleep(6)
     for name, (process, errors), one in zip(PATIENT, opened, all_of_them, strict=True):
@@ -262,26 +215,6 @@ def test_what_cannot_be_dumped_is_said_in_one_line(tmp_path: Path) -> None:
         assert said.startswith(f"process {other.pid} has ended; its parent")
     said = command("dump", other.pid, cwd=tmp_path).error_line
     assert said == f"there is no process {other.pid}"
-
-
-@pytest.mark.parametrize("build", ["gil"])
-def test_a_long_wait_writes_the_ring_down(build: str, tmp_path: Path, spin: str) -> None:
-    """Beside the trace, while the program goes on, once in ten seconds."""
-    program = str(TARGETS / "patient.py")
-    options = ["--ring", "--when", "gil_wait > 50 ms", "-o", "t.gilscope"]
-    done = subprocess.run(
-        [os.environ[BUILDS[build]], "-m", "gilscope", "run", *options, program, "native"],
-        cwd=tmp_path,
-        env={**os.environ, "SPIN": spin},
-        capture_output=True,
-        text=True,
-        timeout=REPORT_S,
-        check=True,
-    )
-    assert done.stderr.count("gil_wait > 0.05 s: a snapshot is written") == 1
-    snapshot = gilscope.open(tmp_path / "t.1.gilscope")
-    assert snapshot.end_reason == "snapshot"
-    assert not (tmp_path / "t.2.gilscope").exists()
 
 
 def watchers(pid: int) -> list[int]:

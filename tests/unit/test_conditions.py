@@ -15,6 +15,8 @@ from gilscope.target.recording.options import RecordingOptions
         ("gil_wait > 50 ms", "gil_wait", 50_000_000),
         ("lock_wait>1.5s", "lock_wait", 1_500_000_000),
         (" gil_wait > 2000 us ", "gil_wait", 2_000_000),
+        ("pause > 20 ms", "pause", 20_000_000),
+        ("hang", "hang", 0),
     ],
 )
 def test_a_condition_is_a_wait_and_a_time(text: str, kind: str, longer: int) -> None:
@@ -25,7 +27,15 @@ def test_a_condition_is_a_wait_and_a_time(text: str, kind: str, longer: int) -> 
 
 @pytest.mark.parametrize(
     "text",
-    ["gil_wait", "gil_wait > 50", "hold > 5 ms", "gil_wait > 1 us", "gil_wait > 9999 s", "x"],
+    [
+        "gil_wait",
+        "gil_wait > 50",
+        "hold > 5 ms",
+        "gil_wait > 1 us",
+        "gil_wait > 9999 s",
+        "x",
+        "hang > 1 s",
+    ],
 )
 def test_anything_else_is_refused(text: str) -> None:
     """By the options, too, before anything is recorded."""
@@ -39,3 +49,9 @@ def test_it_takes_a_ring() -> None:
     """There is nothing to write down else."""
     with pytest.raises(UsageError, match="ring"):
         RecordingOptions(when="gil_wait > 50 ms")
+
+
+def test_hangs_have_to_be_watched_for() -> None:
+    """Or there is none to write down."""
+    with pytest.raises(UsageError, match="on_hang"):
+        RecordingOptions(ring=True, when="hang", on_hang="off")

@@ -115,7 +115,7 @@ def check(pid: int) -> None:
     path = Path(f"/proc/{pid}")
     try:
         status = (path / "status").read_text(errors="replace")
-        user = path.stat().st_uid
+        shown = (path / "mem").stat().st_uid  # root's where it is protected
     except OSError:
         raise NoProcessError(f"there is no process {pid}") from None
     if field(status, "State")[:1] in "ZX":
@@ -131,7 +131,8 @@ def check(pid: int) -> None:
             f"{spaces[-1]}: run gilscope dump there"
         )
     if not os.access(path / "mem", os.R_OK) or not _may_read(path):
-        raise NoProcessError(_refused(pid, user))
+        user = int(field(status, "Uid").split()[1])
+        raise NoProcessError(_refused(pid, user, protected=shown != user))
 
 
 def _may_read(path: Path) -> bool:
@@ -142,13 +143,18 @@ def _may_read(path: Path) -> bool:
         return False
 
 
-def _refused(pid: int, user: int) -> str:
+def _refused(pid: int, user: int, *, protected: bool) -> str:
     if os.geteuid() not in (user, 0):
         try:
             name = pwd.getpwuid(user).pw_name
         except KeyError:
             name = str(user)
         return f"process {pid} belongs to the user {name}: be that user or root to look at it"
+    if protected:
+        return (
+            f"process {pid} is protected (PR_SET_DUMPABLE): it changed its user, or its program "
+            "may not be read: be root to look at it"
+        )
     try:
         scope = _PTRACE_SCOPE.read_text().strip()
     except OSError:

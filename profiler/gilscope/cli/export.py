@@ -21,6 +21,7 @@ FORMATS = {
     "firefox": "profiler.firefox.com (experimental)",
     "collapsed": "stacks of waiting time, for flamegraph.pl and speedscope",
     "flamegraph": "the same as an SVG for any browser",
+    "sampled": "what threads did by state, an SVG, of a recording with --sample",
     "csv": "a table",
     "parquet": "a table (needs pyarrow)",
     "arrow": "a table (needs pyarrow)",

@@ -12,6 +12,7 @@ from gilscope.export.firefox import FirefoxExporter
 from gilscope.export.flamegraph import FlamegraphExporter
 from gilscope.export.perfetto.exporter import PerfettoExporter
 from gilscope.export.progress import Progress, silent
+from gilscope.export.sampled_flamegraph import SampledFlamegraphExporter
 from gilscope.export.scene import Counts, count
 from gilscope.export.speedscope import SpeedscopeExporter
 from gilscope.export.tables import ArrowExporter, CsvExporter, ParquetExporter, TableExporter
@@ -50,6 +51,7 @@ _EXPORTERS: tuple[Exporter, ...] = (
     FirefoxExporter(),
     CollapsedExporter(),
     FlamegraphExporter(),
+    SampledFlamegraphExporter(),
     CsvExporter(),
     ParquetExporter(),
     ArrowExporter(),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gilscope.export.waits import Waiting
     from gilscope.trace.model import Trace
 
-WIDTH, ROW, MARGIN, HEAD = 1200, 19, 10, 58  # pixels
+WIDTH, ROW, MARGIN, HEAD, LINE = 1200, 19, 10, 58, 16  # pixels
 LEAST = 0.3  # pixels; what is narrower is not drawn
 PER_CHARACTER = 6.6  # pixels of a character of the font
 GIL, LOCK = "#D55E00", "#E69F00"
@@ -35,14 +35,22 @@ STYLE = (
 
 
 @dataclass(slots=True)
-class _Node:
-    """A frame with the waiting in it."""
+class Node:
+    """A frame with the time spent in it.
+
+    Attributes:
+        name: the frame.
+        total_ns: in it and below it.
+        count: of waits; 0 where time is not one of waits.
+        colour: of its box; "" for the colour of its row.
+        inside: what it called.
+    """
 
     name: str
     total_ns: int = 0
     count: int = 0
     colour: str = ""
-    inside: dict[str, _Node] = field(default_factory=dict)
+    inside: dict[str, Node] = field(default_factory=dict)
 
 
 class FlamegraphExporter:
@@ -55,22 +63,38 @@ class FlamegraphExporter:
     def write(self, traces: Sequence[Trace], out: BinaryIO, progress: Progress = silent) -> None:
         """Draw the waiting of all traces."""
         root = _tree(waiting(traces))
-        depth = _depth(root)
-        height = HEAD + depth * ROW + MARGIN
-        size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
-        about = f"{time_text(root.total_ns)} of waiting in {root.count:,} waits"
-        lines = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" {size}>',
-            f"<style>{STYLE}</style>",
-            f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
-            f'<text class="title" x="{MARGIN}" y="26">Where threads waited</text>',
-            f'<text class="note" x="{MARGIN}" y="45">{escape(about)}</text>',
-            *_legend(),
-            *_boxes(root, MARGIN, (WIDTH - 2 * MARGIN) / max(root.total_ns, 1), 0, root.total_ns),
-            "</svg>",
-        ]
-        out.write("\n".join(lines).encode())
+        about = [f"{time_text(root.total_ns)} of waiting in {root.count:,} waits"]
+        out.write(drawing(root, "Where threads waited", about, list(_legend())).encode())
         progress(sum(len(trace.intervals) for trace in traces))
+
+
+def drawing(root: Node, title: str, about: Sequence[str], legend: Sequence[str]) -> str:
+    """Return the SVG of a flame graph.
+
+    Args:
+        root: Its tree.
+        title: Its headline.
+        about: Lines below that.
+        legend: Elements that stand beside the first of these.
+    """
+    head = HEAD + LINE * (len(about) - 1)
+    height = head + _depth(root) * ROW + MARGIN
+    size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
+    scale = (WIDTH - 2 * MARGIN) / max(root.total_ns, 1)
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size}>',
+        f"<style>{STYLE}</style>",
+        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
+        f'<text class="title" x="{MARGIN}" y="26">{escape(title)}</text>',
+        *(
+            f'<text class="note" x="{MARGIN}" y="{45 + LINE * i}">{escape(text)}</text>'
+            for i, text in enumerate(about)
+        ),
+        *legend,
+        *_boxes(root, MARGIN, scale, 0, root.total_ns, head),
+        "</svg>",
+    ]
+    return "\n".join(lines)
 
 
 def _legend() -> Iterator[str]:
@@ -79,20 +103,20 @@ def _legend() -> Iterator[str]:
         yield f'<text class="note" x="{x + 18}" y="45">waiting {text}</text>'
 
 
-def _tree(found: Sequence[Waiting]) -> _Node:
-    root = _Node("all threads")
+def _tree(found: Sequence[Waiting]) -> Node:
+    root = Node("all threads")
     for one in found:
         node = root
         for name in ("", *one.path):
             if name:
-                node = node.inside.setdefault(name, _Node(name))
+                node = node.inside.setdefault(name, Node(name))
             node.total_ns += one.total_ns
             node.count += one.count
         node.colour = GIL if one.on_gil else LOCK
     return root
 
 
-def _depth(node: _Node) -> int:
+def _depth(node: Node) -> int:
     deepest, level = 0, [node]
     while level and deepest < MAX_DEPTH:
         deepest += 1
@@ -100,14 +124,17 @@ def _depth(node: _Node) -> int:
     return deepest
 
 
-def _boxes(node: _Node, x: float, scale: float, depth: int, whole: int) -> Iterator[str]:
+def _boxes(  # noqa: PLR0917 - where it is drawn
+    node: Node, x: float, scale: float, depth: int, whole: int, head: int
+) -> Iterator[str]:
     """The box of a node and those below it: the innermost frames are at the bottom."""
     width = node.total_ns * scale
     if width < LEAST or depth >= MAX_DEPTH:
         return
-    y = HEAD + depth * ROW
+    y = head + depth * ROW
     share = 100 * node.total_ns / whole
-    told = f"{node.name}\n{time_text(node.total_ns)}, {share:.1f} %, {node.count:,} waits"
+    waits = f", {node.count:,} waits" if node.count else ""
+    told = f"{node.name}\n{time_text(node.total_ns)}, {share:.1f} %{waits}"
     fit = int((width - 6) / PER_CHARACTER)
     shown = node.name if node.colour else _label(node.name)
     shown = shown if len(shown) <= fit else shown[: max(fit - 1, 0)] + "…"
@@ -118,7 +145,7 @@ def _boxes(node: _Node, x: float, scale: float, depth: int, whole: int) -> Itera
         f' height="{ROW - 1}" fill="{colour}"/>{label}</g>'
     )
     for inner in sorted(node.inside.values(), key=lambda inner: inner.name):
-        yield from _boxes(inner, x, scale, depth + 1, whole)
+        yield from _boxes(inner, x, scale, depth + 1, whole, head)
         x += inner.total_ns * scale
 
 

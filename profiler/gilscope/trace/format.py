@@ -97,6 +97,9 @@ _SLOT_FIELDS: list[tuple[str, str]] = [
     ("open_wait_flags", "<u4"),
     ("reserved", "<u8"),
 ]
+SAMPLE_ROW = np.dtype(
+    [("thread", "<u8"), ("begin", "<u8"), ("end", "<u8"), ("stack", "<u4"), ("reserved", "<u4")]
+)
 CPU_TIME = np.dtype(
     [
         ("thread", "<u4"),
@@ -153,6 +156,7 @@ class Chunk(IntEnum):
     THREADS = 4
     END = 5
     PACKED_EVENTS = 6
+    SAMPLES = 7
 
 
 class Event(IntEnum):

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-SECONDS = 4.5
+SECONDS = float(os.environ.get("PATIENT_SECONDS", "4.5"))
 
 
 def start(function: object) -> threading.Thread:
@@ -81,7 +81,7 @@ def drain() -> None:
             work.get()
 
     start(consumer)
-    for i in range(8):
+    for i in range(round(SECONDS * 1.8)):
         work.put(i)
 
 

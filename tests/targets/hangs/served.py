@@ -1,4 +1,7 @@
-"""A program that can be attached to, until its input ends; "child" forks first."""
+"""A program that can be attached to, until its input ends; "child" forks first.
+
+A line "fork" or "exec" of its input has it do that.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,14 @@ if sys.argv[1:] == ["child"]:
         os._exit(0)
     pids.append(child)
 print(*pids, flush=True)
-sys.stdin.read()
+for line in sys.stdin:
+    if line == "fork\n":
+        if not (forked := os.fork()):
+            os._exit(0)
+        os.waitpid(forked, 0)
+        print("forked", flush=True)
+    elif line == "exec\n":
+        os.execv(sys.executable, [sys.executable, "-c", "input()"])  # noqa: S606 - to execute it
 stop.set()
 if len(pids) > 1:
     os.kill(pids[1], 9)

@@ -19,7 +19,8 @@ _ENDING, _ENDING_SIZE = 1 << 20, 1 << 16  # replaced again and again, taken at t
 MOST_REPORTS = (_ENDING - _REPORTS) // _REPORT_SIZE
 (
     _ACTIVE, _PID, _SIZE, _TAKEN, _OFFSET, _CONFIG_SIZE, _TURN, _ENDING_LENGTH, _HEARD,
-) = range(0, 36, 4)  # fmt: skip
+    _SAMPLED, _WANTED, _READY,
+) = range(0, 48, 4)  # fmt: skip
 
 
 def make_memory() -> int:
@@ -77,12 +78,9 @@ class Channel:
 
     def begin(self, config: dict[str, Any]) -> bool:
         """Begin a recording; False if there is no room for what is to be known of it."""
-        data = json.dumps(config).encode()
-        if len(data) > _CONFIG_END - _CONFIG:
-            return False
         self.end()
-        self._memory[_CONFIG : _CONFIG + len(data)] = data
-        self._put(_CONFIG_SIZE, len(data))
+        if not self._put_config(config):
+            return False
         self._put(_SIZE, 0)
         self._put(_ENDING_LENGTH, 0)
         self._put(_TAKEN, 0)
@@ -90,9 +88,46 @@ class Channel:
         self._put(_ACTIVE, 1)
         return True
 
+    def _put_config(self, config: dict[str, Any]) -> bool:
+        data = json.dumps(config).encode()
+        if len(data) > _CONFIG_END - _CONFIG:
+            return False
+        self._memory[_CONFIG : _CONFIG + len(data)] = data
+        self._put(_CONFIG_SIZE, len(data))
+        return True
+
     def end(self) -> None:
         """End it."""
         self._put(_ACTIVE, 0)
+        self._put(_WANTED, 0)
+
+    def want(self, config: dict[str, Any]) -> None:
+        """Have the watcher make ready to sample the next recording."""
+        if self._put_config(config):
+            self._put(_WANTED, self.turn + 1)
+
+    @property
+    def wanted(self) -> int:
+        """Number of a recording that is about to begin and is to be sampled; else 0."""
+        return self._get(_WANTED)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the recording that is about to begin is sampled already."""
+        return self._get(_READY) == self.wanted
+
+    def put_ready(self, turn: int) -> None:
+        """Say that a recording that is about to begin is sampled already."""
+        self._put(_READY, turn)
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the samples of the latest recording are in its trace."""
+        return self._get(_SAMPLED) == self.turn
+
+    def put_sampled(self, turn: int) -> None:
+        """Say that the samples of a recording are in its trace."""
+        self._put(_SAMPLED, turn)
 
     def config(self) -> dict[str, Any]:
         """Return what `begin` was given."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import mmap
 import struct
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _HEADER = struct.Struct("<4sBB10xHHIQQQIHHHHHH")
 _SEGMENT = struct.Struct("<IIQQQQQQ")
@@ -141,12 +144,24 @@ class Image:
         """Return the symbol that reaches over an address; "" if none does."""
         place = bisect_right(self._addresses, address)
         near = reversed(self.symbols[max(place - 8, 0) : place])
-        names = [s.name for s in near if s.address <= address < s.address + s.size]
-        # Names of one function differ by underscores in front: the public one has none.
-        return min(
-            names, key=lambda name: (name.startswith("_") and name[:2] != "_Z", name), default=""
-        )
+        return _public(s.name for s in near if s.address <= address < s.address + s.size)
+
+    def function_at(self, address: int) -> str:
+        """Return the symbol of the function that begins at an address; "" if none does."""
+        place = bisect_left(self._addresses, address)
+        names = []
+        while place < len(self.symbols) and self.symbols[place].address == address:
+            names.append(self.symbols[place].name)
+            place += 1
+        return _public(names)
 
     def address_of(self, name: str) -> int:
         """Return the address of a symbol; 0 if it is not there."""
         return next((s.address for s in self.symbols if s.name == name), 0)
+
+
+def _public(names: Iterable[str]) -> str:
+    """Return the public name of a function: its names differ by underscores in front."""
+    return min(
+        names, key=lambda name: (name.startswith("_") and name[:2] != "_Z", name), default=""
+    )

@@ -13,11 +13,10 @@ from gilscope.target.hangs.picture import native_function, place
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gilscope.target.hangs.picture import Picture, Thread
+    from gilscope.target.hangs.picture import Picture, Thread, Wait
 
 MOST_TOLD = 4  # threads in the first line
 MOST_NAME = 100
-MOST_IN_CIRCLE = 200
 _NATIVE_LOCKS = ("mutex", "rwlock", "guard", "once", "stdio")
 
 
@@ -76,33 +75,55 @@ class Report:
 
 
 def cycle(picture: Picture) -> list[Thread]:
-    """Return threads that wait for one another in a circle; each needs the next one to go on."""
-    edges = {
-        tid: thread.wait.owners
+    """Return threads that wait for one another in a circle, so that none of them can go on.
+
+    Each needs the next one; one that any of several could let go on needs all of those.
+    """
+    waits = {
+        tid: thread.wait
         for tid, thread in picture.threads.items()
-        if thread.wait and not thread.wait.ends
+        if thread.wait and thread.wait.owners and not thread.wait.ends
     }
-    done: set[int] = set()
-    for first in edges:
-        found = _circle(edges, first, [], done)
-        if found:
-            return [picture.threads[tid] for tid in found]
+    stuck = _stuck(waits)
+    for first in stuck:
+        path: list[int] = []
+        tid = first
+        while tid not in path:
+            path.append(tid)
+            tid = next(owner for owner in stuck[tid].owners if owner in stuck)
+        circle = _with_all(stuck, path[path.index(tid) :])
+        return [picture.threads[one] for one in circle]
     return []
 
 
-def _circle(
-    edges: Mapping[int, tuple[int, ...]], tid: int, path: list[int], done: set[int]
-) -> list[int]:
-    if tid in path:
-        return path[path.index(tid) :]
-    if tid in done or tid not in edges or len(path) > MOST_IN_CIRCLE:
-        return []
-    for owner in edges[tid]:
-        found = _circle(edges, owner, [*path, tid], done)
-        if found:
-            return found
-    done.add(tid)
-    return []
+def _stuck(waits: Mapping[int, Wait]) -> dict[int, Wait]:
+    """Return the threads of which each waits for one of them, or for nobody but them.
+
+    All are taken to be stuck, until one is seen to wait for a thread that is not.
+    """
+    stuck = dict(waits)
+    while True:
+        free = [
+            tid
+            for tid, wait in stuck.items()
+            if not (all if wait.any_of else any)(owner in stuck for owner in wait.owners)
+        ]
+        if not free:
+            return stuck
+        for tid in free:
+            del stuck[tid]
+
+
+def _with_all(stuck: Mapping[int, Wait], circle: list[int]) -> list[int]:
+    """Add to a circle all that one of its threads stuck for any of, and who those need."""
+    found = list(circle)
+    for tid in found:
+        wait = stuck[tid]
+        if wait.any_of:
+            found += [owner for owner in wait.owners if owner not in found]
+        elif not set(wait.owners) & set(found):
+            found.append(next(owner for owner in wait.owners if owner in stuck))
+    return found
 
 
 def chain(picture: Picture, first: list[Thread]) -> list[Thread]:
@@ -130,7 +151,7 @@ def sentence(picture: Picture, thread: Thread, *, short: bool = False) -> str:
     if having:
         parts.append(f"{having} and")
     if thread.tid == picture.spinning:
-        return " ".join([*parts, "spins", *_called(picture, thread)])
+        return " ".join([*parts, "spins", *_running_in(picture, thread)])
     if wait is None:
         return " ".join([*parts, "runs", *_called(picture, thread)])
     verb = {"call": "is in", "join": "joins"}.get(wait.kind, "waits for")
@@ -141,6 +162,13 @@ def sentence(picture: Picture, thread: Thread, *, short: bool = False) -> str:
     elif not where and not short and (module := _module(thread)):
         parts.append(f"in {module}")
     return " ".join(parts) + _owned(picture, thread)
+
+
+def _running_in(picture: Picture, thread: Thread) -> list[str]:
+    function = native_function(thread)
+    if function:
+        return [f"in {_shortened(function.function)} ({function.module})"]
+    return _called(picture, thread)
 
 
 def _called(picture: Picture, thread: Thread) -> list[str]:
@@ -173,11 +201,21 @@ def _owned(picture: Picture, thread: Thread) -> str:
         return f", which belongs to {wait.lost}"
     if not wait.owners or wait.kind in ("join", "threads"):
         return ""
+    if wait.any_of or (wait.owners == (thread.tid,) and wait.kind == "future"):
+        could = [picture.name(tid) for tid in wait.owners]
+        return f", which only {' or '.join(could[:MOST_TOLD])} could run"
     owners = [picture.name(tid) for tid in wait.owners if tid != thread.tid]
     if not owners:
         return ", which it holds itself"
     shown = " and ".join(owners[:MOST_TOLD])
-    words = {"pause": ": still attached", "import": ", which is imported by", "guard": ", begun by"}
+    words = {
+        "pause": ": still attached",
+        "import": ", which is imported by",
+        "guard": ", begun by",
+        "once": ", begun by",
+        "barrier": ": not there yet is",
+        "future": ", which is run by",
+    }
     word = words.get(wait.kind, ", held by")
     return f"{word} {shown}" if wait.kind != "paused" else f", which {shown} has asked for"
 
@@ -216,7 +254,7 @@ def explain(
         picture.interpreter.version,
         kind,
         headline,
-        _advice(kind, told),
+        _advice(kind, told, forked=fork_of(picture) is not None) if kind else "",
         _reports(picture, told),
         suspected,
     )
@@ -260,17 +298,17 @@ def _headline(picture: Picture, kind: str, told: list[Thread], *, suspected: boo
     return f"{kind.partition('-')[0]}: {text}"
 
 
-def _advice(kind: str, told: list[Thread]) -> str:
+def _advice(kind: str, told: list[Thread], *, forked: bool) -> str:
     kinds = {thread.wait.kind for thread in told if thread.wait}
-    if not kind:
-        return ""
     attached = any(t.holds_gil or t.attached for t in told)
-    if kind == "hang-abandoned-lock":
+    if kind == "hang-abandoned-lock" and forked:
         return "Start children with spawn or forkserver, or fork before other threads take locks."
+    if kind == "hang-abandoned-lock":
+        return "Release a lock in the thread that took it before that thread ends: use with blocks."
     if kind == "hang-spinning":
         return "Release the GIL (Py_BEGIN_ALLOW_THREADS) around the loop that waits."
     for found, text in _ADVICE:
-        if found in kinds and (attached or found in ("import", "event")):
+        if found in kinds and (attached or found in ("import", "event", "future")):
             return text
     return (
         "Take the locks in the same order everywhere, or do not wait with a lock that others need."
@@ -291,6 +329,10 @@ _ADVICE = (
     ),
     ("rwlock", "Release the GIL before native code takes the lock."),
     ("pause", "Detach (Py_BEGIN_ALLOW_THREADS) around native code that waits."),
+    (
+        "future",
+        "Do not wait in a worker, or in the thread of an event loop, for what only it can do.",
+    ),
     ("event", "Do not wait for another thread with a lock that it needs."),
 )
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_FRAMES = 1000
 MOST_THREADS = 100_000
 ATTACHED, SUSPENDED = 1, 2
-_INTERPRETER_OWNS = 3  # FRAME_OWNED_BY_CSTACK in 3.13; BY_INTERPRETER and above later
+INTERPRETER_OWNS = 3  # FRAME_OWNED_BY_CSTACK in 3.13; BY_INTERPRETER and above later
 _TAG = 3
 _GIL_SIZE = 256  # at least that of struct _gil_runtime_state
 
@@ -175,20 +175,26 @@ class Interpreter:
                 break
             try:
                 owner = self.process.number(address + self.offsets["frame.owner"], 1)
-                if owner < _INTERPRETER_OWNS:
-                    frames.append(self._frame(address))
+                if owner < INTERPRETER_OWNS:
+                    executable = self.process.number(address + self.offsets["frame.executable"])
+                    instr = self.process.number(address + self.offsets["frame.instr"])
+                    frames.append(self.frame(address, executable, instr))
                 address = self.process.number(address + self.offsets["frame.previous"])
             except UnreadableError:
                 break
         return frames
 
-    def _frame(self, address: int) -> PythonFrame:
+    def frame(self, address: int, executable: int, instr: int) -> PythonFrame:
+        """Return a frame by its address and by what stands in it.
+
+        Raises:
+            UnreadableError: It is none.
+        """
         read, offsets, objects = self.process.number, self.offsets, self.objects
-        code = read(address + offsets["frame.executable"]) & ~_TAG
+        code = executable & ~_TAG
         if objects.type_name(code) != "code":
             raise UnreadableError("no code")
-        begin = self._bytecode(address, code)
-        at = read(address + offsets["frame.instr"]) - begin
+        at = instr - self._bytecode(address, code)
         table = objects.data(read(code + offsets["code.linetable"]))
         first = read(code + offsets["code.firstlineno"], 4)
         return PythonFrame(

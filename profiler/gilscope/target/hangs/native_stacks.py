@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gilscope.demangling import demangle
+from gilscope.target.hangs.call_sites import called
 from gilscope.target.hangs.elf import Image, NoObjectFileError
 from gilscope.target.hangs.process import UnreadableError
 from gilscope.target.hangs.unwinding import NoRuleError, find_rule
@@ -26,7 +27,8 @@ class NativeFrame:
     Attributes:
         pc: Where it goes on.
         path: The object that it lies in; "" if that is no file.
-        symbol: As the object has it; "" if unknown.
+        symbol: As the object has it, else of the function that was called and jumped there; ""
+            if unknown.
         begin: Where the function begins, in the process: tells functions without a name.
         offset: Of the call in the object.
         sp: Where the frame begins on the stack.
@@ -59,6 +61,14 @@ class NativeStacks:
 
     def stack(self, pc: int, sp: int) -> list[NativeFrame]:
         """Return the stack of a thread that sleeps with these registers, as far as it is known."""
+        frames = self._unwound(pc, sp)
+        for i, outer in enumerate(frames[1:]):
+            if not frames[i].symbol and frames[i].path != outer.path:
+                symbol = called(self._process, self.image, outer.pc)
+                frames[i] = replace(frames[i], symbol=symbol)
+        return frames
+
+    def _unwound(self, pc: int, sp: int) -> list[NativeFrame]:
         frames: list[NativeFrame] = []
         rbp: int | None = None
         innermost = True
@@ -137,6 +147,11 @@ class NativeStacks:
 def _image(path: str) -> Image:
     status = Path(path).stat()
     return _image_of(path, status.st_ino, status.st_mtime_ns)
+
+
+def is_c_library(module: str) -> bool:
+    """Whether a short name of an object is the C library's or the dynamic loader's."""
+    return module.startswith(("libc.", "libpthread", "ld-"))
 
 
 @lru_cache(256)

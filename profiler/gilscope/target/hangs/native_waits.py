@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from gilscope.target.hangs.native_stacks import is_c_library
 from gilscope.target.hangs.picture import Wait
 from gilscope.target.hangs.process import WORD, UnreadableError, field
 
@@ -49,7 +50,10 @@ def native_wait(picture: Picture, thread: Thread) -> Wait:
     if found is None and joined in picture.threads:
         return Wait("join", picture.name(joined), (joined,), ends=ends)
     if found is None:
-        return Wait("futex", "a futex of native code", ends=ends)
+        # std::atomic::wait() is compiled into its callers.
+        itself = thread.native[:1] and thread.native[0].symbol == "syscall"
+        what = "a futex, as std::atomic::wait() does" if itself else "a futex of native code"
+        return Wait("futex", what, ends=ends)
     place, kind = found
     if kind.kind == "join" and joined in picture.threads:
         return Wait("join", picture.name(joined), (joined,), ends=ends)
@@ -107,8 +111,38 @@ def _of_stream(picture: Picture, thread: Thread, _place: int) -> tuple[tuple[int
         ident = picture.process.number(thread.task.wait.futex + _HOLDER, WORD)
     except UnreadableError:
         return (), ""
-    owner = picture.by_ident.get(ident, 0)
+    owner = picture.owner(ident)
     return ((owner,) if owner else ()), ""
+
+
+def _of_team(picture: Picture, thread: Thread, _place: int) -> tuple[tuple[int, ...], str]:
+    """Return the threads of an OpenMP region that have not come to where this one waits for all.
+
+    A region is begun by a thread that OpenMP did not make. While there is only one of these, all
+    threads of OpenMP's that run the program's code are in its region, or in one inside it.
+    """
+    frames = [frame for frame in thread.native if _OPENMP.match("@" + frame.module)]
+    if not _FOR_ALL.match(frames[-1].symbol):
+        return (), ""
+    inside = [t for t in picture.threads.values() if any(map(_is_openmp, t.native))]
+    if sum(not _is_made_by_openmp(t.native) for t in inside) != 1:
+        return (), ""
+    return tuple(t.tid for t in inside if t is not thread and _runs_program(t.native)), ""
+
+
+def _is_openmp(frame: NativeFrame) -> bool:
+    return bool(_OPENMP.match("@" + frame.module))
+
+
+def _is_made_by_openmp(stack: list[NativeFrame]) -> bool:
+    """Whether a thread's outermost code but that of the C library is OpenMP's."""
+    outer = next((f for f in reversed(stack) if not is_c_library(f.module)), None)
+    return outer is not None and _is_openmp(outer)
+
+
+def _runs_program(stack: list[NativeFrame]) -> bool:
+    inner = next((f for f in stack if not is_c_library(f.module)), None)
+    return inner is not None and not _is_openmp(inner)
 
 
 def _of_function(picture: Picture, thread: Thread, place: int) -> tuple[tuple[int, ...], str]:
@@ -168,6 +202,8 @@ def _gone(picture: Picture, tid: int) -> str:
     return f"thread {tid} ({name}) of the parent {parent}, which does not exist in this process"
 
 
+_OPENMP = re.compile(r"@lib(gomp|omp|iomp5)[.-]")
+_FOR_ALL = re.compile(r"GOMP_(parallel|barrier|loop_end$|sections_end$)|__kmpc_(fork_call|barrier)")
 _LOADER = re.compile(r"dl_iterate_phdr|_*dl(open|close|sym|addr|vsym|info)|_dl_|__tls_get_addr")
 _STDIO = (
     r"_*flockfile|f?puts$|_IO_(f?puts|fwrite|fflush|fread|getline|fclose|getc|putc)|fwrite|fread"
@@ -207,7 +243,7 @@ _TABLE = [
             "a std::atomic to change",
             _nobody,
         ),
-        (r"@lib(gomp|omp|iomp5)[.-]", "barrier", "other threads of an OpenMP region", _nobody),
+        (_OPENMP.pattern, "barrier", "other threads of an OpenMP region", _of_team),
         (r"@libtbb", "tbb", "work of oneTBB", _nobody),
     )
 ]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gilscope.target.hangs.interpreter import ATTACHED, Interpreter
-from gilscope.target.hangs.native_stacks import NativeStacks
+from gilscope.target.hangs.native_stacks import NativeStacks, is_c_library
 from gilscope.target.hangs.process import UnreadableError
 
 if TYPE_CHECKING:
     from gilscope.target.hangs.interpreter import Gil, PythonFrame, ThreadState
     from gilscope.target.hangs.native_stacks import NativeFrame
     from gilscope.target.hangs.process import Process, Task
+
+CONTROL_BLOCK_SIZE = 1024
+"""Bytes of glibc's struct pthread in which the kernel's id of a thread stands: 720 on x86-64."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Wait:
         ends: Whether it ends by itself: it has a time limit, or something outside can end it.
         lost: Who owned what is waited for and does not exist any more; "" if nobody.
         lock: Address of the lock; 0 if there is none.
+        any_of: Whether one of the owners is enough to end it.
     """
 
     kind: str
@@ -38,6 +43,7 @@ class Wait:
     ends: bool = False
     lost: str = ""
     lock: int = 0
+    any_of: bool = False
 
 
 @dataclass
@@ -149,6 +155,36 @@ class Picture:
         if "_daemonic" in attributes:
             self.threads[tid].daemon = bool(objects.integer(attributes["_daemonic"]))
 
+    def owner(self, ident: int) -> int:
+        """Return the thread that a pthread id is of, also one that Python does not know; else 0.
+
+        glibc notes the kernel's id in the control block that the pthread id is the address of;
+        where in it, the threads tell of which both are known.
+        """
+        if ident in self.by_ident:
+            return self.by_ident[ident]
+        found = set()
+        for offset in self._tid_offsets:
+            try:
+                found.add(self.process.number(ident + offset, 4))
+            except UnreadableError:
+                return 0
+        return found.pop() if len(found) == 1 and found <= self.threads.keys() else 0
+
+    @cached_property
+    def _tid_offsets(self) -> set[int]:
+        """Return where in a control block the kernel's id stands, in bytes."""
+        offsets: set[int] | None = None
+        for ident, tid in self.by_ident.items():
+            try:
+                data = self.process.read(ident, CONTROL_BLOCK_SIZE)
+            except UnreadableError:
+                continue
+            value = tid.to_bytes(4, "little")
+            own = {i for i in range(0, CONTROL_BLOCK_SIZE, 4) if data[i : i + 4] == value}
+            offsets = own if offsets is None else offsets & own
+        return offsets or set()
+
     def module_variable(self, interp: int, module: str, name: str) -> int:
         """Return a global variable of a module.
 
@@ -175,7 +211,7 @@ def _is_probes(native: list[NativeFrame]) -> bool:
 
     Not by its name: those of other threads may be the same.
     """
-    paths = [frame.path for frame in native if not frame.module.startswith(("libc.", "libpthread"))]
+    paths = [frame.path for frame in native if not is_c_library(frame.module)]
     return bool(paths) and all("/gilscope/_" in path for path in paths)
 
 

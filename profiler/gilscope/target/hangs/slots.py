@@ -7,9 +7,11 @@ import struct
 from typing import NamedTuple
 
 _HEADER, _CHUNK = 128, 64
-_CHUNK_MAGIC, _THREADS = 0x4B435347, 4
+_CHUNK_MAGIC, _DEFINITIONS, _THREADS = 0x4B435347, 2, 4
+_LOCK = 4  # tag of a lock's definition
+_PAUSES = (8, 9)  # kinds of lock: stop_the_world, stop_the_world_request
 _SLOT_SIZE = 128
-_OPEN_WAIT, _OPEN_KIND = 56, 64
+_OPEN_WAIT, _OPEN_KIND, _OPEN_WHAT = 56, 64, 68
 _GIL_WAITS, _LOCK_WAIT = (2, 3), 4
 _MOST_CHUNKS = 4096
 _ENDED = 24  # end_ticks of a slot
@@ -20,7 +22,7 @@ class Open(NamedTuple):
 
     Attributes:
         thread: Number of the slot.
-        kind: ``gil_wait`` or ``lock_wait``.
+        kind: ``gil_wait``, ``lock_wait`` or ``pause``.
         start: Ticks.
     """
 
@@ -49,6 +51,8 @@ class Slots:
             raise ValueError(path)
         self._begin, self._alignment = struct.unpack_from("<II", header, 12)
         self._chunks: list[tuple[int, int]] = []  # offset and size of those with slots
+        self._definitions: list[tuple[int, int]] = []
+        self._pauses: dict[int, bool] = {}  # whether a lock's waits are those of pauses
         self._at = self._begin
 
     def close(self) -> None:
@@ -62,7 +66,9 @@ class Slots:
         for number, (offset, size) in enumerate(self._chunks):
             data = os.pread(self._file, size, offset)
             for at in range(0, len(data) - _SLOT_SIZE + 1, _SLOT_SIZE):
-                kind, start = _open(data, at)
+                kind, start, what = _open(data, at)
+                if kind == "lock_wait" and self._is_pause(what):
+                    kind = "pause"
                 if kind:
                     found.append(Open(number << 16 | at // _SLOT_SIZE, kind, start))
         return found
@@ -76,15 +82,36 @@ class Slots:
                 return
             if kind == _THREADS:
                 self._chunks.append((self._at + _CHUNK, length - _CHUNK))
+            elif kind == _DEFINITIONS:
+                self._definitions.append((self._at + _CHUNK, length - _CHUNK))
             self._at += length
 
+    def _is_pause(self, lock: int) -> bool:
+        """Whether threads wait for a lock while the world is stopped, or to stop it."""
+        if lock not in self._pauses:
+            for offset, size in self._definitions:
+                self._read_locks(os.pread(self._file, size, offset))
+            self._pauses.setdefault(lock, False)
+        return self._pauses[lock]
 
-def _open(data: bytes, at: int) -> tuple[str, int]:
-    """Return kind and start of a slot's open wait; "" where there is none."""
+    def _read_locks(self, data: bytes) -> None:
+        at = 0
+        while at + 8 <= len(data):
+            tag, _, length = struct.unpack_from("<HHI", data, at)
+            if not tag or length < 8 or at + length > len(data):  # noqa: PLR2004 - its head
+                return
+            if tag == _LOCK:
+                lock, kind = struct.unpack_from("<IH", data, at + 8)
+                self._pauses[lock] = kind in _PAUSES
+            at += length
+
+
+def _open(data: bytes, at: int) -> tuple[str, int, int]:
+    """Return kind, start and subject of a slot's open wait; "" where there is none."""
     start = struct.unpack_from("<Q", data, at + _OPEN_WAIT)[0]
     ended = struct.unpack_from("<Q", data, at + _ENDED)[0]
     if not start or ended:
-        return "", 0
+        return "", 0, 0
     code = struct.unpack_from("<I", data, at + _OPEN_KIND)[0]
     kind = "gil_wait" if code in _GIL_WAITS else "lock_wait" if code == _LOCK_WAIT else ""
-    return kind, start
+    return kind, start, struct.unpack_from("<I", data, at + _OPEN_WHAT)[0]

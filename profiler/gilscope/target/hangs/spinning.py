@@ -1,7 +1,7 @@
 """Threads that keep others waiting while they spin, as far as that can be told from outside.
 
 A loop that waits by sched_yield() or by short sleeps spends its time in the kernel, without input,
-output and page faults. One that only computes looks like work, and is taken for work.
+output and page faults. One without system calls looks like work, but changes nothing (`registers`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gilscope.target.hangs.registers import waiting_loop
+
 if TYPE_CHECKING:
     from gilscope.target.hangs.picture import Picture
 
@@ -18,6 +20,8 @@ SPIN_SECONDS = 1.0
 _KERNEL_SHARE = 0.6  # of its time on a processor, that a thread which only yields is in the kernel
 _LEAST_SECONDS = 0.05  # on a processor: less is counted too roughly
 _SLEEPS = 25  # short sleeps in that time, of a loop that looks again and again
+_USER_SHARE = 0.95  # of its time on a processor, that a loop without system calls is outside of it
+_MOST_PAUSE = 32.0  # seconds until a thread that works is looked at again for such a loop
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -53,6 +57,7 @@ class Spins:
         self._tasks = Path(f"/proc/{pid}/task")
         self._first: dict[int, _Count] = {}
         self._next = 0.0
+        self._not_before: dict[int, tuple[float, float]] = {}
 
     def due(self, now: float) -> bool:
         """Whether a thread is observed and it is time to look at it again."""
@@ -84,13 +89,24 @@ class Spins:
             if before is None or before.switches != count.switches:
                 before = count
             elif now - before.at >= SPIN_SECONDS:
-                if _spun(before, count):
+                if _spun(before, count) or self._only_waits(picture, tid, before, count):
                     found = tid
                 else:
                     before = count  # it did something else, too: looked at anew from here on
             first[tid] = before
         self._first, self._next = first, now + SPIN_SECONDS / 2
         return found
+
+    def _only_waits(self, picture: Picture, tid: int, before: _Count, now: _Count) -> bool:
+        """Whether a thread without system calls changes nothing; looked at ever more seldom."""
+        due, pause = self._not_before.get(tid, (0.0, SPIN_SECONDS))
+        if now.at < due or not _computed(before, now):
+            return False
+        self._not_before[tid] = now.at + pause, min(2 * pause, _MOST_PAUSE)
+        place = waiting_loop(picture.process, tid)
+        if place is not None:
+            picture.threads[tid].native = picture.natives.stack(*place)
+        return place is not None
 
     def _count(self, picture: Picture, tid: int, now: float) -> _Count | None:
         task = self._tasks / str(tid)
@@ -116,6 +132,14 @@ class Spins:
 
 def _switches(picture: Picture) -> tuple[int, ...]:
     return tuple(gil.switches for gil in picture.gils.values())
+
+
+def _computed(before: _Count, now: _Count) -> bool:
+    """Whether a thread was outside of the kernel, and made no system calls that would show."""
+    if now.calls != before.calls or now.faults != before.faults or now.sleeps != before.sleeps:
+        return False
+    kernel, user = now.kernel - before.kernel, now.user - before.user
+    return user >= _LEAST_SECONDS and user >= _USER_SHARE * (kernel + user)
 
 
 def _spun(before: _Count, now: _Count) -> bool:

@@ -1,4 +1,4 @@
-"""Adds metadata to the trace of a process that has ended, or has stopped recording (FORMAT.md)."""
+"""Adds chunks to the trace of a process that has ended, or has stopped recording (FORMAT.md)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,24 @@ _MAGIC = b"GILSCOPE"
 _HEADER = 128
 _CHUNK_MAGIC = 0x4B435347
 _CHUNK_HEADER = 64
-_METADATA, _SEALED = 1, 1
+METADATA, SAMPLES = 1, 7
+_SEALED = 1
 _MASK = (1 << 64) - 1
 
 
 def add_metadata(path: str, pid: int, text: str) -> bool:
-    """Append a METADATA chunk to a trace; the last one in a file counts.
+    """Append a METADATA chunk, a JSON object, to a trace; the last one in a file counts."""
+    return add_chunk(path, pid, METADATA, text.encode())
+
+
+def add_chunk(path: str, pid: int, kind: int, payload: bytes) -> bool:
+    """Append a chunk to a trace.
 
     Args:
         path: The trace.
         pid: The process that it has to be of: another file may have taken its place.
-        text: A JSON object.
+        kind: Of the chunk.
+        payload: What stands in it.
 
     Returns:
         Whether it was done.
@@ -39,16 +46,28 @@ def add_metadata(path: str, pid: int, text: str) -> bool:
         if owner != pid or alignment < _CHUNK_HEADER or alignment & (alignment - 1):
             return False
         end = -(-os.fstat(file).st_size // alignment) * alignment
-        return os.pwrite(file, _chunk(text.encode(), alignment), end) > 0
+        return _write(file, _chunk(kind, payload, alignment), end)
     except OSError:
         return False
     finally:
         os.close(file)
 
 
-def _chunk(payload: bytes, alignment: int) -> bytes:
+def _write(file: int, data: bytes, at: int) -> bool:
+    """Write all of it, or leave the file as it was."""
+    before, written = os.fstat(file).st_size, 0
+    try:
+        while written < len(data):
+            written += os.pwrite(file, data[written:], at + written)
+    except OSError:
+        os.ftruncate(file, before)
+        return False
+    return True
+
+
+def _chunk(kind: int, payload: bytes, alignment: int) -> bytes:
     size = -(-(_CHUNK_HEADER + len(payload)) // alignment) * alignment
-    head = struct.pack("<IHHIIQQ", _CHUNK_MAGIC, _METADATA, 0, size, 0, 0, 0)
+    head = struct.pack("<IHHIIQQ", _CHUNK_MAGIC, kind, 0, size, 0, 0, 0)
     head += struct.pack("<Q", _checksum(head))
     head += struct.pack("<IIQQ", _SEALED, len(payload), _checksum(payload), 0)
     return (head + payload).ljust(size, b"\0")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gilscope.target.hangs.slots import Slots
+from gilscope.target.hangs.trace_file import add_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +20,17 @@ REST_SECONDS = 10.0
 
 MOST_SNAPSHOTS = 20
 LEAST_PAUSE, LOOKS = 0.005, 4
+SLICED, SLICED_PAUSE, MOST_MISSES = "pause", 0.01, 2
+"""Who stops the world waits in slices of 1 ms: looked at more often, it may be between two."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A wait: its start in ticks, since when it was seen, and how often it was not since."""
+
+    start: int
+    since: float
+    misses: int = 0
 
 
 class Trigger:
@@ -36,26 +51,29 @@ class Trigger:
         self._slots = Slots(str(config["path"]))
         # The process's own end of a pipe, at which a thread of it waits.
         self._pipe = os.open(f"/proc/{pid}/fd/{config['pipe']}", os.O_WRONLY | os.O_CLOEXEC)
-        self._seen: dict[int, tuple[int, float]] = {}
+        self._seen: dict[int, _Seen] = {}
         self._rest, self._count = 0.0, 0
 
     @property
     def pause(self) -> float:
         """Seconds until the next look."""
-        return max(self._longer / LOOKS, LEAST_PAUSE)
+        pause = max(self._longer / LOOKS, LEAST_PAUSE)
+        return min(pause, SLICED_PAUSE) if self._kind == SLICED else pause
 
     def look(self, now: float) -> bool:
         """Look once; return whether a snapshot was asked for."""
-        seen: dict[int, tuple[int, float]] = {}
-        long = False
-        for wait in self._slots.open_waits():
-            if wait.kind != self._kind:
-                continue
-            before = self._seen.get(wait.thread)
-            since = before[1] if before and before[0] == wait.start else now
-            seen[wait.thread] = wait.start, since
-            long = long or now - since >= self._longer
+        waits = {w.thread: w.start for w in self._slots.open_waits() if w.kind == self._kind}
+        seen: dict[int, _Seen] = {}
+        for thread, start in waits.items():
+            before = self._seen.get(thread)
+            same = before and (before.start == start or self._kind == SLICED)
+            seen[thread] = _Seen(start, before.since if before and same else now)
+        if self._kind == SLICED:
+            for thread, before in self._seen.items():
+                if thread not in seen and before.misses < MOST_MISSES:
+                    seen[thread] = replace(before, misses=before.misses + 1)
         self._seen = seen
+        long = any(now - seen[thread].since >= self._longer for thread in waits)
         if not long or now < self._rest or self._count >= MOST_SNAPSHOTS:
             return False
         self._rest, self._count = now + REST_SECONDS, self._count + 1
@@ -67,3 +85,31 @@ class Trigger:
         """Let go of the trace and the pipe."""
         self._slots.close()
         os.close(self._pipe)
+
+
+class HangCopies:
+    """Copies the trace of a process that hangs: it cannot write its ring down itself."""
+
+    def __init__(self, path: str, pid: int) -> None:
+        """Take the trace, and the process that it is of."""
+        self._path, self._pid = Path(path), pid
+        self._rest, self._count = 0.0, 0
+
+    def copy(self, now: float, metadata: str) -> Path | None:
+        """Copy it, with what is known of the hang; return the copy, None where there is none.
+
+        At most every `REST_SECONDS`, and at most `MOST_SNAPSHOTS` times.
+        """
+        if now < self._rest or self._count >= MOST_SNAPSHOTS:
+            return None
+        self._rest, self._count = now + REST_SECONDS, self._count + 1
+        name = f"{self._path.stem}.hang{self._count}{self._path.suffix}"
+        target, draft = self._path.with_name(name), self._path.with_name(f".{name}.part")
+        try:
+            shutil.copyfile(self._path, draft)
+            add_metadata(str(draft), self._pid, metadata)
+            draft.replace(target)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            return None
+        return target

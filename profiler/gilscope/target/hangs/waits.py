@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gilscope.target.hangs import names
+from gilscope.target.hangs.future_waits import for_future
 from gilscope.target.hangs.interpreter import ATTACHED
+from gilscope.target.hangs.native_stacks import is_c_library
 from gilscope.target.hangs.native_waits import native_wait
 from gilscope.target.hangs.picture import Picture, Wait, own_frame
 from gilscope.target.hangs.process import WORD, UnreadableError
@@ -85,6 +88,8 @@ def _for_parked(picture: Picture, thread: Thread) -> Wait | None:
     One elsewhere that a lock object near it has: that lock.
     """
     task = thread.task.wait
+    if not _is_interpreters(thread):
+        return None
     if not task.sp <= task.futex < task.sp + _PARKED:
         lock = names.lock_with_semaphore(picture.interpreter, thread.python, task.futex)
         return _for_lock(picture, thread, lock) if lock else None
@@ -96,6 +101,13 @@ def _for_parked(picture: Picture, thread: Thread) -> Wait | None:
     if names.is_lock(picture.interpreter, lock):
         return _for_lock(picture, thread, lock)
     return _known_call(picture, thread) or _for_object(picture, thread, address)
+
+
+def _is_interpreters(thread: Thread) -> bool:
+    """Whether it is the interpreter that sleeps, as far as the native stack says."""
+    frames = (f for f in thread.native if not is_c_library(f.module) and not names.is_own(f.path))
+    outer = next(frames, None)
+    return outer is None or Path(outer.path).name.startswith(("python", "libpython"))
 
 
 def _suspended(picture: Picture, address: int) -> tuple[int, ...] | None:
@@ -128,20 +140,21 @@ def _for_lock(picture: Picture, thread: Thread, lock: int) -> Wait:
         return known
     interpreter = picture.interpreter
     name = names.lock_name(interpreter, thread.python, lock)
-    owners = lock_owners(picture, lock)
-    return Wait("lock", name, owners, ends=thread.task.wait.timed, lock=lock)
+    owners, lost = lock_owners(picture, lock)
+    return Wait("lock", name, owners, thread.task.wait.timed, lost, lock)
 
 
-def lock_owners(picture: Picture, lock: int) -> tuple[int, ...]:
-    """Return who has a lock: as an RLock says, or by being in a with block of it."""
+def lock_owners(picture: Picture, lock: int) -> tuple[tuple[int, ...], str]:
+    """Return who has a lock, or that who had it is gone: as an RLock says, or by with blocks."""
     interpreter = picture.interpreter
     ident = 0
     if interpreter.objects.type_name(lock) == "_thread.RLock":
         ident = names.rlock_owner(interpreter, lock)
     if ident:
-        owner = picture.by_ident.get(ident, 0)
-        return (owner,) if owner else ()
-    return tuple(t.tid for t in picture.threads.values() if lock in owned_locks(picture, t))
+        owner = picture.owner(ident)
+        return ((owner,), "") if owner else ((), "a thread that has ended")
+    owners = (t.tid for t in picture.threads.values() if lock in owned_locks(picture, t))
+    return tuple(owners), ""
 
 
 def owned_locks(picture: Picture, thread: Thread) -> dict[int, PythonFrame]:
@@ -241,7 +254,8 @@ def _for_event(picture: Picture, thread: Thread) -> Wait | None:
         return None
     name = names.name_of(interpreter, thread.python[len(waiting) :], own)
     what = f"{kind} `{name}`" if name else f"{'an' if kind[0] in 'AEIO' else 'a'} {kind}"
-    return Wait("event", what, ends=thread.task.wait.timed, lock=own)
+    wait = Wait("event", what, ends=thread.task.wait.timed, lock=own)
+    return for_future(picture, wait) if kind == "Future" else wait
 
 
 def held(picture: Picture, thread: Thread) -> list[str]:

@@ -106,8 +106,9 @@ class Watch:
             if circle and not self._is_for_good(picture, circle):
                 circle = []
             stuck = not circle and self._all_asleep(picture, old)
-            spinning = 0 if circle or stuck else self._spins.spinning(picture, self._clock())
-            if not circle and not stuck and not spinning:
+            found = bool(circle) or stuck or self._is_abandoned(picture)
+            spinning = 0 if found else self._spins.spinning(picture, self._clock())
+            if not found and not spinning:
                 return None
             report = explain(picture, stuck=stuck, spinning=spinning)
             # What was read is true of one moment only if nobody has moved since.
@@ -140,6 +141,16 @@ class Watch:
             if before != now:
                 return False
         return True
+
+    def _is_abandoned(self, picture: Picture) -> bool:
+        """Whether a thread waits for what belonged to one that does not exist any more."""
+        return any(
+            thread.wait is not None
+            and thread.wait.lost
+            and not thread.wait.ends
+            and self._sleepers.slept_through(thread.task)
+            for thread in picture.threads.values()
+        )
 
     def _cannot_move(self, thread: Thread) -> bool:
         """Whether a thread of a circle has slept for long, or waits in slices for one that has."""

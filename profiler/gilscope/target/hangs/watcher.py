@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gilscope.errors import GilscopeError
 from gilscope.target.hangs import words
 from gilscope.target.hangs.channel import NAME, SIZE, Channel
+from gilscope.target.hangs.sampling.sampling import Sampling
 from gilscope.target.hangs.trace_file import add_metadata
-from gilscope.target.hangs.trigger import Trigger
+from gilscope.target.hangs.trigger import HangCopies, Trigger
 from gilscope.target.hangs.watch import Watch
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 DESCRIPTOR = 3
 LOOK_SECONDS, SLOW_LOOK_SECONDS, MANY_THREADS = 0.25, 1.0, 100
 CHILDREN_SECONDS = 1.0
+SAMPLED_SECONDS = 0.05  # until it is seen that a recording with samples has ended
 MAPS_SECONDS = 5.0
 TAKEN_SECONDS = 1.0
 HEARD_SECONDS = 5.0
@@ -70,6 +72,8 @@ class Watcher:
         self._strangers: set[int] = set()
         self._config: dict[str, Any] = {}
         self._trigger: Trigger | None = None
+        self._copies: HangCopies | None = None
+        self._sampling = Sampling(channel)
         self._reports: list[dict[str, object]] = []
         self._unheard: tuple[Report, float] | None = None
         self._shared: Sampler | None = None
@@ -80,14 +84,23 @@ class Watcher:
             process = os.pidfd_open(self._pid)
         except OSError:
             return
+        try:
+            self._watch(process)
+        finally:
+            self._sampling.end()
+        self._add_to_trace()
+
+    def _watch(self, process: int) -> None:
         while not select.select([process], [], [], self._pause())[0]:
             if not self._channel.active:
                 self._own = Watch(self._pid, time.monotonic)
                 self._set_trigger(None)
                 self._set_shared(None)
+                self._sampling.prepare()
                 continue
             self._begin()
             self._look_at_shared_memory()
+            self._sampling.look()
             with contextlib.suppress(OSError):
                 self._look_at_waits()
                 if time.monotonic() >= self._due:
@@ -96,7 +109,6 @@ class Watcher:
                         return
                     if self._config["on_hang"] != "off":
                         self._look()
-        self._add_to_trace()
 
     def _runs_another_program(self) -> bool:
         """Whether the process has executed another program since; asked now and then."""
@@ -111,9 +123,12 @@ class Watcher:
         return LOOK_SECONDS if self._own.threads <= MANY_THREADS else SLOW_LOOK_SECONDS
 
     def _pause(self) -> float:
-        if self._trigger is None:
-            return self._look_seconds
-        return min(self._look_seconds, self._trigger.pause)
+        pauses = [self._look_seconds]
+        if self._trigger is not None:
+            pauses.append(self._trigger.pause)
+        if self._sampling.runs:
+            pauses.append(SAMPLED_SECONDS)
+        return min(pauses)
 
     def _begin(self) -> None:
         """Take note of a recording that has begun since."""
@@ -126,9 +141,14 @@ class Watcher:
             with contextlib.suppress(OSError, GilscopeError):
                 self._set_shared(self._sample(self._pid))
         self._set_trigger(None)
-        if "when" in self._config:
+        self._copies = None
+        kind = self._config.get("when", {}).get("kind")
+        if kind == "hang":
+            self._copies = HangCopies(self._config["path"], self._pid)
+        elif kind:
             with contextlib.suppress(OSError, ValueError):
                 self._set_trigger(Trigger(self._pid, self._config["when"]))
+        self._sampling.begin(self._config, self._turn)
 
     def _set_trigger(self, trigger: Trigger | None) -> None:
         if self._trigger is not None:
@@ -199,6 +219,9 @@ class Watcher:
         self._reports.append({**data, "monotonic_ns": time.monotonic_ns()})
         metadata = {**self._config["metadata"], "hangs": self._reports}
         self._channel.put_report(len(self._reports) - 1, json.dumps(metadata))
+        copy = self._copies.copy(time.monotonic(), json.dumps(metadata)) if self._copies else None
+        if copy is not None:
+            _say(f"hang: {copy.name} is written\n")
         self._put_ending()
         if action == "end":
             self._send(report.pid, signal.SIGKILL)

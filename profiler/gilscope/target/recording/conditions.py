@@ -1,11 +1,12 @@
-"""When a ring is to be written down by itself: ``gil_wait > 50 ms``."""
+"""When a ring is to be written down by itself: ``gil_wait > 50 ms``, or ``hang``."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-KINDS = ("gil_wait", "lock_wait")
+KINDS = ("gil_wait", "lock_wait", "pause")
+HANG = "hang"
 LEAST_NS, MOST_NS = 1_000_000, 3_600_000_000_000
 _UNITS = {"us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _FORM = re.compile(r"\s*(\w+)\s*>\s*(\d+(?:\.\d+)?)\s*(us|ms|s)\s*")
@@ -13,11 +14,11 @@ _FORM = re.compile(r"\s*(\w+)\s*>\s*(\d+(?:\.\d+)?)\s*(us|ms|s)\s*")
 
 @dataclass(frozen=True)
 class Condition:
-    """A wait that is too long.
+    """A wait that is too long, or a hang.
 
     Attributes:
-        kind: One of `KINDS`.
-        longer_ns: How long it lasts at least.
+        kind: One of `KINDS`, or `HANG`.
+        longer_ns: How long it lasts at least; 0 of a hang.
     """
 
     kind: str
@@ -30,10 +31,12 @@ def parse(text: str) -> Condition:
     Raises:
         ValueError: It is none.
     """
+    if text.strip() == HANG:
+        return Condition(HANG, 0)
     found = _FORM.fullmatch(text)
     if found is None or found[1] not in KINDS:
         raise ValueError(
-            f"{text!r} is no condition such as 'gil_wait > 50 ms' ({', '.join(KINDS)})"
+            f"{text!r} is no condition such as 'gil_wait > 50 ms' ({', '.join(KINDS)}), or '{HANG}'"
         )
     longer = int(float(found[2]) * _UNITS[found[3]])
     if not LEAST_NS <= longer <= MOST_NS:

@@ -8,10 +8,13 @@ module.
 from __future__ import annotations
 
 import os
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.target.hangs import channel
+from gilscope.target.hangs.sampling.py_spy import find
 from gilscope.target.hangs.trace_file import add_metadata
 from gilscope.target.recording import conditions
 from gilscope.target.recording.self_test import INHERITED, interpreters
@@ -22,6 +25,12 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from gilscope.target.recording.options import RecordingOptions
+
+READY_SECONDS = 5.0
+"""For which the start of a recording waits until it is sampled, at most."""
+
+SAMPLED_SECONDS = 15.0
+"""For which the stop of a recording waits for its samples, at most."""
 
 _CODE = """
 import sys
@@ -37,7 +46,7 @@ class HangWatch:
 
     def __init__(self) -> None:
         self._channel: channel.Channel | None = None
-        self._of = 0
+        self._of = self._watcher = 0
         self._path = ""
         self._config: dict[str, Any] = {}
         self._snapshots: Snapshots | None = None
@@ -60,14 +69,18 @@ class HangWatch:
             write: Writes a snapshot.
         """
         self._path, self._config = "", {}
-        if options.on_hang == "off" and not options.when:
+        if options.on_hang == "off" and not options.when and not options.sample:
             return
         try:
-            if self._opened(native) is None:
+            opened = self._opened(native)
+            if opened is None:
                 return
             config = {"path": str(path), "metadata": metadata, "on_hang": options.on_hang}
             if options.when:
                 config["when"] = self._prepare_snapshots(path, options.when, write)
+            if options.sample:
+                config["sample"] = _sampling(options.sample)
+                self._wait_until_sampled(opened, config)
             self._config = config
         except Exception:  # noqa: BLE001 - whatever it is, the program is recorded all the same
             self._channel = None
@@ -80,13 +93,17 @@ class HangWatch:
     def cancel(self) -> None:
         """The recording could not begin."""
         self._config = {}
+        if self._channel is not None:
+            self._channel.end()
         self._end_snapshots()
 
     def _prepare_snapshots(
         self, path: Path, when: str, write: Callable[[Path], None]
     ) -> dict[str, Any]:
-        self._snapshots = Snapshots(path, write)
         wanted = conditions.parse(when)
+        if wanted.kind == conditions.HANG:
+            return {"kind": wanted.kind}  # the watcher copies the trace
+        self._snapshots = Snapshots(path, write)
         return {
             "kind": wanted.kind,
             "longer_s": wanted.longer_ns / 1e9,
@@ -107,7 +124,8 @@ class HangWatch:
             if memory is not None:
                 opened = channel.Channel(memory)
                 opened.own()
-                self._channel = opened if _start(native, path, descriptor) else None
+                self._watcher = _start(native, path, descriptor)
+                self._channel = opened if self._watcher > 0 else None
         finally:
             os.close(descriptor)
         return self._channel
@@ -129,10 +147,28 @@ class HangWatch:
         if opened is None or not path or self._of != os.getpid():
             return
         opened.end()
+        if "sample" in self._config:
+            self._wait_for_samples(opened)
         # It has the reports as well.
         ending = opened.ending()
         if ending or not opened.taken:
             add_metadata(path, os.getpid(), ending or opened.report())
+
+    def _wait_until_sampled(self, opened: channel.Channel, config: dict[str, Any]) -> None:
+        """Wait until samples are taken: a program may be short."""
+        opened.want(config)
+        end = time.monotonic() + READY_SECONDS
+        while not opened.ready and time.monotonic() < end and self._is_watched():
+            time.sleep(0.005)
+
+    def _is_watched(self) -> bool:
+        return Path(f"/proc/{self._watcher}/stat").exists()
+
+    def _wait_for_samples(self, opened: channel.Channel) -> None:
+        """Wait until the watcher has added them to the trace, as long as there is one."""
+        end = time.monotonic() + SAMPLED_SECONDS
+        while not opened.sampled and time.monotonic() < end and self._is_watched():
+            time.sleep(0.005)
 
     def _end_snapshots(self) -> None:
         snapshots, self._snapshots = self._snapshots, None
@@ -140,7 +176,16 @@ class HangWatch:
             snapshots.end()
 
 
-def _start(native: ModuleType, path: str, memory: int) -> bool:
+def _sampling(rate: int) -> dict[str, Any]:
+    return {
+        "rate": rate,
+        "py_spy": find(sys.executable, os.environ.get("PATH", "")),
+        "free_threaded": "t" in getattr(sys, "abiflags", ""),
+    }
+
+
+def _start(native: ModuleType, path: str, memory: int) -> int:
+    """Start the watcher; return its process id, or 0."""
     package = str(Path(__file__).parents[3])
     command = [path, "-I", "-S", "-B", "-X", "utf8", "-c", _CODE, package]
     environment = [f"{n}={os.environ[n]}" for n in INHERITED if n in os.environ]
@@ -155,7 +200,7 @@ def _start(native: ModuleType, path: str, memory: int) -> bool:
         )
     finally:
         os.close(null)
-    return pid > 0
+    return max(pid, 0)
 
 
 def _is_open(descriptor: int) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from gilscope.config import DEFAULT_MAX_BYTES
 from gilscope.errors import UsageError
-from gilscope.target.recording.conditions import condition
+from gilscope.target.recording.conditions import HANG, condition
 
 MIN_BYTES = 8 << 20
 """The least that a trace may be limited to, in bytes: a few chunks for each of some threads."""
@@ -24,6 +24,9 @@ ANYWHERE = ("run", "compare", "magic", "here")
 
 HANG_ACTIONS = ("report", "end", "off")
 """What may be done when the program hangs."""
+
+MOST_SAMPLES = 1000
+"""The most samples of stacks, a second."""
 
 _FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -58,6 +61,17 @@ def _is_hang_action(text: str) -> bool:
     return text in HANG_ACTIONS or (kind == "signal" and number.isdecimal())
 
 
+def sample_rate(text: str) -> int:
+    """Parse how often a second stacks are sampled.
+
+    Raises:
+        ValueError: It is not a whole number in the range.
+    """
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_SAMPLES):
+        raise ValueError(f"{text!r} is not a number of samples a second, 1 to {MOST_SAMPLES}")
+    return int(text)
+
+
 def _option(names: str, text: str, *, default: Any, **more: Any) -> Any:
     """Describe a field by the names of its options, their help, and more of `options.Option`."""
     return field(default=default, metadata={"names": names.split(), "help": text, **more})
@@ -77,8 +91,10 @@ class RecordingOptions:
         on_hang: ``report``: when the program hangs, say on stderr and in the trace who waits for
             whom; ``end``: then also end it; ``signal:N``: then also send it that signal, and end it
             if it goes on hanging; ``off``: do not watch for it.
-        when: With ``ring``: a wait that is too long, such as ``gil_wait > 50 ms``; a snapshot is
-            then written beside the trace. Empty: none is.
+        when: With ``ring``: a wait that is too long, such as ``gil_wait > 50 ms``, or ``hang``; a
+            snapshot is then written beside the trace. Empty: none is.
+        sample: How often a second the Python stacks of all threads are sampled from outside, by
+            py-spy where it can read the build; 0: not at all.
     """
 
     max_bytes: int = _option(
@@ -124,11 +140,23 @@ class RecordingOptions:
     when: str = _option(
         "--when",
         "with --ring: write a snapshot beside the trace when a wait is longer, such as "
-        "'gil_wait > 50 ms' or 'lock_wait > 1 s'; at most every 10 s",
+        "'gil_wait > 50 ms', 'lock_wait > 1 s' or 'pause > 20 ms', or on a 'hang'; at most every "
+        "10 s",
         default="",
         parse=condition,
         metavar="CONDITION",
         where=("run",),
+    )
+
+    sample: int = _option(
+        "--sample",
+        "also sample the Python stacks of all threads, so many times a second, by py-spy where it "
+        "can read the build: what ran while others waited; e.g. 100",
+        default=0,
+        parse=sample_rate,
+        metavar="RATE",
+        where=("run", "compare", "magic", "here"),
+        proposals=("100",),
     )
 
     def __post_init__(self) -> None:
@@ -146,6 +174,10 @@ class RecordingOptions:
                 raise UsageError(str(error)) from None
             if not self.ring:
                 raise UsageError("when writes a ring down: it takes ring=True (--ring)")
+            if self.when.strip() == HANG and self.on_hang == "off":
+                raise UsageError("when='hang' watches for hangs: it does not go with on_hang='off'")
+        if not 0 <= self.sample <= MOST_SAMPLES:
+            raise UsageError(f"sample is 0 to {MOST_SAMPLES} a second, not {self.sample}")
         if not MIN_BYTES <= self.max_bytes <= MAX_BYTES:
             raise UsageError(
                 f"the maximum size of a trace is {MIN_BYTES} to {MAX_BYTES} bytes, "

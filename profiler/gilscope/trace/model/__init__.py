@@ -11,6 +11,7 @@ from gilscope.trace.model.hazards import Hazard
 from gilscope.trace.model.intervals import COLUMN_TYPES, ArrayColumns, Columns, Intervals
 from gilscope.trace.model.locks import Gil, Lock, Locks
 from gilscope.trace.model.places import Callable, Code, Entry, Frame, Module, Site, Table
+from gilscope.trace.model.samples import SampledFrame, Samples
 from gilscope.trace.model.spans import Spans
 from gilscope.trace.model.threads import Thread, Threads
 from gilscope.trace.model.trace import TABLES, Build, Trace, TraceEvents
@@ -36,6 +37,8 @@ __all__ = [
     "Lock",
     "Locks",
     "Module",
+    "SampledFrame",
+    "Samples",
     "Site",
     "Spans",
     "Table",

@@ -13,6 +13,7 @@ from gilscope.trace.model.cpu_time import CpuTimes
 from gilscope.trace.model.gil_switches import GilSwitches
 from gilscope.trace.model.intervals import Intervals
 from gilscope.trace.model.places import Callable, Code, Entry, Frame, Module, Site, Table
+from gilscope.trace.model.samples import Samples
 from gilscope.trace.model.spans import Spans
 from gilscope.trace.model.tables import of_callbacks, of_intervals, of_spans
 
@@ -72,6 +73,7 @@ class Trace:
         load: reads what depends on the events; called once, when something of it is asked for.
         load_locks: reads the locks, by id: their names may stand in the files of native code.
         load_hazards: reads what native code did that Python forbids; it looks there, too.
+        load_samples: reads samples of Python stacks, given the threads and the trace's length.
         path: the file.
         build: "gil" for the stock build of CPython, "ft" for the free-threaded one.
         python: version, such as "3.13.5".
@@ -141,6 +143,7 @@ class Trace:
     hangs: tuple[Hang, ...] = ()
     shared_memory: tuple[SharedMemory, ...] = ()
     load_hazards: Function[[], tuple[Hazard, ...]] = tuple
+    load_samples: Function[[Threads, int], Samples] = lambda _threads, _duration: Samples()
 
     @cached_property
     def events(self) -> TraceEvents:
@@ -156,6 +159,11 @@ class Trace:
     def hazards(self) -> tuple[Hazard, ...]:
         """What native code did that Python forbids."""
         return self.load_hazards()
+
+    @cached_property
+    def samples(self) -> Samples:
+        """Where threads were in Python, as samples from outside show it (``--sample``)."""
+        return self.load_samples(self.threads, self.duration_ns)
 
     def with_events(self, events: TraceEvents) -> Trace:
         """The same trace with other events."""

@@ -19,6 +19,7 @@ from gilscope.trace.reading.events import EventTables
 from gilscope.trace.reading.hangs import read_hangs
 from gilscope.trace.reading.place_tables import PlaceTables
 from gilscope.trace.reading.records import Records
+from gilscope.trace.reading.samples import read_samples
 from gilscope.trace.reading.shared_memory import read_shared_memory
 from gilscope.trace.reading.slots import Slot, latest, make_threads, open_intervals, read_slots
 
@@ -89,6 +90,7 @@ class Parts:
     events: list[Head]
     latest: int
     problems: list[str]
+    samples: list[Chunk]
 
     @classmethod
     def of(cls, header: Header, chunks: dict[int, list[Chunk]], events: list[Head]) -> Parts:
@@ -125,7 +127,18 @@ class Parts:
         stamps += [ticks for ticks, _ in definitions.clock]
         times, good = clock.convert(np.array(stamps, np.uint64))
         last = max(int(times[good].max(initial=0)), latest(slots.values(), clock))
-        return cls(definitions, metadata or {}, end, slots, clock, samples, events, last, problems)
+        return cls(
+            definitions,
+            metadata or {},
+            end,
+            slots,
+            clock,
+            samples,
+            events,
+            last,
+            problems,
+            chunks[fmt.Chunk.SAMPLES],
+        )
 
 
 def _assemble(file: File, header: Header, parts: Parts) -> Trace:
@@ -168,6 +181,9 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
         executor=_harmless(_of_type(parts.metadata, "executor", str) or ""),
         hangs=read_hangs(parts.metadata, header.start_monotonic),
         shared_memory=read_shared_memory(parts.metadata, header.start_monotonic),
+        load_samples=lambda threads, duration_ns: read_samples(
+            parts.samples, threads, header.start_monotonic, duration_ns
+        ),
     )
 
 

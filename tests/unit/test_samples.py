@@ -1,0 +1,167 @@
+"""Samples of stacks: read from py-spy, kept in the trace, held against what the probe recorded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from gilscope.analysis.sampled_stacks import sampled_stacks
+from gilscope.analysis.states.state import State
+from gilscope.export import export_file
+from gilscope.target.hangs.sampling import py_spy
+from gilscope.target.hangs.sampling.found import Found, of, payload
+from gilscope.target.hangs.trace_file import SAMPLES, add_chunk
+from gilscope.target.recording.options import RecordingOptions, sample_rate
+from gilscope.trace.reading.reader import read
+from gilscope.trace.writing.pack import pack
+from trace_builder import START_MONOTONIC
+from trace_examples import gil_trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PID = 4000
+WORKER, MAIN = PID + 2, PID
+
+
+def begin(thread: int, ts: int, name: str, line: int = 1) -> dict[str, Any]:
+    """Return a frame's begin as py-spy writes it."""
+    args = {"filename": "/a/app.py", "line": line}
+    return {"ph": "B", "tid": thread, "ts": ts, "name": name, "args": args}
+
+
+def end(thread: int, ts: int) -> dict[str, Any]:
+    """Return the end of a thread's innermost frame."""
+    return {"ph": "E", "tid": thread, "ts": ts, "name": "", "args": {}}
+
+
+def named(thread: int, ident: int) -> dict[str, Any]:
+    """Return the name that newer versions give a thread: it tells its id."""
+    args = {"name": f"{ident}: worker: 1"}
+    return {"ph": "M", "tid": thread, "ts": 0, "name": "thread_name", "args": args}
+
+
+def sampled(path: Path, found: Found, *notes: str) -> Path:
+    """Write a trace of three threads, with samples."""
+    gil_trace().write(path)
+    assert add_chunk(str(path), PID, SAMPLES, payload(found, 100, list(notes)))
+    return path
+
+
+def worked() -> Found:
+    """Return samples: the worker works all the time, the main thread is in two functions."""
+    found = Found("gilscope", "tid")
+    work = found.stack((found.place(("/a/app.py", 5, "work")), found.place(("/a/app.py", 9, "go"))))
+    main = found.stack((found.place(("/a/app.py", 20, "main")),))
+    found.add(WORKER, START_MONOTONIC - 500, START_MONOTONIC + 86_000, work)
+    found.add(MAIN, START_MONOTONIC, START_MONOTONIC + 60_000, main)
+    return found
+
+
+def test_frames_of_py_spy_become_stretches_of_stacks() -> None:
+    """A stretch ends where a frame comes or goes; threads are called by what their name tells."""
+    found = py_spy.read(
+        [
+            named(0, 77),
+            begin(0, 10, "main"),
+            begin(0, 10, "work", 5),
+            end(0, 30),
+            begin(0, 30, "work", 6),
+            end(0, 40),
+            end(0, 50),
+        ],
+        1_000,
+    )
+    stacks = found.data()["stacks"]
+    places = found.data()["places"]
+    shown = [
+        (thread, start, stop, [places[n][1:] for n in stacks[stack]])  # type: ignore[index]
+        for thread, start, stop, stack in found.rows
+    ]
+    assert shown == [
+        (77, 11_000, 31_000, [(5, "work"), (1, "main")]),
+        (77, 31_000, 41_000, [(6, "work"), (1, "main")]),
+        (77, 41_000, 51_000, [(1, "main")]),
+    ]
+
+
+def test_what_is_sampled_passes_between_processes() -> None:
+    """As text, and nonsense is refused."""
+    found = worked()
+    again = of('\n{"a": 1}'.replace('{"a": 1}', _text(found)))
+    assert again.data() == found.data()
+    with pytest.raises(ValueError, match=r"."):
+        of("{}")
+
+
+def _text(found: Found) -> str:
+    import json  # noqa: PLC0415 - only here
+
+    return json.dumps(found.data())
+
+
+def test_the_trace_has_the_samples(tmp_path: Path) -> None:
+    """Of its threads, while they live; packed, too."""
+    path = sampled(tmp_path / "t.gilscope", worked(), "a note")
+    pack(path, tmp_path / "p.gilscope")
+    for one in (path, tmp_path / "p.gilscope"):
+        samples = read(one).samples
+        assert (samples.rate, samples.by, samples.notes) == (100, "gilscope", ("a note",))
+        assert samples.thread.tolist() == [1, 2]
+        assert samples.start.tolist() == [0, 1_000]
+        assert samples.end.tolist() == [60_000, 86_000]
+        assert samples.stacks[samples.stack[1]][0].name == "work"
+
+
+@pytest.mark.parametrize("cut", [0, 4, 8, 40, 200])
+def test_damaged_samples_are_left_out(tmp_path: Path, cut: int) -> None:
+    """Whatever is cut off."""
+    path = tmp_path / "t.gilscope"
+    gil_trace().write(path)
+    assert add_chunk(str(path), PID, SAMPLES, payload(worked(), 100, [])[:cut])
+    assert len(read(path).samples) == 0
+
+
+def test_stacks_by_state(tmp_path: Path) -> None:
+    """What the worker did while it had the GIL, and others waited, is told from the rest."""
+    stacks = sampled_stacks(read(sampled(tmp_path / "t.gilscope", worked())))
+    of_worker = {
+        (one.state, one.others_wait): one.total_ns for one in stacks if one.frames[0].name == "work"
+    }
+    # It had the GIL from 10.5 to 30 µs, while the main thread waited for it.
+    assert of_worker[State.HOLDING_GIL, True] == 19_500
+    assert (State.HOLDING_GIL, False) not in of_worker
+    assert of_worker[State.WAITING_GIL, False] == 6_500
+    assert sum(of_worker.values()) == 85_000
+
+
+def test_a_flame_graph_by_state(tmp_path: Path) -> None:
+    """The states stand above the stacks; what is missing is told."""
+    trace = read(sampled(tmp_path / "t.gilscope", worked(), "py-spy is not installed"))
+    export_file([trace], "sampled", tmp_path / "f.svg")
+    text = "".join(ET.parse(tmp_path / "f.svg").getroot().itertext())  # noqa: S314 - ours
+    assert "holds the GIL while others wait" in text
+    assert "work (app.py:5)" in text
+    assert "py-spy is not installed" in text
+
+
+def test_a_flame_graph_of_no_samples_says_so(tmp_path: Path) -> None:
+    """And what to do."""
+    trace = read(gil_trace().write(tmp_path / "t.gilscope"))
+    export_file([trace], "sampled", tmp_path / "f.svg")
+    assert "record with --sample RATE" in (tmp_path / "f.svg").read_text()
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1001", "ten", "1.5", ""])
+def test_a_rate_out_of_range_is_refused(text: str) -> None:
+    """In one line."""
+    with pytest.raises(ValueError, match="is not a number of samples a second, 1 to 1000"):
+        sample_rate(text)
+
+
+def test_samples_are_an_option_of_the_recording() -> None:
+    """Off unless asked for."""
+    assert RecordingOptions().sample == 0
+    assert sample_rate("100") == 100

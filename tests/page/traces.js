@@ -28,7 +28,7 @@ export function timeline(lanes, { columns = {}, ...more } = {}) {
     titles: ["a run"], build: "GIL build", key: "gil", lanes: lanes.map(([head]) => head), offsets,
     tally_offsets: null, tally_grain: 0, cpu_offsets: null, codes: [NO_LOCK], locks: [],
     duration: Math.max(...lanes.map(([, , end]) => end)), grain: 0, callbacks: 0, labels: [], spans: 0,
-    span_labels: [], details: [], stacks: [], ...more,
+    span_labels: [], sampled: [], details: [], stacks: [], ...more,
   }
   const all = Object.entries({ ...data, ...columns }).map(([name, values]) => [name, Float64Array.from(values)])
   return new Timeline(0, meta, Object.fromEntries(all))

@@ -16,6 +16,8 @@ from gilscope.target.hangs.trace_file import SAMPLES, add_chunk
 from gilscope.target.recording.options import RecordingOptions, sample_rate
 from gilscope.trace.reading.reader import read
 from gilscope.trace.writing.pack import pack
+from gilscope.view.data.sampled_tracks import COLORS, sampled_tracks
+from gilscope.view.html.verdict import legend
 from trace_builder import START_MONOTONIC
 from trace_examples import gil_trace
 
@@ -145,6 +147,26 @@ def test_a_flame_graph_by_state(tmp_path: Path) -> None:
     assert "holds the GIL while others wait" in text
     assert "work (app.py:5)" in text
     assert "py-spy is not installed" in text
+
+
+def test_tracks_of_the_view(tmp_path: Path) -> None:
+    """A column a stretch, on the lane of its thread; the stacks in words, coloured by function."""
+    trace = read(sampled(tmp_path / "t.gilscope", worked()))
+    columns, stacks = sampled_tracks(trace, {1: 0, 2: 1, 3: 2})
+    assert columns["sm_lane"].tolist() == [0, 1]
+    assert columns["sm_start"].tolist() == [0, 1_000]
+    (words, color), (other, _) = (stacks[number] for number in (columns["sm_label"][1], 1))
+    assert words == ["work (app.py:5)", "go (app.py:9)"]
+    assert color in COLORS
+    assert other == ["main (app.py:20)"]
+
+
+def test_the_report_has_the_tracks_and_what_is_missing(tmp_path: Path) -> None:
+    """Its legend says who took the samples."""
+    trace = read(sampled(tmp_path / "t.gilscope", worked(), "py-spy is <missing>"))
+    html = legend([trace])
+    assert "sampled 100 times a second by gilscope; py-spy is &lt;missing&gt;" in html
+    assert "sampled" not in legend([read(gil_trace().write(tmp_path / "n.gilscope"))])
 
 
 def test_a_flame_graph_of_no_samples_says_so(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ import numpy as np
 
 from gilscope.analysis.states.state import State
 from gilscope.analysis.states.thread_states import interval_states, lanes
+from gilscope.text import time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gilscope.analysis.states.thread_states import Lane
     from gilscope.trace.arrays import I64, U32
@@ -76,7 +77,7 @@ def sampled_stacks(trace: Trace) -> list[SampledStack]:
         columns = samples.start[own], samples.end[own], samples.stack[own]
         for key, ns in _of_lane(lane, *columns, waits):
             totals[key] = totals.get(key, 0) + ns
-    frames = [_of_program(stack) for stack in samples.stacks]
+    frames = [of_program(stack) for stack in samples.stacks]
     found = [
         SampledStack(State(state), others, thread, frames[stack], ns)
         for (state, others, thread, stack), ns in totals.items()
@@ -84,7 +85,20 @@ def sampled_stacks(trace: Trace) -> list[SampledStack]:
     return sorted(found, key=lambda one: -one.total_ns)
 
 
-def _of_program(stack: tuple[SampledFrame, ...]) -> tuple[SampledFrame, ...]:
+def notes_of(traces: Sequence[Trace]) -> Iterator[str]:
+    """Yield what has to be known of samples."""
+    for trace in traces:
+        samples = trace.samples
+        if not samples.rate:
+            yield f"{trace.path.name} has no samples: record with --sample RATE"
+        if samples.by:
+            off = f", placed in time to ± {time_text(samples.error_ns)}" if samples.error_ns else ""
+            failed = f", {samples.failed:,} could not be read" if samples.failed else ""
+            yield f"sampled {samples.rate} times a second by {samples.by}{off}{failed}"
+        yield from samples.notes
+
+
+def of_program(stack: tuple[SampledFrame, ...]) -> tuple[SampledFrame, ...]:
     """Return a stack without the outermost frames of what runs the program."""
     end = len(stack)
     while end and _RUNS_PROGRAMS.search(stack[end - 1].file):

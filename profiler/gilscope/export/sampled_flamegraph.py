@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from gilscope.analysis.sampled_stacks import sampled_stacks
+from gilscope.analysis.sampled_stacks import notes_of, sampled_stacks
 from gilscope.analysis.states.state import State
 from gilscope.export.flamegraph import Node, drawing
 from gilscope.export.progress import Progress, silent
@@ -12,7 +12,7 @@ from gilscope.export.scene import process_name
 from gilscope.text import time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from gilscope.trace.model import SampledFrame, Trace
 
@@ -62,19 +62,6 @@ def tree(traces: Sequence[Trace]) -> Node:
                 if name == one.label:
                     node.colour = COLOURS[one.state]
     return root
-
-
-def notes_of(traces: Sequence[Trace]) -> Iterator[str]:
-    """Yield what has to be known of samples."""
-    for trace in traces:
-        samples = trace.samples
-        if not samples.rate:
-            yield f"{trace.path.name} has no samples: record with --sample RATE"
-        if samples.by:
-            off = f", placed in time to ± {time_text(samples.error_ns)}" if samples.error_ns else ""
-            failed = f", {samples.failed:,} could not be read" if samples.failed else ""
-            yield f"sampled {samples.rate} times a second by {samples.by}{off}{failed}"
-        yield from samples.notes
 
 
 def _frame_text(frame: SampledFrame) -> str:

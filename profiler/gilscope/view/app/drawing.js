@@ -115,6 +115,7 @@ export class Drawing {
         [lane, ready?.get(lane) ?? painter.stacked(share, width)]), from, to, width)
     }
     painter.draw_spans(start, end, kept)
+    painter.draw_samples(start, end)
     painter.box_view.visible = few
     painter.picture_view.visible = !few
     painter.draw_ready(start, end)

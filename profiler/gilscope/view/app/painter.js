@@ -2,6 +2,7 @@
 
 import { progress } from "./progress.js"
 import { shares, stacked } from "./raster.js"
+import { TRACK, track_boxes } from "./samples.js"
 import { short_name } from "./text.js"
 
 const FOOT = 0.18  // of a lane's height: what is drawn below the rest where there are samples
@@ -22,13 +23,16 @@ export class Painter {
     this.timeline = timeline
     this.looks = looks
     this.rows = rows
-    this.band = band
+    /** What a lane leaves for the track of samples. */
+    this.track = timeline.samples ? TRACK : 0
+    this.band = band - this.track
     this.figure = named("timeline")
     this.boxes = named("boxes")
     this.box_view = named("box-view")
     this.picture = named("picture")
     this.picture_view = named("picture-view")
     this.spans = named("spans")
+    this.sampled = named("sampled")
     this.chosen = named("chosen")
     this.link = named("link")
     this.before = named("before")
@@ -68,7 +72,7 @@ export class Painter {
   /** Where drawing begins in a lane that is shown. @param {number} lane */
   bottom(lane) {
     const foot = this.timeline.cpu ? FOOT + 2 * FOOT_GAP : (1 - this.band) / 2
-    return Number(this.timeline.level(lane)) - 0.5 + foot
+    return Number(this.timeline.level(lane)) - 0.5 + foot + this.track
   }
 
   /**
@@ -127,6 +131,13 @@ export class Painter {
       data.top.push(middle + half)
     }
     this.spans.data = data
+  }
+
+  /** Draw the tracks of samples. @param {number} from @param {number} to */
+  draw_samples(from, to) {
+    if (!this.track) return
+    const pixel = (to - from) / this.width
+    this.sampled.data = track_boxes(this.timeline, from, to, pixel, (lane) => this.bottom(lane))
   }
 
   /**
@@ -220,7 +231,7 @@ export class Painter {
         data.left.push(timeline.to_axis(start))
         data.right.push(timeline.to_axis(end))
         // It hangs from what it belongs to.
-        const top = this.bottom(lane) - FOOT_GAP
+        const top = this.bottom(lane) - this.track - FOOT_GAP
         data.bottom.push(top - FOOT * share)
         data.top.push(top)
       }

@@ -1,6 +1,7 @@
 // The pointer: what is below it, what it selects and clicks.
 
 import { cpu_tip } from "./cpu.js"
+import { sample_tip } from "./samples.js"
 import { count_text, safe, time_text } from "./text.js"
 
 const DRAG = 4  // pixels; a press that moves further is no click
@@ -161,6 +162,7 @@ export function tip_html({ timeline, lane, row, segments, time }, looks) {
     if (lock >= 0) lines.push(`for ${safe(timeline.locks[lock].name)}`)
     if (peer >= 0) lines.push(`${held ? "held by" : "ended by"} ${safe(timeline.lanes[peer].name)}`)
     for (const span of timeline.spans_of(lane, time, time)) lines.push(`in ${safe(timeline.span_text(span))}`)
+    lines.push(...sample_tip(timeline, lane, time))
     lines.push(...cpu_tip(timeline, lane, time))
   }
   if (count > 1) {

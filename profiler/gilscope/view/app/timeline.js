@@ -1,6 +1,7 @@
 // One trace of a view. Times are ns from the trace's start.
 
 import { CpuTimes } from "./cpu.js"
+import { samples_of } from "./samples.js"
 import { Segments } from "./segments.js"
 import { size_text, time_text } from "./text.js"
 
@@ -43,6 +44,7 @@ export class Timeline {
     this.spans = meta.spans
     this.labels = meta.labels
     this.span_labels = meta.span_labels
+    this.sampled = meta.sampled
     this.details = meta.details
     this.stacks = meta.stacks
     this.all = new Segments(this, columns, `${number}.`, meta.offsets, grain)
@@ -57,6 +59,7 @@ export class Timeline {
     this.raster = null
     this.calls = calls_of(columns, `${number}.cb_`)
     this.named = spans_of(columns, `${number}.sp_`)
+    this.samples = samples_of(columns, `${number}.sm_`)
     this.cpu = meta.cpu_offsets && new CpuTimes(columns, `${number}.`, meta.cpu_offsets)
     this.scale = 1e-6
     this.shift = 0

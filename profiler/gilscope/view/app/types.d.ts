@@ -51,6 +51,8 @@ export interface TimelineMeta {
   labels: string[]
   spans: number
   span_labels: string[]
+  /** Of each sampled stack: its frames in words, and a colour. */
+  sampled: [frames: string[], color: string][]
   details: Detail[]
   stacks: Frame[][]
 }

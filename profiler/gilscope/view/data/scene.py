@@ -16,6 +16,7 @@ from gilscope.view.data.extra_lanes import callback_labels
 from gilscope.view.data.findings import findings_of
 from gilscope.view.data.payload import pack
 from gilscope.view.data.processor import samples
+from gilscope.view.data.sampled_tracks import sampled_tracks
 from gilscope.view.data.settings import settings
 from gilscope.view.data.strips import strips
 from gilscope.view.data.words import build_name, short_name, titles
@@ -99,6 +100,7 @@ def _timeline(
         told["details"] = [[a, place.get(by, -1), b] for a, by, b in told["details"]]
     callbacks, labels = _callbacks(trace, place)
     spans, span_labels = strips(trace, place)
+    sampled, sampled_stacks = sampled_tracks(trace, place)
     counted = samples(trace, columns)
     arrays |= counted[0] if counted else {}
     meta = {
@@ -119,9 +121,10 @@ def _timeline(
         "labels": labels,
         "spans": len(trace.spans),
         "span_labels": span_labels,
+        "sampled": sampled_stacks,
         **(told or {"details": [], "stacks": []}),
     }
-    return meta, arrays | callbacks | spans
+    return meta, arrays | callbacks | spans | sampled
 
 
 def _lane(trace: Trace, columns: Columns, lane: int) -> dict[str, Any]:

@@ -103,6 +103,8 @@ def _timeline(number: int, trace: Trace, columns: Columns, shared: Range1d, marg
     _add_picture(plot, number)
     _add_boxes(plot, number)
     _add_quads(plot, number, "spans", palette.SPAN_LOOK, palette.INK)
+    if len(trace.samples):
+        _add_sampled(plot, number)
     if len(trace.cpu_times):
         _add_quads(plot, number, "ready", palette.READY_LOOK, palette.READY_EDGE)
     return plot
@@ -281,6 +283,18 @@ def _add_quads(plot: Any, number: int, name: str, look: palette.Look, edge: str)
         line_color=edge,
         line_width=0.5,
         source=ColumnDataSource({side: [] for side in names}, name=f"{name}-{number}"),
+    )
+
+
+def _add_sampled(plot: Any, number: int) -> None:
+    """Add the tracks of samples, which the page fills in."""
+    names = ("left", "right", "bottom", "top")
+    empty: dict[str, list[object]] = {name: [] for name in (*names, "color")}
+    plot.quad(
+        **{side: side for side in names},
+        fill_color="color",
+        line_color=None,
+        source=ColumnDataSource(empty, name=f"sampled-{number}"),
     )
 
 

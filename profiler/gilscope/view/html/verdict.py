@@ -5,11 +5,13 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
+from gilscope.analysis.sampled_stacks import notes_of
 from gilscope.config import BUILDS
 from gilscope.results.outcome import outcome, range_text, ratio_text
 from gilscope.text import count_text, seconds_text, time_text
 from gilscope.view.data.palette import CALLBACK_LOOK, LOOKS, READY_EDGE, READY_LOOK, SPAN_LOOK
 from gilscope.view.data.processor import sampled
+from gilscope.view.data.sampled_tracks import COLORS as SAMPLED_COLORS
 from gilscope.view.data.words import build_name
 from gilscope.view.html.markup import element, join, text
 
@@ -207,5 +209,10 @@ def legend(traces: Sequence[Trace]) -> str:
     if ready:
         look = f"background:{READY_LOOK.color};outline:1px solid {READY_EDGE};height:4px"
         words = f"{text(READY_LOOK.label)} <small>{READY_HINT}</small>"
+        items.append(f'<span class="key wide"><i style="{look}"></i><span>{words}</span></span>')
+    if any(trace.samples.rate for trace in traces):
+        notes = text("; ".join(dict.fromkeys(notes_of([t for t in traces if t.samples.rate]))))
+        look = f"background:linear-gradient(90deg,{','.join(SAMPLED_COLORS[:4])});height:5px"
+        words = f"below a lane: the function that ran, <small>{notes}</small>"
         items.append(f'<span class="key wide"><i style="{look}"></i><span>{words}</span></span>')
     return element("div", join(items), "legend")

@@ -706,6 +706,7 @@ var Drawing = class {
       painter.draw_images([...shares2].map(([lane, share]) => [lane, ready?.get(lane) ?? painter.stacked(share, width)]), from, to, width);
     }
     painter.draw_spans(start, end, kept);
+    painter.draw_samples(start, end);
     painter.box_view.visible = few;
     painter.picture_view.visible = !few;
     painter.draw_ready(start, end);
@@ -1280,6 +1281,59 @@ function stacked(share, width, rows, looks) {
   return result;
 }
 
+// profiler/gilscope/view/app/samples.js
+var TRACK = 0.2;
+var GAP = 0.02;
+function samples_of(columns, prefix) {
+  if (!columns[`${prefix}start`]) return null;
+  return {
+    lane: columns[`${prefix}lane`],
+    start: columns[`${prefix}start`],
+    duration: columns[`${prefix}duration`],
+    label: columns[`${prefix}label`]
+  };
+}
+function track_boxes(timeline, from, to, pixel, top) {
+  const { samples, sampled } = timeline;
+  const data = { ...no_boxes(), color: (
+    /** @type {string[]} */
+    []
+  ) };
+  const last = /* @__PURE__ */ new Map();
+  for (let row = 0; samples && row < samples.start.length && samples.start[row] < to; row++) {
+    const start = samples.start[row], end = start + samples.duration[row];
+    const lane = samples.lane[row], label = samples.label[row], before = last.get(lane);
+    if (end < from || !timeline.shows(lane)) continue;
+    if (before && start - before.end < pixel && (before.label === label || end - start < pixel)) {
+      before.end = Math.max(before.end, end);
+      data.right[before.place] = timeline.to_axis(before.end);
+      continue;
+    }
+    last.set(lane, { end, label, place: data.left.length });
+    data.left.push(timeline.to_axis(start));
+    data.right.push(timeline.to_axis(Math.max(end, start + pixel)));
+    data.bottom.push(top(lane) - TRACK + GAP);
+    data.top.push(top(lane) - GAP);
+    data.color.push(sampled[label][1]);
+  }
+  return data;
+}
+function sample_tip(timeline, lane, time) {
+  const { samples, sampled } = timeline;
+  for (let row = 0; samples && row < samples.start.length && samples.start[row] <= time; row++) {
+    if (samples.lane[row] !== lane || samples.start[row] + samples.duration[row] < time) continue;
+    const frames = sampled[samples.label[row]][0];
+    return frames.map((frame, depth) => `${depth ? "&nbsp;&nbsp;called by" : "sampled in"} ${safe(frame)}`);
+  }
+  return [];
+}
+function no_boxes() {
+  return (
+    /** @type {Record<"left" | "right" | "bottom" | "top", number[]>} */
+    { left: [], right: [], bottom: [], top: [] }
+  );
+}
+
 // profiler/gilscope/view/app/painter.js
 var FOOT = 0.18;
 var FOOT_GAP = 0.01;
@@ -1297,13 +1351,15 @@ var Painter = class {
     this.timeline = timeline;
     this.looks = looks;
     this.rows = rows;
-    this.band = band;
+    this.track = timeline.samples ? TRACK : 0;
+    this.band = band - this.track;
     this.figure = named("timeline");
     this.boxes = named("boxes");
     this.box_view = named("box-view");
     this.picture = named("picture");
     this.picture_view = named("picture-view");
     this.spans = named("spans");
+    this.sampled = named("sampled");
     this.chosen = named("chosen");
     this.link = named("link");
     this.before = named("before");
@@ -1340,7 +1396,7 @@ var Painter = class {
   /** Where drawing begins in a lane that is shown. @param {number} lane */
   bottom(lane) {
     const foot = this.timeline.cpu ? FOOT + 2 * FOOT_GAP : (1 - this.band) / 2;
-    return Number(this.timeline.level(lane)) - 0.5 + foot;
+    return Number(this.timeline.level(lane)) - 0.5 + foot + this.track;
   }
   /**
    * Draw lanes as boxes, as far as they are kept.
@@ -1349,7 +1405,7 @@ var Painter = class {
    */
   draw_boxes(rows_of, kept) {
     const { timeline, looks, band } = this;
-    const data = { ...no_boxes(), color: (
+    const data = { ...no_boxes2(), color: (
       /** @type {string[]} */
       []
     ) };
@@ -1378,7 +1434,7 @@ var Painter = class {
   draw_spans(from, to, kept) {
     const { timeline, looks: { strip }, band } = this;
     const { named } = timeline;
-    const data = no_boxes();
+    const data = no_boxes2();
     const pixel = (to - from) / this.width, least = STRIP_PIXELS * pixel;
     const last = /* @__PURE__ */ new Map();
     for (let row = 0; named && row < named.start.length && named.start[row] < to; row++) {
@@ -1399,6 +1455,12 @@ var Painter = class {
       data.top.push(middle + half);
     }
     this.spans.data = data;
+  }
+  /** Draw the tracks of samples. @param {number} from @param {number} to */
+  draw_samples(from, to) {
+    if (!this.track) return;
+    const pixel = (to - from) / this.width;
+    this.sampled.data = track_boxes(this.timeline, from, to, pixel, (lane) => this.bottom(lane));
   }
   /**
    * Time of each state in each column of a lane.
@@ -1477,7 +1539,7 @@ var Painter = class {
   draw_ready(from, to) {
     const { timeline } = this;
     if (!timeline.cpu) return;
-    const data = no_boxes();
+    const data = no_boxes2();
     const least = 2 * (to - from) / this.width;
     for (const lane of timeline.shown_threads()) {
       for (const { start, end, ready } of timeline.cpu.stretches(lane, from, to, least)) {
@@ -1485,7 +1547,7 @@ var Painter = class {
         if (share < CLEARLY) continue;
         data.left.push(timeline.to_axis(start));
         data.right.push(timeline.to_axis(end));
-        const top = this.bottom(lane) - FOOT_GAP;
+        const top = this.bottom(lane) - this.track - FOOT_GAP;
         data.bottom.push(top - FOOT * share);
         data.top.push(top);
       }
@@ -1511,7 +1573,7 @@ var Painter = class {
    */
   draw_choice(choice) {
     const { timeline } = this;
-    const chosen = no_boxes();
+    const chosen = no_boxes2();
     const link = (
       /** @type {Record<"x0" | "y0" | "x1" | "y1", number[]>} */
       { x0: [], y0: [], x1: [], y1: [] }
@@ -1535,7 +1597,7 @@ var Painter = class {
     this.link.data = link;
   }
 };
-function no_boxes() {
+function no_boxes2() {
   return (
     /** @type {Record<"left" | "right" | "bottom" | "top", number[]>} */
     { left: [], right: [], bottom: [], top: [] }
@@ -1767,6 +1829,7 @@ function tip_html({ timeline, lane, row, segments, time }, looks) {
     if (lock >= 0) lines.push(`for ${safe(timeline.locks[lock].name)}`);
     if (peer >= 0) lines.push(`${held ? "held by" : "ended by"} ${safe(timeline.lanes[peer].name)}`);
     for (const span of timeline.spans_of(lane, time, time)) lines.push(`in ${safe(timeline.span_text(span))}`);
+    lines.push(...sample_tip(timeline, lane, time));
     lines.push(...cpu_tip(timeline, lane, time));
   }
   if (count > 1) {
@@ -2203,6 +2266,7 @@ var Timeline = class {
     this.spans = meta.spans;
     this.labels = meta.labels;
     this.span_labels = meta.span_labels;
+    this.sampled = meta.sampled;
     this.details = meta.details;
     this.stacks = meta.stacks;
     this.all = new Segments(this, columns, `${number}.`, meta.offsets, grain);
@@ -2212,6 +2276,7 @@ var Timeline = class {
     this.raster = null;
     this.calls = calls_of(columns, `${number}.cb_`);
     this.named = spans_of(columns, `${number}.sp_`);
+    this.samples = samples_of(columns, `${number}.sm_`);
     this.cpu = meta.cpu_offsets && new CpuTimes(columns, `${number}.`, meta.cpu_offsets);
     this.scale = 1e-6;
     this.shift = 0;

@@ -20,7 +20,8 @@ help:
 	@echo "make test-cpython  CPython's own tests of threads, the same with the probe as without it"
 	@echo "make test-peers    the tests of pybind11, nanobind and greenlet, the same with the probe as"
 	@echo "                   without it; GILSCOPE_PYBIND11, _NANOBIND and _GREENLET name their sources"
-	@echo "make hostile       programs that do their worst to threads, with the probe and without it;"
+	@echo "make hostile       programs that do their worst to threads, with the probe and without it, and"
+	@echo "                   10,000 starts and stops in one process;"
 	@echo "                   MINUTES=N goes on for so long, ARGS='--seed N ...' as tools/hostile.py"
 	@echo "make sanitize      the probe's tests and the hostile cases under ASan, UBSan and TSan, in"
 	@echo "                   interpreters built for them: the first time takes some ten minutes each"
@@ -112,7 +113,9 @@ fuzz-native:
 
 hostile:
 	@$(prepare) test
-	@$(PYTHON) tools/hostile.py $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+	@status=0; $(PYTHON) tools/hostile.py --sessions 10000 many_sessions || status=1; \
+	$(PYTHON) tools/hostile.py $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS) || status=1; \
+	exit $$status
 
 sanitize:
 	@$(prepare) test

@@ -31,12 +31,14 @@ from typing import Iterator
 ROOT = Path(__file__).resolve().parent.parent
 CASES = ROOT / "tests" / "hostile"
 VARIABLES = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}
-MODULES = ("threads.py", "processes.py")
+MODULES = ("threads.py", "processes.py", "sessions.py")
 N_LEAVES = 40
 PATIENCE_S = 40  # for a case whose own time is a second
+SESSION_PATIENCE_S = 0.2  # for each session of many_sessions
 PLAIN_RUNS = 10  # how often a case may run without the probe to show that it can end so, too
 DISK = "12m"
 EXIT_NOTHING = 2
+SESSIONS = "HOSTILE_SESSIONS"
 HANG = "hangs"
 FACTS = """
 import json, sysconfig
@@ -196,6 +198,11 @@ def show_stacks_of(pid: int) -> None:
             print(f"        thread {task.name} {' '.join(texts)}", flush=True)
 
 
+def patience(seconds: float) -> float:
+    """Return after how many seconds a case is taken to hang."""
+    return PATIENCE_S * max(1, seconds) + SESSION_PATIENCE_S * int(os.environ.get(SESSIONS, "0"))
+
+
 def run_case(patient: Patient, case: str, seed: int, seconds: float, *, recorded: bool) -> Outcome:
     """Run a case once."""
     trace = patient.place / "trace.gilscope"
@@ -212,7 +219,7 @@ def run_case(patient: Patient, case: str, seed: int, seconds: float, *, recorded
             env={**inherited, **patient.environment, "HOSTILE_RUN": "" if recorded else "plain-"},
             start_new_session=True,
         )
-        status = ended(process, PATIENCE_S * max(1, seconds))
+        status = ended(process, patience(seconds))
     for path in patient.place.glob("trace.gilscope*"):
         path.unlink()
     out_text, err_text = (path.read_text(encoding="utf-8", errors="replace") for path in texts)
@@ -290,6 +297,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1, help="how often, without --minutes")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))  # noqa: S311
     parser.add_argument("--seconds", type=float, default=0.5, help="of each run of a case")
+    parser.add_argument("--sessions", type=int, default=100, help="of the case many_sessions")
     parser.add_argument("--without", action="append", default=[], metavar="CASE", help="not this")
     parser.add_argument("case", nargs="*", help=", ".join(cases()))
     chosen = parser.parse_args()
@@ -303,6 +311,7 @@ def parse() -> argparse.Namespace:
 def main() -> int:
     """Run from the command line."""
     chosen = parse()
+    os.environ[SESSIONS] = str(chosen.sessions)
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     print(f"seed {chosen.seed}", flush=True)

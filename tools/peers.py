@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -156,23 +155,15 @@ def run_suite(
     return Outcome(status, cpython_tests.read_report(report), time.monotonic() - begin)
 
 
-def differences(plains: list[Outcome], recorded: Outcome) -> list[str]:
-    """List the tests that never ended without the probe as they did with it."""
-    each = [set(cpython_tests.differences(plain, recorded)) for plain in plains]
-    names = [{re.split(r": ", line)[0] for line in lines} for lines in each]
-    always = set.intersection(*names)
-    return sorted(line for line in each[0] if re.split(r": ", line)[0] in always)
-
-
 def compare(name: str, suite: Suite, python: str, only: list[str]) -> bool:
     """Run a suite both ways, and without the probe again where they differ; whether all is same."""
     place = OUT / name
     plains = [run_suite(suite, python, place / "plain", None, only)]
     trace = place / "trace.gilscope"
     recorded = run_suite(suite, python, place / "recorded", trace, only)
-    while differences(plains, recorded) and len(plains) < PLAIN_RUNS:
+    while cpython_tests.differences(plains, recorded) and len(plains) < PLAIN_RUNS:
         plains.append(run_suite(suite, python, place / f"plain-{len(plains)}", None, only))
-    found = differences(plains, recorded)
+    found = cpython_tests.differences(plains, recorded)
     text, whole = cpython_tests.recorded_events(trace)
     plain = plains[0]
     count = Counter(ending for endings in plain.tests.values() for ending in endings)

@@ -42,6 +42,37 @@ py::object open_hang_channel(int fd, std::uint64_t size) {
   return py::memoryview::from_memory(memory, static_cast<py::ssize_t>(size), false);
 }
 
+// The name of a thread of the module threading, "" where it has none that is text. As
+// object.__getattribute__ finds it, without the methods of the program's own classes; what of it
+// cannot be written is replaced.
+std::string name_of(py::handle thread) {
+  std::string name;
+  PyObject* attribute = PyUnicode_InternFromString("_name");
+  PyObject* found =
+      attribute != nullptr ? PyObject_GenericGetAttr(thread.ptr(), attribute) : nullptr;
+  PyObject* text = found != nullptr && PyUnicode_CheckExact(found)
+                       ? PyUnicode_AsEncodedString(found, "utf-8", "replace")
+                       : nullptr;
+  if (text != nullptr) {
+    name.assign(PyBytes_AS_STRING(text), static_cast<std::size_t>(PyBytes_GET_SIZE(text)));
+  }
+  PyErr_Clear();
+  Py_XDECREF(text);
+  Py_XDECREF(found);
+  Py_XDECREF(attribute);
+  return name;
+}
+
+// Names the calling thread, which Python started, unless it is of the class `dummy`. (What this
+// takes is part of what each thread costs.)
+void name_thread(py::handle thread, py::handle dummy) {
+  if (PyType_Check(dummy.ptr()) &&
+      PyType_IsSubtype(Py_TYPE(thread.ptr()), reinterpret_cast<PyTypeObject*>(dummy.ptr())) != 0) {
+    return;
+  }
+  gilscope::name_thread(name_of(thread));
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
@@ -77,5 +108,5 @@ PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
   module.def("hooks", &gilscope::hook_report);
   module.def("begin_span", &gilscope::begin_span);
   module.def("end_span", &gilscope::end_span, py::arg("name"), py::arg("start"), py::arg("bytes"));
-  module.def("name_thread", &gilscope::name_thread, py::arg("name"));
+  module.def("name_thread", &name_thread, py::arg("thread"), py::arg("dummy"));
 }

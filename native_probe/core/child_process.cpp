@@ -79,7 +79,7 @@ void reset_signals() {
   for (int i = 1; i <= 64; ++i) syscall(SYS_rt_sigaction, i, standard, nullptr, kSignalSetSize);
   sigset_t none;
   sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
 }
 
 int be_program(void* data) {

@@ -410,7 +410,7 @@ struct Stack {
 static_assert(offsetof(Stack<1>, frames) == sizeof(StackBody));
 
 // Length of a definition whose body and texts have so many bytes.
-inline constexpr std::size_t definition_length(std::size_t size) {
+constexpr std::size_t definition_length(std::size_t size) {
   return (sizeof(DefinitionHeader) + size + 7) / 8 * 8;
 }
 

@@ -10,57 +10,32 @@
 
 #include "core/loader_call.hpp"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 namespace gilscope {
 namespace {
 
-// Makes the pages of one slot after another writable, and read-only again after the last of a page.
-class PageWriter {
- public:
-  explicit PageWriter(const PageProtections& pages) : pages_(pages) {}
-  ~PageWriter() { close(); }
-  PageWriter(const PageWriter&) = delete;
-  PageWriter& operator=(const PageWriter&) = delete;
+std::uintptr_t page_size() {
+  static const auto size = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  return size;
+}
 
-  bool write(void** slot, void* value) {
-    const auto page = reinterpret_cast<std::uintptr_t>(slot) & ~(page_size() - 1);
-    if (page != page_ && !open(page)) return false;
-    // One aligned word: a thread that calls through the slot sees the old or the new function.
-    __atomic_store_n(slot, value, __ATOMIC_RELEASE);
-    return true;
-  }
+std::uintptr_t page_of(const void* address) {
+  return reinterpret_cast<std::uintptr_t>(address) & ~(page_size() - 1);
+}
 
- private:
-  static std::uintptr_t page_size() {
-    static const auto size = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-    return size;
-  }
+// Asks the system to make a page ready to be written to, which changes nothing else.
+bool can_be_written(std::uintptr_t page) {
+  return madvise(reinterpret_cast<void*>(page), page_size(), MADV_POPULATE_WRITE) == 0;
+}
 
-  bool open(std::uintptr_t page) {
-    close();
-    const int protection = pages_.at(page);
-    if (protection < 0) return false;
-    if ((protection & PROT_WRITE) == 0) {
-      // Never writable and executable at once.
-      if ((protection & PROT_EXEC) != 0) return false;
-      if (mprotect(reinterpret_cast<void*>(page), page_size(), protection | PROT_WRITE) != 0) {
-        return false;
-      }
-      restore_to_ = protection;
-    }
-    page_ = page;
-    return true;
-  }
-
-  void close() {
-    if (restore_to_ >= 0) mprotect(reinterpret_cast<void*>(page_), page_size(), restore_to_);
-    restore_to_ = -1;
-    page_ = 0;
-  }
-
-  const PageProtections& pages_;
-  std::uintptr_t page_ = 0;
-  int restore_to_ = -1;
-};
+// Whether it knows that request, as Linux does from 5.14 on.
+bool tells_what_can_be_written() {
+  const char own = 0;
+  return can_be_written(page_of(&own));
+}
 
 void* read_slot(void* const* slot) { return __atomic_load_n(slot, __ATOMIC_ACQUIRE); }
 
@@ -83,6 +58,62 @@ bool may_patch(const ElfImage& image, const Slot& slot, const Hook& hook, HookTa
 }
 
 }  // namespace
+
+// Makes the pages of one slot after another writable, and read-only again after the last of a page.
+class GotPatcher::Writer {
+ public:
+  // `pages`: nullptr where what is remembered is believed.
+  explicit Writer(const PageProtections* pages) : pages_(pages) {}
+  ~Writer() { close(); }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  bool write(const Patch& patch, void* value) {
+    const std::uintptr_t page = page_of(static_cast<const void*>(patch.slot));
+    if (page != page_ && !open(page, patch.protection)) return false;
+    // One aligned word: a thread that calls through the slot sees the old or the new function.
+    __atomic_store_n(patch.slot, value, __ATOMIC_RELEASE);
+    return true;
+  }
+
+  // Of the page that was written to last, before that.
+  int protection() const { return protection_; }
+
+ private:
+  int protection_of(std::uintptr_t page, int remembered) const {
+    if (pages_ != nullptr) return pages_->at(page);
+    if (can_be_written(page)) return PROT_READ | PROT_WRITE;
+    return remembered >= 0 && (remembered & PROT_WRITE) == 0 ? remembered : -1;
+  }
+
+  bool open(std::uintptr_t page, int remembered) {
+    close();
+    const int protection = protection_of(page, remembered);
+    if (protection < 0) return false;
+    if ((protection & PROT_WRITE) == 0) {
+      // Never writable and executable at once.
+      if ((protection & PROT_EXEC) != 0) return false;
+      if (mprotect(reinterpret_cast<void*>(page), page_size(), protection | PROT_WRITE) != 0) {
+        return false;
+      }
+      restore_to_ = protection;
+    }
+    page_ = page;
+    protection_ = protection;
+    return true;
+  }
+
+  void close() {
+    if (restore_to_ >= 0) mprotect(reinterpret_cast<void*>(page_), page_size(), restore_to_);
+    restore_to_ = -1;
+    page_ = 0;
+  }
+
+  const PageProtections* pages_;
+  std::uintptr_t page_ = 0;
+  int protection_ = -1;
+  int restore_to_ = -1;
+};
 
 void* HookTable::bound(std::string_view symbol) {
   const auto found = by_symbol_.find(symbol);
@@ -116,7 +147,7 @@ GotPatcher::Plan GotPatcher::plan(const ElfImage& image, HookTable& hooks) {
 }
 
 std::size_t GotPatcher::patch(std::list<Plan>& plans, const PageProtections& pages) {
-  PageWriter writer(pages);
+  Writer writer(&pages);
   std::size_t patched = 0;
   const auto first = plans.begin();
   // The journal first: a slot is never changed without a record of what it held.
@@ -127,7 +158,8 @@ std::size_t GotPatcher::patch(std::list<Plan>& plans, const PageProtections& pag
       void* original = read_slot(patch.slot);
       if (original == patch.replacement) continue;  // by another plan
       patch.original = original;
-      if (writer.write(patch.slot, patch.replacement)) {
+      if (writer.write(patch, patch.replacement)) {
+        patch.protection = static_cast<std::int8_t>(writer.protection());
         ++patched;
       } else {
         patch.original = nullptr;
@@ -139,11 +171,11 @@ std::size_t GotPatcher::patch(std::list<Plan>& plans, const PageProtections& pag
 }
 
 std::size_t GotPatcher::verify(const PageProtections& pages) {
-  PageWriter writer(pages);
+  Writer writer(&pages);
   std::size_t rewritten = 0;
   for (const Plan& plan : plans_) {
     for (const Patch& patch : plan) {
-      if (is_overwritten(patch)) rewritten += writer.write(patch.slot, patch.replacement) ? 1 : 0;
+      if (is_overwritten(patch)) rewritten += writer.write(patch, patch.replacement) ? 1 : 0;
     }
   }
   return rewritten;
@@ -155,29 +187,49 @@ bool GotPatcher::is_intact() const {
   });
 }
 
-std::size_t GotPatcher::restore(const PageProtections& pages) {
-  PageWriter writer(pages);
+std::size_t GotPatcher::restore_with(Writer& writer) {
   std::size_t left = 0;
   for (const Plan& plan : plans_) {
     for (const Patch& patch : plan) {
       if (patch.original == nullptr || read_slot(patch.slot) != patch.replacement) continue;
-      left += writer.write(patch.slot, patch.original) ? 0 : 1;
+      left += writer.write(patch, patch.original) ? 0 : 1;
     }
   }
   return left;
 }
 
-void GotPatcher::repatch(const PageProtections& pages) {
-  PageWriter writer(pages);
+std::size_t GotPatcher::repatch_with(Writer& writer) {
+  std::size_t left = 0;
   for (Plan& plan : plans_) {
     for (Patch& patch : plan) {
       void* now = read_slot(patch.slot);
       if (patch.original == nullptr || now == patch.replacement) continue;
       if (patch.is_variable && now != patch.original) continue;  // the program's choice
       patch.original = now;  // another one, if it has been bound since
-      writer.write(patch.slot, patch.replacement);
+      left += writer.write(patch, patch.replacement) ? 0 : 1;
     }
   }
+  return left;
+}
+
+std::size_t GotPatcher::restore(const PageProtections& pages) {
+  Writer writer(&pages);
+  return restore_with(writer);
+}
+
+void GotPatcher::repatch(const PageProtections& pages) {
+  Writer writer(&pages);
+  repatch_with(writer);
+}
+
+bool GotPatcher::restore_as_remembered() {
+  Writer writer(nullptr);
+  return tells_what_can_be_written() && restore_with(writer) == 0;
+}
+
+bool GotPatcher::repatch_as_remembered() {
+  Writer writer(nullptr);
+  return tells_what_can_be_written() && repatch_with(writer) == 0;
 }
 
 std::list<GotPatcher::Plan> GotPatcher::forget() {

@@ -57,6 +57,7 @@ class GotPatcher {
     void* original;  // nullptr: not written
     void* replacement;
     bool is_variable;
+    std::int8_t protection = -1;  // PROT_* of its page before it was written; -1: unknown
   };
 
   // What is to be done with one object.
@@ -87,6 +88,12 @@ class GotPatcher {
   std::size_t restore(const PageProtections& pages);
   void repatch(const PageProtections& pages);
 
+  // The same without a look at all mappings, which costs a forked child as much as the fork: a page
+  // has the protection that it had when it was patched, unless it can be written to now. False,
+  // with slots left undone, where the system does not tell that.
+  bool restore_as_remembered();
+  bool repatch_as_remembered();
+
   // Forgets what was patched; after restore(). Returns the plans, for whoever is to free them.
   std::list<Plan> forget();
 
@@ -95,6 +102,10 @@ class GotPatcher {
   std::size_t failed() const { return failed_; }
 
  private:
+  class Writer;
+  std::size_t restore_with(Writer& writer);
+  std::size_t repatch_with(Writer& writer);
+
   std::list<Plan> plans_;
   std::size_t failed_ = 0;
 };

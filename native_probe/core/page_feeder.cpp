@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -96,7 +97,7 @@ void PageFeeder::join() {
 }
 
 bool PageFeeder::pause() {
-  if (thread_count() > 2 || !change(State::running)) return false;
+  if (!running() || thread_count() > 2 || !change(State::running)) return false;
   join();
   state_.store(State::idle, std::memory_order_release);
   return true;
@@ -215,7 +216,11 @@ long thread_count() {
   return at != nullptr ? std::strtol(at, nullptr, 10) : 0;
 }
 
-bool single_threaded() { return thread_count() == 1; }
+bool single_threaded() {
+  // The C library knows it of a process that never had another thread, and need not ask the system.
+  if (__libc_single_threaded != 0) return true;
+  return thread_count() == 1;
+}
 
 void wait_for_thread_count(long most) {
   constexpr std::uint64_t kLongest = 100'000'000;  // ns; the program may have started threads, too

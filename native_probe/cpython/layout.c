@@ -135,6 +135,22 @@ int gilscope_is_stop_event(uintptr_t address) {
          (tstate != NULL && address == (uintptr_t)&tstate->interp->stoptheworld.stop_event);
 }
 
+/* Copies what begins before a lock that the calling thread waits for. What lies in the lock's own
+ * page is there to be read, whatever it is; what lies before that page is copied by the kernel. */
+__attribute__((no_sanitize("address", "thread"))) static int copy_before(uintptr_t lock, void* to,
+                                                                         uintptr_t from,
+                                                                         size_t size) {
+  enum { kLeastPage = 4096 };
+  if (from % sizeof(uintptr_t) != 0 || size % sizeof(uintptr_t) != 0 ||
+      from / kLeastPage != lock / kLeastPage) {
+    return gilscope_copy(to, from, size);
+  }
+  for (size_t i = 0; i < size / sizeof(uintptr_t); ++i) {
+    ((uintptr_t*)to)[i] = __atomic_load_n((const uintptr_t*)from + i, __ATOMIC_RELAXED);
+  }
+  return 1;
+}
+
 #ifdef Py_GIL_DISABLED
 /* Whether a word, of which nothing is known, is the address of a type: its type is `type`, or one
  * that is derived from it, as its own flag says, and so on up to `type`. */
@@ -160,7 +176,8 @@ uintptr_t gilscope_object_of_lock(uintptr_t address) {
   /* A critical section can be on a mutex of no object, which stands anywhere:
    * PyCriticalSection_BeginMutex() is public from 3.14 on, and was the interpreter's own before. */
   uintptr_t type;
-  if (!gilscope_copy(&type, object + offsetof(PyObject, ob_type), sizeof type)) return 0;
+  const uintptr_t place = object + offsetof(PyObject, ob_type);
+  if (!copy_before(address, &type, place, sizeof type)) return 0;
   return is_type(type) ? object : 0;
 #else
   (void)address;
@@ -184,7 +201,7 @@ static int has_references(const PyObject* object) {
 uintptr_t gilscope_object_before(uintptr_t address, const uintptr_t types[2]) {
   PyObject object;
   const uintptr_t begin = address - sizeof object;
-  if (!gilscope_copy(&object, begin, sizeof object)) return 0;
+  if (!copy_before(address, &object, begin, sizeof object)) return 0;
   const uintptr_t type = (uintptr_t)object.ob_type;
   if (type == 0 || (type != types[0] && type != types[1])) return 0;
   return has_references(&object) ? begin : 0;

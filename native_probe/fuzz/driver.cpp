@@ -115,7 +115,7 @@ int run_once(int argc, char** argv) {
 int main(int argc, char** argv) {
   if (argc >= 3 && std::strcmp(argv[1], "--once") == 0) return run_once(argc, argv);
   if (argc < 4) return 2;
-  const std::time_t ends = std::time(nullptr) + std::atol(argv[1]);
+  const std::time_t ends = std::time(nullptr) + std::strtol(argv[1], nullptr, 10);
   failing = std::string(argv[0]) + ".input";
   __sanitizer_set_death_callback(keep);
   signal(SIGALRM, give_up);

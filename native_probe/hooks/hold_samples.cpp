@@ -8,7 +8,7 @@
 
 #include <array>
 #include <atomic>
-#include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <string_view>
 
@@ -160,9 +160,11 @@ bool has_signal() {
 // Whether signals of timers on processor time are sent on the way out of the kernel only.
 bool kernel_defers_timers() {
   utsname name;
-  int major = 0;
-  int minor = 0;
-  if (uname(&name) != 0 || std::sscanf(name.release, "%d.%d", &major, &minor) != 2) return false;
+  if (uname(&name) != 0) return false;
+  char* end = nullptr;
+  const long major = std::strtol(name.release, &end, 10);
+  if (*end != '.') return false;
+  const long minor = std::strtol(end + 1, nullptr, 10);
   return major > 5 || (major == 5 && minor >= 10);
 }
 

@@ -183,9 +183,14 @@ void verify() {
 // What walks need was published there.
 bool install_again(bool native_locks) {
   Installation& own = self();
+  {
+    const std::lock_guard<std::mutex> lock(own.patching);
+    if (!std::exchange(own.inherited, false) || own.native_locks != native_locks) return false;
+    own.wanted = true;
+    if (own.patcher.repatch_as_remembered()) return true;
+  }
   const PageProtections pages;
   const std::lock_guard<std::mutex> lock(own.patching);
-  if (!std::exchange(own.inherited, false) || own.native_locks != native_locks) return false;
   own.patcher.repatch(pages);
   own.wanted = true;
   return true;
@@ -353,7 +358,9 @@ void after_fork_in_child() {
   LoaderCall::after_fork_in_child();
   Installation& own = self();
   new (&own.patching) std::mutex;
-  if (!own.patcher.is_empty()) own.patcher.restore(PageProtections());
+  if (!own.patcher.is_empty() && !own.patcher.restore_as_remembered()) {
+    own.patcher.restore(PageProtections());
+  }
   own.inherited = std::exchange(own.wanted, false);
   own.late.clear();
   own.loading = 0;

@@ -1,4 +1,5 @@
 // GotPatcher: what a patch does, and that nothing of it is left.
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -178,6 +179,42 @@ TEST("what was patched and restored can be patched again without a plan") {
     CHECK_EQUAL(restore(patcher), 0u);
     CHECK_EQUAL(object.call("call_direct"), getppid());
     CHECK_EQUAL(object.call("call_table"), getppid());
+  }
+}
+
+TEST("a page that is restored as remembered is as it was before") {
+  for (const Linkage& linkage : linkages()) {
+    const Object object(linkage.path);
+    GotPatcher patcher;
+    patch(patcher, object);
+    const auto page = reinterpret_cast<std::uintptr_t>(slot_of_direct_call(patcher, object));
+    const int protection = PageProtections().at(page);
+    CHECK(patcher.restore_as_remembered());
+    CHECK_EQUAL(object.call("call_direct"), getppid());
+    CHECK_EQUAL(object.call("call_table"), getppid());
+    CHECK(patcher.repatch_as_remembered());
+    CHECK_EQUAL(object.call("call_direct"), kReplaced);
+    CHECK(patcher.restore_as_remembered());
+    CHECK_EQUAL(PageProtections().at(page), protection);
+    patcher.forget();
+  }
+}
+
+TEST("a page that the program has made writable since stays so when it is restored as remembered") {
+  for (const Linkage& linkage : linkages()) {
+    const Object object(linkage.path);
+    GotPatcher patcher;
+    patch(patcher, object);
+    const auto size = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+    const auto slot = reinterpret_cast<std::uintptr_t>(slot_of_direct_call(patcher, object));
+    if (slot != 0) {
+      auto* page = reinterpret_cast<void*>(slot & ~(size - 1));
+      CHECK_EQUAL(mprotect(page, size, PROT_READ | PROT_WRITE), 0);
+    }
+    CHECK(patcher.restore_as_remembered());
+    CHECK_EQUAL(object.call("call_direct"), getppid());
+    if (slot != 0) CHECK_EQUAL(PageProtections().at(slot), PROT_READ | PROT_WRITE);
+    patcher.forget();
   }
 }
 

@@ -7,7 +7,7 @@ messages everywhere. Standard library only.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gilscope.config import BUILDS, DEFAULT_BUILDS, PYTHON_OPTIONS
@@ -134,11 +134,11 @@ def _of_recording() -> tuple[Option, ...]:
     """Return the options that the fields of `RecordingOptions` describe."""
     return tuple(
         Option(
-            dest=one.name,
+            dest=name,
             default=one.default,
             **{**one.metadata, "names": tuple(one.metadata["names"])},
         )
-        for one in fields(RecordingOptions)
+        for name, one in RecordingOptions.fields().items()
     )
 
 
@@ -250,7 +250,7 @@ def recording(values: argparse.Namespace) -> RecordingOptions:
     Raises:
         UsageError: A value is out of range.
     """
-    known = {one.name for one in fields(RecordingOptions)}
+    known = RecordingOptions.fields()
     return RecordingOptions(**{n: v for n, v in vars(values).items() if n in known})
 
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from conftest import finished
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from conftest import Interpreter, Recorded
 
@@ -140,3 +142,15 @@ def test_interpreter_with_a_gil_of_its_own(record: Record) -> None:
     recorded = record("harmless.py", "subinterpreter")
     assert recorded.facts["errors"] == []
     assert recorded.trace.problems == ()
+
+
+def test_no_function_of_the_loader_is_called_with_the_gil(
+    interpreter: Interpreter, tmp_path: Path
+) -> None:
+    """Whoever has the loader's lock may wait for the GIL: start, stop and hooks would hang then."""
+    interpreter.compile("loader_calls")
+    preloaded = str(interpreter.modules / f"loader_calls{interpreter.suffix}")
+    path = tmp_path / "trace.gilscope"
+    recorded = finished(interpreter.start("loader_calls.py", path, LD_PRELOAD=preloaded), path)
+    assert recorded.status == 0, recorded.err
+    assert not any(recorded.facts.values()), recorded.facts

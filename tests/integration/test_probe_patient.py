@@ -44,19 +44,19 @@ ACCEPTED["run"] = {
 
 MODULES = {
     "during": """
-        __future__ _ast _collections _functools _json _opcode _opcode_metadata _operator _sre
-        _struct _tokenize _typing _weakrefset ast atexit collections collections.abc contextlib copy
-        copyreg dataclasses dis enum fnmatch functools glob grp importlib importlib._bootstrap
-        importlib._bootstrap_external importlib.machinery inspect itertools json json.decoder
-        json.encoder json.scanner keyword linecache ntpath opcode operator pathlib pathlib._abc
-        pathlib._local pwd re re._casefix re._compiler re._constants re._parser reprlib struct
-        threading
-        token tokenize types typing warnings weakref
+        __future__ _collections _functools _json _operator _sre _struct _typing _weakrefset
+        atexit collections collections.abc contextlib copyreg enum fnmatch functools glob
+        grp itertools json json.decoder json.encoder json.scanner keyword ntpath operator
+        pathlib pathlib._abc pathlib._local pwd re re._casefix re._compiler re._constants
+        re._parser reprlib struct threading types typing warnings
     """,
     "run": """
-        _bz2 _colorize _compression _datetime _locale _lzma _posixsubprocess argparse bz2 datetime
-        fcntl gettext importlib._abc importlib.util locale lzma math runpy select selectors shlex
-        shutil signal subprocess sysconfig textwrap traceback unicodedata zlib
+        _ast _bz2 _colorize _compression _datetime _locale _lzma _opcode _opcode_metadata
+        _posixsubprocess _tokenize argparse ast bz2 copy dataclasses datetime dis fcntl
+        gettext importlib importlib._abc importlib._bootstrap importlib._bootstrap_external
+        importlib.machinery importlib.util inspect linecache locale lzma math opcode runpy
+        select selectors shlex shutil signal subprocess sysconfig textwrap token tokenize
+        traceback unicodedata weakref zlib
     """,
 }
 """Modules of the standard library that are loaded before the program would load them."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PAIRS = 200_000
+PASSES = 40_000  # of items between Python threads; so many that a run takes a second
 PYSPY_START_S = 20
 
 
@@ -66,7 +67,7 @@ def python_threads() -> Workload:
 
     def work(inbox: queue.SimpleQueue[int], outbox: queue.SimpleQueue[int]) -> None:
         total = 0
-        for _ in range(12_000):
+        for _ in range(PASSES):
             total += sum(i * i for i in range(200))
             outbox.put(total)
             inbox.get()
@@ -92,8 +93,10 @@ def pairs() -> Workload:
 
 WORKLOADS: dict[str, Callable[[], Workload]] = {
     "pairs": pairs,
-    "native_logging": lambda: example("native_logging", "--threads=4", "--records=24000"),
-    "parallel_eval": lambda: example("parallel_eval", "--threads=4", "--ways=callback"),
+    "native_logging": lambda: example("native_logging", "--threads=4", "--records=40000"),
+    "parallel_eval": lambda: example(
+        "parallel_eval", "--threads=4", "--ways=callback", "--inputs=30000"
+    ),
     "python_threads": python_threads,
 }
 
@@ -170,9 +173,14 @@ VARIANTS = {f.__name__: f for f in (bare, gilscope, viztracer, gilknocker, pyspy
 
 def in_turns(
     workload: Workload, variants: list[str], rounds: int, out: Path
-) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """Run the workload under each variant once a round, in an order drawn anew."""
+) -> tuple[dict[str, list[float]], dict[str, list[float]], dict[str, str]]:
+    """Run the workload under each variant once a round, in an order drawn anew.
+
+    Returns:
+        What the workload measures; seconds of processor time of this process; what failed.
+    """
     times: dict[str, list[float]] = {name: [] for name in variants}
+    busy: dict[str, list[float]] = {name: [] for name in variants}
     failed: dict[str, str] = {}
     draw = random.Random(1)  # noqa: S311 - no secret
     workload()  # warm
@@ -182,10 +190,15 @@ def in_turns(
                 continue
             try:
                 with VARIANTS[name](out):
-                    times[name].append(workload())
+                    begin = time.process_time()
+                    measured = workload()
+                    busy[name].append(time.process_time() - begin)
+                    times[name].append(measured)
             except (ImportError, OSError) as error:
                 failed[name] = str(error).strip().splitlines()[-1] if str(error) else repr(error)
-    return {name: values for name, values in times.items() if name not in failed}, failed
+    for name in failed:
+        del times[name], busy[name]
+    return times, busy, failed
 
 
 def main() -> None:
@@ -204,7 +217,8 @@ def main() -> None:
     workload()
     # Before any profiler was ever started in this process.
     before = [workload() for _ in range(max(3, options.rounds // 3))]
-    times, failed = in_turns(workload, options.variants.split(","), options.rounds, options.out)
+    variants = options.variants.split(",")
+    times, busy, failed = in_turns(workload, variants, options.rounds, options.out)
     facts: dict[str, object] = {
         "python": sys.version.split()[0],
         "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
@@ -215,7 +229,7 @@ def main() -> None:
         import pairs as native  # noqa: PLC0415 - compiled for this workload
 
         facts["two_stamps"] = min(native.two_stamps(PAIRS // 10) for _ in range(10))
-    print(json.dumps({"times": times, "facts": facts}))
+    print(json.dumps({"times": times, "busy": busy, "facts": facts}))
 
 
 if __name__ == "__main__":

@@ -98,9 +98,16 @@ def threads(path: str, rounds: int) -> Figures:
     return figures
 
 
+def busy_with_children() -> float:
+    """Return the processor time of this process and of its children that have ended."""
+    both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(now.ru_utime + now.ru_stime for now in both)
+
+
 def fork_and_wait() -> dict[str, float]:
-    """Measure children that end at once."""
+    """Measure children that end at once: processor time, theirs included, and wall time."""
     wall = []
+    before = busy_with_children()
     for _ in range(FORKS):
         begin = time.perf_counter()
         pid = os.fork()
@@ -108,17 +115,21 @@ def fork_and_wait() -> dict[str, float]:
             os._exit(0)
         os.waitpid(pid, 0)
         wall.append(time.perf_counter() - begin)
-    return {"fork_wall": statistics.median(wall)}
+    return {
+        "fork": (busy_with_children() - before) / FORKS,
+        "fork_wall": statistics.median(wall),
+    }
 
 
 def forks(path: str, rounds: int) -> Figures:
     """Measure forks of a process of one thread, and of children that are recorded themselves."""
     figures = in_turns(path, rounds, fork_and_wait)
     folder = Path(path).parent
-    children: Figures = {"recorded_fork_wall": [], "recorded_bytes": []}
+    children: Figures = {"recorded_fork": [], "recorded_fork_wall": [], "recorded_bytes": []}
     for _ in range(rounds):
         probe.start(path, follow_children=True)
-        children["recorded_fork_wall"].append(fork_and_wait()["fork_wall"])
+        for name, value in fork_and_wait().items():
+            children[f"recorded_{name}"].append(value)
         probe.stop()
         traces = [each for each in folder.iterdir() if each != Path(path)]
         size = sum(each.stat().st_blocks for each in traces) * BLOCK

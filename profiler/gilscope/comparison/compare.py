@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,7 +162,7 @@ def compare_target(
         Interrupted: With the comparison of what there is so far; the traces are kept.
     """
     _check(builds, repeat, threads)
-    recording = replace(recording or RecordingOptions(), **changes)
+    recording = (recording or RecordingOptions()).replaced(**changes)
     cpus = usable_cpus(affinity)
     target.check()
     name = name or target.stem

@@ -6,7 +6,6 @@ import os
 import sys
 import sysconfig
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 from platform import python_version
 from time import perf_counter
@@ -53,7 +52,7 @@ def run_here(shell: Any, code: str, title: str, options: RecordingOptions) -> Co
     path = Path(files.name) / f"here{TRACE_SUFFIX}"
     before = _threads()
     gil_before = _gil_enabled()
-    with gilscope.profile(path, **asdict(options)):
+    with gilscope.profile(path, **options.as_dict()):
         start = perf_counter()
         result = shell.run_cell(code, store_history=False)
         wall = perf_counter() - start

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import median_low
@@ -294,7 +294,7 @@ def _job(
         "filename": target.filename,
         "carried": describe(target.carried) if target.carried else None,
         "trace": str(trace) if trace else None,
-        "recording": asdict(replace(options.recording, follow_children=follow)),
+        "recording": options.recording.replaced(follow_children=follow).as_dict(),
         "races": {} if races else None,
         "live": not arm.attempts,
         "cpus": options.cpus,

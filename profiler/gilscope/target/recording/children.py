@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.config import SESSION_IN_HEADER, TRACE_SUFFIX, VARIABLE
+from gilscope.target.frozen import Frozen
 from gilscope.target.recording.patch import Patch, Switch
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ except Exception:
 """
 
 
-@dataclass(frozen=True)
-class Recorded:
+class Recorded(Frozen):
     """A process whose children are to be recorded.
 
     Attributes:
@@ -68,7 +67,7 @@ class _Entry:
     """Pickled in the parent, it is a call of `session.begin_spawned_child` in the child."""
 
     def __init__(self, parent: Recorded) -> None:
-        arguments = (parent.path, parent.session, parent.pid, asdict(parent.options))
+        arguments = (parent.path, parent.session, parent.pid, parent.options.as_dict())
         self.source = _BEGIN.format(root=ROOT, arguments=arguments)
 
     def __reduce__(self) -> tuple[Any, ...]:

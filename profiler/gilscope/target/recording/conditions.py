@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from gilscope.target.frozen import Frozen
 
 KINDS = ("gil_wait", "lock_wait", "pause")
 HANG = "hang"
@@ -12,8 +13,7 @@ _UNITS = {"us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _FORM = re.compile(r"\s*(\w+)\s*>\s*(\d+(?:\.\d+)?)\s*(us|ms|s)\s*")
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(Frozen):
     """A wait that is too long, or a hang.
 
     Attributes:
@@ -41,7 +41,7 @@ def parse(text: str) -> Condition:
     longer = int(float(found[2]) * _UNITS[found[3]])
     if not LEAST_NS <= longer <= MOST_NS:
         raise ValueError(f"{text!r}: the time is 1 ms to 3600 s")
-    return Condition(found[1], longer)
+    return Condition(kind=found[1], longer_ns=longer)
 
 
 def condition(text: str) -> str:

@@ -6,11 +6,11 @@ of it makes the option of the commands and of the magic (`gilscope.options`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from gilscope.config import DEFAULT_MAX_BYTES
 from gilscope.errors import UsageError
+from gilscope.target.frozen import Frozen, field
 from gilscope.target.recording.conditions import HANG, condition
 
 MIN_BYTES = 8 << 20
@@ -77,8 +77,7 @@ def _option(names: str, text: str, *, default: Any, **more: Any) -> Any:
     return field(default=default, metadata={"names": names.split(), "help": text, **more})
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecordingOptions:
+class RecordingOptions(Frozen):
     """How a process is recorded.
 
     Attributes:
@@ -159,7 +158,7 @@ class RecordingOptions:
         proposals=("100",),
     )
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         """Check the values.
 
         Raises:

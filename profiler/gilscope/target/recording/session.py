@@ -12,7 +12,6 @@ import json
 import os
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +67,7 @@ def start(
         ProbeError: It runs already, the file cannot be written, or this interpreter is one that the
             probe does not know. The program goes on as before.
     """
-    options = replace(options or RecordingOptions(), **changes)
+    options = (options or RecordingOptions()).replaced(**changes)
     native = _native()
     session, parent_pid = belongs_to or _session_of_environment()
     metadata = _metadata(parent_pid)
@@ -91,7 +90,9 @@ def start(
         _loaded.stop_at_exit()
         _hangs.begin()
         if options.follow_children:
-            parent = _children().Recorded(str(file), session, os.getpid(), options)
+            parent = _children().Recorded(
+                path=str(file), session=session, pid=os.getpid(), options=options
+            )
             _children().follow(parent, stop_at_exit)
 
 
@@ -326,7 +327,8 @@ def _stop(reason: str) -> dict[str, int]:
 
 def begin_spawned_child(path: str, session: bytes, pid: int, options: dict[str, Any]) -> None:
     """Begin the recording of this process, a child of the one that the arguments describe."""
-    begin_child(_children().Recorded(path, session, pid, RecordingOptions(**options)))
+    recorded = RecordingOptions(**options)
+    begin_child(_children().Recorded(path=path, session=session, pid=pid, options=recorded))
 
 
 def begin_child(parent: Recorded) -> None:
@@ -404,8 +406,8 @@ class _ThreadNames:
 
         def _set_native_id(thread: threading.Thread) -> None:
             original(thread)
-            if switch.on and not issubclass(type(thread), _DUMMY):
-                name_thread(_name_of(thread))
+            if switch.on:
+                name_thread(thread, _DUMMY)
 
         return _set_native_id
 

@@ -208,6 +208,19 @@ PyObject* renew(PyObject*, PyObject* object) {
   });
 }
 
+// begin_task(task) → what end_task() takes; None where nothing is recorded
+PyObject* begin_task(PyObject*, PyObject* task) {
+  Session* session = Session::active();
+  if (session == nullptr) Py_RETURN_NONE;
+  return PyLong_FromVoidPtr(session->begin_task(task));
+}
+PyObject* end_task(PyObject*, PyObject* pool_thread) {
+  if (Session::active() != nullptr && PyLong_CheckExact(pool_thread)) {
+    Session::end_task(static_cast<Thread*>(PyLong_AsVoidPtr(pool_thread)));
+  }
+  Py_RETURN_NONE;
+}
+
 // import_lock(name, what)
 PyObject* import_lock(PyObject*, PyObject* arguments) {
   const char* name = nullptr;
@@ -301,6 +314,8 @@ PyMethodDef functions[] = {
     {"wait", wait, METH_VARARGS, "This thread waits for what others bring about."},
     {"provide", provide, METH_VARARGS, "This thread brings it about."},
     {"renew", renew, METH_O, "It can be waited for again."},
+    {"begin_task", begin_task, METH_O, "A task of a pool begins."},
+    {"end_task", end_task, METH_O, "It ends."},
     {"import_lock", import_lock, METH_VARARGS, "A lock of the import system is used."},
     {"see_imports", see_imports, METH_O, "Make a stand-in for __import__."},
     {"ignore", ignore, METH_O, "This lock is in no order."},

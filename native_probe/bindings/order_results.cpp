@@ -8,9 +8,10 @@
 namespace gilscope::order::results {
 namespace {
 
-constexpr const char* kKinds[] = {"lock",      "rlock",     "mutex",  "rwlock",    "gil",
-                                  "import",    "condition", "event",  "queue-put", "queue-get",
-                                  "semaphore", "barrier",   "future", "thread",    "ignored"};
+constexpr const char* kKinds[] = {"lock",      "rlock",     "mutex",      "rwlock",
+                                  "gil",       "import",    "condition",  "event",
+                                  "queue-put", "queue-get", "queue-join", "semaphore",
+                                  "barrier",   "future",    "thread",     "ignored"};
 constexpr const char* kModes[] = {"blocking", "timed", "try"};
 
 const char* word_of(Kind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
@@ -25,13 +26,9 @@ void set(PyObject* dict, const char* key, PyObject* value) {
   Py_XDECREF(value);
 }
 
+// A code object and an instruction in units of 2 bytes, an address, or file, function and line.
 PyObject* place(const Place& place) {
-  if (place.code != nullptr) {
-    const bool is_whole = place.unit < 0;
-    const int line = is_whole ? place.code->co_firstlineno
-                              : PyCode_Addr2Line(place.code, static_cast<int>(place.unit) * 2);
-    return Py_BuildValue("OOi", place.code->co_filename, place.code->co_qualname, line);
-  }
+  if (place.code != nullptr) return Py_BuildValue("Ol", place.code, place.unit);
   if (place.address != nullptr) return PyLong_FromVoidPtr(const_cast<void*>(place.address));
   return Py_BuildValue("ssI", place.file.c_str(), place.function.c_str(), place.line);
 }

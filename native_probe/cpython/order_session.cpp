@@ -87,6 +87,17 @@ void Session::leave() {
   current = {};
 }
 
+Thread* Session::begin_task(PyObject* task) {
+  Thread* pool_thread = thread();
+  Thread* fresh = recorder_.start({});
+  fresh->part.name = pool_thread->part.name;
+  take(*fresh, task, nullptr, false);
+  current.thread = fresh;
+  return pool_thread;
+}
+
+void Session::end_task(Thread* pool_thread) { current.thread = pool_thread; }
+
 // --- Places --------------------------------------------------------------------------------------
 
 PlaceId Session::place(Thread& thread) {

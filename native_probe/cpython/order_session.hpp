@@ -43,6 +43,10 @@ class Session {
   Thread* thread();
   void enter(const Point& from);
   static void leave();
+  // A task that any thread of a pool could have got is a thread of its own: begin_task() returns
+  // the pool's.
+  Thread* begin_task(PyObject* task);
+  static void end_task(Thread* pool_thread);
 
   Recorder& recorder() { return recorder_; }
   // Whether one thread at a time runs Python here.

@@ -27,6 +27,7 @@ enum class Kind : std::uint8_t {
   event,
   queue_put,
   queue_get,
+  queue_join,
   semaphore,
   barrier,
   future,

@@ -17,6 +17,7 @@ KINDS = {
     "condition": "wait-with-lock", "event": "wait-with-lock", "barrier": "wait-with-lock",
     "semaphore": "wait-with-lock", "future": "wait-with-lock", "thread": "join-with-lock",
     "queue-put": "queue-with-lock", "queue-get": "queue-with-lock",
+    "queue-join": "queue-with-lock",
 }  # fmt: skip
 
 

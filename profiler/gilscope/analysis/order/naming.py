@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gilscope.analysis.order.recorded import standard_folders
 from gilscope.analysis.order.retries import parsed
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 WORDS = {
     "lock": "lock", "rlock": "lock", "mutex": "mutex", "rwlock": "read-write lock",
     "condition": "condition", "event": "event", "queue-put": "queue", "queue-get": "queue",
+    "queue-join": "queue",
     "semaphore": "semaphore", "barrier": "barrier", "future": "future", "thread": "thread",
 }  # fmt: skip
 AWAITED = {
     "condition": "a notification of {}", "event": "{} to be set", "queue-put": "room in {}",
-    "queue-get": "an item of {}", "semaphore": "{}", "barrier": "the others at {}",
+    "queue-get": "an item of {}", "queue-join": "all tasks of {}", "semaphore": "{}",
+    "barrier": "the others at {}",
     "future": "the result of {}", "thread": "the end of {}",
 }  # fmt: skip
 
@@ -53,7 +55,7 @@ class Names:
             return (lock.kind, lock.name, str(lock.id))
         place = next((i for i, frame in enumerate(lock.site) if self.is_program(frame)), None)
         frames = lock.site if place is None else lock.site[: place + 1]
-        return (lock.kind, *map(str, frames))
+        return (lock.kind, *(f"{frame}:{frame.column}" for frame in frames))
 
     def name(self, id_: int) -> str:
         """Return what a lock is called, with a number if others are made at the same place."""
@@ -79,10 +81,11 @@ class Names:
             return lock.name or f"the {WORDS[lock.kind]} first used in {_first(lock.site)}"
         made = [frame for frame in lock.site if self.is_program(frame)]
         frames = made or [frame for frame in lock.site if not frame.native]
+        word = WORDS.get(lock.kind, "lock")
         for frame in frames[:1] if made else frames:
             if name := assigned(frame):
-                return name
-        word = WORDS.get(lock.kind, "lock")
+                # Made by code that has no file, such as the __init__ of a dataclass.
+                return f"a {word} of {name}" if lock.site[0].file.startswith("<") else name
         return f"the {word} made at {_short(frames[0])}" if frames else f"a {word}"
 
     def _thread(self, lock: Lock) -> str:
@@ -105,69 +108,76 @@ def assigned(frame: Frame) -> str:
     tree = parsed(frame.file)
     if tree is None or not frame.line:
         return ""
-    found = _Finder(frame.line)
-    found.visit(tree)
-    return found.name
+    finder = _Finder(frame.line, frame.column)
+    finder.visit(tree)
+    return finder.name
 
 
 class _Finder(ast.NodeVisitor):
-    """Finds the innermost assignment over a line."""
+    """Finds the innermost assignment of what is made at a place."""
 
-    def __init__(self, line: int) -> None:
+    def __init__(self, line: int, column: int) -> None:
         self.line = line
+        self.column = column
         self.name = ""
-        self.classes: list[str] = []
-        self.is_in_function = False
+        self.scopes: list[ast.AST] = []
 
     def generic_visit(self, node: ast.AST) -> None:
-        """Visit what has the line in it."""
-        end = getattr(node, "end_lineno", None)
-        if end is not None and not node.lineno <= self.line <= end:  # type: ignore[attr-defined]
-            return
-        super().generic_visit(node)
+        """Visit what has the place in it."""
+        if not hasattr(node, "lineno") or self._is_in(node):
+            super().generic_visit(node)
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        """Know which class it is in."""
-        if node.lineno <= self.line <= (node.end_lineno or 0):
-            kept = self.is_in_function
-            self.classes.append(node.name)
-            self.is_in_function = False
+    def _is_in(self, node: Any) -> bool:
+        if not node.lineno <= self.line <= (node.end_lineno or node.lineno):
+            return False
+        if self.column < 0:
+            return True
+        begins = (node.lineno, node.col_offset) <= (self.line, self.column)
+        return begins and (self.line, self.column) < (node.end_lineno, node.end_col_offset)
+
+    def _scope(self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        if self._is_in(node):
+            self.scopes.append(node)
             self.generic_visit(node)
-            self.classes.pop()
-            self.is_in_function = kept
+            self.scopes.pop()
 
-    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        if node.lineno <= self.line <= (node.end_lineno or 0):
-            kept, self.is_in_function = self.is_in_function, True
-            self.generic_visit(node)
-            self.is_in_function = kept
-
-    visit_FunctionDef = _function  # noqa: N815 - what ast calls
-    visit_AsyncFunctionDef = _function  # noqa: N815 - what ast calls
+    visit_ClassDef = _scope  # noqa: N815 - what ast calls
+    visit_FunctionDef = _scope  # noqa: N815 - what ast calls
+    visit_AsyncFunctionDef = _scope  # noqa: N815 - what ast calls
 
     def visit_Assign(self, node: ast.Assign) -> None:
         """Take the target of an assignment."""
-        self._take(node, node.targets[0], node.value)
+        self._take(node.targets[0], node.value)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         """Take the target of an assignment with a type."""
-        self._take(node, node.target, node.value)
+        self._take(node.target, node.value)
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         """Take the target of an assignment within an expression."""
-        self._take(node, node.target, node.value)
+        self._take(node.target, node.value)
 
-    def _take(self, node: ast.stmt | ast.expr, target: ast.expr, value: ast.expr | None) -> None:
-        if not node.lineno <= self.line <= (node.end_lineno or 0) or value is None:
+    def _take(self, target: ast.expr, value: ast.expr | None) -> None:
+        if value is None or not self._is_in(value):
             return
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            for one, made in zip(target.elts, value.elts, strict=False):
+                self._take(one, made)
+            return
+        self.name = self._text(target)
+        self.generic_visit(value)
+
+    def _text(self, target: ast.expr) -> str:
+        """Return a target as text, ``self.lock`` with the name of the class."""
         if isinstance(target, ast.Tuple):
-            self.name = " or ".join(ast.unparse(one) for one in target.elts)
-            return
+            return " or ".join(map(ast.unparse, target.elts))
         text = ast.unparse(target)
-        owner = self.classes[-1] if self.classes else ""
-        if text.startswith("self.") and owner:
-            text = owner + text.removeprefix("self")
-        elif owner and not self.is_in_function:
-            text = f"{owner}.{text}"
-        self.name = text
-        self.generic_visit(node)
+        classes = [one for one in self.scopes if isinstance(one, ast.ClassDef)]
+        inner = self.scopes[-1] if self.scopes else None
+        if isinstance(inner, ast.ClassDef):
+            return f"{inner.name}.{text}"
+        if isinstance(inner, ast.FunctionDef) and classes and inner.args.args:
+            first = inner.args.args[0].arg + "."
+            if text.startswith(first):
+                return f"{classes[-1].name}.{text.removeprefix(first)}"
+        return text

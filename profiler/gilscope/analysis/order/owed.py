@@ -90,7 +90,9 @@ def _points(
     result = []
     for number, point, _ in passed.times:
         before = sum(one < number for one in provided.numbers)
-        if number > provided.last or wanted <= before:
+        if number > provided.last:
+            continue
+        if wanted <= before and lock.kind != "queue-join":  # that takes all there are
             continue
         if before and lock.kind in ONCE and not lock.renewed:
             continue

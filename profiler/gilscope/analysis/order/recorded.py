@@ -23,6 +23,7 @@ class Frame:
         line: From 1 on; 0 unknown.
         offset: Of native code: the address in its file.
         native: Whether it is native code.
+        column: In the line, in bytes; -1 unknown.
     """
 
     file: str
@@ -30,6 +31,7 @@ class Frame:
     line: int = 0
     offset: int = 0
     native: bool = False
+    column: int = -1
 
     def __str__(self) -> str:
         """Return it as it stands in reports."""
@@ -199,7 +201,12 @@ class Recorded:
 
     def stack(self, number: int) -> tuple[Frame, ...]:
         """Return a stack without our own frames, and without those by which threads begin."""
-        frames = [one for one in self._stacks[number] if not one.file.startswith(self.own)]
+        # The interpreter's own frame between a class and its __init__ is in no file.
+        frames = [
+            one
+            for one in self._stacks[number]
+            if not one.file.startswith(self.own) and one.file != one.function
+        ]
         while len(frames) > 1 and _begins_thread(frames[-1]):
             frames.pop()
         return tuple(frames)
@@ -241,7 +248,7 @@ def _begins_thread(frame: Frame) -> bool:
 def _frame(place: dict[str, Any]) -> Frame:
     return Frame(
         place["file"], place["function"], place.get("line", 0), place.get("offset", 0),
-        place["native"],
+        place["native"], place.get("column", -1),
     )  # fmt: skip
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ class Patches:
         self.originals: list[tuple[Any, str, Any, Any]] = []
         self.missing: list[str] = []
         self.has_futures = False
+        self.signals = weakref.WeakSet[threading.Semaphore]()
 
     def remove(self) -> None:
         """Put the methods of Python classes back; the native half does so with the others."""

@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 
     from gilscope.target.order.patches import Patches
 
+WAITS = frozenset({"wait", "wait_for"})
 LONG = 1.0
 """Seconds: a time limit from here on is a precaution, and nothing that programs work with."""
 
 
 def conditions(patches: Patches) -> None:
     """See who waits for conditions and who notifies."""
-    wait_for, provide = patches.native.wait, patches.native.provide
+    wait_for_it, provide = patches.native.wait, patches.native.provide
 
     def wait(original: Any) -> Callable[..., Any]:
         def wait(self: threading.Condition, timeout: float | None = None) -> bool:
             if timeout is None:
                 lock = self._lock  # type: ignore[attr-defined]
-                wait_for(self, "condition", lock, lock)
+                wait_for_it(self, "condition", lock, lock)
             return bool(original(self, timeout))
 
         return wait
@@ -36,12 +37,43 @@ def conditions(patches: Patches) -> None:
     def notify(original: Any) -> Callable[..., Any]:
         def notify(self: threading.Condition, n: int = 1) -> None:
             provide(self, "condition", self._lock)  # type: ignore[attr-defined]
+            patches.native.give(self)
             original(self, n)
 
         return notify
 
     patches.patch(threading.Condition, "wait", wait)
     patches.patch(threading.Condition, "notify", notify)
+
+
+def predicates(patches: Patches) -> None:
+    """See who finds that there is nothing to wait for: that orders threads as well."""
+    native = patches.native
+
+    def wait_until(original: Any) -> Callable[..., Any]:
+        def wait_for(
+            self: threading.Condition, predicate: Callable[[], Any], timeout: float | None = None
+        ) -> Any:
+            if timeout is None:
+                lock = self._lock  # type: ignore[attr-defined]
+                native.wait(self, "condition", lock, lock)
+            result = original(self, predicate, timeout)
+            if result:
+                native.take(self)
+            return result
+
+        return wait_for
+
+    def leave(original: Any) -> Callable[..., Any]:
+        def __exit__(self: threading.Condition, *error: Any) -> Any:  # noqa: N807
+            if not WAITS.isdisjoint(sys._getframe(1).f_code.co_names):  # noqa: SLF001 - who leaves
+                native.take(self)
+            return original(self, *error)
+
+        return __exit__
+
+    patches.patch(threading.Condition, "wait_for", wait_until)
+    patches.patch(threading.Condition, "__exit__", leave)
 
 
 def events(patches: Patches) -> None:
@@ -106,6 +138,8 @@ def semaphores(patches: Patches) -> None:
             # A pool counts its idle threads with one: nobody waits for it.
             if maker.replace("\\", "/").endswith("concurrent/futures/thread.py"):
                 native.ignore(self._cond._lock)  # type: ignore[attr-defined] # noqa: SLF001
+            elif value == 0:
+                patches.signals.add(self)
 
         return __init__
 
@@ -119,7 +153,10 @@ def semaphores(patches: Patches) -> None:
             if blocking and timeout is None:
                 value = max(self._value, 0)
                 native.wait(condition, "semaphore", condition._lock, None, value)  # noqa: SLF001
-            return bool(original(self, blocking, timeout))
+            got = bool(original(self, blocking, timeout))
+            if got and self in patches.signals:
+                native.take_item(self, None)
+            return got
 
         return acquire
 
@@ -127,6 +164,22 @@ def semaphores(patches: Patches) -> None:
     patches.patch(threading.Semaphore, "acquire", acquire)
     # It is the same function under another name.
     patches.put(threading.Semaphore, "__enter__", threading.Semaphore.acquire)
+
+
+def signals(patches: Patches) -> None:
+    """See each release of a semaphore that began with nothing let one thread go on."""
+    native = patches.native
+
+    def release(original: Any) -> Callable[..., Any]:
+        def release(self: threading.Semaphore, n: int = 1) -> None:
+            if self in patches.signals:
+                for _ in range(n):
+                    native.give_item(self, None)
+            original(self, n)
+
+        return release
+
+    patches.patch(threading.Semaphore, "release", release)
 
 
 def barriers(patches: Patches) -> None:
@@ -180,6 +233,30 @@ def queues(patches: Patches) -> None:
 
     patches.patch(queue.Queue, "put", put)
     patches.patch(queue.Queue, "get", get)
+
+
+def tasks(patches: Patches) -> None:
+    """See who waits for all tasks of a queue, and who has done one."""
+    native = patches.native
+
+    def join(original: Any) -> Callable[..., Any]:
+        def join(self: queue.Queue[Any]) -> None:
+            native.wait(self.all_tasks_done, "queue-join", self.mutex, None)
+            original(self)
+            native.take(self.all_tasks_done)
+
+        return join
+
+    def done(original: Any) -> Callable[..., Any]:
+        def task_done(self: queue.Queue[Any]) -> None:
+            native.provide(self.all_tasks_done, "queue-join", self.mutex)
+            native.give(self.all_tasks_done)
+            original(self)
+
+        return task_done
+
+    patches.patch(queue.Queue, "join", join)
+    patches.patch(queue.Queue, "task_done", done)
 
 
 def items(patches: Patches) -> None:

@@ -8,6 +8,7 @@ import builtins
 import importlib
 import sys
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from gilscope.target.order.primitives import LONG
@@ -30,6 +31,7 @@ LOCK_METHODS = {
 QUEUE_METHODS = {"put": "put", "put_nowait": "put", "get": "get", "get_nowait": "get"}
 BOOKKEEPING = ("_active_limbo_lock", "_shutdown_locks_lock")
 FUTURES = "concurrent.futures._base"
+POOLS = "concurrent.futures.thread"
 
 
 def locks(patches: Patches) -> None:
@@ -136,10 +138,52 @@ def futures(patches: Patches) -> None:
 
         return ask
 
+    pools(patches)
     patches.patch(future, "set_result", finish)
     patches.patch(future, "set_exception", finish)
     patches.patch(future, "result", ask)
     patches.patch(future, "exception", ask)
+
+
+def pools(patches: Patches) -> None:
+    """Let each task of a pool of threads be a thread of its own: who gets it is chance."""
+    module = sys.modules.get(POOLS)
+    if module is None or not hasattr(module, "_WorkItem"):
+        return
+    native, submitting, free = patches.native, threading.local(), weakref.WeakSet[Any]()
+
+    def submit(original: Any) -> Callable[..., Any]:
+        def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+            submitting.many = self._max_workers > 1
+            try:
+                return original(self, fn, *args, **kwargs)
+            finally:
+                submitting.many = False
+
+        return submit
+
+    def init(original: Any) -> Callable[..., Any]:
+        def __init__(self: Any, *args: Any) -> None:  # noqa: N807
+            original(self, *args)
+            if getattr(submitting, "many", False):
+                native.give(self)
+                free.add(self)
+
+        return __init__
+
+    def run(original: Any) -> Callable[..., Any]:
+        def run(self: Any, *args: Any) -> None:
+            pool_thread = native.begin_task(self) if self in free else None
+            try:
+                original(self, *args)
+            finally:
+                native.end_task(pool_thread)
+
+        return run
+
+    patches.patch(module.ThreadPoolExecutor, "submit", submit)
+    patches.patch(module._WorkItem, "__init__", init)  # noqa: SLF001
+    patches.patch(module._WorkItem, "run", run)  # noqa: SLF001
 
 
 def imports(patches: Patches) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -13,16 +14,20 @@ from gilscope.target.order.patches import Patches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import CodeType
 
 INSTALLED = (
     threads.locks,
     primitives.conditions,
+    primitives.predicates,
     primitives.events,
     primitives.awaited_events,
     primitives.semaphores,
+    primitives.signals,
     primitives.barriers,
     primitives.queues,
     primitives.items,
+    primitives.tasks,
     threads.threads,
     threads.ends,
     threads.imports,
@@ -77,8 +82,22 @@ class Watch:
             found = self.native.symbol(place - 1)  # a return address lies behind its call
             path, offset, function = found or ("", place, "")
             return {"file": path, "function": function, "offset": offset, "native": True}
+        if len(place) == len(("code", "unit")):
+            return _python_place(*place)
         file, function, line = place
         return {"file": file, "function": function, "line": line, "native": False}
+
+
+def _python_place(code: CodeType, unit: int) -> dict[str, Any]:
+    positions = next(itertools.islice(code.co_positions(), max(unit, 0), None), None)
+    line, column = (positions[0], positions[2]) if positions and unit >= 0 else (None, None)
+    return {
+        "file": code.co_filename,
+        "function": code.co_qualname,
+        "line": line or code.co_firstlineno,
+        "column": -1 if column is None else column,
+        "native": False,
+    }
 
 
 @contextlib.contextmanager

@@ -1,0 +1,28 @@
+# expect: state
+"""Queue join with lock."""
+
+import threading, queue, time
+
+state = threading.Lock()
+q = queue.Queue()
+
+
+def worker():
+    while True:
+        x = q.get()
+        if x is None:
+            break
+        with state:
+            pass
+        q.task_done()
+
+
+t = threading.Thread(target=worker)
+t.start()
+for i in range(3):
+    q.put(i)
+time.sleep(0.3)
+with state:
+    q.join()
+q.put(None)
+t.join()

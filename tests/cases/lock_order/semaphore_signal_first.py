@@ -1,0 +1,28 @@
+# expect: nothing
+"""Semaphore signal first."""
+
+import threading, time
+
+a, b = threading.Lock(), threading.Lock()
+s = threading.Semaphore(0)
+
+
+def f():
+    with a, b:
+        pass
+    s.release()
+
+
+def g():
+    s.acquire()
+    with b, a:
+        pass
+
+
+x = threading.Thread(target=f)
+y = threading.Thread(target=g)
+x.start()
+time.sleep(0.2)
+y.start()
+x.join()
+y.join()

@@ -1,0 +1,23 @@
+# expect: state
+"""Simple queue."""
+
+import threading, queue, time
+
+state = threading.Lock()
+q = queue.SimpleQueue()
+
+
+def producer():
+    for i in range(3):
+        with state:
+            v = i
+        q.put(v)
+
+
+t = threading.Thread(target=producer)
+t.start()
+time.sleep(0.3)
+for i in range(3):
+    with state:
+        q.get()
+t.join()

@@ -58,8 +58,7 @@ test:
 	@# All of them run, whatever fails, and the status is that of all.
 	@status=0; $(HOST_PYTHON) tools/core_tests.py || status=1; \
 	$(PYTHON) tools/page.py test || status=1; \
-	$(PYTHON) -m pytest --durations=15 || status=1; \
-	.venv-ft/bin/python -m pytest --durations=15 tests/integration/test_examples.py || status=1; \
+	$(PYTHON) tools/run_tests.py || status=1; \
 	exit $$status
 
 page:

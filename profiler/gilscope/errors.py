@@ -35,7 +35,7 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C, or the interrupt of a notebook, came while programs ran; these have been ended."""
 
     def __init__(self, found: Any) -> None:
-        """Carry ``found``, what there is so far."""
+        """Carry ``found``: the partial result."""
         super().__init__("interrupted")
         self.found = found
 

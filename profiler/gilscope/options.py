@@ -189,8 +189,8 @@ OPTIONS = (
         names=("--races",),
         dest="races",
         default=False,
-        help="run each build once more, watched for races, and say what both found and what only "
-        "one did; that run takes several times as long and is not timed",
+        help="run each build once more to look for races, and list which races both builds have "
+        "and which only one has; this run takes several times as long and is not timed",
         where=(COMPARE, MAGIC),
     ),
     Option(

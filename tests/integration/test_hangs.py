@@ -200,7 +200,7 @@ def test_a_process_that_goes_on_is_dumped(tmp_path: Path) -> None:
         done = command("dump", "--no-py-spy", process.pid, cwd=tmp_path)
     assert done.status == 0, done.err
     assert "waits for Queue `work`" in done.out
-    assert "Nothing shows that it cannot go on." in done.out
+    assert "The process shows no sign of a hang." in done.out
 
 
 def test_what_cannot_be_dumped_is_said_in_one_line(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_an_object_is_instrumented_if_it_calls_the_runtime(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ("{}x", "says nothing"),
+        ("{}x", "proves nothing"),
         ('{"gil": false, "standard": "/std", "extensions": []}', "no extension module"),
         (
             '{"gil": false, "standard": "/std", "extensions": [["m", "/std/lib-dynload/m.so"]]}',

@@ -88,7 +88,7 @@ def add(commands: Any) -> None:
         parser.add_argument(
             name, dest=f"python_{build}", metavar="PATH", help=f"interpreter, {BUILDS[build]}"
         )
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(execute=execute)
 
 

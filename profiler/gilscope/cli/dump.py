@@ -14,9 +14,9 @@ def add(commands: Any) -> None:
     """Add the command to the subparsers ``commands``."""
     parser = commands.add_parser(
         "dump",
-        help="say who waits for whom in a process, and whether it hangs",
-        description="Look at a process for some seconds and say who waits for whom, with the "
-        "stacks of all threads. It need not have imported gilscope. Forked children are looked "
+        help="show which thread waits for which in a process, and whether it hangs",
+        description="Watch a process for some seconds and show which thread waits for which, with "
+        "the stacks of all threads. It need not have imported gilscope. Forked children are looked "
         "at, too. The stacks are py-spy's where it can read the process, which stops it for a "
         "moment, and else our own, for which nothing is stopped.",
         epilog="Exit status: 0; 1 if the process hangs; 2 if it cannot be looked at.",

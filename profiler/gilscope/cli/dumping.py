@@ -49,9 +49,9 @@ def execute(options: argparse.Namespace) -> int:
         for one in reports:
             say(words.text(one))
         if missing:
-            say(f"{missing}: stacks are our own, without lines of native code")
+            say(f"{missing}: gilscope read the stacks itself, without line numbers of native code")
         if not any(one.kind for one in reports):
-            say("Nothing shows that it cannot go on.")
+            say("The process shows no sign of a hang.")
     return HANGS if any(one.kind for one in reports) else 0
 
 

@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
         help="build a project for ThreadSanitizer, for `gilscope races --native`",
         description="Build a project of scikit-build-core, meson-python, setuptools or maturin for "
         "ThreadSanitizer, and install it, without its dependencies, into an environment of its own "
-        "in gilscope's cache. The environment variables and the command that do it are said.",
+        "in gilscope's cache. The command and its environment variables are printed.",
         epilog="Exit status: 0; 2 if there is no interpreter that is built for ThreadSanitizer, or "
         "the project could not be built.",
     )
@@ -30,7 +30,7 @@ def add(commands: Any) -> None:
         "--tsan-python", metavar="PATH", help="interpreter that is built for ThreadSanitizer"
     )
     parser.add_argument(
-        "--print", action="store_true", dest="only_print", help="say how, and do nothing"
+        "--print", action="store_true", dest="only_print", help="print the commands and run nothing"
     )
     parser.set_defaults(execute=execute)
 

@@ -129,8 +129,8 @@ def compare_target(
 ) -> ComparisonData:
     """Run a program under several builds, timed and recorded.
 
-    A build without an interpreter and a build under which the program fails are told in the
-    result; the others go on.
+    The result reports a build that has no interpreter and a build under which the program fails;
+    the other builds still run.
 
     Args:
         target: The program.
@@ -149,9 +149,10 @@ def compare_target(
         affinity: The processors that the program may run on; by default all that this process may.
         recording: How the program is recorded.
         races: Whether each build runs once more, watched for races.
-        progress: Takes a line about what is done next, and where the threads of a program wait that
-            can never go on, which takes several lines.
-        output: Takes build, stream and text that the program prints in its first run.
+        progress: Called with a line about the next step, and with several lines when a program
+            deadlocks: where its threads wait.
+        output: Called with the build, the stream and the text that the program prints in its first
+            run.
         **changes: Fields of `RecordingOptions` that differ from ``recording``: ``max_bytes``,
             ``native_locks``.
 
@@ -159,7 +160,7 @@ def compare_target(
         UsageError: An argument is out of range, or a file would be overwritten that is no trace.
         InterpreterError: No interpreter can be used, or one that was named cannot.
         TargetError: There is no such program.
-        Interrupted: With the comparison of what there is so far; the traces are kept.
+        Interrupted: It carries the comparison of the completed runs; the traces are kept.
     """
     _check(builds, repeat, threads)
     recording = (recording or RecordingOptions()).replaced(**changes)
@@ -213,7 +214,7 @@ def compare_target(
 def _run_arms(
     target: Target, interpreters: Sequence[Interpreter], directory: Path, options: Options
 ) -> tuple[list[Arm], bool]:
-    """Return the arms that have run at all, and whether that was cut short.
+    """Return the arms that have at least one run, and whether the user interrupted them.
 
     Raises:
         Interrupted: Before anything was recorded.

@@ -1,4 +1,4 @@
-"""What a reader must know before believing the numbers of a comparison."""
+"""Notices: facts that a reader must know before believing the numbers of a comparison."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _on_arms(arms: Sequence[Arm]) -> list[str]:
     failed = [
         f"{arm.title}: the program failed: {arm.failure.error}"
         for arm in arms
-        if arm.failure and not arm.recorded  # that of the others is told with the run
+        if arm.failure and not arm.recorded  # _on_runs() reports the failure of a recorded run
     ]
     return untimed + failed
 

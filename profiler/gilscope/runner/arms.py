@@ -93,7 +93,7 @@ class Arm:
 
     @property
     def title(self) -> str:
-        """What people read while it runs."""
+        """The name of the run in progress messages."""
         build = BUILDS[self.interpreter.build]
         if self.threads is None:
             return build

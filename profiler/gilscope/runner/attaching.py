@@ -51,8 +51,8 @@ def connect(pid: int) -> socket.socket:
         version = interpreter.offsets.version
     if version < REMOTE:
         raise AgentError(
-            f"process {pid} runs Python {interpreter.version}, which nothing can be brought into: "
-            "it has to import gilscope.agent, once, when it starts"
+            f"process {pid} runs Python {interpreter.version}, which cannot load code from "
+            "outside: the program must import gilscope.agent when it starts"
         )
     _bring_in(pid)
     found = _connected(pid, user)

@@ -1,4 +1,4 @@
-"""Where the threads of a program stand that can never go on, in words, from its trace."""
+"""Describes a deadlock in words, from the trace: where its threads are and what they wait for."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GIL_WAITS = (Event.GIL_WAIT, Event.GIL_SWITCH_WAIT)
 
 @dataclass(frozen=True)
 class Wait:
-    """What a thread waits for since some time.
+    """A wait that has lasted for some time.
 
     Attributes:
         thread: The thread.
@@ -93,12 +93,12 @@ def wait_for_gil(path: Path, tids: Collection[int], seconds: float) -> bool:
 
 
 def who_waits(trace: Trace) -> str:
-    """Return one line that says who waits for whom: known at once, unlike the stacks."""
+    """Return one line that says which thread waits for which; unlike stacks it needs no lookup."""
     return _chain(open_waits(trace))
 
 
 def describe(trace: Trace, pythons: str = "") -> tuple[str, str]:
-    """Return one line that says who waits for whom, and the stacks of all threads.
+    """Return one line that says which thread waits for which, and the stacks of all threads.
 
     Args:
         trace: Of the program, which has been ended.

@@ -1,4 +1,4 @@
-"""What the machine did while the arms ran: processors that they could use, and who else did."""
+"""The machine while the arms ran: the usable processors, and how much other processes used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def usable_cpus(wanted: Collection[int] = ()) -> tuple[int, ...]:
     """Return the processors for the workers: those ``wanted``, or all that this process may use.
 
     Raises:
-        UsageError: One of them is not to be had.
+        UsageError: One of them does not exist here.
     """
     own = os.sched_getaffinity(0)
     if missing := sorted(set(wanted) - own):

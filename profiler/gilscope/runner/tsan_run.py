@@ -87,8 +87,8 @@ def _extensions(path: Path) -> dict[str, Path]:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise ProbeError(
-            "the program ended in a way that leaves unknown what it had loaded (os._exit, or a "
-            "signal), so that it found no race says nothing"
+            "the program ended by os._exit or a signal, so gilscope does not know which extensions "
+            "it had loaded: the absence of races proves nothing"
         ) from None
     found = {
         name: Path(origin)

@@ -1,4 +1,4 @@
-"""Notices that a program can never go on: each of its threads waits for another one of them.
+"""Detects a deadlock of the whole program: each of its threads waits for another one of them.
 
 What the kernel tells in /proc decides. A thread cannot go on if it sleeps, without a time limit, in
 a futex that only this process can wake; or if it waits for the GIL, which the interpreter does in
@@ -143,7 +143,7 @@ class Watchdog:
     def _all_stuck(self, pid: int, now: float) -> bool:
         sleeps = all_asleep(pid)
         if not sleeps and self._first and self._misses < MISSES:
-            # Who waits for the GIL is awake for a moment between two slices: look again soon.
+            # A thread that waits for the GIL wakes up between two slices: look again soon.
             self._misses += 1
             self._due = now + MISS_SECONDS
             return False
@@ -171,7 +171,7 @@ class Watchdog:
             return words.text(self._report[0])
         try:
             if not path.exists():
-                return ""  # nobody listens yet, and the signal would end the program
+                return ""  # without a handler yet, the signal would end the program
             os.kill(pid, DUMP_SIGNAL)
             size, deadline = -1, self._clock() + DUMP_SECONDS
             while self._clock() < deadline and (not size or path.stat().st_size != size):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MAX_RECORDS = 1 << 16
 """In a chunk: what packs and what reads need a few times 32 bytes for each at a time."""
 MAX_RATIO = 1024
-"""What a chunk may grow by when it is unpacked; MIN_LIMIT bytes are always allowed."""
+"""Largest growth of a chunk when it is unpacked; MIN_LIMIT bytes are always allowed."""
 MIN_LIMIT = 1 << 16
 LEVEL = 9  # of zstd: beyond it, byte planes of events hardly get any smaller
 
@@ -121,7 +121,7 @@ def decode(payload: U8, dtype: np.dtype[Any], open_ticks: int) -> list[tuple[int
     table = np.frombuffer(content[: run_count * _RUN.itemsize], _RUN)
     counts = table["count"].astype(np.int64)
     if len(content) != size or int(counts.sum()) != n:
-        raise PackedError("a packed chunk holds something else than it states")
+        raise PackedError("a packed chunk does not hold what it states")
     records = _records(content[table.nbytes :], n, dtype, counts, open_ticks)
     bounds = np.cumsum(counts)[:-1]
     return list(zip(table["thread"].tolist(), np.split(records, bounds), strict=True))

@@ -87,9 +87,9 @@ class RecordingOptions(Frozen):
             its own beside that of its parent, with the same options.
         native_locks: Also record waits for locks of native code: the mutexes, read-write locks and
             condition variables of extension modules and their libraries.
-        on_hang: ``report``: when the program hangs, say on stderr and in the trace who waits for
-            whom; ``end``: then also end it; ``signal:N``: then also send it that signal, and end it
-            if it goes on hanging; ``off``: do not watch for it.
+        on_hang: ``report``: when the program hangs, print on stderr, and write to the trace, which
+            thread waits for which; ``end``: then also end it; ``signal:N``: then also send it that
+            signal, and end it if it still hangs; ``off``: do not look for hangs.
         when: With ``ring``: a wait that is too long, such as ``gil_wait > 50 ms``, or ``hang``; a
             snapshot is then written beside the trace. Empty: none is.
         sample: How often a second the Python stacks of all threads are sampled from outside, by
@@ -127,8 +127,8 @@ class RecordingOptions(Frozen):
 
     on_hang: str = _option(
         "--on-hang",
-        "what to do when the program hangs: report (the default) says on stderr and in the trace "
-        "who waits for whom; end also ends the program; off does not watch for it",
+        "what to do when the program hangs: report (the default) prints on stderr, and writes to "
+        "the trace, which thread waits for which; end also ends the program; off does not look",
         default="report",
         parse=hang_action,
         metavar="ACTION",

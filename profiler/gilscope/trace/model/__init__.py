@@ -1,4 +1,4 @@
-"""What a trace says, once it is read: threads, locks, intervals.
+"""The contents of a trace after reading: threads, locks, intervals.
 
 Times are int64 nanoseconds from the trace's start unless the name says otherwise. Everything here
 is immutable; the columns are numpy arrays that cannot be written to.

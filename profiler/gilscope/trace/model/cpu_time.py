@@ -12,7 +12,7 @@ from gilscope.trace.arrays import I32, I64, later
 
 @dataclass(frozen=True, slots=True)
 class CpuShare:
-    """What a thread did in a stretch of time, ns each; the three add up to `measured_ns`.
+    """How a thread spent a stretch of time, in ns; the three add up to `measured_ns`.
 
     Attributes:
         measured_ns: how much of the stretch lies between samples of the thread.
@@ -47,7 +47,7 @@ class CpuTimes:
         return len(self.thread)
 
     def share(self, thread: int, start_ns: int, end_ns: int) -> CpuShare | None:
-        """What this thread did from start to end, in proportion between two samples.
+        """Return how a thread spent the time from start to end, in proportion between samples.
 
         A sample is taken about every tenth of a second, and at both ends of a time in which the
         thread did not run at all: what is between two of them is known as a sum only.

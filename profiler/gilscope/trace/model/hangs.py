@@ -14,7 +14,7 @@ class HungThread:
         doing: one sentence: what it waited for and who had that.
         python: Python stack, innermost first: file, line, function.
         native: native stack, innermost first: path, offset in it, function; "" if unknown.
-        stuck: it was one of those that could not go on.
+        stuck: whether it could not continue.
     """
 
     tid: int
@@ -35,7 +35,7 @@ class Hang:
         advice: what to do.
         suspected: memory did not prove all of it.
         at_ns: when it was found, from the trace's start.
-        threads: those that could not go on first.
+        threads: all threads, the stuck ones first.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""What native code does that Python's rules forbid, and that mostly goes well."""
+"""Violations of Python's rules by native code, most of which go unnoticed."""
 
 from __future__ import annotations
 

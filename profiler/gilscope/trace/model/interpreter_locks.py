@@ -21,9 +21,9 @@ class InterpreterLock:
     """A lock of the interpreter's.
 
     Attributes:
-        title: What it is called, with its article.
-        taken_by: What takes it.
-        advice: What helps where threads contend for it.
+        title: Its name, with the article.
+        taken_by: The operations that take it.
+        advice: The remedy when threads contend for it.
     """
 
     title: str

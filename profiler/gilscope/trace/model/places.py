@@ -130,7 +130,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Callable:
-    """What a callback called in Python.
+    """The Python function that a callback called.
 
     Attributes:
         id: number in the trace.
@@ -173,7 +173,7 @@ class Table[T](Mapping[int, T]):
         return found
 
     def get[D](self, key: int, default: D | None = None) -> T | D | None:  # type: ignore[override]
-        """What is defined for the id, else the default."""
+        """Return the definition of the id, or the default."""
         return self[key] if key in self else default  # noqa: SIM401 - this is `get` itself
 
     def __contains__(self, key: object) -> bool:

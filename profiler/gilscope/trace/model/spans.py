@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Spans:
-    """What the program called stretches of time, as columns of equal length n, by (start, thread).
+    """Spans: stretches of time that the program named; n rows, sorted by (start, thread).
 
     They lie around intervals and callbacks, and nest in each other. One that had not ended when the
     trace or its thread did is not there.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Names(Protocol):
-    """What a trace calls what the numbers stand for."""
+    """The names behind the numbers in a trace."""
 
     @property
     def locks(self) -> Locks:

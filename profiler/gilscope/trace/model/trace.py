@@ -34,7 +34,7 @@ type Build = Literal["gil", "ft"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TraceEvents:
-    """What a trace says that depends on its events.
+    """The part of a trace that depends on its events.
 
     Attributes:
         duration_ns: from the start to the stop, or to the last event if it ended early.
@@ -147,7 +147,7 @@ class Trace:
 
     @cached_property
     def events(self) -> TraceEvents:
-        """What depends on the events: read when it is first asked for."""
+        """The part that depends on the events; read on first use."""
         return self.load()
 
     @cached_property
@@ -157,7 +157,7 @@ class Trace:
 
     @cached_property
     def hazards(self) -> tuple[Hazard, ...]:
-        """What native code did that Python forbids."""
+        """Violations of Python's rules by native code."""
         return self.load_hazards()
 
     @cached_property
@@ -181,7 +181,7 @@ class Trace:
 
     @property
     def intervals(self) -> Intervals:
-        """What a thread is in at a time: holds of a GIL, waits for one or for locks, spins."""
+        """The intervals of all threads: holds of a GIL, waits for a GIL or a lock, spins."""
         return self.events.intervals
 
     @property
@@ -191,7 +191,7 @@ class Trace:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is lost or damaged in the file, one line each."""
+        """Losses and damage in the file, one line each."""
         return self.events.problems
 
     @property

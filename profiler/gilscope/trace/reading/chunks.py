@@ -110,7 +110,7 @@ class File:
         path: the file.
         data: u8[size], what is in it; lives as long as any view of it.
         descriptor: open as long as the block of `opened`.
-        complete: nobody writes to it any more.
+        complete: the writer has finished the file.
     """
 
     def __init__(self, path: Path, file: BinaryIO, size: int, max_read: int) -> None:
@@ -230,7 +230,7 @@ class ChunkWalk:
     """One pass over the chunks of a file; those of unknown kinds are left out unless asked for.
 
     Attributes:
-        problems: filled in while the walk goes on.
+        problems: collects what is wrong during the walk.
     """
 
     def __init__(self, file: File, header: Header, *, unknown: bool = False) -> None:
@@ -330,7 +330,7 @@ def payload_of(file: File, head: Head) -> U8 | None:
 
 
 def damaged_chunks(kind: int) -> str:
-    """What damaged chunks of this kind are called."""
+    """Return what damaged chunks of this kind are called."""
     return f"damaged chunks ({fmt.Chunk(kind).name.lower() if kind in KINDS else f'kind {kind}'})"
 
 

@@ -26,7 +26,7 @@ _CHUNK = 1 << 18  # values that are converted at a time, so that temporaries sta
 
 @dataclass(frozen=True, slots=True)
 class ClockMap:
-    """Piecewise linear map; beyond the first and the last point the mean rate goes on.
+    """Piecewise linear map; outside the first and the last point it continues at the mean rate.
 
     Attributes:
         start_ticks: the trace's start.

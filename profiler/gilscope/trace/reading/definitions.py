@@ -31,7 +31,7 @@ MAX_JSON = 1 << 20  # bytes; what json.loads makes of it can be 20 times as much
 MAKE_LOCKS = frozenset({"threading", "queue"})
 PAUSES = frozenset({"stop_the_world", "stop_the_world_request", "raw_mutex"})
 RUNTIME = ("std::", "__gthread", "pthread_", "pybind11::", "nanobind::")
-"""What begins the names of functions that take locks for their callers."""
+"""Prefixes of functions that take locks for their callers."""
 MOST_PLACES = 16
 """At which a native lock was waited for, that are asked for what it is."""
 MAX_TEXT = 512  # characters of a name that are kept
@@ -40,7 +40,7 @@ _HEAD = fmt.DEFINITION_HEADER.itemsize
 
 @dataclass(slots=True)
 class Definitions:
-    """What the definitions of a file say; filled chunk by chunk, in the order of sequence.
+    """The definitions of a file; filled chunk by chunk, in the order of sequence.
 
     Attributes:
         clock: (ticks, CLOCK_MONOTONIC in ns).
@@ -168,7 +168,7 @@ def _by_waits(lock: Lock, stacks: list[int], places: PlaceTables) -> Lock:
 
 
 def hazards(found: Definitions, places: PlaceTables) -> tuple[Hazard, ...]:
-    """What native code did that Python forbids, in the order of the file."""
+    """Return violations of Python's rules by native code, in the order of the file."""
     return tuple(
         Hazard(fmt.HAZARD_KINDS[kind], tid, places.stacks[stack], places.string(function), count)
         for (kind, tid, stack), (function, count) in found.hazards.items()

@@ -41,7 +41,7 @@ _KEY_BITS = 63
 
 
 class OpenInterval(NamedTuple):
-    """What a thread was in the middle of; times in ns from the trace's start."""
+    """An interval that was still open; times in ns from the trace's start."""
 
     kind: int
     flags: int
@@ -74,7 +74,7 @@ class EventTables:
 
     Attributes:
         lost: what was passed over → how often.
-        latest: the last end, ns from the start; 0 if there is nothing.
+        latest: the end of the last event, ns from the start; 0 without events.
         threads: indices of those that have events.
     """
 
@@ -98,7 +98,7 @@ class EventTables:
             self._scan(positions, threads, found)
 
     def _scan(self, positions: Positions, threads: I32, found: Recorded) -> None:
-        """Take over some records, as far as they are events."""
+        """Add the records that are events."""
         kinds, flags = found["kind"], found["flags"]
         known = (kinds >= min(fmt.Event)) & (kinds <= max(fmt.Event))
         start, end, good = times_of(found, self._clock)

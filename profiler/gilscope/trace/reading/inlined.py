@@ -55,7 +55,7 @@ class Unit:
         return None
 
     def chain(self, address: int) -> list[tuple[str, int, int]]:
-        """What the compiler has put into the function at this address, the outermost first.
+        """Return the functions that the compiler inlined at this address, the outermost first.
 
         Returns:
             Of each function that was inlined there: its name as in the object file, and number of

@@ -158,7 +158,7 @@ class Calls:
         return None
 
     def _argument(self, call: Any) -> Symbolic | None:
-        """What the first argument of a call is."""
+        """Return the first argument of a call."""
         for one in call.iter_children():
             place = _first(one, "DW_AT_location")
             value = _first(one, "DW_AT_call_value", "DW_AT_GNU_call_site_value")

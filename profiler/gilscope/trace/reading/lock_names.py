@@ -1,4 +1,4 @@
-"""What locks are called."""
+"""Names of locks."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _LEVELS = {0xA: "a", 0xB: "b", 0xC: "rc"}
 
 
 def read(path: str | os.PathLike[str]) -> Trace:
-    """Read a trace file, as far as it is good.
+    """Read the intact parts of a trace file.
 
     Definitions and the index of chunks are read at once, events when something is asked for that
     depends on them: so any file opens quickly, and needs memory for what is used of it.
@@ -53,7 +53,7 @@ def read(path: str | os.PathLike[str]) -> Trace:
 
 
 def parts_of(path: str | os.PathLike[str]) -> tuple[Header, Parts]:
-    """What a file says, without its events, as it says it.
+    """Return the contents of a file without its events, unprocessed.
 
     Raises:
         TraceError: the file cannot be read, is no trace, or is one of another major version.
@@ -79,7 +79,7 @@ def _parts_of(file: File) -> tuple[Header, Parts]:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the chunks of a file say, without their events."""
+    """The contents of a file's chunks, except the events."""
 
     definitions: Definitions
     metadata: dict[str, Any]
@@ -188,7 +188,7 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
 
 
 def _load(file: File, header: Header, parts: Parts, places: PlaceTables) -> TraceEvents:
-    """What depends on the events."""
+    """Read the part that depends on the events."""
     records = Records(file, header, parts.events)
     tables = EventTables(records, parts.clock, spare=3 * len(parts.slots))
     stop_ns, duration_ns = _stop(parts, tables.latest)

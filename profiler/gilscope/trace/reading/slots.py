@@ -89,7 +89,7 @@ def _stamps(slot: Slot) -> tuple[int, ...]:
 
 
 def open_intervals(slots: Iterable[Slot], clock: ClockMap, end_ns: int) -> Iterator[OpenInterval]:
-    """What the threads were in the middle of, closed at their end, else at `end_ns`."""
+    """Return the holds and waits that were open, closed when their thread ended, or at `end_ns`."""
     for slot in slots:
         end = _end(slot, clock, end_ns)
         for kind, flags, what, since, peer, stack in _open(slot):

@@ -44,7 +44,7 @@ class Numbers:
         self._code = code
 
     def number(self, expression: Any, *, is_location: bool = False) -> Symbolic | None:
-        """What an expression comes to.
+        """Return the value of an expression.
 
         Args:
             expression: bytes.

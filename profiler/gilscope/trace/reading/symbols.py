@@ -57,7 +57,7 @@ been put into them, and is what they are known by."""
 
 
 class Found(NamedTuple):
-    """What a place in native code is; "" and 0 where that is unknown."""
+    """A place in native code; unknown parts are "" and 0."""
 
     function: str = ""
     file: str = ""
@@ -249,7 +249,7 @@ class _Lines:
         return Found(found.name, file, found.line)
 
     def _before(self, address: int, size: int) -> bytes:
-        """So many bytes of code before an address, or what there is of them."""
+        """Return up to so many bytes of code before an address."""
         for begin, data in self._code:
             if begin <= address <= begin + len(data):
                 return data[max(address - begin - size, 0) : address - begin]

@@ -2,7 +2,8 @@
 
 Threads, locks and all other definitions get new numbers, those of each trace behind those of the
 one before. Times become nanoseconds of one clock: CLOCK_MONOTONIC where all traces are of one boot,
-else the wall clock, which is as good as the hosts agree on it. Names of threads say the process.
+else the wall clock, which is only as accurate as the clocks of the hosts. Names of threads include
+the process.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What merging did.
+    """The result of merging.
 
     Attributes:
         processes: those of the traces, in the order given.

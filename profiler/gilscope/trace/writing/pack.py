@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """What packing did.
+    """The result of packing.
 
     Attributes:
         events: records packed.

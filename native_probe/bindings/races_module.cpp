@@ -16,6 +16,7 @@
 #include "cpython/races_events.hpp"
 #include "cpython/races_lifetimes.hpp"
 #include "cpython/races_methods.hpp"
+#include "cpython/races_runs.hpp"
 #include "cpython/races_session.hpp"
 #include "cpython/races_variables.hpp"
 #include "hooks/races_native.hpp"
@@ -51,7 +52,7 @@ int initialize_once(PyObject* disable) {
     return -1;
   }
   if (initialize_opcodes() < 0 || initialize_calls() < 0 || initialize_variables() < 0 ||
-      events::initialize(disable) < 0) {
+      initialize_runs() < 0 || events::initialize(disable) < 0) {
     return -1;
   }
   pthread_atfork(nullptr, nullptr, [] {
@@ -179,6 +180,9 @@ PyObject* replace(PyObject*, PyObject* arguments) {
                               : word == "release"       ? methods::Role::release
                               : word == "release_all"   ? methods::Role::release_all
                               : word == "give"          ? methods::Role::give
+                              : word == "give_item"     ? methods::Role::give_item
+                              : word == "take_item"     ? methods::Role::take_item
+                              : word == "own"           ? methods::Role::own
                                                         : methods::Role::take;
   if (methods::replace(type, name, meant) < 0) return nullptr;
   Py_RETURN_NONE;

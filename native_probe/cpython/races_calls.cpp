@@ -26,6 +26,7 @@ enum class Effect : std::uint8_t {
   set_attribute,
   delete_attribute,
   begin,  // makes an iterator
+  look_at_dict,
 };
 
 struct Rule {
@@ -81,6 +82,7 @@ constexpr Rule kFunctionRules[] = {
     {"hasattr", Effect::get_attribute},
     {"setattr", Effect::set_attribute},
     {"delattr", Effect::delete_attribute},
+    {"vars", Effect::look_at_dict},
 };
 constexpr Rule kHeapRules[] = {
     {"heappush", Effect::add},       {"heappop", Effect::remove}, {"heapreplace", Effect::change},
@@ -165,7 +167,11 @@ void on_container(Event& event, const Call& call, Effect effect) {
   PyObject* key = call.argument(event, 0);
   switch (effect) {
     case Effect::read: return touch_structure(event, self, Op::read);
-    case Effect::add: return touch_structure(event, self, Op::add);
+    case Effect::add:
+      touch_structure(event, self, Op::add);
+      // list.insert(index, item); what is extended by is many.
+      if (PyObject* item = call.argument(event, call.count - 1)) put(event, self, item);
+      return;
     case Effect::remove: return touch_structure(event, self, Op::remove);
     case Effect::change: return touch_structure(event, self, Op::change);
     case Effect::update: return update(event, self, key);
@@ -179,8 +185,9 @@ void on_container(Event& event, const Call& call, Effect effect) {
       if (key == nullptr) return;
       return touch_item(event, self, key, has_key(self, key) == 0 ? Op::store : Op::read);
     case Effect::add_member:
-      if (key != nullptr) touch_member(event, self, key, Op::add);
-      return;
+      if (key == nullptr) return;
+      touch_member(event, self, key, Op::add);
+      return put(event, self, key);
     case Effect::remove_member:
       if (key != nullptr) touch_member(event, self, key, Op::remove);
       return;
@@ -213,6 +220,7 @@ void on_function(Event& event, const Call& call, Effect effect) {
     case Effect::get_attribute: return on_attribute(event, call, Op::read);
     case Effect::set_attribute: return on_attribute(event, call, Op::store);
     case Effect::delete_attribute: return on_attribute(event, call, Op::remove);
+    case Effect::look_at_dict: return look_at_dict(event, argument);
     default: break;
   }
   // heapq's functions change the list that they are given.
@@ -226,6 +234,12 @@ void apply(Event& event, const Call& call, const PyMethodDef* method) {
     return on_function(event, call, found->second);
   }
   if (is_container(call.self)) on_container(event, call, found->second);
+}
+
+// The object that a method is bound to; nullptr: it is none.
+PyObject* bound_to(PyObject* callable) {
+  if (PyMethod_Check(callable)) return PyMethod_GET_SELF(callable);
+  return PyCFunction_Check(callable) ? PyCFunction_GET_SELF(callable) : nullptr;
 }
 
 }  // namespace
@@ -252,6 +266,11 @@ void touch_call(Event& event, int below, int arguments, int keywords) {
   PyObject* callable = event.at(below);
   PyObject* self = event.at(below - 1);
   if (callable == nullptr) return;
+  // The end of a `with` statement calls what its beginning has looked up.
+  if (event.session.has_declared()) {
+    PyObject* object = bound_to(callable);
+    if (object != nullptr && event.session.follow(event.thread, object)) return;
+  }
   Call call{self, below - 2, arguments - keywords};
   if (Py_IS_TYPE(callable, &PyMethodDescr_Type)) {
     if (self == nullptr) call = {call.argument(event, 0), below - 3, call.count - 1};

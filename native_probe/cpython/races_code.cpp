@@ -4,7 +4,8 @@
 #include <mutex>
 #include <unordered_set>
 
-#include "cpython/races_opcodes.hpp"
+#include "cpython/races_decoded.hpp"
+#include "cpython/races_runs.hpp"
 
 namespace gilscope::races {
 namespace {
@@ -13,22 +14,11 @@ std::mutex names_mutex;
 std::unordered_set<Key> stored_globals;
 std::unordered_set<Key> stored_nonlocals;
 
-// An instruction as it stands in the code.
-struct Raw {
-  int opcode = -1;  // -1: a cache
-  int arg = 0;
-  std::size_t begin = 0;  // where its EXTENDED_ARGs begin
-};
-
-struct Code {
-  std::vector<Raw> raw;             // by unit; EXTENDED_ARGs have their own
-  std::vector<std::int32_t> depth;  // -1: not reached
-};
-
 Code decode(const unsigned char* bytes, std::size_t units) {
   Code code;
   code.raw.resize(units);
   code.depth.assign(units, -1);
+  code.is_target.assign(units, false);
   int extended = 0;
   std::size_t begin = 0;
   for (std::size_t i = 0; i < units; ++i) {
@@ -46,12 +36,6 @@ Code decode(const unsigned char* bytes, std::size_t units) {
     begin = i + 1;
   }
   return code;
-}
-
-std::size_t next_of(const Code& code, std::size_t unit) {
-  ++unit;
-  while (unit < code.raw.size() && code.raw[unit].opcode == -1) ++unit;
-  return unit;
 }
 
 std::size_t target_of(const Code& code, std::size_t unit) {
@@ -90,6 +74,9 @@ std::vector<Entry> handlers_of(const unsigned char* table, Py_ssize_t size) {
 
 // The depth of the operand stack before every instruction that can be reached.
 void find_depths(Code& code, std::vector<Entry> work) {
+  for (const Entry& entry : work) {
+    if (entry.unit < code.raw.size()) code.is_target[entry.unit] = true;
+  }
   work.push_back({0, 0});
   while (!work.empty()) {
     auto [unit, depth] = work.back();
@@ -100,7 +87,10 @@ void find_depths(Code& code, std::vector<Entry> work) {
       if (opcodes().jumps[raw.opcode]) {
         const int effect = PyCompile_OpcodeStackEffectWithJump(raw.opcode, raw.arg, 1);
         const std::size_t target = target_of(code, unit);
-        if (target < code.raw.size()) work.push_back({target, depth + effect});
+        if (target < code.raw.size()) {
+          work.push_back({target, depth + effect});
+          code.is_target[target] = true;
+        }
       }
       if (opcodes().ends_block[raw.opcode]) break;
       depth += raw.opcode == opcodes().extended_arg
@@ -206,11 +196,14 @@ bool stores_in_place(const Code& code, std::size_t unit) {
 
 }  // namespace
 
+CodeTable::CodeTable() = default;
+CodeTable::~CodeTable() = default;
+
 Key hash_of_name(PyObject* name) {
   return static_cast<Key>(PyObject_Hash(name)) & 0x0FFFFFFFFFFFFFFFu;
 }
 
-std::unique_ptr<CodeTable> analyze(PyCodeObject* of, bool all_steps) {
+std::unique_ptr<CodeTable> analyze(PyCodeObject* of, bool all_steps, bool with_runs) {
   PyObject* bytes = PyCode_GetCode(of);
   if (bytes == nullptr) return nullptr;
   const auto units = static_cast<std::size_t>(PyBytes_GET_SIZE(bytes)) / 2;
@@ -234,6 +227,7 @@ std::unique_ptr<CodeTable> analyze(PyCodeObject* of, bool all_steps) {
     found.is_in_place = stores_in_place(code, i);
     result->instructions[i] = found;
   }
+  if (with_runs) find_runs(code, *result);
   return result;
 }
 

@@ -46,7 +46,8 @@ struct Instruction {
   Action action = Action::none;
   bool is_in_place = false;  // stores the result of x += y
   bool is_method = false;    // loads an attribute in order to call it
-  std::uint8_t spare = 0;
+  std::uint8_t step = 0;     // in its run
+  std::uint16_t run = 0;     // number of the run that it is in, from 1 on; 0: none
   std::uint16_t depth = 0;   // of the operand stack before it
   std::uint16_t arg = 0;     // number of arguments, or of a variable
   PyObject* name = nullptr;  // borrowed from the code object
@@ -56,19 +57,27 @@ struct Instruction {
   std::uint64_t looked_up = 0;
 };
 
+struct Run;
+
 struct CodeTable {
+  CodeTable();
+  ~CodeTable();
+  CodeTable(const CodeTable&) = delete;
+  CodeTable& operator=(const CodeTable&) = delete;
+
   PyCodeObject* code = nullptr;
   std::uint32_t first_site = 0;  // number of its first instruction among all of the session
   std::uint32_t session = 0;
   mutable std::vector<Instruction> instructions;
+  std::vector<Run> runs;
 };
 
 // Looks up the numbers of the opcodes; -1 with an exception set where that fails.
 int initialize_opcodes();
 
 // An exception is set when it is empty. `all_steps`: each step of every loop, also of one whose
-// body calls nothing.
-std::unique_ptr<CodeTable> analyze(PyCodeObject* code, bool all_steps);
+// body calls nothing. `with_runs`: see races_runs.hpp.
+std::unique_ptr<CodeTable> analyze(PyCodeObject* code, bool all_steps, bool with_runs);
 
 // Names that functions of the program store as `global` or `nonlocal`; from `code` on, all those
 // that are nested in it.

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "cpython/races_calls.hpp"
+#include "cpython/races_runs.hpp"
 #include "cpython/races_session.hpp"
 #include "cpython/races_variables.hpp"
 
@@ -57,7 +58,9 @@ void on_store_item(Event& event) {
   if (event.instruction().is_in_place && value != nullptr && changes_in_place(value)) return;
   PyObject* container = event.at(1);
   PyObject* key = event.at(0);
-  if (container != nullptr && key != nullptr) touch_item(event, container, key, Op::store);
+  if (container == nullptr || key == nullptr) return;
+  touch_item(event, container, key, Op::store);
+  if (value != nullptr && is_dict(container)) put(event, container, value);
 }
 
 void on_contains(Event& event) {
@@ -113,6 +116,8 @@ void on_call(Event& event) {
   touch_call(event, arguments + 2, arguments, static_cast<int>(PyTuple_GET_SIZE(names)));
 }
 
+}  // namespace
+
 void dispatch(Event& event) {
   switch (event.instruction().action) {
     case Action::load_attr: return on_attribute(event, Op::read);
@@ -134,6 +139,7 @@ void dispatch(Event& event) {
     case Action::get_iter:
       if (PyObject* object = event.at(0)) {
         const bool begins = event.instruction().action == Action::get_iter;
+        if (PyBool_Check(object) || object == Py_None) return;
         if (begins || is_container(object)) {
           touch_iterable(event, object, begins ? Op::iterate : Op::read);
         }
@@ -158,10 +164,35 @@ void dispatch(Event& event) {
   }
 }
 
+namespace {
+
 CodeTable* table_of(PyObject* code) {
   void* table = nullptr;
   if (PyUnstable_Code_GetExtra(code, extra, &table) < 0) PyErr_Clear();
   return static_cast<CodeTable*>(table);
+}
+
+// The run that the instruction is in, if it is played so far.
+Run* run_of(CodeTable& table, const Instruction& instruction) {
+  if (instruction.run == 0) return nullptr;
+  Run& run = table.runs[instruction.run - 1u];
+  return instruction.step < run.length ? &run : nullptr;
+}
+
+// Whether the event is done with. One whose run is over is as any other.
+bool play_run(Event& event, Run& run, PyObject* code) {
+  // Calls of declared objects are told by what comes after them, an event each.
+  if (event.session.has_declared()) {
+    run.length = 0;
+  } else if (play(event, run)) {
+    return true;
+  }
+  // What is not played any more needs its events again.
+  PyObject* done =
+      watch != nullptr ? PyObject_CallFunctionObjArgs(watch, code, Py_True, nullptr) : nullptr;
+  if (done == nullptr) PyErr_Clear();
+  Py_XDECREF(done);
+  return run.length != 0;
 }
 
 // The interpreter calls such an object without a detour.
@@ -227,9 +258,11 @@ PyObject* on_instruction(PyObject*, PyObject* const* arguments, Py_ssize_t) {
     return Py_NewRef(disable);
   }
   const auto unit = static_cast<std::size_t>(PyLong_AsLong(arguments[1])) / 2;
-  if (unit >= table->instructions.size() || table->instructions[unit].action == Action::none) {
-    return Py_NewRef(disable);
-  }
+  if (unit >= table->instructions.size()) return Py_NewRef(disable);
+  const Instruction& what = table->instructions[unit];
+  Run* run = run_of(*table, what);
+  const bool is_noted = run != nullptr && what.step != 0;  // at the beginning of its run
+  if (is_noted || (run == nullptr && what.action == Action::none)) return Py_NewRef(disable);
   if (!Session::has_threads()) Py_RETURN_NONE;
   Thread* thread = session->thread();
   const Inside inside(thread);
@@ -238,6 +271,7 @@ PyObject* on_instruction(PyObject*, PyObject* const* arguments, Py_ssize_t) {
   event.may_wait = true;
   if (gilscope_operands_of(arguments[0], &event.operands) == 0) Py_RETURN_NONE;
   if (thread->following != 0) session->go_on_following(*thread);
+  if (run != nullptr && play_run(event, *run, arguments[0])) Py_RETURN_NONE;
   dispatch(event);
   if (event.is_over) return Py_NewRef(disable);
   Py_RETURN_NONE;

@@ -70,3 +70,49 @@ void* gilscope_iterated(void* of) {
 }
 
 void* gilscope_viewed(void* view) { return ((_PyDictViewObject*)view)->dv_dict; }
+
+#if PY_VERSION_HEX < 0x030E0000 && !defined(Py_GIL_DISABLED)
+int gilscope_has_text_keys(void* dict) { return DK_IS_UNICODE(((PyDictObject*)dict)->ma_keys); }
+
+static PyObject* inline_value(PyObject* object, PyObject* name, uint32_t* place) {
+  PyDictKeysObject* keys = ((PyHeapTypeObject*)Py_TYPE(object))->ht_cached_keys;
+  if (keys == NULL || !DK_IS_UNICODE(keys)) return NULL;
+  const PyDictUnicodeEntry* entries = DK_UNICODE_ENTRIES(keys);
+  const uint32_t count = (uint32_t)keys->dk_nentries;
+  uint32_t at = *place;
+  if (at >= count || entries[at].me_key != name) {
+    for (at = 0; at < count && entries[at].me_key != name; ++at) {
+    }
+    if (at == count) return NULL;
+    *place = at;
+  }
+  const PyDictValues* values = _PyObject_InlineValues(object);
+  return at < values->capacity ? values->values[at] : NULL;
+}
+
+void* gilscope_instance_value(void* of, void* name, uint32_t* place) {
+  PyObject* object = of;
+  const unsigned long flags = Py_TYPE(object)->tp_flags;
+  if ((flags & Py_TPFLAGS_MANAGED_DICT) == 0) return NULL;
+  if ((flags & Py_TPFLAGS_INLINE_VALUES) != 0 && _PyObject_InlineValues(object)->valid) {
+    return inline_value(object, name, place);
+  }
+  PyDictObject* dict = _PyObject_GetManagedDict(object);
+  if (dict == NULL || !gilscope_has_text_keys(dict)) return NULL;
+  PyObject* value = PyDict_GetItemWithError((PyObject*)dict, name);
+  if (value == NULL) PyErr_Clear();
+  return value;
+}
+#else
+int gilscope_has_text_keys(void* dict) {
+  (void)dict;
+  return 0;
+}
+
+void* gilscope_instance_value(void* object, void* name, uint32_t* place) {
+  (void)object;
+  (void)name;
+  (void)place;
+  return NULL;
+}
+#endif

@@ -46,6 +46,13 @@ long gilscope_unit_of(const void* frame);
 /* What an iterator goes over; NULL if it is none of list, dict and set, or has ended. */
 void* gilscope_iterated(void* iterator);
 
+/* The value of an instance variable, borrowed; NULL: it has none, or it cannot be told. `place` is
+ * where it was found last. Under the GIL only. */
+void* gilscope_instance_value(void* object, void* name, uint32_t* place);
+
+/* Whether the keys of a dict are str, all of them: then a look at one calls no code. */
+int gilscope_has_text_keys(void* dict);
+
 /* The dict that a view of one shows. */
 void* gilscope_viewed(void* view);
 

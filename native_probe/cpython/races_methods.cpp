@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cpython/races_session.hpp"
+#include "cpython/races_variables.hpp"
 
 namespace gilscope::races::methods {
 namespace {
@@ -25,7 +26,38 @@ Synchronization::Id id_of(Session& session, PyObject* object) {
   return session.detector().objects().find(object).id;
 }
 
-void before(const Replaced& what, PyObject* self) {
+// Tells apart what is in a container at the same time: those objects are alive.
+std::uint32_t item_of(const PyObject* item) {
+  return static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(item) >> 4);
+}
+
+// The first argument, in each of the ways in which a method takes them; nullptr: there is none.
+PyObject* first_argument(const Replaced& what, PyObject* argument) {
+  return (what.definition->ml_flags & METH_O) != 0 ? argument : nullptr;
+}
+PyObject* first_argument(const Replaced&, PyObject*, PyObject*) { return nullptr; }
+PyObject* first_argument(const Replaced&, PyObject* const* arguments, Py_ssize_t count) {
+  return count > 0 ? arguments[0] : nullptr;
+}
+PyObject* first_argument(const Replaced&, PyObject* const* arguments, Py_ssize_t count,
+                         PyObject* names) {
+  const Py_ssize_t named = names != nullptr ? PyTuple_GET_SIZE(names) : 0;
+  return count + named > 0 ? arguments[0] : nullptr;  // all of them name it first or not at all
+}
+PyObject* first_argument(const Replaced&, PyTypeObject*, PyObject* const* arguments,
+                         std::size_t count, PyObject*) {
+  return PyVectorcall_NARGS(count) > 0 ? arguments[0] : nullptr;
+}
+
+void give_item(Session& session, Thread& thread, PyObject* container, PyObject* item) {
+  Synchronization& synchronization = session.detector().synchronization();
+  const Synchronization::Id id = id_of(session, container);
+  // A deque of limited length drops what it has no room for.
+  if (item == nullptr || has_most(container)) return synchronization.give(thread, id);
+  synchronization.give_item(thread, id, item_of(item));
+}
+
+void before(const Replaced& what, PyObject* self, PyObject* argument) {
   Session* session = Session::active();
   if (session == nullptr || !Session::has_threads()) return;
   Thread* thread = session->thread();
@@ -36,14 +68,21 @@ void before(const Replaced& what, PyObject* self) {
     case Role::release: return synchronization.release(*thread, id_of(*session, self));
     case Role::release_all: return synchronization.release_all(*thread, id_of(*session, self));
     case Role::give: return synchronization.give(*thread, id_of(*session, self));
+    case Role::give_item: return give_item(*session, *thread, self, argument);
     default: return;
   }
 }
 
+bool gets(Role role) {
+  return role == Role::acquire || role == Role::acquire_again || role == Role::take ||
+         role == Role::take_item || role == Role::own;
+}
+
 void after(const Replaced& what, PyObject* self, PyObject* result) {
-  if (result == nullptr || result == Py_False) return;
-  const bool acquires = what.role == Role::acquire || what.role == Role::acquire_again;
-  if (!acquires && what.role != Role::take) return;
+  if (result == nullptr || !gets(what.role)) return;
+  if (what.role == Role::own && !can_be_owned(result)) return;
+  const bool is_item = what.role == Role::take_item || what.role == Role::own;
+  if (result == Py_False && !is_item) return;  // not acquired
   Session* session = Session::active();
   if (session == nullptr || !Session::has_threads()) return;
   Thread* thread = session->thread();
@@ -52,6 +91,13 @@ void after(const Replaced& what, PyObject* self, PyObject* result) {
   const Synchronization::Id id = id_of(*session, self);
   Synchronization& synchronization = session->detector().synchronization();
   if (what.role == Role::take) return synchronization.take(*thread, id);
+  if (what.role == Role::own) {
+    return session->detector().handover().take(*thread, static_cast<ObjectId>(id), result);
+  }
+  if (what.role == Role::take_item) {
+    return synchronization.take_item(*thread, id, item_of(result));
+  }
+  synchronization.let_go_dead(*thread, session->detector().objects());
   if (what.role == Role::acquire_again) return synchronization.acquire_again(*thread, id);
   synchronization.acquire(*thread, id);
   session->note_lock(id, gilscope_running_frame());
@@ -60,7 +106,7 @@ void after(const Replaced& what, PyObject* self, PyObject* result) {
 template <std::size_t I, typename... Rest>
 PyObject* stand_in(PyObject* self, Rest... rest) {
   const Replaced& what = replaced[I];
-  before(what, self);
+  before(what, self, first_argument(what, rest...));
   using Function = PyObject* (*)(PyObject*, Rest...);
   PyObject* result =
       reinterpret_cast<Function>(reinterpret_cast<void (*)()>(what.original))(self, rest...);

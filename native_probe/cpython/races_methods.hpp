@@ -8,8 +8,19 @@
 
 namespace gilscope::races::methods {
 
-// `acquire_again` is the other half of `release_all`.
-enum class Role : std::uint8_t { acquire, acquire_again, release, release_all, give, take };
+// `acquire_again` is the other half of `release_all`. `give_item` gives its first argument, and
+// `take_item` takes what it returns; `own` takes likewise what was put in by an instruction.
+enum class Role : std::uint8_t {
+  acquire,
+  acquire_again,
+  release,
+  release_all,
+  give,
+  take,
+  give_item,
+  take_item,
+  own,
+};
 
 // The method `name` of the type has this role from now on. An exception is set when it is -1.
 int replace(PyTypeObject* type, const char* name, Role role);

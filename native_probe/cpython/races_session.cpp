@@ -48,6 +48,18 @@ std::uint64_t hash_of(const std::vector<Place>& places) {
   return hash;
 }
 
+// Of the frames but the innermost one.
+std::uint64_t hash_of(const Thread& thread) {
+  std::uint64_t hash = thread.frame_count + 1;
+  for (std::size_t i = 1; i < thread.frame_count; ++i) {
+    for (const void* word : {thread.frames[i].code, thread.frames[i].instruction}) {
+      hash = (hash ^ reinterpret_cast<std::uintptr_t>(word)) * 0x9E3779B97F4A7C15u;
+      hash ^= hash >> 32;
+    }
+  }
+  return hash;
+}
+
 }  // namespace
 
 std::atomic<Session*> Session::active_{nullptr};
@@ -114,7 +126,7 @@ void Session::keep(PyCodeObject* code) {
 
 CodeTable* Session::add(PyCodeObject* code) {
   if (note_stored_names(code) < 0) return nullptr;
-  std::unique_ptr<CodeTable> table = analyze(code, !planned_.empty());
+  std::unique_ptr<CodeTable> table = analyze(code, !planned_.empty(), has_runs());
   if (table == nullptr) return nullptr;
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = by_code_.find(code);
@@ -168,6 +180,20 @@ void Session::declare(ObjectId object) {
   has_declared_ = true;
 }
 
+void Session::alias(ObjectId dict, const Object& owner) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  aliases_[dict] = owner;
+  has_aliases_ = true;
+}
+
+Object Session::aliased(PyObject* dict) {
+  if (!has_aliases_.load(std::memory_order_relaxed)) return {};
+  const ObjectId id = detector_.objects().find(dict).id;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = aliases_.find(id);
+  return found != aliases_.end() ? found->second : Object{};
+}
+
 bool Session::follow(Thread& thread, PyObject* object) {
   if (!has_declared_.load(std::memory_order_relaxed)) return false;
   const ObjectId id = detector_.objects().find(object).id;
@@ -193,7 +219,10 @@ std::uint32_t Session::stack_of(Thread& thread, const void* frame) {
                         gilscope_is_raw_stack(frame, frames, thread.frame_count, kMaxFrames) != 0;
   if (is_known) return thread.stack;
   thread.frame_count = gilscope_raw_stack(frame, frames, kMaxFrames);
-  return thread.stack = number_stack(thread);
+  const std::uint64_t hash = hash_of(thread);
+  KnownStack& known = thread.known_stacks[hash % kKnownStacks];
+  if (known.hash != hash) known = {hash, number_stack(thread)};
+  return thread.stack = known.number;
 }
 
 // The innermost frame is left out: its place is the access's own.

@@ -56,6 +56,8 @@ class Session {
 
   Detector& detector() { return detector_; }
   std::uint32_t number() const { return number_; }
+  // Whether runs of instructions have one event. Where threads are held each needs its own.
+  bool has_runs() const { return !detector_.options().locks_shadow && planned_.empty(); }
   PyObject* describe() const { return describe_; }
 
   // Whether the program's own code is in this file.
@@ -70,7 +72,12 @@ class Session {
   // what those did who called one before. The call is over some events after it was prepared.
   void declare(ObjectId object);
   bool follow(Thread& thread, PyObject* object);
+  bool has_declared() const { return has_declared_.load(std::memory_order_relaxed); }
   void go_on_following(Thread& thread);
+
+  // The items of this dict are the attributes of the object.
+  void alias(ObjectId dict, const Object& owner);
+  Object aliased(PyObject* dict);
 
   // Threads that are held where a race is to be made happen. Before anything is watched.
   Meetings& meetings() { return meetings_; }
@@ -124,6 +131,8 @@ class Session {
   std::unordered_map<std::uint32_t, const void*> natives_;
   std::unordered_map<ObjectId, bool> declared_;
   std::atomic<bool> has_declared_{false};
+  std::unordered_map<ObjectId, Object> aliases_;
+  std::atomic<bool> has_aliases_{false};
 
   struct Planned {
     PlaceName place;

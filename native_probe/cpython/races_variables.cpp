@@ -10,6 +10,8 @@ PyTypeObject* ordered_type = nullptr;
 PyTypeObject* count_type = nullptr;
 PyObject* getattribute_name = nullptr;
 PyObject* default_getattribute = nullptr;
+PyObject* dict_name = nullptr;
+PyObject* maxlen = nullptr;  // the descriptor
 
 // Equal where the keys are, and none of the program's code runs: exact str, int, bytes, float and
 // tuples of those.
@@ -52,8 +54,9 @@ void describe(Event& event, PyObject* container, Key variable, PyObject* key) {
 
 void access(Event& event, PyObject* container, Key variable, Op op, PyObject* key) {
   Detector& detector = event.session.detector();
-  const Object object = detector.objects().find(container);
+  const Object object = event.owner.id != 0 ? event.owner : detector.objects().find(container);
   Recent& recent = event.recent(variable);
+  event.is_shared = false;
   if (event.is_recent(recent, object.id, variable, op)) return;
   if (!event.has_stack) {
     event.stack = event.session.stack_of(event.thread, event.operands.frame);
@@ -63,6 +66,7 @@ void access(Event& event, PyObject* container, Key variable, Op op, PyObject* ke
   const bool is_idle =
       detector.access(event.thread, object, variable, op, event.site(), event.stack);
   recent = {};
+  event.is_shared = !is_idle;
   if (is_idle) {
     recent = {variable,           event.operands.frame,  object.id, event.site(),
               event.thread.clock, event.thread.sequence, taken,     op};
@@ -110,7 +114,7 @@ void touch_class(Event& event, PyTypeObject* type, PyObject* name, Key hash, Op 
   PyTypeObject* holder = holder_of(type, name, &is_descriptor);
   if (holder == nullptr || (holder->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0) return;
   if (is_descriptor) {
-    event.is_over = event.instruction().is_method;
+    event.is_over = event.instruction().is_method && !event.session.has_declared();
     return;
   }
   touch(event, reinterpret_cast<PyObject*>(holder), make_key(KeyKind::attribute, hash), op, name);
@@ -150,11 +154,12 @@ void touch_instance(Event& event, PyObject* owner, PyObject* name, Key hash, Op 
   Py_XDECREF(found);
   const bool is_program = event.instruction().name == name;
   if (is_data && !is_slot) {  // a property is code
+    if (name == dict_name) return look_at_dict(event, owner);
     if (is_program) remember(event, type, Found::code);
     return;
   }
   if (is_bound && !is_data && !writes(op)) {
-    event.is_over = event.instruction().is_method;
+    event.is_over = event.instruction().is_method && !event.session.has_declared();
     return;
   }
   if (is_program && (found == nullptr || is_data || writes(op))) {
@@ -165,6 +170,11 @@ void touch_instance(Event& event, PyObject* owner, PyObject* name, Key hash, Op 
 }
 
 }  // namespace
+
+bool is_variable(const Event& event, PyObject* owner) {
+  // Nothing is remembered of classes and modules.
+  return owner != nullptr && remembered(event, Py_TYPE(owner)) == Found::variable;
+}
 
 int initialize_variables() {
   PyObject* module = PyImport_ImportModule("collections");
@@ -178,6 +188,9 @@ int initialize_variables() {
   Py_XDECREF(module);
   if (count == nullptr) return -1;
   count_type = reinterpret_cast<PyTypeObject*>(count);
+  maxlen = PyObject_GetAttrString(deque, "maxlen");
+  dict_name = PyUnicode_InternFromString("__dict__");
+  if (maxlen == nullptr || dict_name == nullptr) return -1;
   getattribute_name = PyUnicode_InternFromString("__getattribute__");
   if (getattribute_name == nullptr) return -1;
   default_getattribute = _PyType_LookupRef(&PyBaseObject_Type, getattribute_name);
@@ -214,6 +227,38 @@ bool changes_in_place(PyObject* object) {
          (type->tp_as_sequence != nullptr && type->tp_as_sequence->sq_inplace_concat != nullptr);
 }
 
+bool can_be_owned(PyObject* object) {
+  const PyTypeObject* type = Py_TYPE(object);
+  if (is_container(object)) return true;
+  return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0 && (type->tp_flags & Py_TPFLAGS_HAVE_GC) != 0;
+}
+
+bool has_most(PyObject* container) {
+  if (!is_deque(container)) return false;
+  PyObject* most = Py_TYPE(maxlen)->tp_descr_get(maxlen, container, nullptr);
+  const bool has = most != nullptr && most != Py_None;
+  if (most == nullptr) PyErr_Clear();
+  Py_XDECREF(most);
+  return has;
+}
+
+void put(Event& event, PyObject* container, PyObject* item) {
+  if (!can_be_owned(item)) return;
+  Detector& detector = event.session.detector();
+  detector.handover().give(event.thread, detector.objects().find(container).id, item);
+  // What this thread does with it from now on is not known to who takes it.
+  if (event.is_shared) event.thread.advance();
+}
+
+void look_at_dict(Event& event, PyObject* owner) {
+  if ((Py_TYPE(owner)->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0) return;
+  PyObject* dict = PyObject_GenericGetDict(owner, nullptr);  // as the event is about to do
+  if (dict == nullptr) return PyErr_Clear();
+  Objects& objects = event.session.detector().objects();
+  event.session.alias(objects.find(dict).id, objects.find(owner));
+  Py_DECREF(dict);
+}
+
 int has_key(PyObject* container, PyObject* key) {
   if (!is_value(key)) return -1;
   const int has =
@@ -242,6 +287,9 @@ void touch(Event& event, PyObject* container, Key variable, Op op, PyObject* key
 }
 
 void touch_attribute(Event& event, PyObject* owner, PyObject* name, Key hash, Op op) {
+  if (is_variable(event, owner) && event.instruction().name == name) {
+    return touch(event, owner, make_key(KeyKind::attribute, hash), op, name);
+  }
   if (PyModule_Check(owner)) {
     touch_global(event, PyModule_GetDict(owner), name, hash, op);
   } else if (PyType_Check(owner)) {
@@ -269,6 +317,12 @@ void touch_item(Event& event, PyObject* container, PyObject* key, Op op) {
   }
   if (!is_dict(container)) return;
   const Key variable = key_of(event, key);
+  event.owner = PyUnicode_CheckExact(key) ? event.session.aliased(container) : Object{};
+  if (event.owner.id != 0) {
+    touch(event, container, make_key(KeyKind::attribute, hash_of_name(key)), op, key);
+    event.owner = {};
+    return;
+  }
   if (op == Op::store && event.has_just_done(container, variable)) return;
   const int has = writes(op) ? has_key(container, key) : -1;
   if (op == Op::store && has == 0) touch_structure(event, container, Op::add);

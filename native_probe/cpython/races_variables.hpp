@@ -20,6 +20,10 @@ struct Event {
   // The thread stands before an instruction, where code of others may run as well as not: native
   // code that calls the C API may count on that it does not.
   bool may_wait = false;
+  bool is_shared = false;             // other threads use what was touched last, too
+  PyObject* const* values = nullptr;  // operands from this depth on, while a run is played
+  int lowest = 0;
+  Object owner;  // whose variables the items of the dict are, see Session::alias
 
   std::uint32_t site() const { return table.first_site + unit; }
   Recent& recent(Key variable) const { return thread.recent_of(site(), variable); }
@@ -39,6 +43,7 @@ struct Event {
   // The object `below` places below the top of the operand stack; nullptr: there is none.
   PyObject* at(int below) const {
     const auto depth = static_cast<int>(instruction().depth);
+    if (values != nullptr) return values[depth - 1 - below - lowest];
     const int place = table.code->co_nlocalsplus + depth - 1 - below;
     return static_cast<PyObject*>(gilscope_object_at(operands.locals[place]));
   }
@@ -60,8 +65,14 @@ inline void touch_structure(Event& event, PyObject* container, Op op) {
 }
 
 void touch_attribute(Event& event, PyObject* owner, PyObject* name, Key hash, Op op);
+// Whether the event's attribute of this object is a variable of it, as far as that is known.
+bool is_variable(const Event& event, PyObject* owner);
 void touch_global(Event& event, PyObject* globals, PyObject* name, Key hash, Op op);
 void touch_item(Event& event, PyObject* container, PyObject* key, Op op);
+// The event puts an object into a container.
+void put(Event& event, PyObject* container, PyObject* item);
+// obj.__dict__ and vars(obj): the items of the dict are the attributes of the object.
+void look_at_dict(Event& event, PyObject* owner);
 void touch_member(Event& event, PyObject* set, PyObject* member, Op op);
 void touch_iterator(Event& event, PyObject* iterator);
 void touch_iterable(Event& event, PyObject* iterable, Op op);
@@ -76,6 +87,11 @@ inline bool is_container(PyObject* object) {
 }
 // Its += changes the object itself.
 bool changes_in_place(PyObject* object);
+
+// Whether taking it out of a container makes it the taker's alone: what can be changed, no values.
+bool can_be_owned(PyObject* object);
+// Whether a deque has a greatest length.
+bool has_most(PyObject* container);
 
 // 1 when the container has this key or member, 0 when not, -1 when that cannot be told without
 // calling the program's code.

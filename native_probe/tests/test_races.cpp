@@ -336,3 +336,75 @@ TEST("races: of a pair, one other thread passes both accesses while the first on
   held.join();
   CHECK(meetings.counts()[0].meetings == 1);
 }
+
+TEST("races: who takes one thing knows of its giver, and not of those who gave others") {
+  Stage stage;
+  Thread* a = stage.start(stage.main);
+  Thread* b = stage.start(stage.main);
+  Thread* c = stage.start(stage.main);
+  Synchronization& all = stage.detector.synchronization();
+  stage.updates(a, 10);
+  all.give_item(*a, 5, 1);
+  all.give_item(*b, 5, 2);
+  all.take_item(*c, 5, 2);
+  stage.updates(c, 30);
+  CHECK(stage.found_of(Kind::update) > 0);
+}
+
+TEST("races: what is handed over by a container of many is in order") {
+  Stage stage;
+  Thread* a = stage.start(stage.main);
+  Thread* b = stage.start(stage.main);
+  Synchronization& all = stage.detector.synchronization();
+  for (std::uint32_t i = 0; i < 10000; ++i) all.give_item(*a, 5, i);
+  stage.updates(a, 10);
+  all.give_item(*a, 5, 10000);
+  all.take_item(*b, 5, 10000);
+  stage.updates(b, 20);
+  CHECK_EQUAL(stage.found().size(), 0u);
+}
+
+TEST("races: an object that is put into a list is its taker's") {
+  Stage stage;
+  Thread* a = stage.start(stage.main);
+  Thread* b = stage.start(stage.main);
+  const int item = 0;
+  stage.updates(a, 10);
+  stage.detector.handover().give(*a, 3, &item);
+  stage.detector.handover().take(*b, 3, &item);
+  stage.updates(b, 20);
+  CHECK_EQUAL(stage.found().size(), 0u);
+  a->advance();
+  stage.updates(a, 10);
+  stage.updates(b, 20);
+  CHECK(stage.found_of(Kind::update) > 0);
+}
+
+TEST("races: a check in one critical section and an update in the next one are found") {
+  Stage stage;
+  Synchronization& all = stage.detector.synchronization();
+  for (Thread* thread : {stage.start(stage.main), stage.start(stage.main)}) {
+    all.acquire(*thread, 7);
+    stage.does(thread, Op::read, 10);
+    all.release(*thread, 7);
+    stage.locked_update(thread, 20);
+  }
+  std::size_t checks = 0;
+  for (const Candidate& candidate : stage.found()) {
+    checks += candidate.is_split && candidate.first.access.site == 10 ? 1 : 0;
+  }
+  CHECK(checks > 0);
+}
+
+TEST("races: a lock that has ended is held no more") {
+  Stage stage;
+  Thread* a = stage.start(stage.main);
+  const long lock = 0;
+  Objects& objects = stage.detector.objects();
+  Synchronization& all = stage.detector.synchronization();
+  all.acquire(*a, objects.find(&lock).id);
+  objects.destroyed(&lock);
+  all.let_go_dead(*a, objects);
+  CHECK_EQUAL(a->held.size(), 0u);
+  CHECK_EQUAL(a->lockset, Locksets::kEmpty);
+}

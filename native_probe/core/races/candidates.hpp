@@ -39,8 +39,9 @@ struct Seen {
 };
 
 // For `update`: `first` is the read, `second` the write of the same thread, `other` the write that
-// came in between or is not ordered. For `pair`: `first` and `second` are one thread's accesses of
-// two variables, `other` and `last` the other thread's. Else `first` and `other` alone.
+// came in between or is not ordered, and `last` a later read by the same thread as `first`, if the
+// lock was given back between the two. For `pair`: `first` and `second` are one thread's accesses
+// of two variables, `other` and `last` the other thread's. Else `first` and `other` alone.
 struct Candidate {
   Kind kind = Kind::update;
   bool is_split = false;      // the lock that both held was given back in between

@@ -56,7 +56,10 @@ bool Detector::in_cell(Stripe& stripe, Cell& cell, const Now& now) {
   }
   // What a cell has no room for.
   const bool is_blind = writes(now.op) && cell.has(Cell::kHasPair) && !cell.has(Cell::kHasRead);
-  if (is_blind || is_iteration(now.op) || (now.op == Op::read && is_iteration(cell.read_op()))) {
+  const bool is_second_read = now.op == Op::read && cell.has(Cell::kHasRead) &&
+                              is_split(cell.read, cell.sequence, now.thread);
+  if (is_blind || is_second_read || is_iteration(now.op) ||
+      (now.op == Op::read && is_iteration(cell.read_op()))) {
     cell.slot = now.thread.slot;
     share(stripe, cell);
     return in_shared(stripe.shared(cell), now);
@@ -174,26 +177,35 @@ bool Detector::is_split(const Access& read, std::uint32_t sequence, const Thread
   return given_back;
 }
 
+// The same check as the one that the other thread acted on: this thread would have, too.
+void Detector::same_check(const Writes& theirs, const History& of, const Seen& self,
+                          const Now& now) {
+  const Access& write = theirs.pair_write;
+  const bool is_by_chance = write.clock > now.thread.order.forced.of(of.slot);
+  const auto check = [&](const Access& read, Op op, bool split, const Seen& again) {
+    if (read.clock == 0 || read.site != now.access.site) return;
+    if (!(split ? is_by_chance : is_unordered(write, of.slot, now))) return;
+    report({Kind::update, split, false, seen(read, of.slot, op),
+            seen(write, of.slot, theirs.pair_op), self, again},
+           now);
+  };
+  check(theirs.pair_read, theirs.pair_read_op, theirs.pair_is_split, {});
+  check(theirs.early_read, theirs.early_op, true,
+        seen(theirs.pair_read, of.slot, theirs.pair_read_op));
+}
+
 // A read that is not ordered after what the other thread wrote.
 void Detector::read_against(const History& other, History& own, const Now& now) {
   const Seen self = seen(now.access, own.slot, now.op);
   for (int i = 0; i < 2; ++i) {
     const Writes& theirs = other.sides[i];
+    same_check(theirs, other, self, now);
     if (theirs.last.clock == 0 || !is_unordered(theirs.last, other.slot, now)) continue;
     const Seen written = seen(theirs.last, other.slot, theirs.op);
     own.sides[i].unordered = theirs.last;
     own.sides[i].unordered_thread = written.thread;
     own.sides[i].unordered_op = theirs.op;
     note_half(now, self, written);
-    // The same check as the one that the other thread acted on: this thread would have, too.
-    const bool is_same_check =
-        theirs.pair_read.clock != 0 && theirs.pair_read.site == now.access.site;
-    if (is_same_check && is_unordered(theirs.pair_write, other.slot, now)) {
-      report({Kind::update, theirs.pair_is_split, false,
-              seen(theirs.pair_read, other.slot, theirs.pair_read_op),
-              seen(theirs.pair_write, other.slot, theirs.pair_op), self},
-             now);
-    }
     if (is_iteration(now.op)) {
       report({Kind::iteration, false, false, self, {}, written}, now);
     } else if (options_.publications) {
@@ -211,6 +223,12 @@ void Detector::read(Shared& shared, History& own, const Now& now) {
   if (is_iteration(now.op)) {
     own.iteration = now.access;
     own.iteration_version = shared.version;
+  }
+  // A check in one critical section, and an act in the next one that reads again.
+  if (own.has_read && is_split(own.read, own.sequence, now.thread)) {
+    own.early = own.read;
+    own.early_op = own.read_op;
+    own.early_version = own.read_version;
   }
   own.read = now.access;
   own.read_op = now.op;
@@ -241,8 +259,12 @@ void Detector::write(Shared& shared, History& own, const Now& now) {
   for (const History& other : shared.histories) {
     if (&other != &own) write_against(other, own, now);
   }
-  if (now.op != Op::advance && own.has_read) close_pair(shared, own, now);
+  if (now.op != Op::advance && own.has_read) {
+    close_pair(shared, own, now);
+    close_early(shared, own, now);
+  }
   own.has_read = false;
+  own.early = {};
   Writes& side = own.side(now.op);
   side.last = now.access;
   side.op = now.op;
@@ -305,6 +327,13 @@ void Detector::pair_against(const Writes& theirs, const History& of, const Seen&
             seen(theirs.pair_write, of.slot, theirs.pair_op), self},
            now);
   }
+  const bool has_early = theirs.early_read.clock != 0;
+  if (has_early && written > now.thread.order.forced.of(of.slot)) {
+    report({Kind::update, true, false, seen(theirs.early_read, of.slot, theirs.early_op),
+            seen(theirs.pair_write, of.slot, theirs.pair_op), self,
+            seen(theirs.pair_read, of.slot, theirs.pair_read_op)},
+           now);
+  }
   if (options_.publications && matters(theirs.last, of.slot, now, &suspected)) {
     report({Kind::publication, false, suspected, seen(theirs.last, of.slot, theirs.op), {}, self},
            now);
@@ -314,8 +343,10 @@ void Detector::pair_against(const Writes& theirs, const History& of, const Seen&
 // The write of a variable that this thread has read: did another thread's write come in between, or
 // could it have? First of all one of the same side.
 void Detector::close_pair(const Shared& shared, History& own, const Now& now) {
-  const Pair pair{seen(own.read, own.slot, own.read_op), seen(now.access, own.slot, now.op),
-                  is_split(own.read, own.sequence, now.thread)};
+  const Pair pair{seen(own.read, own.slot, own.read_op),
+                  seen(now.access, own.slot, now.op),
+                  is_split(own.read, own.sequence, now.thread),
+                  {}};
   const int same = static_cast<int>(side_of(now.op));
   if (!close_side(shared, own, now, pair, same)) close_side(shared, own, now, pair, 1 - same);
   Writes& side = own.side(now.op);
@@ -324,6 +355,21 @@ void Detector::close_pair(const Shared& shared, History& own, const Now& now) {
   side.pair_write = now.access;
   side.pair_op = now.op;
   side.pair_is_split = pair.is_split;
+}
+
+// The same for a read before the last one.
+void Detector::close_early(const Shared& shared, History& own, const Now& now) {
+  Writes& side = own.side(now.op);
+  side.early_read = own.early;
+  side.early_op = own.early_op;
+  if (own.early.clock == 0) return;
+  const std::uint32_t version = own.read_version;
+  own.read_version = own.early_version;
+  const Pair pair{seen(own.early, own.slot, own.early_op), seen(now.access, own.slot, now.op), true,
+                  seen(own.read, own.slot, own.read_op)};
+  const int same = static_cast<int>(side_of(now.op));
+  if (!close_side(shared, own, now, pair, same)) close_side(shared, own, now, pair, 1 - same);
+  own.read_version = version;
 }
 
 // Whether a write of this side was found.
@@ -348,7 +394,8 @@ bool Detector::close_side(const Shared& shared, const History& own, const Now& n
   const bool is_witnessed = between.access.clock != 0;
   for (const Seen& other : {between, unordered, chance}) {
     if (other.access.clock == 0) continue;
-    report({Kind::update, pair.is_split, false, pair.read, pair.write, other}, now, is_witnessed);
+    report({Kind::update, pair.is_split, false, pair.read, pair.write, other, pair.again}, now,
+           is_witnessed);
     return true;
   }
   return false;

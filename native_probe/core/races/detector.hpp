@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/races/candidates.hpp"
+#include "core/races/handover.hpp"
 #include "core/races/objects.hpp"
 #include "core/races/shadow.hpp"
 #include "core/races/synchronization.hpp"
@@ -34,6 +35,7 @@ class Detector {
   Threads& threads() { return threads_; }
   Objects& objects() { return objects_; }
   Synchronization& synchronization() { return synchronization_; }
+  Handover& handover() { return handover_; }
   Candidates& candidates() { return candidates_; }
   Shadow& shadow() { return shadow_; }
   const Options& options() const { return options_; }
@@ -52,6 +54,7 @@ class Detector {
   bool in_shared(Shared& shared, const Now& now);
 
   void read(Shared& shared, History& own, const Now& now);
+  void same_check(const Writes& theirs, const History& of, const Seen& self, const Now& now);
   void read_against(const History& other, History& own, const Now& now);
   void witness(const Shared& shared, const History& own, const Now& now);
   void write(Shared& shared, History& own, const Now& now);
@@ -62,10 +65,12 @@ class Detector {
     Seen read;
     Seen write;
     bool is_split;
+    Seen again;  // a later read before the write, if any
   };
   void close_pair(const Shared& shared, History& own, const Now& now);
   bool close_side(const Shared& shared, const History& own, const Now& now, const Pair& pair,
                   int side);
+  void close_early(const Shared& shared, History& own, const Now& now);
   void note_half(const Now& now, const Seen& own, const Seen& other);
   void prune(Shared& shared, const Now& now) const;
 
@@ -80,6 +85,7 @@ class Detector {
   Threads threads_;
   Objects objects_;
   Synchronization synchronization_;
+  Handover handover_;
   Candidates candidates_;
   Shadow shadow_;
   std::vector<std::atomic<std::uint32_t>> taken_ =

@@ -22,11 +22,13 @@ struct Writes {
   Access last;
   Access pair_read;           // of the last write that followed a read: that read
   Access pair_write;          // and that write
+  Access early_read;          // one before it, in an earlier critical section, see History
   Access unordered;           // a write by another thread that the last read is not ordered after
   std::uint32_t version = 0;  // of the variable, after the last write
   std::uint32_t unordered_thread = 0;  // serial
   Op op = Op::store;
   Op pair_read_op = Op::read;
+  Op early_op = Op::read;
   Op pair_op = Op::store;
   Op unordered_op = Op::store;
   bool pair_is_split = false;
@@ -35,12 +37,15 @@ struct Writes {
 // What one thread did to a variable.
 struct History {
   Access read;
+  Access early;                    // a read since the last write, in an earlier critical section
   Access iteration;                // the last step of an iteration
   std::uint32_t sequence = 0;      // the thread's at the last read
   std::uint32_t read_version = 0;  // of the variable, at the last read
   std::uint32_t iteration_version = 0;
   Slot slot = 0;
   Op read_op = Op::read;
+  Op early_op = Op::read;
+  std::uint32_t early_version = 0;
   bool has_read = false;  // since its last write
   Writes sides[2];
 

@@ -52,6 +52,17 @@ void Synchronization::acquire(Thread& thread, Id lock) {
   thread.order.forced.join(point.order.forced);
 }
 
+void Synchronization::let_go_dead(Thread& thread, const Objects& objects) {
+  const auto is_dead = [&objects](const Held& held) {
+    return held.lock >> 32 == 0 && objects.is_dead(static_cast<ObjectId>(held.lock));
+  };
+  auto& held = thread.held;
+  const auto end = std::remove_if(held.begin(), held.end(), is_dead);
+  if (end == held.end()) return;
+  held.erase(end, held.end());
+  number_lockset(thread);
+}
+
 void Synchronization::publish(Thread& thread, Id lock) {
   Stripe& place = stripe(lock);
   const std::lock_guard<std::mutex> guard(place.mutex);
@@ -98,6 +109,34 @@ void Synchronization::take(Thread& thread, Id token) {
   const std::lock_guard<std::mutex> guard(place.mutex);
   const auto found = place.points.find(token);
   if (found != place.points.end()) thread.order.join(found->second.order);
+}
+
+void Synchronization::give_item(Thread& thread, Id container, std::uint32_t item) {
+  Stripe& place = stripe(container);
+  const std::lock_guard<std::mutex> guard(place.mutex);
+  Point& box = place.points[container];
+  if (box.items >= kMostItems) {
+    box.order.join(thread.order);
+  } else {
+    ++box.items;
+    Point& point = place.items[item_id(container, item)];
+    ++point.items;
+    point.order.join(thread.order);
+  }
+  thread.advance();
+}
+
+void Synchronization::take_item(Thread& thread, Id container, std::uint32_t item) {
+  Stripe& place = stripe(container);
+  const std::lock_guard<std::mutex> guard(place.mutex);
+  const auto box = place.points.find(container);
+  if (box == place.points.end()) return;
+  thread.order.join(box->second.order);
+  const auto found = place.items.find(item_id(container, item));
+  if (found == place.items.end()) return;
+  thread.order.join(found->second.order);
+  --box->second.items;
+  if (--found->second.items == 0) place.items.erase(found);
 }
 
 void Synchronization::weaken(Id lock) {

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "core/races/locksets.hpp"
+#include "core/races/objects.hpp"
 #include "core/races/threads.hpp"
 
 namespace gilscope::races {
@@ -25,9 +26,16 @@ class Synchronization {
   // Takes it again as often.
   void acquire_again(Thread& thread, Id lock);
 
+  // Locks that have ended while they were held, as those that conditions wait by, are held no more.
+  void let_go_dead(Thread& thread, const Objects& objects);
+
   // One thread gives, as by putting something into a queue; another one takes, after it.
   void give(Thread& thread, Id token);
   void take(Thread& thread, Id token);
+  // The same of one thing among many: who takes it knows of its giver only. `item` tells apart what
+  // is in the container at the same time. Of very many at once, all are known to each taker.
+  void give_item(Thread& thread, Id container, std::uint32_t item);
+  void take_item(Thread& thread, Id container, std::uint32_t item);
 
   // Locks of a library's own bookkeeping: they protect what is done while they are held, but that
   // one thread has them before another one is chance. `ignore` leaves them out altogether.
@@ -43,13 +51,17 @@ class Synchronization {
     std::uint32_t holder = 0;    // serial + 1
     std::uint32_t releaser = 0;  // serial + 1, and its clock then: nothing to learn from oneself
     Clock released = 0;
+    std::uint32_t items = 0;  // of a container: that are in it; of an item: how often
     bool weak = false;
     bool ignored = false;
   };
   struct Stripe {
     std::mutex mutex;
     std::unordered_map<Id, Point> points;
+    std::unordered_map<Id, Point> items;
   };
+  static constexpr std::uint32_t kMostItems = 4096;  // of a container
+  static Id item_id(Id container, std::uint32_t item) { return container << 32 | item; }
   Stripe& stripe(Id id) { return stripes_[(id * 0x9E3779B97F4A7C15u) >> 58]; }
   void hold(Thread& thread, Id lock);
   // Whether the thread held it and holds it no more.

@@ -27,6 +27,14 @@ struct RawFrame {
 };
 inline constexpr std::size_t kMaxFrames = 24;
 
+// The number of a stack that the thread has had; its frames' code objects and instructions make the
+// hash, of 64 bits.
+struct KnownStack {
+  std::uint64_t hash = 0;
+  std::uint32_t number = 0;
+};
+inline constexpr std::size_t kKnownStacks = 256;
+
 // An access that changes nothing when it is repeated, as long as no other thread comes to the
 // variable.
 struct Recent {
@@ -68,6 +76,8 @@ struct Thread {
   RawFrame frames[kMaxFrames];
   std::size_t frame_count = 0;
   std::uint32_t stack = 0;
+
+  KnownStack known_stacks[kKnownStacks];
 
   Recent recent[kRecent];
   Recent& recent_of(std::uint32_t site, Key key) {

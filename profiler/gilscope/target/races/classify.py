@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gilscope.race import GRADES, Access, Place, Race
@@ -61,9 +61,8 @@ class Candidate:
 
     def seen(self) -> tuple[Seen, ...]:
         """Return its accesses."""
-        return tuple(
-            each for each in (self.first, self.second, self.other, self.last) if each is not None
-        )
+        last = self.last if self.kind == PAIR else None  # else it is a read that tells more
+        return tuple(each for each in (self.first, self.second, self.other, last) if each)
 
 
 def races(
@@ -91,6 +90,8 @@ def races(
             continue
         if kind is not None:
             result.append(known.race(kind, candidate))
+        if kind == "lost-update" and (check := check_of(candidate)) is not None:
+            result.append(known.race("check-then-act", check))
     flow.forget()
     return _merged(result)
 
@@ -131,6 +132,9 @@ def _breaks_iteration(candidate: Candidate) -> bool:
 
 def _update(candidate: Candidate, write: Seen) -> str | None:
     dependence = depends(candidate.first, write)
+    # Who looks again under the lock that he acts under may act.
+    if candidate.last and guards(candidate.last, write):
+        return None
     is_structure = candidate.subject is not None and candidate.subject.kind == naming.STRUCTURE
     removes = write.op == REMOVE
     writes = candidate.other.op >= STORE
@@ -143,6 +147,24 @@ def _update(candidate: Candidate, write: Seen) -> str | None:
     if _is_stop_flag(candidate.first, write):
         return None
     return "check-then-act"
+
+
+def check_of(candidate: Candidate) -> Candidate | None:
+    """Return a lost update as the check before it: `if self.n < 10: self.n += 1` is both.
+
+    The native half keeps the last read before a write; the check is an earlier one, in the same
+    function and of the same name. None if there is none.
+    """
+    read, write = candidate.first, candidate.second
+    meeting = _meeting(read, write) if write else None
+    if write is None or meeting is None or meeting[0] != 0:
+        return None
+    (code, source), (_, target) = read.frames[0], write.frames[meeting[1]]
+    known = flow.of(code)
+    for place in _same_path(code, source):
+        if known.guards_it(place, target):
+            return replace(candidate, first=replace(read, frames=((code, place), *read.frames[1:])))
+    return None
 
 
 def _is_torn(candidate: Candidate) -> bool:
@@ -206,6 +228,15 @@ def depends(read: Seen, write: Seen) -> str | None:
         if known.guards_it(each, target) or (known.flows(each, target) and write.op == REMOVE):
             return "guard"
     return None
+
+
+def guards(read: Seen, write: Seen) -> bool:
+    """Return whether a read of the same thread decides whether the write is made."""
+    meeting = _meeting(read, write)
+    if meeting is None or not _is_given_back(read, meeting[0]):
+        return False
+    (code, source), (_, target) = read.frames[meeting[0]], write.frames[meeting[1]]
+    return flow.of(code).guards_it(source, target)
 
 
 def _meeting(read: Seen, write: Seen) -> tuple[int, int] | None:

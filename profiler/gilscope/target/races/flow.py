@@ -137,12 +137,24 @@ class _Analysis:
             self.flow.guards[self.instructions[i].offset] = mask
         for i in graph.loop_tests():
             self.flow.loops |= self.tests.get(i, 0)
+        tells = self._tells_by_return()
         for i, ins in enumerate(self.instructions):
             if ins.opname in RETURNS or ins.opname == "RETURN_CONST":
-                self.flow.returned |= self.flow.guards.get(ins.offset, 0)
+                if tells:
+                    self.flow.returned |= self.flow.guards.get(ins.offset, 0)
                 if ins.opname != "RETURN_CONST" and i in self.states and self.states[i].stack:
                     self.flow.returned |= self.states[i].stack[-1]
         return self.flow
+
+    def _tells_by_return(self) -> bool:
+        """Whether the caller can tell from the result which way the function went.
+
+        It cannot if every way returns the same constant, as those of a procedure do.
+        """
+        constants = [ins.argval for ins in self.instructions if ins.opname == "RETURN_CONST"]
+        if any(ins.opname in RETURNS for ins in self.instructions):
+            return True
+        return any(one is not constants[0] for one in constants)
 
     def _range_mask(self, begin: int, end: int) -> int:
         mask = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import gc
 import linecache
 import sys
 from dataclasses import dataclass, field
@@ -101,6 +102,15 @@ def key_text(key: object) -> str:
     return text if len(text) <= MOST_KEY_LETTERS else text[:MOST_KEY_LETTERS] + "…"
 
 
+def owner_of(namespace: dict[str, object]) -> object:
+    """Return the object whose attributes are the items of this dict; the dict if none is found."""
+    for one in gc.get_referrers(namespace):
+        with contextlib.suppress(AttributeError, TypeError):
+            if object.__getattribute__(one, "__dict__") is namespace:
+                return one
+    return namespace
+
+
 def describe(thing: object, kind: int, key: object, frame: FrameType) -> Subject:
     """Return what is to be kept of a variable, at the moment when it is found."""
     local = {}
@@ -108,6 +118,8 @@ def describe(thing: object, kind: int, key: object, frame: FrameType) -> Subject
         for name, value in list(frame.f_locals.items())[:MOST_LOCALS]:
             if isinstance(name, str) and not isinstance(value, (PLAIN, ModuleType)):
                 local[name] = know(value)
+    if kind == ATTRIBUTE and type(thing) is dict:
+        thing = owner_of(thing)
     text = "" if key is None and kind not in (VALUE, IDENTITY) else key_text(key)
     if kind in (ATTRIBUTE, CELL) and isinstance(key, str):
         text = key

@@ -29,10 +29,14 @@ LOCK_METHODS = {
     "_release_save": "release_all",
     "_acquire_restore": "acquire_again",
 }
-QUEUE_METHODS = {"put": "give", "put_nowait": "give", "get": "take", "get_nowait": "take"}
+QUEUE_METHODS = {
+    **dict.fromkeys(("put", "put_nowait"), "give_item"),
+    **dict.fromkeys(("get", "get_nowait"), "take_item"),
+}
 DEQUE_METHODS = {
-    **dict.fromkeys(("append", "appendleft", "extend", "extendleft", "insert"), "give"),
-    **dict.fromkeys(("pop", "popleft"), "take"),
+    **dict.fromkeys(("append", "appendleft"), "give_item"),
+    **dict.fromkeys(("extend", "extendleft", "insert"), "give"),
+    **dict.fromkeys(("pop", "popleft"), "take_item"),
 }
 # No lock of any: several threads may be between acquire and release, and another one may release.
 SEMAPHORE_METHODS = {
@@ -68,6 +72,7 @@ class Ordering:
             (rlock, LOCK_METHODS),
             (_queue.SimpleQueue, QUEUE_METHODS),
             (collections.deque, DEQUE_METHODS),
+            *((cls, {"pop": "own"}) for cls in (list, dict, set)),
             *((cls, SEMAPHORE_METHODS) for cls in _semaphores_of_processes()),
         ]
         for cls, methods in replacements:
@@ -80,6 +85,8 @@ class Ordering:
         self._threads()
         self._events()
         self._semaphores()
+        self._barriers()
+        self._futures()
 
     def remove(self) -> None:
         """Put the methods of ``threading`` back; the native half does so with the others."""
@@ -157,6 +164,46 @@ class Ordering:
         self._patch(threading.Event, "set", set_)
         self._patch(threading.Event, "is_set", asked)
         self._patch(threading.Event, "wait", asked)
+
+    def _barriers(self) -> None:
+        give, take = self.native.give, self.native.take
+
+        def wait(original: Any) -> Callable[..., Any]:
+            def wait(self: threading.Barrier, timeout: float | None = None) -> int:
+                give(self)
+                place = int(original(self, timeout))
+                take(self)
+                return place
+
+            return wait
+
+        self._patch(threading.Barrier, "wait", wait)
+
+    def _futures(self) -> None:
+        """Let a result come before who has it, whatever lock the future was looked at with."""
+        give, take = self.native.give, self.native.take
+        future = import_module("concurrent.futures._base").Future
+
+        def gives(original: Any) -> Callable[..., Any]:
+            def set_(self: object, outcome: object) -> None:
+                give(self)
+                original(self, outcome)
+
+            return set_
+
+        def takes(original: Any) -> Callable[..., Any]:
+            def get(self: object, timeout: float | None = None) -> Any:
+                try:
+                    return original(self, timeout)
+                finally:
+                    take(self)
+
+            return get
+
+        for name in ("set_result", "set_exception"):
+            self._patch(future, name, gives)
+        for name in ("result", "exception"):
+            self._patch(future, name, takes)
 
     def _semaphores(self) -> None:
         ignore = self.native.ignore

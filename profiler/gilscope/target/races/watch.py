@@ -160,7 +160,10 @@ class Watch:
                     if isinstance(function, FunctionType):
                         self.native.note_names(function.__code__)
 
-    def _watch_code(self, code: CodeType) -> None:
+    def _watch_code(self, code: CodeType, again: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Have all instructions of a code object reported; ``again``: those, too, that were not."""
+        if again:
+            sys.monitoring.set_local_events(self.tool, code, 0)
         sys.monitoring.set_local_events(self.tool, code, sys.monitoring.events.INSTRUCTION)
 
     def _describe(self, numbers: tuple[int, ...], thing: object, kind: int, key: object) -> None:

@@ -83,7 +83,8 @@ import _thread, collections, sys, threading, _queue
 import gilscope
 
 def state():
-    classes = (threading.Thread, threading.Event, threading.Semaphore)
+    from concurrent.futures import Future
+    classes = (threading.Thread, threading.Event, threading.Semaphore, threading.Barrier, Future)
     methods = {(c, n): v for c in classes for n, v in vars(c).items()}
     tools = [sys.monitoring.get_tool(i) for i in range(6)]
     return methods, tools

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     type Turns = Callable[[int, int], None]
 
 PIECE_S = 0.05
+MOST = 100_000  # operations of a piece: each leaves up to 64 bytes on the disk
 FRAMES = 8  # of Python on the stack of each wait
 FIRST = 500  # operations, to see how long one takes
 
@@ -96,7 +97,8 @@ def main() -> None:
     options = parser.parse_args()
     series, kind = KINDS[options.kind]
     series(FIRST)
-    count = max(1, int(PIECE_S * 1e9 / series(FIRST) / (1 if kind is None else 2)))
+    count = int(PIECE_S * 1e9 / series(FIRST) / (1 if kind is None else 2))
+    count = min(max(1, count), MOST)
     trace = options.out / f"{options.kind}.gilscope"
     pieces = max(1, round(options.seconds / PIECE_S))
     found: dict[str, list[float]] = {"bare": [], "gilscope": []}

@@ -104,7 +104,8 @@ def _bring_in(pid: int) -> None:
                 return
             time.sleep(0.05)
     raise AgentError(
-        f"process {pid} has run no Python code for {ARRIVES_SECONDS:g} s: see gilscope dump {pid}"
+        f"the main thread of process {pid} has run no Python code for {ARRIVES_SECONDS:g} s: see "
+        f"gilscope dump {pid}; if it waits for long, have the program import gilscope.agent"
     )
 
 

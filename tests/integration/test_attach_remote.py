@@ -127,12 +127,18 @@ def test_a_main_thread_that_waits_is_told(tmp_path: Path) -> None:
     python = os.environ["GILSCOPE_PYTHON"]
     code = "import os; print(os.getpid(), flush=True); input()"
     with subprocess.Popen(
-        [python, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [python, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         pid = int(process.stdout.readline())
         done = command("attach", pid, "-o", tmp_path / "t.gilscope")
-        process.communicate("\n")
+        _, errors = process.communicate("\n")
+        # What it was asked to execute is still there.
+        assert (process.returncode, errors) == (0, "")
     assert done.returncode == 2
     assert f"the main thread of process {pid} has run no Python code" in done.stderr
     assert "import gilscope.agent" in done.stderr  # what to do

@@ -16,6 +16,7 @@ import pytest
 
 from gilscope.runner import py_spy
 from gilscope.target.hangs.elf import Image
+from gilscope.target.hangs.interpreter import PythonFrame
 from gilscope.target.hangs.locations import handler_at, line_at
 from gilscope.target.hangs.native_stacks import NativeFrame
 from gilscope.target.hangs.picture import Picture, Thread, is_probes
@@ -33,6 +34,12 @@ def codes(code: CodeType) -> Iterator[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from codes(constant)
+
+
+def test_the_frame_that_makes_an_object_is_none_of_the_program() -> None:
+    """CPython puts it between a class and its __init__; one of the program has a file."""
+    assert PythonFrame(1, 2, "__init__", "__init__", 0, 0).is_shim
+    assert not PythonFrame(1, 2, "/app/x.py", "__init__", 3, 0).is_shim
 
 
 PROBE, LIBC = "/env/lib/gilscope/_probe.so", "/lib/libc.so.6"

@@ -80,6 +80,17 @@ def test_a_process_is_recorded_for_some_seconds(build: str, tmp_path: Path) -> N
     assert (trace.pid, trace.ended_early) == (pid, False)
 
 
+def test_a_long_wait_while_attached_writes_the_ring_down(tmp_path: Path) -> None:
+    """By the condition of the command; without a ring it is refused."""
+    with served("gil", "keeps") as (pid,):
+        words = ["--when", "gil_wait > 50 ms", "--seconds", "3", "-o", "t.gilscope"]
+        said = command("attach", pid, *words, cwd=tmp_path).error_line
+        assert said == "when writes a ring down: it takes ring=True (--ring)"
+        done = command("attach", pid, "--ring", *words, cwd=tmp_path)
+        assert done.status == 0, done.err
+    assert gilscope.open(tmp_path / "t.1.gilscope").end_reason == "snapshot"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_recording_ends_with_its_command(number: signal.Signals, tmp_path: Path) -> None:
     """However that ends; the next one can record then."""

@@ -30,9 +30,11 @@ def work():
         time.sleep(0.001)
 threads = [threading.Thread(target=work) for _ in range(2)]
 for thread in threads: thread.start()
+threading.Thread(target=lambda: (sys.stdin.readline(), stop.set())).start()
 print(os.getpid(), flush=True)
-sys.stdin.readline()
-stop.set()
+# What is to be executed, the main thread executes, when it runs Python code.
+while not stop.is_set():
+    time.sleep(0.01)
 """
 AS_NOBODY = """
 import os, runpy, sys
@@ -42,7 +44,7 @@ runpy.run_module("gilscope", run_name="__main__", alter_sys=True)
 REMOTE_AS_NOBODY = """
 import os, sys
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
-try: sys.remote_exec(int(sys.argv[1]), "/nowhere.py")
+try: sys.remote_exec(int(sys.argv[1]), "/etc/passwd")
 except PermissionError: print("refused")
 """
 
@@ -118,6 +120,28 @@ def test_a_snapshot_while_it_is_recorded(tmp_path: Path) -> None:
             assert recording.wait(60) == 0
     assert gilscope.open(tmp_path / "s.gilscope").end_reason == "snapshot"
     assert not gilscope.open(tmp_path / "t.gilscope").ended_early
+
+
+def test_a_main_thread_that_waits_is_told(tmp_path: Path) -> None:
+    """It runs no Python code, and so takes nothing in."""
+    python = os.environ["GILSCOPE_PYTHON"]
+    code = "import os; print(os.getpid(), flush=True); input()"
+    with subprocess.Popen(
+        [python, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        done = command("attach", pid, "-o", tmp_path / "t.gilscope")
+        _, errors = process.communicate("\n")
+        # What it was asked to execute is still there.
+        assert (process.returncode, errors) == (0, "")
+    assert done.returncode == 2
+    assert f"the main thread of process {pid} has run no Python code" in done.stderr
+    assert "import gilscope.agent" in done.stderr  # what to do
 
 
 @as_root

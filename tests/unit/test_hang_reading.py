@@ -16,9 +16,11 @@ import pytest
 
 from gilscope.runner import py_spy
 from gilscope.target.hangs.elf import Image
+from gilscope.target.hangs.interpreter import PythonFrame
 from gilscope.target.hangs.locations import handler_at, line_at
-from gilscope.target.hangs.picture import Picture
-from gilscope.target.hangs.process import NoProcessError, Process, kernel_wait
+from gilscope.target.hangs.native_stacks import NativeFrame
+from gilscope.target.hangs.picture import Picture, Thread, is_probes
+from gilscope.target.hangs.process import KernelWait, NoProcessError, Process, Task, kernel_wait
 from gilscope.target.hangs.unwinding import NoRuleError, find_rule
 from gilscope.trace.reading.hangs import read_hangs
 
@@ -32,6 +34,35 @@ def codes(code: CodeType) -> Iterator[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from codes(constant)
+
+
+def test_the_frame_that_makes_an_object_is_none_of_the_program() -> None:
+    """CPython puts it between a class and its __init__; one of the program has a file."""
+    assert PythonFrame(1, 2, "__init__", "__init__", 0, 0).is_shim
+    assert not PythonFrame(1, 2, "/app/x.py", "__init__", 3, 0).is_shim
+
+
+PROBE, LIBC = "/env/lib/gilscope/_probe.so", "/lib/libc.so.6"
+
+
+@pytest.mark.parametrize(
+    ("name", "paths", "own"),
+    [
+        ("gilscope", (LIBC, PROBE, LIBC), True),
+        ("gilscope", (LIBC, PROBE, "/app/native.so", LIBC), False),
+        ("gilscope", (LIBC,), False),
+        ("python3.13", (LIBC, PROBE, LIBC), False),  # just started
+    ],
+)
+def test_the_probes_own_thread_is_told_by_its_name_and_its_code(
+    name: str,
+    paths: tuple[str, ...],
+    own: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """A thread of the program that is in the probe only for now is one of the program."""
+    task = Task(7, name, "S", KernelWait(), (0, 0), 0, 0)
+    frames = [NativeFrame(1, path, "", 0, 0, 1) for path in paths]
+    assert is_probes(Thread(7, "a thread", task, native=frames)) == own
 
 
 MODULES = [json.decoder]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.cli.plain import say
 from gilscope.config import TRACE_SUFFIX
-from gilscope.options import seconds, whole_number
+from gilscope.options import argument, seconds, whole_number
+from gilscope.target.recording.conditions import condition
 from gilscope.target.recording.options import size
 from gilscope.target.recording.overwrite import check_overwrite
 
@@ -36,6 +37,14 @@ def add(commands: Any) -> None:
     )
     parser.add_argument(
         "--ring", action="store_true", help="when it is full, keep the latest events"
+    )
+    parser.add_argument(
+        "--when",
+        type=argument(condition),
+        default="",
+        metavar="CONDITION",
+        help="with --ring: write a snapshot beside the trace when a wait is longer, such as "
+        "'gil_wait > 50 ms', or on a 'hang'; at most every 10 s",
     )
     parser.set_defaults(execute=attach)
 
@@ -80,7 +89,11 @@ def attach(options: argparse.Namespace) -> int:
     command = {
         "do": "record",
         "path": str(path),
-        "options": {"max_bytes": options.max_bytes, "ring": options.ring},
+        "options": {
+            "max_bytes": options.max_bytes,
+            "ring": options.ring,
+            "when": options.when,
+        },
     }
     with connect(options.pid) as connection:
         answers = ask(connection, command)

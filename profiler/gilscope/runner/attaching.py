@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -81,31 +82,53 @@ def _bring_in(pid: int) -> None:
     """
     path = Path(f"/proc/{pid}")
     user = path.stat().st_uid
-    with tempfile.TemporaryDirectory(prefix="gilscope-") as folder:
-        script, reply = Path(folder) / "attach.py", Path(folder) / "reply"
+    folder = tempfile.mkdtemp(prefix="gilscope-")
+    script, reply = Path(folder) / "attach.py", Path(folder) / "reply"
+    try:
         script.write_text(_SCRIPT.format(reply=str(reply)))
         if os.geteuid() != user:
             for one in (folder, script):
                 os.chown(one, user, -1)
-        done = subprocess.run(
-            [(path / "exe").readlink(), "-I", "-S", "-c", _REMOTE_EXEC, str(pid), str(script)],
-            capture_output=True,
-            text=True,
-            timeout=ANSWER_SECONDS,
-            check=False,
-        )
-        if done.returncode:
-            raise AgentError(f"process {pid} cannot be attached to: {_last_line(done.stderr)}")
-        end = time.monotonic() + ARRIVES_SECONDS
-        while time.monotonic() < end:
-            if reply.exists() and (said := reply.read_text()):
-                raise AgentError(f"gilscope cannot be loaded in process {pid}: {said}")
-            if socket_of(pid, user).exists():
-                return
-            time.sleep(0.05)
+        _ask_for(pid, script)
+        arrived = _has_come(pid, user, reply)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    if arrived:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    # It may be executed yet: that must do nothing, and its absence would be complained about.
+    script.write_text("")
     raise AgentError(
-        f"process {pid} has run no Python code for {ARRIVES_SECONDS:g} s: see gilscope dump {pid}"
+        f"the main thread of process {pid} has run no Python code for {ARRIVES_SECONDS:g} s: see "
+        f"gilscope dump {pid}; if it waits for long, have the program import gilscope.agent"
     )
+
+
+def _ask_for(pid: int, script: Path) -> None:
+    """Have the main thread of a process execute a script when it can."""
+    python = Path(f"/proc/{pid}/exe").readlink()
+    done = subprocess.run(
+        [python, "-I", "-S", "-c", _REMOTE_EXEC, str(pid), str(script)],
+        capture_output=True,
+        text=True,
+        timeout=ANSWER_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise AgentError(f"process {pid} cannot be attached to: {_last_line(done.stderr)}")
+
+
+def _has_come(pid: int, user: int, reply: Path) -> bool:
+    """Wait for the agent; return whether it came."""
+    end = time.monotonic() + ARRIVES_SECONDS
+    while time.monotonic() < end:
+        if reply.exists() and (said := reply.read_text()):
+            raise AgentError(f"gilscope cannot be loaded in process {pid}: {said}")
+        if socket_of(pid, user).exists():
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def _last_line(text: str) -> str:

@@ -1,10 +1,13 @@
 """A program that can be attached to, until its input ends; "child" forks first.
 
+With "keeps", a thread keeps the GIL in native code for 0.2 s now and then.
+
 A line "fork" or "exec" of its input has it do that.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import threading
@@ -22,7 +25,15 @@ def work() -> None:
         time.sleep(0.001)
 
 
-threads = [threading.Thread(target=work) for _ in range(2)]
+def keep() -> None:
+    """Keep the GIL."""
+    while not stop.is_set():
+        ctypes.PyDLL(None).usleep(200_000)
+        time.sleep(0.05)
+
+
+targets = [work, work, *([keep] if sys.argv[1:] == ["keeps"] else [])]
+threads = [threading.Thread(target=target) for target in targets]
 for thread in threads:
     thread.start()
 pids = [os.getpid()]

@@ -44,6 +44,14 @@ class PythonFrame:
     line: int
     at: int
 
+    @property
+    def is_shim(self) -> bool:
+        """Whether it is the interpreter's own, that makes an object and calls its ``__init__``.
+
+        The code has no file and no line (_Py_InitCleanup in specialize.c).
+        """
+        return self.file == self.name == "__init__" and not self.line
+
 
 @dataclass(frozen=True)
 class ThreadState:
@@ -178,7 +186,9 @@ class Interpreter:
                 if owner < INTERPRETER_OWNS:
                     executable = self.process.number(address + self.offsets["frame.executable"])
                     instr = self.process.number(address + self.offsets["frame.instr"])
-                    frames.append(self.frame(address, executable, instr))
+                    frame = self.frame(address, executable, instr)
+                    if not frame.is_shim:
+                        frames.append(frame)
                 address = self.process.number(address + self.offsets["frame.previous"])
             except UnreadableError:
                 break

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from gilscope.target.hangs.native_stacks import NativeFrame
     from gilscope.target.hangs.process import Process, Task
 
+PROBES_NAME = "gilscope"
+"""That the probe's thread has (core/page_feeder.cpp)."""
+
 CONTROL_BLOCK_SIZE = 1024
 """Bytes of glibc's struct pthread in which the kernel's id of a thread stands: 720 on x86-64."""
 
@@ -111,7 +114,7 @@ class Picture:
         for tid, thread in list(self.threads.items()):
             wait = thread.task.wait
             thread.native = self.natives.stack(wait.pc, wait.sp) if wait.asleep else []
-            if not thread.states and _is_probes(thread.native):
+            if not thread.states and is_probes(thread):
                 del self.threads[tid]
 
     def _add_states(self) -> None:
@@ -206,13 +209,16 @@ class Picture:
         return self.threads[tid].name if tid in self.threads else f"thread {tid}"
 
 
-def _is_probes(native: list[NativeFrame]) -> bool:
-    """Whether a thread runs nothing of the program: the probe's threads run the probe only.
+def is_probes(thread: Thread) -> bool:
+    """Whether a thread is the probe's own: it has that name, and runs nothing else.
 
-    Not by its name: those of other threads may be the same.
+    Not by its name alone: those of other threads may be the same. Nor by where it is alone: a
+    thread of the program that has just been started is in the probe first, and may stay there for
+    long on a busy machine.
     """
-    paths = [frame.path for frame in native if not is_c_library(frame.module)]
-    return bool(paths) and all("/gilscope/_" in path for path in paths)
+    paths = [frame.path for frame in thread.native if not is_c_library(frame.module)]
+    inside = bool(paths) and all("/gilscope/_" in path for path in paths)
+    return inside and thread.task.name == PROBES_NAME
 
 
 def _name(tid: int, task: Task, process: Process) -> str:

@@ -16,7 +16,7 @@ from gilscope.target.hangs.registers import waiting_loop
 if TYPE_CHECKING:
     from gilscope.target.hangs.picture import Picture
 
-SPIN_SECONDS = 1.0
+SPIN_SECONDS = 0.7
 _KERNEL_SHARE = 0.6  # of its time on a processor, that a thread which only yields is in the kernel
 _LEAST_SECONDS = 0.05  # on a processor: less is counted too roughly
 _SLEEPS = 25  # short sleeps in that time, of a loop that looks again and again

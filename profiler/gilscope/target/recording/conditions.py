@@ -32,7 +32,7 @@ def parse(text: str) -> Condition:
         ValueError: It is none.
     """
     if text.strip() == HANG:
-        return Condition(HANG, 0)
+        return Condition(kind=HANG, longer_ns=0)
     found = _FORM.fullmatch(text)
     if found is None or found[1] not in KINDS:
         raise ValueError(

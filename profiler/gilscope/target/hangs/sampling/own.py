@@ -26,6 +26,7 @@ TRIES = 3
 REST = 3
 """It rests for so many times what a look takes, at least: it never takes more than a quarter."""
 
+_SHIM = -1
 SECOND_NS = 1_000_000_000
 
 
@@ -85,14 +86,16 @@ class StackReader:
                 break
             data = self._process.read(address, self._frame_size)
             if data[self._owner] < INTERPRETER_OWNS:
-                places.append(self._place(address, data))
+                place = self._place(address, data)
+                if place != _SHIM:
+                    places.append(place)
             address = _word(data, self._previous)
         return tuple(places)
 
     def _place(self, address: int, frame: bytes) -> int:
-        """Return the number of a frame's place. Another code may have come to its code's address.
+        """Return the number of a frame's place, or `_SHIM`.
 
-        So what it is known by includes the code's name and its table of lines.
+        Another code may have come to its code's address. So what it is known by includes the code's name and its table of lines.
         """
         executable, instr = _word(frame, self._executable), _word(frame, self._instr)
         code = executable & ~3
@@ -101,7 +104,8 @@ class StackReader:
         place = self._known.get(key)
         if place is None:
             read = self._interpreter.frame(address, executable, instr)
-            place = self._known[key] = self._found.place((read.file, read.line, read.name))
+            told = (read.file, read.line, read.name)
+            place = self._known[key] = _SHIM if read.is_shim else self._found.place(told)
         return place
 
 

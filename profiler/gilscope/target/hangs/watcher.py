@@ -45,8 +45,8 @@ class Sampler(Protocol):
     def look(self) -> bool:
         """Take what there is; return whether something is new."""
 
-    def data(self) -> list[dict[str, object]]:
-        """Return what was found, as it stands in a trace."""
+    def data(self) -> dict[str, object]:
+        """Return what was found, as it stands in the metadata of a trace."""
 
     def close(self) -> None:
         """End."""
@@ -171,7 +171,7 @@ class Watcher:
         found = self._shared.data()
         if found:
             metadata = {**self._config["metadata"], "hangs": self._reports}
-            self._channel.put_ending(json.dumps({**metadata, "shared_memory": found}))
+            self._channel.put_ending(json.dumps({**metadata, **found}))
 
     def _look_at_waits(self) -> None:
         if self._trigger is not None and self._trigger.look(time.monotonic()):

@@ -58,8 +58,10 @@ def oversubscription(facts: Facts) -> Iterator[Finding]:
         severity=Severity.MEDIUM,
         evidence=(
             f"{wanted:.1f} threads wanted a processor at a time, on average",
-            f"all threads together ran for {time_text(ran)} and waited {time_text(waited)} for a "
-            "processor",
+            (
+                f"all threads together ran for {time_text(ran)} and waited {time_text(waited)} "
+                "for a processor"
+            ),
             f"each of these Python threads has {library} work with threads of its own",
         ),
         advice=f"Set threads per worker to 1: {_variable(library)}=1 in the environment, before "

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gilscope.demangling import demangle
 from gilscope.errors import GilscopeError
 from gilscope.target.hangs.interpreter import Interpreter
 from gilscope.target.hangs.names import is_system
@@ -160,7 +161,7 @@ class SharedMemory:
             image = self._natives.image(at)
             mapping = self._process.mapping(at)
             if image and mapping:
-                symbol = image[0].function(at - image[1])
+                symbol = demangle(image[0].function(at - image[1]))
                 found[symbol, mapping.path] += count
         return found
 

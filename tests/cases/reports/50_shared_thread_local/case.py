@@ -9,7 +9,7 @@ def work():
     mine = threading.local() if good else context
     mine.value = 1
     barrier.wait()
-    for _ in range(4_000_000):
+    for _ in range(10_000_000):
         mine.value
 
 

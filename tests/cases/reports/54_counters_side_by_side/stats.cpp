@@ -18,7 +18,7 @@ static Padded padded[64];
 
 // Each thread counts what it has passed in a counter of its own.
 template <typename Counter>
-static void count(Counter* counter, long times) {
+__attribute__((noinline)) static void count(Counter* counter, long times) {
   for (long i = 0; i < times; ++i) counter->passed.fetch_add(1, std::memory_order_acq_rel);
 }
 

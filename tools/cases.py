@@ -116,6 +116,9 @@ def compile_extension(source: Path, module: Path, include: str) -> None:
         question = [sys.executable, "-c", "import pybind11; print(pybind11.get_include())"]
         answer = subprocess.run(question, capture_output=True, text=True, check=True)
         flags.append(f"-I{answer.stdout.strip()}")
+    # What else a source needs stands in its first line: // cflags: -fopenmp
+    first = source.read_text(encoding="utf-8").partition("\n")[0]
+    flags += first.removeprefix("// cflags:").split() if first.startswith("// cflags:") else []
     subprocess.run([*compiler, *flags, str(source), "-o", str(module)], check=True)
 
 

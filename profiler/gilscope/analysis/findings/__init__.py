@@ -22,6 +22,7 @@ from gilscope.analysis.findings.hazards import native_mutex
 from gilscope.analysis.findings.locks import hot_locks, lock_convoy
 from gilscope.analysis.findings.model import Finding, Jump
 from gilscope.analysis.findings.native_hold import native_hold
+from gilscope.analysis.findings.oversubscription import oversubscription
 from gilscope.analysis.findings.shared_lines import shared_lines
 from gilscope.analysis.findings.sharing import refcounts
 from gilscope.analysis.findings.world import stop_the_world, thread_states
@@ -51,6 +52,7 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
     (thread_states, ("thread-state-churn",)),
     (shared_lines, ("refcount-hot-object", "shared-cache-line")),
     (refcounts, ("refcount-hot-object",)),
+    (oversubscription, ("processor-oversubscription",)),
     (ping_pong, ("gil-ping-pong",)),
     (starvation, ("switch-interval-starvation",)),
 )

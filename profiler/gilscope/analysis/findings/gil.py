@@ -36,9 +36,10 @@ that is less than 5 % of the run."""
 LEAST_WAITS = 7
 """Waits of a thread: fewer are no pattern. To start a handful of threads makes as many."""
 
-LONGER = 2
-"""Times that a wait is as long as what the thread did without the GIL before it. One that sleeps
-for 8 ms and then waits a switch interval loses less than half of its time."""
+LONGER = 4
+"""Times that a wait is as long as what the thread does without the GIL. One that sleeps for 8 ms
+and then waits a switch interval loses less than half of its time, and on a busy machine waits for a
+processor on top of that."""
 
 ASKED = 0.5
 """Share of a starved thread's waits in which it had to ask for the GIL: otherwise it is given up in
@@ -46,6 +47,9 @@ time, by threads that need it as shortly."""
 
 SHORT_NS = 1_000_000
 """A fifth of the switch interval: who holds the GIL for less waits longer than it works."""
+
+LEAST_AWAY_NS = 20_000
+"""A shorter one is a release in passing, in which nothing is done."""
 
 FORCED = 0.1
 """Share of its own holds that a starved thread was asked to end: who computes is not starved."""
@@ -130,9 +134,7 @@ def starvation(facts: Facts) -> Iterator[Finding]:
         )
         waited, native = intervals.duration[rows], facts.waited_for_native(rows)
         away = _away(facts, found.thread, rows)
-        blocked = waited >= LONGER * away
-        if _is_at_work(trace, found):
-            blocked[:] = True
+        blocked = waited >= LONGER * np.minimum(away, _usually_away(facts, found.thread))
         cost = int((waited - native)[blocked].sum())
         if cost < found.wait_ns // 2 or not matters(trace, cost):
             continue
@@ -166,13 +168,23 @@ def starvation(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _is_at_work(trace: Trace, found: Starved) -> bool:
-    """Return whether a thread sleeps less by itself than it waits for the GIL.
+def _usually_away(facts: Facts, thread: int) -> int:
+    """Return for how long a thread does not hold the GIL between two holds, the median, ns.
 
-    What it does without the GIL is work then, and may take long because it gets no processor.
+    Without the waits for it. Before a single wait it may have been away for longer because it had
+    no processor.
     """
-    done = trace.cpu_times.share(found.thread, 0, trace.duration_ns)
-    return done is not None and done.asleep_ns < 2 * found.wait_ns
+    intervals = facts.trace.intervals
+    mine = intervals.thread == thread
+    holds = np.flatnonzero(mine & (intervals.kind == Event.GIL_HOLD))
+    waits = np.flatnonzero(mine & (intervals.kind == Event.GIL_WAIT))
+    starts, ends = np.sort(intervals.start[holds]), np.sort(intervals.end[holds])
+    sums = np.concatenate([[0], np.cumsum(intervals.duration[waits])])
+    places = np.searchsorted(np.sort(intervals.start[waits]), starts, "right")
+    waited = np.diff(sums[places])
+    gaps = np.maximum(starts[1:] - ends[:-1] - waited, 0)
+    gaps = gaps[gaps >= LEAST_AWAY_NS]
+    return int(np.median(gaps)) if len(gaps) else np.iinfo(np.int64).max // LONGER
 
 
 def _away(facts: Facts, thread: int, waits: I64) -> I64:

@@ -19,8 +19,8 @@ _ENDING, _ENDING_SIZE = 1 << 20, 1 << 16  # replaced again and again, taken at t
 MOST_REPORTS = (_ENDING - _REPORTS) // _REPORT_SIZE
 (
     _ACTIVE, _PID, _SIZE, _TAKEN, _OFFSET, _CONFIG_SIZE, _TURN, _ENDING_LENGTH, _HEARD,
-    _SAMPLED, _WANTED, _READY,
-) = range(0, 48, 4)  # fmt: skip
+    _SAMPLED, _WANTED, _READY, _BUSY,
+) = range(0, 52, 4)  # fmt: skip
 
 
 def make_memory() -> int:
@@ -83,6 +83,7 @@ class Channel:
             return False
         self._put(_SIZE, 0)
         self._put(_ENDING_LENGTH, 0)
+        self._put(_BUSY, 0)
         self._put(_TAKEN, 0)
         self._put(_TURN, self.turn + 1)
         self._put(_ACTIVE, 1)
@@ -162,6 +163,15 @@ class Channel:
         self._put(_TAKEN, 0)
         self._put(_SIZE, len(data))
         return True
+
+    @property
+    def busy(self) -> bool:
+        """Whether the watcher has something to add to the ending when the recording ends."""
+        return bool(self._get(_BUSY))
+
+    def set_busy(self, *, busy: bool) -> None:
+        """Say that it has, or that it has done so."""
+        self._put(_BUSY, int(busy))
 
     def put_ending(self, text: str) -> bool:
         """Leave what is to be added to the trace when it ends; False if it is too long."""

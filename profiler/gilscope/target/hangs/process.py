@@ -223,6 +223,11 @@ class Process:
             )
         return mappings
 
+    def forget_maps(self) -> None:
+        """Read the mappings anew when they are asked for next: it may have loaded something."""
+        for name in ("maps", "_begins"):
+            self.__dict__.pop(name, None)
+
     @cached_property
     def _begins(self) -> list[int]:
         return [mapping.begin for mapping in self.maps]

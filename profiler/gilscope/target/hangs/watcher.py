@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 DESCRIPTOR = 3
 LOOK_SECONDS, SLOW_LOOK_SECONDS, MANY_THREADS = 0.25, 1.0, 100
+BUSY_SECONDS = 0.1
 CHILDREN_SECONDS = 1.0
 SAMPLED_SECONDS = 0.05  # until it is seen that a recording with samples has ended
 MAPS_SECONDS = 5.0
@@ -45,8 +46,8 @@ class Sampler(Protocol):
     def look(self) -> bool:
         """Take what there is; return whether something is new."""
 
-    def data(self) -> list[dict[str, object]]:
-        """Return what was found, as it stands in a trace."""
+    def data(self) -> dict[str, object]:
+        """Return what was found, as it stands in the metadata of a trace."""
 
     def close(self) -> None:
         """End."""
@@ -95,7 +96,7 @@ class Watcher:
             if not self._channel.active:
                 self._own = Watch(self._pid, time.monotonic)
                 self._set_trigger(None)
-                self._set_shared(None)
+                self._end_shared()
                 self._sampling.prepare()
                 continue
             self._begin()
@@ -128,6 +129,8 @@ class Watcher:
             pauses.append(self._trigger.pause)
         if self._sampling.runs:
             pauses.append(SAMPLED_SECONDS)
+        if self._channel.busy:
+            pauses.append(BUSY_SECONDS)
         return min(pauses)
 
     def _begin(self) -> None:
@@ -163,6 +166,15 @@ class Watcher:
     def _look_at_shared_memory(self) -> None:
         if self._shared is not None and self._shared.look():
             self._put_ending()
+            self._channel.set_busy(busy=True)
+
+    def _end_shared(self) -> None:
+        """Take what was sampled last: the process waits for it a moment."""
+        if self._shared is not None:
+            if self._shared.look():
+                self._put_ending()
+            self._set_shared(None)
+        self._channel.set_busy(busy=False)
 
     def _put_ending(self) -> None:
         """Leave for the end of the trace what is not told at once, and all that has been."""
@@ -171,7 +183,7 @@ class Watcher:
         found = self._shared.data()
         if found:
             metadata = {**self._config["metadata"], "hangs": self._reports}
-            self._channel.put_ending(json.dumps({**metadata, "shared_memory": found}))
+            self._channel.put_ending(json.dumps({**metadata, **found}))
 
     def _look_at_waits(self) -> None:
         if self._trigger is not None and self._trigger.look(time.monotonic()):

@@ -31,6 +31,8 @@ READY_SECONDS = 5.0
 
 SAMPLED_SECONDS = 15.0
 """For which the stop of a recording waits for its samples, at most."""
+LAST_SAMPLES_SECONDS = 0.3
+"""That the end of a recording waits for at most, if threads were seen to share memory."""
 
 _CODE = """
 import sys
@@ -149,6 +151,9 @@ class HangWatch:
         opened.end()
         if "sample" in self._config:
             self._wait_for_samples(opened)
+        deadline = time.monotonic() + LAST_SAMPLES_SECONDS
+        while opened.busy and time.monotonic() < deadline:
+            time.sleep(LAST_SAMPLES_SECONDS / 50)
         # It has the reports as well.
         ending = opened.ending()
         if ending or not opened.taken:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gilscope.demangling import demangle
 from gilscope.errors import GilscopeError
 from gilscope.target.hangs.interpreter import Interpreter
 from gilscope.target.hangs.names import is_system
@@ -15,6 +17,7 @@ from gilscope.target.hangs.picture import own_frame
 from gilscope.target.hangs.process import Process, UnreadableError
 from gilscope.target.sharing.lines import Lines
 from gilscope.target.sharing.object_names import ObjectName, name_at
+from gilscope.target.sharing.pools import Pools
 from gilscope.target.sharing.processor_samples import PERIOD_NS, ProcessorSamples
 
 if TYPE_CHECKING:
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 MOST_LOOKS = 50
 """Rounds in which Python stacks are read to see where threads are."""
+
+MAPS_ROUNDS = 4
+"""After so many rounds it is looked at what the process has loaded."""
 
 MOST_REPORTED = 16
 LEAST_SAMPLES = 10
@@ -51,7 +57,9 @@ class SharedMemory:
         self._interpreter: Interpreter | None = None
         self._names: dict[int, ObjectName] = {}  # by line
         self._python: dict[int, dict[int, Counter[str]]] = {}  # by line and thread: lines of Python
-        self._looks = 0
+        self._looks = self._rounds = 0
+        self._pools = Pools(self._process, self._natives)
+        self._processors = len(os.sched_getaffinity(pid))
 
     def close(self) -> None:
         """End."""
@@ -60,12 +68,17 @@ class SharedMemory:
 
     def look(self) -> bool:
         """Take what the kernel has sampled since; return whether there is something new."""
-        shared = self._lines.add(self._samples.take())
+        self._rounds += 1
+        if self._rounds % MAPS_ROUNDS == 0:
+            self._process.forget_maps()
+        samples = list(self._samples.take())
+        shared = self._lines.add(samples)
+        self._pools.add(samples)
         if shared and self._looks < MOST_LOOKS:
             self._looks += 1
             with contextlib.suppress(GilscopeError, OSError, ValueError):
                 self._look_at_threads(shared)
-        return bool(shared)
+        return bool(shared) or self._pools.are_used
 
     def _look_at_threads(self, shared: list[Line]) -> None:
         if self._interpreter is None:
@@ -99,8 +112,18 @@ class SharedMemory:
                 self._names[line.number] = found
                 return
 
-    def data(self) -> list[dict[str, object]]:
-        """Return what was found as it stands in a trace, the most often met first."""
+    def data(self) -> dict[str, object]:
+        """Return what was found as it stands in the metadata of a trace."""
+        found: dict[str, object] = {}
+        if lines := self._shared_lines():
+            found["shared_memory"] = lines
+        if self._pools.are_used:
+            found["processors"] = self._processors
+            found["pools"] = self._pools.data()
+        return found
+
+    def _shared_lines(self) -> list[dict[str, object]]:
+        """Return the lines that were shared, the most often met first."""
         chosen = [one for one in self._lines.shared() if one.samples.total() >= LEAST_SAMPLES]
         described = (self._described(one) for one in chosen[:MOST_REPORTED])
         return [one for one in described if one is not None]
@@ -138,7 +161,7 @@ class SharedMemory:
             image = self._natives.image(at)
             mapping = self._process.mapping(at)
             if image and mapping:
-                symbol = image[0].function(at - image[1])
+                symbol = demangle(image[0].function(at - image[1]))
                 found[symbol, mapping.path] += count
         return found
 

@@ -1,4 +1,4 @@
-"""Memory that several threads wrote to at the same time, as samples of where they ran showed it."""
+"""What samples of where threads ran showed: memory that they share, native pools that they use."""
 
 from __future__ import annotations
 
@@ -47,3 +47,31 @@ class SharedMemory:
     start_ns: int
     end_ns: int
     sharers: tuple[Sharer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolThread:
+    """A thread that was met in code of a native library's pool.
+
+    Attributes:
+        tid: the kernel's id.
+        library: its file, such as "libgomp.so.1"; "OpenMP" if only a parallel region is known.
+        samples: how often it was met there.
+    """
+
+    tid: int
+    library: str
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """The threads that ran code of pools.
+
+    Attributes:
+        processors: how many the process may use; 0 unknown.
+        threads: those threads.
+    """
+
+    processors: int = 0
+    threads: tuple[PoolThread, ...] = ()

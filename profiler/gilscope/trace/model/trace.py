@@ -14,6 +14,7 @@ from gilscope.trace.model.gil_switches import GilSwitches
 from gilscope.trace.model.intervals import Intervals
 from gilscope.trace.model.places import Callable, Code, Entry, Frame, Module, Site, Table
 from gilscope.trace.model.samples import Samples
+from gilscope.trace.model.shared_memory import Pools
 from gilscope.trace.model.spans import Spans
 from gilscope.trace.model.tables import of_callbacks, of_intervals, of_spans
 
@@ -105,6 +106,7 @@ class Trace:
         parent_pid: process that this one was forked from or started by, if that was recorded too.
         hangs: what the watcher of the recording explained, in the order in which it was found.
         shared_memory: what threads on several processors wrote to at the same time.
+        pools: threads that ran code of native libraries' pools, such as that of OpenMP.
         executor: what `gilscope.executor` was to be: "threads", "subinterpreters" or "processes";
             "" if nobody said.
     """
@@ -142,6 +144,7 @@ class Trace:
     executor: str = ""
     hangs: tuple[Hang, ...] = ()
     shared_memory: tuple[SharedMemory, ...] = ()
+    pools: Pools = field(default_factory=Pools)
     load_hazards: Function[[], tuple[Hazard, ...]] = tuple
     load_samples: Function[[Threads, int], Samples] = lambda _threads, _duration: Samples()
 

@@ -20,7 +20,7 @@ from gilscope.trace.reading.hangs import read_hangs
 from gilscope.trace.reading.place_tables import PlaceTables
 from gilscope.trace.reading.records import Records
 from gilscope.trace.reading.samples import read_samples
-from gilscope.trace.reading.shared_memory import read_shared_memory
+from gilscope.trace.reading.shared_memory import read_pools, read_shared_memory
 from gilscope.trace.reading.slots import Slot, latest, make_threads, open_intervals, read_slots
 
 if TYPE_CHECKING:
@@ -184,6 +184,7 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
         load_samples=lambda threads, duration_ns: read_samples(
             parts.samples, threads, header.start_monotonic, duration_ns
         ),
+        pools=read_pools(parts.metadata),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gilscope.trace.model.shared_memory import SharedMemory, Sharer
+from gilscope.trace.model.shared_memory import Pools, PoolThread, SharedMemory, Sharer
 from gilscope.trace.reading.hangs import number, text
 
 MOST_PERIOD_NS = 1_000_000_000
@@ -18,6 +18,17 @@ def read_shared_memory(
     if not isinstance(found, list):
         return ()
     return tuple(_one(entry, start_monotonic_ns) for entry in found if isinstance(entry, dict))
+
+
+def read_pools(metadata: dict[str, Any]) -> Pools:
+    """Return the threads of pools that the metadata tells of."""
+    found = metadata.get("pools")
+    threads = (
+        PoolThread(number(one.get("tid")), text(one.get("pool")), number(one.get("samples")))
+        for one in (found if isinstance(found, list) else ())
+        if isinstance(one, dict)
+    )
+    return Pools(number(metadata.get("processors")), tuple(threads))
 
 
 def _one(one: dict[str, Any], start_ns: int) -> SharedMemory:

@@ -1,0 +1,83 @@
+"""Findings that stand on samples of where threads ran."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gilscope.analysis.findings import find
+from gilscope.trace.model.shared_memory import Pools, PoolThread, SharedMemory, Sharer
+from gilscope.trace.reading.reader import read
+from gilscope.trace.reading.shared_memory import read_pools, read_shared_memory
+from trace_builder import TraceBuilder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gilscope.trace.model import Trace
+
+MS = 1_000_000
+SECOND = 1000 * MS
+
+
+def crowded(path: Path, native: int) -> Trace:
+    """Two Python threads, and native ones, that all want a processor for a second; two have one."""
+    builder = TraceBuilder(free_threaded=True)
+    threads = [builder.thread(f"t{i}", native=i > 1, tid=100 + i) for i in range(2 + native)]
+    share = 2 * SECOND // len(threads)
+    samples = [(thread, 0, 0, 0) for thread in threads]
+    samples += [(thread, SECOND, share, SECOND - share) for thread in threads]
+    builder.cpu_times(*sorted(samples))
+    return read(builder.write(path / "x.gilscope", duration=SECOND))
+
+
+@pytest.mark.parametrize(("native", "pools", "said"), [(6, 8, 1), (6, 1, 0), (0, 2, 0)])
+def test_pools_that_multiply(tmp_path: Path, native: int, pools: int, said: int) -> None:
+    """Not if one thread uses a pool, nor if the pool has no threads of its own."""
+    used = tuple(PoolThread(100 + i, "libgomp.so.1", 5) for i in range(pools))
+    trace = replace(crowded(tmp_path, native), pools=Pools(2, used))
+    found = [one for one in find(trace) if one.name == "processor-oversubscription"]
+    assert len(found) == said
+    for one in found:
+        assert (
+            one.title == "2 Python threads and 6 threads of libgomp.so.1 compete for 2 processors"
+        )
+        assert "OMP_NUM_THREADS=1" in one.advice
+
+
+def shared(samples: int, *, counted: bool) -> SharedMemory:
+    """A line at which two threads were met so often, of a hundred times each."""
+    sharers = tuple(Sharer(tid, samples, 100, "app.py:4 in work") for tid in (100, 101))
+    functions = (("bump(long*)", "/lib/app.so"),)
+    kind, name = ("_thread.lock", "shared") if counted else ("", "")
+    return SharedMemory(kind, name, counted, 64, functions, MS, 0, SECOND, sharers)
+
+
+@pytest.mark.parametrize(
+    ("samples", "counted", "title"),
+    [
+        (50, True, "2 threads count references to one shared object, the lock `shared`: 50% of"),
+        (50, False, "2 threads write to one shared cache line in bump (app.so): 50% of"),
+        (4, True, ""),
+        (4, False, ""),
+    ],
+)
+def test_shared_lines(tmp_path: Path, samples: int, counted: bool, title: str) -> None:  # noqa: FBT001 - a parameter
+    """The object or the function, and the part of processor time; little is left alone."""
+    trace = replace(crowded(tmp_path, 0), shared_memory=(shared(samples, counted=counted),))
+    titles = [one.title for one in find(trace)]
+    assert [one.startswith(title) for one in titles] == ([True] if title else [])
+
+
+def test_metadata_of_samples_is_read() -> None:
+    """As it is written; what makes no sense is left out or is nothing."""
+    threads = [{"tid": 7, "samples": 3, "of": 9, "python": ["a.py:1 in f"]}, 5]
+    one = {"kind": "list", "name": "x", "counted": True, "address": 64, "threads": threads}
+    found = read_shared_memory({"shared_memory": [one, "?"]}, 0)
+    assert found[0].sharers == (Sharer(7, 3, 9, "a.py:1 in f"),)
+    assert read_shared_memory({"shared_memory": 3}, 0) == ()
+    pools = read_pools({"processors": 2, "pools": [{"tid": 7, "pool": "libomp.so"}, None]})
+    assert pools == Pools(2, (PoolThread(7, "libomp.so", 0),))
+    assert read_pools({}) == Pools()

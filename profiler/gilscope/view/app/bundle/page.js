@@ -1355,7 +1355,7 @@ function stacked(share, width, rows, looks) {
 
 // profiler/gilscope/view/app/samples.js
 var TRACK = 0.2;
-var GAP = 0.02;
+var GAP2 = 0.02;
 function samples_of(columns, prefix) {
   if (!columns[`${prefix}start`]) return null;
   return {
@@ -1384,8 +1384,8 @@ function track_boxes(timeline, from, to, pixel, top) {
     last.set(lane, { end, label, place: data.left.length });
     data.left.push(timeline.to_axis(start));
     data.right.push(timeline.to_axis(Math.max(end, start + pixel)));
-    data.bottom.push(top(lane) - TRACK + GAP);
-    data.top.push(top(lane) - GAP);
+    data.bottom.push(top(lane) - TRACK + GAP2);
+    data.top.push(top(lane) - GAP2);
     data.color.push(sampled[label][1]);
   }
   return data;

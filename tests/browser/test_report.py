@@ -338,6 +338,28 @@ def test_a_wait_is_explained_and_linked_to_who_ended_it(
     opened.screenshot(path=SCREENS / "report-wait.png")
 
 
+def test_a_click_on_a_finding_chooses_the_interval(opened: Any, console_errors: list[str]) -> None:
+    """It is brought into view with both stacks below the lanes, and keys go on to work."""
+    opened.locator("#view-1 [data-tab=findings]").click()
+    opened.locator("#view-1 [data-finding='0:0']").click()
+    settled(opened, 1)
+    details = opened.locator("#view-1 .details")
+    assert "waiting for a lock: " in details.inner_text()
+    assert "for table<int>" in details.inner_text()
+    below = """() => {
+      const view = document.querySelector("#view-1").gilscope
+      const top = view.find("details").getBoundingClientRect().top
+      return top >= view.find("stage").getBoundingClientRect().bottom
+    }"""
+    assert opened.evaluate(below)
+    start, end = opened.evaluate(RANGE, 1)
+    opened.keyboard.press("f")
+    whole = opened.evaluate(RANGE, 1)
+    assert whole[1] - whole[0] > end - start
+    assert console_errors == []
+    opened.screenshot(path=SCREENS / "report-finding.png")
+
+
 def test_a_drag_with_shift_zooms_to_what_it_covers(opened: Any) -> None:
     """The stretch is marked while it is chosen, and is all that is shown then."""
     figure = opened.locator("#view-2 .bk-Figure").nth(1)

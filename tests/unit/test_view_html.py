@@ -390,9 +390,9 @@ def test_findings_reach_the_page(traces: list[Trace]) -> None:
     ]
     comparison = comparison_of(traces)
     comparison.__dict__["findings"] = tuple(("gil", one) for one in made)
-    first, second = findings_of(comparison)
+    first, second = findings_of(comparison, {"gil": {2: 1}})
     assert (first["name"], second["label"]) == ("high-one", "low, suspected")
-    assert first["places"] == [[10_001, 20_000, "a wait"]]
+    assert first["places"] == [[10_001, 20_000, "a wait", 1]]
 
 
 def test_an_empty_trace_says_why(tmp_path: Path) -> None:

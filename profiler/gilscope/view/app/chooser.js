@@ -10,6 +10,8 @@ export class Chooser {
   /** @param {import("./view.js").View} view */
   constructor(view) {
     this.view = view
+    /** @type {{ timeline: Timeline, lane: number, time: number } | null} What a finding led to. */
+    this.wanted = null
   }
 
   /**
@@ -22,6 +24,7 @@ export class Chooser {
     const [start, end] = [segments.start[row], segments.start[row + 1]]
     const [, peer] = timeline.codes[segments.code[row]]
     const choice = { timeline, lane, row, segments, start, end, other: peer }
+    this.wanted = null
     this.view.choice = choice
     const place = segments.detail?.[row] ?? -1
     const ref = segments.ref?.[row] ?? -1
@@ -48,6 +51,8 @@ export class Chooser {
     const place = this.view.find("details")
     place.innerHTML = details_html(choice, this.view.data.looks, told, stacks)
     place.hidden = false
+    // They stand below the lanes, never over them.
+    place.scrollIntoView({ block: "nearest" })
   }
 
   /** @param {Choice} choice @param {number} ref */
@@ -59,7 +64,7 @@ export class Chooser {
   }
 
   clear() {
-    this.view.choice = null
+    this.view.choice = this.wanted = null
     this.view.find("details").hidden = true
     this.mark()
   }
@@ -144,13 +149,35 @@ export class Chooser {
     if (this.view.choice !== choice) this.reveal()
   }
 
-  /** @param {number} number @param {number} place */
+  /** Go to an interval of a finding, and choose it. @param {number} number @param {number} place */
   show_finding(number, place) {
-    const { data, timelines, axis } = this.view
+    const { data, timelines, axis, stage } = this.view
     const { build, places } = data.findings[number]
     const timeline = timelines.find((one) => one.key === build) ?? timelines[0]
-    const [start, end] = places[place]
+    const [start, end, , lane] = places[place]
     const margin = (end - start) * 0.2 || 1000
     axis.show(timeline.to_axis(start - margin), timeline.to_axis(end + margin))
+    stage.scrollIntoView({ block: "nearest" })
+    if (lane < 0 || !timeline.shows(lane)) return this.clear()
+    this.choose_at(timeline, lane, (start + end) / 2)
+  }
+
+  /**
+   * Choose what is there at a time, once more when the kernel has sent it exactly.
+   * @param {Timeline} timeline
+   * @param {number} lane
+   * @param {number} time
+   */
+  choose_at(timeline, lane, time) {
+    const segments = timeline.segments_of(lane, time, time)
+    const row = segments.at(lane, time)
+    if (row < 0) return this.clear()
+    this.choose(timeline, lane, row, segments)
+    this.wanted = { timeline, lane, time }
+  }
+
+  /** After the kernel has sent exact segments. */
+  resume() {
+    if (this.wanted) this.choose_at(this.wanted.timeline, this.wanted.lane, this.wanted.time)
   }
 }

@@ -1,5 +1,6 @@
 // What is shown of the chosen segment: who waited for whom, and the stacks of both.
 
+import { holders_html } from "./holders.js"
 import { BLOCKED, RUNNING, STOPPED, WAITING_GIL, WAITING_LOCK } from "./states.js"
 import { count_text, safe, time_text } from "./text.js"
 
@@ -98,7 +99,8 @@ export function details_html(choice, looks, told, stacks) {
   const state = segments.state[row]
   const jump = other >= 0 && other !== lane
     ? `<button class="plain" data-role="jump">Go to ${name_of(choice, other)} (J)</button>` : ""
+  const holders = state === WAITING_GIL ? holders_html(choice.timeline, choice.start, choice.end) : ""
   return `<h3><i class="dot" style="background:${looks.color[state]}"></i>${safe(looks.label[state])}: ` +
     `${time_text(choice.end - choice.start)}</h3><p>${facts_of(choice, told).join(" · ")} ${jump}</p>` +
-    stacks_html(choice, told, stacks)
+    holders + stacks_html(choice, told, stacks)
 }

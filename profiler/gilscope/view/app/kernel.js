@@ -48,6 +48,7 @@ export class Kernel {
       for (const part of answer.parts) this.take(part, answer.columns)
       view.drawing.draw()
       view.table.show()
+      view.chooser.resume()
     } catch (error) {
       this.gone = `zoom beyond ${limit} is off: ${message_of(error)}`
       view.axis.limit()

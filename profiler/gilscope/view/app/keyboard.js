@@ -70,14 +70,16 @@ export class Keyboard {
 
   /** Follow a link of a table. @param {DOMStringMap} link */
   follow({ lane, lock, finding, role }) {
-    const { lanes, chooser, finder, timelines } = this.view
-    if (role === "all") return lanes.show_all()
+    const { lanes, chooser, finder, timelines, box } = this.view
     const [number, place] = (finding ?? lane ?? lock ?? "").split(":").map(Number)
-    if (finding) return chooser.show_finding(number, place)
-    if (lane) finder.choose_longest(timelines[number], place)
+    if (role === "all") lanes.show_all()
+    else if (finding) chooser.show_finding(number, place)
+    else if (lane) finder.choose_longest(timelines[number], place)
     else if (lock) finder.choose_wait(timelines[number], place)
     else return
-    chooser.reveal()
+    if (lane || lock) chooser.reveal()
+    // The table is made anew, and with it the button: keys go on to reach the view.
+    box.focus({ preventScroll: true })
   }
 
   /** The list of keys. */

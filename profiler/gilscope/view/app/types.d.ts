@@ -78,8 +78,8 @@ export interface Finding {
   build: string
   evidence: string[]
   advice: string
-  /** Start, end, and what the interval shows. */
-  places: [start: number, end: number, note: string][]
+  /** Start, end, what the interval shows, and the lane of its thread or -1. */
+  places: [start: number, end: number, note: string, lane: number][]
 }
 
 /** One control; see Setting in view/data/settings.py. */

@@ -5,17 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gilscope.analysis.findings import Finding
     from gilscope.results.model import ComparisonData
 
 
-def findings_of(comparison: ComparisonData) -> list[dict[str, Any]]:
-    """Return the findings of all runs with texts and places, the gravest first."""
+def findings_of(
+    comparison: ComparisonData, lanes: Mapping[str, Mapping[int, int]]
+) -> list[dict[str, Any]]:
+    """Return the findings of all runs with texts and places, the gravest first.
+
+    Args:
+        comparison: Where they were found.
+        lanes: By build, the lane of each thread, by its index.
+    """
     found = sorted(comparison.findings, key=lambda pair: pair[1].severity.rank)
-    return [_shown(build, one) for build, one in found]
+    return [_shown(build, one, lanes.get(build, {})) for build, one in found]
 
 
-def _shown(build: str, finding: Finding) -> dict[str, Any]:
+def _shown(build: str, finding: Finding, lanes: Mapping[int, int]) -> dict[str, Any]:
     severity = str(finding.severity)
     return {
         "build": build,
@@ -26,5 +35,8 @@ def _shown(build: str, finding: Finding) -> dict[str, Any]:
         "evidence": list(finding.evidence),
         "advice": finding.advice,
         "page": finding.page,
-        "places": [[jump.start_ns, jump.end_ns, jump.note] for jump in finding.intervals],
+        "places": [
+            [jump.start_ns, jump.end_ns, jump.note, lanes.get(jump.thread, -1)]
+            for jump in finding.intervals
+        ],
     }

@@ -59,13 +59,18 @@ def scene(
         meta, more = _timeline(trace, drawn, live=live)
         timelines.append(meta)
         arrays |= {f"{number}.{name}": column for name, column in more.items()}
+    builds = (build for build, _ in comparison.traces())
+    lanes = {
+        build: drawn.lane_of_thread(trace)
+        for build, trace, drawn in zip(builds, traces, columns, strict=True)
+    }
     meta = {
         "timelines": timelines,
         "looks": looks(),
         "band": BAND,
         "rows": ROWS,
         "max_boxes": MAX_BOXES,
-        "findings": findings_of(comparison),
+        "findings": findings_of(comparison, lanes),
         "hidden": sorted(comparison.hidden),
         "settings": [asdict(setting) for setting in settings(traces, columns)],
     }

@@ -190,6 +190,7 @@ var Kernel = class {
       for (const part of answer.parts) this.take(part, answer.columns);
       view.drawing.draw();
       view.table.show();
+      view.chooser.resume();
     } catch (error) {
       this.gone = `zoom beyond ${limit} is off: ${message_of(error)}`;
       view.axis.limit();
@@ -317,6 +318,52 @@ var TimeAxis = class {
   }
 };
 
+// profiler/gilscope/view/app/holders.js
+var MOST = 5e3;
+var GAP = 2e-3;
+var NAMED = 6;
+var COLORS = ["#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255"];
+var OTHER = "#999999";
+function holds(timeline, start, end) {
+  const found = [];
+  for (const lane of timeline.threads()) {
+    const segments = timeline.segments_of(lane, start, end);
+    const [first, last] = segments.seen(lane, start, end);
+    for (let row = first; row < last; row++) {
+      if (segments.state[row] !== HOLDING) continue;
+      if (segments.count[row] > 1 || found.length === MOST) return null;
+      found.push({ lane, from: Math.max(start, segments.start[row]), to: Math.min(end, segments.start[row + 1]) });
+    }
+  }
+  return found.sort((a, b) => a.from - b.from);
+}
+function held(found) {
+  const sums = /* @__PURE__ */ new Map();
+  for (const { lane, from, to } of found) sums.set(lane, (sums.get(lane) ?? 0) + to - from);
+  return [...sums].sort(([, a], [, b]) => b - a);
+}
+function joined(found, gap) {
+  const result = [];
+  for (const one of found) {
+    const last = result.at(-1);
+    if (last && last.lane === one.lane && one.from - last.to < gap) last.to = one.to;
+    else result.push({ ...one });
+  }
+  return result;
+}
+function holders_html(timeline, start, end) {
+  const found = holds(timeline, start, end);
+  if (!found?.length) return "";
+  const sums = held(found);
+  const colors = new Map(sums.map(([lane], place) => [lane, COLORS[place] ?? OTHER]));
+  const share = (ns) => `${(100 * ns / (end - start)).toFixed(2)}%`;
+  const bars = joined(found, GAP * (end - start)).map(({ lane, from, to }) => `<i style="left:${share(from - start)};width:${share(to - from)};background:${colors.get(lane)}"></i>`);
+  const named = sums.slice(0, NAMED).map(([lane, ns]) => `<span><i class="dot" style="background:${colors.get(lane)}"></i>${safe(timeline.lanes[lane].name)} ${time_text(ns)}</span>`);
+  const more = sums.length - NAMED;
+  if (more > 0) named.push(`<span>and ${more} more</span>`);
+  return `<div class="holders" aria-hidden="true">${bars.join("")}</div><p class="holder-names">Held the GIL meanwhile: ${named.join(" ")}</p>`;
+}
+
 // profiler/gilscope/view/app/details.js
 var SPANS_SHOWN = 4;
 var WAITS = [WAITING_GIL, WAITING_LOCK, BLOCKED, STOPPED];
@@ -334,7 +381,7 @@ var name_of = ({ timeline }, lane) => safe(timeline.lanes[lane].name);
 var ender = (told) => Array.isArray(told) ? told[1] : -1;
 function facts_of(choice, told) {
   const { timeline, lane, row, segments } = choice;
-  const [lock, peer, held] = timeline.codes[segments.code[row]];
+  const [lock, peer, held2] = timeline.codes[segments.code[row]];
   const count = segments.count[row], thread = timeline.lanes[lane].kind === "thread";
   const facts = [
     `<b>${name_of(choice, lane)}</b> · ${safe(timeline.build)}`,
@@ -342,7 +389,7 @@ function facts_of(choice, told) {
   ];
   if (lock >= 0) facts.push(`for <b>${safe(timeline.locks[lock].name)}</b> (${safe(timeline.locks[lock].kind)})`);
   if (peer >= 0) {
-    const how = held ? "held by" : "ended by", when2 = held ? " when it began" : "";
+    const how = held2 ? "held by" : "ended by", when2 = held2 ? " when it began" : "";
     facts.push(`${how} <b>${name_of(choice, peer)}</b>${when2}`);
   }
   if (thread) {
@@ -375,7 +422,8 @@ function details_html(choice, looks, told, stacks) {
   const { lane, row, segments, other } = choice;
   const state = segments.state[row];
   const jump = other >= 0 && other !== lane ? `<button class="plain" data-role="jump">Go to ${name_of(choice, other)} (J)</button>` : "";
-  return `<h3><i class="dot" style="background:${looks.color[state]}"></i>${safe(looks.label[state])}: ${time_text(choice.end - choice.start)}</h3><p>${facts_of(choice, told).join(" · ")} ${jump}</p>` + stacks_html(choice, told, stacks);
+  const holders = state === WAITING_GIL ? holders_html(choice.timeline, choice.start, choice.end) : "";
+  return `<h3><i class="dot" style="background:${looks.color[state]}"></i>${safe(looks.label[state])}: ${time_text(choice.end - choice.start)}</h3><p>${facts_of(choice, told).join(" · ")} ${jump}</p>` + holders + stacks_html(choice, told, stacks);
 }
 
 // profiler/gilscope/view/app/chooser.js
@@ -383,6 +431,7 @@ var Chooser = class {
   /** @param {import("./view.js").View} view */
   constructor(view) {
     this.view = view;
+    this.wanted = null;
   }
   /**
    * @param {Timeline} timeline
@@ -394,6 +443,7 @@ var Chooser = class {
     const [start, end] = [segments.start[row], segments.start[row + 1]];
     const [, peer] = timeline.codes[segments.code[row]];
     const choice = { timeline, lane, row, segments, start, end, other: peer };
+    this.wanted = null;
     this.view.choice = choice;
     const place = segments.detail?.[row] ?? -1;
     const ref = segments.ref?.[row] ?? -1;
@@ -418,6 +468,7 @@ var Chooser = class {
     const place = this.view.find("details");
     place.innerHTML = details_html(choice, this.view.data.looks, told, stacks);
     place.hidden = false;
+    place.scrollIntoView({ block: "nearest" });
   }
   /** @param {Choice} choice @param {number} ref */
   async ask(choice, ref) {
@@ -427,7 +478,7 @@ var Chooser = class {
     this.mark();
   }
   clear() {
-    this.view.choice = null;
+    this.view.choice = this.wanted = null;
     this.view.find("details").hidden = true;
     this.mark();
   }
@@ -504,14 +555,34 @@ var Chooser = class {
     this.move_to(choice.timeline, choice.other, Math.max(choice.start, choice.end - 1));
     if (this.view.choice !== choice) this.reveal();
   }
-  /** @param {number} number @param {number} place */
+  /** Go to an interval of a finding, and choose it. @param {number} number @param {number} place */
   show_finding(number, place) {
-    const { data, timelines, axis } = this.view;
+    const { data, timelines, axis, stage } = this.view;
     const { build, places } = data.findings[number];
     const timeline = timelines.find((one) => one.key === build) ?? timelines[0];
-    const [start, end] = places[place];
+    const [start, end, , lane] = places[place];
     const margin = (end - start) * 0.2 || 1e3;
     axis.show(timeline.to_axis(start - margin), timeline.to_axis(end + margin));
+    stage.scrollIntoView({ block: "nearest" });
+    if (lane < 0 || !timeline.shows(lane)) return this.clear();
+    this.choose_at(timeline, lane, (start + end) / 2);
+  }
+  /**
+   * Choose what is there at a time, once more when the kernel has sent it exactly.
+   * @param {Timeline} timeline
+   * @param {number} lane
+   * @param {number} time
+   */
+  choose_at(timeline, lane, time) {
+    const segments = timeline.segments_of(lane, time, time);
+    const row = segments.at(lane, time);
+    if (row < 0) return this.clear();
+    this.choose(timeline, lane, row, segments);
+    this.wanted = { timeline, lane, time };
+  }
+  /** After the kernel has sent exact segments. */
+  resume() {
+    if (this.wanted) this.choose_at(this.wanted.timeline, this.wanted.lane, this.wanted.time);
   }
 };
 
@@ -1008,14 +1079,15 @@ var Keyboard = class {
   }
   /** Follow a link of a table. @param {DOMStringMap} link */
   follow({ lane, lock, finding, role }) {
-    const { lanes, chooser, finder, timelines } = this.view;
-    if (role === "all") return lanes.show_all();
+    const { lanes, chooser, finder, timelines, box } = this.view;
     const [number, place] = (finding ?? lane ?? lock ?? "").split(":").map(Number);
-    if (finding) return chooser.show_finding(number, place);
-    if (lane) finder.choose_longest(timelines[number], place);
+    if (role === "all") lanes.show_all();
+    else if (finding) chooser.show_finding(number, place);
+    else if (lane) finder.choose_longest(timelines[number], place);
     else if (lock) finder.choose_wait(timelines[number], place);
     else return;
-    chooser.reveal();
+    if (lane || lock) chooser.reveal();
+    box.focus({ preventScroll: true });
   }
   /** The list of keys. */
   get help() {
@@ -1283,7 +1355,7 @@ function stacked(share, width, rows, looks) {
 
 // profiler/gilscope/view/app/samples.js
 var TRACK = 0.2;
-var GAP = 0.02;
+var GAP2 = 0.02;
 function samples_of(columns, prefix) {
   if (!columns[`${prefix}start`]) return null;
   return {
@@ -1312,8 +1384,8 @@ function track_boxes(timeline, from, to, pixel, top) {
     last.set(lane, { end, label, place: data.left.length });
     data.left.push(timeline.to_axis(start));
     data.right.push(timeline.to_axis(Math.max(end, start + pixel)));
-    data.bottom.push(top(lane) - TRACK + GAP);
-    data.top.push(top(lane) - GAP);
+    data.bottom.push(top(lane) - TRACK + GAP2);
+    data.top.push(top(lane) - GAP2);
     data.color.push(sampled[label][1]);
   }
   return data;
@@ -1825,9 +1897,9 @@ function tip_html({ timeline, lane, row, segments, time }, looks) {
     `${safe(name)}, from ${(segments.start[row] / 1e6).toFixed(3)} ms`
   ];
   if (thread) {
-    const [lock, peer, held] = timeline.codes[segments.code[row]];
+    const [lock, peer, held2] = timeline.codes[segments.code[row]];
     if (lock >= 0) lines.push(`for ${safe(timeline.locks[lock].name)}`);
-    if (peer >= 0) lines.push(`${held ? "held by" : "ended by"} ${safe(timeline.lanes[peer].name)}`);
+    if (peer >= 0) lines.push(`${held2 ? "held by" : "ended by"} ${safe(timeline.lanes[peer].name)}`);
     for (const span of timeline.spans_of(lane, time, time)) lines.push(`in ${safe(timeline.span_text(span))}`);
     lines.push(...sample_tip(timeline, lane, time));
     lines.push(...cpu_tip(timeline, lane, time));
@@ -1946,13 +2018,13 @@ var Tables = class {
       const sums = states[place];
       const { name, native } = timeline.lanes[lane];
       const link = `<button class="link" data-lane="${timeline.number}:${lane}">${safe(name)}</button>`;
-      const [held, off] = this.kept.locks ? [[], []] : [
+      const [held2, off] = this.kept.locks ? [[], []] : [
         [cell(sums, HOLDING), cell(sums, RUNNING), cell(sums, WAITING_GIL)],
         timeline.cpu ? [time_of(timeline.cpu.ready_time(lane, from, to))] : []
       ];
       return [
         link + (native ? " <small>native</small>" : ""),
-        ...held,
+        ...held2,
         cell(sums, WAITING_LOCK),
         time_text(sums[BLOCKED] + sums[STOPPED]),
         ...off
@@ -1996,7 +2068,7 @@ var Tables = class {
   /** @param {Timeline} timeline @param {number} from @param {number} to */
   locks(timeline, from, to) {
     const sorted = this.lock_sums(timeline, from, to);
-    const top = Math.max(1, ...sorted.flatMap(({ held, blocked }) => [held, blocked]));
+    const top = Math.max(1, ...sorted.flatMap(({ held: held2, blocked }) => [held2, blocked]));
     const rows = sorted.map((sum) => {
       const { name, kind, group } = timeline.locks[sum.lock], many = sum.locks.size;
       const link = `<button class="link" data-lock="${timeline.number}:${sum.lock}">${safe(many > 1 ? group : name)}</button>`;

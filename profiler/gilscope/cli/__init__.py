@@ -27,6 +27,7 @@ from gilscope.cli import (
     merge,
     pack,
     races,
+    ready,
     report,
     run,
     setup,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = (
-    *(run, races, lock_order, compare, findings, explain, dump, attach, snapshot, top, diff),
+    *(run, races, lock_order, ready, compare, findings, explain, dump, attach, snapshot, top, diff),
     *(report, info, export, pack, merge, doctor, setup),
 )
 FAILED = 2

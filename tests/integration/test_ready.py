@@ -1,0 +1,139 @@
+"""`gilscope ready`, on extension modules that are compiled here."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from os import environ
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SECONDS = 120
+SOURCE = """
+#include <Python.h>
+#include <string.h>
+#include <time.h>
+
+static PyObject *cache;
+static int counter;
+static const int constant = 7;
+static char separators[] = " ,";
+
+static PyObject *first(PyObject *module, PyObject *list) {
+  char text[] = "a b";
+  ++counter;
+  cache = PyList_GetItem(list, 0);
+  return Py_BuildValue("Osii", cache, strtok(text, separators), constant, counter);
+}
+
+static PyMethodDef methods[] = {{"first", first, METH_O, NULL}, {NULL, NULL, 0, NULL}};
+static PyModuleDef_Slot slots[] = {
+  {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+  GIL
+  {0, NULL},
+};
+static struct PyModuleDef def = {
+  PyModuleDef_HEAD_INIT, "staged", NULL, 0, methods, slots, NULL, NULL, NULL};
+PyMODINIT_FUNC PyInit_staged(void) { return PyModuleDef_Init(&def); }
+"""
+NOT_USED = "{Py_mod_gil, Py_MOD_GIL_NOT_USED},"
+USED = "{Py_mod_gil, Py_MOD_GIL_USED},"
+
+
+def compile_module(folder: Path, name: str, gil: str) -> Path:
+    """Compile the module with what it says of the GIL, into a file of this name."""
+    source = folder / "staged.c"
+    source.write_text(SOURCE.replace("GIL\n", gil + "\n"), encoding="utf-8")
+    path = folder / name
+    compiler = shlex.split(environ.get("CC", "gcc"))
+    flags = ("-shared", "-fPIC", "-O1", f"-I{sysconfig.get_path('include')}")
+    subprocess.run([*compiler, *flags, str(source), "-o", str(path)], check=True, timeout=SECONDS)
+    return path
+
+
+def ready(*words: str) -> tuple[int, dict[str, Any]]:
+    """Return the exit status and the document."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gilscope", "ready", "--json", *words],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    return done.returncode, json.loads(done.stdout) if done.stdout else {"error": done.stderr}
+
+
+@pytest.mark.parametrize(
+    ("name", "gil", "expected"),
+    [
+        ("staged.cpython-313t-x86_64-linux-gnu.so", NOT_USED, ("not used", "yes", 0)),
+        ("staged.cpython-313t-x86_64-linux-gnu.so", "", ("not declared", "no", 1)),
+        ("staged.cpython-313t-x86_64-linux-gnu.so", USED, ("used", "no", 1)),
+        ("staged.cpython-313-x86_64-linux-gnu.so", NOT_USED, ("not used", "yes", 0)),
+        ("staged.cpython-313-x86_64-linux-gnu.so", "", ("not declared", "unknown", 0)),
+        ("staged.abi3.so", "", ("not declared", "no", 1)),
+    ],
+)
+def test_the_slot_decides(
+    tmp_path: Path, name: str, gil: str, expected: tuple[str, str, int]
+) -> None:
+    """The module's slots and the file's name say whether a free-threaded interpreter takes it."""
+    status, document = ready(str(compile_module(tmp_path, name, gil)))
+    (extension,) = document["extensions"]
+    assert extension["modules"] == ["staged"]
+    assert (extension["gil"], document["ready"], status) == expected
+
+
+def test_what_is_unsafe_is_named(tmp_path: Path) -> None:
+    """Borrowed references, static data and functions that keep state are named with what to do."""
+    path = compile_module(tmp_path, "staged.cpython-313t-x86_64-linux-gnu.so", NOT_USED)
+    _, document = ready(str(path))
+    remarks = {one["symbol"]: one for one in document["extensions"][0]["remarks"]}
+    assert remarks["PyList_GetItem"]["kind"] == "borrowed"
+    assert "PyList_GetItemRef" in remarks["PyList_GetItem"]["advice"]
+    assert remarks["strtok"]["kind"] == "libc-state"
+    assert "strtok_r" in remarks["strtok"]["advice"]
+    static = {name.split()[0] for name, one in remarks.items() if one["kind"] == "static"}
+    assert static == {"cache", "counter", "separators"}
+    assert all(one["why"] and one["advice"] for one in remarks.values())
+
+
+def test_severity_decides_the_status(tmp_path: Path) -> None:
+    """With --fail-on medium a borrowed reference is enough."""
+    path = compile_module(tmp_path, "staged.cpython-313t-x86_64-linux-gnu.so", NOT_USED)
+    assert ready("--fail-on", "medium", str(path))[0] == 1
+
+
+def test_a_wheel_is_looked_into(tmp_path: Path) -> None:
+    """The files of a wheel are looked at where they are."""
+    path = compile_module(tmp_path, "staged.cpython-313t-x86_64-linux-gnu.so", NOT_USED)
+    wheel = tmp_path / "staged-1.0-cp313-cp313t-linux_x86_64.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.write(path, f"staged/{path.name}")
+    status, document = ready(str(wheel))
+    assert (status, document["ready"], len(document["extensions"])) == (0, "yes", 1)
+
+
+def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+    """A name that is nothing, and a file that is no extension module, are errors in one line."""
+    damaged = tmp_path / "damaged.cpython-313t-x86_64-linux-gnu.so"
+    damaged.write_bytes(b"\x7fELF and nothing more")
+    for name in ("no_such_module_anywhere", str(damaged)):
+        status, document = ready(name)
+        assert status == 2
+        assert len(document["error"].splitlines()) == 1
+
+
+def test_a_package_is_found_without_importing_it() -> None:
+    """A package's extension modules are those below it, and its dependencies are looked at."""
+    _, document = ready("contourpy")
+    assert [Path(one["file"]).name.partition(".")[0] for one in document["extensions"]] == [
+        "_contourpy"
+    ]
+    assert "numpy" in [one["name"] for one in document["dependencies"]]

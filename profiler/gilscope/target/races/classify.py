@@ -131,7 +131,7 @@ def _breaks_iteration(candidate: Candidate) -> bool:
 
 
 def _update(candidate: Candidate, write: Seen) -> str | None:
-    dependence = depends(candidate.first, write)
+    dependence = depends(candidate.first, write, by_name=not candidate.split)
     # Who looks again under the lock that he acts under may act.
     if candidate.last and guards(candidate.last, write):
         return None
@@ -203,11 +203,13 @@ def _is_stop_flag(read: Seen, write: Seen) -> bool:
 # --- Dependence -----------------------------------------------------------------------------------
 
 
-def depends(read: Seen, write: Seen) -> str | None:
+def depends(read: Seen, write: Seen, *, by_name: bool = True) -> str | None:
     """Return how a write depends on a read of the same thread: ``value``, ``guard`` or None.
 
     They meet in the innermost function that was running at both. There the read is an instruction,
-    or a call that led to it; and so is the write.
+    or a call that led to it; and so is the write. ``by_name``: what another instruction of the
+    function reads by the same name will do as well. It does not when the lock was given back after
+    the read: the other instruction may have read under the lock of the write.
     """
     if read.frames == write.frames:
         return "value"  # native code did both in one call
@@ -218,7 +220,7 @@ def depends(read: Seen, write: Seen) -> str | None:
     code, source = read.frames[reader]
     _, target = write.frames[writer]
     known = flow.of(code)
-    sources = [source, *(_same_path(code, source) if reader == 0 else [])]
+    sources = [source, *(_same_path(code, source) if reader == 0 and by_name else [])]
     if not _is_given_back(read, reader):
         return None
     for each in sources:

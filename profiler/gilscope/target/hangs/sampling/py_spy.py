@@ -11,7 +11,6 @@ import os
 import re
 import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 from gilscope.target.hangs.sampling.found import Found

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.target.hangs import channel
-from gilscope.target.hangs.sampling.py_spy import find
+from gilscope.target.hangs.sampling.finding import find
 from gilscope.target.hangs.trace_file import add_metadata
 from gilscope.target.recording import conditions
 from gilscope.target.recording.self_test import INHERITED, interpreters

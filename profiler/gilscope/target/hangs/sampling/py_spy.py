@@ -11,7 +11,6 @@ import os
 import re
 import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 from gilscope.target.hangs.sampling.found import Found
@@ -181,13 +180,3 @@ def version(program: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return "py-spy"
     return done.stdout.strip() or "py-spy"
-
-
-def find(executable: str, path: str) -> str:
-    """Return the py-spy of an interpreter's environment, else one on a PATH; "" if none."""
-    folders = [str(Path(executable).parent), *path.split(os.pathsep)]
-    for folder in folders:
-        program = Path(folder) / "py-spy"
-        if folder and os.access(program, os.X_OK) and program.is_file():
-            return str(program)
-    return ""

@@ -91,7 +91,11 @@ def cycle(picture: Picture) -> list[Thread]:
         while tid not in path:
             path.append(tid)
             tid = next(owner for owner in stuck[tid].owners if owner in stuck)
-        circle = _with_all(stuck, path[path.index(tid) :])
+        circle = path[path.index(tid) :]
+        # Who keeps the GIL, or is attached, is told first.
+        keeps = (i for i, one in enumerate(circle) if picture.threads[one].attached)
+        begin = next(keeps, 0)
+        circle = _with_all(stuck, circle[begin:] + circle[:begin])
         return [picture.threads[one] for one in circle]
     return []
 

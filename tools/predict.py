@@ -95,7 +95,8 @@ The range comes from assumptions that the traces do not decide:
 - The cost of the build, as above, with the 95 % interval of its measurement.
 - Single runs differ. The range is wider by what the quartiles of the runs of the GIL build differ
   from their median, and by 10 % at least.
-- Other processes take as much of the processors as they did on average while the builds ran.
+- Other processes take as much of the processors as they did on average while the builds ran. If
+  that is more than a tenth, more threads may get no more of them: the range has no gain, too.
 
 ## Predicted and measured
 

@@ -99,6 +99,9 @@ class Run:
         return None
 
 
+BUSY = 0.1
+"""Of the processors, that other processes take: beyond it, times say little."""
+
 LEAST_SPREAD = 1.1
 """Runs of one program differ by 5 % (docs/overhead.md), and a speed-up is made of two."""
 
@@ -118,6 +121,7 @@ class Forecast:
         kept: The part of the speed-up that contention leaves, as the trace without the GIL shows
             it; 1 if there is no such trace.
         spread: How far single runs of the GIL build are from their median, as a factor.
+        busy: Other processes took much of the processors: more threads may get no more of them.
     """
 
     prediction: Prediction
@@ -125,6 +129,7 @@ class Forecast:
     measured: float | None
     kept: float = 1.0
     spread: float = 1.0
+    busy: bool = False
 
     @property
     def with_build(self) -> float | None:
@@ -141,6 +146,7 @@ class Forecast:
             return None
         (low, high), (least, most) = self.prediction.interval, self.build.interval
         unsure = max(self.spread, LEAST_SPREAD)
+        low = min(low, 1.0) if self.busy else low
         lowest = low * min(least, 1.0) * self.kept / unsure
         highest = min(high * max(most, 1.0) * unsure, max(self.prediction.most, 1.0) * unsure)
         return lowest, max(highest, lowest)
@@ -232,7 +238,9 @@ class ComparisonData:
         if without is not None and without.trace is not None:
             kept = kept_after_contention(without.trace, alone.trace if alone else None)
         spread = quartile_spread(gil.wall_s) if gil else 1.0
-        return Forecast(found, self.speedup_of("ft-gil"), self.speedup, kept, spread)
+        conditions = self.conditions
+        busy = conditions is not None and (conditions.others or 0.0) > BUSY * len(conditions.cpus)
+        return Forecast(found, self.speedup_of("ft-gil"), self.speedup, kept, spread, busy)
 
     @cached_property
     def activity(self) -> tuple[GroupActivity, ...]:

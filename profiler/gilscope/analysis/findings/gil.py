@@ -33,7 +33,7 @@ LEAST_SWITCHES = 1000
 """Switches a second: each wakes a thread, 20 to 60 µs as measured on 2 cores; with fewer of them
 that is less than 5 % of the run."""
 
-LEAST_WAITS = 7
+LEAST_WAITS = 6
 """Waits of a thread: fewer are no pattern. To start a handful of threads makes as many."""
 
 LONGER = 4

@@ -30,23 +30,26 @@ def kept_after_contention(without: Trace, alone: Trace | None) -> float:
 
 
 def _not_waiting(trace: Trace) -> float:
-    """Return the part of its threads' time in which they do not wait for such locks."""
-    intervals = trace.intervals
+    """Return the part of its threads' time in which they do not sleep for such locks.
+
+    A wait in which a thread could run, and had no processor, is not the lock's.
+    """
+    intervals, locks = trace.intervals, trace.locks
     used, places = np.unique(intervals.what, return_inverse=True)
-    internal = np.array(
-        [
-            number in trace.locks and trace.locks[number].kind in INTERNAL
-            for number in used.tolist()
-        ],
-        np.bool_,
-    )
     if not len(used):
         return 1.0
+    internal = np.array([n in locks and locks[n].kind in INTERNAL for n in used.tolist()], np.bool_)
     states = interval_states(trace)
     waiting = np.isin(states, (State.WAITING_LOCK, State.STOPPED_WORLD)) & internal[places]
-    waited = int(intervals.duration[waiting].sum())
-    worked = trace.cpu_times.total_on_cpu_ns
-    return worked / (worked + waited) if worked + waited else 1.0
+    size = 1 + max((thread.index for thread in trace.threads), default=0)
+    waited = np.bincount(intervals.thread[waiting], intervals.duration[waiting], size)
+    asleep, wanted = 0.0, 0.0
+    for thread in trace.threads:
+        done = trace.cpu_times.share(thread.index, thread.start_ns, thread.end_ns)
+        if done is not None:
+            asleep += min(float(waited[thread.index]), done.asleep_ns)
+            wanted += done.on_cpu_ns + done.runnable_ns
+    return wanted / (wanted + asleep) if wanted + asleep else 1.0
 
 
 def _not_slower(without: Trace, alone: Trace | None) -> float:

@@ -95,7 +95,7 @@ class StackReader:
     def _place(self, address: int, frame: bytes) -> int:
         """Return the number of a frame's place, or `_SHIM`.
 
-        Another code may have come to its code's address. So what it is known by includes the code's name and its table of lines.
+        Another code object may have come to its address: its name and line table tell them apart.
         """
         executable, instr = _word(frame, self._executable), _word(frame, self._instr)
         code = executable & ~3

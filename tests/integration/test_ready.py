@@ -135,7 +135,7 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
 def test_a_package_is_found_without_importing_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A package's extension modules are those below it; those that it depends on are judged, too."""
+    """A package has the extension modules below it; those that it depends on are judged, too."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     for name, needs in (("staged_package", "staged_dependency"), ("staged_dependency", "")):
         (tmp_path / name).mkdir()

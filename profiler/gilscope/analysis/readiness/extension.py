@@ -91,7 +91,7 @@ def _dynamic_names(elf: Any) -> tuple[set[str], set[str]]:
     if table is None:
         return set(), set()
     texts = elf.get_section(table["sh_link"]).data()
-    imports, exports = set(), set()
+    imports, exports = set[str](), set[str]()
     for name, _, _, section, _, _ in SYMBOL.iter_unpack(table.data()):
         text = texts[name : texts.index(b"\0", name)].decode("utf-8", "replace")
         (exports if section else imports).add(text)

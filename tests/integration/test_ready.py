@@ -9,10 +9,12 @@ import sys
 import sysconfig
 import zipfile
 from os import environ
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SECONDS = 120
 SOURCE = """
@@ -130,10 +132,24 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         assert len(document["error"].splitlines()) == 1
 
 
-def test_a_package_is_found_without_importing_it() -> None:
-    """A package's extension modules are those below it, and its dependencies are looked at."""
-    _, document = ready("contourpy")
-    assert [Path(one["file"]).name.partition(".")[0] for one in document["extensions"]] == [
-        "_contourpy"
+def test_a_package_is_found_without_importing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package has the extension modules below it; those that it depends on are judged, too."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for name, needs in (("staged_package", "staged_dependency"), ("staged_dependency", "")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit(9)\n", encoding="utf-8")
+        compile_module(tmp_path / name, "staged.cpython-313t-x86_64-linux-gnu.so", "")
+        described = tmp_path / f"{name}-1.0.dist-info"
+        described.mkdir()
+        text = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+        text += f"Requires-Dist: {needs}>=1\n" if needs else ""
+        (described / "METADATA").write_text(text, encoding="utf-8")
+        files = (f"{name}/__init__.py", f"{name}/staged.cpython-313t-x86_64-linux-gnu.so")
+        (described / "RECORD").write_text("".join(f"{f},,\n" for f in files), encoding="utf-8")
+    status, document = ready("staged_package")
+    assert (status, len(document["extensions"])) == (1, 1)
+    assert [(one["name"], one["ready"]) for one in document["dependencies"]] == [
+        ("staged-dependency", "no")
     ]
-    assert "numpy" in [one["name"] for one in document["dependencies"]]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.cli.plain import say
+from gilscope.errors import UsageError
 from gilscope.severity import Severity
 from gilscope.target.worker.program import run_as_main
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gilscope.analysis.order.hazards import Found
 
 FOUND = 1
+TRACE_SUFFIX = ".gilscope"
 
 
 def add(commands: Any) -> None:
@@ -57,6 +59,11 @@ def execute(options: argparse.Namespace) -> int:
     from gilscope.target.order.watch import Watch  # noqa: PLC0415
 
     options.program.check()
+    if options.program.kind == "script" and options.program.value.endswith(TRACE_SUFFIX):
+        raise UsageError(
+            "a trace does not have the locks that were free when they were taken: run the program "
+            "itself under gilscope lock-order"
+        )
     watch = Watch()
     recorded: dict[str, Any] = {}
 

@@ -48,7 +48,6 @@ class Extension:
             calls the function that declares it, with what cannot be known from the file.
         imports: Names of the functions and variables that it takes from others.
         variables: That can be changed; None if the file has no names of them.
-        needs: Libraries that it is linked with.
     """
 
     path: Path
@@ -56,7 +55,6 @@ class Extension:
     gil: str
     imports: frozenset[str]
     variables: tuple[Variable, ...] | None
-    needs: tuple[str, ...]
 
 
 def read(path: Path) -> Extension:
@@ -78,27 +76,32 @@ def read(path: Path) -> Extension:
 
 
 def _extension(path: Path, elf: Any) -> Extension:
-    imports, modules = set(), []
-    dynamic = elf.get_section_by_name(".dynsym")
-    for symbol in dynamic.iter_symbols() if dynamic else ():
-        if symbol["st_shndx"] == "SHN_UNDEF":
-            imports.add(symbol.name)
-        elif symbol.name.startswith("PyInit_"):
-            modules.append(symbol.name.removeprefix("PyInit_"))
-    needed = elf.get_section_by_name(".dynamic")
-    needs = [tag.needed for tag in needed.iter_tags("DT_NEEDED")] if needed else []
+    imports, names = _dynamic_names(elf)
+    modules = [one.removeprefix("PyInit_") for one in names if one.startswith("PyInit_")]
+    if not modules:  # a library that a module is linked with: nothing here is about those
+        return Extension(path, (), "no module", frozenset(), ())
     return Extension(
-        path, tuple(modules), _gil(elf, imports, modules), frozenset(imports), _variables(elf),
-        tuple(needs),
-    )  # fmt: skip
+        path, tuple(sorted(modules)), _gil(elf, imports), frozenset(imports), _variables(elf)
+    )
+
+
+def _dynamic_names(elf: Any) -> tuple[set[str], set[str]]:
+    """Return the names that a file takes from others, and those that it has for others."""
+    table = elf.get_section_by_name(".dynsym")
+    if table is None:
+        return set(), set()
+    texts = elf.get_section(table["sh_link"]).data()
+    imports, exports = set[str](), set[str]()
+    for name, _, _, section, _, _ in SYMBOL.iter_unpack(table.data()):
+        text = texts[name : texts.index(b"\0", name)].decode("utf-8", "replace")
+        (exports if section else imports).add(text)
+    return imports, exports
 
 
 # --- What it declares -----------------------------------------------------------------------------
 
 
-def _gil(elf: Any, imports: set[str], modules: list[str]) -> str:
-    if not modules:
-        return "no module"
+def _gil(elf: Any, imports: set[str]) -> str:
     arrays = [dict(slots) for slots in _arrays_of_slots(elf)]
     declared = {slots[GIL_SLOT] for slots in arrays if GIL_SLOT in slots}
     if USED in declared:
@@ -176,7 +179,7 @@ def _variables(elf: Any) -> tuple[Variable, ...] | None:
     table = elf.get_section_by_name(".symtab")
     if table is None:
         return None
-    names = elf.get_section(table["sh_link"])
+    texts = elf.get_section(table["sh_link"]).data()
     sections = [section.name for section in elf.iter_sections()]
     found = []
     for name, kind, _, index, _, size in SYMBOL.iter_unpack(table.data()):
@@ -184,5 +187,6 @@ def _variables(elf: Any) -> tuple[Variable, ...] | None:
             continue
         section = sections[index]
         if section.startswith((".data", ".bss")) and not section.startswith(".data.rel.ro"):
-            found.append(Variable(names.get_string(name), size, section))
+            text = texts[name : texts.index(b"\0", name)].decode("utf-8", "replace")
+            found.append(Variable(text, size, section))
     return tuple(sorted(found, key=lambda one: (one.name, one.size)))

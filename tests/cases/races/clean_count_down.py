@@ -29,6 +29,7 @@ tasks = Tasks()
 def work():
     for _ in range(200):
         tasks.add()
+        tasks.add()
         tasks.finish()
         tasks.finish()
 

@@ -185,7 +185,7 @@ def test_a_process_without_the_agent_is_told_what_it_takes(tmp_path: Path) -> No
         time.sleep(0.5)
         said = command("attach", process.pid, cwd=tmp_path).error_line
         process.kill()
-    assert said.endswith("it has to import gilscope.agent, once, when it starts")
+    assert said.endswith("the program must import gilscope.agent when it starts")
 
 
 def test_a_forked_child_is_not_its_parents_agent(tmp_path: Path) -> None:

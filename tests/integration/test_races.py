@@ -46,7 +46,7 @@ def test_lost_update_is_found(python: str) -> None:
     found = races(python, str(PROGRAMS / "lost_counter_attribute.py"))
     assert [race["class"] for race in found] == ["lost-update"]
     assert set(found[0]) == {
-        "class", "grade", "variable", "accesses", "count", "what_happened", "advice",
+        "class", "id", "grade", "variable", "accesses", "count", "what_happened", "advice",
     }  # fmt: skip
     assert set(found[0]["accesses"][0]) == {"thread", "file", "line", "write", "locks", "stack"}
     assert [access["write"] for access in found[0]["accesses"]] == [False, True, True]

@@ -71,7 +71,10 @@ def test_what_runs_is_seen(build: str, tmp_path: Path) -> None:
     stacks = [one for one in sampled_stacks(trace) if trace.thread_name(one.thread)[:4] == "busy"]
     inside = sum(one.total_ns for one in stacks if any(f.name == "busy" for f in one.frames))
     assert inside > 0.8 * sum(one.total_ns for one in stacks)
-    assert any(one.others_wait for one in stacks) == (build == "gil")
+    waited = sum(one.total_ns for one in stacks if one.others_wait)
+    whole = sum(one.total_ns for one in stacks)
+    # Without the GIL a thread that starts may wait for a lock of the interpreter for a moment.
+    assert waited > 0.2 * whole if build == "gil" else waited < 0.2 * whole
 
 
 def environment(folder: Path, py_spy: str = "") -> tuple[Path, dict[str, str]]:

@@ -406,8 +406,13 @@ class _ThreadNames:
 
         def _set_native_id(thread: threading.Thread) -> None:
             original(thread)
-            if switch.on:
+            if not switch.on:
+                return
+            # An exception here would let whoever starts the thread wait for ever.
+            try:  # noqa: SIM105 - contextlib.suppress takes memory, which may be what is missing
                 name_thread(thread, _DUMMY)
+            except Exception:  # noqa: BLE001, S110 - see above
+                pass
 
         return _set_native_id
 

@@ -1,5 +1,6 @@
 #include "core/loaded_objects.hpp"
 
+#include <dlfcn.h>
 #include <link.h>
 
 #include <algorithm>
@@ -68,6 +69,11 @@ LoadedObjects::Counts LoadedObjects::counts_now() {
 bool LoadedObjects::has_at(std::uintptr_t base) const {
   return std::any_of(all_.begin(), all_.end(),
                      [base](const auto& known) { return known->image.base() == base; });
+}
+
+bool LoadedObjects::has_handle(void* handle) const {
+  const link_map* map = nullptr;
+  return dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map)) == 0 && has_at(map->l_addr);
 }
 
 bool LoadedObjects::has(const Object& object) const {

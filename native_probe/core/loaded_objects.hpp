@@ -43,6 +43,8 @@ class LoadedObjects {
   bool has(const Object& object) const;
   // Whether one was loaded with this base address.
   bool has_at(std::uintptr_t base) const;
+  // Whether dlopen() gave this handle for one of them: so it loaded nothing.
+  bool has_handle(void* handle) const;
 
  private:
   Objects all_;  // in the loader's order

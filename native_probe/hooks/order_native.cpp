@@ -454,11 +454,24 @@ void look() {
   }
 }
 
+// Whether the handle is of an object that was there at the last look.
+bool is_known(void* handle) {
+  State& all = state();
+  KnownObjects known;
+  {
+    const std::lock_guard<std::mutex> lock(all.patching);
+    known = all.objects;
+  }
+  return known != nullptr && known->has_handle(handle);
+}
+
 void* open_object(const char* file, int flags) {
   void* handle = dlopen(file, flags);
   if (handle == nullptr || Session::active() == nullptr) return handle;
   const ErrnoKept kept;
-  look();
+  // Where nothing was loaded, the loader's lock, which dlopen() did not take for that, may be held
+  // by a thread that waits for the GIL.
+  if (!is_known(handle)) look();
   dlerror();  // what went wrong in there, if anything, is not the program's
   return handle;
 }

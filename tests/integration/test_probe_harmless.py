@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import finished
+from conftest import TIMEOUT_S, finished
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
@@ -154,3 +154,15 @@ def test_no_function_of_the_loader_is_called_with_the_gil(
     recorded = finished(interpreter.start("loader_calls.py", path, LD_PRELOAD=preloaded), path)
     assert recorded.status == 0, recorded.err
     assert not any(recorded.facts.values()), recorded.facts
+
+
+@pytest.mark.parametrize("watch", ["races", "order"])
+def test_a_watch_asks_the_loader_only_where_something_was_loaded(
+    interpreter: Interpreter, watch: str
+) -> None:
+    """A dlopen() that loads nothing takes no lock for long, and so must the hook of it."""
+    interpreter.compile("loader_calls")
+    preloaded = str(interpreter.modules / f"loader_calls{interpreter.suffix}")
+    process = interpreter.start("watched_loading.py", watch, LD_PRELOAD=preloaded)
+    out, err = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, out) == (0, "0\n"), err

@@ -23,7 +23,7 @@ static void* real(const char* name) {
 static int is_probe(const void* caller) {
   Dl_info info;
   int (*ask)(const void*, Dl_info*) = real("dladdr");
-  return ask(caller, &info) != 0 && strstr(info.dli_fname, "/_probe.") != NULL;
+  return ask(caller, &info) != 0 && strstr(info.dli_fname, "/gilscope/_") != NULL;
 }
 
 static void note(int which, const void* caller) {

@@ -105,8 +105,7 @@ def _json(found: Found, known: frozenset[str]) -> str:
 
 
 def _sarif(found: Found, known: frozenset[str]) -> str:
-    from gilscope.export.sarif import of_finding  # noqa: PLC0415 - loaded on demand
-    from gilscope.sarif import document  # noqa: PLC0415 - loaded on demand
+    from gilscope.export.sarif import document, of_finding  # noqa: PLC0415 - loaded on demand
 
     results = [of_finding(trace, one, known) for trace, findings in found for one in findings]
     return json.dumps(document(results, gilscope.__version__), indent=2)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gilscope.cli.plain import say
+from gilscope.cli.program_report import own_output, write
 from gilscope.errors import UsageError
 from gilscope.severity import Severity
 from gilscope.target.worker.program import run_as_main
@@ -18,7 +15,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from gilscope.analysis.order.hazards import Found
 
 FOUND = 1
 TRACE_SUFFIX = ".gilscope"
@@ -75,42 +71,16 @@ def execute(options: argparse.Namespace) -> int:
         finally:
             recorded.update(watch.end())
 
-    descriptor = _own_output() if options.json and options.output is None else None
+    descriptor = own_output(options)
     outcome = run_as_main(options.program, session())
-    found = _find(recorded)
-    _write(found, options, descriptor)
+    # The program has ended: only now may more be loaded.
+    from gilscope.analysis.order.hazards import Found, find  # noqa: PLC0415
+    from gilscope.analysis.order.recorded import Recorded  # noqa: PLC0415
+    from gilscope.analysis.order.text import text  # noqa: PLC0415
+
+    found = find(Recorded(recorded)) if recorded else Found((), 0, 0, 0, ())
+    write(found, Found.as_json, text, options, descriptor)
     worst = found.worst()
     if options.fail_on and worst is not None and worst.rank <= Severity(options.fail_on).rank:
         return FOUND
     return outcome.status
-
-
-def _find(recorded: dict[str, Any]) -> Found:
-    # The program has ended: only now may more be loaded.
-    from gilscope.analysis.order.hazards import Found, find  # noqa: PLC0415
-    from gilscope.analysis.order.recorded import Recorded  # noqa: PLC0415
-
-    return find(Recorded(recorded)) if recorded else Found((), 0, 0, 0, ())
-
-
-def _own_output() -> int:
-    """Keep standard output for the report, and give the program standard error instead."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    return kept
-
-
-def _write(found: Found, options: argparse.Namespace, descriptor: int | None) -> None:
-    from gilscope.analysis.order.text import text  # noqa: PLC0415 - after the program
-
-    report = json.dumps(found.as_json()) if options.json else text(found)
-    if options.output is not None:
-        options.output.write_text(report + "\n", encoding="utf-8")
-    elif descriptor is None:
-        sys.stdout.flush()
-        say(report, sys.stderr)
-    else:
-        sys.stdout.flush()
-        with open(descriptor, "w", encoding="utf-8") as output:  # noqa: PTH123 - it is no path
-            output.write(report + "\n")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.cli.plain import say
+from gilscope.cli.program_report import own_output, write
 from gilscope.errors import UsageError
 from gilscope.options import argument, whole_number
 from gilscope.race import DEFAULT_MAX_VARIABLES, GRADES, Races
@@ -134,13 +133,13 @@ def execute(options: argparse.Namespace) -> int:
         finally:
             found = watch.end()
 
-    descriptor = _own_output() if options.json and options.output is None else None
+    descriptor = own_output(options)
     outcome = run_as_main(program, session())
     if before is not None:
         from gilscope.target.races.confirm import confirm  # noqa: PLC0415 - on request only
 
         found = confirm(before, found, lambda line: say(f"gilscope: {line}", sys.stderr))
-    _write(found, options, descriptor)
+    write(found, Races.as_json, text, options, descriptor)
     if options.fail_on and _fails(found, options.fail_on):
         return FOUND
     return outcome.status
@@ -159,9 +158,9 @@ def _native(options: argparse.Namespace) -> int:
     for name in ("confirm", "suspected", "everything", "packages", "watch_only"):
         if getattr(options, name):
             raise UsageError("--native takes --json, -o, --fail-on and --tsan-python only")
-    descriptor = _own_output() if options.json and options.output is None else None
+    descriptor = own_output(options)
     found, status = find_native_races(options.program, find(options.tsan_python))
-    _write(found, options, descriptor)
+    write(found, Races.as_json, text, options, descriptor)
     if options.fail_on and _fails(found, options.fail_on):
         return FOUND
     return status if status >= 0 else 128 - status
@@ -172,27 +171,6 @@ def _before(program: Target, settings: dict[str, Any]) -> Program:
     from gilscope.target.races.confirm import Program  # noqa: PLC0415 - on request only
 
     return Program(program.kind, program.value, program.args, program.filename, settings)
-
-
-def _own_output() -> int:
-    """Keep standard output for the report, and give the program standard error instead."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    return kept
-
-
-def _write(found: Races, options: argparse.Namespace, descriptor: int | None) -> None:
-    report = json.dumps(found.as_json()) if options.json else text(found)
-    if options.output is not None:
-        options.output.write_text(report + "\n", encoding="utf-8")
-    elif descriptor is None:
-        sys.stdout.flush()
-        say(report, sys.stderr)
-    else:
-        sys.stdout.flush()
-        with open(descriptor, "w", encoding="utf-8") as output:  # noqa: PTH123 - it is no path
-            output.write(report + "\n")
 
 
 def _fails(found: Races, grade: str) -> bool:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from gilscope.severity import Severity
+
 MODES = ("run", "test")
-SEVERITIES = ("high", "medium", "low")
 MARKERS = (
     "thread_unsafe(reason=None): run the test once, in one thread",
     "threads(n): run the test in n threads at once",
@@ -42,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--gilscope-fail-on",
-        choices=SEVERITIES,
+        choices=tuple(map(str, Severity)),
         help="fail a test, or the run, with a finding of this severity or above; races count as "
         "high, suspected ones as low",
     )

@@ -11,13 +11,13 @@ import pytest
 
 import gilscope
 from gilscope.errors import GilscopeError
+from gilscope.severity import Severity
 from gilscope.target.recording import session
 from gilscope.testing.hangs import Hangs
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-SEVERITIES = ("high", "medium", "low")
 KEY = "gilscope"
 MOST_NAME = 100
 MOST_EVIDENCE = 3
@@ -147,7 +147,7 @@ class Recorder:
     def _is_bad(self, one: dict[str, Any]) -> bool:
         if self.limit is None:
             return False
-        return SEVERITIES.index(one["severity"]) <= SEVERITIES.index(self.limit)
+        return Severity(one["severity"]).rank <= Severity(self.limit).rank
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -7,8 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gilscope import identity
+from gilscope.severity import Severity
 
 GRADES = ("suspected", "certain", "witnessed")
+
+SEVERITIES = {
+    "witnessed": Severity.HIGH,
+    "certain": Severity.MEDIUM,
+    "suspected": Severity.LOW,
+}
+"""How much a race of each grade matters, where it stands among other findings."""
 
 TITLES = {
     "lost-update": "lost update",
@@ -162,6 +170,11 @@ class Race:
         """The same in each run that has this race, also when lines have moved."""
         places = [(one.place.file, one.place.function) for one in self.accesses]
         return identity.of_race(self.kind, self.variable, places)
+
+    @property
+    def severity(self) -> Severity:
+        """How much it matters, by its grade."""
+        return SEVERITIES[self.grade]
 
     @property
     def title(self) -> str:

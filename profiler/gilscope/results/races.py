@@ -7,18 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.analysis.findings import Finding
 from gilscope.race import GRADES, Race
-from gilscope.severity import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gilscope.race import Access, Races
 
-SEVERITIES = {
-    "witnessed": Severity.HIGH,
-    "certain": Severity.MEDIUM,
-    "suspected": Severity.LOW,
-}
 MOST_FRAMES = 3
 
 
@@ -86,7 +80,7 @@ def as_finding(race: Race) -> Finding:
     return Finding(
         name=race.kind,
         title=f"race: {race.title}",
-        severity=SEVERITIES[race.grade],
+        severity=race.severity,
         evidence=(
             f"{race.grade}, {times}: {race.what_happened}",
             *(_access(access) for access in race.accesses),

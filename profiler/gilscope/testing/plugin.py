@@ -44,8 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--gilscope-fail-on",
         choices=tuple(map(str, Severity)),
-        help="fail a test, or the run, with a finding of this severity or above; races count as "
-        "high, suspected ones as low",
+        help="fail a test, or the run, with a finding of this severity or above; a witnessed race "
+        "is high, a certain one medium, a suspected one low",
     )
     group.addoption(
         "--gilscope-on-hang",

@@ -105,7 +105,7 @@ class Recorder:
             {
                 "name": race.kind,
                 "id": race.id,
-                "severity": "low" if race.grade == "suspected" else "high",
+                "severity": str(race.severity),
                 "title": f"{race.grade} race: {race.title}",
                 "evidence": [f"{one.thread} {one.what} at {one.place}" for one in race.accesses],
                 "advice": race.advice,

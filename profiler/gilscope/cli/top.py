@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
+from gilscope.cli import concurrency
 from gilscope.options import argument, whole_number
 from gilscope.text import shortened
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from gilscope.analysis.top import Row
 
 TABLES = ("thread", "lock", "callable", "line", "function", "span")
-MORE = ("blame", "path")
+MORE = ("blame", "path", "concurrent")
 SORTS = ("total", "caused", "count", "p50", "p99", "max")
 LIMIT = 10
 DETAIL_WIDTH = 50
@@ -45,7 +46,9 @@ def add(commands: Any) -> None:
         help="list the longest waits by thread, lock, callable, line and native function",
         description="Print tables of a trace: the longest waits, and the waits of other threads "
         "that each thread or function caused while it held the GIL or a lock. 'blame' shows which "
-        "thread waited for which, 'path' the critical path.",
+        "thread waited for which, 'path' the critical path, "
+        "'concurrent' the callables that ran at the same time in several threads, or would without "
+        "the GIL.",
         epilog="Exit status: 0, 2 if the trace cannot be read.",
     )
     option = parser.add_argument
@@ -223,6 +226,8 @@ def _as_dict(
         result["blame"] = _pairs(facts)
     if "path" in wanted:
         result["path"] = _path_as_dict(facts)
+    if "concurrent" in wanted:
+        result["concurrent"] = concurrency.as_dict(facts, limit)
     return result
 
 
@@ -245,4 +250,8 @@ def _seconds(ns: int) -> float:
     return round(ns / 1e9, 9)
 
 
-_MORE: dict[str, Callable[[Facts, int], Table]] = {"blame": _blame, "path": _path}
+_MORE: dict[str, Callable[[Facts, int], Table]] = {
+    "blame": _blame,
+    "path": _path,
+    "concurrent": concurrency.as_table,
+}

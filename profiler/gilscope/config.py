@@ -1,4 +1,4 @@
-"""Names and numbers that more than one part of gilscope goes by."""
+"""Names and numbers that several parts of gilscope share."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ TRACE_SUFFIX = ".gilscope"
 TRACE_MAGIC = b"GILSCOPE"
 
 SESSION_IN_HEADER = slice(80, 96)
-"""Where the header of a trace names its session, in bytes."""
+"""Offset of the session in the header of a trace, in bytes."""
 
 VARIABLE = "GILSCOPE_PARENT"
 """Environment variable that names the session to which the traces of other programs belong."""
@@ -16,7 +16,7 @@ THREADS_VARIABLE = "GILSCOPE_THREADS"
 """Environment variable that tells a program how many threads it is to use."""
 
 EXECUTOR_VARIABLE = "GILSCOPE_EXECUTOR"
-"""Environment variable that says what `gilscope.executor` is to be."""
+"""Environment variable with the kind of `gilscope.executor`."""
 
 DEFAULT_MAX_BYTES = 1 << 30
 """Size of a trace file, in bytes, at which recording ends."""
@@ -30,13 +30,13 @@ BUILDS = {
     "subinterpreters": "subinterpreters",
     "processes": "processes",
 }
-"""What code can be compared under, by short names, in the order of display."""
+"""The builds that code can be compared under, by short names, in the order of display."""
 
 EXECUTORS = ("subinterpreters", "processes")
 """Those that are the GIL build with another `gilscope.executor` than threads."""
 
 DEFAULT_BUILDS = ("gil", "ft")
-"""Those that it is compared under if nobody says otherwise."""
+"""The builds of a comparison by default."""
 
 INTERPRETERS = {"gil": "gil", "ft-gil": "ft", "ft": "ft", **dict.fromkeys(EXECUTORS, "gil")}
 """The interpreter that each build takes: a key of the two tables below."""
@@ -61,6 +61,6 @@ def build_of(*, free_threaded: bool, gil_enabled: bool) -> str:
 
 
 def cache_directory() -> Path:
-    """Return where gilscope keeps what can be made again; it need not exist."""
+    """Return gilscope's cache directory; it need not exist."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "gilscope"  # noqa: PTH117

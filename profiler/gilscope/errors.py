@@ -41,4 +41,4 @@ class Interrupted(KeyboardInterrupt):
 
 
 class UsageError(GilscopeError):
-    """The words of a command or a magic are off."""
+    """The arguments of a command or a magic are invalid."""

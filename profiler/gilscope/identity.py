@@ -1,4 +1,4 @@
-"""What makes two findings, or two races, of different runs the same one. Standard library only."""
+"""Stable ids: the same finding or race has the same id in each run. Standard library only."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_baseline(path: Path) -> frozenset[str]:
     """Return the ids in what ``--json`` wrote earlier: of findings, races or hazards.
 
     Raises:
-        UsageError: It cannot be read, or is something else.
+        UsageError: The file cannot be read, or has another format.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))

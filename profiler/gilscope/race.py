@@ -26,7 +26,7 @@ TITLES = {
     "publication": "unordered publication",
     "native-race": "data race in native code",
 }
-"""What each class is called."""
+"""The title of each class."""
 
 PLACE = re.compile(r"(.*):(\d+) in (.*)", re.DOTALL)
 
@@ -49,7 +49,7 @@ class Place:
     function: str
 
     def __str__(self) -> str:
-        """Return it as it stands in reports."""
+        """Return it as the JSON object of reports."""
         return f"{self.file}:{self.line} in {self.function}"
 
     @classmethod
@@ -83,7 +83,7 @@ class Access:
         return self.stack[0]
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it stands in JSON."""
+        """Return it as a JSON object."""
         return {
             "thread": self.thread,
             "file": self.place.file,
@@ -152,7 +152,7 @@ class Race:
     confirmation: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it stands in JSON."""
+        """Return it as a JSON object."""
         return {
             "class": self.kind,
             "id": self.id,
@@ -188,7 +188,7 @@ class Race:
         return f"docs/findings/{self.kind}.md"
 
     def as_message(self) -> dict[str, Any]:
-        """Return all of it for another process of ours."""
+        """Return it as data for another process of gilscope."""
         return {**self.as_json(), "what": [access.what for access in self.accesses]}
 
     @classmethod
@@ -223,11 +223,11 @@ class Races:
     raised: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it stands in JSON."""
+        """Return it as a JSON object."""
         return {"races": [race.as_json() for race in self.races]}
 
     def as_message(self) -> dict[str, Any]:
-        """Return all of it for another process of ours."""
+        """Return it as data for another process of gilscope."""
         return {
             "races": [race.as_message() for race in self.races],
             "counts": self.counts,
@@ -248,7 +248,7 @@ class Races:
         return max((race.grade for race in self.races), key=GRADES.index, default=None)
 
     def __iter__(self) -> Any:
-        """Go over the races."""
+        """Iterate over the races."""
         return iter(self.races)
 
     def __len__(self) -> int:

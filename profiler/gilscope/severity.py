@@ -1,4 +1,4 @@
-"""How grave a finding is: one order for analysis, commands and views."""
+"""Severity of findings: one order for analysis, commands and views."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How bad it is, the gravest first."""
+    """The severity of a finding, the highest first."""
 
     HIGH = "high"  # the run is invalid, or stands still
     MEDIUM = "medium"  # it costs time, or is a hazard
@@ -14,5 +14,5 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Its place in the order; 0 is the gravest."""
+        """Its place in the order; 0 is the highest."""
         return list(type(self)).index(self)

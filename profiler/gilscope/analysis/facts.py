@@ -1,4 +1,4 @@
-"""What several analyses of one trace need, each worked out once, when it is first asked for."""
+"""Results that several analyses of one trace share, each computed once, on first use."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Facts:
-    """A trace and what was found out about it.
+    """A trace and the results computed from it.
 
     Attributes:
         trace: the trace.

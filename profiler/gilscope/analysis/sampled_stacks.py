@@ -32,7 +32,7 @@ LABELS = {
     State.STOPPED_WORLD: "is stopped, or stops the world",
 }
 WHILE_OTHERS_WAIT = "while others wait"
-"""For the GIL or for a lock."""
+"""States in which a thread waits for the GIL or for a lock."""
 
 _RUNS_PROGRAMS = re.compile(r"^<frozen runpy>$|/gilscope/(__main__|(cli|target)/.*)\.py$")
 _WAITS = (State.WAITING_GIL, State.WAITING_LOCK, State.STOPPED_WORLD)

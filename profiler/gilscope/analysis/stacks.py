@@ -30,13 +30,13 @@ GLUE = (
     "__pthread",
     "___pthread",
 )
-"""How names of functions begin that stand between a program's own native code and Python."""
+"""Beginnings of the names of functions between a program's own native code and Python."""
 
 PACKAGE_FILES = ("__init__.py", "__main__.py")
 """Names that many files have."""
 
 STANDARD = re.compile(r"<frozen |.*/lib(64)?/python3\.\d+t?/(?!(site|dist)-packages/)")
-"""How paths of the standard library begin."""
+"""Beginnings of paths of the standard library."""
 
 NO_STACK = "(no stack recorded)"
 NO_PYTHON = "(native thread, no Python frame)"
@@ -45,7 +45,7 @@ NO_NATIVE = "(Python code)"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something was done.
+    """A place in the program.
 
     Attributes:
         name: for people: "app.py:12 in work", or the name of a native function.

@@ -23,7 +23,7 @@ GIL = "GIL"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing, and what it waited for, or for it was waited; times in ns.
+    """A row: the waits of one thing, and the waits for it; times in ns.
 
     Attributes:
         name: for people.
@@ -115,7 +115,7 @@ def by_function(facts: Facts) -> list[Row]:
 
 
 def by_span(facts: Facts) -> list[Row]:
-    """What the program itself named, however its threads spent it."""
+    """Spans that the program named, however its threads spent them."""
     return [
         Row(
             one.name,
@@ -174,7 +174,7 @@ def _rows(
     place: Callable[[int], Place | None],
     detail: Callable[[int], str],
 ) -> list[Row]:
-    """Return a row a group that has anything to say."""
+    """Return a row for each group that is not empty."""
     columns = (figures.count, figures.total, figures.p50, figures.p99, figures.max)
     charged = np.zeros(len(figures), np.int64) if caused is None else caused
     found = []

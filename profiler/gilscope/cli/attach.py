@@ -1,4 +1,4 @@
-"""``gilscope attach``: a process that runs, recorded by its id."""
+"""``gilscope attach``: records a running process by its id."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def trace_path(options: argparse.Namespace) -> Path:
     """Return where the trace goes.
 
     Raises:
-        UsageError: Something that is no trace is there.
+        UsageError: The file exists and is not a trace.
     """
     path: Path = (options.output or Path(f"{options.pid}{TRACE_SUFFIX}")).absolute()
     check_overwrite(path)

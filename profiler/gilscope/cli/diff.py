@@ -55,7 +55,7 @@ def execute(options: argparse.Namespace) -> int:
 
     Raises:
         TraceError: A trace cannot be read.
-        UsageError: A condition makes no sense.
+        UsageError: A condition is invalid.
     """
     with gilscope.reader_side():
         from gilscope.analysis.comparing import diff  # noqa: PLC0415 - loaded on demand

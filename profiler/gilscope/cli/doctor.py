@@ -1,4 +1,4 @@
-"""``gilscope doctor``: whether gilscope can do its work here. Standard library only."""
+"""``gilscope doctor``: checks whether gilscope works here. Standard library only."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ print(json.dumps(found))
 
 @dataclass
 class Diagnosis:
-    """What was found out about one build.
+    """The diagnosis of one build.
 
     Attributes:
         build: ``gil`` or ``ft``.

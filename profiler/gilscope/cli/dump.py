@@ -1,4 +1,4 @@
-"""``gilscope dump``: who waits for whom in a process, and whether it hangs."""
+"""``gilscope dump``: which thread waits for which in a process, and whether it hangs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``gilscope dump`` does: says who waits for whom in a process that runs, or hangs, now."""
+"""The work of ``gilscope dump``: shows which thread waits for which in a running process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``gilscope findings``: what an expert would point out in traces, and what to do about it."""
+"""``gilscope findings``: lists problems in traces, with what to do about them."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _items(findings: list[Finding], known: frozenset[str]) -> Iterator[str]:
 
 
 def _escaped(line: str) -> str:
-    """Return a line with what Markdown would read as more than text, outside of code, escaped."""
+    """Escape a line for Markdown, except what is in code."""
     parts = clean(line).split("`")
     if len(parts) % 2 == 0:  # an odd backtick: none of them begins code
         return re.sub(r"([\\`*_<>\[\]|#])", r"\\\1", clean(line))

@@ -90,7 +90,7 @@ def describe(trace: Trace) -> dict[str, Any]:
 
 
 def _events(trace: Trace) -> int:
-    """Return how many events were recorded; what the reader closed is none."""
+    """Return how many events were recorded, without those that the reader closed."""
     closed = int((~trace.intervals.open).sum()) + int((~trace.callbacks.open).sum())
     moments = len(trace.wakes) + len(trace.gil_switches) + len(trace.gil_samples)
     return closed + len(trace.thread_states) + moments

@@ -91,7 +91,7 @@ def _locks(facts: Facts) -> list[list[str]]:
 
 
 def _about_locks(facts: Facts) -> list[str]:
-    """Return what takes the interpreter's own locks among those shown, and what helps."""
+    """Return which operations take the interpreter's locks that are shown, and remedies."""
     members = [lock["member"] for lock in facts["locks"][:ROWS_SHOWN] if lock["member"]]
     lines = []
     for member in dict.fromkeys(members):

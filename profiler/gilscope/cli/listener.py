@@ -1,4 +1,4 @@
-"""What someone at a terminal sees while a comparison runs."""
+"""The output on a terminal while a comparison runs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Listener:
         self._show_late()
 
     def progress(self, line: str) -> None:
-        """Show what is done next; what else there is to tell stays on a terminal, too."""
+        """Show the next step; other lines stay on the terminal."""
         self._show_late()
         if not line.startswith("["):
             self._told += line
@@ -59,7 +59,7 @@ class Listener:
             self._late = build
 
     def show_unseen(self, comparison: ComparisonData) -> None:
-        """Show what a program that failed in a later run had to say."""
+        """Show the output of a program that failed in a later run."""
         shown = [printed["stderr"] for printed in self._printed.values()]
         for run in comparison.failed:
             if run.stderr not in shown and run.stderr:

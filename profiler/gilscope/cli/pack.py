@@ -1,4 +1,4 @@
-"""``gilscope pack``: a trace in little room."""
+"""``gilscope pack``: compresses a trace."""
 
 from __future__ import annotations
 

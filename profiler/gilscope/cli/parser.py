@@ -1,4 +1,4 @@
-"""Options of ours end where the program under test begins."""
+"""Parses gilscope's options, which end where the program under test begins."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Parse what is ours, and take the rest for the program."""
+        """Parse gilscope's options; the rest is the program."""
         words = list(sys.argv[1:] if args is None else args)
         begin = self._program_begins(words) if self.takes_program else len(words)
         rest, ours = self._taken_back(words[begin:])
@@ -60,7 +60,7 @@ class CommandParser(argparse.ArgumentParser):
         return options, unknown
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong with the words, which may hold anything, and exit."""
+        """Print what is wrong with the arguments, made printable, and exit."""
         super().error(clean(message))
 
     def _program_begins(self, words: Sequence[str]) -> int:
@@ -73,7 +73,7 @@ class CommandParser(argparse.ArgumentParser):
         return len(words)
 
     def _taken_back(self, words: list[str]) -> tuple[list[str], list[str]]:
-        """Part the words of the program and its arguments from those that are ours."""
+        """Separate the program and its arguments from gilscope's own."""
         if not self.behind or words[:1] == ["--"]:
             return words, []
         first = 2 if words[:1] and words[0] in KINDS else 1

@@ -1,4 +1,4 @@
-"""A bar on the terminal for what takes long."""
+"""A progress bar on the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WORTH_A_BAR = 200_000  # intervals; fewer are done at once
 
 @contextmanager
 def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show how far something is, on stderr if that is a terminal; gone when it is done.
+    """Show progress on stderr if that is a terminal; the bar disappears at the end.
 
     Args:
         what: is being done.

@@ -80,7 +80,7 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _others(name: str, paths: list[Path]) -> list[Verdict]:
-    """Judge what a dependency has; one that cannot be read is said, and not judged."""
+    """Judge the modules of a dependency; report one that cannot be read."""
     from gilscope.analysis.readiness.extension import read  # noqa: PLC0415 - loaded on demand
     from gilscope.analysis.readiness.verdict import judge  # noqa: PLC0415
 

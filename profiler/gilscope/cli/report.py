@@ -80,7 +80,7 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _sections(runs: Iterable[Run]) -> list[list[Run]]:
-    """Part runs into those that stand together: each with other builds than the ones before."""
+    """Divide runs into sections: no build appears twice in one."""
     groups: list[list[Run]] = [[]]
     for run in runs:
         if any(run.build == other.build for other in groups[-1]):
@@ -90,7 +90,7 @@ def _sections(runs: Iterable[Run]) -> list[list[Run]]:
 
 
 def _run(trace: Trace) -> Run:
-    """Return a trace as a run of a comparison; nobody has timed it with the probe off."""
+    """Return a trace as a run of a comparison, without times of the probe off."""
     from gilscope.comparison import Run  # noqa: PLC0415 - loaded on demand
     from gilscope.view.data.words import short_name  # noqa: PLC0415 - loaded on demand
 

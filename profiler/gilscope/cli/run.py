@@ -61,7 +61,7 @@ def execute(options: argparse.Namespace) -> int:
 
 
 class Recording:
-    """The probe around the program, and what it has to say at the end.
+    """Records the program, and reports on the trace at the end.
 
     Attributes:
         report: One line about the trace; empty if there is none, as for a program that could not
@@ -98,7 +98,7 @@ class Recording:
 
 
 def _said(counts: dict[str, int], *, ring: bool) -> str:
-    """Return what is true of the file that `session.stop` has these counts of."""
+    """Return the description of a trace with these counts of `session.stop`."""
     text = f"{counts['events']} events, {counts['dropped']} dropped"
     if ring:
         text += f", {counts['overwritten']} overwritten"

@@ -30,7 +30,7 @@ def console() -> Console:
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """Show on a terminal that something goes on."""
+    """Show on a terminal that work is in progress."""
     with Console(stderr=True).status(what):
         yield
 

@@ -1,4 +1,4 @@
-"""Turns a request to terminate into an exception, so that what was started is ended, too."""
+"""Turns a request to terminate into an exception, so that started processes end, too."""
 
 from __future__ import annotations
 

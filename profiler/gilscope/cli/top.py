@@ -1,4 +1,4 @@
-"""``gilscope top``: what waited most, by thread, lock, callable, line and native function."""
+"""``gilscope top``: the longest waits, by thread, lock, callable, line and native function."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TITLES = {
 }
 
 COUNTED = {"callable": "calls", "span": "times"}
-"""What a table counts, where that is no waits."""
+"""What a table counts, if not waits."""
 
 
 def add(commands: Any) -> None:
@@ -128,7 +128,7 @@ def _table(by: str, rows: list[Row], limit: int) -> Table:
 
 
 def _blame(facts: Facts, limit: int) -> Table:
-    """Return who waited for whom: the worst pairs."""
+    """Return which thread waited for which: the worst pairs."""
     from gilscope.cli.tables import table, time  # noqa: PLC0415 - loaded on demand
 
     rows = [

@@ -1,4 +1,4 @@
-"""Runs a program under the builds that can be had, and reads what was recorded."""
+"""Runs a program under the available builds, and reads the traces."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def compare_code(
 
     Args:
         code: Source text.
-        filename: What stands for it in tracebacks.
+        filename: Its file name in tracebacks.
         carried: Names that are made known to it.
         **options: Those of :func:`compare_target`.
     """
@@ -253,7 +253,7 @@ def _kept_path(out_dir: str | os.PathLike[str], name: str, build: str) -> Path:
 
 
 def _run(arm: Arm, kept: Path | None, notices: list[str]) -> Run:
-    """Turn the attempts of an arm into a run; a trace that cannot be read is told, not raised."""
+    """Turn the attempts of an arm into a run; a trace that cannot be read becomes a notice."""
     shown = arm.representative()
     path, trace = shown.trace, None
     processes: tuple[Process, ...] = ()

@@ -19,12 +19,12 @@ BUSY = 0.1
 
 
 def noticed(runs: Sequence[Run], arms: Sequence[Arm], conditions: Conditions) -> list[str]:
-    """Return a line a notice: on the runs that are shown, on the arms that were timed."""
+    """Return one line for each notice: on the runs shown and the arms timed."""
     return [*_on_runs(runs), *differences(runs), *_on_arms(arms), *_on_the_machine(conditions)]
 
 
 def _on_runs(runs: Sequence[Run]) -> list[str]:
-    """Return what failed, what is invalid and what is not of one version."""
+    """Return notices of failures, invalid runs and different versions."""
     lines = []
     for run in runs:
         build = BUILDS[run.build]
@@ -39,7 +39,7 @@ def _on_runs(runs: Sequence[Run]) -> list[str]:
 
 
 def _on_arms(arms: Sequence[Arm]) -> list[str]:
-    """Return what is missing from the times."""
+    """Return notices of missing times."""
     untimed = [
         f"{arm.title}: {arm.attempts[-1].untimed}" for arm in arms if arm.attempts[-1].untimed
     ]

@@ -1,4 +1,4 @@
-"""Whether the arms printed the same: another result makes a comparison of times worthless."""
+"""Compares the outputs of the arms: if results differ, their times mean nothing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def differences(runs: Sequence[Run]) -> list[str]:
 
 
 def first_difference(text: str, other: str) -> str | None:
-    """Return what is different in the first line that is; None if there is none."""
+    """Return the first difference of two outputs; None if there is none."""
     pairs = zip_longest(text.splitlines(), other.splitlines())
     for number, (mine, theirs) in enumerate(pairs, 1):
         if mine != theirs and _steady(mine) != _steady(theirs):

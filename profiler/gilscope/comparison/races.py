@@ -1,4 +1,4 @@
-"""Runs a program watched for races under the builds that can be had."""
+"""Runs a program, watched for races, under the available builds."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def watch_code(
 
     Args:
         code: Source text.
-        filename: What stands for it in tracebacks.
+        filename: Its file name in tracebacks.
         carried: Names that are made known to it.
         **options: Those of :func:`watch_target`.
     """

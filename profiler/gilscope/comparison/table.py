@@ -74,7 +74,7 @@ OTHERS = {
 
 
 def _prediction(forecast: Forecast | None) -> list[str]:
-    """Return what the trace of the GIL build let one expect, and how wrong that was."""
+    """Return the prediction from the GIL build's trace, and its error."""
     if forecast is None:
         return []
     found, with_build = forecast.prediction, forecast.with_build

@@ -150,7 +150,7 @@ def _boxes(  # noqa: PLR0917 - where it is drawn
 
 
 def _label(name: str) -> str:
-    """What stands in the box of a frame: the whole name of a C++ function is in the title."""
+    """The label in the box of a frame; the title has the whole name of a C++ function."""
     if "::" not in name:
         return name
     place = _PLACE.search(name)

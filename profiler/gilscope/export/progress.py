@@ -1,12 +1,12 @@
-"""How an exporter tells how far it is."""
+"""How an exporter reports its progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 type Progress = Callable[[int], None]
-"""Told of each so many intervals that are done."""
+"""Called with the number of intervals done since the last call."""
 
 
 def silent(_done: int) -> None:
-    """Tell nobody."""
+    """Report nothing."""

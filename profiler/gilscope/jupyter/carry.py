@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 MAX_BYTES = 64 << 20
-"""How much the values of a cell may have together, pickled."""
+"""The most that the values of a cell may take together when pickled, in bytes."""
 
 MAIN = "__main__"
 ENTRY = 4
@@ -37,7 +37,7 @@ class _CannotTravelError(Exception):
 
 
 def carry(names: Iterable[str], namespace: Mapping[str, object], *, large: bool = False) -> Carried:
-    """Return what has to be made known to code that uses ``names``.
+    """Return the definitions and values that code with these ``names`` needs.
 
     Args:
         names: Those that the code does not define; what is not in ``namespace`` is left alone.
@@ -66,7 +66,7 @@ class _Luggage:
         self._refused: dict[str, str] = {}
 
     def add(self, name: str) -> None:
-        """Take a name, after the names that it needs itself."""
+        """Add a name, after the names that it needs."""
         if name in self._seen or name not in self._namespace:
             return
         self._seen.add(name)
@@ -85,7 +85,7 @@ class _Luggage:
         """Return all of it.
 
         Raises:
-            UsageError: Something cannot travel.
+            UsageError: A name cannot be copied.
         """
         values, instances = (
             pickle.dumps(some, 5) if some else b"" for some in (self._values, self._instances)

@@ -39,7 +39,7 @@ class Source:
 
     Attributes:
         text: As it was typed.
-        filename: What stands for it in tracebacks.
+        filename: Its file name in tracebacks.
         first_line: Number of its first line in the cell.
     """
 

@@ -18,12 +18,12 @@ EXPORTS = {".perfetto-trace": "perfetto", ".chrome.json": "chrome"}
 
 
 def suffixes() -> tuple[str, ...]:
-    """Return the ends of names that people are told of."""
+    """Return the suffixes that help texts and errors name."""
     return REPORT, *EXPORTS, SUMMARY
 
 
 def check(name: str) -> None:
-    """See before anything runs that a file can be written.
+    """Check before anything runs that a file can be written.
 
     Raises:
         UsageError: Nobody knows its format, or its directory is not there.

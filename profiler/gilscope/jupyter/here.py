@@ -91,5 +91,5 @@ def _gil_enabled() -> bool:
 
 
 def _threads() -> set[int]:
-    """Return the kernel's ids of the threads that there are."""
+    """Return the kernel's ids of the existing threads."""
     return {int(name) for name in os.listdir("/proc/self/task")}  # noqa: PTH208 - no paths wanted

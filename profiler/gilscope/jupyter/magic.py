@@ -51,11 +51,11 @@ class ThreadMagics:
         )
 
     def profile_threads(self, line: str, cell: str | None = None) -> Comparison | None:
-        """Run code under both builds and show what came out; a line returns it as well."""
+        """Run code under both builds and show the result; the line form also returns it."""
         return _worded(NAME, self._profile, line, cell)
 
     def races(self, line: str, cell: str | None = None) -> RacesResult | None:
-        """Run code watched for races and show them; a line returns the result as well."""
+        """Run code watched for races and show them; the line form also returns the result."""
         return _worded(RACES_NAME, self._watch, line, cell)
 
     def _profile(self, line: str, cell: str | None) -> Comparison | None:
@@ -111,7 +111,7 @@ class ThreadMagics:
         return result if cell is None else None
 
     def _here(self, text: str, options: argparse.Namespace) -> Comparison:
-        """Run ``text`` in the kernel and show what came out."""
+        """Run ``text`` in the kernel and show the result."""
         check_here(options)
         comparison = run_here(
             self.shell, text, f"Cell {self._cell_number}", recording_options(options)
@@ -122,7 +122,7 @@ class ThreadMagics:
     def _compare(
         self, text: str, first_line: int, options: argparse.Namespace
     ) -> tuple[Comparison, str]:
-        """Run ``text``, which starts at a line of the cell, and show what came out.
+        """Run ``text``, which starts at a line of the cell, and show the result.
 
         Returns:
             That, and what was told above it about programs that hung.
@@ -160,7 +160,7 @@ class ThreadMagics:
     def _program(
         self, text: str, first_line: int, options: argparse.Namespace
     ) -> tuple[str, str, Carried]:
-        """Return what was typed as a program: the name of its file, its code, what it needs."""
+        """Return the typed code as a program: its file name, its source, the names it needs."""
         filename = f"<cell {self._cell_number}>"
         source = Source(text, filename, first_line)
         code, carried = as_program(
@@ -215,7 +215,7 @@ def _source(line: str, cell: str | None, parser: MagicParser) -> tuple[argparse.
 def _worded[T](
     name: str, work: Callable[[str, str | None], T | None], line: str, cell: str | None
 ) -> T | None:
-    """Do the work of a magic; what goes wrong is said in its name.
+    """Do the work of a magic; errors name the magic.
 
     Raises:
         CellError: Something went wrong.

@@ -22,7 +22,7 @@ class MagicParser(argparse.ArgumentParser):
     """A parser that never ends the process."""
 
     def error(self, message: str) -> NoReturn:
-        """Turn what argparse says into our own error, with the usage.
+        """Raise argparse's message as our own error, with the usage.
 
         Raises:
             UsageError: Always.

@@ -53,10 +53,10 @@ def _bundle(widget: Any, words: str) -> dict[str, Any]:
 
 
 class Progress:
-    """One line that says what is done now, and in the end how much was done."""
+    """A status line: the current step, and at the end a summary."""
 
     def __init__(self, *, live: bool) -> None:
-        """Show nothing yet; nothing at all if the page cannot change what it has shown."""
+        """Show nothing yet; nothing at all if the page cannot update an output."""
         self.told = ""  # what stays
         self._live = live
         self._handle: Any = None
@@ -86,7 +86,7 @@ class Progress:
         self._line.value = line
 
     def done(self) -> None:
-        """Say that nothing runs any more: a line of text stays, in a saved notebook as well."""
+        """Replace the bar by a line of text, which stays in a saved notebook."""
         if self._handle is None:
             return
         words = f"{self._steps} runs in {seconds_text(perf_counter() - self._start)}"

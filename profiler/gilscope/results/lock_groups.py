@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from gilscope.analysis.waits.contention import LockTotals
 
 MADE_FOR_ONE_WAIT = {"event", "thread_end"}
-"""Kinds of which nobody knows one from another: the address is no name."""
+"""Kinds of locks that only an address tells apart, which is no name."""
 
 ADDRESS = re.compile(r" at 0x[0-9a-f]+$")
 
 
 def group_name(name: str, kind: str) -> str:
-    """Return what locks of this kind that a reader cannot tell from this one are called."""
+    """Return the shared name of all locks that a reader cannot tell from this one."""
     return ADDRESS.sub("", name) if kind in MADE_FOR_ONE_WAIT else name
 
 

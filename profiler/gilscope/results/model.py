@@ -1,4 +1,4 @@
-"""What came out of running the same code under several builds."""
+"""Results of running the same code under several builds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """What one build made of the code.
+    """The run of the code under one build.
 
     Attributes:
         build: A key of ``config.BUILDS``.
@@ -81,12 +81,12 @@ class Run:
 
     @property
     def valid(self) -> bool:
-        """Whether the run stands for its build: the GIL was as that has it, to the end."""
+        """Whether the run represents its build: the GIL stayed as the build has it."""
         return self.invalid is None
 
     @property
     def invalid(self) -> str | None:
-        """Why the run does not stand for its build; None if it does."""
+        """Why the run does not represent its build; None if it does."""
         if self.build == "ft" and self.gil_enabled_after:
             by = f" by the import of {self.gil_enabled_by}" if self.gil_enabled_by else ""
             return f"the GIL was turned on{by}, so this run does not show free threading"
@@ -100,7 +100,7 @@ class Run:
 
 
 BUSY = 0.1
-"""Of the processors, that other processes take: beyond it, times say little."""
+"""Share of the processors that others use, above which times are unreliable."""
 
 LEAST_SPREAD = 1.1
 """Runs of one program differ by 5 % (docs/overhead.md), and a speed-up is made of two."""
@@ -141,7 +141,7 @@ class Forecast:
 
     @property
     def with_build_range(self) -> tuple[float, float] | None:
-        """Its range: all that is not known, and what single runs differ by."""
+        """Its range, from all unknowns and the spread of single runs."""
         if not (self.build and self.build.interval):
             return None
         (low, high), (least, most) = self.prediction.interval, self.build.interval

@@ -1,4 +1,4 @@
-"""What a comparison comes to, in words: faster, slower, or not shown, and what the causes are."""
+"""The outcome of a comparison in words: faster, slower, or not shown, and the causes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENOUGH = 0.5
 """A finding is called the main cause if it took at least this share of the time that was lost."""
 
 DECIMALS = ((1.2, 2), (20.0, 1))
-"""Up to which factor there are how many decimals."""
+"""Decimals of a factor, by its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a comparison of the GIL build and the free-threaded build comes to.
+    """The outcome of a comparison of the GIL build and the free-threaded build.
 
     Attributes:
         kind: Whether the program was faster without the GIL, by the 95 % interval.
@@ -70,7 +70,7 @@ class Outcome:
 
 
 def outcome(comparison: ComparisonData) -> Outcome:
-    """Return what ``comparison`` comes to."""
+    """Return the outcome of ``comparison``."""
     runs = {run.build: run for run in comparison.runs}
     gil, ft = runs.get("gil"), runs.get("ft")
     speedup = comparison.speedup_of("ft")
@@ -181,5 +181,5 @@ def _causes(comparison: ComparisonData, lost_s: float | None) -> tuple[Cause, ..
 
 
 def _dearest(findings: Sequence[Finding]) -> Finding:
-    """Return what took most time; of equal ones the first, which is the most severe."""
+    """Return the finding that cost most time; of equal ones the first, the most severe."""
     return max(findings, key=lambda one: (not one.suspected, one.cost_ns))

@@ -30,7 +30,7 @@ class Speedup:
 
     @property
     def shown(self) -> bool | None:
-        """Whether the arms differ: the interval leaves 1 out. None without an interval."""
+        """Whether the arms differ: the interval excludes 1. None without an interval."""
         if self.interval is None:
             return None
         low, high = self.interval

@@ -1,4 +1,4 @@
-"""Who held and waited for what in one run: totals that all renderers show."""
+"""Totals of one run, which all renderers show: holds and waits by thread and lock."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class Options:
 
 @dataclass
 class Arm:
-    """An interpreter and what it has made of the program so far.
+    """An interpreter and its runs of the program so far.
 
     Attributes:
         interpreter: The interpreter, with the build that it stands for.
@@ -101,7 +101,7 @@ class Arm:
 
     @property
     def over(self) -> bool:
-        """Whether another run would make no sense: the last one failed or could not be timed."""
+        """Whether further runs are pointless: the last one failed or could not be timed."""
         return bool(self.attempts and (self.attempts[-1].error or self.attempts[-1].untimed))
 
     @property
@@ -129,7 +129,7 @@ class Arm:
 def run_arms(
     target: Target, interpreters: Sequence[Interpreter], directory: Path, options: Options
 ) -> list[Arm]:
-    """Run ``target`` under each interpreter as ``options`` say; an arm that fails is over.
+    """Run ``target`` under each interpreter as ``options`` say; a failed arm ends.
 
     Args:
         target: The program.
@@ -285,7 +285,7 @@ def _job(
     trace: Path | None,
     races: bool,
 ) -> dict[str, Any]:
-    """Return what the worker is told."""
+    """Return the job for the worker."""
     follow = arm.interpreter.build == "processes"
     return {
         "kind": target.kind,
@@ -304,7 +304,7 @@ def _job(
 
 
 def _tell(arm: Arm, options: Options, line: str) -> None:
-    """Say something about a run that is over: a line, or stacks."""
+    """Report on a finished run: a line, or stacks."""
     if options.progress:
         options.progress(f"{arm.title}: {line}")
 

@@ -1,4 +1,4 @@
-"""What one run of a program came to: its process, what its worker wrote down, its trace."""
+"""The result of one run of a program: its process, its worker's report, its trace."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def judge(
     probed: bool,
     say: Callable[[str], None] = lambda _: None,
 ) -> Attempt:
-    """Put together what the worker wrote down and how its process ended.
+    """Combine the worker's report with how its process ended.
 
     Args:
         ended: How it ended.
@@ -132,7 +132,7 @@ def _deadlock(path: Path, stacks: str, say: Callable[[str], None]) -> tuple[str,
 
 
 def _read_result(path: Path) -> dict[str, Any]:
-    """Return what the worker wrote down; nothing if it did not come to that."""
+    """Return the worker's report; empty if it wrote none."""
     try:
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

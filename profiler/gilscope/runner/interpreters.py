@@ -1,4 +1,4 @@
-"""Finds the interpreters of the builds, and makes sure that each is what it is taken for."""
+"""Finds the interpreters of the builds, and verifies each one."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Discovery:
-    """What the search for the interpreter of one build came to."""
+    """The result of the search for one build's interpreter."""
 
     build: str
     interpreter: Interpreter | None
@@ -230,7 +230,7 @@ def _unfit(facts: dict[str, object], build: str, path: Path, version: str) -> st
 
 
 def _cause(error: Exception) -> str:
-    """Return the last line of what a program that failed had to say, or else the error."""
+    """Return the last line of a failed program's output, or else the error."""
     said = getattr(error, "stderr", None) or b""
     lines = said.decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else str(error)

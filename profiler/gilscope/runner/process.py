@@ -32,7 +32,7 @@ CUT = "\n[gilscope: output cut here]\n"
 
 
 class End(Enum):
-    """Why nobody listens to a process any more."""
+    """Why listening to a process ended."""
 
     OWN = "it has ended"
     TIME = "its time is up"

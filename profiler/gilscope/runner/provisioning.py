@@ -78,7 +78,7 @@ def own_source() -> str:
 
 
 def _digest(source: str) -> str:
-    """Return what tells this version from others; a clone changes without a new number."""
+    """Return a key for this version; a clone changes without a new version number."""
     total = hashlib.sha256(gilscope.__version__.encode())
     root = Path(source)
     for name in SOURCES if root.is_dir() else ():

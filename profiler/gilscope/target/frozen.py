@@ -20,7 +20,7 @@ class Field:
     """
 
     def __init__(self, *, default: Any, metadata: dict[str, Any]) -> None:
-        """Keep both."""
+        """Store the default and the metadata."""
         self.default = default
         self.metadata = metadata
 
@@ -62,7 +62,7 @@ class Frozen:
         self._check()
 
     def _check(self) -> None:
-        """Raise an error if a value cannot be."""
+        """Raise an error if a value is invalid."""
 
     @classmethod
     def fields(cls) -> dict[str, Field]:
@@ -74,7 +74,7 @@ class Frozen:
         return {name: self.__dict__[name] for name in self._fields}
 
     def replaced(self, **changes: Any) -> Self:
-        """Return the same with other values of some fields.
+        """Return a copy with other values of some fields.
 
         Raises:
             TypeError: There is no such field.
@@ -94,10 +94,10 @@ class Frozen:
         return type(other) is type(self) and vars(other) == vars(self)
 
     def __hash__(self) -> int:
-        """Agree with ``==``."""
+        """Hash the fields, consistent with ``==``."""
         return hash(tuple(self.as_dict().items()))
 
     def __repr__(self) -> str:
-        """Show the fields."""
+        """Return the class and its fields as text."""
         values = ", ".join(f"{name}={value!r}" for name, value in self.as_dict().items())
         return f"{type(self).__name__}({values})"

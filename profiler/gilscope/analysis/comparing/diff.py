@@ -48,7 +48,7 @@ class Change:
 
     @property
     def ratio(self) -> float:
-        """The second value by the first: 1 if both are 0, infinite if only the first one is."""
+        """The second value by the first: 1 if both are 0, infinite if only the first is 0."""
         if self.before:
             return self.after / self.before
         return inf if self.after else 1.0
@@ -98,7 +98,7 @@ def parse(text: str) -> Condition:
     """Parse a condition.
 
     Raises:
-        UsageError: It is none.
+        UsageError: The text is not a condition.
     """
     found = _CONDITION.fullmatch(text) if len(text) <= _LONGEST else None
     if found is None:

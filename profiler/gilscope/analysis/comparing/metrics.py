@@ -25,7 +25,7 @@ SECOND = 1e9
 
 
 def metrics(trace: Trace | Facts, findings: list[Finding] | None = None) -> Metrics:
-    """Return all numbers of a trace by name; docs/command-line.md says what they are.
+    """Return all numbers of a trace by name; docs/command-line.md defines them.
 
     Args:
         trace: the trace, or what is known of it already.

@@ -1,4 +1,4 @@
-"""What an expert would point out in a trace: one rule a kind of finding.
+"""Problems that an expert would point out in a trace: one rule for each kind.
 
 A rule is a function of `Facts` that yields findings and stays silent on clean code. A new one is
 added to `RULES`, with a page in docs/findings/ and tests that it speaks up and stays silent.

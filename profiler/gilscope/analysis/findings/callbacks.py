@@ -1,4 +1,4 @@
-"""Callbacks of native threads that queue for the GIL, or that come in for too little."""
+"""Callbacks of native threads that queue for the GIL, or that do too little per call."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHORT_NS = 100_000
 to a sleeping thread takes 20 to 60 µs (measured on 2 cores with `examples/`)."""
 
 BATCH = 10
-"""Callbacks that the estimate puts into one: nine tenths of the entries go."""
+"""Callbacks per batch in the estimate: nine tenths of the entries disappear."""
 
 
 def serialised(facts: Facts) -> Iterator[Finding]:
@@ -71,7 +71,7 @@ def serialised(facts: Facts) -> Iterator[Finding]:
 
 
 STAMPS_NS = 50
-"""A time to get in that is shorter is that of measuring it: two time stamps take 48 to 75 ns on a
+"""A shorter time to enter Python is the cost of measuring it: two time stamps take 48 to 75 ns on a
 slow machine (docs/decisions/0007)."""
 
 

@@ -98,7 +98,7 @@ def _finding(facts: Facts, threads: I64, rows: I64, cost: int) -> Finding:
 
 
 def _function(facts: Facts, threads: I64) -> Iterator[str]:
-    """Yield which function they wait for, if it is mostly one."""
+    """Yield the function that causes most of their waiting, if one function does."""
     pieces = facts.pieces
     mine = np.isin(facts.trace.intervals.thread[pieces.holds], threads) & ~pieces.native
     caused = np.bincount(pieces.place[mine], pieces.caused_ns[mine], len(pieces.places))

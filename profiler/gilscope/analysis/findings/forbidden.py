@@ -1,4 +1,4 @@
-"""What native code does that Python's rules forbid, and that mostly goes well."""
+"""Native code that breaks Python's rules, mostly without visible harm."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FRAMES_SHOWN = 6
 PLACES_SHOWN = 5
 PARKS_THREADS = (3, 14)
-"""From this version on a thread that asks too late waits for ever; before, it is ended."""
+"""From this version on, a thread that asks too late waits for ever; older versions end it."""
 
 PARKED = "lets such a thread wait for ever, and so whoever joins it"
 ENDED = (

@@ -1,4 +1,4 @@
-"""The GIL itself: switched on again, passed on all the time, out of reach for short needs."""
+"""Findings about the GIL itself: switched on again, passed on too often, slow to get."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SHORT_NS = 1_000_000
 """A fifth of the switch interval: who holds the GIL for less waits longer than it works."""
 
 LEAST_AWAY_NS = 20_000
-"""A shorter one is a release in passing, in which nothing is done."""
+"""In a shorter release the thread does no work."""
 
 FORCED = 0.1
 """Share of its own holds that a starved thread was asked to end: who computes is not starved."""
@@ -64,7 +64,7 @@ def turned_on_by(trace: Trace) -> str | None:
 
 
 def gil_enabled(facts: Facts) -> Iterator[Finding]:
-    """Find that the GIL of a free-threaded build was switched on for good."""
+    """Report a GIL of a free-threaded build that was switched on for good."""
     trace = facts.trace
     switches = trace.gil_switches
     rows = np.flatnonzero(switches.on & switches.permanent)
@@ -97,7 +97,7 @@ def gil_enabled(facts: Facts) -> Iterator[Finding]:
 
 
 def ping_pong(facts: Facts) -> Iterator[Finding]:
-    """Find that passing the GIL on takes longer than what is done with it."""
+    """Report a GIL whose hand-overs take longer than the work between them."""
     trace, found = facts.trace, facts.switching
     if found.per_second < LEAST_SWITCHES or found.work_ns > found.handover_ns:
         return

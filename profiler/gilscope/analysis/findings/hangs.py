@@ -21,7 +21,7 @@ _INTERPRETER = ("python", "libpython", "libc.", "libc-", "libstdc++", "ld-linux"
 
 
 def hangs(facts: Facts) -> Iterator[Finding]:
-    """Say what the watcher of the recording found: it looked at the process while it hung."""
+    """Report each hang that the recording's watcher explained while the process hung."""
     trace = facts.trace
     for hang in trace.hangs:
         stuck = [thread for thread in hang.threads if thread.stuck]

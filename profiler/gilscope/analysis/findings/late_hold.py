@@ -1,4 +1,4 @@
-"""The GIL held until late after it was asked for, in traces that do not say by which code."""
+"""Late releases of the GIL, in traces that do not show which code held it."""
 
 from __future__ import annotations
 

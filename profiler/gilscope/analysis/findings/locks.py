@@ -42,7 +42,7 @@ LEAST_WAITS = 10
 
 MOST_HOLDERS = 3
 LEAST_PART = 0.1
-"""Of the waiting for a lock, for a thread that had it to be named."""
+"""Share of the waiting for a lock from which on the thread that held it is named."""
 
 LEAST_CONVOYS = 10
 """Hand-overs of one lock to a thread without the GIL: a few of them happen to any lock."""
@@ -104,7 +104,7 @@ def _by_name(trace: Trace, what: U32) -> tuple[list[Lock], I64]:
 
 
 def _is_held(facts: Facts, rows: I64) -> bool:
-    """Return whether it is known of most of this waiting which thread held the lock."""
+    """Return whether the holder of the lock is known for most of this waiting."""
     intervals = facts.trace.intervals
     held = (intervals.flags[rows] & np.uint8(LockWaitFlag.HOLDER)) != 0
     held &= (intervals.kind[rows] == Event.LOCK_WAIT) & (intervals.peer[rows] > 0)

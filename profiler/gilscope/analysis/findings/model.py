@@ -23,12 +23,12 @@ LEAST_NS = 10_000_000
 """And at least this: two switch intervals, that is one hand-over that went badly."""
 
 MOST_JUMPS = 10
-"""Intervals that a finding names: the longest ones."""
+"""The most intervals that a finding names: the longest ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """Somewhere to look at in the timeline.
+    """An interval of the timeline to look at.
 
     Attributes:
         thread: `Thread.index`; 0 if it is of no thread.
@@ -45,7 +45,7 @@ class Jump:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that an expert would point out.
+    """A problem that an expert would point out.
 
     Attributes:
         name: of the kind of finding: what its page is called.
@@ -69,7 +69,7 @@ class Finding:
 
     @property
     def id(self) -> str:
-        """The same in each run that has this problem, see `gilscope.identity`."""
+        """Stays the same in each run that has this problem, see `gilscope.identity`."""
         return identity.of_finding(self.name, self.title)
 
     @property
@@ -107,7 +107,7 @@ class Finding:
 
 
 def matters(trace: Trace, cost_ns: int) -> bool:
-    """Return whether so much waiting is worth a word."""
+    """Return whether this much waiting is worth a finding."""
     return cost_ns >= max(SHARE * trace.duration_ns, LEAST_NS)
 
 
@@ -126,7 +126,7 @@ def jumps(intervals: Intervals, rows: I64, note: str, most: int = MOST_JUMPS) ->
 
 
 def of_run(trace: Trace, ns: float) -> str:
-    """Return thread time beside the length of the run, of which it may be more than all."""
+    """Return thread time next to the length of the run, which it may exceed."""
     if ns <= trace.duration_ns:
         return f"{time_text(ns)}, {share(ns, trace.duration_ns)} of the run"
     return f"{time_text(ns)} in all threads together, the run {time_text(trace.duration_ns)}"

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from gilscope.trace.model import Frame
 
 EXTENSION = re.compile(r"\.(cpython-\w+|abi3)[\w.-]*\.so$|\.so$")
-"""How the file name of an extension module ends."""
+"""The end of an extension module's file name."""
 
 DESTRUCTOR = re.compile(r"dealloc|~|finali[sz]e|destroy|destruct|_free|_del(ete)?\b", re.IGNORECASE)
-"""What names of functions have in them that end the life of an object."""
+"""Parts of the names of functions that destroy objects."""
 
 RELEASE = (
     "Release the GIL around the long operation (Py_BEGIN_ALLOW_THREADS, "
@@ -118,7 +118,7 @@ def _typical_stack(facts: Facts, mine: Bools) -> Sequence[Frame]:
 
 
 def _looks(facts: Facts, mine: Bools, frames: Sequence[Frame]) -> str:
-    """Return the line that says how often it was seen, doing what."""
+    """Return the line that says how often samples met it, and what it was doing."""
     pieces = facts.pieces
     seen, asleep = int((mine & pieces.sampled).sum()), int(pieces.asleep[mine].sum())
     if not seen:

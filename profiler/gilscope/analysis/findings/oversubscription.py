@@ -19,7 +19,7 @@ LEAST_CALLERS = 2
 """Python threads that use a pool: one alone with a pool of the machine's size is what it is for."""
 
 CROWDED = 1.5
-"""Threads that want a processor, by processors."""
+"""Threads that want a processor, divided by the number of processors."""
 
 VARIABLES = {
     "gomp": "OMP_NUM_THREADS",
@@ -33,7 +33,7 @@ VARIABLES = {
 
 
 def oversubscription(facts: Facts) -> Iterator[Finding]:
-    """Find that more threads compute than there are processors, since pools multiply."""
+    """Report more computing threads than processors, where pools multiply."""
     trace = facts.trace
     by_tid = {thread.tid: thread for thread in trace.threads}
     met = [(by_tid[one.tid], one) for one in trace.pools.threads if one.tid in by_tid]

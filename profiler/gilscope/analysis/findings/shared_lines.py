@@ -21,7 +21,7 @@ PART = 0.05
 short loop if no other processor has written; where one has, it takes ten times as long."""
 
 LEAST_SAMPLES = 20
-"""Fewer have no share that can be told."""
+"""Fewer samples give no reliable share."""
 
 LEAST_THREADS = 2
 
@@ -68,7 +68,7 @@ def _finding(trace: Trace, one: SharedMemory, cost: int, part: float) -> Finding
 
 
 def _what(one: SharedMemory) -> str:
-    """Return what threads do with what."""
+    """Return the part of the title that names the operation and its object."""
     if one.kind:
         name = f" `{one.name}`" if one.name else ""
         kind = one.kind.removeprefix("_thread.")

@@ -1,4 +1,4 @@
-"""Who waited for the GIL, and how much of it for one cause."""
+"""Threads and callbacks that waited for the GIL, and how much of it for one cause."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gilscope.trace.arrays import I64, Bools
 
 MOST_LINES = 4
-"""Victims that are named; they are listed by what they waited for the cause."""
+"""The most victims that are named: those that waited longest for the cause."""
 
 
 def victims(facts: Facts, chosen: Bools) -> Iterator[str]:

@@ -35,11 +35,11 @@ LEAST_STATES = 100
 """Thread states made by native code: a pool that is started makes one a thread, which is right."""
 
 STATES_A_THREAD = 2
-"""One a thread is what every thread needs that calls into Python."""
+"""Every thread that calls into Python needs one thread state."""
 
 
 def stop_the_world(facts: Facts) -> Iterator[Finding]:
-    """Find that all threads are stopped again and again."""
+    """Report frequent pauses of all threads."""
     trace, pauses = facts.trace, facts.pauses
     lasted = sum(pause.duration_ns for pause in pauses)
     held = typical_total(np.array([pause.held_ns for pause in pauses], np.int64))
@@ -104,7 +104,7 @@ def _by(facts: Facts, rows: I64) -> str:
 
 
 def thread_states(facts: Facts) -> Iterator[Finding]:
-    """Find that native threads make and destroy a thread state for each callback."""
+    """Report native threads that make and destroy a thread state for each callback."""
     trace = facts.trace
     totals = thread_state_totals(trace)
     cost = totals.typical_ns

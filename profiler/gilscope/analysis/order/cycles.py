@@ -123,7 +123,7 @@ def _from(recorded: Recorded, after: dict[int, list[Edge]], start: int) -> Itera
 
 
 def fits(recorded: Recorded, path: list[Edge], edge: Edge) -> bool:
-    """Whether this edge's thread can stand there while those of the path stand where they do."""
+    """Whether this edge's thread can be there while the path's threads are at their places."""
     if path and _both_share(path[-1], edge):
         return False
     for one in path:
@@ -149,10 +149,10 @@ def have_gate(one: Edge, other: Edge) -> bool:
 
 
 def is_of_imports(recorded: Recorded, cycle: Cycle) -> bool:
-    """Whether only locks of the import system are in it: that finds such deadlocks by itself."""
+    """Whether it has import locks only: the import system detects these deadlocks itself."""
     return all(recorded.locks[edge.held].kind == "import" for edge in cycle)
 
 
 def is_of_locks(recorded: Recorded, cycle: Cycle) -> bool:
-    """Whether nothing but locks is in it."""
+    """Whether it consists of locks only."""
     return all(recorded.locks[edge.held].kind in LOCKS for edge in cycle)

@@ -52,7 +52,7 @@ class Step:
         return with_line[0] if with_line else next(iter(self.stack), None)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it stands in JSON."""
+        """Return it as a JSON object."""
         place = self.place
         return {
             "held": self.held,
@@ -83,7 +83,7 @@ class Hazard:
     steps: tuple[Step, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it stands in JSON."""
+        """Return it as a JSON object."""
         return {
             "class": "lock-order",
             "kind": self.kind,
@@ -96,7 +96,7 @@ class Hazard:
 
     @property
     def title(self) -> str:
-        """One line that says what it is."""
+        """The hazard in one line."""
         if self.kind == "lock-order":
             return "locks in opposite order: " + ", ".join(step.held for step in self.steps)
         if self.kind == "gil-order":
@@ -112,7 +112,7 @@ class Hazard:
 
     @property
     def advice(self) -> str:
-        """What to do about it."""
+        """The repair."""
         if self.kind == "gil-order":
             return (
                 "Let the GIL go (Py_BEGIN_ALLOW_THREADS, gil_scoped_release) before "
@@ -129,7 +129,7 @@ class Hazard:
 
 @dataclass(frozen=True)
 class Found:
-    """All of one run.
+    """All hazards of one run.
 
     Attributes:
         hazards: The worst first.
@@ -146,11 +146,11 @@ class Found:
     missing: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it stands in JSON."""
+        """Return it as a JSON object."""
         return {"cycles": [hazard.as_json() for hazard in self.hazards]}
 
     def worst(self) -> Severity | None:
-        """Return the gravest severity; None if there is nothing."""
+        """Return the highest severity; None without hazards."""
         return min((one.severity for one in self.hazards), key=lambda s: s.rank, default=None)
 
 

@@ -1,4 +1,4 @@
-"""What the program calls its locks: from where they were made."""
+"""Names of the program's locks, from the places where they were made."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Names:
         return (lock.kind, *(f"{frame}:{frame.column}" for frame in frames))
 
     def name(self, id_: int) -> str:
-        """Return what a lock is called, with a number if others are made at the same place."""
+        """Return the name of a lock, with a number if others are made at the same place."""
         lock = self._recorded.locks[id_]
         name = self._name(lock)
         number, count = self._numbers[id_]
@@ -66,7 +66,7 @@ class Names:
         return name if is_one else f"{name} #{number}"
 
     def awaited(self, id_: int) -> str:
-        """Return what a thread waits for that asks for this."""
+        """Return the name of what a thread waits for when it asks for this."""
         kind = self._recorded.locks[id_].kind
         return AWAITED.get(kind, "{}").format(self.name(id_))
 
@@ -123,7 +123,7 @@ class _Finder(ast.NodeVisitor):
         self.scopes: list[ast.AST] = []
 
     def generic_visit(self, node: ast.AST) -> None:
-        """Visit what has the place in it."""
+        """Visit the nodes that contain the place."""
         if not hasattr(node, "lineno") or self._is_in(node):
             super().generic_visit(node)
 

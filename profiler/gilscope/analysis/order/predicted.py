@@ -41,7 +41,7 @@ def find(recorded: Recorded, names: Names, edges: list[Edge]) -> list[Cycle]:
 
 
 def _depends_on_role(forth: list[Edge], back: list[Edge]) -> bool:
-    """Whether the code says the order, not the locks that it was given."""
+    """Whether the code fixes the order, rather than the locks that it was given."""
     places = {edge.places for edge in forth} & {edge.places for edge in back}
     return not places and not any(map(_is_sorted, [*forth, *back]))
 

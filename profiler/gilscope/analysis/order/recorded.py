@@ -34,7 +34,7 @@ class Frame:
     column: int = -1
 
     def __str__(self) -> str:
-        """Return it as it stands in reports."""
+        """Return it as the JSON object of reports."""
         if self.native and not self.line:
             name = self.function or f"{self.offset:#x}"
             return f"{name} ({Path(self.file).name})"
@@ -165,7 +165,7 @@ class Recorded:
     """
 
     def __init__(self, raw: dict[str, Any]) -> None:
-        """Take apart what `gilscope.target.order.watch` gives."""
+        """Decode the result of `gilscope.target.order.watch`."""
         self.has_gil: bool = raw["has_gil"]
         self.missing: list[str] = raw["missing"]
         self.own = str(Path(__file__).parents[2]) + "/"

@@ -1,4 +1,4 @@
-"""Time limits that are not honoured: who asks again until it has the lock waits for ever."""
+"""Time limits without effect: a thread that retries until it has the lock waits for ever."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GIVES_BACK = ("release", "__exit__", "unlock")
 
 
 def is_for_ever(stack: tuple[Frame, ...]) -> bool:
-    """Whether a lock is asked for until it is had, in spite of a time limit."""
+    """Whether the code retries until it has the lock, in spite of a time limit."""
     frame = next((one for one in stack if not one.native and one.line), None)
     return frame is not None and _is_for_ever(frame.file, frame.line)
 
@@ -51,7 +51,7 @@ def _has_line(loop: ast.While, line: int) -> bool:
 
 @lru_cache(maxsize=64)
 def parsed(file: str) -> ast.Module | None:
-    """Return a source file's syntax; None if it cannot be had."""
+    """Return the syntax tree of a source file; None if it cannot be read."""
     text = "".join(linecache.getlines(file))
     if not text:
         return None

@@ -11,7 +11,7 @@ MOST_FRAMES = 6
 
 
 def text(found: Found) -> str:
-    """Return all that was found as text, with a line at the end that sums it up."""
+    """Return all hazards as text, with a summary line at the end."""
     return "\n\n".join([*map(hazard_text, found.hazards), _summary(found)])
 
 

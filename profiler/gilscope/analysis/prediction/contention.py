@@ -1,4 +1,4 @@
-"""What threads lose to one another without the GIL, which its own trace cannot show."""
+"""Losses of threads to one another without the GIL, which a trace of the GIL cannot show."""
 
 from __future__ import annotations
 

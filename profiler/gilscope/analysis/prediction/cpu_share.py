@@ -116,7 +116,7 @@ class Work:
         return Done(summed(work), summed(asleep))
 
     def _hold_against(self, samples: CpuTimes, index: int, number: int) -> _Measured:
-        """Hold what a thread is taken to have done against the kernel's samples of it."""
+        """Compare a thread's assumed work with the kernel's samples of it."""
         low, high = np.searchsorted(samples.thread, (index, index + 1))
         times = samples.time[low:high].astype(np.float64)
         times, first = np.unique(times, return_index=True)
@@ -139,7 +139,7 @@ class Work:
         processors: float,
         basis: Basis,
     ) -> list[list[tuple[int, int, float]]]:
-        """Return, a thread, (start, end, factor): what shared work changes its own by.
+        """Return (start, end, factor) by thread: how shared work changes its own work.
 
         Args:
             joins: Those whose threads share their work.
@@ -162,7 +162,7 @@ class Work:
 
 
 def shared_work(total: float, delays: Sequence[float], processors: float) -> list[float]:
-    """Return the part of each thread if all go on until the work is done, and end together.
+    """Return each thread's share if all work until the work is done, and end together.
 
     Args:
         total: The work, ns of a processor.

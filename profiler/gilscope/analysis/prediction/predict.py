@@ -40,12 +40,12 @@ MOST_WAITS = 300_000
 """Waits for locks in a trace beyond which a replay would take too long."""
 
 LEAST = 0.1
-"""Of the processors, what other processes always leave."""
+"""Share of the processors that other processes always leave."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a run without the GIL is expected to be.
+    """The expected run without the GIL.
 
     Attributes:
         processors: On how many.
@@ -81,7 +81,7 @@ class Prediction:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Within what the speed-up lies under all of the assumptions."""
+        """The range of the speed-up over all assumptions."""
         return self.recorded_ns / self.high_ns, self.recorded_ns / self.low_ns
 
 

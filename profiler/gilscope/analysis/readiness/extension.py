@@ -1,4 +1,4 @@
-"""What stands in one extension module's file: read, never loaded."""
+"""Reads the file of one extension module; never loads it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _extension(path: Path, elf: Any) -> Extension:
 
 
 def _dynamic_names(elf: Any) -> tuple[set[str], set[str]]:
-    """Return the names that a file takes from others, and those that it has for others."""
+    """Return the symbols that a file imports, and those that it exports."""
     table = elf.get_section_by_name(".dynsym")
     if table is None:
         return set(), set()
@@ -151,7 +151,7 @@ def _slots(
 
 
 def _pointers(elf: Any) -> tuple[dict[int, int], set[int]]:
-    """Return what the loader writes: place → address; and all addresses that anything names."""
+    """Return the relocations (place → address), and all addresses that the file refers to."""
     machine = elf["e_machine"]
     written: dict[int, int] = {}
     symbols = elf.get_section_by_name(".dynsym")

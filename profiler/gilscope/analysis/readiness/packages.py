@@ -22,7 +22,7 @@ REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)(.*)$", re.DOTALL)
 
 @contextlib.contextmanager
 def opened(name: str) -> Iterator[list[Path]]:
-    """Give the extension modules of a name as files; those of a wheel while the block runs.
+    """Yield the files of a name's extension modules; those of a wheel exist during the block.
 
     Raises:
         UsageError: There is none of this name, or the wheel cannot be read.

@@ -1,4 +1,4 @@
-"""What is said of an extension module: what turns the GIL on, and what is unsafe without it."""
+"""The verdict on an extension module: what turns the GIL on, and what is unsafe without it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEFINITION = re.compile(
 
 @dataclass(frozen=True)
 class Remark:
-    """One thing to look at.
+    """One remark.
 
     Attributes:
         kind: ``gil``, ``borrowed``, ``unsafe-api``, ``static`` or ``libc-state``.
@@ -45,7 +45,7 @@ class Remark:
     advice: str
 
     def as_json(self) -> dict[str, str]:
-        """Return it as it stands in JSON."""
+        """Return it as a JSON object."""
         return {
             "kind": self.kind,
             "severity": str(self.severity),
@@ -57,7 +57,7 @@ class Remark:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All that is said of one file."""
+    """The verdict on one file."""
 
     extension: Extension
     loads_in: str
@@ -80,7 +80,7 @@ class Verdict:
         return "unknown" if build == "gil" or self.extension.gil == "set at run time" else "no"
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it stands in JSON."""
+        """Return it as a JSON object."""
         return {
             "file": str(self.extension.path),
             "modules": list(self.extension.modules),
@@ -93,7 +93,7 @@ class Verdict:
 
 
 def judge(extension: Extension) -> Verdict:
-    """Return what is to be said of a file."""
+    """Return the verdict on a file."""
     remarks = [
         *_gil(extension),
         *_imports(extension, "borrowed", rules.BORROWED, rules.WHY_BORROWED, Severity.MEDIUM),

@@ -134,7 +134,7 @@ def nested_pieces(trace: Trace, rows: Mapping[int, U32], size: int) -> Iterator[
 
 
 def _until_all_is_over(intervals: Intervals, rows: U32, size: int) -> Intervals:
-    """The first of these rows, about so many, behind which nothing of theirs goes on."""
+    """About this many of the first rows, up to where none of their intervals is open."""
     while True:
         part = intervals.select(rows[:size])
         if size >= len(rows):

@@ -162,7 +162,7 @@ class Index:
         return np.maximum(np.diff(result), 0)
 
     def count(self, start: int, end: int) -> int:
-        """Return how many intervals there are between two moments, ns, about."""
+        """Return roughly how many intervals lie between two moments, ns."""
         total = 0
         for group in range(len(self._groups.keys)):
             first, last = self._in_view(group, start, end)
@@ -269,7 +269,7 @@ class Index:
         return Cells(bucket, np.full(len(cells), state), used[place], time[cells], count[cells])
 
     def _states_of(self, lane: int) -> Iterator[tuple[int, int]]:
-        """Yield state and group of what there is of a lane."""
+        """Yield (state, group) for each group of a lane."""
         for state in range(STATES):
             group = self._group_of.get(lane * 8 + state)
             if group is not None:

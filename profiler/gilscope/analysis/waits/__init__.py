@@ -1,1 +1,1 @@
-"""Who waited for what, for how long, and because of whom."""
+"""Which thread waited for what, for how long, and because of which thread."""

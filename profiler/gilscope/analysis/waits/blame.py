@@ -1,4 +1,4 @@
-"""Who waited for whom: the waits for the GIL laid over the holds of it, and waits for locks.
+"""Which thread waited for which: waits for the GIL laid over its holds, and waits for locks.
 
 A thread that waits for the GIL may wait while several others hold it in turn. Each of them is
 charged with the time that it held it meanwhile, and nobody with the time in which it was free: that

@@ -1,4 +1,4 @@
-"""Who waited for what, how often and how long; and whether the trace agrees with itself."""
+"""Waits by thread and lock: how often, how long; and whether the trace agrees with itself."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def blocked_totals(trace: Trace) -> list[LockTotals]:
 
 
 def check_invariants(trace: Trace) -> list[str]:
-    """What contradicts itself in a trace, one line each; a sound trace gives an empty list."""
+    """Contradictions in a trace, one line each; a sound trace has none."""
     return [
         *_negative(trace.intervals),
         *_overlapping_holds(trace),

@@ -159,7 +159,7 @@ def _walk(trace: Trace, causes: Causes, thread: int, end: int) -> I64:
 
 
 def _causes(trace: Trace, life: Sequence[Lane]) -> Causes:
-    """Return all that is known, or inferred, of who let whom go on."""
+    """Return which thread let which one go on, each known or inferred."""
     inferred = [*_joins(trace, hidden_joins(trace, [lane for lane in life if len(lane)])),
                 *_starts(trace)]  # fmt: skip
     guessed = np.array(inferred, np.int64).reshape(-1, 4).T
@@ -226,7 +226,7 @@ def _joins(trace: Trace, joins: Iterable[Join]) -> Iterable[tuple[int, int, int,
 
 
 def _starts(trace: Trace) -> Iterable[tuple[int, int, int, int]]:
-    """Yield who is taken to have started each thread: the main thread."""
+    """Yield the assumed starter of each thread: the main thread."""
     main = next((thread for thread in trace.threads if thread.main), None)
     for thread in trace.threads:
         if main and not thread.main and main.start_ns < thread.start_ns <= main.end_ns:

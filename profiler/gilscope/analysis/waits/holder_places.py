@@ -1,4 +1,4 @@
-"""What a stack says about who held the GIL: a native function and its module, or Python code."""
+"""The holder of the GIL, from a stack: a native function and its module, or Python code."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 RUNTIME = re.compile(
     r"(ld-linux|libc|libdl|libpthread|librt|libm|libgcc_s|libstdc\+\+|libc\+\+|linux-vdso)[-.]"
 )
-"""How the names of the system's own libraries begin."""
+"""Beginnings of the names of the system's own libraries."""
 
 CALLERS = re.compile(r"(libffi|_ctypes|_cffi_backend)[-.]")
 """Libraries that call what the program names: never the cause themselves."""
 
 INTERPRETER = re.compile(r"(libpython3|python3)[\d.]*")
-"""How the file of the interpreter is called."""
+"""The file name of the interpreter."""
 
 CALLING = re.compile(
     r"method_vectorcall|cfunction_(vectorcall|call)|wrapper_call|wrapperdescr|slot_tp_|type_call"
     r"|vectorcall_|object_vacall|tp_new_wrapper|classmethod|builtin___build"
 )
-"""How functions of the interpreter begin that do nothing but call what a line names."""
+"""Beginnings of the interpreter's functions that only call what a line names."""
 
 EVALUATION = "_PyEval_EvalFrameDefault"
 """The interpreter's loop, of which compilers put parts elsewhere."""

@@ -1,4 +1,4 @@
-"""Who had a lock while others waited for it, moment by moment.
+"""The holder of a lock while others waited for it, moment by moment.
 
 A trace has no record of a lock that is free when it is taken. But a thread that waits is woken by
 the one that gives the lock up, and has the lock when its own wait ends; so while threads wait for

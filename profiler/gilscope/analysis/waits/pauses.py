@@ -1,4 +1,4 @@
-"""Stop-the-world pauses: who asked for them, whom they held up."""
+"""Stop-the-world pauses: which thread asked for them, and which threads they held up."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 REQUEST = "stop_the_world_request"
 TURNS = ("interp->stoptheworld", "_PyRuntime.stoptheworld")
-"""How the source's names of the locks begin that a thread takes to stop the others."""
+"""Beginnings of the source's names of the locks that a thread takes to stop the others."""
 
 
 def is_turn(lock: Lock) -> bool:
-    """Return whether whoever waits for a lock waits for its turn to stop the others."""
+    """Return whether a wait for this lock is a wait for the turn to stop all threads."""
     return lock.member.startswith(TURNS)
 
 

@@ -75,7 +75,7 @@ def begin(has: int) -> Message:
 
 @cache
 def end(slices: int = 1) -> Message:
-    """The ends of so many slices that lie in each other."""
+    """The ends of several nested slices."""
     packet = _packet(_head(_END))
     return packet if slices == 1 else packet + end(slices - 1)
 

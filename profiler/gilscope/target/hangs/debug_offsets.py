@@ -1,4 +1,4 @@
-"""What an interpreter says of its own layout: _Py_DebugOffsets at the beginning of _PyRuntime.
+"""The interpreter's description of its layout: _Py_DebugOffsets, where _PyRuntime begins.
 
 The order of the fields is that of the headers of each version (pycore_runtime.h in 3.13,
 pycore_debug_offsets.h from 3.14 on); all are 8 bytes. A version that is not known here is refused.

@@ -1,4 +1,4 @@
-"""Who waits for whom, whether that can ever end, and what to do about it, in words."""
+"""Explains in words which thread waits for which, whether that can end, and what to do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NATIVE_LOCKS = ("mutex", "rwlock", "guard", "once", "stdio")
 
 @dataclass(frozen=True)
 class ThreadReport:
-    """What is said of one thread.
+    """The report on one thread.
 
     Attributes:
         tid: The kernel's id.
@@ -48,7 +48,7 @@ class ThreadReport:
 
 @dataclass(frozen=True)
 class Report:
-    """What is known of a process.
+    """The report on a process.
 
     Attributes:
         pid: The process.

@@ -35,7 +35,7 @@ FUTEX_WAITS = (0, 6, 9, 13)  # WAIT, LOCK_PI, WAIT_BITSET, LOCK_PI2
 
 
 class UnreadableError(GilscopeError):
-    """Memory that is not there, or that nothing sensible stands in."""
+    """Memory that is not mapped, or holds no sensible value."""
 
 
 class NoProcessError(GilscopeError):

@@ -42,7 +42,7 @@ class Watch:
         """Begin to watch.
 
         Raises:
-            ProbeError: It cannot be, and why.
+            ProbeError: The watch cannot begin, and why.
         """
         from gilscope import _order  # noqa: PLC0415 - loaded by those who use it
 

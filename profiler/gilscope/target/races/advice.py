@@ -1,4 +1,4 @@
-"""What is said of a race: what came of it, or can, and the repair."""
+"""Explains a race: its effect, observed or possible, and the repair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what is out of order to races: what the program does with what it reads decides."""
+"""Classifies unordered accesses as races, by what the program does with the values."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Seen:
 
     @classmethod
     def of(cls, raw: Any) -> Seen | None:
-        """Take apart what the native half gives; None for none."""
+        """Decode the native half's result; None for none."""
         if raw is None:
             return None
         serial, name, op, place, callers, locks, native = raw

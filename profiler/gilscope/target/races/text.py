@@ -16,7 +16,7 @@ MOST_FRAMES = 6
 
 
 def text(found: Races) -> str:
-    """Return all that was found as text, with a line at the end that sums it up."""
+    """Return all races as text, with a summary line at the end."""
     parts = [*map(race_text, found.races), _summary(found)]
     return "\n\n".join(parts)
 

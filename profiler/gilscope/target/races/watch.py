@@ -58,7 +58,7 @@ class Watch:
         """Begin to watch.
 
         Raises:
-            ProbeError: It cannot be, and why.
+            ProbeError: The watch cannot begin, and why.
             UsageError: There is no such package.
         """
         from gilscope import _races  # noqa: PLC0415 - loaded by those who use it

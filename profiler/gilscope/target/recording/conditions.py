@@ -1,4 +1,4 @@
-"""When a ring is to be written down by itself: ``gil_wait > 50 ms``, or ``hang``."""
+"""Conditions under which a ring is written by itself: ``gil_wait > 50 ms``, or ``hang``."""
 
 from __future__ import annotations
 

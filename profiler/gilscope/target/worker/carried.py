@@ -41,7 +41,7 @@ class Definition:
 
     Attributes:
         text: The source.
-        filename: What stands for it in tracebacks.
+        filename: Its file name in tracebacks.
         first_line: Its number there.
     """
 

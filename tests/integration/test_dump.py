@@ -176,4 +176,4 @@ def test_a_thread_of_the_kernel_is_refused(tmp_path: Path) -> None:
     if not Path("/proc/2/status").exists() or "VmSize" in Path("/proc/2/status").read_text():
         pytest.skip("no threads of the kernel are seen here")
     said = command("dump", 2, cwd=tmp_path).error_line
-    assert said == "process 2 is a thread of the kernel"
+    assert said == "process 2 is a kernel thread"

@@ -214,7 +214,7 @@ def test_what_cannot_be_dumped_is_said_in_one_line(tmp_path: Path) -> None:
         said = command("dump", other.pid, cwd=tmp_path).error_line
         assert said.startswith(f"process {other.pid} has ended; its parent")
     said = command("dump", other.pid, cwd=tmp_path).error_line
-    assert said == f"there is no process {other.pid}"
+    assert said == f"no process has the id {other.pid}"
 
 
 def watchers(pid: int) -> list[int]:

@@ -381,7 +381,7 @@ def test_deadlock(found: Found) -> None:
     finding = found(builder)["native-mutex-held-while-taking-gil"]
     assert finding.severity == Severity.HIGH
     assert finding.title.startswith("deadlock: ")
-    assert "neither wait had ended when the recording did" in finding.evidence
+    assert "neither wait ended before the recording did" in finding.evidence
 
 
 def test_a_deadlock_whose_holder_was_still_busy(found: Found) -> None:

@@ -118,7 +118,7 @@ def test_a_thread_that_sleeps_is_unwound_to_its_beginning() -> None:
 
 def test_a_process_that_is_not_there_is_said_in_one_line() -> None:
     """As an error of gilscope."""
-    with pytest.raises(NoProcessError, match="there is no process"):
+    with pytest.raises(NoProcessError, match="no process has the id"):
         Process(1 << 22)
 
 

@@ -209,8 +209,8 @@ def test_a_program_that_was_killed_fails_the_cell(
     [
         ("%%profile_threads --bogus\n1", "unrecognized arguments: --bogus; usage: %%prof"),
         ("%%profile_threads x = 1\ny = 2", "takes options only"),
-        ("%profile_threads", "there is no code to run"),
-        ("%%profile_threads\n\n", "there is no code to run"),
+        ("%profile_threads", "no code to run"),
+        ("%%profile_threads\n\n", "no code to run"),
         ("%%profile_threads\nprint(known)", "known: a lock, which cannot be pickled"),
     ],
 )

@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
     parser = add_parser(
         commands, "attach", "record a process that runs", "Record a process until Ctrl-C. " + HOW
     )
-    parser.add_argument("--seconds", type=seconds, metavar="N", help="stop after so many seconds")
+    parser.add_argument("--seconds", type=seconds, metavar="N", help="stop after this many seconds")
     parser.add_argument(
         "--max-bytes", type=size, default=1 << 30, metavar="SIZE", help="maximum size of the trace"
     )

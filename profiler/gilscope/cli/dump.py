@@ -16,10 +16,10 @@ def add(commands: Any) -> None:
         "dump",
         help="show which thread waits for which in a process, and whether it hangs",
         description="Watch a process for some seconds and show which thread waits for which, with "
-        "the stacks of all threads. It need not have imported gilscope. Forked children are looked "
-        "at, too. The stacks are py-spy's where it can read the process, which stops it for a "
-        "moment, and else our own, for which nothing is stopped.",
-        epilog="Exit status: 0; 1 if the process hangs; 2 if it cannot be looked at.",
+        "the stacks of all threads. It need not have imported gilscope. Forked children are "
+        "included. py-spy reads the stacks if it can read the process, which it stops for a "
+        "moment; otherwise gilscope reads them without stopping the process.",
+        epilog="Exit status: 0; 1 if the process hangs; 2 if it cannot be inspected.",
     )
     parser.add_argument("pid", type=_pid, metavar="PID")
     parser.add_argument("--json", action="store_true", help="print JSON (docs/hangs.md)")

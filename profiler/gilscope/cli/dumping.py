@@ -80,7 +80,9 @@ def look(pid: int) -> Report:
                     return explain(picture, blame=False)
                 except UnreadableError:
                     if last:
-                        raise NoProcessError(f"process {pid} changes too fast to be read") from None
+                        raise NoProcessError(
+                            f"process {pid} changes faster than gilscope can read it"
+                        ) from None
     except OSError:
         pass
     raise NoProcessError(f"process {pid} has ended")
@@ -117,13 +119,13 @@ def check(pid: int) -> None:
         status = (path / "status").read_text(errors="replace")
         shown = (path / "mem").stat().st_uid  # root's where it is protected
     except OSError:
-        raise NoProcessError(f"there is no process {pid}") from None
+        raise NoProcessError(f"no process has the id {pid}") from None
     if field(status, "State")[:1] in "ZX":
         raise NoProcessError(
-            f"process {pid} has ended; its parent has not asked for its status yet"
+            f"process {pid} has ended, and its parent has not collected its status yet"
         )
     if not field(status, "VmSize"):
-        raise NoProcessError(f"process {pid} is a thread of the kernel")
+        raise NoProcessError(f"process {pid} is a kernel thread")
     spaces = field(status, "NSpid").split()
     if len(spaces) > 1:
         raise NoProcessError(
@@ -149,11 +151,11 @@ def _refused(pid: int, user: int, *, protected: bool) -> str:
             name = pwd.getpwuid(user).pw_name
         except KeyError:
             name = str(user)
-        return f"process {pid} belongs to the user {name}: be that user or root to look at it"
+        return f"process {pid} belongs to the user {name}: become that user or root"
     if protected:
         return (
             f"process {pid} is protected (PR_SET_DUMPABLE): it changed its user, or its program "
-            "may not be read: be root to look at it"
+            "may not be read: become root"
         )
     try:
         scope = _PTRACE_SCOPE.read_text().strip()
@@ -161,10 +163,10 @@ def _refused(pid: int, user: int, *, protected: bool) -> str:
         scope = "0"
     if scope != "0":
         return (
-            f"process {pid} may not be looked at: kernel.yama.ptrace_scope is {scope}: be root, "
-            "or allow it with sysctl kernel.yama.ptrace_scope=0"
+            f"process {pid} may not be inspected: kernel.yama.ptrace_scope is {scope}: become "
+            "root, or allow it with sysctl kernel.yama.ptrace_scope=0"
         )
     return (
-        f"process {pid} may not be looked at: in a container that takes the capability "
+        f"process {pid} may not be inspected: in a container that takes the capability "
         "SYS_PTRACE (docker run --cap-add SYS_PTRACE)"
     )

@@ -49,8 +49,8 @@ def add(commands: Any) -> None:
         "--baseline",
         type=Path,
         metavar="FILE",
-        help="what --json printed earlier: only findings that are not in it count for --fail-on, "
-        "and the others are marked as known",
+        help="earlier output of --json: findings that it contains are marked as known and do "
+        "not count for --fail-on",
     )
     option(
         "--format",

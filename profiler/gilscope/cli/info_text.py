@@ -99,7 +99,7 @@ def _about_locks(facts: Facts) -> list[str]:
         if known:
             lines += [
                 f"{known.title} ({member}): taken by {known.taken_by}",
-                f"    what helps: {known.advice}",
+                f"    remedy: {known.advice}",
             ]
     return lines
 

@@ -46,14 +46,14 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--suspected",
         action="store_true",
-        help="report also what only chance ordered in this run: no common lock, and nothing that "
-        "must come first",
+        help="also report accesses that only chance ordered in this run: no common "
+        "lock, and nothing that must come first",
     )
     parser.add_argument(
         "--all",
         dest="everything",
         action="store_true",
-        help="report also what is written and read without order and nothing more",
+        help="also report writes and reads without order that show no sign of harm",
     )
     parser.add_argument(
         "--watch",
@@ -66,7 +66,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--watch-only",
         action="store_true",
-        help="watch what --watch names and nothing else",
+        help="watch only what --watch names",
     )
     parser.add_argument(
         "--max-variables",
@@ -79,7 +79,7 @@ def add(commands: Any) -> None:
         "--confirm",
         action="store_true",
         help="run the program again for each race, hold threads at its accesses so that it "
-        "happens, and say what it did",
+        "happens, and report the effect",
     )
     parser.add_argument(
         "--native",

@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
     """Add the command to the subparsers ``commands``."""
     parser = commands.add_parser(
         "ready",
-        help="say whether extension modules are ready for a Python without the GIL",
+        help="check whether extension modules are ready for a Python without the GIL",
         description="Read the files of extension modules, without loading them: whether each "
         "declares that it can do without the GIL, which interpreters can load it, and what it uses "
         "that is unsafe without the GIL.",
@@ -89,7 +89,7 @@ def _others(name: str, paths: list[Path]) -> list[Verdict]:
         try:
             found.append(judge(read(path)))
         except UsageError as error:
-            say(f"not looked at, of {name}: {error}")
+            say(f"{name}: not inspected: {error}")
     return found
 
 
@@ -126,7 +126,7 @@ def _text(name: str, own: list[Verdict], others: dict[str, list[Verdict]]) -> st
         for word in ("yes", "no", "unknown")
         if (count := sum(one.ready == word for one in modules))
     )
-    parts.append(f"{len(modules)} extension modules; ready: {counts or 'nothing to be said'}")
+    parts.append(f"{len(modules)} extension modules; ready: {counts or 'none'}")
     return "\n\n".join(parts)
 
 

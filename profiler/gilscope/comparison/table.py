@@ -103,7 +103,7 @@ def _activity(groups: Sequence[GroupActivity]) -> list[str]:
         sums = [sum(group.ns.get(build, {}).get(name, 0) for group in groups) for build in builds]
         if any(sums):
             lines.append([words, *map(time_text, sums)])
-    return ["", "what all threads together spent their time on:", *grid(lines)]
+    return ["", "time of all threads together, by activity:", *grid(lines)]
 
 
 def _differences(differences: Differences) -> list[str]:

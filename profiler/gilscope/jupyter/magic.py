@@ -208,7 +208,7 @@ def _source(line: str, cell: str | None, parser: MagicParser) -> tuple[argparse.
         parser.error(f"the first line of a cell takes options only, not {statement!r}")
     source = statement if cell is None else cell
     if not source.strip():
-        parser.error("there is no code to run")
+        parser.error("no code to run")
     return options, source
 
 

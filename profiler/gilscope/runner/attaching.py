@@ -133,7 +133,7 @@ def _has_come(pid: int, user: int, reply: Path) -> bool:
 
 def _last_line(text: str) -> str:
     lines = text.strip().splitlines()
-    return lines[-1] if lines else "no reason is known"
+    return lines[-1] if lines else "unknown reason"
 
 
 def ask(connection: socket.socket, command: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -34,7 +34,7 @@ def stacks(pid: int) -> tuple[Stacks, str]:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return {}, f"py-spy gave no answer ({type(error).__name__})"
+        return {}, f"py-spy did not answer ({type(error).__name__})"
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         return {}, f"py-spy cannot read it ({lines[0].strip() if lines else done.returncode})"

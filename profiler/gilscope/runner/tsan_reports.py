@@ -134,7 +134,7 @@ def race_of(report: Report) -> Race | None:
     )
     if len(accesses) != 2:  # noqa: PLR2004 - a race has two sides
         return None
-    variable = report.variable or "memory that is not named"
+    variable = report.variable or "unnamed memory"
     first, other = accesses
     return Race(
         "native-race",

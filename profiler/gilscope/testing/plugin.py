@@ -51,8 +51,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--gilscope-on-hang",
         choices=("fail", "report", "off"),
         default="fail",
-        help="fail (the default): say who waits for whom, fail the test and go on; report: say it "
-        "only; off: do not watch for hangs",
+        help="fail (the default): report which thread waits for which, fail the test and go on; "
+        "report: report only; off: do not watch for hangs",
     )
     group.addoption(
         "--gilscope-dir",

@@ -81,7 +81,7 @@ def _finding(facts: Facts, threads: I64, rows: I64, cost: int) -> Finding:
         title=f"{len(threads)} threads compute in Python, one at a time",
         severity=Severity.MEDIUM,
         evidence=(
-            f"they took turns to hold it, for {time_text(int(intervals.duration[held].sum()))}",
+            f"they held the GIL in turns, for {time_text(int(intervals.duration[held].sum()))}",
             f"they waited for it for {of_run(trace, cost)}",
             (
                 f"{forced:,} times a thread was made to release it, because another one had waited "

@@ -77,7 +77,7 @@ def _evidence(
             f"{both:,} of those threads held the GIL meanwhile: the other half of a deadlock"
         )
     if deadlock:
-        lines.append("neither wait had ended when the recording did")
+        lines.append("neither wait ended before the recording did")
     return tuple(lines)
 
 

@@ -20,10 +20,10 @@ def hazard_text(hazard: Hazard) -> str:
     suspected = ", suspected" if hazard.suspected else ""
     lines = [f"{hazard.severity}{suspected}: {hazard.title}"]
     if hazard.suspected:
-        lines.append("    each half was seen with other locks of the same places")
+        lines.append("    each half was seen with different locks from the same places")
     for step in hazard.steps:
         lines += _step(step)
-    lines.append("    when each thread stands there, none of them can go on")
+    lines.append("    when each thread is at its place, none can go on")
     lines.append(f"    do: {hazard.advice}")
     return "\n".join(lines)
 
@@ -56,5 +56,5 @@ def _summary(found: Found) -> str:
     word = "hazard" if count == 1 else "hazards"
     line = f"{count} {word}; {found.threads} threads, {found.locks} locks that are in some order"
     if found.left_out:
-        line += f"; {found.left_out} left out for want of room"
+        line += f"; {found.left_out} dropped because the table was full"
     return "\n".join([line, *(f"not watched: {what}" for what in found.missing)])

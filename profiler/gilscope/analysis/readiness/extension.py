@@ -70,7 +70,7 @@ def read(path: Path) -> Extension:
                 raise UsageError(f"{path}: only 64-bit little-endian files can be read")
             return _extension(path, elf)
     except (ELFError, struct.error, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is no extension module that can be read: {error}") from None
+        raise UsageError(f"{path} is not a readable extension module: {error}") from None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
 

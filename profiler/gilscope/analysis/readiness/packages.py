@@ -73,7 +73,7 @@ def _of_distribution(name: str) -> list[Path]:
     try:
         distribution = importlib.metadata.distribution(name)
     except (importlib.metadata.PackageNotFoundError, ValueError):
-        raise UsageError(f"there is no file, module, package or distribution {name}") from None
+        raise UsageError(f"no file, module, package or distribution is named {name}") from None
     return _files(distribution)
 
 

@@ -71,7 +71,7 @@ STATEFUL = {
     "hsearch": "hsearch_r",
     "lgamma": "lgamma_r",
     "crypt": "crypt_r",
-    "getopt": "an own parser",
+    "getopt": "a parser of your own",
     "umask": "fchmod: the mask is the whole process's",
     "chdir": "openat and its like: the folder is the whole process's",
 }

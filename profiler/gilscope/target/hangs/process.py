@@ -161,9 +161,9 @@ class Process:
         try:
             self._memory = os.open(self.path / "mem", os.O_RDONLY | os.O_CLOEXEC)
         except (FileNotFoundError, ProcessLookupError):
-            raise NoProcessError(f"there is no process {pid}") from None
+            raise NoProcessError(f"no process has the id {pid}") from None
         except OSError as error:
-            raise NoProcessError(f"process {pid} cannot be looked at: {error.strerror}") from None
+            raise NoProcessError(f"process {pid} cannot be inspected: {error.strerror}") from None
 
     def __enter__(self) -> Self:
         return self

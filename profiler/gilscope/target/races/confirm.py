@@ -74,7 +74,7 @@ def confirm(program: Program, found: Races, say: Callable[[str], None]) -> Races
         races[number] = _confirmed(program, race, limit)
     for number in range(MOST_RACES, len(races)):
         races[number] = replace(
-            races[number], confirmation=f"not tried: only the first {MOST_RACES} races are"
+            races[number], confirmation=f"not tried: the limit is {MOST_RACES} races"
         )
     return replace(found, races=races)
 
@@ -114,7 +114,7 @@ def _judged(race: Race, again: Races, error: str | None) -> Race:
         return replace(
             race, grade="witnessed", confirmation=f"confirmed: {held}, between its two accesses"
         )
-    said = "; ".join([held, "that did no harm", *raised])
+    said = "; ".join([held, "this did no harm", *raised])
     return replace(race, confirmation=f"not confirmed: {said}")
 
 
@@ -172,7 +172,7 @@ def _run_again(program: Program, race: Race, limit: float) -> tuple[dict[str, An
         try:
             found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return {}, f"the second run left no result ({ended})"
+            return {}, f"the second run gave no result ({ended})"
     if "races" not in found:
         return {}, f"the second run could not be watched: {found.get('probe_error')}"
     return found, ""
@@ -193,7 +193,7 @@ def _run(program: Program, words: list[str], limit: float) -> str:
         try:
             return f"exit status {process.wait(limit)}"
         except subprocess.TimeoutExpired:
-            return f"it was ended after {limit:.0f} s"
+            return f"it was stopped after {limit:.0f} s"
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

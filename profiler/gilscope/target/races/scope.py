@@ -41,7 +41,7 @@ def package(name: str) -> list[str]:
     except (ImportError, ValueError):
         spec = None
     if spec is None:
-        raise UsageError(f"there is no package {name} to watch")
+        raise UsageError(f"no package is named {name}")
     if spec.submodule_search_locations is not None:
         return [folder.rstrip(os.sep) + os.sep for folder in spec.submodule_search_locations]
     return [spec.origin or name]

@@ -67,7 +67,7 @@ def summary_line(found: Races) -> str:
     threads = found.counts.get("threads", 0)
     line = f"{count} {word}; {threads} threads, {variables} variables remembered"
     if given_up := found.counts.get("given_up", 0) + found.counts.get("without_room", 0):
-        line += f"; {given_up} variables given up for want of room (--max-variables)"
+        line += f"; {given_up} variables dropped because the table was full (--max-variables)"
     if left_out := found.counts.get("left_out", 0):
         line += f"; {left_out} meetings at further places left out"
     return line

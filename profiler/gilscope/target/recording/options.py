@@ -149,7 +149,7 @@ class RecordingOptions(Frozen):
 
     sample: int = _option(
         "--sample",
-        "also sample the Python stacks of all threads, so many times a second, by py-spy where it "
+        "also sample the Python stacks of all threads, at this rate a second, by py-spy where it "
         "can read the build: what ran while others waited; e.g. 100",
         default=0,
         parse=sample_rate,

@@ -81,7 +81,7 @@ def _tested(native: ModuleType) -> bytes | None:
         if error:
             reason = f"the self-test could not be started ({path}: {os.strerror(error)})"
         elif late:
-            reason = f"the self-test was not done in {PATIENCE_NS // 10**9} s"
+            reason = f"the self-test did not end within {PATIENCE_NS // 10**9} s"
         elif native.adopt_self_test(report):
             return report
         else:

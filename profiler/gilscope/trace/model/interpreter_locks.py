@@ -150,13 +150,17 @@ INTERPRETER_LOCKS: dict[str, InterpreterLock] = {
         "Add watchers before the threads start.",
     ),
     "interp->dict_state.watcher_setup_once": InterpreterLock(
-        "the first watched dict", "the optimizer's first watched dict", "Nothing: it is once."
+        "the first watched dict", "the optimizer's first watched dict", "Nothing: it happens once."
     ),
     "interp->sys_profile_once_flag": InterpreterLock(
-        "the set-up of sys.setprofile()", "sys.setprofile(), the first time", "Nothing: it is once."
+        "the set-up of sys.setprofile()",
+        "sys.setprofile(), the first time",
+        "Nothing: it happens once.",
     ),
     "interp->sys_trace_once_flag": InterpreterLock(
-        "the set-up of sys.settrace()", "sys.settrace(), the first time", "Nothing: it is once."
+        "the set-up of sys.settrace()",
+        "sys.settrace(), the first time",
+        "Nothing: it happens once.",
     ),
     "_PyRuntime.ceval.sys_trace_profile_mutex": InterpreterLock(
         "the lock of sys.settrace() and sys.setprofile()",
@@ -195,7 +199,7 @@ INTERPRETER_LOCKS: dict[str, InterpreterLock] = {
     "_PyRuntime.unicode_state.ids.mutex": InterpreterLock(
         "the table of static identifiers",
         "_Py_Identifier, the first time that each is used",
-        "Nothing: it is once.",
+        "Nothing: it happens once.",
     ),
     "_PyRuntime.tracemalloc.tables_lock": InterpreterLock(
         "tracemalloc's lock",
@@ -205,12 +209,12 @@ INTERPRETER_LOCKS: dict[str, InterpreterLock] = {
     "_PyRuntime.faulthandler.thread.cancel_event": InterpreterLock(
         "faulthandler's timer",
         "the thread of faulthandler.dump_traceback_later(), which sleeps on it",
-        "Nothing: it is asleep.",
+        "Nothing: the thread only sleeps.",
     ),
     "_PyRuntime.faulthandler.thread.running": InterpreterLock(
         "the end of faulthandler's thread",
         "faulthandler.cancel_dump_traceback_later()",
-        "Nothing: it is once.",
+        "Nothing: it happens once.",
     ),
 }
 _SAME = {

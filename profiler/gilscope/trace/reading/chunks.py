@@ -315,7 +315,7 @@ class ChunkWalk:
                 break
             at = max(at, self._file.next_data(at) // self._alignment * self._alignment)
         if something:
-            damaged["places where a chunk should begin and none does"] += 1
+            damaged["places where a chunk should begin and does not"] += 1
         return at if at + fmt.CHUNK_HEADER_SIZE <= size else size
 
 

@@ -109,7 +109,7 @@ def merge(
     ]
     problems = [line for pair in zip(traces, called, strict=True) for line in _problems(*pair)]
     if clock == "realtime":
-        problems.append("traces of several hosts or boots: times agree as well as their clocks do")
+        problems.append("traces of several hosts or boots: times are as accurate as their clocks")
     with whole_file(Path(target), paths, force=force) as out:
         writer = _Writer(out, found, progress)
         writer.write(problems)

@@ -112,11 +112,11 @@ class Sampler:
             found = self._finish_own()
         if found is None:
             found = Found("", "tid")
-            self._notes.append(f"there are no samples; if that is for want of a right, {ALLOW}")
+            self._notes.append(f"no samples; if a permission is missing, {ALLOW}")
         elif found.by == "py-spy":
             found.by = version(self._program)
         if found.full:
-            self._notes.append("there was no room for more samples")
+            self._notes.append("no room for more samples")
         return payload(found, self._rate, self._notes)
 
     def _finish_own(self) -> Found | None:
@@ -131,5 +131,5 @@ class Sampler:
         except ValueError:
             lines = errors.decode(errors="replace").strip().splitlines()
             why = lines[-1] if lines else f"it ended with {self._own.returncode}"
-            self._notes.append(f"gilscope's own reader has nothing ({why})")
+            self._notes.append(f"gilscope's own reader took no samples ({why})")
             return None

@@ -1,4 +1,4 @@
-// What is done without the GIL, and how its thread gets back.
+// Runs code without the GIL, and re-attaches its thread.
 #pragma once
 
 #include <functional>

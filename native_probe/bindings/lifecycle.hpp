@@ -27,12 +27,12 @@ namespace gilscope::lifecycle {
 
 enum class State { idle, starting, running, stopping };
 
-// What a start is to do that is no business of the life cycle.
+// The parts of a start that do not belong to the life cycle.
 struct Opening {
   bool native_locks;
   // Makes the session, of which the header says that recording begins now. May throw.
   std::function<Session*()> open;
-  // Says what is known before anything is recorded, with the GIL.
+  // Writes the definitions that precede all records, with the GIL.
   std::function<void(Session&)> declare;
   // The same as the first thing after recording has begun.
   std::function<void(Session&)> describe;

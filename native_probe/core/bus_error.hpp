@@ -1,4 +1,4 @@
-// What happens when the file system takes pages of a trace back that threads write to: somebody cut
+// Handles the loss of pages of a trace that threads write to: somebody cut
 // the file, the disk failed. The kernel tells whoever touches such a page by a SIGBUS, which would
 // end the program under test.
 #pragma once

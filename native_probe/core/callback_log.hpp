@@ -9,10 +9,10 @@ namespace gilscope {
 struct CallbackLog {
   static constexpr std::uint32_t kMaxDepth = 15;
 
-  // By which family of functions a thread came in or went out.
+  // The family of functions by which a thread entered or left Python.
   enum class By : std::uint8_t { none, ensure, thread, state, swap };
 
-  // A callback that is open; the first level is what lies below all of them.
+  // An open callback; the first level lies below all callbacks.
   struct Level {
     std::uint64_t start;       // ticks of the request to get in
     std::uint64_t getting_in;  // ticks

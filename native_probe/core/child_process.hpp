@@ -9,7 +9,7 @@ namespace gilscope {
 
 struct ChildOutput {
   std::string text;
-  int error = 0;  // errno where it could not be started
+  int error = 0;  // errno if it could not be started
   bool timed_out = false;
 };
 

@@ -17,7 +17,7 @@ struct CpuTime {
   std::uint64_t runnable;  // ns, likewise: ready to run, and not running
 };
 
-// Of the thread with this id of this process; false when it is gone or the kernel does not tell.
+// Reads the times of this process's thread with this id; false if it ended or they are unknown.
 bool read_cpu_time(pid_t tid, CpuTime* time);
 
 // Writes samples of them. One thread at a time.
@@ -28,10 +28,10 @@ class CpuTimes {
   // A living thread of the session. One that has not run since the sample before is left out, and
   // both ends of its pause are written when it runs again.
   void sample(std::uint32_t thread, pid_t tid);
-  // After the last one of a round.
+  // Call after the last thread of a round.
   void write();
 
-  // Of a thread that is about to end, by itself. Callable beside the others.
+  // Writes the last sample of the calling thread, which is about to end. Callable beside the others.
   static void sample_last(TraceFile& file, std::uint32_t thread);
 
  private:

@@ -35,7 +35,7 @@ class ElfImage {
   static std::vector<ElfImage> all();
 
   const std::string& path() const { return path_; }
-  // What the addresses in the file are relative to in memory.
+  // The address in memory that addresses in the file are relative to.
   std::uintptr_t base() const { return base_; }
   bool contains(const void* address) const { return segment_with(address).known(); }
   // The loaded part of the file that has this address; unknown if none has.
@@ -49,7 +49,7 @@ class ElfImage {
   // Keeps the object loaded, and waits for the thread that is just loading it. nullptr when it is
   // gone by now: then nothing below may be called. Takes the loader's lock, here and at its end.
   std::shared_ptr<void> pin() const;
-  // What of it is executable.
+  // Its executable part.
   const std::vector<CodeRange>& code() const { return code_; }
   const std::vector<CodeRange>& notes() const { return notes_; }
   // .eh_frame_hdr, if there is one.

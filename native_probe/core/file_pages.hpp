@@ -22,7 +22,7 @@ int create_trace_file(const std::string& path);
 
 class FilePages {
  public:
-  // What became of the file while it was written, as far as its path tells.
+  // The fate of the file while it was written, according to its path.
   enum class Fate { kept, removed, replaced, truncated };
 
   // Creates the file (0600, an existing one is replaced). An empty path makes memory without a
@@ -35,15 +35,15 @@ class FilePages {
   static std::size_t page();
   std::uint64_t max_bytes() const { return max_bytes_; }
 
-  // Bytes beyond `offset` that are in one piece with it.
+  // Contiguous bytes beyond `offset`.
   std::uint64_t in_one_piece(std::uint64_t offset) const {
     return segment_ + overlap_ - offset % segment_;
   }
-  // Of an offset that was made.
+  // The address of an offset whose pages exist.
   char* at(std::uint64_t offset) const {
     return segments_[offset / segment_].load(std::memory_order_relaxed) + offset % segment_;
   }
-  // The other way round.
+  // The offset of an address.
   std::uint64_t offset_of(const void* address) const;
 
   // Gives the file pages from `begin` to `end`, whole ones: they exist on the disk, are zero and
@@ -55,10 +55,10 @@ class FilePages {
   int error() const { return error_.load(std::memory_order_relaxed); }
   // Whether somebody cut the file while it was written, so that what was in it is gone.
   bool truncated() const { return truncated_.load(std::memory_order_relaxed); }
-  // For whoever finds that out by what he reads.
+  // Reports damage that a reader of the file found.
   void set_truncated() { truncated_.store(true, std::memory_order_relaxed); }
 
-  // Looks at what the path names now; `size` bytes were written.
+  // Inspects the file that the path names now; `size` bytes were written.
   Fate fate(std::uint64_t size) const;
 
   // Cuts the file to `size` and unmaps it.

@@ -18,7 +18,7 @@ namespace gilscope {
 struct Hook {
   std::string_view symbol;
   void* replacement;
-  // What the replacement calls. A slot that is bound to anything else is left alone: to another
+  // The function that the replacement calls. A slot that is bound to another one stays: to another
   // version of the function, or to one that the program has put in its place. nullptr: any.
   void* real = nullptr;
 };
@@ -60,7 +60,7 @@ class GotPatcher {
     std::int8_t protection = -1;  // PROT_* of its page before it was written; -1: unknown
   };
 
-  // What is to be done with one object.
+  // The changes to one object.
   using Plan = std::vector<Patch>;
 
   // Every slot of `image` that names one of `hooks`, by address. Takes memory, and the loader's

@@ -1,4 +1,4 @@
-// Which threads hold a native lock that others wait for.
+// The threads that hold a native lock for which others wait.
 #pragma once
 
 #include <atomic>
@@ -6,7 +6,7 @@
 
 namespace gilscope {
 
-// Who begins to wait for a lock leaves here who holds it; so the holder, when it begins to wait for
+// A thread that begins to wait for a lock enters the holder here; so the holder, when it waits for
 // the GIL itself, can look whether it still does. Without locks; a waiter that finds no free place
 // is not found.
 class HeldTable {

@@ -61,8 +61,8 @@ class IdTable {
     return {0, false};
   }
 
-  // Gives a number back whose definition found no room, so that it is new again for the next one
-  // who asks. A key that had to go past this place may then be given a second number, no more.
+  // Returns a number whose definition found no room, so that it is new again for the next thread
+  // that asks. A key that had to go past this place may then get a second number, but no third.
   void forget(std::uint32_t id) { places_[id - 1].store(0, std::memory_order_relaxed); }
 
  private:

@@ -1,4 +1,4 @@
-// What a loaded object is, whatever its file is called and wherever it lies in memory.
+// The identity of a loaded object, independent of its file name and its address.
 #pragma once
 
 #include <link.h>

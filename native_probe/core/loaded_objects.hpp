@@ -1,4 +1,4 @@
-// The objects that are loaded, kept loaded for as long as anybody knows them by this.
+// The loaded objects, kept loaded as long as a reference to this exists.
 #pragma once
 
 #include <memory>

@@ -34,7 +34,7 @@ LockTable::Found find_lock(Session& session, const LockIdentity& lock, std::uint
   return found;
 }
 
-// Where threads waited for a lock, the first of them first: what it is called by if it has no name.
+// Places where threads waited for a lock, in order: the first one names a lock without a name.
 inline void define_first_wait(Session& session, std::uint32_t lock, std::uint32_t stack) {
   if (lock == 0 || stack == 0) return;
   session.file().define(format::LockWaitedBody{lock, stack});

@@ -13,8 +13,8 @@
 
 namespace gilscope {
 
-// A lock may be found under several names: they are all said. Without waiting: who comes while
-// another thread adds a name to the same lock does not add his.
+// A lock may be found under several names: all are kept. Without waiting: a thread that comes while
+// another thread adds a name to the same lock does not add its own.
 class NameTable {
  public:
   NameTable() {

@@ -46,14 +46,14 @@ std::size_t capture(const void* frame, const void** addresses, std::size_t capac
 // far as each is proved to be one: through the host alone. At most `capacity`; returns how many.
 std::size_t callers(const void* frame, const void** addresses, std::size_t capacity);
 
-// Where a thread is in its code.
+// The position of a thread in its code.
 struct Registers {
   std::uintptr_t pc = 0;
   std::uintptr_t stack_pointer = 0;
   std::uintptr_t frame_pointer = 0;  // 0 unknown
 };
 
-// What was found of a thread that does not run just now.
+// The result for a thread that does not run at the moment.
 struct Stopped {
   enum class Innermost : std::uint8_t {
     unknown,  // code that belongs to no object

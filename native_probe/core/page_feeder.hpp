@@ -22,14 +22,14 @@ class PageFeeder {
  public:
   // `sample` is called now and then; not in a ring, where the file would fill up with samples.
   explicit PageFeeder(TraceFile& file, std::function<void()> sample = {});
-  // Not before the last hook has ended: it may call().
+  // Destroy it after the last hook has ended: a hook may call().
   ~PageFeeder();
   PageFeeder(const PageFeeder&) = delete;
   PageFeeder& operator=(const PageFeeder&) = delete;
 
   // Does nothing when it runs already or was stopped. Any thread may call it, also in a hook.
   void start();
-  // For good.
+  // Stops it for good.
   void stop();
 
   // Ends the thread until the next start(), as around a fork, where it is the only one besides the
@@ -79,7 +79,7 @@ void wait_for_thread_count(long most);
 // Whether the calling thread is the only one of this process.
 bool single_threaded();
 
-// Writes what the clocks say now.
+// Writes the current values of the clocks.
 void sample_clock(TraceFile& file);
 
 }  // namespace gilscope

@@ -1,4 +1,4 @@
-// What the memory of this process may be used for, page by page, as the kernel tells.
+// The protections of this process's memory, page by page, as the kernel reports them.
 #pragma once
 
 #include <cstddef>

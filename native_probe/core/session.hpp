@@ -44,7 +44,7 @@ class Session {
 
   static Session* active() { return current_.session.load(std::memory_order_acquire); }
 
-  // Number of the active session, 0 when there is none. Needs no session to be there.
+  // Number of the active session; 0 without one. Callable without a session.
   static std::uint64_t active_id() { return current_.id.load(std::memory_order_seq_cst); }
 
   // Whether a hook must order its announcement and what it then looks at for the processor itself:
@@ -81,7 +81,7 @@ class Session {
   WaitTable& waits() { return waits_; }
   HeldTable& held() { return held_; }
   NameTable& names() { return names_; }
-  // What is known of the locks at an address, see cpython/lock_identity.cpp.
+  // Facts about the locks at an address, see cpython/lock_identity.cpp.
   struct LockPlaces {
     ValueTable waits{1 << 16};      // by lock and stack
     ValueTable objects{1 << 16};    // by lock
@@ -128,7 +128,7 @@ class Session {
   std::uint64_t dropped_without_slot() const {
     return dropped_without_slot_.load(std::memory_order_relaxed);
   }
-  // What END says when it is written now.
+  // The contents of END if it were written now.
   std::string end_json(std::string_view reason, bool gil_enabled, std::uint64_t dropped) const;
   // In sealed chunks, those included that were overwritten.
   std::uint64_t events() const { return events_.load(std::memory_order_relaxed); }
@@ -197,7 +197,7 @@ class Session {
   bool fenced_ = false;                    // every thread knows that it ended
 };
 
-// The program's errno is none of our business.
+// Preserves the program's errno.
 class ErrnoKeeper {
  public:
   ErrnoKeeper() : value_(errno) {}

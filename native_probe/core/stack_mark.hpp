@@ -1,4 +1,4 @@
-// A sign on the stack that says whether the function that left it is still under way.
+// A mark on the stack that shows whether the function that left it is still running.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ class StackMark {
   // Whether there is no mark at `other` any more; "no" as long as that is not certain. errno stays.
   static bool is_gone(std::uintptr_t other);
 
-  // Of something that has no end.
+  // The mark of something without an end.
   static constexpr std::uintptr_t kForEver = UINTPTR_MAX;
 
  private:

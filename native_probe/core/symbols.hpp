@@ -1,4 +1,4 @@
-// What native code is called: names for the sites of a trace, from the files of the loaded objects.
+// Names of native code: for the sites of a trace, from the files of the loaded objects.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace gilscope::symbols {
 
-// Where a function or a variable stands, as addresses in the file, and its name.
+// The extent of a function or a variable, as addresses in the file, and its name.
 struct Extent {
   std::uint64_t begin;
   std::uint64_t end;
@@ -71,7 +71,7 @@ class ObjectFile {
 
 std::string demangle(std::string_view name);
 
-// What is defined in a session's file, as far as native code goes.
+// The definitions of native code in a session's file.
 struct Native {
   struct Module {
     std::string path;

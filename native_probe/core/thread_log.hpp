@@ -1,4 +1,4 @@
-// What the probe keeps for each thread, and how a hook gets at it.
+// The probe's data of each thread, and how a hook reaches it.
 #pragma once
 
 #include <atomic>
@@ -104,7 +104,7 @@ class ThreadLogs {
   // The same where there is one already.
   static ThreadLog* seen() { return current_; }
 
-  // What current() answers in a thread whose log was given back, and in others like it.
+  // The result of current() in a thread whose log was returned, and in others like it.
   static const ThreadLog* exited() { return &exited_; }
 
   // Whether current() needs no memory from the allocator, of which the caller may be a part.

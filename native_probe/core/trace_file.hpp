@@ -61,7 +61,7 @@ class TraceFile {
   bool define(const format::Stack<N>& stack) {
     return define(format::DefinitionTag::stack, &stack, stack.size());
   }
-  // Says in the trace that a class of events is missing from it.
+  // Writes to the trace that a class of events is missing from it.
   bool define_not_measured(std::string_view what, std::string_view reason) {
     return define(format::NotMeasuredBody{static_cast<std::uint32_t>(what.size()),
                                           static_cast<std::uint32_t>(reason.size())},
@@ -142,20 +142,20 @@ class TraceFile {
 
   // Size of the file as it is.
   std::uint64_t bytes_used() const;
-  // What was taken for events and, without a ring, for everything else.
+  // Bytes taken for events and, without a ring, for everything else.
   std::uint64_t taken() const { return part_of_events().cursor.load(std::memory_order_relaxed); }
   // Why the file cannot grow, an errno; 0 while it can.
   int error() const { return pages_.error(); }
   bool cannot_grow() const { return error() != 0; }
   // Whether somebody cut the file, so that what is read back from it is not what was written.
   bool truncated() const { return pages_.truncated(); }
-  // What became of the file by now.
+  // The fate of the file so far.
   FilePages::Fate fate() const { return pages_.fate(bytes_used()); }
   // Whether no more than what is ready can be had.
   bool at_limit(Part part = Part::front) const {
     return part_at(part).at_limit.load(std::memory_order_relaxed);
   }
-  // Whether anybody was ever refused a chunk: only then something is missing from the file.
+  // Whether a request for a chunk was ever refused: only then something is missing from the file.
   bool refused() const { return refused_.load(std::memory_order_relaxed); }
   bool is_ring() const { return use_ != nullptr; }
   // Events that were in chunks which have been used again.

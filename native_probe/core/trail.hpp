@@ -1,4 +1,4 @@
-// What a walk up the stack read, so that the next one from the same place need not be made.
+// The words that a walk up the stack read, so that the next walk from there can be skipped.
 #pragma once
 
 #include <cstdint>

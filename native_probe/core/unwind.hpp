@@ -1,4 +1,4 @@
-// What an object's unwinding tables (.eh_frame) say about one return address.
+// The rule of an object's unwinding tables (.eh_frame) for one return address.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Tells a waiting thread who woke it up, on a semaphore or a condition variable.
+// Tells a waiting thread which thread woke it, on a semaphore or a condition variable.
 #pragma once
 
 #include <atomic>

@@ -1,4 +1,4 @@
-// What the probe itself costs, measured in the process that it measures.
+// The cost of the probe, measured in the process that it records.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Which lock it is that a thread waits for, and what the program calls it.
+// Identifies the lock that a thread waits for, and its name in the program.
 #pragma once
 
 #include <cstdint>

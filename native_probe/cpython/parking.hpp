@@ -1,4 +1,4 @@
-// What a thread that waits on a semaphore of the interpreter is really waiting for.
+// Finds what a thread waits for that sleeps on a semaphore of the interpreter.
 #pragma once
 
 #include <semaphore.h>

@@ -1,4 +1,4 @@
-// What a self-test found out, and how another process of the same interpreter is told.
+// The result of a self-test, and its transfer to other processes of the same interpreter.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-/* What the callback hooks must know of a thread state. The same door as layout.h: internal headers
+/* Facts about a thread state for the callback hooks. The same door as layout.h: internal headers
  * in the C file, plain addresses here. */
 #ifndef GILSCOPE_THREAD_STATE_H
 #define GILSCOPE_THREAD_STATE_H

@@ -1,4 +1,4 @@
-// What native code does that Python's rules forbid, and that mostly goes well: reference counts
+// Native code that breaks Python's rules, mostly without visible harm: reference counts
 // that change, or objects that are used, in a thread that has no thread state attached.
 #pragma once
 

@@ -1,4 +1,4 @@
-// What the interpreter calls when it takes, waits for or gives up the GIL and its locks.
+// The functions that the interpreter calls to take, wait for or release the GIL and its locks.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-// Hooks for semaphores: what every lock of the interpreter ends in when a thread has to wait.
+// Hooks for semaphores, in which every thread sleeps that waits for a lock of the interpreter.
 #pragma once
 
 #include <semaphore.h>

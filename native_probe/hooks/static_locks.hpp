@@ -5,7 +5,7 @@
 
 namespace gilscope::hooks::static_locks {
 
-// Names the locks of this session that stand in a loaded object and have no other name. Reads the
+// Names the locks of this session that lie in a loaded object and have no other name. Reads the
 // objects' files; without the GIL, while the objects are kept loaded.
 void name(Session& session);
 

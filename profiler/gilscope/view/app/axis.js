@@ -1,4 +1,4 @@
-// Time: how the runs stand on the common axis, and which part of it is visible.
+// Time: the position of the runs on the common axis, and the visible part of it.
 
 const LEAST_SPAN = 1e-4  // of the visible range, ms
 const GRAINS = 40  // in it, where what is shorter is merged

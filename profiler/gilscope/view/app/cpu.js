@@ -1,5 +1,5 @@
 // How long threads were ready to run and had no processor. It is known between two samples only, as
-// a share: when in between, nobody knows.
+// a share: the moment in between is unknown.
 
 /** @typedef {{ start: number, end: number, ran: number, ready: number }} Stretch ns each. */
 
@@ -90,7 +90,7 @@ export class CpuTimes {
 }
 
 /**
- * What the pointer is told of it, in lines.
+ * The lines of the tooltip.
  * @param {import("./timeline.js").Timeline} timeline
  * @param {number} lane
  * @param {number} time

@@ -1,4 +1,4 @@
-// What is shown of the chosen segment: who waited for whom, and the stacks of both.
+// The details of the chosen segment: which thread waited for which, and the stacks of both.
 
 import { holders_html } from "./holders.js"
 import { BLOCKED, RUNNING, STOPPED, WAITING_GIL, WAITING_LOCK } from "./states.js"

@@ -85,7 +85,7 @@ export class Drawing {
     return { painter, from, to, rows_of }
   }
 
-  /** Tell the visible range and what is in it. @param {number} count */
+  /** Report the visible range and the number of segments in it. @param {number} count */
   say(count) {
     const { axis: { range }, settings, kernel } = this.view
     const unit = settings.align === "normalised" ? " %" : " ms"

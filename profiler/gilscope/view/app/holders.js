@@ -3,7 +3,7 @@
 import { HOLDING } from "./states.js"
 import { safe, time_text } from "./text.js"
 
-const MOST = 5000  // holds that are looked at
+const MOST = 5000  // holds
 const GAP = 0.002  // of the wait: holds of one thread that are nearer than this are one
 const NAMED = 6
 const COLORS = ["#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255"]

@@ -1,4 +1,4 @@
-// What the reader wants to see. The timelines show it, and the tables count what they show:
+// The filters. The timelines show what they leave, and the tables count what the timelines show:
 //
 //   thread, callable and hidden lanes leave threads, and with them their intervals, callbacks, spans;
 //   lock leaves waits for locks; it says nothing about callbacks and spans;

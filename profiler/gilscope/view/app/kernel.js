@@ -1,4 +1,4 @@
-// What a page that was sent merged segments asks its kernel for: exact ones, pictures, stacks.
+// Asks the kernel of a page with merged segments for exact segments, pictures and stacks.
 
 import { unpack } from "./payload.js"
 import { Segments } from "./segments.js"
@@ -9,7 +9,7 @@ export class Kernel {
   constructor(view) {
     this.view = view
     this.queries = 0
-    /** Why details are not to be had, for the status line. */
+    /** Why details are not available, for the status line. */
     this.gone = ""
   }
 

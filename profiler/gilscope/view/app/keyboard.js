@@ -61,7 +61,7 @@ export class Keyboard {
     event.stopPropagation()
   }
 
-  /** Do what a key stands for; whether it stands for anything. @param {string} key */
+  /** Perform the action of a key; returns whether the key has one. @param {string} key */
   act(key) {
     const action = this.keys[key.toLowerCase()]
     action?.()
@@ -91,7 +91,7 @@ export class Keyboard {
     this.help.hidden = !this.help.hidden
   }
 
-  /** Take back the last that was opened or chosen. @param {HTMLElement} target */
+  /** Close or deselect what was opened or chosen last. @param {HTMLElement} target */
   escape(target) {
     const { box, pointer, chooser, choice } = this.view
     if (!this.help.hidden) this.help.hidden = true

@@ -98,7 +98,7 @@ export class Lanes {
     return new Map(names.map(([name], place) => [name, place]))
   }
 
-  /** Take back all that is filtered or hidden. */
+  /** Clear all filters and show hidden lanes. */
   show_all() {
     for (const name of /** @type {const} */ (["thread", "callable", "lock", "least"])) {
       this.view.set(name, "")
@@ -115,7 +115,7 @@ export class Lanes {
     view.set("hidden", [...view.settings.hidden, name])
   }
 
-  /** Pin the lane of the choice to the top, or let it go. */
+  /** Pin the lane of the choice to the top, or unpin it. */
   pin() {
     const { choice, settings: { pinned } } = this.view
     if (!choice) return

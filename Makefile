@@ -74,13 +74,9 @@ docs:
 	@$(prepare) docs
 	@$(PYTHON) tools/docs.py
 
-# One run of pytest, so that the interpreters' modules are compiled once.
 check:
 	@$(prepare) test lint
-	@status=0; $(PYTHON) tools/lint.py --quick || status=1; \
-	$(PYTHON) tools/page.py test || status=1; \
-	$(PYTHON) -m pytest -q --durations=15 --one-a-family tests/unit tests/integration || status=1; \
-	exit $$status
+	@$(PYTHON) tools/run_tests.py --check
 
 wheels:
 	@$(prepare) wheels

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 from IPython.display import display
 
-from gilscope.text import seconds_text
+from gilscope.text import count_text, seconds_text
 from gilscope.view.notebook.widget import static_html
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ class Progress:
         """Replace the bar by a line of text, which stays in a saved notebook."""
         if self._handle is None:
             return
-        words = f"{self._steps} runs in {seconds_text(perf_counter() - self._start)}"
+        runs = count_text(self._steps, "run")
+        words = f"{runs} in {seconds_text(perf_counter() - self._start)}"
         self._handle.update({"text/plain": words}, raw=True)
         for widget in (self._box, self._line, self._bar):
             widget.close()

@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-# What compilers add: Rust a hash, GCC what became of a copy.
+# Suffixes of compilers: Rust adds a hash, GCC marks a changed copy.
 _ADDED = re.compile(r"::h[0-9a-f]{16}$|( \[clone [^]]*\])+$")
 
 

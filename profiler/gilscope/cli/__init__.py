@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (by default this process's own) and return the exit status."""
     try:
         options = make_parser().parse_args(argv)
-        # The output of a program under test, and what it does at a signal, are its own affair.
+        # The program under test handles its own output and its own signals.
         ours = options.execute not in (run.execute, races.execute, lock_order.execute)
         if ours and isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # it need not be exact
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("gilscope: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Who reads the output has enough of it; the interpreter's last flush must not complain.
+        # The reader of the output closed it; the interpreter's last flush must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     return status

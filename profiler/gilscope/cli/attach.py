@@ -80,7 +80,7 @@ def attach(options: argparse.Namespace) -> int:
     Raises:
         GilscopeError: The process cannot be recorded.
     """
-    # `gilscope run` loads this module in the program's process, and nothing that it does not need.
+    # `gilscope run` loads this module into the program's process: it must import little.
     from gilscope.cli.dumping import check  # noqa: PLC0415
     from gilscope.runner.attaching import ask, connect  # noqa: PLC0415
 

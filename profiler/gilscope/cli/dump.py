@@ -42,7 +42,7 @@ def execute(options: argparse.Namespace) -> int:
     Raises:
         GilscopeError: The process cannot be looked at.
     """
-    # `gilscope run` loads this module in the program's process, and nothing that it does not need.
+    # `gilscope run` loads this module into the program's process: it must import little.
     from gilscope.cli import dumping  # noqa: PLC0415
 
     return dumping.execute(options)

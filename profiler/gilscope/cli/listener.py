@@ -66,7 +66,7 @@ class Listener:
                 shown.append(run.stderr)
                 self._say(f"{BUILDS[run.build]}, the run that failed:")
                 self._show("stderr", run.stderr)
-            # Of a program that took too long; of one that can never go on it was told at once.
+            # For a program that reached its time limit; a deadlock was shown at once.
             if run.traceback and run.traceback not in run.stderr + self._told:
                 self._say(f"{BUILDS[run.build]}: {run.error}")
                 self._show("stderr", run.traceback)

@@ -53,7 +53,7 @@ class CommandParser(argparse.ArgumentParser):
             text = "read as options of gilscope; put -- before the program to pass them to it"
             say(f"{self.prog}: {' '.join(ours)}: {text}", sys.stderr)
         options, unknown = super().parse_known_args([*words[:begin], *ours], namespace)
-        if unknown:  # said here, with the usage of the command that does not know it
+        if unknown:  # reported here, with the usage of the command that does not know it
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         if self.takes_program:
             options.program = self._program(rest)

@@ -106,7 +106,7 @@ def execute(options: argparse.Namespace) -> int:
     Raises:
         GilscopeError: There is no such program, or it cannot be watched.
     """
-    # Not with the commands that do not watch: it loads more than they leave in a program.
+    # Not loaded for other commands: it imports more than they may leave in a program.
     from gilscope.target.races.watch import Watch  # noqa: PLC0415
 
     program = options.program

@@ -29,7 +29,7 @@ def execute(options: argparse.Namespace) -> int:
     Raises:
         GilscopeError: There is none to be had.
     """
-    # `gilscope run` loads this module in the program's process, and nothing that it does not need.
+    # `gilscope run` loads this module into the program's process: it must import little.
     from gilscope.cli.dumping import check  # noqa: PLC0415
     from gilscope.runner.attaching import ask, connect  # noqa: PLC0415
 

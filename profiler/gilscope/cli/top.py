@@ -117,7 +117,7 @@ def _table(by: str, rows: list[Row], limit: int) -> Table:
         for row in rows[:limit]
     ]
     columns.append("caused")
-    # Without a word in it, a column says nothing; nor if nothing was caused.
+    # Columns without any text are left out, and so is "caused" if it is 0 everywhere.
     caused = any(row.caused_ns for row in rows)
     shown = range(len(columns) if caused else len(columns) - 1)
     kept = [place for place in shown if any(row[place] for row in cells)]
@@ -167,7 +167,7 @@ def _path(facts: Facts, limit: int) -> Table:
     found = _path_as_dict(facts)
     names = ("holding_gil_s", "running_s", "waiting_gil_s", "waiting_lock_s", "blocked_s",
              "stopped_s")  # fmt: skip
-    # What no thread did has no column.
+    # A state in which no thread was has no column.
     columns = [name for name in names if any(one[name] for one in found["threads"])]
     rows = [
         [one["thread"], time(one["total_s"] * 1e9), *(time(one[name] * 1e9) for name in columns)]

@@ -97,7 +97,7 @@ def compare_callable(function: Callable[[], object], **options: Any) -> Comparis
     place = Path(top).resolve().parent if top else None
     if place and Path(str(top)).name == "__init__.py":
         place = place.parent
-    # What is installed is found in each interpreter's own place.
+    # Each interpreter finds installed packages in its own place.
     here = (
         [] if place is None or {"site-packages", "lib-dynload"} & {*place.parts} else [str(place)]
     )

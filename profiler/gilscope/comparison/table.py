@@ -161,7 +161,7 @@ LAWS: dict[str, Callable[[Scaling], str]] = {
 def _rows(runs: Sequence[Run]) -> list[list[str]]:
     """Return a row a quantity, a column a run, headed by the builds."""
     head = ["", *(BUILDS[run.build] for run in runs)]
-    # A dict of its own in any case: what one table adds is not in the next one.
+    # Always a new dict: additions to one table do not appear in the next one.
     shown = QUANTITIES | (SERIALISING if any(run.executor for run in runs) else {})
     return [head, *([name, *map(show, runs)] for name, show in shown.items())]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gilscope.trace.model import Frame, Thread, Trace
 
 MAX_TOLD = 4  # waits in one line
-MAX_NAME = 100  # characters of a function's name; those of templates have no end
+MAX_NAME = 100  # characters of a function's name; those of templates can be very long
 GIL_WAITS = (Event.GIL_WAIT, Event.GIL_SWITCH_WAIT)
 
 

@@ -39,7 +39,7 @@ def serialised(facts: Facts) -> Iterator[Finding]:
     native = facts.waited_for_native(rows)
     for number, work in enumerate(facts.callbacks):
         mine = rows[groups == number]
-        # What is waited for native code is a finding of its own, and that code's cost.
+        # Waiting for native code is a finding of its own, and is charged to that code.
         cost = work.gil_wait_ns - int(native[groups == number].sum())
         queue = QUEUED * work.threads * work.hold_ns
         if work.threads < 2 or cost > queue or not matters(trace, cost):  # noqa: PLR2004 - several

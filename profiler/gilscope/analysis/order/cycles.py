@@ -80,7 +80,7 @@ def _within_components(edges: list[Edge]) -> dict[int, list[Edge]]:
         before[edge.asked].add(edge.held)
     left = set(after) & set(before)
     work = [node for node in set(after) | set(before) if node not in left]
-    while work:  # what nothing leads to, or nothing leads away from, is in no cycle
+    while work:  # an edge without a predecessor or a successor is in no cycle
         node = work.pop()
         for other in after.pop(node, ()):
             before[other].discard(node)

@@ -189,7 +189,7 @@ def _one_each(names: Names, recorded: Recorded, found: list[Cycle]) -> list[Cycl
     known: list[frozenset[tuple[str, ...]]] = []
     for cycle in found:
         sites = frozenset(_sites(names, recorded, cycle))
-        # What a longer one adds to a shorter one is no hazard of its own.
+        # A longer cycle that contains a shorter one is not a hazard of its own.
         if any(other <= sites for other in known):
             continue
         known.append(sites)

@@ -126,7 +126,7 @@ class Work:
         lasted = sum(np.diff(_up_to(some, times, None)) for some in spans)
         on_cpu = np.diff(samples.on_cpu[low:high][first])
         runnable = np.diff(samples.runnable[low:high][first])
-        # What is measured beyond that is what waiting costs: it goes with the waits.
+        # The rest of the measured time is the cost of waiting: it disappears with the waits.
         ran = np.clip(on_cpu / np.maximum(lasted, 1.0), 0, 1)
         slept = np.clip((lasted - on_cpu - runnable) / np.maximum(lasted, 1.0), 0, 1)
         known = np.pad(np.ones(len(ran), np.bool_), 1)

@@ -118,7 +118,7 @@ def predict(
         model.expected(processors, model.together, Basis.SHARES),
     ]
     if processors >= (recorded_on or processors):
-        # What was done with the GIL can be done without it, moment by moment.
+        # Work that was done with the GIL can be done without it, moment by moment.
         times = [min(time, float(trace.duration_ns)) for time in times]
     # The work that the kernel has counted cannot be done faster than by all processors at once.
     least = trace.cpu_times.total_on_cpu_ns / processors

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gilscope.trace.arrays import I64, U8, U32, Bools
     from gilscope.trace.model import Intervals, Thread, Trace
 
-# Kinds of lock that threads do not contend for; all others are contention.
+# Kinds of locks whose waits are not contention.
 LOCK_STATES = {
     "simple_queue": State.BLOCKED,
     "event": State.BLOCKED,
@@ -76,7 +76,7 @@ def interval_states(trace: Trace) -> U8:
         some = intervals.select(own)
         states[own] = _states_on_locks(trace, some)
         parts.append(own[ended_by_itself(some)])
-    # Who let itself in was held up by nobody: nested critical sections on one object do that.
+    # A wait that the thread ended itself is not contention: nested critical sections do that.
     itself = np.concatenate(parts)
     states[itself] = State.RUNNING
     states[_spins_before(intervals, itself)] = State.RUNNING

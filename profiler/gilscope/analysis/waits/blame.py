@@ -165,7 +165,7 @@ def _gil_blame(trace: Trace, size: int) -> tuple[I64, I64]:
         holds = _holds(trace, gil)
         starts, ends, waiters = _waits(trace, gil)
         holders = trace.intervals.thread[holds.rows].astype(np.int64)
-        # All of it is charged to nobody, and then what somebody held the GIL taken off.
+        # First charge all of it to no thread; then move the time in which a thread held the GIL.
         cells = np.append(cells, waiters * size)
         charged = np.append(charged, ends - starts)
         for wait, hold, shared in overlaps(holds, starts, ends):

@@ -174,7 +174,7 @@ def _of_gil(trace: Trace) -> tuple[I64, I64, I64, I64]:
     intervals = trace.intervals
     found = gil_handovers(trace)
     causes, effects = found.causes, found.effects
-    # Who asked after the release was not held up by it.
+    # A thread that asked after the release did not wait for it.
     rows = np.flatnonzero(np.isin(intervals.kind, (Event.GIL_HOLD, Event.GIL_WAIT)))
     rows = rows[order_by(intervals.thread[rows])]
     asked = np.full(len(intervals), np.iinfo(np.int64).max)

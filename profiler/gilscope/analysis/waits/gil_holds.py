@@ -81,7 +81,7 @@ def _late(trace: Trace, rows: I64) -> I64:
         starts, ends = intervals.start[rows[chosen]], intervals.end[rows[chosen]]
         mine = waits[intervals.what[waits] == gil]
         begins, over = intervals.start[mine], np.sort(intervals.end[mine])
-        # Who waits already when the hold begins, or else the first one to begin after that.
+        # The thread that waits already when the hold begins, or else the first one after that.
         at = starts + SLACK_NS
         begun = np.searchsorted(begins, at, "right")
         waiting = begun > np.searchsorted(over, at, "right")

@@ -145,7 +145,7 @@ def _contended_holds(intervals: Intervals, rows: Mapping[int, U32]) -> Bools:
             own = part[at : at + _BLOCK].astype(np.int64)
             kinds = intervals.kind[own]
             own = own[(kinds == Event.GIL_HOLD) | (kinds == Event.GIL_WAIT)]
-            # What is no wait was not acquired by one, so a hold that follows on a wait is its hold.
+            # A hold that follows a wait belongs to that wait: other holds began without a wait.
             acquired = np.append(before, acquired_waits(intervals.select(own)))
             marks[own] = acquired[:-1]
             before = acquired[-1:]

@@ -147,7 +147,7 @@ def _of_lane(trace: Trace, lane: Lane, others: _Others) -> Iterator[Join]:
     before = 0
     for place, (start, end, blocked) in enumerate(stays.tolist()):
         later = int(stays[place + 1, 0]) if place + 1 < len(stays) else trace.duration_ns
-        # What follows each other too closely to be told from work must be known to be a wait.
+        # Events too close together to tell a wait from work must be known to be a wait.
         gaps = [start - before] * (place > 0) + [later - end] * (place + 1 < len(stays))
         apart = min(gaps, default=end) > slack_of(start, end)
         known = apart or blocked >= BLOCKED * (end - start)

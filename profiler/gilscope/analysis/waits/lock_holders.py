@@ -108,7 +108,7 @@ def _stretches(changes: _Changes, locks: int, span: int) -> tuple[Stretches, I64
     order = np.lexsort((edge, lock))  # changes of one lock are in the order of time
     lock, time, kind, thread, stack = (c[order] for c in (lock, time, kind, thread, stack))
     before, after = kind[:-1], kind[1:]
-    # Who gives it up has had it; else who got it has it until something else happens.
+    # A thread that releases the lock held it; else the last thread that got it still has it.
     holder = np.where(after == _GAVE_UP, thread[1:], np.where(before == _GOT, thread[:-1], 0))
     where = np.where(after == _GAVE_UP, stack[1:], 0)
     same = lock[1:] == lock[:-1]

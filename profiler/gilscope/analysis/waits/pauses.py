@@ -85,7 +85,7 @@ def _requesters(waits: Intervals, requests: Bools, firsts: I64) -> I64:
     """Return who asked for each pause, 0 if that is not known."""
     none = len(waits)
     asked = np.minimum.reduceat(np.where(requests, np.arange(none), none), firsts)
-    # Nobody had to be waited for: the thread that let the others go on is the one that asked.
+    # No thread had to be stopped: the thread that resumed the others is the one that asked.
     ended = ~requests & ~waits.open
     low = np.minimum.reduceat(np.where(ended, waits.peer, np.iinfo(np.int32).max), firsts)
     high = np.maximum.reduceat(np.where(ended, waits.peer, 0), firsts)

@@ -92,7 +92,7 @@ def cycle(picture: Picture) -> list[Thread]:
             path.append(tid)
             tid = next(owner for owner in stuck[tid].owners if owner in stuck)
         circle = path[path.index(tid) :]
-        # Who keeps the GIL, or is attached, is told first.
+        # The thread that keeps the GIL, or is attached, comes first.
         keeps = (i for i, one in enumerate(circle) if picture.threads[one].attached)
         begin = next(keeps, 0)
         circle = _with_all(stuck, circle[begin:] + circle[:begin])

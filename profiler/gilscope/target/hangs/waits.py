@@ -53,7 +53,7 @@ def _for_gil(picture: Picture, thread: Thread) -> Wait | None:
         gil = picture.gils[state.interp]
         if gil.has(thread.task.wait.futex):
             if thread.task.wait.locks:
-                # Held for moments only, unless who has it cannot go on.
+                # Held for moments only, unless its holder cannot go on.
                 wait = native_wait(picture, thread)
                 return replace(wait, what="the mutex of the GIL")
             holder = picture.by_state.get(gil.holder, 0) if gil.locked else 0

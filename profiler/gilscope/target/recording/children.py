@@ -71,7 +71,7 @@ class _Entry:
         self.source = _BEGIN.format(root=ROOT, arguments=arguments)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # By a builtin: the child may not find gilscope, and must then go on all the same.
+        # By a builtin: if the child does not find gilscope, it must go on without it.
         return exec, (self.source, {})
 
 

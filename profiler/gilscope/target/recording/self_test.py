@@ -27,7 +27,7 @@ PRIVATE = 0o077
 LARGEST = 1 << 16
 """Bytes of a report; it has less than one thousand."""
 
-# What the dynamic loader and sanitizers need. Everything else is the program's own business.
+# What the dynamic loader and sanitizers need. All other variables belong to the program.
 INHERITED = ("LD_LIBRARY_PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS")
 
 # Loads the extension by its path: the child has neither the program's paths nor its packages.

@@ -292,7 +292,7 @@ def _known_threads() -> list[tuple[int, int, bool, str]]:
     return list(found.values())
 
 
-# As it is before anybody can replace it.
+# The original, before other code can replace it.
 _DUMMY: Any = getattr(threading, "_DummyThread", ())
 
 

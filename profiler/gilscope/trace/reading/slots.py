@@ -151,7 +151,7 @@ def _end(slot: Slot, clock: ClockMap, end_ns: int) -> int:
 def _default_name(slot: Slot, main_os_name: bytes) -> str:
     if slot.main:
         return "MainThread"
-    # Linux hands the kernel's name down to new threads: an inherited one says nothing.
+    # Linux hands the kernel's name down to new threads: an inherited one is no name.
     if slot.os_name and slot.os_name != main_os_name:
         return text(slot.os_name)
     number = slot.tid or slot.thread

@@ -172,7 +172,7 @@ class _Writer:
             packed = np.frombuffer(payload, np.uint8)
             kind = fmt.Chunk.PACKED_EVENTS
             self._write(Chunk(kind, 0, *head, sealed=True, payload=packed), payload)
-        # No reader would believe how well these compress; or there are none.
+        # These compress so well that readers would refuse the sizes; or the chunk is empty.
         runs = self._pending or [(0, np.zeros(0, self._record))]
         for thread, records in runs if payload is None else ():
             raw = records.view(np.uint8)

@@ -80,7 +80,7 @@ def scene(
 def _timeline(
     trace: Trace, columns: Columns, *, live: bool
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    # Looking up the names of native functions takes seconds: where a kernel runs, on request.
+    # Looking up names of native functions takes seconds, so a notebook does it on request.
     told = None if live else embedded(trace)
     place = columns.lane_of_thread(trace)
     arrays: dict[str, np.ndarray] = {

@@ -6,7 +6,7 @@ export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
 # The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
 prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
 
-.PHONY: help demo docs page pictures check test wheels test-aarch64 races lock-order cases test-debian test-cpython test-peers \
+.PHONY: help demo docs page pictures notebooks check test wheels test-aarch64 races lock-order cases test-debian test-cpython test-peers \
 	hostile sanitize fuzz fuzz-native bench \
 	prediction lint lint-quick format clean
 
@@ -38,6 +38,7 @@ help:
 	@echo "make test-aarch64  tests of the aarch64 wheel on Debian's arm64 Python, emulated"
 	@echo "make page          bundle the view's scripts anew; do so after a change of view/app/*.js"
 	@echo "make pictures      take the pictures of the documentation from the demo; needs Chromium"
+	@echo "make notebooks     execute the notebooks anew and save their outputs; on an idle machine"
 	@echo "make docs          the documentation as a site, out/docs/html; warnings are errors"
 	@echo "make lint          all checks that need no run"
 	@echo "make lint-quick    the same without clang-tidy: seconds"
@@ -69,6 +70,10 @@ pictures:
 	@$(prepare) demo test
 	@$(PYTHON) tools/demo.py
 	@$(PYTHON) tools/pictures.py
+
+notebooks:
+	@$(prepare) demo test
+	@$(PYTHON) tools/notebooks.py $(ARGS)
 
 docs:
 	@$(prepare) docs

@@ -1,4 +1,4 @@
-"""Runs programs that hang, or only wait, and what is said of them."""
+"""Runs programs that hang, or only wait, and returns the reports on them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def running(
 
 
 def reported(process: subprocess.Popen[str], errors: Path) -> str:
-    """Wait for what is said of a hang; return it."""
+    """Wait for the report on a hang; return it."""
     end = time.monotonic() + REPORT_S
     while time.monotonic() < end and "Threads of process" not in errors.read_text():
         assert process.poll() is None, errors.read_text()
@@ -56,7 +56,7 @@ def reported(process: subprocess.Popen[str], errors: Path) -> str:
 
 
 def hung(build: str, folder: Path, *words: str, **variables: str) -> str:
-    """Return the first line that is said of a program that hangs."""
+    """Return the first line of the report on a program that hangs."""
     with running(build, [str(TARGETS / "hung.py"), *words], folder, **variables) as (
         process,
         errors,
@@ -68,7 +68,7 @@ def hung(build: str, folder: Path, *words: str, **variables: str) -> str:
 def all_hung(
     build: str, folder: Path, program: str, names: tuple[str, ...], variables: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the first line that is said of each of several programs, which all run at once."""
+    """Return the first line of the report on each of several programs, which all run at once."""
     said = {}
     with ExitStack() as stack:
         processes = {}

@@ -79,7 +79,7 @@ def drifting_clock() -> TraceBuilder:
 
 
 def later_minor_version() -> TraceBuilder:
-    """A file of a later 1.x: longer records, and kinds that nobody knows yet."""
+    """A file of a later 1.x: longer records, and unknown kinds."""
     builder = TraceBuilder(minor=7, event_size=EVENT + 16, slot_size=SLOT + 64, alignment=512)
     main = builder.thread("MainThread", main=True)
     future = builder.lock(63, type="later")

@@ -1,4 +1,4 @@
-"""Holds what gilscope says of programs from public bug reports against what is known of them.
+"""Compares gilscope's reports on programs from public bug reports with the known faults.
 
     .venv/bin/python tools/cases.py [--build gil|ft] [--program bad|good] [part of a name ...]
 
@@ -156,7 +156,7 @@ def run(command: list[str], folder: Path, seconds: int) -> Answer:
 
 
 def first_line(case: Case, python: str, folder: Path, program: str) -> tuple[str, str]:
-    """Return the first line that is said of a program, and what went wrong, if anything did."""
+    """Return the first line of the report on a program, and what went wrong, if anything did."""
     with tempfile.TemporaryDirectory() as scratch:
         if case.command == "races":
             report = Path(scratch) / "races.txt"

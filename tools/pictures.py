@@ -64,7 +64,7 @@ def marked(png: bytes, said: dict[str, object]) -> bytes:
 
 
 def said_by(png: bytes) -> dict[str, object] | None:
-    """Return what a picture says that it shows; None if it says nothing."""
+    """Return the facts that a picture carries; None if it carries none."""
     at = 8
     while at + 8 <= len(png):
         (size,) = struct.unpack(">I", png[at : at + 4])

@@ -1,4 +1,4 @@
-"""A program that runs is recorded by its process id, by its own user and nobody else."""
+"""`gilscope attach` records a running program by its process id, for its own user only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong is told in one clear line, or in the program's own words; nothing is lost."""
+"""Errors are one clear line, or the program's own traceback; no result is lost."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ def test_a_trace_that_does_not_exist(tmp_path: Path, command: str) -> None:
 
 
 def test_a_torn_trace(tmp_path: Path) -> None:
-    """What is left of it is shown, and what is missing is said."""
+    """The rest of it is shown, and a line names the missing part."""
     write(tmp_path, "import time\nfor _ in range(2000): time.sleep(0)\n")
     assert gilscope("run", "program.py", cwd=tmp_path).status == 0
     path = tmp_path / "program.gilscope"

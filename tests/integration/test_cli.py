@@ -207,7 +207,7 @@ def test_compare_leaves_native_locks_out_on_request(tmp_path: Path) -> None:
 
 
 def test_compare_shows_equal_output_once(tmp_path: Path) -> None:
-    """What the program prints appears once if the builds agree, and is told apart if not."""
+    """The program's output appears once if the builds agree, and by build if not."""
     program = "import sys; print('same'); print(sys.abiflags, file=sys.stderr)"
     done = gilscope("compare", "--repeat", 1, "-c", program, cwd=tmp_path)
     assert done.out.count("same\n") == 1
@@ -432,7 +432,7 @@ def test_compare_a_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_compare_by_number_of_threads(tmp_path: Path) -> None:
-    """The program is told how many and where to run; the highest number has the trace."""
+    """The program gets its number of threads and processors; the highest number has the trace."""
     program = """
         import os, threading
         count = int(os.environ["GILSCOPE_THREADS"])

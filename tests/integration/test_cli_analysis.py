@@ -163,7 +163,7 @@ def test_top_sorts(tmp_path: Path) -> None:
 
 
 def test_top_of_a_trace_without_waits(tmp_path: Path) -> None:
-    """There is nothing to show, and that is said."""
+    """A trace without waits gives a line that says so."""
     TraceBuilder().write(tmp_path / "x.gilscope")
     assert gilscope("top", "x.gilscope", cwd=tmp_path).out == "no waits in this trace\n"
 
@@ -198,7 +198,7 @@ def test_diff_prints_both_sides(place: Path) -> None:
     ],
 )
 def test_diff_decides_over_the_exit_status(place: Path, conditions: list[str], status: int) -> None:
-    """One true condition is enough; each is told with what came of it."""
+    """One true condition is enough; the output has the result of each."""
     words = [word for condition in conditions for word in ("--fail-if", condition)]
     done = gilscope("diff", "before.gilscope", "after.gilscope", *words, cwd=place)
     assert done.status == status

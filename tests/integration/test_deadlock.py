@@ -39,7 +39,7 @@ def comparison(said: list[str]) -> Comparison:
 
 
 def test_it_is_told_before_anything_else_runs(comparison: Comparison, said: list[str]) -> None:
-    """At once: whoever waits for the comparison need not wait for its end."""
+    """The deadlock is shown at once, not at the end of the comparison."""
     (place,) = [n for n, line in enumerate(said) if "because of a deadlock" in line]
     assert said[place] == f"GIL build: {comparison.run('gil').error}"
     assert said[place - 1].startswith("[1/6] GIL build")
@@ -47,7 +47,7 @@ def test_it_is_told_before_anything_else_runs(comparison: Comparison, said: list
 
 
 def test_the_gil_against_a_mutex_is_a_deadlock(comparison: Comparison) -> None:
-    """It is told in one line, with who waits for what and who holds it."""
+    """One line has the waiting threads, the locks and their holders."""
     error = comparison.run("gil").error or ""
     assert error.startswith("stopped because of a deadlock: ")
     assert "teller waits for the GIL, held by MainThread" in error

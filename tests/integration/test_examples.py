@@ -237,7 +237,7 @@ def test_exception_of_a_logger_reaches_the_caller(batch: int) -> None:
 
 
 def test_logger_without_log_is_an_error() -> None:
-    """A subclass that forgets to override log is told so."""
+    """A subclass that does not override log gets an error that says so."""
 
     class Silent(native_logging.Logger):  # type: ignore[misc]
         pass

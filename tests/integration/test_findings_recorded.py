@@ -55,7 +55,7 @@ def by_name(recorded: Recorded) -> dict[str, Finding]:
 
 
 def test_a_clean_program_has_no_findings(found: Find) -> None:
-    """Callbacks in turn, a queue and an event are in nobody's way, in either build."""
+    """Callbacks in turn, a queue and an event give no finding in either build."""
     assert found("clean") == {}
 
 
@@ -74,7 +74,7 @@ def test_callbacks_without_the_gil_are_not_serialised(found: Find) -> None:
 
 
 def test_thread_state_churn(found: Find, interpreter: Interpreter) -> None:
-    """A thread state for each callback is told of; one for all of them is not."""
+    """A thread state for each callback gives a finding; one for all of them does not."""
     finding = found("thread_states")["thread-state-churn"]
     made = "100,000" if interpreter.build == "gil" else "5,000"
     assert f"{made} created and {made} destroyed" in finding.evidence[0]

@@ -1,4 +1,4 @@
-"""Hangs by means of the standard library are told, with what each thread waits for."""
+"""Hangs in primitives of the standard library are explained, with what each thread waits for."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ pytestmark = pytest.mark.skipif(
 def said(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
-    """What is said of each, of all at the same time."""
+    """The report on each program; all run at the same time."""
     folder = tmp_path_factory.mktemp(f"stuck-{request.param}")
     return all_hung(request.param, folder, "stuck.py", tuple(PROGRAMS), {})
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_that_hangs(name: str, said: dict[str, str]) -> None:
-    """Who waits for what, and who could end it."""
+    """The report names each wait, and the thread that could end it."""
     assert re.search(PROGRAMS[name], said[name]), said[name]

@@ -55,7 +55,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> str:
 def rows(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, library: str
 ) -> tuple[str, dict[str, str]]:
-    """The build, and what is said of each."""
+    """The build, and the report on each program."""
     folder = tmp_path_factory.mktemp(f"rows-{request.param}")
     names = [row for row in ROWS if hasattr(ctypes.CDLL(library), f"row_{row}")]
     said = all_hung(request.param, folder, "rows.py", tuple(names), {"ROWS": library})

@@ -68,7 +68,7 @@ def test_opposite_order_is_found(python: str) -> None:
     ],
 )  # fmt: skip
 def test_clean_programs_are_not_accused(python: str, name: str) -> None:
-    """Nothing is said about programs that cannot deadlock."""
+    """Programs that cannot deadlock give no report."""
     assert cycles(python, program(name)) == []
 
 

@@ -140,7 +140,7 @@ def test_what_is_called_has_its_name(record: Record, case: str) -> None:
 
 
 def test_calls_get_their_arguments(record: Record) -> None:
-    """In registers, in vector registers and on the stack, as if nobody listened."""
+    """Arguments arrive in registers, in vector registers and on the stack, as without the probe."""
     recorded = record("callbacks.py", "arguments")
     trace = sound(recorded)
     assert recorded.facts["sums"] == recorded.facts["expected"]

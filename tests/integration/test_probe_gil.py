@@ -118,7 +118,7 @@ def test_python_and_native_threads_together_give_a_sound_trace(record: Record) -
 
 @STOCK
 def test_wait_names_the_holder_at_the_request(record: Record) -> None:
-    """Who held the GIL when a thread asked for it is the peer of the thread's one wait."""
+    """The holder of the GIL at the request is the peer of the thread's one wait."""
     held = record("gil.py", "held_in_native_code")
     (wait,) = held.rows(Event.GIL_WAIT, held.facts["asker"])
     assert wait.peer == held.thread(held.facts["holder"]).index

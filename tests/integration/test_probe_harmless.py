@@ -26,7 +26,7 @@ def test_errno_is_kept(record: Record) -> None:
 
 
 def test_signal_handlers_run(record: Record) -> None:
-    """A handler that runs every millisecond does no harm, and comes to none."""
+    """A signal handler that runs every millisecond and the probe do not disturb each other."""
     recorded = record("harmless.py", "signals")
     assert recorded.facts == {"odd": 0}
     assert (recorded.trace.problems, recorded.trace.end_reason) == ((), "stop")

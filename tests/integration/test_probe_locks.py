@@ -98,7 +98,7 @@ def test_critical_section_on_a_mutex_of_no_object(record: Record) -> None:
 
 
 def test_join_waits_for_a_thread(record: Record) -> None:
-    """Who joins a thread waits for its end, and that thread ends the wait."""
+    """A thread that joins another one waits for its end, and that thread ends the wait."""
     recorded = record("locks.py", "join")
     wait = staged_wait(recorded)
     assert recorded.trace.locks[wait.what].kind == "thread_end"
@@ -159,7 +159,7 @@ def test_wait_that_a_signal_interrupts(record: Record) -> None:
 
 @FREE_THREADED
 def test_own_lock_of_an_object(record: Record) -> None:
-    """Who waits for a dict that native code has locked waits for that dict."""
+    """A thread that waits for a dict locked by native code waits for that dict."""
     recorded = record("locks.py", "object_lock")
     wait = staged_wait(recorded)
     lock = recorded.trace.locks[wait.what]
@@ -204,7 +204,7 @@ def test_stopped_world_is_no_contention(record: Record) -> None:
 
 @FREE_THREADED
 def test_thread_that_stops_the_world_waits_for_the_others(record: Record) -> None:
-    """Who asks for the pause waits for the others to stop, and for nothing else."""
+    """The thread that asks for the pause waits for the others to stop, and for nothing else."""
     recorded = record("locks.py", "stopped_world")
     rows = recorded.rows(Event.LOCK_WAIT, recorded.facts["main"])
     kinds = {recorded.trace.locks[row.what].kind for row in rows}

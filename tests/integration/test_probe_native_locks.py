@@ -81,7 +81,7 @@ def test_reader_says_that_it_wants_a_share(play: Play) -> None:
 
 
 def test_readers_cannot_be_named(play: Play) -> None:
-    """Who waits for readers waits for nobody in particular: the lock does not know them."""
+    """A wait for readers has no holder: the lock does not know its readers."""
     (wait,) = waits(play("shared_writer"))
     assert (wait.peer, wait.flags & LockWaitFlag.HOLDER) == (0, 0)
 
@@ -144,7 +144,7 @@ def test_answers_stay_the_same(play: Play) -> None:
 
 
 def test_free_lock_leaves_no_record(play: Play) -> None:
-    """Locks that nobody else wants are not in the trace."""
+    """Locks without contention are not in the trace."""
     recorded = play("uncontended")
     kinds = {recorded.trace.locks[row.what].kind for row in recorded.rows(Event.LOCK_WAIT)}
     assert not [kind for kind in kinds if kind.startswith("native_")]

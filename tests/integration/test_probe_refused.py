@@ -122,7 +122,7 @@ def test_last_line_is_true(interpreter: Interpreter, tmp_path: Path, act: str, t
 
 @pytest.mark.parametrize("interpreter", ["gil"], indirect=True)
 def test_output_that_is_a_pipe_is_refused_at_once(interpreter: Interpreter, tmp_path: Path) -> None:
-    """It is not waited for: nobody may ever write to it."""
+    """The probe does not wait for it: it may never get a writer."""
     pipe = tmp_path / "t.gilscope"
     os.mkfifo(pipe)
     (tmp_path / "program.py").write_text("print('ran')", encoding="utf-8")

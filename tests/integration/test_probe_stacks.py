@@ -151,7 +151,7 @@ def test_code_objects_that_come_and_go(record: Record, name: str) -> None:
 
 
 def test_names_of_locks(record: Record) -> None:
-    """A lock is called what the program calls it, and it is said how that was found."""
+    """A lock has the program's name for it, and the source of the name."""
     recorded = record("stacks.py", "names")
     for fact in recorded.facts:
         lock, _ = staged_wait(recorded, fact)

@@ -93,7 +93,7 @@ def test_a_bare_interpreter_runs_an_arm(
 def test_what_is_in_the_cache_is_not_made_again(
     bare: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And nothing is said."""
+    """It is used without a message."""
     monkeypatch.setattr(module, "own_source", lambda: str(wheel))
     said: list[str] = []
     first = provide(bare, said.append)

@@ -245,7 +245,7 @@ def test_tests_run_in_threads(interpreter: Interpreter, tmp_path: Path) -> None:
 
 
 def test_each_worker_of_xdist_has_its_trace(tmp_path: Path, stock: Interpreter) -> None:
-    """What they found is said once, by the process that reports; hangs end there, too."""
+    """The reporting process prints the workers' findings once; hangs end there, too."""
     pytest.importorskip("xdist")
     done = run(stock, tmp_path, HANGS + CONTENDED, "--gilscope", "-n2")
     assert (done.status, counts(done)) == (1, "1 failed, 2 passed"), done.out + done.err

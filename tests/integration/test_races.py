@@ -54,7 +54,7 @@ def test_lost_update_is_found(python: str) -> None:
 
 @pytest.mark.parametrize("python", INTERPRETERS)
 def test_counter_under_a_lock_is_clean(python: str) -> None:
-    """Nothing is said about a counter under a lock."""
+    """A counter under a lock gives no report."""
     assert races(python, str(PROGRAMS / "clean_counter_lock.py")) == []
 
 

@@ -45,7 +45,7 @@ def can_sample() -> bool:
     ],
 )
 def test_first_line(interpreter: Interpreter, name: str) -> None:
-    """The fault is the first line; of the repaired program nothing is said."""
+    """The first line names the fault; the repaired program gives no report."""
     if name == "09_shared_lock_object" and not can_sample():
         pytest.skip("the kernel does not sample here")
     done = subprocess.run(

@@ -104,7 +104,7 @@ def environment(folder: Path, py_spy: str = "") -> tuple[Path, dict[str, str]]:
     ids=["missing", "refused", "killed"],
 )
 def test_our_own_reader_goes_on(py_spy: str, note: str, tmp_path: Path) -> None:
-    """Where py-spy is not there, may not, or dies; it is said what is missing."""
+    """Without py-spy, without permission, or when it dies, a line names the reason."""
     python, variables = environment(tmp_path, py_spy)
     samples = recorded(tmp_path, python, **variables).samples
     assert any(note in one for one in samples.notes), samples.notes

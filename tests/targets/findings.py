@@ -155,7 +155,7 @@ def collected(trace: str) -> dict[str, int]:
 
 @scenario
 def clean(trace: str) -> dict[str, int]:
-    """Native callbacks one thread after the other, a queue, an event: nobody is in the way."""
+    """Native callbacks one thread after the other, a queue, an event: no contention."""
     items: queue.Queue[int] = queue.Queue()
     ready = threading.Event()
     got: list[int] = []

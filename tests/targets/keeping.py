@@ -48,7 +48,7 @@ def compute() -> None:
 
 
 def is_handled() -> bool:
-    """Whether the process has a handler for SIGURG, whoever installed it."""
+    """Whether the process has a handler for SIGURG, its own or ours."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     caught = next(line for line in lines if line.startswith("SigCgt"))
     return bool(int(caught.split()[1], 16) >> (signal.SIGURG - 1) & 1)

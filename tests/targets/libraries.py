@@ -134,7 +134,7 @@ def coverage(trace: str) -> object:
 
 @scenario
 def settrace(trace: str) -> object:
-    """A debugger is told of each line, in each thread."""
+    """A debugger gets each line, in each thread."""
     seen: list[str] = []
 
     def tracer(frame: object, event: str, _: object) -> object:

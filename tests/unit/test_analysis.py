@@ -73,7 +73,7 @@ def test_lane_refers_to_intervals(read_built: Reader) -> None:
 
 
 def test_lanes_of_a_free_threaded_build(read_built: Reader) -> None:
-    """Contention, blocking and pauses are told apart."""
+    """Contention, blocking and pauses are different states."""
     main, first, _ = lanes(read_built(ft_trace()))
     assert segments(main)[0] == (0, 40_000, State.BLOCKED)
     states = [state for _, _, state in segments(first) if state != State.RUNNING]
@@ -328,7 +328,7 @@ def test_gil_handovers_are_those_of_each_gil(
 
 
 def test_uncontended_acquisition_is_no_handover(read_built: Reader) -> None:
-    """Whoever takes a free GIL owes it to nobody."""
+    """An acquisition of a free GIL has no cause."""
     builder = TraceBuilder()
     first, second = builder.thread(), builder.thread()
     builder.hold(first, 0, 10)

@@ -1,4 +1,4 @@
-"""Who waited for whom, what lies on the critical path, and the tables of `gilscope top`."""
+"""Which thread waited for which, the critical path, and the tables of `gilscope top`."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_order_keeps_rows_of_one_number_in_their_order() -> None:
 
 
 def test_a_wait_is_charged_to_all_that_held_the_gil_meanwhile(gil: Trace) -> None:
-    """Each holder with its time, nobody with what the hand-over took."""
+    """Each holder gets its time; the time of the hand-over has no holder."""
     main, worker, pool = 1, 2, 3
     assert pairs(blame(gil)) == {
         (main, worker): (19_500, 0),

@@ -73,7 +73,7 @@ def test_archive_is_unpacked(tool: ModuleType, tmp_path: Path) -> None:
 
 
 def test_archive_without_boost_python_is_refused(tool: ModuleType, tmp_path: Path) -> None:
-    """Nothing is put into the cache that is not what it is said to be."""
+    """Only a file with the expected digest gets into the cache."""
     path = archive(tmp_path / "a.tar.gz", "b/README")
     with pytest.raises(tool.InterpreterError, match="holds no Boost"):
         tool.unpack(path, tmp_path / "out")

@@ -68,7 +68,7 @@ def test_some_options_may_follow_the_script(
     left: tuple[str, ...],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Those that are meant for it, with a value that fits; this is said, and -- prevents it."""
+    """Our options with a valid value are taken, with a note; -- before them prevents it."""
     parser = CommandParser(prog="tool", program=True, behind={"--builds": "[a-z]+"})
     parser.add_argument("--builds")
     parser.add_argument("-o", "--output")

@@ -100,7 +100,7 @@ def test_the_gil_is_meant_to_be_on_in_ft_gil() -> None:
 
 
 def test_an_invalid_run_makes_no_speedup() -> None:
-    """A number that says nothing is not shown."""
+    """A number without meaning is not shown."""
     assert make(make_run("gil"), make_run("ft", gil_enabled_after=True)).speedup is None
 
 
@@ -241,7 +241,7 @@ def test_the_times_as_rows() -> None:
 
 
 def test_pandas_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it is missing, it is said what to do."""
+    """Without pandas, the error says what to install."""
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(GilscopeError, match="pip install pandas"):
         make(make_run("gil")).to_pandas()

@@ -110,7 +110,7 @@ def test_pauses_one_after_the_other(path: Path) -> None:
 
 
 def test_a_request_that_waits_in_slices_is_one_pause(path: Path) -> None:
-    """Who asks again after a millisecond goes on with the same pause; a new request is another."""
+    """A request repeated after a millisecond belongs to the same pause; a new one does not."""
     builder = TraceBuilder(free_threaded=True)
     main = builder.thread(main=True)
     request = builder.lock("stop_the_world_request")

@@ -57,7 +57,7 @@ def test_times_are_compared_with_times() -> None:
 
 
 def test_unknown_metrics_have_suggestions() -> None:
-    """A misspelt name is told, with what it may have meant."""
+    """The error for a misspelt name proposes a similar one."""
     with pytest.raises(UsageError, match=r"there is no metric gil.wait: did you mean gil.wait"):
         parse("gil.wait > 1x").holds(CHANGES)
 

@@ -91,7 +91,7 @@ def test_callbacks_that_nobody_waits_for_are_not_chatty(found: Found) -> None:
 
 
 def test_long_callbacks_are_not_chatty(found: Found) -> None:
-    """Beside a millisecond of work, a hand-over is small: that is told as what it is."""
+    """A hand-over is small beside a millisecond of work: the finding is another one."""
     assert "chatty-callbacks" not in found(calls(30 * US, work=MS, count=200))
 
 
@@ -117,7 +117,7 @@ def test_lock_convoy(found: Found) -> None:
 
 
 def test_a_notified_thread_is_no_convoy(found: Found) -> None:
-    """The lock that a Condition notifies with is wanted by nobody else."""
+    """No other thread contends for the lock with which a Condition notifies."""
     assert found(convoy(20, ("Condition.wait", f"{STDLIB}/threading.py"))) == {}
 
 
@@ -385,7 +385,7 @@ def test_deadlock(found: Found) -> None:
 
 
 def test_a_deadlock_whose_holder_was_still_busy(found: Found) -> None:
-    """Who has the mutex may ask for the GIL only after the other one has begun to wait."""
+    """The holder of the mutex may ask for the GIL after the other thread has begun to wait."""
     builder = TraceBuilder()
     main = builder.thread("MainThread", main=True)
     pool = builder.thread("pool", native=True)
@@ -424,7 +424,7 @@ def wanted_from_a_holder(ends: int, flags: int) -> TraceBuilder:
 
 
 def test_a_mutex_given_back_before_its_holder_had_the_gil(found: Found) -> None:
-    """Who gets the mutex while its last holder still waits for the GIL got it from nobody there."""
+    """A mutex that is taken while its last holder waits for the GIL was free: no hazard."""
     assert found(wanted_from_a_holder(4_000, 0)) == {}
     assert found(wanted_from_a_holder(6_000, 0)).keys() == {"native-mutex-held-while-taking-gil"}
 
@@ -448,7 +448,7 @@ def switched(flags: int) -> TraceBuilder:
 
 
 def test_gil_reenabled(found: Found) -> None:
-    """The moment is told, and who did it, also where the trace does not say how it ended."""
+    """The finding has the moment and the module, also in a trace that was cut short."""
     finding = found(switched(1 | 4), end=False)["gil-reenabled"]
     assert finding.title == "the GIL was switched on by the import of fast"
     assert finding.intervals[0].start_ns == 5_000

@@ -149,7 +149,7 @@ def test_native_code_that_returns_in_time_is_not_the_cause(charged: Charged) -> 
 
 
 def test_native_code_of_the_interpreter(found: Found) -> None:
-    """It is said to be that, with its function."""
+    """It is shown as such, with its function."""
     program = Program()
     python = "/usr/bin/python3.13"
     native = program.stack((python, "unsafe_long_compare"), (python, "list_sort"))

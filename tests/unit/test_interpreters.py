@@ -295,7 +295,7 @@ def test_uv_is_asked_without_leave_to_download(bare_machine: Path, tmp_path: Pat
 
 
 def test_failed_download_by_uv_is_no_error(bare_machine: Path) -> None:
-    """A failure of uv is told and the next source is tried."""
+    """After a failure of uv, which is printed, the next source is tried."""
     script(bare_machine / "uv", "echo 'error: no network' >&2; exit 1")
     told = io.StringIO()
     tool.install_by_uv(["3.15", "3.14"], tool.Progress(told))
@@ -435,7 +435,7 @@ def test_mirror_is_the_one_that_the_machine_uses(
 
 
 def test_missing_mirror_names_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine of another distribution is told what to set."""
+    """On another distribution, the error says which variable to set."""
     monkeypatch.delenv(tool.MIRROR_VARIABLE, raising=False)
     monkeypatch.setattr(tool, "MACHINE_SOURCES", tmp_path)
     with pytest.raises(tool.InterpreterError, match=tool.MIRROR_VARIABLE):
@@ -469,7 +469,7 @@ def test_patches_of_debians_layout_are_left_out(tmp_path: Path) -> None:
 
 
 def test_build_without_verified_index_names_each_suite(bare_machine: Path, tmp_path: Path) -> None:
-    """If no suite's signature can be verified, nothing is fetched and the reasons are told."""
+    """If no suite's signature can be verified, nothing is fetched; the error has the reasons."""
     text = 'suite=$(cat "${APT_CONFIG%apt.conf}sources.list")\necho "E: ${suite##*debian } refused"'
     script(bare_machine / "apt-get", f"{text}\nexit 100")
     runner = tool.Runner(tool.Progress(io.StringIO()), tmp_path / "log", os.open("/dev/null", 0))
@@ -716,7 +716,7 @@ def test_find_without_any_exits_with_3() -> None:
 
 
 def test_find_with_a_stock_one_only_exits_with_4(bare_machine: Path) -> None:
-    """The stock one is given, and that the other is missing is said."""
+    """The stock one is returned, with a line that the other one is missing."""
     fake_python(bare_machine / "python3.13", "3.13.5")
     done = command("--find")
     assert done.returncode == 4

@@ -96,7 +96,7 @@ def test_a_setup_file_that_cannot_be_is_told(tmp_path: Path, text: str | None) -
 
 
 def test_inputs_travel_unnamed_and_whatever_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that the option names; one that is not there is told."""
+    """The variables that the option names; a missing one gives an error."""
     monkeypatch.setattr(carry, "MAX_BYTES", 1000)
     source, known = Source("print(eval('data'))", "<cell 3>"), {"data": bytes(5000)}
     carried = as_program(source, transform, known, inputs=("data",))[1]

@@ -174,7 +174,7 @@ def test_other_hosts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [name for name in golden_files() if name != "gil"])
 def test_every_golden_trace(name: str, tmp_path: Path) -> None:
-    """Whatever can be read can be merged, and what was wrong with it is said."""
+    """A trace that can be read can be merged, and its problems are listed."""
     path = tmp_path / "a.gilscope"
     path.write_bytes(golden_files()[name])
     merge([path, path], tmp_path / "m.gilscope")
@@ -194,7 +194,7 @@ def test_builds_are_not_mixed(tmp_path: Path) -> None:
 
 
 def test_progress_ends_at_the_whole(pair: list[Path], tmp_path: Path) -> None:
-    """What is told adds up to the intervals of all traces, however many other events there are."""
+    """The progress adds up to the intervals of all traces, whatever other events they have."""
     told: list[int] = []
     merged = merge(pair, tmp_path / "m.gilscope", progress=told.append)
     assert sum(told) == sum(len(read(path).intervals) for path in pair)

@@ -1,4 +1,4 @@
-"""What a comparison comes to, in words."""
+"""The outcome of a comparison in words."""
 
 from __future__ import annotations
 

@@ -273,7 +273,7 @@ def test_a_circle_of_waits_is_broken() -> None:
     ],
 )
 def test_a_pool_ends_together(delays: list[int], processors: int, parts: list[int]) -> None:
-    """Who begins late does less."""
+    """A thread that begins late does less."""
     assert shared_work(60, delays, processors) == pytest.approx(parts)
 
 

@@ -474,7 +474,7 @@ def test_long_session_is_exact_to_the_nanosecond(path: Path) -> None:
 
 
 def test_end_that_is_no_json(path: Path) -> None:
-    """An END chunk that says nothing is as good as none."""
+    """An empty END chunk counts as none."""
     builder = simple()
     builder.chunk(5, b"\xffnothing")
     trace = read(builder.write(path, end=False))

@@ -64,7 +64,7 @@ def test_the_arms_take_turns(tmp_path: Path, jobs: list[tuple[str, bool]]) -> No
 
 
 def test_numbers_of_threads_take_turns(tmp_path: Path, jobs: list[tuple[str, bool]]) -> None:
-    """Each is an arm that is told its number; only the highest is warmed up and recorded."""
+    """Each number of threads is an arm; only the highest is warmed up and recorded."""
     environments.clear()
     found = arms.run_arms(CODE, [GIL, FT], tmp_path, arms.Options(repeat=2, threads=(1, 4, 2)))
     assert [(arm.interpreter.build, arm.threads) for arm in found if arm.recorded] == [

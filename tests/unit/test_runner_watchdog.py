@@ -136,7 +136,7 @@ def test_a_stuck_process_is_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_moment_awake_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits for the GIL is, between two slices; the threads are then as they were."""
+    """A thread that waits for the GIL is awake between slices; the threads count as unchanged."""
     looks = [{7: FOR_GIL}, {}, *[{7: FOR_GIL}] * 6]
     seen = iter(looks)
     monkeypatch.setattr(watchdog, "all_asleep", lambda _: next(seen))

@@ -127,7 +127,7 @@ def test_damaged_samples_are_left_out(tmp_path: Path, cut: int) -> None:
 
 
 def test_stacks_by_state(tmp_path: Path) -> None:
-    """What the worker did while it had the GIL, and others waited, is told from the rest."""
+    """Work with the GIL while others waited is separate from the rest."""
     stacks = sampled_stacks(read(sampled(tmp_path / "t.gilscope", worked())))
     of_worker = {
         (one.state, one.others_wait): one.total_ns for one in stacks if one.frames[0].name == "work"
@@ -140,7 +140,7 @@ def test_stacks_by_state(tmp_path: Path) -> None:
 
 
 def test_a_flame_graph_by_state(tmp_path: Path) -> None:
-    """The states stand above the stacks; what is missing is told."""
+    """The states stand above the stacks; a line names what is missing."""
     trace = read(sampled(tmp_path / "t.gilscope", worked(), "py-spy is not installed"))
     export_file([trace], "sampled", tmp_path / "f.svg")
     text = "".join(ET.parse(tmp_path / "f.svg").getroot().itertext())  # noqa: S314 - ours

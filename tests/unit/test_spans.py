@@ -187,7 +187,7 @@ def test_a_span_does_nothing_where_nothing_is_recorded() -> None:
 
 
 def test_a_name_is_a_text() -> None:
-    """Anything else is said at once."""
+    """A name of another type raises an error at once."""
     with pytest.raises(TypeError, match="the name of a span must be a str, not bytes"):
         gilscope.span(b"x")  # type: ignore[arg-type]
 

@@ -197,7 +197,7 @@ def test_a_library_function_is_known_by_what_was_put_into_it(option: str, tmp_pa
 def test_a_lock_that_is_a_member(  # noqa: PLR0917 - parametrized
     level: str, option: str, function: str, member: str, line: int, tmp_path: Path
 ) -> None:
-    """What a call locks is a member of an object that a variable points to, or nothing is said."""
+    """A call locks a member of an object that a variable points to; all else stays unnamed."""
     (tmp_path / "loop.cpp").write_text(MEMBERS)
     build(option, tmp_path, "-pthread", level)
     library = tmp_path / "libloop.so"
@@ -226,7 +226,7 @@ def test_outside_of_all_functions(library: Path) -> None:
 
 
 def test_another_build(library: Path) -> None:
-    """A file with another build id, or none to compare with, says nothing."""
+    """A file with another build id, or without one, gives no names."""
     address = addresses(library)["plain"] + 1
     assert symbols.resolve(bytes(library), bytes(20), address) == symbols.Found()
     assert symbols.resolve(bytes(library), b"", address) == symbols.Found()

@@ -169,7 +169,7 @@ def test_every_state_has_a_look_and_a_place() -> None:
 
 
 def test_a_holder_is_called_so(tmp_path: Path) -> None:
-    """Who held a native lock when the wait for it began is not said to have ended the wait."""
+    """The holder of a native lock when the wait began is not the thread that ended the wait."""
     columns = only(callback_trace().write(tmp_path / "t.gilscope"))
     _, peer, held = first_lock_wait(columns, "late")
     assert (columns.names[peer], held) == ("pool", True)

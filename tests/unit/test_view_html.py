@@ -198,7 +198,7 @@ def test_the_alarm_is_raised_once(traces: list[Trace]) -> None:
 def test_a_banner_says_what_is_doubtful(
     traces: list[Trace], change: dict[str, Any], words: str
 ) -> None:
-    """Whatever makes the numbers doubtful is said above them."""
+    """Reasons to doubt the numbers stand above them."""
     trace = traces[1]
     if "problems" in change:
         trace = trace.with_events(replace(trace.events, **change))
@@ -464,7 +464,7 @@ def test_every_setting_has_a_control_with_a_label(traces: list[Trace]) -> None:
 
 
 def test_a_comparison_without_a_trace_has_no_widget(traces: list[Trace]) -> None:
-    """There is nothing to show, and the reason is said."""
+    """An empty view gives the reason."""
     section = comparison_of([traces[0]], trace=None, trace_path=None)
     with pytest.raises(GilscopeError, match="no run of this comparison left a trace"):
         TimelineWidget(section)

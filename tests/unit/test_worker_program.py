@@ -121,7 +121,7 @@ def test_an_interrupt_has_the_status_of_one(tmp_path: Path) -> None:
 
 
 def test_a_script_that_is_not_there() -> None:
-    """It is told before anything is changed; a directory without __main__ is no program."""
+    """The error comes before any change; a directory without __main__ is not a program."""
     with pytest.raises(TargetError, match=r"can't open file 'no\.py': No such file"):
         Target("script", "no.py").check()
     with pytest.raises(TargetError, match="Is a directory"):

@@ -752,7 +752,7 @@ var Drawing = class {
     });
     return { painter, from, to, rows_of };
   }
-  /** Tell the visible range and what is in it. @param {number} count */
+  /** Report the visible range and the number of segments in it. @param {number} count */
   say(count) {
     const { axis: { range }, settings, kernel } = this.view;
     const unit = settings.align === "normalised" ? " %" : " ms";
@@ -1071,7 +1071,7 @@ var Keyboard = class {
     event.preventDefault();
     event.stopPropagation();
   }
-  /** Do what a key stands for; whether it stands for anything. @param {string} key */
+  /** Perform the action of a key; returns whether the key has one. @param {string} key */
   act(key) {
     const action = this.keys[key.toLowerCase()];
     action?.();
@@ -1099,7 +1099,7 @@ var Keyboard = class {
   toggle_help() {
     this.help.hidden = !this.help.hidden;
   }
-  /** Take back the last that was opened or chosen. @param {HTMLElement} target */
+  /** Close or deselect what was opened or chosen last. @param {HTMLElement} target */
   escape(target) {
     const { box, pointer, chooser, choice } = this.view;
     if (!this.help.hidden) this.help.hidden = true;
@@ -1252,7 +1252,7 @@ var Lanes = class {
     } else names.sort(([, a], [, b]) => b - a);
     return new Map(names.map(([name], place) => [name, place]));
   }
-  /** Take back all that is filtered or hidden. */
+  /** Clear all filters and show hidden lanes. */
   show_all() {
     for (
       const name of
@@ -1271,7 +1271,7 @@ var Lanes = class {
     view.chooser.clear();
     view.set("hidden", [...view.settings.hidden, name]);
   }
-  /** Pin the lane of the choice to the top, or let it go. */
+  /** Pin the lane of the choice to the top, or unpin it. */
   pin() {
     const { choice, settings: { pinned } } = this.view;
     if (!choice) return;

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
+from gilscope.cli import make_parser
 from gilscope.cli.parser import CommandParser
 from gilscope.target.worker.program import Target
 
@@ -81,3 +84,25 @@ def test_abbreviations_are_not_accepted(parser: CommandParser) -> None:
     """A new option must not change what an old command line means."""
     with pytest.raises(SystemExit, match="2"):
         parser.parse_args(["--forc", "a.py"])
+
+
+def test_errors_name_no_function_of_ours() -> None:
+    """The message of a wrong value is the parser function's, in every command."""
+    (commands,) = (
+        action.choices
+        for action in make_parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    parsed = [
+        action.type
+        for command in commands.values()
+        for action in command._actions
+        if callable(action.type) and not isinstance(action.type, type)
+    ]
+    refused = 0
+    for parse in parsed:
+        try:
+            parse("no such value")  # a path may be that
+        except argparse.ArgumentTypeError:
+            refused += 1
+    assert refused > 15

@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
         "moment; otherwise gilscope reads them without stopping the process.",
         epilog="Exit status: 0; 1 if the process hangs; 2 if it cannot be inspected.",
     )
-    parser.add_argument("pid", type=_pid, metavar="PID")
+    parser.add_argument("pid", type=whole_number, metavar="PID")
     parser.add_argument("--json", action="store_true", help="print JSON (docs/hangs.md)")
     parser.add_argument(
         "--no-py-spy",
@@ -30,10 +30,6 @@ def add(commands: Any) -> None:
         help="read stacks without py-spy: the process is not stopped",
     )
     parser.set_defaults(execute=execute)
-
-
-def _pid(text: str) -> int:
-    return whole_number(text)
 
 
 def execute(options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gilscope.cli.plain import clean, say
+from gilscope.options import argument
 from gilscope.target.worker.program import Target
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ class CommandParser(argparse.ArgumentParser):
             self.usage = "%(prog)s [options] {SCRIPT | -m MODULE | -c CODE} [ARGS ...]"
 
     def add_argument(self, *names: Any, **more: Any) -> argparse.Action:
-        """Add an argument, and remember the options that take a value."""
+        """Add an argument whose errors are the parser function's own; note if it takes a value."""
+        parse = more.get("type")
+        if parse is not None and not isinstance(parse, type):
+            more["type"] = argument(parse)  # argparse would print the name of the function
         action = super().add_argument(*names, **more)
         if action.nargs != 0:
             self.valued.update(action.option_strings)

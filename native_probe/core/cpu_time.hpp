@@ -31,7 +31,7 @@ class CpuTimes {
   // Call after the last thread of a round.
   void write();
 
-  // Writes the last sample of the calling thread, which is about to end. Callable beside the others.
+  // Writes the last sample of the calling thread, which is about to end. Safe beside the others.
   static void sample_last(TraceFile& file, std::uint32_t thread);
 
  private:

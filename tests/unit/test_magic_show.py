@@ -300,7 +300,7 @@ def test_progress_is_a_bar_while_workers_run(monkeypatch: pytest.MonkeyPatch) ->
     assert first[WIDGET]["model_id"] == progress._box.model_id
     assert (bar.value, bar.max) == (1, 2)
     progress.done()
-    assert shown[1]["text/plain"].startswith("1 runs in ")
+    assert shown[1]["text/plain"].startswith("1 run in ")
     assert WIDGET not in shown[1]
     assert bar.comm is None
 

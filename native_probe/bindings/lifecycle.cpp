@@ -31,7 +31,7 @@ namespace {
 
 // Leaked on purpose: threads may run through hooks after the static destructors.
 struct Life {
-  std::atomic<State> state{State::idle};  // changed by whoever has the turn
+  std::atomic<State> state{State::idle};  // changed by the thread that has the turn
 
   std::mutex turns;
   std::condition_variable turn_is_free;
@@ -102,7 +102,7 @@ class Starting {
   bool arrived_ = false;
 };
 
-// For whoever has the turn. A child that was made without the handlers of fork() has a copy of all
+// For the turn's owner. A child that was made without the handlers of fork() has a copy of all
 // this, and no session.
 Session* session_of_this_process() {
   Session* session = life().session;
@@ -176,7 +176,7 @@ Session* hooked_session(const Opening& opening) {
   }
 }
 
-// What is left to do when nobody records any more; without the GIL.
+// The rest of a stop, when no thread records any more; without the GIL.
 std::map<std::string, std::uint64_t> finish(Session* session, const std::string& reason,
                                             bool gil_enabled) {
   hooks::installation::look_unseen();   // to say so
@@ -188,7 +188,7 @@ std::map<std::string, std::uint64_t> finish(Session* session, const std::string&
   report["error"] = static_cast<std::uint64_t>(session->file().error());
   not_measured::define_late_objects(*session);
   if (quiet) {
-    // Not from what somebody else may have written.
+    // Not from data that another process may have written.
     if (!session->file().truncated()) hooks::entries::resolve(*session);
     hooks::installation::release();
     session->finish(reason, gil_enabled);

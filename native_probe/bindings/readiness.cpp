@@ -20,7 +20,7 @@
 namespace gilscope::readiness {
 namespace {
 
-// Changed only by whoever starts the probe, one at a time.
+// Changed only by the thread that starts the probe, one at a time.
 const ElfImage* found = nullptr;
 
 std::uintptr_t type_of_new_lock(const char* factory) {

@@ -18,7 +18,7 @@
 namespace gilscope::self_test {
 namespace {
 
-// Changed only by whoever controls the probe.
+// Changed only by the thread that controls the probe.
 struct Known {
   std::string key;
   std::optional<SelfTestReport> report;

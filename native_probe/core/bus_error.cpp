@@ -57,7 +57,7 @@ void pass_on(int signal, siginfo_t* info, void* context) {
 
 void handle(int signal, siginfo_t* info, void* context) {
   const int kept_errno = errno;
-  // Positive: the kernel found it, at this address; else somebody sent it.
+  // Positive: the kernel found it, at this address; else a process sent it.
   if (info->si_code > 0 && mend(info->si_addr)) {
     errno = kept_errno;
     return;
@@ -76,7 +76,7 @@ void set() {
   if (sigaction(SIGBUS, nullptr, &now) != 0) return;
   // Ours already: a handler that came after it put it back when it went.
   if (is_ours(now)) return;
-  // Whoever ignores a signal has its children ignore it; they would not, with a handler.
+  // A process that ignores a signal passes that on to its children; a handler would not be.
   if (now.sa_handler == SIG_IGN) return;
   before = now;
   once = false;

@@ -178,7 +178,7 @@ int be_started(void* data) {
   _exit(127);
 }
 
-// Ends at once, so that the program is nobody's child.
+// Ends at once, so that the program becomes an orphan.
 int start_and_leave(void* data) {
   Start& start = *static_cast<Start*>(data);
   start.program = clone(be_started, start.program_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &start);

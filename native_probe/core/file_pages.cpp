@@ -103,7 +103,7 @@ bool FilePages::map(std::uint64_t index) {
 }
 
 // Zeros that are written are the cheapest pages to be had, and a full disk is an error here and not
-// a SIGBUS in somebody's thread (docs/decisions/0011-pages-of-the-trace.md). Where there is no room
+// a SIGBUS in any thread (docs/decisions/0011-pages-of-the-trace.md). Where there is no room
 // for all of it, there may be some for a part.
 std::uint64_t FilePages::write_zeros(std::uint64_t begin, std::uint64_t end) {
   const std::uint64_t limit = file_limit();

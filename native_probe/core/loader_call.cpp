@@ -40,7 +40,7 @@ LoaderCall::~LoaderCall() {
 }
 
 bool LoaderCall::must_wait() {
-  // A thread that forks, or that is in such a call already, waits for nobody.
+  // A thread that forks, or that is in such a call already, does not wait.
   return forks != 0 && own_forks == 0 && own_calls <= 1;
 }
 

@@ -76,7 +76,7 @@ std::vector<CodeRange>& boundaries() {
   return ranges;
 }
 
-// What is known of a return address.
+// The facts about a return address.
 struct Step {
   unwind::Rule rule;
   Kind kind = Kind::unknown;
@@ -159,7 +159,7 @@ std::string_view file_name(std::string_view path) {
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
-// Libraries that any program has and whose frames tell nobody anything.
+// Libraries that any program has and whose frames have no meaning for it.
 bool is_runtime(std::string_view path) {
   static constexpr std::string_view kPrefixes[] = {
       "libc.so",   "libc-",    "libpthread", "ld-linux", "ld-2.",      "libdl.so",
@@ -462,7 +462,7 @@ std::size_t capture(const void* frame, const void** addresses, std::size_t capac
   if (trail != nullptr && (!final || !walk.has_whole_trail())) trail->count = 0;
   return n;
 #else
-  // There is no unwinder here yet; who called the hook is certain.
+  // There is no unwinder here yet; the caller of the hook is certain.
   if (trail != nullptr) trail->count = 0;
   const void* caller = static_cast<const void* const*>(frame)[1];
   if (capacity == 0 || find_step(reinterpret_cast<std::uintptr_t>(caller)).kind != Kind::other) {

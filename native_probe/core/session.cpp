@@ -24,7 +24,7 @@ namespace {
 using format::ChunkHeader;
 using format::ChunkKind;
 
-// What a short run needs: it is written to the disk, also by a child that ends at once.
+// The room for a short run: it is written to the disk, also by a child that ends at once.
 constexpr std::size_t kReadyAtStart = std::size_t{96} << 10;
 constexpr std::uint32_t kLargestChunk = 256 * 1024;
 
@@ -118,12 +118,12 @@ Session::Session(const SessionOptions& options)
 
 void Session::activate() {
   sample_cpu_times();
-  // Else whoever starts the second thread does it, before there is one.
+  // Else the thread that starts the second thread does it, before that one runs.
   if (!single_threaded()) feeder_.start();
   current_.needs_fences.store(!can_order_all_threads(), std::memory_order_seq_cst);
   // Kernels before 4.14 cannot; there only the handlers of fork() help.
   madvise(&current_, sizeof current_, MADV_WIPEONFORK);
-  // The number last: whoever sees it sees the session.
+  // The number last: a thread that sees it sees the session.
   current_.session.store(this, std::memory_order_release);
   current_.id.store(id_, std::memory_order_release);
 }
@@ -411,7 +411,7 @@ format::EventRecord* Session::next_chunk(ThreadLog* log) {
   return log->cursor;
 }
 
-// What the page feeder does where there is one.
+// The work of the page feeder, if there is one.
 void Session::sample_now_and_then() {
   if (feeder_.running()) return;
   const std::uint64_t now = Clock::ticks();

@@ -22,7 +22,7 @@ using format::EventRecord;
 // For a definition that a thread has just begun to write.
 constexpr std::uint64_t kPatience = 10'000'000;  // ns
 
-// Slots change under the eyes of whoever reads them, word by word, as they do for the reader of a
+// Slots change while they are read, word by word, as they do for the reader of a
 // crashed program's file: what is open in a slot and over in a record counts as over.
 __attribute__((no_sanitize("thread"))) void copy_words(void* to, const void* from,
                                                        std::size_t size) {

@@ -98,7 +98,7 @@ bool holds_text(std::string_view in, std::string_view text) {
 
 void define_site(Session& session, Native::Site& site) {
   if (site.function.empty()) return;
-  // The session's own thread is gone: nobody else makes room.
+  // The session's own thread has ended: no other thread makes room.
   session.file().extend(site.function.size() + TraceFile::alignment());
   site.body.function = session.string(site.function);
   if (site.body.function == 0) return;

@@ -68,7 +68,7 @@ ThreadLog* ThreadLogs::take() {
   }
   std::uint32_t n = high_water_.load(std::memory_order_relaxed);
   do {
-    // First the room, then the number: whoever looks at all logs finds each of them.
+    // First the room, then the number: a thread that walks all logs finds each of them.
     if (n == kCapacity || block(n / kBlock) == nullptr) return nullptr;
   } while (!high_water_.compare_exchange_weak(n, n + 1, std::memory_order_acq_rel));
   at(n)->place = n;

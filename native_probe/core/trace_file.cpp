@@ -30,7 +30,7 @@ constexpr std::uint64_t kMostFront = 64 << 20;
 constexpr std::uint64_t kRingChunks = 1024;
 constexpr std::size_t kLargestRingChunk = std::size_t{64} * 1024;
 
-// For who reads the file after the end of the process; threads of this one have `use_`.
+// For readers of the file after the end of the process; threads of this one have `use_`.
 void before_later_stores() {
 #if !defined(__SANITIZE_THREAD__)  // which knows no fences
   __atomic_thread_fence(__ATOMIC_RELEASE);
@@ -102,7 +102,7 @@ bool TraceFile::try_growing() {
   return growing_.compare_exchange_strong(expected, true, std::memory_order_acquire);
 }
 
-// For whoever has `growing_`.
+// For the thread that has `growing_`.
 bool TraceFile::grow(Space& space, std::size_t wanted) {
   const std::uint64_t ready = space.ready.load(std::memory_order_relaxed);
   const std::uint64_t least = space.cursor.load(std::memory_order_relaxed) + wanted;
@@ -110,7 +110,7 @@ bool TraceFile::grow(Space& space, std::size_t wanted) {
   if (cannot_grow()) return false;
   const std::uint64_t target = std::min<std::uint64_t>(round_up(least, alignment()), space.end);
   const std::uint64_t there = target > ready ? pages_.make(ready, target) : ready;
-  // Release: whoever sees the new frontier may write to the pages before it.
+  // Release: a thread that sees the new frontier may write to the pages before it.
   space.ready.store(there, std::memory_order_release);
   if (there == space.end) space.at_limit = true;
   return there >= least;
@@ -124,7 +124,7 @@ bool TraceFile::extend(std::size_t ahead, Part part) {
   return done;
 }
 
-// In a hook: makes space ready, or waits a little for whoever does so already.
+// In a hook: makes space ready, or waits a little for the thread that does so already.
 bool TraceFile::help(Space& space, std::size_t wanted) {
   if (space.at_limit.load(std::memory_order_acquire) || cannot_grow()) return space.holds(wanted);
   const int kept_errno = errno;
@@ -260,7 +260,7 @@ void TraceFile::seal_events(ChunkHeader* chunk, std::size_t used) {
   seal(chunk, used);
   if (!is_ring()) return;
   const std::uint64_t place = (pages_.offset_of(chunk) - ring_.begin) / ring_size_;
-  // Release: whoever claims it may do with it what he likes.
+  // Release: the thread that claims it may write all of it.
   use_[place].fetch_or(kSealed, std::memory_order_release);
 }
 
@@ -330,7 +330,7 @@ void TraceFile::seal_definitions() {
     seal(&chunk,
          walk_definitions(chunk, size - sizeof chunk, has_tag, [](const format::Definition&) {}));
   });
-  // Somebody cut the file, and it grew again before its size was looked at.
+  // The file was cut, and it grew again before its size was read.
   if (end < front_.cursor.load(std::memory_order_relaxed)) pages_.set_truncated();
 }
 

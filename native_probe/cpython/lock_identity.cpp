@@ -132,7 +132,7 @@ __attribute__((noinline)) std::uint32_t identify(Session& session, const LockIde
   return id;
 }
 
-// Of other objects and locks nobody tells us when they end.
+// The ends of other objects and locks are unknown.
 std::uint32_t ends_of(const LockIdentity& waited) {
   if (is_watched(waited.kind)) return gilscope_ends_at(waited.object);
   return waited.kind == LockKind::thread_lock ? gilscope_ends_at(waited.address) : 0;
@@ -144,7 +144,7 @@ void created(std::uintptr_t address, const void* frame) {
   if (Session::active() == nullptr) return;
   Recording recording;
   if (!recording) {
-    // From now on nobody can say whether an entry is the latest one.
+    // From now on it is unknown whether an entry is the latest one.
     missed_creations.store(true, std::memory_order_relaxed);
     return;
   }

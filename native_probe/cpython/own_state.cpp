@@ -13,7 +13,7 @@ namespace {
 // ns; far more than anybody reads. A thread that a debugger holds in the middle of it keeps nobody.
 constexpr std::uint64_t kPatience = 1'000'000'000;
 
-// What is known from another session is nothing any more: nobody saw what happened in between.
+// Facts from another session do not count: nothing was recorded in between.
 void forget_other_sessions(ThreadLog& log, std::uint64_t session) {
   if (log.own_session == session) return;
   log.own_state.store(nullptr);
@@ -22,7 +22,7 @@ void forget_other_sessions(ThreadLog& log, std::uint64_t session) {
   log.own_session = session;
 }
 
-// Whether the thread state is this thread's, and alive until the log says that nobody reads it.
+// Whether the thread state is this thread's, and alive until the log says that no thread reads it.
 bool is_own(ThreadLog& log, const void* state) {
   if (log.left_state == state) return false;
   if (log.own_state.load() == state) return true;

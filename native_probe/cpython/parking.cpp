@@ -14,10 +14,10 @@ namespace {
 using format::LockKind;
 
 // The frames between a hook and the function whose entry is on its stack: sem_wait's caller, the
-// parking lot, the lock. Measured 0x100 to 0x300 bytes; everything beyond is somebody else's.
+// parking lot, the lock. Measured 0x100 to 0x300 bytes; everything beyond belongs to other code.
 constexpr std::uintptr_t kNear = 4096;
 
-// States of a PyMutex byte (Include/internal/pycore_lock.h): locked 1, somebody is parked 2.
+// States of a PyMutex byte (Include/internal/pycore_lock.h): locked 1, a thread is parked 2.
 constexpr std::uint8_t kLockedAndParked = 3;
 
 CodeRange wakeups[3];

@@ -114,7 +114,7 @@ std::optional<format::LockBody> lock_with(const Session& session, std::uint32_t 
 
 std::string not_measured(const char* why) { return std::string("not measured: ") + why; }
 
-// What the helper's only wait for a lock was, against what it must have been.
+// Compares the helper's only wait for a lock with what it must have been.
 std::string check_lock_wait(const Session& session, const Helper& helper, std::uint32_t ender,
                             std::uintptr_t address, std::initializer_list<LockKind> kinds) {
   const auto waits = records_of(session, helper.index(), EventKind::lock_wait);

@@ -51,7 +51,7 @@ std::uint32_t define_code(Session& session, IdTable::Found found, const gilscope
   return found.id;
 }
 
-// Where nobody tells us that a code object is gone, what it says is its identity.
+// Where the end of a code object is unknown, its contents are its identity.
 std::uint64_t hash_of_text(Session& session, const gilscope_place& place) {
   const std::uint64_t file = string(session, place.file);
   const std::uint64_t name = string(session, place.name);

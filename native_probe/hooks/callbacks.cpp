@@ -13,11 +13,11 @@
 #include "hooks/entries.hpp"
 #include "hooks/hazards.hpp"
 
-// What a callback is. Native code that is outside Python (its thread has no thread state attached)
+// Definition of a callback. Native code outside of Python (its thread has no thread state attached)
 // asks to get in; the callback lasts from that request until the thread is out again. Three things
 // look alike from outside and are told apart here:
 //
-// 1. PyGILState_Ensure with a thread state attached already: nobody gets in, nothing is recorded.
+// 1. PyGILState_Ensure with a thread state attached already: no entry, nothing is recorded.
 // 2. The end of a section without the GIL (Py_BEGIN_ALLOW_THREADS, gil_scoped_release): the thread
 //    gave the thread state up by SaveThread or ReleaseThread and takes the same one back by the
 //    function that belongs to it. AcquireThread after SaveThread is none of that: that is
@@ -32,7 +32,7 @@
 // PyGILState_Ensure always ends with the PyGILState_Release after which no state is attached.
 //
 // What is open is kept by thread, not by thread state: bindings make a new one for each callback.
-// Levels that nobody closed (longjmp, a thread that left by a way that is not hooked) are dropped
+// Levels that were not closed (longjmp, a thread that left by a way that is not hooked) are dropped
 // as soon as the thread asks to get in again: it could not, were it still inside.
 namespace gilscope::hooks::callbacks {
 namespace {
@@ -499,7 +499,7 @@ PyThreadState* swap_attached(PyThreadState* state) {
 PyThreadState* swap(PyThreadState* state) {
   CallbackLog* log = levels();
   const bool attached = is_attached();
-  // From one state to another, or from none to none: nobody gets in or out.
+  // From one state to another, or from none to none: neither an entry nor an exit.
   if (attached == (state != nullptr)) return swap_attached(state);
   if (attached) {
     const Meaning meaning = before_release(log, By::swap);
@@ -697,7 +697,7 @@ std::vector<Hook> hooks() {
       {"PyInterpreterState_Clear", address(clear_interpreter)},
       {"PyInterpreterState_Delete", address(delete_interpreter)},
   };
-  // All three or none: who comes in by one of them goes out by another.
+  // All three or none: a thread that enters by one of them leaves by another.
   if (real_state_ensure != nullptr && real_state_ensure_from_view != nullptr &&
       real_state_release != nullptr) {
     all.push_back({"PyThreadState_Ensure", address(state_ensure)});

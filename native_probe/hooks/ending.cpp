@@ -96,7 +96,7 @@ class Chunk {
     header_.checksum = format::checksum(&bytes_[sizeof header_], used);
     std::memcpy(bytes_.data(), &header_, sizeof header_);
     const ssize_t done = ::write(file, bytes_.data(), bytes_.size());
-    (void)done;  // a full disk: there is nobody to tell
+    (void)done;  // a full disk: no way to report it
   }
 
  private:

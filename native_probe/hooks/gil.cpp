@@ -30,7 +30,7 @@ using format::EventKind;
 using format::EventRecord;
 
 // Stacks are captured for what is longer than this. Waits that turn out to be shorter have one too
-// where it cost nobody any time.
+// where it cost no thread any time.
 constexpr std::uint64_t kLongHold = 1'000'000;  // ns
 
 // One GIL of the process. What is not atomic is read and written only while its mutex is held.
@@ -359,7 +359,7 @@ bool time_to_look(const timespec& until, timespec* at_time) {
 }
 
 // With the GIL's mutex held, which the holder needs to release the GIL. False if it has not held
-// the GIL for long. Whoever looked last did so for all that wait.
+// the GIL for long. One look serves all threads that wait.
 bool look_at_holder(Gil& gil) {
   Recording recording;
   if (!recording || gil.holder == 0) return false;

@@ -64,7 +64,7 @@ bool has(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
-// What hooks never go into: we ourselves, the C library and the loader.
+// Objects that never get hooks: our own, the C library and the loader.
 bool is_left_out(const ElfImage& image) {
   return image.contains(reinterpret_cast<const void*>(&is_left_out)) ||
          has(image.path(), "/libc.so") || has(image.path(), "/libpthread.so") ||
@@ -141,7 +141,7 @@ bool look_once(std::uintptr_t loaded) {
   Known now = LoadedObjects::look(before.get());
   std::list<Late> late;
   std::list<GotPatcher::Plan> plans = plans_for(*now, before.get(), native_locks, loaded, late);
-  // Whoever makes such a call knows of it first, and looks afterwards.
+  // A thread that makes such a call knows of it first, and looks afterwards.
   const int others = own.loading - (loaded == kNoneSeen || loaded == kAllSeen ? 0 : 1);
   if (loaded == kNoneSeen && others != 0) return true;
   std::shared_ptr<native_stack::Table> table = native_stack::make_table(now);
@@ -314,7 +314,7 @@ void after_load(void* handle) {
 }
 
 void look_unseen() {
-  // Whoever makes such a call looks afterwards.
+  // The thread that makes such a call looks afterwards.
   if (self().loading != 0) return;
   look(kNoneSeen);
 }

@@ -48,7 +48,7 @@ Held held(Owner owner) {
   return {since, owner_now(owner) == before ? before : 0};
 }
 
-// Whether nobody has waited for the lock with this stack. Each place may be one where the debug
+// Whether no thread has waited for the lock with this stack. Each place may be one where the debug
 // information tells which lock it is.
 bool is_first_there(Session& session, std::uint32_t lock, std::uint32_t stack) {
   const std::uint64_t key = mix(std::uint64_t{lock} << 32 | stack);
@@ -104,7 +104,7 @@ template <typename Real>
 __attribute__((noinline, cold)) int rwlock_wait(const pthread_rwlock_t* lock, std::uint8_t flags,
                                                 const void* frame, Real real) {
   OpenWait wait;
-  // Readers leave no trace of who they are.
+  // The lock does not identify its readers.
   begin(wait, LockKind::native_rwlock, lock, &lock->__data.__cur_writer, flags, frame);
   return finish(wait, real());
 }

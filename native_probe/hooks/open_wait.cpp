@@ -22,7 +22,7 @@ bool OpenWait::can_begin(Recording& recording) const {
   ThreadLog& log = recording.log();
   if (!shown_wait::is_open(*log.slot)) return true;
   if (log.open_wait == 0 || !mark_.outlives(log.open_wait)) return false;
-  // It was left by siglongjmp(), nobody knows when: it is no record.
+  // It was left by siglongjmp() at an unknown time: not a record.
   if (log.open_entry != nullptr) WaitTable::release(log.open_entry);
   show_none(recording);
   return true;

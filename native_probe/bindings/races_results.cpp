@@ -50,15 +50,17 @@ std::string native_text(const Session& session, std::uint32_t site) {
   return info.dli_sname != nullptr ? file + " " + info.dli_sname : file;
 }
 
-// (thread number, thread name, op, place, callers, locks, native code); None if there is none.
+// (thread number, thread name, the kernel's number of it, op, time or 0, place, callers, locks,
+// native code); None if there is none.
 PyObject* seen_object(Session& session, const Seen& seen) {
   if (seen.access.clock == 0) Py_RETURN_NONE;
   const std::string name = session.detector().threads().name_of(seen.thread);
   const std::string native = native_text(session, seen.access.site);
-  return Py_BuildValue("(IsiNNNs)", seen.thread, name.c_str(), static_cast<int>(seen.op),
-                       place_object(session.site(seen.access.site)),
-                       stack_object(session.stack(seen.access.stack)),
-                       locks_object(session, seen.access.locks), native.c_str());
+  return Py_BuildValue(
+      "(IsIiKNNNs)", seen.thread, name.c_str(), session.detector().threads().tid_of(seen.thread),
+      static_cast<int>(seen.op), static_cast<unsigned long long>(seen.access.time_ns),
+      place_object(session.site(seen.access.site)), stack_object(session.stack(seen.access.stack)),
+      locks_object(session, seen.access.locks), native.c_str());
 }
 
 PyObject* candidate_object(Session& session, const Candidate& candidate) {

@@ -408,3 +408,55 @@ TEST("races: a lock that has ended is held no more") {
   CHECK_EQUAL(a->held.size(), 0u);
   CHECK_EQUAL(a->lockset, Locksets::kEmpty);
 }
+
+TEST("races: a pair that two threads write and a third one reads is torn") {
+  Stage stage;
+  Thread* one = stage.start(stage.main);
+  Thread* two = stage.start(stage.main);
+  Thread* reader = stage.start(stage.main);
+  for (Thread* writer : {one, two}) {
+    stage.detector.synchronization().acquire(*writer, 7);
+    stage.does(writer, Op::store, 10, 1);
+    stage.does(writer, Op::store, 11, 2);
+    stage.detector.synchronization().release(*writer, 7);
+  }
+  stage.does(reader, Op::read, 20, 1);
+  stage.does(reader, Op::read, 21, 2);
+  CHECK(stage.found_of(Kind::pair) == 1);
+}
+
+TEST("races: times are known where a place has raced before") {
+  Stage stage;
+  Thread* one = stage.start(stage.main);
+  Thread* two = stage.start(stage.main);
+  stage.updates(one, 10);
+  stage.updates(two, 20);
+  const auto is_known = [](const Seen& seen) { return seen.access.time_ns != 0; };
+  const std::vector<Candidate> first = stage.found();
+  CHECK(!first.empty());
+  for (const Candidate& candidate : first) {
+    CHECK(is_known(candidate.other) || is_known(candidate.second));
+    CHECK(!is_known(candidate.first) || candidate.first.thread == two->serial);
+  }
+  stage.updates(one, 10);
+  stage.updates(two, 20);
+  bool is_any_whole = false;
+  for (const Candidate& candidate : stage.found()) {
+    const bool is_whole =
+        is_known(candidate.first) && is_known(candidate.second) && is_known(candidate.other);
+    if (is_whole) {
+      CHECK(candidate.first.access.time_ns <= candidate.second.access.time_ns);
+    }
+    is_any_whole = is_any_whole || is_whole;
+  }
+  CHECK(is_any_whole);
+}
+
+TEST("races: an update under a lock is no race, and nothing of it is timed") {
+  Stage stage;
+  Thread* one = stage.start(stage.main);
+  Thread* two = stage.start(stage.main);
+  stage.locked_update(one, 10);
+  stage.locked_update(two, 10);
+  CHECK(stage.found().empty());
+}

@@ -69,6 +69,9 @@ class Access:
         what: Its kind in a word or two: "read", "iteration", "write", "append" and so on.
         stack: Where, the innermost place first; at least one.
         locks: Names of the locks that the thread held.
+        time_ns: When, on CLOCK_MONOTONIC; None if that is not known: times are taken only when the
+            place is known for a race.
+        tid: The kernel's number of the thread; 0 unknown.
     """
 
     thread: str
@@ -76,6 +79,8 @@ class Access:
     what: str
     stack: tuple[Place, ...]
     locks: tuple[str, ...]
+    time_ns: int | None = field(default=None, compare=False)
+    tid: int = field(default=0, compare=False)
 
     @property
     def place(self) -> Place:
@@ -93,11 +98,16 @@ class Access:
             "stack": [str(place) for place in self.stack],
         }
 
+    def as_message(self) -> dict[str, Any]:
+        """Return it as data for another process of gilscope."""
+        return {**self.as_json(), "what": self.what, "time_ns": self.time_ns, "tid": self.tid}
+
     @classmethod
-    def from_json(cls, data: dict[str, Any], what: str) -> Access:
-        """Return the access that `as_json` gave this for, with its kind in words."""
-        stack = tuple(map(Place.parse, data["stack"]))
-        return cls(data["thread"], data["write"], what, stack, tuple(data["locks"]))
+    def from_message(cls, data: dict[str, Any]) -> Access:
+        """Return the access that `as_message` gave this for."""
+        stack, locks = tuple(map(Place.parse, data["stack"])), tuple(data["locks"])
+        when = data["time_ns"], data["tid"]
+        return cls(data["thread"], data["write"], data["what"], stack, locks, *when)
 
 
 @dataclass(frozen=True)
@@ -189,13 +199,12 @@ class Race:
 
     def as_message(self) -> dict[str, Any]:
         """Return it as data for another process of gilscope."""
-        return {**self.as_json(), "what": [access.what for access in self.accesses]}
+        return {**self.as_json(), "accesses": [access.as_message() for access in self.accesses]}
 
     @classmethod
     def from_message(cls, data: dict[str, Any]) -> Race:
         """Return the race that `as_message` gave this for."""
-        pairs = zip(data["accesses"], data["what"], strict=True)
-        accesses = tuple(Access.from_json(access, what) for access, what in pairs)
+        accesses = tuple(map(Access.from_message, data["accesses"]))
         return cls(
             data["class"], data["grade"], data["variable"], accesses, data["count"],
             data["what_happened"], data["advice"],

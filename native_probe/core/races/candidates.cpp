@@ -22,6 +22,15 @@ std::uint64_t hash_of(const Candidate& candidate) {
   return fold(fold(hash, candidate.other.access.site), candidate.last.access.site);
 }
 
+// Whether the time of every access is known.
+bool is_timed(const Candidate& candidate) {
+  const auto has_time = [](const Seen& seen) {
+    return seen.access.clock == 0 || seen.access.time_ns != 0;
+  };
+  return has_time(candidate.first) && has_time(candidate.second) && has_time(candidate.other) &&
+         has_time(candidate.last);
+}
+
 }  // namespace
 
 std::uint32_t Candidates::add(const Candidate& candidate, bool witnessed) {
@@ -42,11 +51,14 @@ std::uint32_t Candidates::add(const Candidate& candidate, bool witnessed) {
     return kKnown;
   }
   ++place->count;
-  // The one to show is one that went wrong.
-  if (witnessed && ++place->witnessed == 1) {
+  // The one to show is one that went wrong, and of these one of which all times are known.
+  const bool is_first_witness = witnessed && ++place->witnessed == 1;
+  const bool is_as_good = witnessed || place->witnessed == 0;
+  if (is_first_witness || (is_as_good && is_timed(candidate) && !is_timed(*place))) {
     place->first = candidate.first;
     place->second = candidate.second;
     place->other = candidate.other;
+    place->last = candidate.last;
   }
   return number;
 }

@@ -32,8 +32,13 @@ struct Access {
   std::uint32_t locks = 0;
 };
 
+// An access of which the time may be known.
+struct Timed : Access {
+  std::uint64_t time_ns = 0;  // on CLOCK_MONOTONIC; 0: not known
+};
+
 struct Seen {
-  Access access;
+  Timed access;
   std::uint32_t thread = 0;  // serial
   Op op = Op::read;
 };

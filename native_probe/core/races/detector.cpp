@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/clock.hpp"
+
 namespace gilscope::races {
 namespace {
 
@@ -22,6 +24,19 @@ class Locked {
 
 bool is_iteration(Op op) { return op == Op::iterate || op == Op::step; }
 
+// Whether there is one left; takes it.
+bool takes_one(std::atomic<std::uint32_t>& left) {
+  std::uint32_t now = left.load(std::memory_order_relaxed);
+  while (now != 0) {
+    if (left.compare_exchange_weak(now, now - 1, std::memory_order_relaxed)) return true;
+  }
+  return false;
+}
+
+bool is_same(const Access& a, const Access& b) {
+  return a.clock == b.clock && a.site == b.site && a.stack == b.stack && a.locks == b.locks;
+}
+
 }  // namespace
 
 bool Detector::access(Thread& thread, const Object& object, Key key, Op op, std::uint32_t site,
@@ -30,7 +45,7 @@ bool Detector::access(Thread& thread, const Object& object, Key key, Op op, std:
   const std::uint64_t hash = Shadow::hash(object.id, key);
   Stripe& stripe = shadow_.stripe(hash);
   thread.used = thread.clock;
-  const Now now{thread, object, key, op, {thread.clock, site, stack, thread.lockset}};
+  const Now now{thread, object, key, op, {{thread.clock, site, stack, thread.lockset}, 0}};
   const Locked locked(stripe.lock, options_.locks_shadow);
   Cell& cell = stripe.find(object.id, key, hash, objects_, shadow_.most());
   if (cell.has(Cell::kIsShared)) return in_shared(stripe.shared(cell), now);
@@ -58,7 +73,8 @@ bool Detector::in_cell(Stripe& stripe, Cell& cell, const Now& now) {
   const bool is_blind = writes(now.op) && cell.has(Cell::kHasPair) && !cell.has(Cell::kHasRead);
   const bool is_second_read = now.op == Op::read && cell.has(Cell::kHasRead) &&
                               is_split(cell.read, cell.sequence, now.thread);
-  if (is_blind || is_second_read || is_iteration(now.op) ||
+  const bool is_for_time = is_timed(now.access.site) && takes_one(early_histories_);
+  if (is_blind || is_second_read || is_for_time || is_iteration(now.op) ||
       (now.op == Op::read && is_iteration(cell.read_op()))) {
     cell.slot = now.thread.slot;
     share(stripe, cell);
@@ -98,20 +114,20 @@ void Detector::share(Stripe& stripe, Cell& cell) {
   Shared& shared = stripe.share(cell);
   History history;
   history.slot = old.slot;
-  history.read = old.read;
+  history.read = {old.read, 0};
   history.read_op = old.read_op();
-  if (is_iteration(old.read_op())) history.iteration = old.read;
+  if (is_iteration(old.read_op())) history.iteration = history.read;
   history.has_read = old.has(Cell::kHasRead);
   history.sequence = old.sequence;
   if (old.write.clock != 0) {
     Writes& side = history.side(old.write_op());
-    side.last = old.write;
+    side.last = {old.write, 0};
     side.op = old.write_op();
     side.version = shared.version = 1;
     if (history.has_read) history.read_version = 1;
     if (old.has(Cell::kHasPair)) {
-      side.pair_read = {old.write.clock, old.pair_site, old.pair_stack, old.pair_locks};
-      side.pair_write = old.write;
+      side.pair_read = {{old.write.clock, old.pair_site, old.pair_stack, old.pair_locks}, 0};
+      side.pair_write = side.last;
       side.pair_op = old.write_op();
       side.pair_is_split = old.has(Cell::kPairIsSplit);
     }
@@ -121,7 +137,8 @@ void Detector::share(Stripe& stripe, Cell& cell) {
 
 // --- Threads that share
 
-bool Detector::in_shared(Shared& shared, const Now& now) {
+bool Detector::in_shared(Shared& shared, Now now) {
+  if (is_timed(now.access.site)) now.access.time_ns = nanoseconds(CLOCK_MONOTONIC);
   History* own = nullptr;
   for (History& history : shared.histories) {
     if (history.slot == now.thread.slot) own = &history;
@@ -180,9 +197,9 @@ bool Detector::is_split(const Access& read, std::uint32_t sequence, const Thread
 // The same check as the one that the other thread acted on: this thread would have, too.
 void Detector::same_check(const Writes& theirs, const History& of, const Seen& self,
                           const Now& now) {
-  const Access& write = theirs.pair_write;
+  const Timed& write = theirs.pair_write;
   const bool is_by_chance = write.clock > now.thread.order.forced.of(of.slot);
-  const auto check = [&](const Access& read, Op op, bool split, const Seen& again) {
+  const auto check = [&](const Timed& read, Op op, bool split, const Seen& again) {
     if (read.clock == 0 || read.site != now.access.site) return;
     if (!(split ? is_by_chance : is_unordered(write, of.slot, now))) return;
     report({Kind::update, split, false, seen(read, of.slot, op),
@@ -276,17 +293,27 @@ void Detector::write(Shared& shared, History& own, const Now& now) {
 // threads use them together?
 void Detector::note_half(const Now& now, const Seen& own, const Seen& other) {
   Half& half = now.thread.half;
+  const Half& before = now.thread.half_before;
   const auto is_together = [](const Seen& a, const Seen& b) {
     return a.thread == b.thread && a.access.clock == b.access.clock &&
            a.access.stack == b.access.stack && a.access.site != b.access.site &&
            writes(a.op) == writes(b.op);
   };
-  if (half.object == now.object.id && half.key != now.key && is_together(half.own, own) &&
-      is_together(half.other, other)) {
-    Candidate candidate{Kind::pair, false, false, half.own, own, half.other, other};
-    report(candidate, now);
+  const bool goes_on = half.object == now.object.id && half.key == now.key &&
+                       half.own.op == own.op && is_same(half.own.access, own.access);
+  if (!goes_on) {
+    now.thread.half_before = half;
+    half = {now.object.id, now.key, own, {}, 0};
   }
-  half = {now.object.id, now.key, own, other};
+  half.others[half.count++ % Half::kOthers] = other;
+  if (before.object != now.object.id || before.key == now.key || !is_together(before.own, own)) {
+    return;
+  }
+  for (std::uint32_t i = 0; i < std::min(before.count, Half::kOthers); ++i) {
+    if (!is_together(before.others[i], other)) continue;
+    report({Kind::pair, false, false, before.own, own, before.others[i], other}, now);
+    return;
+  }
 }
 
 // What the other thread did is not ordered before this write, which may come in its middle.
@@ -414,14 +441,29 @@ void Detector::prune(Shared& shared, const Now& now) const {
   all.erase(std::remove_if(all.begin(), all.end(), is_over), all.end());
 }
 
-Seen Detector::seen(const Access& access, Slot slot, Op op) const {
+Seen Detector::seen(const Timed& access, Slot slot, Op op) const {
   return {access, threads_.serial(slot, access.clock), op};
 }
 
 void Detector::report(Candidate candidate, const Now& now, bool witnessed) {
   candidate.key = now.key;
+  time(candidate, now);
   const std::uint32_t number = candidates_.add(candidate, witnessed);
   if (number != Candidates::kKnown) now.thread.new_candidates.push_back(number);
+}
+
+// The time of the access that is made now is known; those before it were not timed when nothing was
+// known of their places yet. The next time they are.
+void Detector::time(Candidate& candidate, const Now& now) {
+  for (Seen* each : {&candidate.first, &candidate.second, &candidate.other, &candidate.last}) {
+    if (each->access.clock == 0) continue;
+    timed_[each->access.site % kTimed].store(true, std::memory_order_relaxed);
+    const bool is_now = each->thread == now.thread.serial && each->op == now.op &&
+                        is_same(each->access, now.access);
+    if (is_now && each->access.time_ns == 0) {
+      each->access.time_ns = nanoseconds(CLOCK_MONOTONIC);
+    }
+  }
 }
 
 }  // namespace gilscope::races

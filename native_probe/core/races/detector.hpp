@@ -1,6 +1,7 @@
 // Decides for each access which earlier ones of other threads it is not ordered after.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 
@@ -46,12 +47,12 @@ class Detector {
     const Object& object;
     Key key;
     Op op;
-    Access access;
+    Timed access;
   };
   bool in_cell(Stripe& stripe, Cell& cell, const Now& now);
   void keep(Cell& cell, const Now& now) const;
   void share(Stripe& stripe, Cell& cell);
-  bool in_shared(Shared& shared, const Now& now);
+  bool in_shared(Shared& shared, Now now);
 
   void read(Shared& shared, History& own, const Now& now);
   void same_check(const Writes& theirs, const History& of, const Seen& self, const Now& now);
@@ -78,8 +79,13 @@ class Detector {
   bool is_by_chance(const Access& before, Slot slot, const Now& now) const;
   bool is_split(const Access& read, std::uint32_t sequence, const Thread& thread) const;
   bool matters(const Access& before, Slot slot, const Now& now, bool* suspected) const;
-  Seen seen(const Access& access, Slot slot, Op op) const;
+  Seen seen(const Timed& access, Slot slot, Op op) const;
   void report(Candidate candidate, const Now& now, bool witnessed = false);
+
+  bool is_timed(std::uint32_t site) const {
+    return timed_[site % kTimed].load(std::memory_order_relaxed);
+  }
+  void time(Candidate& candidate, const Now& now);
 
   const Options options_;
   Threads threads_;
@@ -90,6 +96,14 @@ class Detector {
   Shadow shadow_;
   std::vector<std::atomic<std::uint32_t>> taken_ =
       std::vector<std::atomic<std::uint32_t>>(Threads::kMaxSlots);
+
+  // Places that were found in a candidate: from then on the time of what is done there is taken. A
+  // place that falls together with another one is timed in vain.
+  static constexpr std::size_t kTimed = 4096;
+  std::array<std::atomic<bool>, kTimed> timed_{};
+  // So many more variables get a history at such a place before two threads share them: a cell has
+  // no room for times.
+  std::atomic<std::uint32_t> early_histories_{1000};
 };
 
 }  // namespace gilscope::races

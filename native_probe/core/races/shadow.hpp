@@ -19,11 +19,11 @@ inline Side side_of(Op op) { return op == Op::remove ? Side::removes : Side::put
 
 // What one thread wrote, of one side.
 struct Writes {
-  Access last;
-  Access pair_read;           // of the last write that followed a read: that read
-  Access pair_write;          // and that write
-  Access early_read;          // one before it, in an earlier critical section, see History
-  Access unordered;           // a write by another thread that the last read is not ordered after
+  Timed last;
+  Timed pair_read;            // of the last write that followed a read: that read
+  Timed pair_write;           // and that write
+  Timed early_read;           // one before it, in an earlier critical section, see History
+  Timed unordered;            // a write by another thread that the last read is not ordered after
   std::uint32_t version = 0;  // of the variable, after the last write
   std::uint32_t unordered_thread = 0;  // serial
   Op op = Op::store;
@@ -36,9 +36,9 @@ struct Writes {
 
 // What one thread did to a variable.
 struct History {
-  Access read;
-  Access early;                    // a read since the last write, in an earlier critical section
-  Access iteration;                // the last step of an iteration
+  Timed read;
+  Timed early;                     // a read since the last write, in an earlier critical section
+  Timed iteration;                 // the last step of an iteration
   std::uint32_t sequence = 0;      // the thread's at the last read
   std::uint32_t read_version = 0;  // of the variable, at the last read
   std::uint32_t iteration_version = 0;

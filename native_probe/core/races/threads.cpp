@@ -1,5 +1,8 @@
 #include "core/races/threads.hpp"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <utility>
 
 namespace gilscope::races {
@@ -35,6 +38,7 @@ Thread* Threads::start(const Order& from, std::string name) {
   thread->serial = static_cast<std::uint32_t>(names_.size());
   place.uses.push_back({thread->serial, thread->clock});
   names_.push_back(std::move(name));
+  tids_.push_back(static_cast<std::uint32_t>(syscall(SYS_gettid)));
   thread->order = from;
   thread->order.full.set(thread->slot, thread->clock);
   thread->order.forced.set(thread->slot, thread->clock);
@@ -80,6 +84,11 @@ std::uint32_t Threads::serial(Slot slot, Clock clock) const {
 std::string Threads::name_of(std::uint32_t serial) const {
   const std::lock_guard<std::mutex> lock(mutex_);
   return serial < names_.size() ? names_[serial] : std::string();
+}
+
+std::uint32_t Threads::tid_of(std::uint32_t serial) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return serial < tids_.size() ? tids_[serial] : 0;
 }
 
 std::size_t Threads::count() const {

@@ -49,13 +49,15 @@ struct Recent {
 };
 inline constexpr std::size_t kRecent = 512;
 
-// One of two variables that may belong together: an access of this thread, and the other thread's
-// that it is not ordered with.
+// One of two variables that may belong together: an access of this thread, and the latest of those
+// of other threads that it is not ordered with.
 struct Half {
+  static constexpr std::uint32_t kOthers = 4;
   ObjectId object = 0;
   Key key = 0;
   Seen own;
-  Seen other;
+  Seen others[kOthers];
+  std::uint32_t count = 0;  // of others, those that were overwritten included
 };
 
 struct Thread {
@@ -88,8 +90,9 @@ struct Thread {
   std::uint64_t followed = 0;
   std::uint32_t following = 0;
 
-  // The latest two accesses out of order, see Detector::note_half.
+  // The latest access out of order, and the one before it, see Detector::note_half.
   Half half;
+  Half half_before;
 
   // What others learn from now on is not what they learnt before.
   void advance() {
@@ -106,6 +109,7 @@ class Threads {
   // What a thread that is started by `parent` begins with; nullptr: nobody is known to have started
   // it.
   static Order fork(Thread* parent);
+  // Called by the thread itself.
   Thread* start(const Order& from, std::string name);
   void end(Thread& thread);
   void name(const Thread& thread, std::string name);
@@ -115,6 +119,7 @@ class Threads {
   // Number of the thread that used the slot at that time.
   std::uint32_t serial(Slot slot, Clock clock) const;
   std::string name_of(std::uint32_t serial) const;
+  std::uint32_t tid_of(std::uint32_t serial) const;  // the kernel's
   std::size_t count() const;
 
   // More than this at once are not followed.
@@ -137,6 +142,7 @@ class Threads {
   std::vector<Place> places_;
   std::vector<Slot> free_;
   std::vector<std::string> names_;  // by serial
+  std::vector<std::uint32_t> tids_;
 };
 
 }  // namespace gilscope::races

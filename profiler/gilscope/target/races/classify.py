@@ -32,16 +32,20 @@ class Seen:
     frames: tuple[tuple[CodeType, int], ...]
     locks: tuple[int, ...]
     native: str
+    time_ns: int | None
+    tid: int
 
     @classmethod
     def of(cls, raw: Any) -> Seen | None:
         """Decode the native half's result; None for none."""
         if raw is None:
             return None
-        serial, name, op, place, callers, locks, native = raw
+        serial, name, tid, op, time_ns, place, callers, locks, native = raw
         frames = tuple((code, offset) for code, offset in [place, *callers] if code is not None)
         title = name or f"native thread {serial}"
-        return cls(serial, title, op, frames, tuple(locks), native) if frames else None
+        if not frames:
+            return None
+        return cls(serial, title, op, frames, tuple(locks), native, time_ns or None, tid)
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,8 @@ def check_of(candidate: Candidate) -> Candidate | None:
     known = flow.of(code)
     for place in _same_path(code, source):
         if known.guards_it(place, target):
-            return replace(candidate, first=replace(read, frames=((code, place), *read.frames[1:])))
+            frames = ((code, place), *read.frames[1:])
+            return replace(candidate, first=replace(read, frames=frames, time_ns=None))
     return None
 
 
@@ -380,7 +385,8 @@ class _Report:
             native = Place(file, 0, function or "native code")
             stack = (stack[0], native, *stack[1:])
         names = tuple(dict.fromkeys(self._lock_name(lock) for lock in seen.locks))
-        return Access(seen.thread, seen.op >= STORE, WORDS[seen.op], stack, names)
+        when = seen.time_ns, seen.tid
+        return Access(seen.thread, seen.op >= STORE, WORDS[seen.op], stack, names, *when)
 
     def _lock_name(self, lock: int) -> str:
         if lock >> 63:
@@ -400,6 +406,11 @@ def place_of(code: CodeType, offset: int) -> Place:
     return Place(code.co_filename, line or code.co_firstlineno, code.co_qualname)
 
 
+def _rank(race: Race) -> tuple[int, int]:
+    """Order of races that are shown as one: the best-proved first, then the one of known times."""
+    return -GRADES.index(race.grade), -sum(one.time_ns is not None for one in race.accesses)
+
+
 def _merged(races: list[Race]) -> list[Race]:
     """Count races that differ in nothing that is shown as one; the worst first."""
     by_place: dict[Any, Race] = {}
@@ -410,7 +421,7 @@ def _merged(races: list[Race]) -> list[Race]:
         if known is None:
             by_place[key] = race
             continue
-        better, worse = sorted((known, race), key=lambda r: -GRADES.index(r.grade))
+        better, worse = sorted((known, race), key=_rank)
         by_place[key] = Race(
             better.kind, better.grade, better.variable, better.accesses,
             better.count + worse.count, better.what_happened, better.advice,

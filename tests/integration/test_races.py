@@ -189,7 +189,9 @@ def test_hard_code_runs_as_ever(python: str, tmp_path: Path) -> None:
 def test_compare_says_what_both_builds_found(tmp_path: Path) -> None:
     """One more run each build is watched; the races are findings of both, and one in the text."""
     out = tmp_path / "summary.json"
+    page = tmp_path / "report.html"
     words = ("-m", "gilscope", "compare", "--races", "--repeat", "1", "--json", str(out))
+    words += ("--html", str(page))
     gil, ft = (os.environ.get(name, "") for name in ("GILSCOPE_PYTHON", "GILSCOPE_FT_PYTHON"))
     if not (gil and ft):
         pytest.skip("both interpreters are needed")
@@ -202,6 +204,7 @@ def test_compare_says_what_both_builds_found(tmp_path: Path) -> None:
         ("ft", "lost-update"),
     }
     assert all(len(run["wall_s"]) == 1 for run in summary["runs"])
+    assert page.read_text(encoding="utf-8").count('alt="Timelines with the races: ') == 2
 
 
 CELL = """

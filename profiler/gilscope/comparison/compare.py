@@ -136,8 +136,9 @@ def compare_target(
         target: The program.
         builds: Keys of ``config.BUILDS``, in the order of display.
         repeat: How often each build is timed with the probe off and recorded with it on.
-        out_dir: Where one trace a build is kept, as ``NAME-BUILD.gilscope``; by default the traces
-            are kept as long as the returned object.
+        out_dir: Where one trace a build is kept, as ``NAME-BUILD.gilscope``, and with ``races``
+            ``NAME-BUILD-races.gilscope``; by default the traces are kept as long as the returned
+            object.
         title: Short name for people.
         name: Short name for files.
         pythons: Interpreters by the keys of ``config.PYTHON_OPTIONS``; by default they are looked
@@ -168,6 +169,11 @@ def compare_target(
     target.check()
     name = name or target.stem
     kept = {build: _kept_path(out_dir, name, build) for build in builds} if out_dir else {}
+    kept_watched = (
+        {build: _kept_path(out_dir, name, f"{build}-races") for build in builds}
+        if out_dir and races
+        else {}
+    )
     interpreters, notices = find_interpreters(builds, pythons or {}, progress)
     options = Options(
         repeat=repeat,
@@ -187,6 +193,7 @@ def compare_target(
         conditions = watch.finish()
         shown = [arm for arm in arms if arm.recorded]
         runs = [_run(arm, kept.get(arm.interpreter.build), notices) for arm in shown]
+        watched = watched_runs(arms, kept_watched)
     except BaseException:
         files.cleanup()
         raise
@@ -203,7 +210,7 @@ def compare_target(
         ),
         conditions=conditions,
         scaling=_scaling(arms) if threads else (),
-        watched=watched_runs(arms),
+        watched=watched,
         _files=files,
     )
     if interrupted:

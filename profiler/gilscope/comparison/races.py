@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.comparison.interpreters import find_interpreters
 from gilscope.config import BUILDS, DEFAULT_BUILDS, EXECUTORS
-from gilscope.errors import Interrupted, UsageError
+from gilscope.errors import Interrupted, TraceError, UsageError
 from gilscope.results.races import WatchedRun, races_summary, shared_races
 from gilscope.runner.arms import Options, watch_arms
 from gilscope.target.races.text import race_text, summary_line
 from gilscope.target.worker.program import Target
+from gilscope.trace.reading.reader import read
 
 if TYPE_CHECKING:
     import os
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gilscope.results.races import SharedRace
     from gilscope.runner.arms import Arm
     from gilscope.target.worker.carried import Carried
+    from gilscope.trace.model import Trace
 
 
 @dataclass(frozen=True)
@@ -122,12 +124,20 @@ def watch_code(
     )
 
 
-def watched_runs(arms: Sequence[Arm]) -> tuple[WatchedRun, ...]:
-    """Return the runs that were watched for races."""
-    return tuple(_run(arm) for arm in arms if arm.watched)
+def watched_runs(
+    arms: Sequence[Arm], kept: Mapping[str, Path | None] | None = None
+) -> tuple[WatchedRun, ...]:
+    """Return the runs that were watched for races.
+
+    Args:
+        arms: Of which some may have been watched.
+        kept: By build, where the trace of its watched run goes.
+    """
+    places = kept or {}
+    return tuple(_run(arm, places.get(arm.interpreter.build)) for arm in arms if arm.watched)
 
 
-def _run(arm: Arm) -> WatchedRun:
+def _run(arm: Arm, kept: Path | None) -> WatchedRun:
     """Turn the watched attempt of an arm into its run."""
     attempt, build = arm.watched, arm.interpreter.build
     if attempt is None:  # the caller has looked
@@ -136,7 +146,17 @@ def _run(arm: Arm) -> WatchedRun:
     if build == "ft" and attempt.gil_after:
         by = f" by the import of {attempt.gil_by}" if attempt.gil_by else ""
         invalid = f"the GIL was turned on{by}"
-    return WatchedRun(build, attempt.races, attempt.error, invalid)
+    return WatchedRun(build, attempt.races, attempt.error, invalid, _trace(attempt.trace, kept))
+
+
+def _trace(path: Path | None, kept: Path | None) -> Trace | None:
+    """Return the trace of a watched run, moved to where it is kept; None if there is none."""
+    if path is None:
+        return None
+    try:
+        return read(path.replace(kept) if kept else path)
+    except (TraceError, OSError):  # the races are known without it
+        return None
 
 
 # --- Text -----------------------------------------------------------------------------------------

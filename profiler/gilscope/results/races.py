@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gilscope.race import Access, Races
+    from gilscope.trace.model import Trace
 
 MOST_FRAMES = 3
 
@@ -25,12 +26,14 @@ class WatchedRun:
         found: What was found; None if the run did not come to its end.
         error: One line if the program failed or could not be watched.
         invalid: Why the run does not stand for its build; None if it does.
+        trace: Of the same run, to show when its races were; None if it was not recorded.
     """
 
     build: str
     found: Races | None
     error: str | None = None
     invalid: str | None = None
+    trace: Trace | None = None
 
     @property
     def races(self) -> Sequence[Race]:
@@ -59,13 +62,13 @@ def shared_races(runs: Sequence[WatchedRun]) -> list[SharedRace]:
     found: dict[tuple[str, str], SharedRace] = {}
     for run in runs:
         for race in run.races:
-            known = found.setdefault(_identity(race), SharedRace(race, {}))
+            known = found.setdefault(same_in_all(race), SharedRace(race, {}))
             before = known.grades.get(run.build, race.grade)
             known.grades[run.build] = max(before, race.grade, key=GRADES.index)
     return sorted(found.values(), key=_order)
 
 
-def _identity(race: Race) -> tuple[str, str]:
+def same_in_all(race: Race) -> tuple[str, str]:
     """Return what tells races apart: indices and keys of a container do not."""
     return race.kind, race.variable.partition("[")[0]
 

@@ -165,7 +165,7 @@ def run_arms(
             if options.progress:
                 options.progress(f"[{count}/{total}] {arm.title}: {label}")
             _take(arm, _attempt(target, arm, directory, options, probed=probed))
-        _watch(target, to_watch, directory, options, (len(steps), total))
+        _watch(target, to_watch, directory, options, (len(steps), total), traced=True)
         for arm in arms:
             _name_culprit(arm, options)
     except KeyboardInterrupt:
@@ -194,11 +194,18 @@ def _to_watch(arms: Sequence[Arm]) -> list[Arm]:
 
 
 def _watch(
-    target: Target, arms: Sequence[Arm], directory: Path, options: Options, steps: tuple[int, int]
+    target: Target,
+    arms: Sequence[Arm],
+    directory: Path,
+    options: Options,
+    steps: tuple[int, int],
+    *,
+    traced: bool = False,
 ) -> None:
     """Run each arm once more, watched for races; ``steps`` are those done before, and all.
 
-    One whose program failed runs too: what it failed of may be a race.
+    One whose program failed runs too: what it failed of may be a race. ``traced``: it is recorded
+    as well, to show when its races were.
 
     Raises:
         KeyboardInterrupt: It was interrupted.
@@ -207,7 +214,7 @@ def _watch(
     for count, arm in enumerate(arms, done + 1):
         if options.progress:
             options.progress(f"[{count}/{total}] {arm.title}: watched for races, not timed")
-        arm.watched = _attempt(target, arm, directory, options, probed=False, races=True)
+        arm.watched = _attempt(target, arm, directory, options, probed=traced, races=True)
         if arm.watched.interrupted:
             raise KeyboardInterrupt
 

@@ -32,7 +32,7 @@ from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gilscope.errors import GilscopeError
+from gilscope.errors import GilscopeError, ProbeError
 from gilscope.target.recording import session
 from gilscope.target.recording.options import RecordingOptions
 from gilscope.target.worker.carried import receive
@@ -58,6 +58,7 @@ class Measurement:
         """Record into ``trace``, or leave the probe off if it is None."""
         self.trace = trace
         self.options = options
+        self.must_record = True
         # Before the program is prepared: what it takes over from a notebook may turn the GIL on.
         self.result: dict[str, Any] = {"gil_by": None, "probe_error": None}
         self.result["gil_before"] = gil_enabled()
@@ -71,8 +72,7 @@ class Measurement:
         Raises:
             ProbeError: The probe cannot start. That it cannot stop is a result.
         """
-        if self.trace is not None:
-            session.start(self.trace, self.options)
+        self._start()
         begin = time.perf_counter_ns()
         try:
             yield
@@ -82,6 +82,21 @@ class Measurement:
             self.result["gil_after"] = gil_enabled()
             self._list_extensions()
             self.result["executor"] = executor_facts()
+
+    def _start(self) -> None:
+        """Start the probe.
+
+        Raises:
+            ProbeError: It cannot start, and the run is of no use without it.
+        """
+        if self.trace is None:
+            return
+        try:
+            session.start(self.trace, self.options)
+        except ProbeError:
+            if self.must_record:
+                raise
+            self.trace = None
 
     def _stop(self) -> None:
         try:
@@ -143,6 +158,7 @@ def watched(measurement: Measurement, target: Target, options: dict[str, Any]) -
     # Not with the runs that are timed: it loads more than they leave in a program.
     from gilscope.target.races.watch import watching  # noqa: PLC0415
 
+    measurement.must_record = False  # the races are known without it
     packages = [*options.get("packages", ()), *target.packages]
     with watching(**{**options, "packages": packages}) as found, measurement.session():
         yield

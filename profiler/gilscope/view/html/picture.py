@@ -47,6 +47,9 @@ def svg(
     traces: Sequence[tuple[str, Trace]],
     columns: Sequence[Columns] | None = None,
     hidden: Collection[str] = (),
+    *,
+    over: str = "",
+    note: str = "",
 ) -> str:
     """Return an SVG document with the timelines of all (build, trace), one above the other.
 
@@ -54,6 +57,8 @@ def svg(
         traces: What is drawn.
         columns: Of the traces, where they are there already.
         hidden: Names of threads that are left out.
+        over: Elements of SVG that are drawn last.
+        note: What stands after each title.
     """
     shown = [trace for _, trace in traces]
     found = columns or columns_of(shown)
@@ -61,22 +66,33 @@ def svg(
         (trace, one, [lane for lane, name in enumerate(one.names) if name not in hidden])
         for trace, one in zip(shown, found, strict=True)
     ]
-    pictures = (_svg(drawn, width) for width in COLUMNS)
+    pictures = (_svg(drawn, width, over, note) for width in COLUMNS)
     return next((picture for picture in pictures if len(picture) <= BUDGET), None) or _svg(
-        drawn, COLUMNS[-1]
+        drawn, COLUMNS[-1], over, note
     )
 
 
-def _svg(drawn: Sequence[tuple[Trace, Columns, Sequence[int]]], width: int) -> str:
-    """Draw lanes of traces, each as an image of ``width`` pixels."""
-    longest = max([one.duration for _, one, _ in drawn] + [1e-3])
+def _longest(drawn: Sequence[tuple[Trace, Columns, Sequence[int]]]) -> float:
+    return max([one.duration for _, one, _ in drawn] + [1e-3])
+
+
+def area(drawn: Sequence[tuple[Trace, Columns, Sequence[int]]]) -> tuple[int, float]:
+    """Return where times begin, in pixels from the left, and how many pixels a ms has."""
     names = (one.names[lane] for _, one, lanes in drawn for lane in lanes)
     left = 16 + 7 * max((len(shortened(name, NAME_LENGTH)) for name in names), default=0)
+    return left, (WIDTH - left - RIGHT) / _longest(drawn)
+
+
+def _svg(
+    drawn: Sequence[tuple[Trace, Columns, Sequence[int]]], width: int, over: str, note: str
+) -> str:
+    """Draw lanes of traces, each as an image of ``width`` pixels."""
+    longest = _longest(drawn)
+    left, scale = area(drawn)
     parts: list[str] = []
     top = 0
     for trace, one, lanes in drawn:
-        parts.append(_title(trace, left, top))
-        scale = (WIDTH - left - RIGHT) / longest
+        parts.append(_title(trace, left, top, note))
         parts += _lanes(trace, one, lanes, (width, scale), (left, top + HEAD))
         top += HEAD + LANE * max(1, min(MAX_LANES, len(lanes)))
         parts += _axis(longest, left, top)
@@ -84,7 +100,7 @@ def _svg(drawn: Sequence[tuple[Trace, Columns, Sequence[int]]], width: int) -> s
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" '
         f'height="{top}" font-family="{FONT}" font-size="12" fill="{palette.INK}">'
-        f'<rect width="{WIDTH}" height="{top}" fill="white"/>{join(parts)}</svg>'
+        f'<rect width="{WIDTH}" height="{top}" fill="white"/>{join(parts)}{over}</svg>'
     )
 
 
@@ -102,8 +118,8 @@ def image(
     )
 
 
-def _title(trace: Trace, left: int, top: int) -> str:
-    note = " (ended early)" if trace.ended_early else ""
+def _title(trace: Trace, left: int, top: int, more: str) -> str:
+    note = more + (" (ended early)" if trace.ended_early else "")
     return (
         f'<text x="{left}" y="{top + 20}" font-size="13" font-weight="600">'
         f"{text(build_title(trace) + note)}</text>"

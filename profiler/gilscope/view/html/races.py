@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gilscope.results.races import shared_races
 from gilscope.view.data.words import build_name
 from gilscope.view.html.markup import element, join, text
+from gilscope.view.html.race_marks import race_marks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,20 +30,21 @@ def races(runs: Sequence[WatchedRun]) -> str:
     builds = [run.build for run in runs]
     titles = (*HEADS[:1], *map(build_name, builds), *HEADS[1:])
     head = "".join(f'<th scope="col">{text(title)}</th>' for title in titles)
-    body = [_row(one, builds) for one in found[:MOST_RACES]]
+    body = [_row(number, one, builds) for number, one in enumerate(found[:MOST_RACES], 1)]
     if (more := len(found) - MOST_RACES) > 0:
         width = len(HEADS) + len(builds)
         body.append(f'<tr><td colspan="{width}" class="quiet">and {more:,} more</td></tr>')
     inner = f"<caption>Races</caption><thead><tr>{head}</tr></thead><tbody>{join(body)}</tbody>"
-    return element("div", element("table", inner, "races"), "scroll") + notes
+    table = element("div", element("table", inner, "races"), "scroll")
+    return join([table, race_marks(runs, found), notes])
 
 
-def _row(one: SharedRace, builds: Sequence[str]) -> str:
+def _row(number: int, one: SharedRace, builds: Sequence[str]) -> str:
     race = one.race
     others = race.accesses[-1:] if race.kind != "torn-pair" else race.accesses[2:]
     own = race.accesses[: len(race.accesses) - len(others)]
     cells = [
-        f"{text(race.title)} <small>{text(race.page)}</small>",
+        f"{number}. {text(race.title)} <small>{text(race.page)}</small>",
         *(text(one.grades.get(build, "–")) for build in builds),
         "<br>".join(map(_access, own)),
         "<br>".join(map(_access, others)),

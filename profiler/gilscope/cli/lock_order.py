@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gilscope.cli.program_report import own_output, write
+from gilscope.cli.program_report import add_format, own_output, write
 from gilscope.errors import UsageError
 from gilscope.severity import Severity
 from gilscope.target.worker.program import run_as_main
@@ -33,7 +34,7 @@ def add(commands: Any) -> None:
         "program's own output to standard error. Exit status: 1 if there is a hazard as severe as "
         "--fail-on, else the program's.",
     )
-    parser.add_argument("--json", action="store_true", help="the report as JSON, on one line")
+    add_format(parser, "text", "json")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="write the report to a file"
     )
@@ -79,7 +80,8 @@ def execute(options: argparse.Namespace) -> int:
     from gilscope.analysis.order.text import text  # noqa: PLC0415
 
     found = find(Recorded(recorded)) if recorded else Found((), 0, 0, 0, ())
-    write(found, Found.as_json, text, options, descriptor)
+    report = json.dumps(found.as_json()) if options.format == "json" else text(found)
+    write(report, options, descriptor)
     worst = found.worst()
     if options.fail_on and worst is not None and worst.rank <= Severity(options.fail_on).rank:
         return FOUND

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,16 +10,38 @@ from gilscope.cli.plain import say
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+
+FORMATS = {
+    "text": "text, for people",
+    "json": "JSON, on one line",
+    "sarif": "SARIF, for code-scanning services",
+}
+
+
+def add_format(parser: Any, *formats: str) -> None:
+    """Add ``--format`` and ``--json`` to a parser; the first format is the default."""
+    parser.add_argument(
+        "--format",
+        choices=formats,
+        default=formats[0],
+        help="; ".join(f"{name}: {FORMATS[name]}" for name in formats),
+    )
+    parser.add_argument(
+        "--json",
+        dest="format",
+        action="store_const",
+        const="json",
+        help="the same as --format json",
+    )
 
 
 def own_output(options: argparse.Namespace) -> int | None:
-    """Keep standard output for a report in JSON, and give the program standard error instead.
+    """Keep standard output for a report that programs read, and give the program standard error.
 
     Returns:
         The descriptor that the report goes to; None if it goes to a file or to standard error.
     """
-    if not options.json or options.output is not None:
+    if options.format == "text" or options.output is not None:
         return None
     sys.stdout.flush()
     kept = os.dup(1)
@@ -28,23 +49,14 @@ def own_output(options: argparse.Namespace) -> int | None:
     return kept
 
 
-def write[Found](
-    found: Found,
-    as_json: Callable[[Found], Any],
-    as_text: Callable[[Found], str],
-    options: argparse.Namespace,
-    descriptor: int | None,
-) -> None:
-    """Write what was found as the options say, when the program has ended.
+def write(report: str, options: argparse.Namespace, descriptor: int | None) -> None:
+    """Write a report where the options say, when the program has ended.
 
     Args:
-        found: What was found.
-        as_json: Gives it as plain data.
-        as_text: Gives it as text for people.
-        options: ``json`` and ``output``, a path or None.
+        report: In the format that was asked for.
+        options: ``output``, a path or None.
         descriptor: What `own_output` returned.
     """
-    report = json.dumps(as_json(found)) if options.json else as_text(found)
     if options.output is not None:
         options.output.write_text(report + "\n", encoding="utf-8")
     elif descriptor is None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gilscope import __version__
 from gilscope.cli.plain import say
-from gilscope.cli.program_report import own_output, write
+from gilscope.cli.program_report import add_format, own_output, write
 from gilscope.errors import UsageError
 from gilscope.options import argument, whole_number
 from gilscope.race import DEFAULT_MAX_VARIABLES, GRADES, Races
@@ -33,13 +36,12 @@ def add(commands: Any) -> None:
         help="run a program in this interpreter and report its races",
         description="Run a program as `python PROGRAM` would, in this interpreter, and report what "
         "its threads do to each other's data without order: under the GIL, what breaks without "
-        "it. "
-        "Its own code is watched, not the standard library and not site-packages.",
+        "it. Its own code is watched, not the standard library and not site-packages.",
         epilog="The report goes to standard error. With --json it goes to standard output, and the "
         "program's own output to standard error. Exit status: 1 if there is a race as severe as "
         "--fail-on, else the program's.",
     )
-    parser.add_argument("--json", action="store_true", help="the report as JSON, on one line")
+    add_format(parser, "text", "json", "sarif")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="write the report to a file"
     )
@@ -111,6 +113,7 @@ def execute(options: argparse.Namespace) -> int:
 
     program = options.program
     program.check()
+    _check_format(options.format)
     if options.native:
         return _native(options)
     settings = {
@@ -139,7 +142,7 @@ def execute(options: argparse.Namespace) -> int:
         from gilscope.target.races.confirm import confirm  # noqa: PLC0415 - on request only
 
         found = confirm(before, found, lambda line: say(f"gilscope: {line}", sys.stderr))
-    write(found, Races.as_json, text, options, descriptor)
+    write(_report(found, options.format), options, descriptor)
     if options.fail_on and _fails(found, options.fail_on):
         return FOUND
     return outcome.status
@@ -160,10 +163,34 @@ def _native(options: argparse.Namespace) -> int:
             raise UsageError("--native takes --json, -o, --fail-on and --tsan-python only")
     descriptor = own_output(options)
     found, status = find_native_races(options.program, find(options.tsan_python))
-    write(found, Races.as_json, text, options, descriptor)
+    write(_report(found, options.format), options, descriptor)
     if options.fail_on and _fails(found, options.fail_on):
         return FOUND
     return status if status >= 0 else 128 - status
+
+
+def _check_format(name: str) -> None:
+    """Refuse, before the program runs, what cannot be written here.
+
+    Raises:
+        UsageError: SARIF is written by the side that reads traces, which is not installed.
+    """
+    if name == "sarif" and find_spec("numpy") is None:
+        raise UsageError(
+            "--format sarif needs gilscope with its dependencies, which this interpreter does not "
+            "have: use --json here"
+        )
+
+
+def _report(found: Races, name: str) -> str:
+    if name == "text":
+        return text(found)
+    if name == "json":
+        return json.dumps(found.as_json())
+    # The program has ended: only now may more be loaded.
+    from gilscope.export.sarif import document, of_race  # noqa: PLC0415
+
+    return json.dumps(document(list(map(of_race, found)), __version__), indent=2)
 
 
 def _before(program: Target, settings: dict[str, Any]) -> Program:

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gilscope.analysis.findings import Finding
+    from gilscope.race import Access, Race
     from gilscope.trace.model import Trace
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {"high": "error", "medium": "warning", "low": "note"}
+GRADE_LEVELS = {"witnessed": "error", "certain": "warning", "suspected": "note"}
 _PLACE = re.compile(r"([^\s`'\"(]+\.\w+):(\d+)")
 
 
@@ -69,6 +71,28 @@ def of_finding(trace: Trace, finding: Finding, baseline: frozenset[str] = frozen
         {"trace": str(trace.path), "suspected": finding.suspected, "cost_ns": finding.cost_ns},
         finding.id in baseline,
     )
+
+
+def of_race(race: Race) -> Result:
+    """Return a race as a result: shown at its first access, the others beside it."""
+    times = "once" if race.count == 1 else f"{race.count:,} times"
+    head = f"{race.title} ({race.grade}, {times})"
+    confirmed = [race.confirmation] if race.confirmation else []
+    message = "\n".join([head, race.what_happened, *confirmed, f"Do: {race.advice}"])
+    return Result(
+        race.kind,
+        GRADE_LEVELS[race.grade],
+        message,
+        race.id,
+        tuple(_accessed(access) for access in race.accesses),
+        {"grade": race.grade, "count": race.count, "variable": race.variable},
+    )
+
+
+def _accessed(access: Access) -> Location:
+    held = f"holding {', '.join(access.locks)}" if access.locks else "holding no lock"
+    words = f"thread {access.thread}, {access.what}, {held}"
+    return Location(access.place.file, access.place.line, words)
 
 
 def document(results: Sequence[Result], version: str, here: Path | None = None) -> dict[str, Any]:

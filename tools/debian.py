@@ -1,6 +1,7 @@
 """Run the tests of the probe on Debian unstable's own interpreters, in a chroot.
 
     python3 tools/debian.py [--python 3.14] [--free-threaded] [--fresh] [argument of pytest ...]
+    python3 tools/debian.py --races [--python 3.14] [argument of tools/races.py ...]
 
 The programs under test run in the chroot, on the interpreters that Debian ships; pytest and the
 reader run outside, in the Python that runs this file, so numpy and the like need not exist for a
@@ -11,6 +12,8 @@ from 3.9 on.
 
 Debian ships no free-threaded build. With --free-threaded one of each version is built in the chroot
 from Debian's source package, once, and the tests run with both builds.
+
+With --races, `gilscope races` is held against its programs (tools/races.py) instead.
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ SERIES = ("3.14", "3.15")
 TESTS = "tests/integration/test_probe_*.py"
 BUILD_TOOLS = ("cmake", "ninja", "pybind11", "scikit-build-core")
 TOOLCHAIN = ("gcc", "g++", "make")
+BUILDS = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}  # of tools/races.py
 LIBRARIES = ("libffi-dev", "libssl-dev", "zlib1g-dev")  # what a build of CPython needs besides
 WORK = "/opt/gilscope"  # in the chroot
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
@@ -418,13 +422,12 @@ def write_wrapper(path: Path, chroot: Chroot, program: str) -> Path:
     return path
 
 
-def run_tests(chroot: Chroot, pythons: dict[str, str], options: list[str], shared: Path) -> int:
-    """Run pytest outside, its programs under test in the chroot; return its exit status.
+def outside(chroot: Chroot, pythons: dict[str, str], shared: Path) -> dict[str, str]:
+    """Return the environment of a program outside whose programs run in the chroot.
 
     Args:
         chroot: Where.
-        pythons: By the variable that names it to the tests, an interpreter in the chroot.
-        options: Arguments of pytest.
+        pythons: By the variable that names it, an interpreter in the chroot.
         shared: A directory that is mounted in the chroot, too.
     """
     commands = shared / "bin"
@@ -439,6 +442,21 @@ def run_tests(chroot: Chroot, pythons: dict[str, str], options: list[str], share
         env[variable] = str(write_wrapper(commands / name, chroot, python))
     env["PATH"] = f"{commands}:{env.get('PATH', '')}"
     env["TMPDIR"] = str(shared)
+    return env
+
+
+def run_races(chroot: Chroot, pythons: dict[str, str], options: list[str], shared: Path) -> int:
+    """Hold `gilscope races` against its programs, which run in the chroot; the exit status."""
+    builds = [name for name, variable in BUILDS.items() if variable in pythons]
+    command = [sys.executable, str(ROOT / "tools" / "races.py"), *options]
+    command += [word for build in builds for word in ("--build", build)]
+    env = outside(chroot, pythons, shared)
+    return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
+
+
+def run_tests(chroot: Chroot, pythons: dict[str, str], options: list[str], shared: Path) -> int:
+    """Run pytest outside, its programs under test in the chroot; return its exit status."""
+    env = outside(chroot, pythons, shared)
     tests = [] if any("tests/" in option for option in options) else sorted(ROOT.glob(TESTS))
     command = [sys.executable, "-m", "pytest", f"--basetemp={shared / 'pytest'}", "-q"]
     command += ["-p", "no:cacheprovider", "-o", "pythonpath=tests profiler"]
@@ -468,7 +486,8 @@ def test_all(chosen: argparse.Namespace, chroot: Chroot) -> dict[str, int]:
                 pythons["GILSCOPE_FT_PYTHON"] = install(chroot, series, marker["executable"])
                 name += f" and free-threaded {marker['version']} ({marker['package']})"
             print(f"debian: Python {name}", flush=True)
-            results[name] = run_tests(chroot, pythons, chosen.pytest, shared)
+            work = run_races if chosen.races else run_tests
+            results[name] = work(chroot, pythons, chosen.rest, shared)
     return results
 
 
@@ -482,10 +501,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--free-threaded", action="store_true", help="test free-threaded builds, too; made once"
     )
+    parser.add_argument(
+        "--races", action="store_true", help="hold gilscope races against its programs instead"
+    )
     parser.add_argument("--fresh", action="store_true", help="make the chroot anew")
     parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
     parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
-    chosen, chosen.pytest = parser.parse_known_args()
+    chosen, chosen.rest = parser.parse_known_args()
     return chosen
 
 

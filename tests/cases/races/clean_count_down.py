@@ -16,9 +16,7 @@ class Tasks:
 
     def finish(self):
         with self.done:
-            if self.unfinished <= 0:
-                return
-            self.unfinished -= 1
+            self.unfinished = self.unfinished - 1
             if self.unfinished == 0:
                 self.done.notify_all()
 
@@ -29,8 +27,7 @@ tasks = Tasks()
 def work():
     for _ in range(200):
         tasks.add()
-        tasks.add()
-        tasks.finish()
+    for _ in range(200):
         tasks.finish()
 
 

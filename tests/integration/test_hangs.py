@@ -19,6 +19,7 @@ from hang_programs import BUILDS, REPORT_S, TARGETS, hung, running
 PATIENT = (
     *("server", "keyboard", "debugger", "native", "asleep"),
     *("sleepers", "drain", "process_lock", "signals", "turns", "collect"),
+    *("loop", "child"),
 )
 
 pytestmark = pytest.mark.skipif(
@@ -201,6 +202,28 @@ def test_a_process_that_goes_on_is_dumped(tmp_path: Path) -> None:
     assert done.status == 0, done.err
     assert "waits for Queue `work`" in done.out
     assert "The process shows no sign of a hang." in done.out
+
+
+IDLE = """
+import asyncio, sys
+async def main():
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_an_idle_server_of_asyncio_does_not_hang(build: str, tmp_path: Path) -> None:
+    """Its loop has no timer, but watches a socket."""
+    with running(build, ["-c", IDLE], tmp_path, recorded=False) as (process, _):
+        end = time.monotonic() + REPORT_S
+        out = ""
+        while "is in the system call epoll_wait" not in out and time.monotonic() < end:
+            done = command("dump", "--no-py-spy", process.pid, cwd=tmp_path)
+            out = done.out
+    assert done.status == 0, done.err
+    assert "is in the system call epoll_wait" in out
 
 
 def test_what_cannot_be_dumped_is_said_in_one_line(tmp_path: Path) -> None:

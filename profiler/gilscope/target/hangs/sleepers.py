@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from gilscope.target.hangs.loop_waits import is_endless
 from gilscope.target.hangs.process import KernelWait, Task, kernel_wait, read_task
 
 OLD_SECONDS = 1.5
@@ -34,7 +35,7 @@ class _Sleep:
 
 
 class Sleepers:
-    """The threads of one process that sleep in futexes."""
+    """The threads of one process that sleep in futexes, or in event loops."""
 
     def __init__(self, pid: int) -> None:
         self._tasks = f"/proc/{pid}/task"
@@ -89,12 +90,13 @@ class Sleepers:
 
 
 def key_of(wait: KernelWait) -> Key | None:
-    """Return what is the same as long as a thread is in one wait; None if it is in no futex.
+    """Return what is the same as long as a thread is in one wait; None if it is in no such wait.
 
-    Waits for the GIL and for a pause come in slices, each with a time limit of its own.
+    Waits for the GIL and for a pause come in slices, each with a time limit of its own. An event
+    loop may wait for files without one.
     """
     if not wait.futex:
-        return None
+        return ("sleeps", wait.args[:4], wait.sp, wait.pc) if is_endless(wait) else None
     if wait.timed:
         return (SLICES, wait.futex, wait.sp)
     return ("sleeps", wait.args[:4], wait.sp, wait.pc)

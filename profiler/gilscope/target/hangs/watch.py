@@ -1,8 +1,9 @@
 """Decides that a process hangs. It is left alone while it may still go on by itself.
 
-Three things are a hang. Threads that wait for one another in a circle: each of them has to do
+Four things are a hang. Threads that wait for one another in a circle: each of them has to do
 something before the one that it waits for can go on. A process of which all threads sleep without a
-time limit in waits that only its own threads can end. And a thread that spins, which others need.
+time limit in waits that only its own threads can end. A thread that ends the interpreter and waits
+for another one: no other one runs Python any more. And a thread that spins, which others need.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ AGAIN_SECONDS = 0.02
 """Until the GIL is looked at again."""
 
 SLICED = ("gil", "pause", "paused")
+PYTHONS = ("lock", "event", "future", "import", "join")
+"""Kinds of waits that only a thread which runs Python can end."""
+
 HARMLESS_SIGNALS = {
     signal.SIGINT,  # handled by Python itself
     *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT),  # faulthandler
@@ -47,10 +51,16 @@ PROBES_SIGNAL = signal.SIGURG
 class Watch:
     """Looks at one process again and again."""
 
-    def __init__(self, pid: int, clock: Callable[[], float]) -> None:
-        """Watch process ``pid``; ``clock`` returns seconds."""
+    def __init__(self, pid: int, clock: Callable[[], float], *, only_end: bool = False) -> None:
+        """Watch process ``pid``.
+
+        Args:
+            pid: The process.
+            clock: Returns seconds.
+            only_end: Report nothing but hangs at the end of the interpreter.
+        """
         self.pid = pid
-        self._clock = clock
+        self._clock, self._only_end = clock, only_end
         self._sleepers = Sleepers(pid)
         self._spins = Spins(pid)
         self._not_before = self._costly_until = 0.0
@@ -101,16 +111,19 @@ class Watch:
             if _stopped(process):
                 return None
             picture = Picture(process)
+            if self._only_end and not picture.interpreter.finalizing:
+                return None
             find_waits(picture)
-            circle = cycle(picture)
+            ending = self._cannot_end(picture, old)
+            circle = [] if ending else cycle(picture)
             if circle and not self._is_for_good(picture, circle):
                 circle = []
-            stuck = not circle and self._all_asleep(picture, old)
-            found = bool(circle) or stuck or self._is_abandoned(picture)
+            stuck = not ending and not circle and self._all_asleep(picture, old)
+            found = bool(circle or ending) or stuck or self._is_abandoned(picture)
             spinning = 0 if found else self._spins.spinning(picture, self._clock())
             if not found and not spinning:
                 return None
-            report = explain(picture, stuck=stuck, spinning=spinning)
+            report = explain(picture, stuck=stuck, spinning=spinning, ending=ending)
             # What was read is true of one moment only if nobody has moved since.
             tasks = process.tasks()
             for thread in report.threads:
@@ -165,6 +178,19 @@ class Watch:
         if thread.wait is not None and thread.wait.kind in SLICED:
             return True
         return now.wakes == thread.task.wakes
+
+    def _cannot_end(self, picture: Picture, old: Mapping[int, object]) -> int:
+        """Return the thread that ends the interpreter, if it waits for another one; else 0.
+
+        From then on all others end, or sleep for ever, when they want to run Python.
+        """
+        tid = picture.by_state.get(picture.interpreter.finalizing, 0)
+        thread = picture.threads.get(tid)
+        if thread is None or thread.wait is None or thread.wait.kind not in PYTHONS:
+            return 0
+        if thread.wait.ends or tid not in old or not self._cannot_move(thread):
+            return 0
+        return 0 if _handles_signals(picture.process) else tid
 
     def _all_asleep(self, picture: Picture, old: Mapping[int, object]) -> bool:
         """Whether no thread can ever go on, and nothing outside can change that."""

@@ -16,6 +16,9 @@ from gilscope.target.hangs.process import KernelWait, Task, kernel_wait, read_ta
 OLD_SECONDS = 1.5
 """How long a thread is in the same wait before somebody asks what it waits for."""
 
+SLICED_OLD_SECONDS = 0.5
+"""The same for one that waits in slices: whoever keeps it waiting is observed from then on."""
+
 SLICES = "slices"
 MOST_MISSES = 8
 """How often a thread that waits in slices may be found awake before it has gone on."""
@@ -78,9 +81,11 @@ class Sleepers:
         return key_of(wait)
 
     def old(self, now: float) -> dict[int, Key]:
-        """Return the threads that have been in the same wait for `OLD_SECONDS`."""
+        """Return the threads that have been in the same wait for long."""
         return {
-            tid: sleep.key for tid, sleep in self._found.items() if now - sleep.since >= OLD_SECONDS
+            tid: sleep.key
+            for tid, sleep in self._found.items()
+            if now - sleep.since >= (SLICED_OLD_SECONDS if sleep.key[0] == SLICES else OLD_SECONDS)
         }
 
     def slept_through(self, task: Task) -> bool:

@@ -7,13 +7,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from gilscope.analysis.sampled_stacks import sampled_stacks
+from gilscope.analysis.sampled_stacks import of_program, sampled_stacks
 from gilscope.analysis.states.state import State
 from gilscope.export import export_file
 from gilscope.target.hangs.sampling import py_spy
 from gilscope.target.hangs.sampling.found import Found, of, payload
 from gilscope.target.hangs.trace_file import SAMPLES, add_chunk
 from gilscope.target.recording.options import RecordingOptions, sample_rate
+from gilscope.trace.model import SampledFrame
 from gilscope.trace.reading.reader import read
 from gilscope.trace.writing.merge import merge
 from gilscope.trace.writing.pack import pack
@@ -220,6 +221,17 @@ def test_a_flame_graph_of_no_samples_says_so(tmp_path: Path) -> None:
     trace = read(gil_trace().write(tmp_path / "t.gilscope"))
     export_file([trace], "sampled", tmp_path / "f.svg")
     assert "record with --sample RATE" in (tmp_path / "f.svg").read_text()
+
+
+def test_frames_that_run_the_program_are_left_out() -> None:
+    """Also those of a job, which begins as `python -c`; a program that is one keeps its own."""
+    command = SampledFrame("<string>", 1, "<module>")
+    runner = SampledFrame("/x/site-packages/gilscope/target/worker/job.py", 9, "main")
+    module = SampledFrame("<frozen runpy>", 9, "_run_module_as_main")
+    own = SampledFrame("/a/app.py", 5, "work")
+    assert of_program((own, runner, command)) == (own,)
+    assert of_program((own, command, runner, module)) == (own, command)
+    assert of_program((own, command)) == (own, command)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1001", "ten", "1.5", ""])

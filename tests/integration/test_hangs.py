@@ -14,7 +14,7 @@ import pytest
 import gilscope
 from command import gilscope as command
 from gilscope.analysis.findings import find
-from hang_programs import BUILDS, REPORT_S, TARGETS, hung, running
+from hang_programs import BUILDS, REPORT_S, TARGETS, hung, reported, running
 
 PATIENT = (
     *("server", "keyboard", "debugger", "native", "asleep"),
@@ -114,6 +114,16 @@ def test_a_loop_that_waits_while_attached(build: str, loop: str, tmp_path: Path,
     assert line.startswith("gilscope: hang: MainThread (hung.py:")
     assert re.search(r"MainThread .* and spins", line)
     assert re.search(r"late .* waits for ", line)
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_a_hang_is_reported_once(build: str, tmp_path: Path, spin: str) -> None:
+    """Also where threads wait in slices and are awake between two of them."""
+    words = [str(TARGETS / "hung.py"), "join"]
+    with running(build, words, tmp_path, SPIN=spin) as (process, errors):
+        reported(process, errors)
+        time.sleep(3)
+        assert errors.read_text().count("gilscope: deadlock: ") == 1
 
 
 @pytest.mark.parametrize("build", BUILDS)
@@ -235,7 +245,7 @@ def test_what_cannot_be_dumped_is_said_in_one_line(tmp_path: Path) -> None:
         other.kill()
         time.sleep(0.2)
         said = command("dump", other.pid, cwd=tmp_path).error_line
-        assert said.startswith(f"process {other.pid} has ended; its parent")
+        assert said.startswith(f"process {other.pid} has ended, and its parent")
     said = command("dump", other.pid, cwd=tmp_path).error_line
     assert said == f"no process has the id {other.pid}"
 

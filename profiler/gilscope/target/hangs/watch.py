@@ -130,7 +130,9 @@ class Watch:
                 moved = thread.tid not in tasks or not self._same(thread.tid, picture, process)
                 if thread.stuck and moved and thread.tid != spinning:
                     return None
-        what = frozenset((t.tid, old.get(t.tid)) for t in report.threads if t.stuck)
+        stuck = (picture.threads[thread.tid] for thread in report.threads if thread.stuck)
+        # Who waits in slices is awake now and then: it is the same hang all the same.
+        what = frozenset((t.tid, None if _sliced(t) else old.get(t.tid)) for t in stuck)
         if not report.kind or what in self._told:
             return None
         self._told.add(what)
@@ -143,7 +145,7 @@ class Watch:
         slept all the while, and so has had the GIL, or been attached, all the while. Only that it
         had the GIL has to be looked at twice: who takes it says so a moment later.
         """
-        sleepers = [t for t in circle if t.wait is not None and t.wait.kind not in SLICED]
+        sleepers = [thread for thread in circle if not _sliced(thread)]
         if not sleepers or not all(self._cannot_move(thread) for thread in circle):
             return False
         if not any(t.wait is not None and t.wait.kind == "gil" for t in circle):
@@ -167,17 +169,13 @@ class Watch:
 
     def _cannot_move(self, thread: Thread) -> bool:
         """Whether a thread of a circle has slept for long, or waits in slices for one that has."""
-        if thread.wait is not None and thread.wait.kind in SLICED:
-            return True
-        return self._sleepers.slept_through(thread.task)
+        return _sliced(thread) or self._sleepers.slept_through(thread.task)
 
     def _same(self, tid: int, picture: Picture, process: Process) -> bool:
         thread, now = picture.threads[tid], process.tasks().get(tid)
         if now is None:
             return False
-        if thread.wait is not None and thread.wait.kind in SLICED:
-            return True
-        return now.wakes == thread.task.wakes
+        return _sliced(thread) or now.wakes == thread.task.wakes
 
     def _cannot_end(self, picture: Picture, old: Mapping[int, object]) -> int:
         """Return the thread that ends the interpreter, if it waits for another one; else 0.
@@ -203,6 +201,11 @@ class Watch:
             for thread in threads
         )
         return asleep and (not _handles_signals(picture.process) or _waits_for_lock(picture))
+
+
+def _sliced(thread: Thread) -> bool:
+    """Whether a thread waits in slices, for the GIL or for a pause."""
+    return thread.wait is not None and thread.wait.kind in SLICED
 
 
 def _waits_for_lock(picture: Picture) -> bool:

@@ -116,10 +116,10 @@ class Watch:
             find_waits(picture)
             ending = self._cannot_end(picture, old)
             circle = [] if ending else cycle(picture)
-            if circle and not self._is_for_good(picture, circle):
+            if circle and not self._is_for_good(picture, circle, old):
                 circle = []
             stuck = not ending and not circle and self._all_asleep(picture, old)
-            found = bool(circle or ending) or stuck or self._is_abandoned(picture)
+            found = bool(circle or ending) or stuck or self._is_abandoned(picture, old)
             spinning = 0 if found else self._spins.spinning(picture, self._clock())
             if not found and not spinning:
                 return None
@@ -138,7 +138,9 @@ class Watch:
         self._told.add(what)
         return report
 
-    def _is_for_good(self, picture: Picture, circle: list[Thread]) -> bool:
+    def _is_for_good(
+        self, picture: Picture, circle: list[Thread], old: Mapping[int, object]
+    ) -> bool:
         """Whether a circle is one, and not threads that take turns while their memory is read.
 
         Some of its threads wait in slices, for the GIL or for a pause: whoever they wait for has
@@ -146,7 +148,9 @@ class Watch:
         had the GIL has to be looked at twice: who takes it says so a moment later.
         """
         sleepers = [thread for thread in circle if not _sliced(thread)]
-        if not sleepers or not all(self._cannot_move(thread) for thread in circle):
+        if not sleepers or not all(thread.tid in old for thread in sleepers):
+            return False
+        if not all(self._cannot_move(thread) for thread in circle):
             return False
         if not any(t.wait is not None and t.wait.kind == "gil" for t in circle):
             return True
@@ -157,12 +161,13 @@ class Watch:
                 return False
         return True
 
-    def _is_abandoned(self, picture: Picture) -> bool:
+    def _is_abandoned(self, picture: Picture, old: Mapping[int, object]) -> bool:
         """Whether a thread waits for what belonged to one that does not exist any more."""
         return any(
             thread.wait is not None
             and thread.wait.lost
             and not thread.wait.ends
+            and thread.tid in old
             and self._sleepers.slept_through(thread.task)
             for thread in picture.threads.values()
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 TARGETS = Path(__file__).parent / "targets" / "hangs"
 BUILDS = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}
+_KIND = re.compile(r"gilscope: (deadlock|hang): ")
 REPORT_S = 60  # far more than it takes: machines are busy
 
 
@@ -79,5 +81,6 @@ def all_hung(
             processes[name] = stack.enter_context(running(build, words, own, **variables))
         for name, (process, errors) in processes.items():
             lines = reported(process, errors).splitlines()
-            said[name] = next((line for line in lines if line.startswith("gilscope: ")), "")
+            # What was recorded is said first where a program hangs in its end.
+            said[name] = next((line for line in lines if _KIND.match(line)), "")
     return said

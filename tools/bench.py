@@ -159,6 +159,25 @@ def contended_rows(rounds: int) -> list[Row]:
     return rows
 
 
+def attached_rows(rounds: int) -> list[Row]:
+    """What a service pays while it is attached to with a trigger on, and what its watcher takes."""
+    print("bench: attached", file=sys.stderr, flush=True)
+    result = run_helper("attached_bench.py", "--rounds", str(rounds))
+    pairs = {
+        name: list(zip(values["bare"], values["attached"], strict=True))
+        for name, values in result.items()
+        if "bare" in values
+    }
+    return [
+        row("attached.processor", [more / less for less, more in pairs["processor"]], "x"),
+        row("attached.latency_p50.bare", [1e6 * less for less, _ in pairs["p50"]], "us"),
+        row("attached.latency_p50", [more / less for less, more in pairs["p50"]], "x"),
+        row("attached.latency_p99.bare", [1e6 * less for less, _ in pairs["p99"]], "us"),
+        row("attached.latency_p99", [more / less for less, more in pairs["p99"]], "x"),
+        row("attached.watcher", [100 * share for share in result["watcher"]["attached"]], "%"),
+    ]
+
+
 def after_stop(name: str, result: dict[str, Any]) -> Row:
     """The workload after the probe was stopped, by the workload before its first start."""
     before = statistics.median(result["facts"]["before"])
@@ -336,6 +355,7 @@ def show(rows: list[Row]) -> None:
 
 BENCHES: dict[str, Callable[[int], list[Row]]] = {
     "analysis": analysis_rows,
+    "attached": attached_rows,
     "contended": contended_rows,
     "fixed_costs": fixed_cost_rows,
     "pair": pair_rows,

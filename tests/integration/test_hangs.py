@@ -14,11 +14,12 @@ import pytest
 import gilscope
 from command import gilscope as command
 from gilscope.analysis.findings import find
-from hang_programs import BUILDS, REPORT_S, TARGETS, hung, running
+from hang_programs import BUILDS, REPORT_S, TARGETS, hung, reported, running
 
 PATIENT = (
     *("server", "keyboard", "debugger", "native", "asleep"),
     *("sleepers", "drain", "process_lock", "signals", "turns", "collect"),
+    *("loop", "child"),
 )
 
 pytestmark = pytest.mark.skipif(
@@ -116,6 +117,16 @@ def test_a_loop_that_waits_while_attached(build: str, loop: str, tmp_path: Path,
 
 
 @pytest.mark.parametrize("build", BUILDS)
+def test_a_hang_is_reported_once(build: str, tmp_path: Path, spin: str) -> None:
+    """Also where threads wait in slices and are awake between two of them."""
+    words = [str(TARGETS / "hung.py"), "join"]
+    with running(build, words, tmp_path, SPIN=spin) as (process, errors):
+        reported(process, errors)
+        time.sleep(3)
+        assert errors.read_text().count("gilscope: deadlock: ") == 1
+
+
+@pytest.mark.parametrize("build", BUILDS)
 def test_a_lock_that_was_held_at_a_fork(build: str, tmp_path: Path) -> None:
     """It is said of the child, by the watcher of its parent, and marked as suspected."""
     line = hung(build, tmp_path, "fork")
@@ -203,6 +214,28 @@ def test_a_process_that_goes_on_is_dumped(tmp_path: Path) -> None:
     assert "The process shows no sign of a hang." in done.out
 
 
+IDLE = """
+import asyncio, sys
+async def main():
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_an_idle_server_of_asyncio_does_not_hang(build: str, tmp_path: Path) -> None:
+    """Its loop has no timer, but watches a socket."""
+    with running(build, ["-c", IDLE], tmp_path, recorded=False) as (process, _):
+        end = time.monotonic() + REPORT_S
+        out = ""
+        while "is in the system call epoll_wait" not in out and time.monotonic() < end:
+            done = command("dump", "--no-py-spy", process.pid, cwd=tmp_path)
+            out = done.out
+    assert done.status == 0, done.err
+    assert "is in the system call epoll_wait" in out
+
+
 def test_what_cannot_be_dumped_is_said_in_one_line(tmp_path: Path) -> None:
     """A process that is no Python, one that has ended, and one that is not there."""
     with subprocess.Popen([shutil.which("sleep") or "sleep", "60"]) as other:
@@ -212,7 +245,7 @@ def test_what_cannot_be_dumped_is_said_in_one_line(tmp_path: Path) -> None:
         other.kill()
         time.sleep(0.2)
         said = command("dump", other.pid, cwd=tmp_path).error_line
-        assert said.startswith(f"process {other.pid} has ended; its parent")
+        assert said.startswith(f"process {other.pid} has ended, and its parent")
     said = command("dump", other.pid, cwd=tmp_path).error_line
     assert said == f"no process has the id {other.pid}"
 

@@ -20,6 +20,7 @@ ROWS = {
     "stdio": f"waits for the lock of a stdio stream in row_stdio (librows.so), {HELD}",
     "write_lock": f"waits for a native read-write lock in row_write_lock (librows.so), {HELD}",
     "read_lock": "waits for a native read-write lock in row_read_lock (librows.so)",
+    "upgrade": "waits for a native read-write lock in row_upgrade (librows.so)",
     "barrier": "waits for other threads at a native barrier in row_barrier",
     "join": "joins native thread",
     "condition": "waits for a native condition in row_condition",

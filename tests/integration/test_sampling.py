@@ -68,6 +68,9 @@ def test_what_runs_is_seen(build: str, tmp_path: Path) -> None:
     trace = recorded(tmp_path, os.environ[BUILDS[build]])
     samples = trace.samples
     assert samples.by.startswith("py-spy" if build == "gil" else "gilscope")
+    assert any("cannot read free-threaded builds" in note for note in samples.notes) == (
+        build == "ft"
+    )
     stacks = [one for one in sampled_stacks(trace) if trace.thread_name(one.thread)[:4] == "busy"]
     inside = sum(one.total_ns for one in stacks if any(f.name == "busy" for f in one.frames))
     assert inside > 0.8 * sum(one.total_ns for one in stacks)

@@ -20,7 +20,8 @@ from gilscope.analysis.states.state import State
 from gilscope.analysis.states.thread_states import interval_states
 from gilscope.cli import export as command
 from gilscope.errors import ExportError, GilscopeError
-from gilscope.export import FORMATS, export_file, flamegraph
+from gilscope.export import FORMATS, export_file
+from gilscope.results import flame_graph
 from gilscope.trace.model import TABLES
 from gilscope.trace.reading.reader import read
 from trace_examples import callback_trace, ft_trace, gil_trace, span_trace
@@ -209,10 +210,10 @@ def test_short_names(function: str, name: str) -> None:
 def test_flamegraph_labels_are_short() -> None:
     """A box says function and line; names of Python's are left as they are."""
     assert (
-        flamegraph._label("events::Loop::fire(int) (loop.cpp:77)")
+        flame_graph._label("events::Loop::fire(int) (loop.cpp:77)")
         == "events::Loop::fire (loop.cpp:77)"
     )
-    assert flamegraph._label("<module> (run.py:3)") == "<module> (run.py:3)"
+    assert flame_graph._label("<module> (run.py:3)") == "<module> (run.py:3)"
 
 
 def test_flamegraph_escapes(traces: list[Trace]) -> None:

@@ -7,22 +7,28 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from gilscope.analysis.sampled_stacks import sampled_stacks
+from gilscope.analysis.sampled_stacks import of_program, sampled_stacks
 from gilscope.analysis.states.state import State
 from gilscope.export import export_file
 from gilscope.target.hangs.sampling import py_spy
 from gilscope.target.hangs.sampling.found import Found, of, payload
 from gilscope.target.hangs.trace_file import SAMPLES, add_chunk
 from gilscope.target.recording.options import RecordingOptions, sample_rate
+from gilscope.trace.model import SampledFrame
 from gilscope.trace.reading.reader import read
+from gilscope.trace.writing.merge import merge
 from gilscope.trace.writing.pack import pack
 from gilscope.view.data.sampled_tracks import COLORS, sampled_tracks
+from gilscope.view.html.sampled import sampled as flame_graphs
 from gilscope.view.html.verdict import legend
 from trace_builder import START_MONOTONIC
 from trace_examples import gil_trace
+from view_examples import run_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from gilscope.trace.model import Samples
 
 PID = 4000
 WORKER, MAIN = PID + 2, PID
@@ -117,6 +123,34 @@ def test_the_trace_has_the_samples(tmp_path: Path) -> None:
         assert samples.stacks[samples.stack[1]][0].name == "work"
 
 
+def rows(samples: Samples) -> list[tuple[int, ...]]:
+    """Return thread, start, end and stack of each stretch."""
+    columns = (samples.thread, samples.start, samples.end, samples.stack)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def test_merged_traces_keep_their_samples(tmp_path: Path) -> None:
+    """Each thread its own, at its own time, also where two processes' threads have the same ids."""
+    first = sampled(tmp_path / "a.gilscope", worked(), "a note")
+    second = sampled(tmp_path / "b.gilscope", worked())
+    gil_trace().write(tmp_path / "c.gilscope")
+    merge([first, second, tmp_path / "c.gilscope"], tmp_path / "m.gilscope")
+    trace, alone = read(tmp_path / "m.gilscope"), read(first).samples
+    found = [
+        (trace.thread_name(thread), start, end, [f.name for f in trace.samples.stacks[stack]])
+        for thread, start, end, stack in rows(trace.samples)
+    ]
+    names = {thread.index: thread.name for thread in read(first).threads}
+    expected = [
+        (f"{names[thread]} ({PID})", start, end, [f.name for f in alone.stacks[stack]])
+        for thread, start, end, stack in rows(alone)
+    ]
+    assert sorted(found) == sorted(2 * expected)
+    assert len(set(trace.samples.thread.tolist())) == 2 * len(set(alone.thread.tolist()))
+    assert trace.samples.notes == (f"{PID}: a note", "1 of the 3 processes were not sampled")
+    assert (trace.samples.rate, trace.samples.by) == (alone.rate, alone.by)
+
+
 @pytest.mark.parametrize("cut", [0, 4, 8, 40, 200])
 def test_damaged_samples_are_left_out(tmp_path: Path, cut: int) -> None:
     """Whatever is cut off."""
@@ -169,11 +203,35 @@ def test_the_report_has_the_tracks_and_what_is_missing(tmp_path: Path) -> None:
     assert "sampled" not in legend([read(gil_trace().write(tmp_path / "n.gilscope"))])
 
 
+def test_the_view_has_the_flame_graph(tmp_path: Path) -> None:
+    """One a build that was sampled, as markup that styles nothing else; none without samples."""
+    trace = read(sampled(tmp_path / "t.gilscope", worked(), "py-spy is <missing>"))
+    bare = read(gil_trace().write(tmp_path / "n.gilscope"))
+    html = flame_graphs([run_of("gil", trace), run_of("ft", bare)])
+    assert html.count("<svg ") == html.count("What threads did, by state: ") == 1
+    assert "py-spy is &lt;missing&gt;" in html
+    assert "work (app.py:5)" in html
+    style = html[html.index("<style>") + 7 : html.index("</style>")]
+    assert all(rule.startswith(".flame ") for rule in style.split("}") if rule)
+    assert not flame_graphs([run_of("gil", bare)])
+
+
 def test_a_flame_graph_of_no_samples_says_so(tmp_path: Path) -> None:
     """And what to do."""
     trace = read(gil_trace().write(tmp_path / "t.gilscope"))
     export_file([trace], "sampled", tmp_path / "f.svg")
     assert "record with --sample RATE" in (tmp_path / "f.svg").read_text()
+
+
+def test_frames_that_run_the_program_are_left_out() -> None:
+    """Also those of a job, which begins as `python -c`; a program that is one keeps its own."""
+    command = SampledFrame("<string>", 1, "<module>")
+    runner = SampledFrame("/x/site-packages/gilscope/target/worker/job.py", 9, "main")
+    module = SampledFrame("<frozen runpy>", 9, "_run_module_as_main")
+    own = SampledFrame("/a/app.py", 5, "work")
+    assert of_program((own, runner, command)) == (own,)
+    assert of_program((own, command, runner, module)) == (own, command)
+    assert of_program((own, command)) == (own, command)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1001", "ten", "1.5", ""])

@@ -35,6 +35,9 @@ WHILE_OTHERS_WAIT = "while others wait"
 """States in which a thread waits for the GIL or for a lock."""
 
 _RUNS_PROGRAMS = re.compile(r"^<frozen runpy>$|/gilscope/(__main__|(cli|target)/.*)\.py$")
+_COMMAND = "<string>"
+"""Of ``python -c``: of what runs the program if that comes after it, else of the program."""
+
 _WAITS = (State.WAITING_GIL, State.WAITING_LOCK, State.STOPPED_WORLD)
 _GOES_ON = (State.HOLDING_GIL, State.RUNNING)
 
@@ -100,9 +103,13 @@ def notes_of(traces: Sequence[Trace]) -> Iterator[str]:
 
 def of_program(stack: tuple[SampledFrame, ...]) -> tuple[SampledFrame, ...]:
     """Return a stack without the outermost frames of what runs the program."""
-    end = len(stack)
-    while end and _RUNS_PROGRAMS.search(stack[end - 1].file):
-        end -= 1
+    end = place = len(stack)
+    while place:
+        place -= 1
+        if _RUNS_PROGRAMS.search(stack[place].file):
+            end = place
+        elif stack[place].file != _COMMAND:
+            break
     return stack[:end] or stack
 
 

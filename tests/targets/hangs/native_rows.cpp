@@ -119,6 +119,13 @@ void row_read_lock(Callback callback) {
   thread.join();
 }
 
+/// Wants to write what it reads itself.
+void row_upgrade(Callback /*callback*/) {
+  static std::shared_mutex mutex;
+  mutex.lock_shared();
+  mutex.lock();
+}
+
 void row_barrier(Callback callback) {
   pthread_barrier_t barrier;
   pthread_barrier_init(&barrier, nullptr, 2);

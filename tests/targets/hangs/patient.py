@@ -131,6 +131,24 @@ def collect() -> None:
         thread.join()
 
 
+def loop() -> None:
+    """Wait in an event loop for a thread that sleeps, and for nothing else."""
+    import asyncio  # noqa: PLC0415 - only here
+
+    asyncio.run(asyncio.to_thread(time.sleep, SECONDS))
+
+
+def child() -> None:
+    """Wait in an event loop for a child process."""
+    import asyncio  # noqa: PLC0415 - only here
+
+    async def main() -> None:
+        process = await asyncio.create_subprocess_exec("sleep", str(SECONDS))
+        await process.wait()
+
+    asyncio.run(main())
+
+
 def signals() -> None:
     """Wait for a signal whose handler sets an event."""
     import signal  # noqa: PLC0415 - only here

@@ -7,6 +7,7 @@ pycore_debug_offsets.h from 3.14 on); all are 8 bytes. A version that is not kno
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 COOKIE = b"xdebugpy"
 _CODE = "size filename name qualname linetable firstlineno argcount localsplusnames localspluskinds"
@@ -48,6 +49,28 @@ _WITH_HANDLER = {(3, 13): (33, 44), (3, 14): (32, 43), (3, 15): (30, 41)}
 SIZE = 24 + 8 * max(text.count(" ") + 1 for text in _FIELDS.values())
 
 
+class Watched(NamedTuple):
+    """How code is marked that a tool watches (sys.monitoring).
+
+    Attributes:
+        line: INSTRUMENTED_LINE (opcode_ids.h), which stands where a line begins.
+        instruction: INSTRUMENTED_INSTRUCTION.
+        tables: Offset of ``lines`` in _PyCoMonitoringData, bytes; ``per_instruction_opcodes`` is
+            two words behind it (cpython/code.h in 3.13, pycore_instruments.h later).
+    """
+
+    line: int
+    instruction: int
+    tables: int
+
+
+_WATCHED = {
+    (3, 13): Watched(254, 247, 24 + 8),
+    (3, 14): Watched(254, 238, 24 + 8 + 64),
+    (3, 15): Watched(253, 237, 24 + 8 + 64),
+}
+
+
 @dataclass(frozen=True)
 class Offsets:
     """Layout of one interpreter.
@@ -58,6 +81,7 @@ class Offsets:
         fields: ``group.field`` → offset in bytes.
         state: Of a thread state's ``state``: 0 detached, 1 attached, 2 suspended.
         with_handler: The two opcodes with which the handler of a with block begins.
+        watched: How code is marked that a tool watches.
     """
 
     version: tuple[int, int]
@@ -65,6 +89,7 @@ class Offsets:
     fields: dict[str, int]
     state: int
     with_handler: tuple[int, int]
+    watched: Watched
 
     def __getitem__(self, name: str) -> int:
         return self.fields[name]
@@ -90,7 +115,8 @@ def parse(data: bytes) -> Offsets | None:
             fields[f"{name}.{member}"] = numbers[place]
             place += 1
     state = fields["thread.status"] + _STATE_AFTER_STATUS[version]
-    return Offsets(version, bool(numbers[1]), fields, state, _WITH_HANDLER[version])
+    handler, watched = _WITH_HANDLER[version], _WATCHED[version]
+    return Offsets(version, bool(numbers[1]), fields, state, handler, watched)
 
 
 def version_of(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Explains in words which thread waits for which, whether that can end, and what to do."""
+"""Explains which thread waits for which, whether that can end, and what to do."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.target.hangs import waits
 from gilscope.target.hangs.forks import fork_of, taker_in_parent
-from gilscope.target.hangs.names import called_function, is_own, is_system
-from gilscope.target.hangs.picture import native_function, place
+from gilscope.target.hangs.names import is_own
+from gilscope.target.hangs.sentences import MOST_TOLD, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gilscope.target.hangs.picture import Picture, Thread, Wait
 
-MOST_TOLD = 4  # threads in the first line
-MOST_NAME = 100
 _NATIVE_LOCKS = ("mutex", "rwlock", "guard", "once", "stdio")
 
 
@@ -146,90 +144,13 @@ def chain(picture: Picture, first: list[Thread]) -> list[Thread]:
     return told
 
 
-def sentence(picture: Picture, thread: Thread, *, short: bool = False) -> str:
-    """Return what a thread does: ``MainThread (case.py:7) holds the GIL and waits for …``."""
-    where = place(thread)
-    parts = [f"{thread.name} ({where})" if where else thread.name]
-    wait = thread.wait
-    having = _having(picture, thread)
-    if having:
-        parts.append(f"{having} and")
-    if thread.tid == picture.spinning:
-        return " ".join([*parts, "spins", *_running_in(picture, thread)])
-    if wait is None:
-        return " ".join([*parts, "runs", *_called(picture, thread)])
-    verb = {"call": "is in", "join": "joins"}.get(wait.kind, "waits for")
-    parts.append(f"{verb} {wait.what}")
-    function = native_function(thread)
-    if function and not short:
-        parts.append(f"in {_shortened(function.function)} ({function.module})")
-    elif not where and not short and (module := _module(thread)):
-        parts.append(f"in {module}")
-    return " ".join(parts) + _owned(picture, thread)
-
-
-def _running_in(picture: Picture, thread: Thread) -> list[str]:
-    function = native_function(thread)
-    if function:
-        return [f"in {_shortened(function.function)} ({function.module})"]
-    return _called(picture, thread)
-
-
-def _called(picture: Picture, thread: Thread) -> list[str]:
-    """Return in which native function called by Python a thread runs, as far as that is known."""
-    if not thread.python:
-        return []
-    name = called_function(picture.interpreter, thread.python[0])
-    return [f"in {name}"] if name else []
-
-
-def _module(thread: Thread) -> str:
-    """Return the innermost native module of the program; "" if there is none."""
-    return next((f.module for f in thread.native if not is_system(f.path)), "")
-
-
-def _having(picture: Picture, thread: Thread) -> str:
-    held = waits.held(picture, thread)
-    if thread.attached and not thread.holds_gil:
-        return " and ".join(["is attached", *(f"owns {what}" for what in held)])
-    if not held:
-        return ""
-    return "holds " + " and ".join(held)
-
-
-def _owned(picture: Picture, thread: Thread) -> str:
-    wait = thread.wait
-    if wait is None:
-        return ""
-    if wait.lost:
-        return f", which belongs to {wait.lost}"
-    if not wait.owners or wait.kind in ("join", "threads"):
-        return ""
-    if wait.any_of or (wait.owners == (thread.tid,) and wait.kind == "future"):
-        could = [picture.name(tid) for tid in wait.owners]
-        return f", which only {' or '.join(could[:MOST_TOLD])} could run"
-    owners = [picture.name(tid) for tid in wait.owners if tid != thread.tid]
-    if not owners:
-        return ", which it holds itself"
-    shown = " and ".join(owners[:MOST_TOLD])
-    words = {
-        "pause": ": still attached",
-        "import": ", which is imported by",
-        "guard": ", begun by",
-        "once": ", begun by",
-        "barrier": ": not there yet is",
-        "future": ", which is run by",
-    }
-    word = words.get(wait.kind, ", held by")
-    return f"{word} {shown}" if wait.kind != "paused" else f", which {shown} has asked for"
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= MOST_NAME else name[: MOST_NAME - 1] + "…"
-
-
 def explain(
-    picture: Picture, *, stuck: bool = False, spinning: int = 0, blame: bool = True
+    picture: Picture,
+    *,
+    stuck: bool = False,
+    spinning: int = 0,
+    ending: int = 0,
+    blame: bool = True,
 ) -> Report:
     """Return the report.
 
@@ -237,10 +158,12 @@ def explain(
         picture: With what its threads wait for.
         stuck: Whether the process was seen to stand still: all threads asleep in the same waits.
         spinning: A thread that was seen to spin while others wait for it; 0 if none.
+        ending: The thread that ends the interpreter and waits for another one; 0 if none.
         blame: Whether anything is said to hang: not for a look at a process that goes on.
     """
     picture.spinning = spinning
-    circle = cycle(picture) if blame else []
+    picture.ending = ending
+    circle = [picture.threads[ending]] if ending else cycle(picture) if blame else []
     everyone = picture.threads.values() if blame else ()
     abandoned = [t for t in everyone if t.wait and _abandoned(picture, t, stuck)]
     if circle:
@@ -258,7 +181,7 @@ def explain(
         picture.interpreter.version,
         kind,
         headline,
-        _advice(kind, told, forked=fork_of(picture) is not None) if kind else "",
+        _advice(picture, kind, told) if kind else "",
         _reports(picture, told),
         suspected,
     )
@@ -295,14 +218,19 @@ def _headline(picture: Picture, kind: str, told: list[Thread], *, suspected: boo
                 f"that does not exist here{who}, so nobody will release it"
             )
         return f"hang: {text}"
-    if kind == "deadlock" and not any(t.wait and t.wait.owners for t in shown):
+    if kind == "deadlock" and picture.ending:
+        text += "; the interpreter ends, and no other thread runs Python any more"
+    elif kind == "deadlock" and not any(t.wait and t.wait.owners for t in shown):
         text += "; no thread that could end this is able to run"
     elif kind == "deadlock" and any(t.wait and t.wait.kind == "event" for t in shown):
         text += "; nobody is left who could end the wait"
     return f"{kind.partition('-')[0]}: {text}"
 
 
-def _advice(kind: str, told: list[Thread], *, forked: bool) -> str:
+def _advice(picture: Picture, kind: str, told: list[Thread]) -> str:
+    forked = fork_of(picture) is not None
+    if picture.ending:
+        return "Join threads before the program ends; take no locks in __del__ and at exit."
     kinds = {thread.wait.kind for thread in told if thread.wait}
     attached = any(t.holds_gil or t.attached for t in told)
     if kind == "hang-abandoned-lock" and forked:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from gilscope.target.hangs.picture import Picture, Thread, Wait
 
 _WORKERS = "/concurrent/futures/thread.py"
+_FUTURES = "/concurrent/futures/_base.py"
+_PENDING = {"wait": "not_done", "as_completed": "pending"}
+"""Variables of functions that wait for several futures: those that are not done."""
+
+_OPEN = ("PENDING", "RUNNING")
 _LOOPS = "/asyncio/base_events.py"
 _MOST_ITEMS = 10_000
 _BLOCK = 64  # items of a block of a deque (_collectionsmodule.c)
@@ -31,6 +36,49 @@ def for_future(picture: Picture, wait: Wait) -> Wait:
     except UnreadableError:
         return wait
     return replace(wait, kind="future", owners=workers, any_of=True) if workers else wait
+
+
+def for_futures(picture: Picture, frame: PythonFrame, wait: Wait) -> Wait:
+    """Return a wait in wait() or as_completed() with those who have to act for all of its futures.
+
+    As it was where that is not known of one of them, or where the frame is of neither.
+    """
+    pending = _PENDING.get(frame.name)
+    if pending is None or not frame.file.endswith(_FUTURES):
+        return wait
+    try:
+        futures = _members(picture, _variable(picture, frame, pending))
+        futures = [future for future in futures if _is_open(picture, future)]
+    except UnreadableError:
+        return wait
+    found = [for_future(picture, replace(wait, lock=future)) for future in futures]
+    if not found or not all(one.owners for one in found):
+        return wait
+    owners = dict.fromkeys(owner for one in found for owner in one.owners)
+    what = "Futures" if len(found) > 1 else "a Future"
+    return replace(wait, kind="future", what=what, owners=tuple(owners), any_of=True)
+
+
+def _is_open(picture: Picture, future: int) -> bool:
+    objects = picture.interpreter.objects
+    return objects.text(objects.attribute(future, "_state")) in _OPEN
+
+
+def _members(picture: Picture, address: int) -> list[int]:
+    """Return the members of a set: fill, used, mask and the table follow its head."""
+    interpreter = picture.interpreter
+    if not address or interpreter.objects.type_name(address) != "set":
+        return []
+    read, begin = interpreter.process.number, address + interpreter.offsets.head
+    used, mask, table = (read(begin + WORD * i) for i in (1, 2, 3))
+    if not used <= mask < _MOST_ITEMS:
+        return []
+    found = []
+    for i in range(mask + 1):
+        member = read(table + 2 * WORD * i)
+        if member and interpreter.objects.type_name(member) == "Future":
+            found.append(member)
+    return found if len(found) == used else []
 
 
 def _runs(picture: Picture, thread: Thread, future: int) -> bool:

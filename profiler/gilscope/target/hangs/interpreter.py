@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gilscope.target.hangs.debug_offsets import SIZE, parse, version_of
-from gilscope.target.hangs.locations import handler_at, line_at
+from gilscope.target.hangs.locations import line_at
 from gilscope.target.hangs.objects import Objects
 from gilscope.target.hangs.process import WORD, NoProcessError, UnreadableError
 
@@ -153,6 +153,11 @@ class Interpreter:
             read(address + offsets["thread.frame"]),
         )
 
+    @property
+    def finalizing(self) -> int:
+        """Address of the thread state that ends the interpreter; 0 while none does."""
+        return self.process.number(self.runtime + self.offsets["runtime.finalizing"])
+
     def gil(self, interp: int) -> Gil:
         """Return the GIL of an interpreter."""
         offsets = self.offsets
@@ -256,41 +261,6 @@ class Interpreter:
                 yield self.process.number(begin + WORD * i) & ~_TAG
             except UnreadableError:
                 return
-
-    def entered(self, frame: PythonFrame) -> list[int]:
-        """Return the objects whose with blocks a frame is in, innermost first.
-
-        The handler of a with block says at which depth its ``__exit__`` stands on the stack; below
-        that depth nothing is out of date.
-        """
-        read, offsets, objects = self.process.number, self.offsets, self.objects
-        locals_ = len(objects.items(read(frame.code + offsets["code.localsplusnames"])))
-        begin = frame.address + offsets["frame.localsplus"] + WORD * locals_
-        found, at = [], frame.at
-        while entry := handler_at(self._exceptions(frame.code), at):
-            target, depth = entry
-            if self._is_with(frame.code, target) and depth:
-                found += self._managers(begin, depth)
-            if target <= at:
-                break
-            at = target
-        return found
-
-    def _managers(self, begin: int, depth: int) -> list[int]:
-        top = self.process.number(begin + WORD * (depth - 1)) & ~_TAG
-        if self.objects.type_name(top) in ("builtin_function_or_method", "method"):
-            # Both have what they are bound to after their first member.
-            return [self.process.number(top + self.offsets.head + WORD)]
-        return [top]  # from 3.14 on what it is bound to stands on the stack by itself
-
-    def _is_with(self, code: int, target: int) -> bool:
-        begin = code + self.offsets["code.adaptive"]
-        found = (self.process.number(begin + target, 1), self.process.number(begin + target + 2, 1))
-        return found == self.offsets.with_handler
-
-    def _exceptions(self, code: int) -> bytes:
-        """Return the exception table: it follows co_consts and co_names (cpython/code.h)."""
-        return self.objects.data(self.process.number(code + self.offsets.head + 3 * WORD))
 
 
 def _runtime(natives: NativeStacks) -> int:

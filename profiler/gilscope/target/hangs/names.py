@@ -17,17 +17,19 @@ LOCKS = {"_thread.lock": "threading.Lock", "_thread.RLock": "threading.RLock"}
 _STDLIB = re.compile(r"/python3\.\d+t?/(?!site-packages/|dist-packages/)|^<frozen ")
 _SYSTEM = re.compile(
     r"/(libc|libstdc\+\+|libpthread|libm|libgcc_s|ld-linux[^/]*|libgomp|libffi|libdl|librt)[.-]"
-    r"|/_ctypes\.|/gilscope/_probe\."
+    r"|/lib-dynload/|/gilscope/_(probe|order|races)\."
 )
 _BINDING = re.compile(r"(\S* )?(pybind11|nanobind|boost::python|Boost|pyo3|std)::|_FUN$|__pyx_pw_")
 _OWN = str(Path(__file__).parents[2])
+# Another environment's, too: `gilscope dump` need not be of that of the process.
+_INSTALLED = re.compile(r"/(site|dist)-packages/gilscope/|/gilscope/_(probe|order|races)\.")
 _NEAREST = 6  # frames whose variables are looked at
 _PLAIN = {"module", "type", "function", "str", "int", "dict", "list", "tuple", "NoneType"}
 
 
 def is_library(file: str) -> bool:
     """Whether Python code is of the standard library, frozen, or gilscope's."""
-    return bool(_STDLIB.search(file)) or file.startswith(_OWN)
+    return bool(_STDLIB.search(file)) or is_own(file)
 
 
 def is_system(path: str) -> bool:
@@ -38,7 +40,7 @@ def is_system(path: str) -> bool:
 
 def is_own(path: str) -> bool:
     """Whether code, Python's or native, is gilscope's: it says nothing of the program."""
-    return path.startswith(_OWN) or "/gilscope/_probe." in path
+    return path.startswith(_OWN) or bool(_INSTALLED.search(path))
 
 
 def is_binding(function: str) -> bool:

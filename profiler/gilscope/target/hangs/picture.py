@@ -30,7 +30,8 @@ class Wait:
     Attributes:
         kind: ``gil``, ``lock``, ``join``, ``threads``, ``event``, ``guard``, ``once``, ``mutex``,
             ``rwlock``, ``condition``, ``barrier``, ``future``, ``semaphore``, ``pause`` (that all
-            threads stand still), ``paused`` (that the pause ends), ``call`` (a system call).
+            threads stand still), ``paused`` (that the pause ends), ``loop`` (an event loop that has
+            nothing to do), ``call`` (a system call).
         what: For people, with its article.
         owners: Threads that have to do something before it can end, each of them; empty where
             that is not known.
@@ -86,6 +87,7 @@ class Picture:
         interpreter: Its interpreter.
         threads: By the kernel's ids; without the probe's own thread.
         spinning: The thread that was seen to spin; 0 if none was.
+        ending: The thread that ends the interpreter and cannot; 0 if none.
         by_ident: Thread ids by those of pthreads.
         by_state: Thread ids by addresses of thread states.
         gils: By addresses of interpreters, as they were when first looked at.
@@ -105,7 +107,7 @@ class Picture:
         self.threads = {
             tid: Thread(tid, _name(tid, task, process), task) for tid, task in sorted(tasks.items())
         }
-        self.spinning = 0
+        self.spinning = self.ending = 0
         self.by_ident: dict[int, int] = {}
         self.by_state: dict[int, int] = {}
         self.gils: dict[int, Gil] = {}

@@ -10,10 +10,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from gilscope.target.hangs.loop_waits import is_endless
 from gilscope.target.hangs.process import KernelWait, Task, kernel_wait, read_task
 
 OLD_SECONDS = 1.5
 """How long a thread is in the same wait before somebody asks what it waits for."""
+
+SLICED_OLD_SECONDS = 0.5
+"""The same for one that waits in slices: whoever keeps it waiting is observed from then on."""
 
 SLICES = "slices"
 MOST_MISSES = 8
@@ -34,7 +38,7 @@ class _Sleep:
 
 
 class Sleepers:
-    """The threads of one process that sleep in futexes."""
+    """The threads of one process that sleep in futexes, or in event loops."""
 
     def __init__(self, pid: int) -> None:
         self._tasks = f"/proc/{pid}/task"
@@ -77,9 +81,11 @@ class Sleepers:
         return key_of(wait)
 
     def old(self, now: float) -> dict[int, Key]:
-        """Return the threads that have been in the same wait for `OLD_SECONDS`."""
+        """Return the threads that have been in the same wait for long."""
         return {
-            tid: sleep.key for tid, sleep in self._found.items() if now - sleep.since >= OLD_SECONDS
+            tid: sleep.key
+            for tid, sleep in self._found.items()
+            if now - sleep.since >= (SLICED_OLD_SECONDS if sleep.key[0] == SLICES else OLD_SECONDS)
         }
 
     def slept_through(self, task: Task) -> bool:
@@ -89,12 +95,13 @@ class Sleepers:
 
 
 def key_of(wait: KernelWait) -> Key | None:
-    """Return what is the same as long as a thread is in one wait; None if it is in no futex.
+    """Return what is the same as long as a thread is in one wait; None if it is in no such wait.
 
-    Waits for the GIL and for a pause come in slices, each with a time limit of its own.
+    Waits for the GIL and for a pause come in slices, each with a time limit of its own. An event
+    loop may wait for files without one.
     """
     if not wait.futex:
-        return None
+        return ("sleeps", wait.args[:4], wait.sp, wait.pc) if is_endless(wait) else None
     if wait.timed:
         return (SLICES, wait.futex, wait.sp)
     return ("sleeps", wait.args[:4], wait.sp, wait.pc)

@@ -16,10 +16,11 @@ from gilscope.target.hangs.registers import waiting_loop
 if TYPE_CHECKING:
     from gilscope.target.hangs.picture import Picture
 
-SPIN_SECONDS = 0.7
+SPIN_SECONDS = 1.2
 _KERNEL_SHARE = 0.6  # of its time on a processor, that a thread which only yields is in the kernel
 _LEAST_SECONDS = 0.05  # on a processor: less is counted too roughly
-_SLEEPS = 25  # short sleeps in that time, of a loop that looks again and again
+_SLEEPS = 40  # short sleeps in that time, of a loop that looks again and again
+_FAULTS = 32  # page faults a second: the kernel takes pages away that it may want back
 _USER_SHARE = 0.95  # of its time on a processor, that a loop without system calls is outside of it
 _MOST_PAUSE = 32.0  # seconds until a thread that works is looked at again for such a loop
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -94,7 +95,8 @@ class Spins:
                 else:
                     before = count  # it did something else, too: looked at anew from here on
             first[tid] = before
-        self._first, self._next = first, now + SPIN_SECONDS / 2
+        self._first = first
+        self._next = min((count.at for count in first.values()), default=now) + SPIN_SECONDS
         return found
 
     def _only_waits(self, picture: Picture, tid: int, before: _Count, now: _Count) -> bool:
@@ -134,9 +136,18 @@ def _switches(picture: Picture) -> tuple[int, ...]:
     return tuple(gil.switches for gil in picture.gils.values())
 
 
+def _grew(before: _Count, now: _Count) -> bool:
+    """Whether a thread used memory that it had not used before, by the number of its page faults.
+
+    A few there are for each thread while memory is short. They take microseconds each: they are not
+    what one is in the kernel for.
+    """
+    return now.faults - before.faults > _FAULTS * (now.at - before.at)
+
+
 def _computed(before: _Count, now: _Count) -> bool:
     """Whether a thread was outside of the kernel, and made no system calls that would show."""
-    if now.calls != before.calls or now.faults != before.faults or now.sleeps != before.sleeps:
+    if now.calls != before.calls or _grew(before, now) or now.sleeps != before.sleeps:
         return False
     kernel, user = now.kernel - before.kernel, now.user - before.user
     return user >= _LEAST_SECONDS and user >= _USER_SHARE * (kernel + user)
@@ -147,7 +158,7 @@ def _spun(before: _Count, now: _Count) -> bool:
 
     One that waited for the GIL or for a pause in between would have slept, elsewhere.
     """
-    if now.calls != before.calls or now.faults - before.faults > 1:
+    if now.calls != before.calls or _grew(before, now):
         return False
     kernel, user = now.kernel - before.kernel, now.user - before.user
     sleeps = now.sleeps - before.sleeps

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gilscope.target.hangs import names
-from gilscope.target.hangs.future_waits import for_future
+from gilscope.target.hangs.future_waits import for_future, for_futures
 from gilscope.target.hangs.interpreter import ATTACHED
+from gilscope.target.hangs.loop_waits import for_loop
 from gilscope.target.hangs.native_stacks import is_c_library
 from gilscope.target.hangs.native_waits import native_wait
 from gilscope.target.hangs.picture import Picture, Wait, own_frame
 from gilscope.target.hangs.process import WORD, UnreadableError
+from gilscope.target.hangs.with_blocks import entered
 
 if TYPE_CHECKING:
     from gilscope.target.hangs.interpreter import PythonFrame
@@ -39,7 +41,8 @@ def find_waits(picture: Picture) -> None:
 def _wait(picture: Picture, thread: Thread) -> Wait:
     task = thread.task.wait
     if not task.futex:
-        return Wait("call", f"the system call {task.call or 'that it is in'}", ends=True)
+        call = f"the system call {task.call or 'that it is in'}"
+        return for_loop(picture, thread) or Wait("call", call, ends=True)
     return (
         _for_gil(picture, thread)
         or _for_pause(picture, thread)
@@ -170,7 +173,7 @@ def owned_locks(picture: Picture, thread: Thread) -> dict[int, PythonFrame]:
             if frame.name == "Condition.wait" and frame.file.endswith("/threading.py"):
                 own = dict(interpreter.variables(frame))["self"]
                 given_back.add(objects.attribute(own, "_lock"))
-            for manager in interpreter.entered(frame):
+            for manager in entered(interpreter, frame):
                 lock = manager
                 if not names.is_lock(interpreter, manager):
                     lock = dict(objects.attributes(manager)).get("_lock", 0)
@@ -182,8 +185,11 @@ def owned_locks(picture: Picture, thread: Thread) -> dict[int, PythonFrame]:
 
 
 def _known_call(picture: Picture, thread: Thread) -> Wait | None:
-    """Wait in a function of the standard library that is known to wait."""
-    stack = thread.python
+    """Wait in a function of the standard library that is known to wait.
+
+    A watch for races or for the order of locks has functions of its own around and between these.
+    """
+    stack = [frame for frame in thread.python if not names.is_own(frame.file)]
     if not stack:
         return None
     frame = stack[0]
@@ -195,7 +201,7 @@ def _known_call(picture: Picture, thread: Thread) -> Wait | None:
         return _for_thread(picture, thread, frame)
     if frame.name == "_shutdown" and frame.file.endswith("/threading.py"):
         return _for_all(picture, thread)
-    return _for_event(picture, thread)
+    return _for_event(picture, thread, stack)
 
 
 def _for_module(picture: Picture, frame: PythonFrame) -> Wait | None:
@@ -235,27 +241,44 @@ def _for_all(picture: Picture, thread: Thread) -> Wait:
     return Wait("threads", "all threads to end", others, ends=not others)
 
 
-def _for_event(picture: Picture, thread: Thread) -> Wait | None:
+def _for_event(picture: Picture, thread: Thread, stack: list[PythonFrame]) -> Wait | None:
     """Wait for what another thread has to do to an object: set it, put into it, release it."""
     waiting = []
-    for frame in thread.python:
+    for frame in stack:
         if not frame.file.endswith(_LIBRARY) or frame.name.startswith("Thread."):
             break
         waiting.append(frame)
     if not waiting:
         return None
     interpreter = picture.interpreter
+    own = _object(picture, waiting)
     try:
-        own = dict(interpreter.variables(waiting[-1])).get("self", 0)
         kind = interpreter.objects.type_name(own) if own else ""
     except UnreadableError:
         kind = ""
     if not kind:
         return None
-    name = names.name_of(interpreter, thread.python[len(waiting) :], own)
+    name = names.name_of(interpreter, stack[len(waiting) :], own)
     what = f"{kind} `{name}`" if name else f"{'an' if kind[0] in 'AEIO' else 'a'} {kind}"
     wait = Wait("event", what, ends=thread.task.wait.timed, lock=own)
-    return for_future(picture, wait) if kind == "Future" else wait
+    if kind == "Future":
+        return for_future(picture, wait)
+    return for_futures(picture, waiting[-1], wait)
+
+
+def _object(picture: Picture, waiting: list[PythonFrame]) -> int:
+    """Return the object whose method the outermost of some frames runs; 0 if there is none.
+
+    Functions that are no methods, as the generator of Executor.map(), are passed over.
+    """
+    for frame in reversed(waiting):
+        try:
+            own = dict(picture.interpreter.variables(frame)).get("self", 0)
+        except UnreadableError:
+            continue
+        if own:
+            return own
+    return 0
 
 
 def held(picture: Picture, thread: Thread) -> list[str]:

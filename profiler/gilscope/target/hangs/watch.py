@@ -1,8 +1,9 @@
 """Decides that a process hangs. It is left alone while it may still go on by itself.
 
-Three things are a hang. Threads that wait for one another in a circle: each of them has to do
+Four things are a hang. Threads that wait for one another in a circle: each of them has to do
 something before the one that it waits for can go on. A process of which all threads sleep without a
-time limit in waits that only its own threads can end. And a thread that spins, which others need.
+time limit in waits that only its own threads can end. A thread that ends the interpreter and waits
+for another one: no other one runs Python any more. And a thread that spins, which others need.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ AGAIN_SECONDS = 0.02
 """Until the GIL is looked at again."""
 
 SLICED = ("gil", "pause", "paused")
+PYTHONS = ("lock", "event", "future", "import", "join")
+"""Kinds of waits that only a thread which runs Python can end."""
+
 HARMLESS_SIGNALS = {
     signal.SIGINT,  # handled by Python itself
     *(signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT),  # faulthandler
@@ -47,10 +51,16 @@ PROBES_SIGNAL = signal.SIGURG
 class Watch:
     """Looks at one process again and again."""
 
-    def __init__(self, pid: int, clock: Callable[[], float]) -> None:
-        """Watch process ``pid``; ``clock`` returns seconds."""
+    def __init__(self, pid: int, clock: Callable[[], float], *, only_end: bool = False) -> None:
+        """Watch process ``pid``.
+
+        Args:
+            pid: The process.
+            clock: Returns seconds.
+            only_end: Report nothing but hangs at the end of the interpreter.
+        """
         self.pid = pid
-        self._clock = clock
+        self._clock, self._only_end = clock, only_end
         self._sleepers = Sleepers(pid)
         self._spins = Spins(pid)
         self._not_before = self._costly_until = 0.0
@@ -101,37 +111,46 @@ class Watch:
             if _stopped(process):
                 return None
             picture = Picture(process)
+            if self._only_end and not picture.interpreter.finalizing:
+                return None
             find_waits(picture)
-            circle = cycle(picture)
-            if circle and not self._is_for_good(picture, circle):
+            ending = self._cannot_end(picture, old)
+            circle = [] if ending else cycle(picture)
+            if circle and not self._is_for_good(picture, circle, old):
                 circle = []
-            stuck = not circle and self._all_asleep(picture, old)
-            found = bool(circle) or stuck or self._is_abandoned(picture)
+            stuck = not ending and not circle and self._all_asleep(picture, old)
+            found = bool(circle or ending) or stuck or self._is_abandoned(picture, old)
             spinning = 0 if found else self._spins.spinning(picture, self._clock())
             if not found and not spinning:
                 return None
-            report = explain(picture, stuck=stuck, spinning=spinning)
+            report = explain(picture, stuck=stuck, spinning=spinning, ending=ending)
             # What was read is true of one moment only if nobody has moved since.
             tasks = process.tasks()
             for thread in report.threads:
                 moved = thread.tid not in tasks or not self._same(thread.tid, picture, process)
                 if thread.stuck and moved and thread.tid != spinning:
                     return None
-        what = frozenset((t.tid, old.get(t.tid)) for t in report.threads if t.stuck)
+        stuck = (picture.threads[thread.tid] for thread in report.threads if thread.stuck)
+        # Who waits in slices is awake now and then: it is the same hang all the same.
+        what = frozenset((t.tid, None if _sliced(t) else old.get(t.tid)) for t in stuck)
         if not report.kind or what in self._told:
             return None
         self._told.add(what)
         return report
 
-    def _is_for_good(self, picture: Picture, circle: list[Thread]) -> bool:
+    def _is_for_good(
+        self, picture: Picture, circle: list[Thread], old: Mapping[int, object]
+    ) -> bool:
         """Whether a circle is one, and not threads that take turns while their memory is read.
 
         Some of its threads wait in slices, for the GIL or for a pause: whoever they wait for has
         slept all the while, and so has had the GIL, or been attached, all the while. Only that it
         had the GIL has to be looked at twice: who takes it says so a moment later.
         """
-        sleepers = [t for t in circle if t.wait is not None and t.wait.kind not in SLICED]
-        if not sleepers or not all(self._cannot_move(thread) for thread in circle):
+        sleepers = [thread for thread in circle if not _sliced(thread)]
+        if not sleepers or not all(thread.tid in old for thread in sleepers):
+            return False
+        if not all(self._cannot_move(thread) for thread in circle):
             return False
         if not any(t.wait is not None and t.wait.kind == "gil" for t in circle):
             return True
@@ -142,29 +161,39 @@ class Watch:
                 return False
         return True
 
-    def _is_abandoned(self, picture: Picture) -> bool:
+    def _is_abandoned(self, picture: Picture, old: Mapping[int, object]) -> bool:
         """Whether a thread waits for what belonged to one that does not exist any more."""
         return any(
             thread.wait is not None
             and thread.wait.lost
             and not thread.wait.ends
+            and thread.tid in old
             and self._sleepers.slept_through(thread.task)
             for thread in picture.threads.values()
         )
 
     def _cannot_move(self, thread: Thread) -> bool:
         """Whether a thread of a circle has slept for long, or waits in slices for one that has."""
-        if thread.wait is not None and thread.wait.kind in SLICED:
-            return True
-        return self._sleepers.slept_through(thread.task)
+        return _sliced(thread) or self._sleepers.slept_through(thread.task)
 
     def _same(self, tid: int, picture: Picture, process: Process) -> bool:
         thread, now = picture.threads[tid], process.tasks().get(tid)
         if now is None:
             return False
-        if thread.wait is not None and thread.wait.kind in SLICED:
-            return True
-        return now.wakes == thread.task.wakes
+        return _sliced(thread) or now.wakes == thread.task.wakes
+
+    def _cannot_end(self, picture: Picture, old: Mapping[int, object]) -> int:
+        """Return the thread that ends the interpreter, if it waits for another one; else 0.
+
+        From then on all others end, or sleep for ever, when they want to run Python.
+        """
+        tid = picture.by_state.get(picture.interpreter.finalizing, 0)
+        thread = picture.threads.get(tid)
+        if thread is None or thread.wait is None or thread.wait.kind not in PYTHONS:
+            return 0
+        if thread.wait.ends or tid not in old or not self._cannot_move(thread):
+            return 0
+        return 0 if _handles_signals(picture.process) else tid
 
     def _all_asleep(self, picture: Picture, old: Mapping[int, object]) -> bool:
         """Whether no thread can ever go on, and nothing outside can change that."""
@@ -177,6 +206,11 @@ class Watch:
             for thread in threads
         )
         return asleep and (not _handles_signals(picture.process) or _waits_for_lock(picture))
+
+
+def _sliced(thread: Thread) -> bool:
+    """Whether a thread waits in slices, for the GIL or for a pause."""
+    return thread.wait is not None and thread.wait.kind in SLICED
 
 
 def _waits_for_lock(picture: Picture) -> bool:

@@ -69,6 +69,7 @@ class Watcher:
         self._children: dict[int, Watch] = {}
         self._children_due = 0.0
         self._turn = 0
+        self._rests = False
         self._due = self._maps_due = 0.0
         self._strangers: set[int] = set()
         self._config: dict[str, Any] = {}
@@ -94,10 +95,7 @@ class Watcher:
     def _watch(self, process: int) -> None:
         while not select.select([process], [], [], self._pause())[0]:
             if not self._channel.active:
-                self._own = Watch(self._pid, time.monotonic)
-                self._set_trigger(None)
-                self._end_shared()
-                self._sampling.prepare()
+                self._rest()
                 continue
             self._begin()
             self._look_at_shared_memory()
@@ -110,6 +108,25 @@ class Watcher:
                         return
                     if self._config["on_hang"] != "off":
                         self._look()
+
+    def _rest(self) -> None:
+        """Do what there is to do while no recording runs.
+
+        When the last one has ended the interpreter may yet hang in its own end.
+        """
+        if not self._rests:
+            self._rests = True
+            self._own = Watch(self._pid, time.monotonic, only_end=True)
+            self._set_trigger(None)
+            self._end_shared()
+        self._sampling.prepare()
+        self._note()
+        if self._turn and self._config["on_hang"] != "off" and time.monotonic() >= self._due:
+            self._due = time.monotonic() + self._look_seconds
+            with contextlib.suppress(OSError):
+                report = self._own.look()
+                if report:
+                    self._tell_late(report)
 
     def _runs_another_program(self) -> bool:
         """Whether the process has executed another program since; asked now and then."""
@@ -133,12 +150,20 @@ class Watcher:
             pauses.append(BUSY_SECONDS)
         return min(pauses)
 
-    def _begin(self) -> None:
-        """Take note of a recording that has begun since."""
+    def _note(self) -> bool:
+        """Take note of a recording that has begun since; return whether one has."""
         if self._turn == self._channel.turn:
-            return
+            return False
         self._turn, self._reports = self._channel.turn, []
         self._config = self._channel.config()
+        return True
+
+    def _begin(self) -> None:
+        """Begin to watch a recording that has begun since."""
+        if not self._note() and not self._rests:
+            return
+        self._rests = False
+        self._own = Watch(self._pid, time.monotonic)
         self._set_shared(None)
         if self._config["on_hang"] != "off":
             with contextlib.suppress(OSError, GilscopeError):
@@ -226,9 +251,7 @@ class Watcher:
         action, _, number = str(self._config["on_hang"]).partition(":")
         if action != "signal":  # the program says it where people look for it
             _say(words.text(report))
-        data = report.data()
-        data["threads"] = data["threads"][:MOST_STACKS]
-        self._reports.append({**data, "monotonic_ns": time.monotonic_ns()})
+        self._reports.append(_for_trace(report))
         metadata = {**self._config["metadata"], "hangs": self._reports}
         self._channel.put_report(len(self._reports) - 1, json.dumps(metadata))
         copy = self._copies.copy(time.monotonic(), json.dumps(metadata)) if self._copies else None
@@ -240,6 +263,15 @@ class Watcher:
         elif action == "signal":
             self._send(report.pid, int(number))
             self._unheard = (report, time.monotonic() + HEARD_SECONDS)
+
+    def _tell_late(self, report: Report) -> None:
+        """Tell of a hang after the recording: its trace is complete, and nobody else adds to it."""
+        _say(words.text(report))
+        self._reports.append(_for_trace(report))
+        metadata = {**self._config["metadata"], "hangs": self._reports}
+        add_metadata(self._config["path"], self._pid, json.dumps(metadata))
+        if self._config["on_hang"] == "end":
+            self._send(report.pid, signal.SIGKILL)
 
     def _look_at_unheard(self) -> None:
         """End a process whose main thread cannot take the signal: it waits in native code."""
@@ -268,6 +300,12 @@ class Watcher:
         if self._channel.active and (ending or not self._channel.taken):
             path = self._channel.config()["path"]
             add_metadata(path, self._pid, ending or self._channel.report())
+
+
+def _for_trace(report: Report) -> dict[str, object]:
+    data = report.data()
+    data["threads"] = data["threads"][:MOST_STACKS]
+    return {**data, "monotonic_ns": time.monotonic_ns()}
 
 
 def _say(text: str) -> None:

@@ -23,6 +23,9 @@ MAX_JSON = 1 << 26  # bytes
 MAX_STACKS = 1 << 16
 MAX_FRAMES = 1 << 10
 MAX_TEXT = 1 << 10  # characters
+_IDS = {"tid": "tid", "ident": "ident", "thread": "index"}
+"""What rows name threads by: attributes of `Thread`."""
+
 _HEAD = 8  # bytes: sizes of what follows
 
 
@@ -67,7 +70,7 @@ def _samples(
     rows = rows[rows["end"] < np.uint64(1 << 62)]
     begins = rows["begin"].astype(np.int64) - start_monotonic_ns
     ends = rows["end"].astype(np.int64) - start_monotonic_ns
-    called = "ident" if about.get("ids") == "ident" else "tid"
+    called = _IDS.get(str(about.get("ids")), "tid")
     parts = []
     for thread in threads:
         # An id may be used again by a later thread.

@@ -20,6 +20,7 @@ from gilscope.errors import ExportError
 from gilscope.trace import format as fmt
 from gilscope.trace.reading.reader import parts_of, read
 from gilscope.trace.writing.chunks import ALIGNMENT, chunk, short_floats
+from gilscope.trace.writing.merged_samples import Part, merged_samples
 from gilscope.trace.writing.output import whole_file
 from gilscope.trace.writing.renumber import Numbers, Source, definitions, moved
 
@@ -154,13 +155,17 @@ class _Writer:
         """Write everything."""
         self._out.write(self._header())
         self._chunk(fmt.Chunk.METADATA, json.dumps(self._metadata(problems)).encode())
-        numbers = Numbers()
+        numbers, parts = Numbers(), []
         for source in self._sources:
             begin = self._start + source.later
             self._chunk(fmt.Chunk.DEFINITIONS, b"".join(definitions(source, numbers, begin)))
             self._chunk(fmt.Chunk.THREADS, self._slots(source, numbers).tobytes())
             self._events(source, numbers)
+            parts.append(Part(source.trace, begin, numbers.thread))
             numbers.skip(source)
+        samples = merged_samples(parts)
+        if samples:
+            self._chunk(fmt.Chunk.SAMPLES, samples)
         self._chunk(fmt.Chunk.END, json.dumps(self._end()).encode())
 
     def _chunk(self, kind: int, payload: bytes, thread: int = 0) -> None:

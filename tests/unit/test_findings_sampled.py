@@ -71,6 +71,24 @@ def test_shared_lines(tmp_path: Path, samples: int, counted: bool, title: str) -
     assert [one.startswith(title) for one in titles] == ([True] if title else [])
 
 
+@pytest.mark.parametrize(("ran", "ready", "said"), [(80, 0, 1), (40, 40, 1), (5, 90, 0)])
+def test_the_lock_of_an_object_on_a_busy_machine(
+    tmp_path: Path, ran: int, ready: int, said: int
+) -> None:
+    """If threads had no processor for nearly all of the run, waiting for it is not its doing."""
+    builder = TraceBuilder(free_threaded=True)
+    threads = [builder.thread(f"worker-{i}") for i in range(2)]
+    lock = builder.lock("object", type="dict", address=0x100A, object=0x1000)
+    for number in range(20):
+        for thread in threads:
+            start = number * 10 * MS
+            builder.wait(thread, lock, start, start + 5 * MS)
+    used = [(thread, 200 * MS, 2 * ran * MS, 2 * ready * MS) for thread in threads]
+    builder.cpu_times(*sorted([(thread, 0, 0, 0) for thread in threads] + used))
+    trace = read(builder.write(tmp_path / "x.gilscope", duration=200 * MS))
+    assert [one.name for one in find(trace)] == ["hot-object-lock"] * said
+
+
 def test_metadata_of_samples_is_read() -> None:
     """As it is written; what makes no sense is left out or is nothing."""
     threads = [{"tid": 7, "samples": 3, "of": 9, "python": ["a.py:1 in f"]}, 5]

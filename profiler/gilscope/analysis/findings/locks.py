@@ -16,7 +16,7 @@ from gilscope.analysis.findings.model import (
 )
 from gilscope.analysis.stacks import called_from
 from gilscope.analysis.waits.convoys import convoys
-from gilscope.analysis.waits.lock_holders import held_during
+from gilscope.analysis.waits.lock_holders import held_during, hold_times
 from gilscope.analysis.waits.pauses import is_turn
 from gilscope.analysis.waits.processors import ran_part
 from gilscope.severity import Severity
@@ -47,7 +47,7 @@ LEAST_PART = 0.1
 
 LEAST_RAN = 0.1
 """Of the waiting for a lock that is held for moments: where the machine is so busy that more than
-nine tenths are due to that, the run does not tell how much the lock takes."""
+nine tenths are due to that, only how long the lock was held tells how much it takes."""
 
 LEAST_CONVOYS = 10
 """Hand-overs of one lock to a thread without the GIL: a few of them happen to any lock."""
@@ -191,13 +191,18 @@ def _of_lock(facts: Facts, lock: Lock, rows: I64, waited: int) -> int:
 
     A thread never sleeps while it holds the lock of an object or one of the interpreter's: it runs,
     or has lost its processor. Of the latter, and of what a woken thread waits for a processor, only
-    sums are known. Where they are nearly all of it, the rest is within their error.
+    sums are known; where they are nearly all of it, the rest is within their error. What is known
+    in any case is how long the lock was held at a time, by as many threads as may have been before.
     """
     momentary = lock.kind == "object" or interpreter_lock(lock.member) is not None
-    if not momentary or is_turn(lock) or not matters(facts.trace, waited):
+    took = facts.trace.intervals.duration[rows]
+    if not momentary or is_turn(lock) or not matters(facts.trace, int(took.sum())):
         return waited
     part = ran_part(facts.trace, rows)
-    return int(waited * part) if part >= LEAST_RAN else 0
+    held = hold_times(facts.trace, rows)
+    others = len(np.unique(facts.trace.intervals.thread[rows])) - 1
+    most = others * int(np.median(held)) if len(held) else 0
+    return max(int(np.minimum(took, most).sum()), int(waited * part) if part >= LEAST_RAN else 0)
 
 
 def _contention(facts: Facts, rows: I64) -> I64:

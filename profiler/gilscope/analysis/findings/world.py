@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.callbacks.totals import thread_state_totals
+from gilscope.analysis.findings.late_stop import late_stop
 from gilscope.analysis.findings.model import (
     MOST_JUMPS,
     Finding,
@@ -39,14 +40,18 @@ STATES_A_THREAD = 2
 
 
 def stop_the_world(facts: Facts) -> Iterator[Finding]:
-    """Report frequent pauses of all threads."""
+    """Report frequent pauses of all threads, and threads that stop late for them."""
     trace, pauses = facts.trace, facts.pauses
+    yield from late_stop(facts)
+    stops = facts.late_stops
     lasted = sum(pause.duration_ns for pause in pauses)
     held = typical_total(np.array([pause.held_ns for pause in pauses], np.int64))
     typical = typical_total(np.array([pause.duration_ns for pause in pauses], np.int64))
     rows, in_line = _requests(facts)
     queued = int(trace.intervals.duration[in_line].sum())
-    if len(pauses) < LEAST_PAUSES or not matters(trace, max(typical, queued)):
+    if len(pauses) < LEAST_PAUSES or not matters(
+        trace, max(typical - int((stops.ends - stops.starts).sum()), queued)
+    ):
         return
     by_thread: dict[int, int] = {}
     for pause in pauses:
@@ -79,7 +84,7 @@ def stop_the_world(facts: Facts) -> Iterator[Finding]:
             Jump(pause.requester, pause.start_ns, pause.start_ns + pause.duration_ns, "a pause")
             for pause in worst
         ),
-        cost_ns=held + queued,
+        cost_ns=max(held - int(stops.ns.sum()), 0) + queued,
     )
 
 

@@ -35,22 +35,7 @@ static void call_at_end(int threads, int count, const py::object& callback) {
   }
 }
 
-static void call_in_batches(int threads, int count, int batch, const py::object& callback) {
-  const py::gil_scoped_release released;
-  std::vector<std::thread> crowd;
-  for (int thread = 0; thread < threads; ++thread) {
-    crowd.emplace_back([&] {
-      for (int i = 0; i < count; i += batch) {
-        const py::gil_scoped_acquire acquired;
-        for (int j = 0; j < batch; ++j) callback(1);
-      }
-    });
-  }
-  for (std::thread& one : crowd) one.join();
-}
-
 PYBIND11_MODULE(crowd, module, py::mod_gil_not_used()) {
   module.def("call_each", call_each);
   module.def("call_at_end", call_at_end);
-  module.def("call_in_batches", call_in_batches);
 }

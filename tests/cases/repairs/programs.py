@@ -65,40 +65,6 @@ def hot_object(good):
     start_all(4, work)
 
 
-def lock_convoy(good):
-    lock, total = threading.Lock(), [0]
-
-    def work():
-        mine = 0
-        for _ in range(3000):
-            if good:
-                mine += sum(range(1000))
-            else:
-                with lock:
-                    total[0] += sum(range(1000))
-        with lock:
-            total[0] += mine
-
-    start_all(4, work)
-
-
-def ping_pong(good):
-    size, count = (100, 300) if good else (1, 30_000)
-    read, write = os.pipe()
-
-    def reader():
-        for _ in range(count):
-            os.read(read, size)
-
-    def writer():
-        for _ in range(count):
-            os.write(write, b"x" * size)
-
-    threads = [threading.Thread(target=one) for one in (reader, writer)]
-    [one.start() for one in threads]
-    [one.join() for one in threads]
-
-
 def starvation(good):
     stop = False
 
@@ -137,7 +103,7 @@ def refcount(good):
 
     def work():
         own = threading.Lock() if good else shared
-        for _ in range(500_000):
+        for _ in range(4_000_000):
             own.locked()
 
     start_all(2, work)
@@ -148,12 +114,6 @@ def serialised(good):
 
     call = crowd.call_at_end if good else crowd.call_each
     call(4, 500, lambda result: sum(range(4000)))
-
-
-def chatty(good):
-    import crowd
-
-    crowd.call_in_batches(2, 100_000, 50 if good else 1, lambda result: None)
 
 
 def thread_states(good):
@@ -179,7 +139,7 @@ def native_mutex(good):
 def cache_line(good):
     from stats import count_all
 
-    count_all(2, 60_000_000, good)
+    count_all(2, 300_000_000, good)
 
 
 def pools(good):

@@ -9,7 +9,9 @@ import numpy as np
 from gilscope.analysis.callbacks.totals import thread_state_totals
 from gilscope.analysis.findings.late_stop import late_stop
 from gilscope.analysis.findings.model import (
+    LEAST_NS,
     MOST_JUMPS,
+    SHARE,
     Finding,
     Jump,
     jumps,
@@ -19,6 +21,7 @@ from gilscope.analysis.findings.model import (
 from gilscope.analysis.grouping import typical_total
 from gilscope.analysis.stacks import located, own_line
 from gilscope.analysis.waits.pauses import REQUEST, is_turn
+from gilscope.analysis.waits.processors import undisturbed_ns
 from gilscope.severity import Severity
 from gilscope.text import count_text, time_text
 from gilscope.trace.format import Event
@@ -113,10 +116,13 @@ def thread_states(facts: Facts) -> Iterator[Finding]:
     trace = facts.trace
     totals = thread_state_totals(trace)
     cost = totals.typical_ns
-    if totals.created < LEAST_STATES or not matters(trace, cost):
-        return
     states = trace.thread_states
-    threads = len(np.unique(states.thread))
+    indexes = np.unique(states.thread).tolist()
+    threads = len(indexes)
+    # Neither the cost nor the run counts moments in which a thread had no processor.
+    least = max(SHARE * undisturbed_ns(trace, indexes), LEAST_NS)
+    if totals.created < LEAST_STATES or cost < least:
+        return
     if totals.created < STATES_A_THREAD * threads:
         return
     callbacks = sum(work.count for work in facts.callbacks)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gilscope.trace.arrays import I64
     from gilscope.trace.model import Trace
 
@@ -37,3 +39,17 @@ def ran_part(trace: Trace, rows: I64) -> float:
     if not ran:
         return 1.0
     return ran / (ran + ready) * (1 - ready / measured)
+
+
+def undisturbed_ns(trace: Trace, threads: Iterable[int]) -> int:
+    """Return about how long the run would have been if these threads had not waited for processors.
+
+    Args:
+        trace: the trace.
+        threads: `Thread.index` of each.
+    """
+    shares = [trace.cpu_times.share(thread, 0, trace.duration_ns) for thread in threads]
+    known = [share for share in shares if share is not None]
+    ran = sum(share.on_cpu_ns for share in known)
+    ready = sum(share.runnable_ns for share in known)
+    return int(trace.duration_ns * ran / (ran + ready)) if ran else trace.duration_ns

@@ -72,11 +72,14 @@ def test_shared_lines(tmp_path: Path, samples: int, counted: bool, title: str) -
     assert [one.startswith(title) for one in titles] == ([True] if title else [])
 
 
-@pytest.mark.parametrize(("ran", "ready", "said"), [(80, 0, 1), (40, 40, 1), (5, 90, 0)])
+@pytest.mark.parametrize(
+    ("ran", "ready", "held_ns", "said"),
+    [(80, 0, 1000, 1), (40, 40, 1000, 1), (5, 90, 1000, 0), (5, 90, 2 * MS, 1), (5, 90, 0, 1)],
+)
 def test_the_lock_of_an_object_on_a_busy_machine(
-    tmp_path: Path, ran: int, ready: int, said: int
+    tmp_path: Path, ran: int, ready: int, held_ns: int, said: int
 ) -> None:
-    """If threads had no processor for nearly all of the run, waiting for it is not its doing."""
+    """If it was held for moments and threads had no processor, waiting for it is not its doing."""
     builder = TraceBuilder(free_threaded=True)
     threads = [builder.thread(f"worker-{i}") for i in range(2)]
     lock = builder.lock("object", type="dict", address=0x100A, object=0x1000)
@@ -84,6 +87,9 @@ def test_the_lock_of_an_object_on_a_busy_machine(
         for thread in threads:
             start = number * 10 * MS
             builder.wait(thread, lock, start, start + 5 * MS)
+        if held_ns:
+            other = threads[number % 2]
+            builder.wake(threads[1 - number % 2], lock, other, start + 5 * MS + held_ns)
     used = [(thread, 200 * MS, 2 * ran * MS, 2 * ready * MS) for thread in threads]
     builder.cpu_times(*sorted([(thread, 0, 0, 0) for thread in threads] + used))
     trace = read(builder.write(tmp_path / "x.gilscope", duration=200 * MS))

@@ -45,9 +45,15 @@ MOST_HOLDERS = 3
 LEAST_PART = 0.1
 """Share of the waiting for a lock from which on the thread that held it is named."""
 
+LEAST_HOLDS = 10
+"""Of a lock that are known, for the middle one to be typical."""
+
+MOMENT_NS = 100_000
+"""Others wait for a lock that is held for longer; a shorter hold is over before a waiter wakes."""
+
 LEAST_RAN = 0.1
 """Of the waiting for a lock that is held for moments: where the machine is so busy that more than
-nine tenths are due to that, only how long the lock was held tells how much it takes."""
+nine tenths are due to that, the run does not tell how much the lock takes."""
 
 LEAST_CONVOYS = 10
 """Hand-overs of one lock to a thread without the GIL: a few of them happen to any lock."""
@@ -189,20 +195,23 @@ def _held(facts: Facts, rows: I64) -> Iterator[str]:
 def _of_lock(facts: Facts, lock: Lock, rows: I64, waited: int) -> int:
     """Return how much of the waiting for a lock is the lock's doing, ns.
 
-    A thread never sleeps while it holds the lock of an object or one of the interpreter's: it runs,
-    or has lost its processor. Of the latter, and of what a woken thread waits for a processor, only
-    sums are known; where they are nearly all of it, the rest is within their error. What is known
-    in any case is how long the lock was held at a time, by as many threads as may have been before.
+    Where threads that had waited for the lock of an object, or one of the interpreter's, then had
+    it for microseconds only, long waits are due to threads that lost their processor. How much that
+    was is known in sums only; where it is nearly all, the rest is within their error.
     """
     momentary = lock.kind == "object" or interpreter_lock(lock.member) is not None
     took = facts.trace.intervals.duration[rows]
     if not momentary or is_turn(lock) or not matters(facts.trace, int(took.sum())):
         return waited
-    part = ran_part(facts.trace, rows)
     held = hold_times(facts.trace, rows)
-    others = len(np.unique(facts.trace.intervals.thread[rows])) - 1
-    most = others * int(np.median(held)) if len(held) else 0
-    return max(int(np.minimum(took, most).sum()), int(waited * part) if part >= LEAST_RAN else 0)
+    typical = int(np.median(held)) if len(held) else 0
+    if typical > MOMENT_NS:
+        others = len(np.unique(facts.trace.intervals.thread[rows])) - 1
+        return max(waited, int(np.minimum(took, others * typical).sum()))
+    if len(held) < LEAST_HOLDS:
+        return waited
+    part = ran_part(facts.trace, rows)
+    return int(waited * part) if part >= LEAST_RAN else 0
 
 
 def _contention(facts: Facts, rows: I64) -> I64:

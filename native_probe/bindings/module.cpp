@@ -13,6 +13,7 @@
 #include "bindings/probe.hpp"
 #include "core/child_process.hpp"
 #include "core/hang_report.hpp"
+#include "hooks/threads.hpp"
 
 namespace py = pybind11;
 
@@ -40,6 +41,15 @@ py::object open_hang_channel(int fd, std::uint64_t size) {
   void* memory = gilscope::open_hang_channel(fd, size);
   if (memory == nullptr) return py::none();
   return py::memoryview::from_memory(memory, static_cast<py::ssize_t>(size), false);
+}
+
+// (tid, tid of the starter, address of its first function) of native threads that were started.
+py::list take_started_threads() {
+  py::list found;
+  for (const auto& one : gilscope::hooks::threads::take_started()) {
+    found.append(py::make_tuple(one.tid, one.starter, one.routine));
+  }
+  return found;
 }
 
 // The name of a thread of the module threading, "" where it has none that is text. As
@@ -105,6 +115,7 @@ PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
   module.def("start_program", start_program, py::arg("command"), py::arg("environment"),
              py::arg("descriptors"));
   module.def("open_hang_channel", open_hang_channel, py::arg("fd"), py::arg("size"));
+  module.def("take_started_threads", take_started_threads);
   module.def("hooks", &gilscope::hook_report);
   module.def("begin_span", &gilscope::begin_span);
   module.def("end_span", &gilscope::end_span, py::arg("name"), py::arg("start"), py::arg("bytes"));

@@ -141,3 +141,13 @@ def test_time_on_a_processor_is_what_the_thread_says(record: Record, name: str) 
     assert share.on_cpu_ns + share.runnable_ns + share.asleep_ns == share.measured_ns
     if name == "sleeps":
         assert share.asleep_ns > 0
+
+
+def test_threads_of_pools_are_known_however_short_the_run(record: Record) -> None:
+    """Those that a pool started, and those that it did so for: by how they were started."""
+    recorded = record("threads.py", "short_pools")
+    pools, threads = recorded.trace.pools, {one.tid: one for one in recorded.trace.threads}
+    assert {one.library for one in pools.threads} == {"libgomp.so.1"}
+    natures = Counter(threads[one.tid].native for one in pools.threads)
+    assert natures == {True: 4, False: 2}
+    assert pools.processors > 0

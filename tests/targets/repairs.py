@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     type Way = Callable[[], object]
     type Clock = Callable[[], int]
 
-ROUNDS = 9
-STATES = 100_000 if sys._is_gil_enabled() else 5000  # which is dear without it
+ROUNDS = 5
+STATES = 30_000 if sys._is_gil_enabled() else 5000  # which is dear without it
 CALLS = 200_000
 BATCH = 10
 KEPT_MS = 20

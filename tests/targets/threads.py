@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
 
@@ -47,6 +48,23 @@ def idle_native(trace: str) -> dict[str, object]:
     probe.start(trace)
     made = stage.idle_threads(MANY)
     return {**probe.stop(), "made": made}
+
+
+@scenario
+def short_pools(trace: str) -> dict[str, object]:
+    """Two threads use OpenMP for a moment, after which the recording is over."""
+    region = ctypes.CDLL("libgomp.so.1").GOMP_parallel
+    work = ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p)
+    region.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+    together = threading.Barrier(2)
+
+    def use() -> None:
+        together.wait()
+        region(work, None, 3, 0)
+
+    probe.start(trace)
+    start_all([threading.Thread(target=use) for _ in range(2)])
+    return {**probe.stop()}
 
 
 @scenario

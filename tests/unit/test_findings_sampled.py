@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gilscope.analysis.findings import find
+from gilscope.trace.format import LockWaitFlag
 from gilscope.trace.model.shared_memory import Pools, PoolThread, SharedMemory, Sharer
 from gilscope.trace.reading.reader import read
 from gilscope.trace.reading.shared_memory import read_pools, read_shared_memory
@@ -71,6 +72,30 @@ def test_shared_lines(tmp_path: Path, samples: int, counted: bool, title: str) -
     assert [one.startswith(title) for one in titles] == ([True] if title else [])
 
 
+@pytest.mark.parametrize(
+    ("ran", "ready", "held_ns", "said"),
+    [(80, 0, 1000, 1), (40, 40, 1000, 1), (5, 90, 1000, 0), (5, 90, 2 * MS, 1), (5, 90, 0, 1)],
+)
+def test_the_lock_of_an_object_on_a_busy_machine(
+    tmp_path: Path, ran: int, ready: int, held_ns: int, said: int
+) -> None:
+    """If it was held for moments and threads had no processor, waiting for it is not its doing."""
+    builder = TraceBuilder(free_threaded=True)
+    threads = [builder.thread(f"worker-{i}") for i in range(2)]
+    lock = builder.lock("object", type="dict", address=0x100A, object=0x1000)
+    for number in range(20):
+        for thread in threads:
+            start = number * 10 * MS
+            builder.wait(thread, lock, start, start + 5 * MS)
+        if held_ns:
+            other = threads[number % 2]
+            builder.wake(threads[1 - number % 2], lock, other, start + 5 * MS + held_ns)
+    used = [(thread, 200 * MS, 2 * ran * MS, 2 * ready * MS) for thread in threads]
+    builder.cpu_times(*sorted([(thread, 0, 0, 0) for thread in threads] + used))
+    trace = read(builder.write(tmp_path / "x.gilscope", duration=200 * MS))
+    assert [one.name for one in find(trace)] == ["hot-object-lock"] * said
+
+
 def test_metadata_of_samples_is_read() -> None:
     """As it is written; what makes no sense is left out or is nothing."""
     threads = [{"tid": 7, "samples": 3, "of": 9, "python": ["a.py:1 in f"]}, 5]
@@ -81,3 +106,24 @@ def test_metadata_of_samples_is_read() -> None:
     pools = read_pools({"processors": 2, "pools": [{"tid": 7, "pool": "libomp.so"}, None]})
     assert pools == Pools(2, (PoolThread(7, "libomp.so", 0),))
     assert read_pools({}) == Pools()
+
+
+@pytest.mark.parametrize(("late", "ready", "said"), [(20, 0, 1), (20, 20, 0), (0, 0, 0)])
+def test_a_thread_that_does_not_stop(tmp_path: Path, late: int, ready: int, said: int) -> None:
+    """It is charged with what others wait until it stops, unless it had no processor."""
+    builder = TraceBuilder(free_threaded=True)
+    native, asks, waits = (builder.thread(name) for name in ("native", "asks", "waits"))
+    request, pause = builder.lock("stop_the_world_request"), builder.lock("stop_the_world")
+    where = builder.stack((builder.code("compress", "/src/app.py", 1), 7))
+    for number in range(6):
+        start, end = number * 50 * MS, (number * 50 + late) * MS + 100_000
+        builder.wait(asks, request, start, start + 50_000, flags=LockWaitFlag.TIMED_OUT)
+        builder.wait(asks, request, start + 60_000, end, peer=native)
+        builder.wake(native, request, asks, end - 1000, stack=where)
+        builder.wait(waits, pause, start, end + 10_000, peer=asks)
+    used = [(native, 0, 0, 0), (native, 300 * MS, MS, ready * 6 * MS)]
+    builder.cpu_times(*used)
+    found = find(read(builder.write(tmp_path / "x.gilscope", duration=300 * MS)))
+    titles = [one.title for one in found if one.name == "stop-the-world-storm"]
+    words = "thread native (app.py:7 in compress) stops 20.1 ms after it was asked to"
+    assert [title.startswith(words) for title in titles] == [True] * said

@@ -17,6 +17,7 @@ from gilscope.analysis.waits.critical_path import critical_path
 from gilscope.analysis.waits.gil_holds import hold_places, wanted_holds
 from gilscope.analysis.waits.handover import lock_handovers
 from gilscope.analysis.waits.holders import pieces
+from gilscope.analysis.waits.late_stops import late_stops
 from gilscope.analysis.waits.pauses import pauses
 from gilscope.analysis.waits.switches import gaps, starved, switching
 from gilscope.trace.format import Event
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from gilscope.analysis.waits.gil_holds import HoldPlaces, WantedHolds
     from gilscope.analysis.waits.handover import Handovers
     from gilscope.analysis.waits.holders import Pieces
+    from gilscope.analysis.waits.late_stops import LateStops
     from gilscope.analysis.waits.pauses import Pause
     from gilscope.analysis.waits.switches import Gaps, Starved, Switching
     from gilscope.trace.arrays import I64, U8
@@ -174,3 +176,13 @@ class Facts:
     def pauses(self) -> list[Pause]:
         """Stop-the-world pauses."""
         return pauses(self.trace)
+
+    @cached_property
+    def late_stops(self) -> LateStops:
+        """Which threads did not stop when all were to stop."""
+        return late_stops(self.trace, self.states, self.lock_handovers)
+
+    @property
+    def stopped_ns(self) -> int:
+        """Waiting in stop-the-world pauses, of all threads together."""
+        return int(self.trace.intervals.duration[self.states == State.STOPPED_WORLD].sum())

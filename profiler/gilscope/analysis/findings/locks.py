@@ -16,8 +16,9 @@ from gilscope.analysis.findings.model import (
 )
 from gilscope.analysis.stacks import called_from
 from gilscope.analysis.waits.convoys import convoys
-from gilscope.analysis.waits.lock_holders import held_during
+from gilscope.analysis.waits.lock_holders import held_during, hold_times
 from gilscope.analysis.waits.pauses import is_turn
+from gilscope.analysis.waits.processors import ran_part
 from gilscope.severity import Severity
 from gilscope.text import count_text, time_text
 from gilscope.trace.format import Event, LockWaitFlag
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from gilscope.trace.arrays import I64, U32
     from gilscope.trace.model import Lock, Trace
 
-YIELD_NS = 50_000
-"""That one yield of the processor counts for at most. It returns within microseconds, or else the
+YIELD_NS = 2_000
+"""That one yield of the processor counts for at most. It returns within a microsecond, or else the
 processor was given to another thread, which is no fault of the lock."""
 
 SIGNALS = ("lock", "thread_lock")
@@ -43,6 +44,16 @@ LEAST_WAITS = 10
 MOST_HOLDERS = 3
 LEAST_PART = 0.1
 """Share of the waiting for a lock from which on the thread that held it is named."""
+
+LEAST_HOLDS = 10
+"""Of a lock that are known, for the middle one to be typical."""
+
+MOMENT_NS = 100_000
+"""Others wait for a lock that is held for longer; a shorter hold is over before a waiter wakes."""
+
+LEAST_RAN = 0.1
+"""Of the waiting for a lock that is held for moments: where the machine is so busy that more than
+nine tenths are due to that, the run does not tell how much the lock takes."""
 
 LEAST_CONVOYS = 10
 """Hand-overs of one lock to a thread without the GIL: a few of them happen to any lock."""
@@ -63,6 +74,10 @@ def hot_locks(facts: Facts) -> Iterator[Finding]:
     rows = facts.lock_waits
     locks, places = _by_name(trace, intervals.what[rows])
     cost = np.bincount(places, _contention(facts, rows), len(locks)).astype(np.int64)
+    cost = np.array(
+        [_of_lock(facts, lock, rows[places == n], int(cost[n])) for n, lock in enumerate(locks)],
+        np.int64,
+    )
     counts = np.bincount(places, minlength=len(locks))
     worth = np.array([matters(trace, ns) for ns in cost.tolist()], bool)
     blamed = holders_without_gil(trace)[0] if worth.any() else rows[:0]
@@ -175,6 +190,28 @@ def _held(facts: Facts, rows: I64) -> Iterator[str]:
         until = f", until {called_from(frames)}" if frames else ""
         name = trace.thread_name(int(threads[number]))
         yield f"{share(cost[number], total)} of it while thread {name} had the lock{until}"
+
+
+def _of_lock(facts: Facts, lock: Lock, rows: I64, waited: int) -> int:
+    """Return how much of the waiting for a lock is the lock's doing, ns.
+
+    Where threads that had waited for the lock of an object, or one of the interpreter's, then had
+    it for microseconds only, long waits are due to threads that lost their processor. How much that
+    was is known in sums only; where it is nearly all, the rest is within their error.
+    """
+    momentary = lock.kind == "object" or interpreter_lock(lock.member) is not None
+    took = facts.trace.intervals.duration[rows]
+    if not momentary or is_turn(lock) or not matters(facts.trace, int(took.sum())):
+        return waited
+    held = hold_times(facts.trace, rows)
+    typical = int(np.median(held)) if len(held) else 0
+    if typical > MOMENT_NS:
+        others = len(np.unique(facts.trace.intervals.thread[rows])) - 1
+        return max(waited, int(np.minimum(took, others * typical).sum()))
+    if len(held) < LEAST_HOLDS:
+        return waited
+    part = ran_part(facts.trace, rows)
+    return int(waited * part) if part >= LEAST_RAN else 0
 
 
 def _contention(facts: Facts, rows: I64) -> I64:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.callbacks.totals import thread_state_totals
+from gilscope.analysis.findings.late_stop import late_stop
 from gilscope.analysis.findings.model import (
+    LEAST_NS,
     MOST_JUMPS,
+    SHARE,
     Finding,
     Jump,
     jumps,
@@ -18,6 +21,7 @@ from gilscope.analysis.findings.model import (
 from gilscope.analysis.grouping import typical_total
 from gilscope.analysis.stacks import located, own_line
 from gilscope.analysis.waits.pauses import REQUEST, is_turn
+from gilscope.analysis.waits.processors import undisturbed_ns
 from gilscope.severity import Severity
 from gilscope.text import count_text, time_text
 from gilscope.trace.format import Event
@@ -39,14 +43,18 @@ STATES_A_THREAD = 2
 
 
 def stop_the_world(facts: Facts) -> Iterator[Finding]:
-    """Report frequent pauses of all threads."""
+    """Report frequent pauses of all threads, and threads that stop late for them."""
     trace, pauses = facts.trace, facts.pauses
+    yield from late_stop(facts)
+    stops = facts.late_stops
     lasted = sum(pause.duration_ns for pause in pauses)
     held = typical_total(np.array([pause.held_ns for pause in pauses], np.int64))
     typical = typical_total(np.array([pause.duration_ns for pause in pauses], np.int64))
     rows, in_line = _requests(facts)
     queued = int(trace.intervals.duration[in_line].sum())
-    if len(pauses) < LEAST_PAUSES or not matters(trace, max(typical, queued)):
+    if len(pauses) < LEAST_PAUSES or not matters(
+        trace, max(typical - int((stops.ends - stops.starts).sum()), queued)
+    ):
         return
     by_thread: dict[int, int] = {}
     for pause in pauses:
@@ -79,7 +87,7 @@ def stop_the_world(facts: Facts) -> Iterator[Finding]:
             Jump(pause.requester, pause.start_ns, pause.start_ns + pause.duration_ns, "a pause")
             for pause in worst
         ),
-        cost_ns=held + queued,
+        cost_ns=max(held - int(stops.ns.sum()), 0) + queued,
     )
 
 
@@ -108,10 +116,13 @@ def thread_states(facts: Facts) -> Iterator[Finding]:
     trace = facts.trace
     totals = thread_state_totals(trace)
     cost = totals.typical_ns
-    if totals.created < LEAST_STATES or not matters(trace, cost):
-        return
     states = trace.thread_states
-    threads = len(np.unique(states.thread))
+    indexes = np.unique(states.thread).tolist()
+    threads = len(indexes)
+    # Neither the cost nor the run counts moments in which a thread had no processor.
+    least = max(SHARE * undisturbed_ns(trace, indexes), LEAST_NS)
+    if totals.created < LEAST_STATES or cost < least:
+        return
     if totals.created < STATES_A_THREAD * threads:
         return
     callbacks = sum(work.count for work in facts.callbacks)

@@ -74,6 +74,21 @@ def held_during(trace: Trace, rows: I64) -> HeldDuring:
     return HeldDuring(waits[good], holder[at[good]], stack[at[good]], ns[good])
 
 
+def hold_times(trace: Trace, rows: I64) -> I64:
+    """Return how long threads that had waited for locks then had them, ns, as far as it is known.
+
+    Args:
+        trace: the trace.
+        rows: of `trace.intervals`: waits for locks.
+    """
+    locks, number = np.unique(trace.intervals.what[rows], return_inverse=True)
+    found = _changes(trace, rows, locks, number)
+    one = (found.lock[:-1] == found.lock[1:]) & (found.thread[:-1] == found.thread[1:])
+    one &= (found.kind[:-1] == _GOT) & (found.kind[1:] == _GAVE_UP)
+    times: I64 = np.diff(found.time)[one]
+    return times
+
+
 def _changes(trace: Trace, rows: I64, locks: U32, number: I64) -> _Changes:
     """Return who gave up and who got these locks; of locks that readers share nothing is said."""
     intervals, wakes = trace.intervals, trace.wakes

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 DESCRIPTOR = 3
 LOOK_SECONDS, SLOW_LOOK_SECONDS, MANY_THREADS = 0.25, 1.0, 100
-BUSY_SECONDS = 0.1
+BUSY_SECONDS = 0.02  # the end of a recording waits for the last samples
 CHILDREN_SECONDS = 1.0
 SAMPLED_SECONDS = 0.05  # until it is seen that a recording with samples has ended
 MAPS_SECONDS = 5.0

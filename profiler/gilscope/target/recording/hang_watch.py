@@ -7,6 +7,7 @@ module.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -19,6 +20,7 @@ from gilscope.target.hangs.trace_file import add_metadata
 from gilscope.target.recording import conditions
 from gilscope.target.recording.self_test import INHERITED, interpreters
 from gilscope.target.recording.snapshots import Snapshots
+from gilscope.target.sharing import pools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +33,7 @@ READY_SECONDS = 5.0
 
 SAMPLED_SECONDS = 15.0
 """For which the stop of a recording waits for its samples, at most."""
-LAST_SAMPLES_SECONDS = 0.3
+LAST_SAMPLES_SECONDS = 0.05
 """That the end of a recording waits for at most, if threads were seen to share memory."""
 
 _CODE = """
@@ -71,6 +73,7 @@ class HangWatch:
             write: Writes a snapshot.
         """
         self._path, self._config = "", {}
+        native.take_started_threads()  # of no recording
         if options.on_hang == "off" and not options.when and not options.sample:
             return
         try:
@@ -142,8 +145,9 @@ class HangWatch:
         self._channel.hear()
         return self._channel.report()
 
-    def end(self) -> None:
+    def end(self, native: ModuleType) -> None:
         """End the recording: what was found and is not in the trace yet is added to it."""
+        started = native.take_started_threads()
         self._end_snapshots()
         opened, path, self._path = self._channel, self._path, ""
         if opened is None or not path or self._of != os.getpid():
@@ -156,8 +160,25 @@ class HangWatch:
             time.sleep(LAST_SAMPLES_SECONDS / 50)
         # It has the reports as well.
         ending = opened.ending()
-        if ending or not opened.taken:
-            add_metadata(path, os.getpid(), ending or opened.report())
+        text = ending or opened.report()
+        with_pools = self._with_pools(text, started)
+        if with_pools or ending or not opened.taken:
+            add_metadata(path, os.getpid(), with_pools or text)
+
+    def _with_pools(self, text: str, started: list[tuple[int, int, int]]) -> str:
+        """Return metadata with the threads that pools of native libraries started; "" if none."""
+        if not started:
+            return ""
+        try:
+            metadata = json.loads(text) if text else self._config["metadata"]
+            known = metadata.get("pools", [])
+            found = pools.of_started(started, known)
+            if len(found) <= len(known):
+                return ""
+            processors = len(os.sched_getaffinity(0))
+            return json.dumps({**metadata, "processors": processors, "pools": found})
+        except (OSError, ValueError):
+            return ""
 
     def _wait_until_sampled(self, opened: channel.Channel, config: dict[str, Any]) -> None:
         """Wait until samples are taken: a program may be short."""

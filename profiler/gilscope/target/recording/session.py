@@ -319,7 +319,7 @@ def _stop(reason: str) -> dict[str, int]:
         report: dict[str, int] = _call(native.stop, names, reason)
         # Only now: a stop that was refused has changed nothing, and can be tried again.
         _names.remove()
-        _hangs.end()
+        _hangs.end(native)
         if _loaded.children is not None:
             _loaded.children.unfollow()
     return report

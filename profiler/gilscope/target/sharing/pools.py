@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,3 +81,37 @@ class Pools:
         """Return the library, if a thread was met in one; a region says less."""
         named = Counter({name: count for name, count in counts.items() if name != "OpenMP"})
         return (named or counts).most_common(1)[0][0]
+
+
+def of_started(
+    started: Iterable[tuple[int, int, int]], known: Iterable[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the threads of pools by how they were started, with those that are known already.
+
+    Args:
+        started: Id of a thread, id of the one that started it, and the address of its first
+            function, which is the library's own.
+        known: Threads of pools, as `Pools.data` returns them.
+    """
+    found = {one["tid"]: one for one in known}
+    started = list(started)
+    files = _files([address for _, _, address in started])
+    for (tid, starter, _), file in zip(started, files, strict=True):
+        library = LIBRARIES.match(file)
+        if library:
+            for one in (tid, starter):
+                found.setdefault(one, {"tid": one, "pool": library[0], "samples": 0})
+    return list(found.values())
+
+
+def _files(addresses: list[int]) -> list[str]:
+    """Return the name of the file that each of these addresses of this process is in, or ""."""
+    found = [""] * len(addresses)
+    text = Path("/proc/self/maps").read_text(errors="replace")
+    for line in text.splitlines():
+        span, *_, path = line.split(maxsplit=5)
+        low, _, high = span.partition("-")
+        for place, address in enumerate(addresses):
+            if int(low, 16) <= address < int(high, 16):
+                found[place] = path.rpartition("/")[2]
+    return found

@@ -215,7 +215,8 @@ void start(const Opening& opening) {
   }
   Starting starting;
   watch_forks();
-  readiness::report();
+  // Asked for once: nothing is refused any more when the session records.
+  const SelfTestReport& tested = readiness::report();
   hooks::find_gils();
   Session* session = hooked_session(opening);
   opening.declare(*session);
@@ -226,7 +227,7 @@ void start(const Opening& opening) {
   hooks::begin_session(*session, gilscope_gil_enabled() != 0);
   set_session(session);
   session->activate();
-  opening.describe(*session);
+  opening.describe(*session, tested);
   starting.arrived();
 }
 
@@ -240,7 +241,7 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   lock_identity::name_allocations(*session);
   hooks::hazards::define_counts(*session);
   for (const auto& [tid, name] : names) session->name(tid, name);
-  const bool gil_enabled = gilscope_gil_enabled() != 0;
+  const bool gil_enabled = gilscope_gil_enabled_for_good() != 0;
   std::map<std::string, std::uint64_t> report;
   without_gil([&] {
     report = finish(session, reason, gil_enabled);
@@ -266,7 +267,7 @@ bool running() {
 void snapshot(const std::string& path) {
   const Turn turn;
   Session* session = needed_session();
-  const bool gil_enabled = gilscope_gil_enabled() != 0;
+  const bool gil_enabled = gilscope_gil_enabled_for_good() != 0;
   // The program goes on meanwhile.
   without_gil([&] { write_snapshot(*session, path, gil_enabled); });
 }

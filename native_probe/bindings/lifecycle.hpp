@@ -22,6 +22,7 @@
 #include <string>
 
 #include "core/session.hpp"
+#include "cpython/self_test_report.hpp"
 
 namespace gilscope::lifecycle {
 
@@ -35,7 +36,7 @@ struct Opening {
   // Writes the definitions that precede all records, with the GIL.
   std::function<void(Session&)> declare;
   // The same as the first thing after recording has begun.
-  std::function<void(Session&)> describe;
+  std::function<void(Session&, const SelfTestReport&)> describe;
 };
 
 // idle → running; idle again when something is thrown. Refused unless idle.

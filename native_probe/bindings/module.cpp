@@ -108,8 +108,8 @@ PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
   module.def("after_fork_in_parent", &gilscope::after_fork_in_parent);
   module.def("self_test_state", &gilscope::self_test_state);
   module.def("test_here", &gilscope::test_here);
-  module.def("adopt_self_test", &gilscope::adopt_self_test, py::arg("text"));
-  module.def("lack_self_test", &gilscope::lack_self_test, py::arg("why"));
+  module.def("adopt_self_test", &gilscope::adopt_self_test, py::arg("key"), py::arg("text"));
+  module.def("lack_self_test", &gilscope::lack_self_test, py::arg("key"), py::arg("why"));
   module.def("run_program", run_program, py::arg("command"), py::arg("environment"),
              py::arg("patience"));
   module.def("start_program", start_program, py::arg("command"), py::arg("environment"),

@@ -31,7 +31,7 @@ Session* open_session(const std::string& path, std::uint64_t max_bytes, const st
 void start(const std::string& path, std::uint64_t max_bytes, const std::string& metadata,
            const std::vector<KnownThread>& threads, bool ring, const std::string& session_id,
            bool native_locks) {
-  const bool gil_enabled = gilscope_gil_enabled() != 0;
+  const bool gil_enabled = gilscope_gil_enabled_for_good() != 0;
   lifecycle::start({
       native_locks,
       [&] { return open_session(path, max_bytes, metadata, ring, session_id, gil_enabled); },
@@ -40,8 +40,7 @@ void start(const std::string& path, std::uint64_t max_bytes, const std::string& 
           session.declare(tid, ident, python ? format::kPythonThread : format::kNativeThread, name);
         }
       },
-      [&](Session& session) {
-        const SelfTestReport& tested = readiness::report();
+      [&](Session& session, const SelfTestReport& tested) {
         session.file().define(format::ProbeCostBody{tested.pair_cost, tested.stack_cost});
         not_measured::define(session, tested.outcomes, native_locks);
       },
@@ -80,20 +79,14 @@ std::string test_here() {
   return text;
 }
 
-bool adopt_self_test(const std::string& text) {
+bool adopt_self_test(const std::string& key, const std::string& text) {
   bool adopted = false;
-  lifecycle::while_idle([&] {
-    const ElfImage& interpreter = readiness::interpreter();
-    adopted = self_test::adopt(interpreter, self_test::key(interpreter), text);
-  });
+  lifecycle::while_idle([&] { adopted = self_test::adopt(readiness::interpreter(), key, text); });
   return adopted;
 }
 
-void lack_self_test(const std::string& why) {
-  lifecycle::while_idle([&why] {
-    const ElfImage& interpreter = readiness::interpreter();
-    self_test::lack(interpreter, self_test::key(interpreter), why);
-  });
+void lack_self_test(const std::string& key, const std::string& why) {
+  lifecycle::while_idle([&] { self_test::lack(readiness::interpreter(), key, why); });
 }
 
 std::vector<std::tuple<std::string, std::string, std::size_t>> hook_report() {

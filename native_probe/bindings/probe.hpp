@@ -48,9 +48,9 @@ using SelfTestState = std::tuple<std::string, std::map<std::string, std::string>
 SelfTestState self_test_state();
 // In that other process.
 std::string test_here();
-// False when the text is no report for this interpreter.
-bool adopt_self_test(const std::string& text);
-void lack_self_test(const std::string& why);
+// False when the text is no report for this key, which self_test_state() has given.
+bool adopt_self_test(const std::string& key, const std::string& text);
+void lack_self_test(const std::string& key, const std::string& why);
 
 // (function, object, slots that name it), for all hooks that could be installed now.
 std::vector<std::tuple<std::string, std::string, std::size_t>> hook_report();

@@ -64,12 +64,17 @@ const std::string& key_of_code(const ElfImage& interpreter) {
 void know_code(const ElfImage& interpreter) { key_of_code(interpreter); }
 
 std::string key(const ElfImage& interpreter) {
-  return key_of_code(interpreter) + (gilscope_gil_enabled() != 0 ? "-gil" : "-free");
+  return key_of_code(interpreter) + (gilscope_gil_enabled_for_good() != 0 ? "-gil" : "-free");
 }
 
 const SelfTestReport* known(const std::string& key) {
   const Known& now = state();
   return now.report && now.key == key ? &*now.report : nullptr;
+}
+
+const SelfTestReport* adopted() {
+  const Known& now = state();
+  return now.report ? &*now.report : nullptr;
 }
 
 bool adopt(const ElfImage& interpreter, const std::string& key, const std::string& text) {

@@ -18,6 +18,9 @@ std::string key(const ElfImage& interpreter);
 // The report that was adopted, if it is one for this key.
 const SelfTestReport* known(const std::string& key);
 
+// The report that was adopted last, for whichever key: the GIL may have been switched on since.
+const SelfTestReport* adopted();
+
 // While no session runs. False, and nothing is known, when the text is not a report for this key.
 bool adopt(const ElfImage& interpreter, const std::string& key, const std::string& text);
 // There is no report, for this reason: nothing is measured that would have to be proved.

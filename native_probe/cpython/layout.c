@@ -5,6 +5,7 @@
 #include "cpython/layout.h"
 
 #include <Python.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,6 +70,14 @@ int gilscope_is_free_threaded(void) {
 int gilscope_gil_enabled(void) {
 #ifdef Py_GIL_DISABLED
   return current_gil()->enabled != 0;
+#else
+  return 1;
+#endif
+}
+
+int gilscope_gil_enabled_for_good(void) {
+#ifdef Py_GIL_DISABLED
+  return current_gil()->enabled == INT_MAX; /* less: that many imports have it on */
 #else
   return 1;
 #endif

@@ -39,6 +39,8 @@ int64_t gilscope_interpreter_of_gil(uintptr_t gil);
 int gilscope_is_free_threaded(void);
 /* 1 when the GIL of the calling thread's interpreter is switched on. */
 int gilscope_gil_enabled(void);
+/* The same, but 0 while an import of an extension module has it on for a moment, in any thread. */
+int gilscope_gil_enabled_for_good(void);
 
 /* NULL when the layout that this file was compiled for is that of the running interpreter; else
  * what differs, one static line. */

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -139,6 +141,7 @@ class Interpreter:
             stderr=subprocess.PIPE,
             text=True,
             env={**inherited, "PYTHONPATH": path, **extra},
+            start_new_session=True,  # so that its children can be ended with it
         )
 
     def run(self, program: str, scenario: str, path: Path, **extra: str) -> Recorded:
@@ -146,15 +149,23 @@ class Interpreter:
         return finished(self.start(program, scenario, path, **extra), path)
 
 
-def finished(process: subprocess.Popen[str], path: Path) -> Recorded:
-    """Wait for the program's end; kill it if it hangs."""
+def finished(process: subprocess.Popen[str], path: Path, timeout: float = TIMEOUT_S) -> Recorded:
+    """Wait for the program's end, kill it if it hangs, and end the children that it leaves."""
     try:
-        out, err = process.communicate(timeout=TIMEOUT_S)
+        out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
-        process.kill()
+        end_all(process)
         out, err = process.communicate()
         pytest.fail(f"{process.args} hangs; so far:\n{out}\n{err}")
+    finally:
+        end_all(process)
     return Recorded(process.returncode, out, err, path)
+
+
+def end_all(process: subprocess.Popen[str]) -> None:
+    """Kill a program and its children, which may keep its pipes open."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")

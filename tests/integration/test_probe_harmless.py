@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import TIMEOUT_S, finished
+from conftest import finished
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
@@ -164,5 +164,5 @@ def test_a_watch_asks_the_loader_only_where_something_was_loaded(
     interpreter.compile("loader_calls")
     preloaded = str(interpreter.modules / f"loader_calls{interpreter.suffix}")
     process = interpreter.start("watched_loading.py", watch, LD_PRELOAD=preloaded)
-    out, err = process.communicate(timeout=TIMEOUT_S)
-    assert (process.returncode, out) == (0, "0\n"), err
+    ended = finished(process, interpreter.modules)
+    assert (ended.status, ended.out) == (0, "0\n"), ended.err

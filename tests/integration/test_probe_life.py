@@ -21,6 +21,20 @@ if TYPE_CHECKING:
     type Record = Callable[..., Recorded]
 
 METHODS = ["family_fork", "family_spawn", "family_forkserver"]
+READS = """
+import ctypes, os, sys, threading
+from gilscope.target.recording import session
+reads = ctypes.CDLL(None).maps_reads
+session.start(sys.argv[1])
+at_the_start = reads()
+threading.Thread(target=int).start()
+child = os.fork()
+if not child:
+    os._exit(min(reads() - at_the_start, 255))
+in_the_child = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+session.stop()
+print(at_the_start, in_the_child)
+"""
 
 
 def metadata(path: Path) -> dict[str, Any]:
@@ -41,6 +55,21 @@ def test_program_with_one_thread_forks(interpreter: Interpreter, tmp_path: Path)
     assert recorded.facts["statuses"] == [0, 0, 0]
     assert recorded.facts["dropped"] == 0
     assert (recorded.trace.problems, recorded.trace.end_reason) == ((), "stop")
+
+
+def test_a_forked_child_reads_the_list_of_mappings_once_at_most(
+    interpreter: Interpreter, tmp_path: Path
+) -> None:
+    """It puts hundreds of slots back; to read the list for each of them takes long."""
+    interpreter.compile("maps_reads")
+    preloaded = str(interpreter.modules / f"maps_reads{interpreter.suffix}")
+    path = tmp_path / "trace.gilscope"
+    process = interpreter.start_command("-c", READS, path, LD_PRELOAD=preloaded)
+    recorded = finished(process, path)
+    assert recorded.status == 0, recorded.err
+    at_the_start, in_the_child = map(int, recorded.out.split())
+    assert at_the_start > 0  # they are counted at all
+    assert in_the_child <= 1
 
 
 def test_child_without_handlers(record: Record) -> None:

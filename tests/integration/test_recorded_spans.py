@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import gilscope
+from conftest import finished
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
@@ -59,9 +60,8 @@ def test_spans_are_recorded(interpreter: Interpreter, tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(NAMED, encoding="utf-8")
     path = tmp_path / "x.gilscope"
-    process = interpreter.start(str(program), path)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    recorded = finished(interpreter.start(str(program), path), path)
+    assert recorded.status == 0, recorded.err
     trace = gilscope.open(path)
     assert trace.problems == ()
     for name in "ab":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _imp
 import contextlib
 import ctypes
+import importlib.machinery
 import os
 import random
 import shutil
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 NATIVE = probe._native()  # asked by children, which import nothing
 ROUNDS = int(os.environ.get("TURNS_ROUNDS", "40"))
+MANY = 100
 
 
 def forked() -> int:
@@ -107,6 +110,30 @@ def everything_at_once(trace: str) -> dict[str, object]:
     )
     refused(probe.stop)
     return {"failures": failures, "statuses": sorted(statuses), "running": probe.running()}
+
+
+@scenario
+def starts_beside_imports(trace: str) -> dict[str, object]:
+    """A thread imports extension modules, each of which has the GIL on for a moment."""
+    spec = importlib.machinery.BuiltinImporter.find_spec("_tokenize")
+    done = threading.Event()
+
+    def imports() -> None:
+        while not done.is_set():
+            _imp.create_builtin(spec)
+
+    thread = threading.Thread(target=imports)
+    thread.start()
+    failures: set[str] = set()
+    for _ in range(MANY):
+        for body in (lambda: probe.start(trace), probe.stop):
+            try:
+                body()
+            except ProbeError as error:
+                failures.add(str(error))
+    done.set()
+    thread.join()
+    return {"failures": sorted(failures), "running": probe.running()}
 
 
 @scenario

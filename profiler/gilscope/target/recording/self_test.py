@@ -61,7 +61,7 @@ def run(native: ModuleType) -> dict[str, str]:
         RuntimeError: The probe runs, or does not know this interpreter.
     """
     key, _, _ = native.self_test_state()
-    if (report := _tested(native)) is not None:
+    if (report := _tested(native, key)) is not None:
         _, outcomes, complete = native.self_test_state()
         # What failed may succeed in another process, to which the system refuses less.
         if complete and not any(x.startswith("not measured") for x in outcomes.values()):
@@ -69,11 +69,11 @@ def run(native: ModuleType) -> dict[str, str]:
     return native.self_test_state()[1]  # type: ignore[no-any-return]
 
 
-def _tested(native: ModuleType) -> bytes | None:
+def _tested(native: ModuleType, key: str) -> bytes | None:
     """Return the report of a child, which the probe has adopted."""
     reason = "no interpreter is known that could run the self-test (sys.executable)"
     for path in interpreters():
-        command = [path, "-I", "-S", "-B", *_options(), "-c", CODE, str(native.__file__)]
+        command = [path, "-I", "-S", "-B", *_options(key), "-c", CODE, str(native.__file__)]
         report: bytes
         report, error, late = native.run_program(
             [os.fsencode(word) for word in command], _environment(), PATIENCE_NS
@@ -82,11 +82,11 @@ def _tested(native: ModuleType) -> bytes | None:
             reason = f"the self-test could not be started ({path}: {os.strerror(error)})"
         elif late:
             reason = f"the self-test did not end within {PATIENCE_NS // 10**9} s"
-        elif native.adopt_self_test(report):
+        elif native.adopt_self_test(key, report):
             return report
         else:
             reason = f"{path} did not run the self-test as this interpreter"
-    native.lack_self_test(reason)
+    native.lack_self_test(key, reason)
     return None
 
 
@@ -112,10 +112,11 @@ def interpreters() -> Iterator[str]:
             yield path
 
 
-def _options() -> list[str]:
+def _options(key: str) -> list[str]:
+    """Return what switches the GIL on or off: not as it is now, as imports have it on a moment."""
     if "t" not in getattr(sys, "abiflags", ""):
         return []
-    return ["-X", f"gil={int(sys._is_gil_enabled())}"]  # noqa: SLF001 - no public name in 3.13
+    return ["-X", f"gil={int(key.endswith('-gil'))}"]
 
 
 def _environment() -> list[bytes]:
@@ -139,7 +140,7 @@ def _adopt_kept(native: ModuleType, key: str) -> bool:
         return False
     finally:
         os.close(file)
-    return bool(report) and native.adopt_self_test(report)
+    return bool(report) and native.adopt_self_test(key, report)
 
 
 def _keep(key: str, report: bytes) -> None:

@@ -118,8 +118,7 @@ def test_a_process_of_another_user_is_refused(open_folder: Path, tmp_path: Path)
         time.sleep(0.5)
         done = as_nobody(open_folder, "-m", "gilscope", "dump", str(one.pid))
     assert done.stderr == (
-        f"gilscope: error: process {one.pid} belongs to the user root: become that user "
-        "or root\n"
+        f"gilscope: error: process {one.pid} belongs to the user root: become that user or root\n"
     )
 
 

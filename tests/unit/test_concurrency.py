@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import gilscope
-from gilscope.analysis.callbacks.concurrency import Concurrency, concurrency
+from gilscope.analysis.concurrency import Concurrency, concurrency
 from gilscope.analysis.facts import Facts
 from trace_builder import TraceBuilder
 
@@ -77,5 +77,5 @@ def test_pairs_are_looked_at_in_parts(
     tmp_path: Path, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """How many at a time changes nothing."""
-    monkeypatch.setattr("gilscope.analysis.callbacks.concurrency.MOST_PAIRS", most)
+    monkeypatch.setattr("gilscope.analysis.concurrency.MOST_PAIRS", most)
     assert told(recorded(tmp_path))["log", "tick"] == (3, 70, 50, 190)

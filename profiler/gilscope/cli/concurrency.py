@@ -14,7 +14,7 @@ TEXTS = 2  # columns of text, with which the table begins
 
 def as_table(facts: Facts, limit: int) -> Table:
     """Return the first ``limit`` pairs for people."""
-    from gilscope.analysis.callbacks.concurrency import concurrency  # noqa: PLC0415 - on demand
+    from gilscope.analysis.concurrency import concurrency  # noqa: PLC0415 - on demand
     from gilscope.cli.tables import table, time  # noqa: PLC0415 - loaded on demand
 
     found = concurrency(facts)
@@ -41,7 +41,7 @@ def as_table(facts: Facts, limit: int) -> Table:
 
 def as_dict(facts: Facts, limit: int) -> dict[str, Any]:
     """Return the first ``limit`` pairs for JSON, times in seconds."""
-    from gilscope.analysis.callbacks.concurrency import concurrency  # noqa: PLC0415 - on demand
+    from gilscope.analysis.concurrency import concurrency  # noqa: PLC0415 - on demand
 
     found = concurrency(facts)
     return {

@@ -73,4 +73,5 @@ def _intervals(facts: Facts, mine: Bools) -> tuple[Jump, ...]:
     columns = (stops.thread, stops.starts, stops.ends)
     some = rows[np.argsort(-stops.ns[rows], kind="stable")][:MOST_JUMPS]
     places = zip(*(column[some].tolist() for column in columns), strict=True)
-    return tuple(Jump(*place, "all others wait until it stops") for place in places)
+    note = "all others wait until it stops"
+    return tuple(Jump(thread, start, end, note) for thread, start, end in places)

@@ -130,9 +130,9 @@ class Watch:
                 moved = thread.tid not in tasks or not self._same(thread.tid, picture, process)
                 if thread.stuck and moved and thread.tid != spinning:
                     return None
-        stuck = (picture.threads[thread.tid] for thread in report.threads if thread.stuck)
+        asleep = (picture.threads[thread.tid] for thread in report.threads if thread.stuck)
         # Who waits in slices is awake now and then: it is the same hang all the same.
-        what = frozenset((t.tid, None if _sliced(t) else old.get(t.tid)) for t in stuck)
+        what = frozenset((t.tid, None if _sliced(t) else old.get(t.tid)) for t in asleep)
         if not report.kind or what in self._told:
             return None
         self._told.add(what)

@@ -238,18 +238,18 @@ __attribute__((noinline)) int released(Gil& gil, pthread_cond_t* cond, const voi
   const std::uint64_t duration = now > since ? now - since : 0;
   if (gil.waiters != 0) flags |= format::hold_flag::kWanted;
   if (hold_samples::kept(gil.id)) flags |= format::hold_flag::kKept;
-  EventRecord* record =
-      recording.emit(EventKind::gil_hold, flags, 0, gil.id, since, duration, 0, 0);
+  EventRecord* hold = recording.emit(EventKind::gil_hold, flags, 0, gil.id, since, duration, 0, 0);
   end_hold(recording.log(), gil, now);
   hold_samples::stop(gil.id);
-  note_switch(recording, gil, now);
   if (__builtin_expect(gil.waiters == 0 && duration < long_hold, 1)) {
+    note_switch(recording, gil, now);
     return pthread_cond_signal(cond);
   }
   const int result = pthread_cond_signal(cond);
-  const int error = errno;
-  if (record != nullptr) record->stack = stack::capture(recording, frame);
-  errno = error;
+  const ErrnoKeeper keep_errno;
+  if (hold != nullptr) hold->stack = stack::capture(recording, frame);
+  // Not before the record above is whole: what follows it may seal its chunk.
+  note_switch(recording, gil, now);
   return result;
 }
 

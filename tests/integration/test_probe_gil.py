@@ -29,6 +29,16 @@ RUNS = {
     "callback": ("parallel_eval", "--threads=4", "--ways=callback", "--inputs=400", "--work=300"),
     "batch": ("parallel_eval", "--threads=4", "--ways=batch", "--inputs=400", "--work=300"),
 }
+IMPORTS = 800
+SLOW_IMPORTS = f"""
+import _imp, importlib.util, sys
+from gilscope.target.recording import session
+spec = importlib.util.find_spec("slow_import")
+session.start(sys.argv[1])
+for _ in range({IMPORTS}):
+    _imp.create_dynamic(spec)
+session.stop()
+"""
 NATIVE_NAMES = {"native_logging": "log-worker-", "parallel_eval": "eval-"}
 
 
@@ -272,3 +282,14 @@ def test_imports_switch_the_gil_for_a_moment(record: Record) -> None:
     assert [flags for flags, _ in rows[:2]] == [GilSwitchFlag.ON, GilSwitchFlag.OFF]
     named = {Path(module).name.split(".")[0] for _, module in rows if module}
     assert named & {"_bisect", "_csv", "_lsprof", "_zoneinfo", "unicodedata"}
+
+
+@FREE_THREADED
+def test_switches_of_the_gil_damage_no_chunk(interpreter: Interpreter, tmp_path: Path) -> None:
+    """A long hold gets its stack after it was written, also as the last one before a switch."""
+    interpreter.compile("slow_import")
+    path = tmp_path / "trace.gilscope"
+    recorded = finished(interpreter.start_command("-c", SLOW_IMPORTS, path), path)
+    assert recorded.status == 0, recorded.err
+    assert recorded.trace.problems == ()
+    assert len(recorded.trace.gil_switches.flags) >= 2 * IMPORTS

@@ -22,6 +22,8 @@ bool is_plain(const PyTypeObject* type) {
 }
 
 int trace(PyObject* object, PyRefTracerEvent event, void*) {
+  // 3.15 has a third event: the tracer is removed. It comes without an object.
+  if (event != PyRefTracer_CREATE && event != PyRefTracer_DESTROY) return 0;
   if (is_plain(Py_TYPE(object))) return 0;
   Session* session = Session::active();
   if (session == nullptr) return 0;

@@ -29,8 +29,12 @@ WITHOUT = (
     "test_release_by_the_evaluation_loop_is_forced",
     "test_thread_that_was_forced_waits_for_whom_it_was_forced_by",
     "test_stop_while_threads_wait",
+    "test_threads_of_pools_are_known_however_short_the_run",
 )
-NOT_RECORDED = "waits for locks of the interpreter; which releases are forced; native stacks"
+NOT_RECORDED = (
+    "waits for locks of the interpreter; which releases are forced; native stacks; "
+    "threads of OpenMP and BLAS pools"
+)
 NOT_SHOWN = {
     "the self-test in a process of its own": "the emulator refuses a clone() that sends no signal; "
     "this tool runs the same test and keeps its report where the probe looks",

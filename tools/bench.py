@@ -35,6 +35,8 @@ HELPERS = ("pairs", "contended")
 CONTENDED = ("gil_wait", "lock_wait", "callback")
 PEERS = ("viztracer", "gilknocker", "pyspy")
 PATIENCE_S = 600  # for one workload
+BUILDS = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}
+RACES_TARGETS = {"accesses": 5, "outside": 1.05, "scheduler": 4, "parser": 4, "callback": 1.3}
 WORKLOADS = ("native_logging", "parallel_eval", "python_threads")
 LONG_WAIT_NS = 10_000
 MILLIONS = (1, 10, 100)  # of intervals, in traces that are read
@@ -176,6 +178,25 @@ def attached_rows(rounds: int) -> list[Row]:
         row("attached.latency_p99", [more / less for less, more in pairs["p99"]], "x"),
         row("attached.watcher", [100 * share for share in result["watcher"]["attached"]], "%"),
     ]
+
+
+def races_rows(_rounds: int) -> list[Row]:
+    """How much longer programs take under `gilscope races`: the fastest of runs in turns."""
+    rows = []
+    for build, variable in BUILDS.items():
+        print(f"bench: races, {build}", file=sys.stderr, flush=True)
+        done = subprocess.run(
+            [os.environ[variable], str(BENCHMARKS / "races_bench.py")],
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE_S,
+            check=True,
+        )
+        for line in done.stdout.splitlines():
+            one = json.loads(line)
+            name = one["program"]
+            rows.append(row(f"races.{build}.{name}", [one["ratio"]], "x", RACES_TARGETS[name]))
+    return rows
 
 
 def after_stop(name: str, result: dict[str, Any]) -> Row:
@@ -359,6 +380,7 @@ BENCHES: dict[str, Callable[[int], list[Row]]] = {
     "contended": contended_rows,
     "fixed_costs": fixed_cost_rows,
     "pair": pair_rows,
+    "races": races_rows,
     "reading": reading_rows,
     "start_stop": start_stop_rows,
     **{name: (lambda rounds, name=name: slowdown_rows(name, rounds)) for name in WORKLOADS},

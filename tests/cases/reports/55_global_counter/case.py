@@ -2,12 +2,14 @@ import sys, threading
 
 good = sys.argv[1:] == ["good"]
 counter = 0
+# Under the GIL threads that compute take turns, which is another fault, and grows with the run.
+rounds = 200_000 if sys._is_gil_enabled() else 2_000_000
 
 
 def increment():
     global counter
     mine = 0
-    for _ in range(300_000):
+    for _ in range(rounds):
         if good:
             mine += 1
         else:

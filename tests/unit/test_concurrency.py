@@ -77,5 +77,5 @@ def test_pairs_are_looked_at_in_parts(
     tmp_path: Path, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """How many at a time changes nothing."""
-    monkeypatch.setattr("gilscope.analysis.concurrency.MOST_PAIRS", most)
+    monkeypatch.setattr("gilscope.analysis.waits.overlaps.MOST_PAIRS", most)
     assert told(recorded(tmp_path))["log", "tick"] == (3, 70, 50, 190)

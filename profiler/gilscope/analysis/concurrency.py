@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from gilscope.analysis.waits.overlaps import pairs
 
+if TYPE_CHECKING:
     from gilscope.analysis.callbacks.callback_nesting import CallbackWork
     from gilscope.analysis.facts import Facts
     from gilscope.trace.arrays import I64
-
-MOST_PAIRS = 1 << 22
-"""Pairs of callbacks that are looked at together: what bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,9 @@ def concurrency(facts: Facts) -> Concurrency:
     threads = callbacks.thread[order]
     starts, ends = starts[order], callbacks.end[order]
     found: dict[int, _Sum] = defaultdict(_Sum)
-    for one, other in _overlapping(starts, ends):
+    # Those that begin before a call's end are its partners; each pair once.
+    after = np.arange(1, len(starts) + 1)
+    for one, other in pairs(after, np.maximum(np.searchsorted(starts, ends) - after, 0)):
         apart = threads[one] != threads[other]
         one, other = one[apart], other[apart]  # noqa: PLW2901 - the rest of the pairs
         shared = np.minimum(ends[one], ends[other]) - starts[other]
@@ -80,7 +79,7 @@ def concurrency(facts: Facts) -> Concurrency:
         for key in np.unique(keys).tolist():
             rows = np.flatnonzero(keys == key)
             found[key].add(shared[rows], one[rows], other[rows])
-    pairs = [
+    overlapped = [
         Concurrent(
             first=work[key // len(work)],
             second=work[key % len(work)],
@@ -92,8 +91,8 @@ def concurrency(facts: Facts) -> Concurrency:
         )
         for key, total in found.items()
     ]
-    pairs.sort(key=lambda pair: (-pair.total_ns, pair.first.name, pair.second.name))
-    return Concurrency(gil, pairs)
+    overlapped.sort(key=lambda pair: (-pair.total_ns, pair.first.name, pair.second.name))
+    return Concurrency(gil, overlapped)
 
 
 class _Sum:
@@ -115,20 +114,3 @@ class _Sum:
         if shared[at] > self.longest_ns:
             self.longest_ns = int(shared[at])
             self.rows = int(one[at]), int(other[at])
-
-
-def _overlapping(starts: I64, ends: I64) -> Iterator[tuple[I64, I64]]:
-    """Yield rows of stretches that overlap, those in ``starts`` order, many at a time."""
-    after = np.searchsorted(starts, ends, side="left")
-    counts = np.maximum(after - np.arange(1, len(starts) + 1), 0)
-    bounds = np.cumsum(counts)
-    begin = 0
-    while begin < len(counts):
-        done = bounds[begin] - counts[begin]
-        end = max(int(np.searchsorted(bounds, done + MOST_PAIRS, side="right")), begin + 1)
-        part = counts[begin:end]
-        one = np.repeat(np.arange(begin, end), part)
-        within = np.arange(len(one)) - np.repeat(np.cumsum(part) - part, part)
-        if len(one):
-            yield one, one + 1 + within
-        begin = end

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gilscope.trace.arrays import I64
 
 MOST_PAIRS = 1 << 22
-"""Pairs of a wait and a hold that are looked at together: what bounds the memory."""
+"""Pairs that are looked at together: what bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,18 +35,22 @@ def overlaps(holds: Stretches, starts: I64, ends: I64) -> Iterator[tuple[I64, I6
     """Yield pairs of a wait and a hold that overlap, and for how long, many at a time."""
     first = np.searchsorted(holds.ends, starts, side="right")
     last = np.searchsorted(holds.starts, ends)
-    counts = np.maximum(last - first, 0)
+    for wait, hold in pairs(first, np.maximum(last - first, 0)):
+        shared = np.minimum(holds.ends[hold], ends[wait]) - np.maximum(
+            holds.starts[hold], starts[wait]
+        )
+        yield wait, hold, shared
+
+
+def pairs(first: I64, counts: I64) -> Iterator[tuple[I64, I64]]:
+    """Yield each row with each of ``counts`` partners from ``first`` on, many at a time."""
     bounds = np.cumsum(counts)
     begin = 0
     while begin < len(counts):
         done = bounds[begin] - counts[begin]
         end = max(int(np.searchsorted(bounds, done + MOST_PAIRS, side="right")), begin + 1)
         part = counts[begin:end]
-        wait = np.repeat(np.arange(begin, end), part)
-        within = np.arange(len(wait)) - np.repeat(np.cumsum(part) - part, part)
-        hold = first[wait] + within
-        shared = np.minimum(holds.ends[hold], ends[wait]) - np.maximum(
-            holds.starts[hold], starts[wait]
-        )
-        yield wait, hold, shared
+        row = np.repeat(np.arange(begin, end), part)
+        within = np.arange(len(row)) - np.repeat(np.cumsum(part) - part, part)
+        yield row, first[row] + within
         begin = end

@@ -145,3 +145,32 @@ def test_a_forked_child_is_left_alone(python: str) -> None:
     )
     done = run(python, "-c", code)
     assert (done.returncode, "0 hazards" in done.stderr) == (0, True), done.stderr
+
+
+@pytest.mark.parametrize("name", ["two_locks", "transfer", "join_with_lock", "bounded_queue"])
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_confirmed_deadlock_strikes(python: str, name: str) -> None:
+    """A further run brings the deadlock about, explains it, and is ended."""
+    (cycle,) = cycles(python, "--confirm", program(name))
+    assert cycle["confirmation"].startswith("confirmed: deadlock: ")
+    assert f"({name}.py:" in cycle["confirmation"]
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_deadlock_that_does_not_strike_again_is_not_confirmed(python: str, tmp_path: Path) -> None:
+    """A program that does something else in its second run confirms nothing, and it is said why."""
+    if not python:
+        pytest.skip("no interpreter of this build")
+    script = tmp_path / "once.py"
+    once = "import os, sys\nif os.path.exists('done'):\n    sys.exit()\nopen('done', 'w').close()\n"
+    script.write_text(once + Path(program("two_locks")).read_text(encoding="utf-8"))
+    done = subprocess.run(
+        [python, "-m", "gilscope", "lock-order", "--confirm", "--json", script.name],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    (cycle,) = json.loads(done.stdout)["cycles"]
+    assert cycle["confirmation"].startswith("not confirmed: no thread came to ")

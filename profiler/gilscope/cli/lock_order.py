@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gilscope.cli.plain import say
 from gilscope.cli.program_report import add_format, own_output, write
 from gilscope.errors import UsageError
 from gilscope.severity import Severity
@@ -16,8 +19,12 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from gilscope.analysis.order.hazards import Found
+    from gilscope.target.again import Program
+
 
 FOUND = 1
+MOST_HAZARDS = 20
 TRACE_SUFFIX = ".gilscope"
 
 
@@ -37,6 +44,12 @@ def add(commands: Any) -> None:
     add_format(parser, "text", "json")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="write the report to a file"
+    )
+    parser.add_argument(
+        "--confirm",
+        action="store_true",
+        help="run the program again for each hazard, hold threads where they ask so that the "
+        "deadlock strikes, explain it, and end it",
     )
     parser.add_argument(
         "--fail-on",
@@ -61,6 +74,13 @@ def execute(options: argparse.Namespace) -> int:
             "a trace does not have the locks that were free when they were taken: run the program "
             "itself under gilscope lock-order"
         )
+    before = None
+    if options.confirm:
+        from gilscope.target.again import Program  # noqa: PLC0415 - on request only
+
+        # It keeps what a further run needs: the first one may change the process.
+        target = options.program
+        before = Program(target.kind, target.value, target.args, target.filename)
     watch = Watch()
     recorded: dict[str, Any] = {}
 
@@ -80,9 +100,43 @@ def execute(options: argparse.Namespace) -> int:
     from gilscope.analysis.order.text import text  # noqa: PLC0415
 
     found = find(Recorded(recorded)) if recorded else Found((), 0, 0, 0, ())
+    if before is not None:
+        found = _confirmed(before, found)
     report = json.dumps(found.as_json()) if options.format == "json" else text(found)
     write(report, options, descriptor)
     worst = found.worst()
     if options.fail_on and worst is not None and worst.rank <= Severity(options.fail_on).rank:
         return FOUND
     return outcome.status
+
+
+def _confirmed(program: Program, found: Found) -> Found:
+    """Return the hazards as they are after a further run for each of the first `MOST_HAZARDS`."""
+    from gilscope.target.order.confirm import confirm  # noqa: PLC0415 - on request only
+    from gilscope.target.order.holds import Place  # noqa: PLC0415
+
+    hazards = []
+    for number, hazard in enumerate(found.hazards):
+        at = [(step.program_place, step.owed) for step in hazard.steps]
+        places = [
+            (Place(one.file, one.function, one.first_line, one.instruction), owed)
+            for one, owed in at
+            if one is not None
+        ]
+        if number >= MOST_HAZARDS:
+            said = f"not tried: the limit is {MOST_HAZARDS} hazards"
+        elif len(places) < len(at):
+            said = (
+                "not tried: a thread asks in native code that no Python code of the program calls"
+            )
+        else:
+            say(
+                f"gilscope: confirming hazard {number + 1} of {len(found.hazards)}: {hazard.title}",
+                sys.stderr,
+            )
+            said = confirm(
+                program, [place for place, _ in places], [place for place, owed in places if owed]
+            )
+        suspected = hazard.suspected and not said.startswith("confirmed")
+        hazards.append(replace(hazard, confirmation=said, suspected=suspected))
+    return replace(found, hazards=tuple(hazards))

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from gilscope.target.races.confirm import Program
-    from gilscope.target.worker.program import Target
 
 FOUND = 1
 
@@ -124,7 +122,12 @@ def execute(options: argparse.Namespace) -> int:
         "everything": options.everything,
     }
     watch = Watch(**settings)
-    before = _before(program, settings) if options.confirm else None
+    before = None
+    if options.confirm:
+        from gilscope.target.again import Program  # noqa: PLC0415 - on request only
+
+        # It keeps what a further run needs: the first one may change the process.
+        before = Program(program.kind, program.value, program.args, program.filename)
     found = Races()
 
     @contextmanager
@@ -141,7 +144,7 @@ def execute(options: argparse.Namespace) -> int:
     if before is not None:
         from gilscope.target.races.confirm import confirm  # noqa: PLC0415 - on request only
 
-        found = confirm(before, found, lambda line: say(f"gilscope: {line}", sys.stderr))
+        found = confirm(before, settings, found, lambda line: say(f"gilscope: {line}", sys.stderr))
     write(_report(found, options.format), options, descriptor)
     if options.fail_on and _fails(found, options.fail_on):
         return FOUND
@@ -191,13 +194,6 @@ def _report(found: Races, name: str) -> str:
     from gilscope.export.sarif import document, of_race  # noqa: PLC0415
 
     return json.dumps(document(list(map(of_race, found)), __version__), indent=2)
-
-
-def _before(program: Target, settings: dict[str, Any]) -> Program:
-    """Keep what a further run of the program needs: the first one may change it."""
-    from gilscope.target.races.confirm import Program  # noqa: PLC0415 - on request only
-
-    return Program(program.kind, program.value, program.args, program.filename, settings)
 
 
 def _fails(found: Races, grade: str) -> bool:

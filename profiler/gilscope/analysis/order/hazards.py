@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.analysis.order import cycles, predicted
 from gilscope.analysis.order.naming import Names
+from gilscope.analysis.order.recorded import standard_folders
 from gilscope.severity import Severity
 
 if TYPE_CHECKING:
@@ -51,6 +52,13 @@ class Step:
         with_line = [frame for frame in self.stack if frame.line]
         return with_line[0] if with_line else next(iter(self.stack), None)
 
+    @property
+    def program_place(self) -> Frame | None:
+        """The innermost instruction of the program's own Python code; None without one."""
+        folders = standard_folders()
+        frames = (frame for frame in self.stack if not frame.native and frame.instruction >= 0)
+        return next((one for one in frames if not one.file.startswith(folders)), None)
+
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
         place = self.place
@@ -75,12 +83,14 @@ class Hazard:
         severity: By what it takes to strike.
         suspected: Whether these very locks were not seen together, but others of the same places.
         steps: In the order in which it closes: each thread asks for what the next one holds.
+        confirmation: What a further run did to make it strike; empty if there was none.
     """
 
     kind: str
     severity: Severity
     suspected: bool
     steps: tuple[Step, ...]
+    confirmation: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
@@ -92,6 +102,7 @@ class Hazard:
             "locks": [step.held for step in self.steps],
             "edges": [step.as_json() for step in self.steps],
             "advice": self.advice,
+            **({"confirmation": self.confirmation} if self.confirmation else {}),
         }
 
     @property

@@ -24,6 +24,8 @@ class Frame:
         offset: Of native code: the address in its file.
         native: Whether it is native code.
         column: In the line, in bytes; -1 unknown.
+        first_line: Of its function; 0 unknown.
+        instruction: In the function's code, in units of 2 bytes; -1 unknown.
     """
 
     file: str
@@ -32,6 +34,8 @@ class Frame:
     offset: int = 0
     native: bool = False
     column: int = -1
+    first_line: int = 0
+    instruction: int = -1
 
     def __str__(self) -> str:
         """Return it as the JSON object of reports."""
@@ -248,7 +252,8 @@ def _begins_thread(frame: Frame) -> bool:
 def _frame(place: dict[str, Any]) -> Frame:
     return Frame(
         place["file"], place["function"], place.get("line", 0), place.get("offset", 0),
-        place["native"], place.get("column", -1),
+        place["native"], place.get("column", -1), place.get("first_line", 0),
+        place.get("instruction", -1),
     )  # fmt: skip
 
 

@@ -24,6 +24,8 @@ def hazard_text(hazard: Hazard) -> str:
     for step in hazard.steps:
         lines += _step(step)
     lines.append("    when each thread is at its place, none can go on")
+    if hazard.confirmation:
+        lines.append(f"    {hazard.confirmation}")
     lines.append(f"    do: {hazard.advice}")
     return "\n".join(lines)
 

@@ -96,6 +96,8 @@ def _python_place(code: CodeType, unit: int) -> dict[str, Any]:
         "function": code.co_qualname,
         "line": line or code.co_firstlineno,
         "column": -1 if column is None else column,
+        "first_line": code.co_firstlineno,
+        "instruction": max(unit, -1),
         "native": False,
     }
 

@@ -7,71 +7,39 @@ a race that does not happen keeps its grade.
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-import time
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gilscope.race import Races
-from gilscope.target.start import START
+from gilscope.target.again import run_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gilscope.race import CodePlace, Race
+    from gilscope.target.again import Program
 
 MOST_RACES = 20
-LEAST_SECONDS = 30.0
-TIMES_AS_LONG = 5  # as the first run took; a thread is held for 2 s in all at most, a plan
 HOLD_WORDS = "0.2 s each"
 
 
-def _environment() -> dict[str, str]:
-    return dict(os.environ)
-
-
-@dataclass(frozen=True)
-class Program:
-    """The program as it was before its first run, which may change the process.
-
-    Attributes:
-        kind, value, args, filename: Those of `Target`.
-        watch: Options of the watch.
-        environment: Variables.
-        folder: Its working directory.
-        begin: When the first run began, on the monotonic clock, in seconds.
-    """
-
-    kind: str
-    value: str
-    args: tuple[str, ...]
-    filename: str
-    watch: dict[str, Any]
-    environment: dict[str, str] = field(default_factory=_environment)
-    folder: str = field(default_factory=os.getcwd)
-    begin: float = field(default_factory=time.monotonic)
-
-
-def confirm(program: Program, found: Races, say: Callable[[str], None]) -> Races:
+def confirm(
+    program: Program, watch: dict[str, Any], found: Races, say: Callable[[str], None]
+) -> Races:
     """Return the races as they are after a further run for each of the first `MOST_RACES`.
 
     Args:
         program: The program.
+        watch: Options of the watch.
         found: What its first run found.
         say: Takes a line about what is done next.
     """
-    limit = max(LEAST_SECONDS, TIMES_AS_LONG * (time.monotonic() - program.begin))
+    limit = program.limit()
     races = list(found.races)
     for number, race in enumerate(races[:MOST_RACES]):
         if race.plans:
             say(f"confirming race {number + 1} of {len(races)}: {race.title}")
-        races[number] = _confirmed(program, race, limit)
+        races[number] = _confirmed(program, watch, race, limit)
     for number in range(MOST_RACES, len(races)):
         races[number] = replace(
             races[number], confirmation=f"not tried: the limit is {MOST_RACES} races"
@@ -79,14 +47,14 @@ def confirm(program: Program, found: Races, say: Callable[[str], None]) -> Races
     return replace(found, races=races)
 
 
-def _confirmed(program: Program, race: Race, limit: float) -> Race:
+def _confirmed(program: Program, watch: dict[str, Any], race: Race, limit: float) -> Race:
     if not race.plans:
         return replace(
             race,
             confirmation="not tried: an access is made within one call of native code or one "
             "instruction, where no thread can be held",
         )
-    result, failure = _run_again(program, race, limit)
+    result, failure = _run_again(program, watch, race, limit)
     if failure:
         return replace(race, confirmation=f"not confirmed: {failure}")
     again = Races.from_message(result["races"])
@@ -142,58 +110,17 @@ def _places(places: list[CodePlace]) -> str:
     return " and ".join(dict.fromkeys(map(_place, places)))
 
 
-# --- The run --------------------------------------------------------------------------------------
-
-
-def _run_again(program: Program, race: Race, limit: float) -> tuple[dict[str, Any], str]:
+def _run_again(
+    program: Program, watch: dict[str, Any], race: Race, limit: float
+) -> tuple[dict[str, Any], str]:
     """Run the program once more; return its result, and why there is none if there is none."""
     plans = [
         [(p.role, p.file, p.function, p.first_line, p.offset, p.kind) for p in plan]
         for plan in race.plans
     ]
-    job = {
-        "kind": program.kind,
-        "value": program.value,
-        "args": program.args,
-        "filename": program.filename,
-        "carried": None,
-        "trace": None,
-        "recording": {},
-        "races": {**program.watch, "plans": plans},
-        "live": False,
-        "cpus": (),
-        "stacks": None,
-        "stack_signal": 0,
-    }
-    with tempfile.TemporaryDirectory(prefix=".gilscope-") as folder:
-        place, result = Path(folder) / "job.json", Path(folder) / "result.json"
-        place.write_text(json.dumps(job), encoding="utf-8")
-        ended = _run(program, [str(place), str(result)], limit)
-        try:
-            found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}, f"the second run gave no result ({ended})"
+    found, ended = run_again(program, {"races": {**watch, "plans": plans}}, limit)
+    if not found:
+        return {}, f"the second run gave no result ({ended})"
     if "races" not in found:
         return {}, f"the second run could not be watched: {found.get('probe_error')}"
     return found, ""
-
-
-def _run(program: Program, words: list[str], limit: float) -> str:
-    """Run the worker in a session of its own; return how it ended."""
-    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001 - as multiprocessing starts its own
-    with subprocess.Popen(
-        [sys.executable, *flags, "-c", START, *words],
-        cwd=program.folder,
-        env=program.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        try:
-            return f"exit status {process.wait(limit)}"
-        except subprocess.TimeoutExpired:
-            return f"it was stopped after {limit:.0f} s"
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)

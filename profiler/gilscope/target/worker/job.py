@@ -8,6 +8,7 @@ The job and its result are JSON files in a private directory of the runner:
     job      kind, value, args, filename: the target · trace: path or null (probe off)
              recording: fields of RecordingOptions
              races: how it is watched for races, as `watching` takes it; null if it is not
+             holds: where threads are held until all are there, as `holding` takes it; optional
              carried: names of a notebook, see gilscope.target.worker.carried; or null
              live: whether output should appear as it is printed
              cpus: numbers of the processors to run on, none for all
@@ -15,6 +16,7 @@ The job and its result are JSON files in a private directory of the runner:
     result   wall_ns, gil_before, gil_after, gil_by, error, traceback, probe_error
              executor: what went to workers of gilscope.executor that are no threads, or null
              races: what `gilscope.race.Races.as_message` gives, if it was watched for them
+             holds: what `holding` gives, if threads were held
              path, extensions: sys.path and the extension modules, if something turned the GIL on
 """
 
@@ -165,6 +167,16 @@ def watched(measurement: Measurement, target: Target, options: dict[str, Any]) -
     measurement.result["races"] = found.as_message()
 
 
+@contextlib.contextmanager
+def held(measurement: Measurement, places: list[Any]) -> Iterator[None]:
+    """Hold threads at places while the block runs; how often is part of the result."""
+    from gilscope.target.order.holds import holding  # noqa: PLC0415 - as for `watched`
+
+    with holding(places) as holds:
+        measurement.result["holds"] = holds
+        yield
+
+
 def work(job: dict[str, Any], result: Path) -> int:
     """Do the job, write the result, return the program's exit status."""
     carried = receive(job["carried"])
@@ -177,8 +189,7 @@ def work(job: dict[str, Any], result: Path) -> int:
     if job["stacks"]:
         _listen_for_requests(job["stacks"], job["stack_signal"])
     measurement = Measurement(job["trace"], _recording(job["recording"]))
-    races = job["races"]
-    measured = measurement.session() if races is None else watched(measurement, target, races)
+    measured = _measured(measurement, target, job)
     try:
         outcome = run_as_main(target, measured)
     except GilscopeError as error:
@@ -188,6 +199,17 @@ def work(job: dict[str, Any], result: Path) -> int:
     if measurement.trace is not None and not measurement.result["probe_error"]:
         session.watch_ending(measurement.trace)
     return outcome.status
+
+
+def _measured(
+    measurement: Measurement, target: Target, job: dict[str, Any]
+) -> contextlib.AbstractContextManager[None]:
+    """Return what is done around the program."""
+    if job["races"] is not None:
+        return watched(measurement, target, job["races"])
+    if job.get("holds"):
+        return held(measurement, job["holds"])
+    return measurement.session()
 
 
 def _listen_for_requests(path: str, number: int) -> None:

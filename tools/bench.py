@@ -36,7 +36,10 @@ CONTENDED = ("gil_wait", "lock_wait", "callback")
 PEERS = ("viztracer", "gilknocker", "pyspy")
 PATIENCE_S = 600  # for one workload
 BUILDS = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}
-RACES_TARGETS = {"accesses": 5, "outside": 1.05, "scheduler": 4, "parser": 4, "callback": 1.3}
+WATCHED_TARGETS = {
+    "races": {"accesses": 5, "outside": 1.05, "scheduler": 4, "parser": 4, "callback": 1.3},
+    "lock-order": {"acquisitions": 1.1},
+}
 WORKLOADS = ("native_logging", "parallel_eval", "python_threads")
 LONG_WAIT_NS = 10_000
 MILLIONS = (1, 10, 100)  # of intervals, in traces that are read
@@ -180,13 +183,13 @@ def attached_rows(rounds: int) -> list[Row]:
     ]
 
 
-def races_rows(_rounds: int) -> list[Row]:
-    """How much longer programs take under `gilscope races`: the fastest of runs in turns."""
+def watched_rows(command: str) -> list[Row]:
+    """How much longer programs take under a command: the fastest of runs in turns."""
     rows = []
     for build, variable in BUILDS.items():
-        print(f"bench: races, {build}", file=sys.stderr, flush=True)
+        print(f"bench: {command}, {build}", file=sys.stderr, flush=True)
         done = subprocess.run(
-            [os.environ[variable], str(BENCHMARKS / "races_bench.py")],
+            [os.environ[variable], str(BENCHMARKS / "watched_bench.py"), command],
             stdout=subprocess.PIPE,
             text=True,
             timeout=PATIENCE_S,
@@ -195,7 +198,8 @@ def races_rows(_rounds: int) -> list[Row]:
         for line in done.stdout.splitlines():
             one = json.loads(line)
             name = one["program"]
-            rows.append(row(f"races.{build}.{name}", [one["ratio"]], "x", RACES_TARGETS[name]))
+            target = WATCHED_TARGETS[command][name]
+            rows.append(row(f"{command}.{build}.{name}", [one["ratio"]], "x", target))
     return rows
 
 
@@ -380,9 +384,9 @@ BENCHES: dict[str, Callable[[int], list[Row]]] = {
     "contended": contended_rows,
     "fixed_costs": fixed_cost_rows,
     "pair": pair_rows,
-    "races": races_rows,
     "reading": reading_rows,
     "start_stop": start_stop_rows,
+    **{name: (lambda _rounds, name=name: watched_rows(name)) for name in WATCHED_TARGETS},
     **{name: (lambda rounds, name=name: slowdown_rows(name, rounds)) for name in WORKLOADS},
     "viewport": viewport_rows,
 }

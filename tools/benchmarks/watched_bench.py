@@ -1,12 +1,13 @@
-"""How much longer programs take under `gilscope races`: the ratio of two runs in turns.
+"""How much longer programs take under `gilscope races` and `lock-order`: the ratio of two runs.
 
-    PYTHON tools/benchmarks/races_bench.py
+    PYTHON tools/benchmarks/watched_bench.py races|lock-order
 
 Runs under the interpreter that it is started with, which needs gilscope. Prints a row a program:
 seconds bare, seconds watched, ratio. `accesses` does nothing but read and write attributes and
 items in a thread while another one waits; `outside` is code that is not watched. `scheduler` passes
 packets between objects of classes, as Richards does; `parser` is a parser of JSON in Python;
-`callback` is examples/parallel_eval with a callback for each result.
+`callback` is examples/parallel_eval with a callback for each result. `acquisitions` takes and
+releases a free lock about a million times a second, with other work between.
 """
 
 from __future__ import annotations
@@ -161,6 +162,20 @@ def run():
 print(best(run, 20))
 """
 )
+LOCKS = {
+    "acquisitions": SETUP
+    + """
+lock = threading.Lock()
+def run():
+    total = 0
+    for i in range(2000):
+        with lock:
+            total += 1
+        for j in range(20):
+            total ^= j * i
+in_thread(run)
+""",
+}
 
 
 def seconds(*command: str) -> float:
@@ -171,12 +186,12 @@ def seconds(*command: str) -> float:
     return float(done.stdout.split()[-1])
 
 
-def row(name: str, code: str) -> dict[str, object]:
+def row(command: str, name: str, code: str) -> dict[str, object]:
     """Measure one program, bare and watched in turns."""
     bare, watched = [], []
     for _ in range(REPEAT):
         bare.append(seconds("-c", code))
-        watched.append(seconds("-m", "gilscope", "races", "-c", code))
+        watched.append(seconds("-m", "gilscope", command, "-c", code))
     return {
         "program": name,
         "bare_s": min(bare),
@@ -187,8 +202,9 @@ def row(name: str, code: str) -> dict[str, object]:
 
 def main() -> None:
     """Print one row a program."""
-    for name, code in PROGRAMS.items():
-        print(json.dumps(row(name, code)), flush=True)
+    command = sys.argv[1]
+    for name, code in (PROGRAMS if command == "races" else LOCKS).items():
+        print(json.dumps(row(command, name, code)), flush=True)
 
 
 if __name__ == "__main__":

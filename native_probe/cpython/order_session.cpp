@@ -55,7 +55,10 @@ std::string text_of(const void* string) {
 std::atomic<Session*> Session::active_{nullptr};
 
 Session::Session()
-    : recorder_(take_stack), number_(++sessions), has_gil_(gilscope_is_free_threaded() == 0) {}
+    : recorder_(take_stack),
+      number_(++sessions),
+      interpreter_(PyInterpreterState_Get()),
+      has_gil_(gilscope_is_free_threaded() == 0) {}
 
 void Session::activate(Session* session) {
   if (session != nullptr) session->enter({});
@@ -63,6 +66,9 @@ void Session::activate(Session* session) {
 }
 
 Thread* Session::thread() {
+  // References are kept, and an interpreter that ends takes its objects along.
+  const PyThreadState* state = PyThreadState_GetUnchecked();
+  if (state != nullptr && state->interp != interpreter_) return nullptr;
   if (current.session != number_) enter({});
   return current.thread;
 }

@@ -39,7 +39,8 @@ class Session {
   // The process is a forked child, or the interpreter ends.
   static void abandon() { active_.store(nullptr, std::memory_order_release); }
 
-  // The calling thread, which joins the session if it has not.
+  // The calling thread, which joins the session if it has not; nullptr in another interpreter than
+  // the one that is watched.
   Thread* thread();
   void enter(const Point& from);
   static void leave();
@@ -102,6 +103,7 @@ class Session {
   static std::atomic<Session*> active_;
   Recorder recorder_;
   const std::uint32_t number_;
+  const PyInterpreterState* const interpreter_;
   const bool has_gil_;
   PyCodeObject* maker_of_ignored_ = nullptr;
 

@@ -174,3 +174,35 @@ def test_deadlock_that_does_not_strike_again_is_not_confirmed(python: str, tmp_p
     )
     (cycle,) = json.loads(done.stdout)["cycles"]
     assert cycle["confirmation"].startswith("not confirmed: no thread came to ")
+
+
+OTHER_INTERPRETER = '''
+import _interpreters
+
+code = """
+import threading
+a, b = threading.Lock(), threading.Lock()
+def both():
+    with a:
+        with b:
+            pass
+threads = [threading.Thread(target=both) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+for _ in range(20):
+    other = _interpreters.create()
+    assert _interpreters.run_string(other, code) is None
+    _interpreters.destroy(other)
+'''
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_interpreters_that_end_are_left_alone(python: str, tmp_path: Path) -> None:
+    """Nothing is kept of an interpreter that ends before the watch does."""
+    script = tmp_path / "other.py"
+    script.write_text(OTHER_INTERPRETER)
+    done = run(python, "--json", str(script))
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"cycles": []}), done.stderr

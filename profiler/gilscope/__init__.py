@@ -10,6 +10,8 @@ The same code under the GIL build and the free-threaded build of CPython, on one
 
 Importing this package costs next to nothing and needs the standard library only, so it can be
 imported by any program under test. What reads and draws is loaded when it is first used.
+
+PYTEST_DONT_REWRITE: a program that imports pytest after this package gets no warning of it.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -259,3 +260,15 @@ def stock(interpreter_of: object) -> Interpreter:
     """The interpreter that has what reads traces."""
     get: Interpreter = interpreter_of("gil")  # type: ignore[operator]
     return get
+
+
+def test_import_before_pytest_is_no_warning(tmp_path: Path) -> None:
+    """A recorded program that runs pytest with warnings as errors ends as without gilscope."""
+    (tmp_path / "test_it.py").write_text("def test_passes(): pass\n", encoding="utf-8")
+    program = "import sys, gilscope, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    rewritten = ["-W", "error::pytest.PytestAssertRewriteWarning"]
+    command = [sys.executable, "-c", program, "-q", "-p", "no:cacheprovider", *rewritten, "."]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from gilscope.analysis.order.hazards import Found
+    from gilscope.analysis.order.hazards import Found, Hazard
     from gilscope.target.again import Program
 
 
@@ -112,31 +112,32 @@ def execute(options: argparse.Namespace) -> int:
 
 def _confirmed(program: Program, found: Found) -> Found:
     """Return the hazards as they are after a further run for each of the first `MOST_HAZARDS`."""
-    from gilscope.target.order.confirm import confirm  # noqa: PLC0415 - on request only
-    from gilscope.target.order.holds import Place  # noqa: PLC0415
-
     hazards = []
-    for number, hazard in enumerate(found.hazards):
-        at = [(step.program_place, step.owed) for step in hazard.steps]
-        places = [
-            (Place(one.file, one.function, one.first_line, one.instruction), owed)
-            for one, owed in at
-            if one is not None
-        ]
-        if number >= MOST_HAZARDS:
-            said = f"not tried: the limit is {MOST_HAZARDS} hazards"
-        elif len(places) < len(at):
-            said = (
-                "not tried: a thread asks in native code that no Python code of the program calls"
-            )
-        else:
-            say(
-                f"gilscope: confirming hazard {number + 1} of {len(found.hazards)}: {hazard.title}",
-                sys.stderr,
-            )
-            said = confirm(
-                program, [place for place, _ in places], [place for place, owed in places if owed]
-            )
+    for number, hazard in enumerate(found.hazards, 1):
+        said = f"not tried: the limit is {MOST_HAZARDS} hazards"
+        if number <= MOST_HAZARDS:
+            which = f"hazard {number} of {len(found.hazards)}"
+            said = _confirmation(program, hazard, which)
         suspected = hazard.suspected and not said.startswith("confirmed")
         hazards.append(replace(hazard, confirmation=said, suspected=suspected))
     return replace(found, hazards=tuple(hazards))
+
+
+def _confirmation(program: Program, hazard: Hazard, which: str) -> str:
+    """Run the program again for one hazard; return what it did."""
+    from gilscope.target.order.confirm import confirm  # noqa: PLC0415 - on request only
+    from gilscope.target.order.holds import Place  # noqa: PLC0415
+
+    places, owing = [], []
+    for step in hazard.steps:
+        at = step.program_place
+        if at is None:
+            return (
+                "not tried: a thread asks in native code that no Python code of the program calls"
+            )
+        place = Place(at.file, at.function, at.first_line, at.instruction)
+        places.append(place)
+        if step.owed:
+            owing.append(place)
+    say(f"gilscope: confirming {which}: {hazard.title}", sys.stderr)
+    return confirm(program, places, owing)

@@ -6,6 +6,7 @@ each other the process is explained from outside, as any hang is, and ended.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -42,25 +43,28 @@ def confirm(program: Program, places: list[Place], owing: list[Place]) -> str:
     return said
 
 
+class _Lookout:
+    """Looks at a process from outside until it hangs."""
+
+    def __init__(self) -> None:
+        self.report: Report | None = None
+        self._watch: Watch | None = None
+
+    def __call__(self, pid: int) -> bool:
+        """Look once at the process; return whether it hangs."""
+        if self._watch is None:
+            self._watch = Watch(pid, time.monotonic)
+        with contextlib.suppress(OSError):  # it has just ended
+            self.report = self._watch.look()
+        return self.report is not None
+
+
 def _attempt(program: Program, held: list[Place], places: list[Place]) -> str:
     """Run the program with threads held at some places."""
-    seen: list[Report] = []
-    watches: dict[int, Watch] = {}
-
-    def look(pid: int) -> bool:
-        if pid not in watches:
-            watches[pid] = Watch(pid, time.monotonic)
-        try:
-            report = watches[pid].look()
-        except OSError:  # it has just ended
-            return False
-        if report is not None:
-            seen.append(report)
-        return bool(seen)
-
-    result, ended = run_again(program, {"holds": held}, program.limit(), look)
-    if seen:
-        return _hung(seen[0], places)
+    lookout = _Lookout()
+    result, ended = run_again(program, {"holds": held}, program.limit(), lookout)
+    if lookout.report is not None:
+        return _hung(lookout.report, places)
     if "holds" not in result:
         why = result.get("probe_error") or f"the second run gave no result ({ended})"
         return f"not confirmed: {why}"

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gilscope.errors import ProbeError
+from gilscope.target.monitoring import take_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ MOST_HOLDS = 5
 """At a place: a thread that nobody meets is held up for so many times the above at most."""
 MOST_MEETINGS = 200
 STEP_SECONDS = 0.001
-TOOL = "gilscope"
+TOOL = "gilscope lock-order"
 UNIT = 2  # bytes of an instruction
 
 
@@ -107,7 +107,7 @@ def holding(places: list[list[Any]]) -> Iterator[dict[str, Any]]:
     holds = Holds(wanted)
     came: set[Place] = set()
     monitoring = sys.monitoring
-    tool = _free_tool()
+    tool = take_tool(TOOL)
 
     def start(code: CodeType, _offset: int) -> Any:
         if holds.is_in(code):
@@ -122,7 +122,6 @@ def holding(places: list[list[Any]]) -> Iterator[dict[str, Any]]:
         holds.hold(place)
         return None
 
-    monitoring.use_tool_id(tool, TOOL)
     result: dict[str, Any] = {}
     try:
         monitoring.register_callback(tool, monitoring.events.PY_START, start)
@@ -134,10 +133,3 @@ def holding(places: list[list[Any]]) -> Iterator[dict[str, Any]]:
         monitoring.free_tool_id(tool)
         result["meetings"] = holds.meetings
         result["came"] = [place in came for place in wanted]
-
-
-def _free_tool() -> int:
-    for tool in (4, 3, 5, 1, 2, 0):
-        if sys.monitoring.get_tool(tool) is None:
-            return tool
-    raise ProbeError("no tool id of sys.monitoring is free: threads cannot be held")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.errors import ProbeError
 from gilscope.race import DEFAULT_MAX_VARIABLES, Races
+from gilscope.target.monitoring import take_tool
 from gilscope.target.races import classify, declared, naming, scope
 from gilscope.target.races.ordering import Ordering
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 TOOL_NAME = "gilscope races"
-TOOLS = (4, 3, 5, 2, 1, 0)  # the last ones have a meaning by convention
 
 
 class Watch:
@@ -72,7 +72,7 @@ class Watch:
             )
         inside = [folder for name in self.packages for folder in scope.package(name)]
         helpers = [] if self.only else scope.helpers()
-        self.tool = _take_tool()
+        self.tool = take_tool(TOOL_NAME)
         self.ordering = Ordering(_races)
         try:
             _races.begin(
@@ -182,20 +182,6 @@ class _Scope:
 
     def holds(self, file: str) -> bool:
         return file.startswith(self.inside) or not file.startswith(self.outside)
-
-
-def _take_tool() -> int:
-    """Return a tool's number that nobody has.
-
-    Raises:
-        ProbeError: All are taken; by which tools.
-    """
-    for number in TOOLS:
-        with contextlib.suppress(ValueError):
-            sys.monitoring.use_tool_id(number, TOOL_NAME)
-            return number
-    names = ", ".join(f"{number}: {sys.monitoring.get_tool(number)}" for number in sorted(TOOLS))
-    raise ProbeError(f"all places for tools of sys.monitoring are taken ({names}): end one of them")
 
 
 @contextlib.contextmanager

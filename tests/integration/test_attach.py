@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import stat
@@ -103,6 +104,26 @@ def test_a_recording_ends_with_its_command(number: signal.Signals, tmp_path: Pat
             time.sleep(0.1)
         done = command("attach", pid, "--seconds", "0.1", "-o", "b.gilscope", cwd=tmp_path)
         assert done.status == 0, done.err
+
+
+def test_a_signal_just_before_the_command_waits(tmp_path: Path) -> None:
+    """Python handles it after the system call: it ends the recording all the same."""
+    library = tmp_path / "late_signal.so"
+    source = Path(__file__).parents[1] / "targets" / "late_signal.c"
+    compiler = [*shlex.split(os.environ.get("CC", "gcc")), "-shared", "-fPIC", source]
+    subprocess.run([*compiler, "-o", library], timeout=60, check=True)
+    with served("gil") as (pid,):
+        done = command(
+            "attach",
+            pid,
+            "-o",
+            "a.gilscope",
+            cwd=tmp_path,
+            env={**os.environ, "LD_PRELOAD": str(library)},
+            timeout=60,
+        )
+        assert done.status == 0, done.err
+    assert " events, 0 dropped" in done.err
 
 
 def test_two_commands_at_once(tmp_path: Path) -> None:

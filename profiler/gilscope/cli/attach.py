@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import select
 import signal
+import socket
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,11 +99,12 @@ def attach(options: argparse.Namespace) -> int:
     with connect(options.pid) as connection:
         answers = ask(connection, command)
         next(answers)
-        say(f"gilscope: recording process {options.pid} into {path}; Ctrl-C ends it", sys.stderr)
-        ended: list[Any] = []
-        with suppress(KeyboardInterrupt), _ended_by_sigterm():
-            ended, _, _ = select.select([connection], [], [], options.seconds)
-        if not ended:
+        with _signalled() as signalled:
+            say(
+                f"gilscope: recording process {options.pid} into {path}; Ctrl-C ends it", sys.stderr
+            )
+            ready, _, _ = select.select([connection, signalled], [], [], options.seconds)
+        if connection not in ready:
             connection.sendall(b"\n")
         counts = next(answers).get("counts", {})
     said = f"{counts.get('events', 0)} events, {counts.get('dropped', 0)} dropped"
@@ -111,10 +113,21 @@ def attach(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Have SIGTERM end the block as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _signalled() -> Iterator[socket.socket]:
+    """Yield a socket that can be read from once Ctrl-C or SIGTERM has come.
+
+    An exception would not do: a signal that comes just before a system call blocks is handled after
+    it. Signals that are ignored stay so.
+    """
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)  # noqa: FBT003 - positional only
+        ours = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) != signal.SIG_IGN]
+        wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        before = {number: signal.signal(number, lambda *_: None) for number in ours}
+        try:
+            yield reader
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(wakeup)

@@ -520,6 +520,10 @@ Object object_of(const void* address) {
   return {&object->image.path(), &object->build_id, object->image.base()};
 }
 
+bool is_programs(const void* address) {
+  return steps.get(reinterpret_cast<std::uintptr_t>(address), find_step).kind == Kind::other;
+}
+
 std::uint32_t site(Session& session, const void* address) {
   const auto value = reinterpret_cast<std::uint64_t>(address);
   const IdTable::Found found = session.definitions().sites.find(mix(value));

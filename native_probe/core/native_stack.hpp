@@ -83,6 +83,8 @@ struct Object {
   std::uintptr_t base = 0;
 };
 Object object_of(const void* address);
+// Whether that object is the program's own: not the host, the C library or the probe.
+bool is_programs(const void* address);
 
 // The SITE definition of a return address; 0 when there is no room for it.
 std::uint32_t site(Session& session, const void* address);

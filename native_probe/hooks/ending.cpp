@@ -1,12 +1,15 @@
 #include "hooks/ending.hpp"
 
 #include <Python.h>
+#include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <string_view>
 #include <vector>
@@ -14,6 +17,8 @@
 #include "core/clock.hpp"
 #include "core/native_stack.hpp"
 #include "core/session.hpp"
+#include "core/sleeping_stack.hpp"
+#include "hooks/gil.hpp"
 #include "hooks/installation.hpp"
 
 namespace gilscope::hooks::ending {
@@ -33,6 +38,15 @@ int file = -1;
 pid_t process = 0;
 std::size_t alignment = 0;
 std::atomic<std::uint32_t> written{0};
+std::atomic<std::uint32_t> written_tids[kMost];
+
+// Native code asks for the GIL by one of these.
+struct Entrance {
+  const char* name;
+  CodeRange code;
+};
+Entrance entrances[] = {
+    {"PyGILState_Ensure", {}}, {"PyEval_RestoreThread", {}}, {"PyEval_AcquireThread", {}}};
 
 // The definitions of one chunk. Each thread that is written down has numbers of its own.
 class Chunk {
@@ -59,9 +73,7 @@ class Chunk {
     return body.id;
   }
 
-  std::uint32_t stack(const void* frame) {
-    const void* addresses[kFrames];
-    const std::size_t n = native_stack::capture(frame, addresses, kFrames);
+  std::uint32_t stack(const void* const* addresses, std::size_t n) {
     format::Stack<kFrames> stack;
     for (std::size_t i = 0; i < n; ++i) stack.add_site(site(addresses[i]));
     stack.head.id = next_id_++;
@@ -118,20 +130,76 @@ class Chunk {
   std::vector<char> bytes_;
 };
 
-__attribute__((noinline, cold)) void tell(const char* function, const void* frame) {
-  const ErrnoKeeper keep_errno;
-  if (getpid() != process) return;
-  const std::uint32_t n = written.fetch_add(1);
-  if (n >= kMost) return;
-  Chunk chunk(n);
+// Once a thread.
+void tell(std::uint32_t tid, const char* function, const void* const* addresses, std::size_t n) {
+  const std::uint32_t before = std::min(written.load(), kMost);
+  if (std::find(written_tids, written_tids + before, tid) != written_tids + before) return;
+  const std::uint32_t place = written.fetch_add(1);
+  if (place >= kMost) return;
+  written_tids[place] = tid;
+  Chunk chunk(place);
   format::HazardBody body{};
   body.kind = static_cast<std::uint32_t>(format::HazardKind::ending_interpreter);
-  body.tid = static_cast<std::uint32_t>(syscall(SYS_gettid));
-  body.stack = chunk.stack(frame);
+  body.tid = tid;
+  body.stack = chunk.stack(addresses, n);
   body.name = chunk.string(function);
   body.count = 1;
   chunk.define(body.kTag, &body, sizeof body);
   chunk.write();
+}
+
+__attribute__((noinline, cold)) void tell_of_itself(const char* function, const void* frame) {
+  const ErrnoKeeper keep_errno;
+  if (getpid() != process) return;
+  const void* addresses[kFrames];
+  const std::size_t n = native_stack::capture(frame, addresses, kFrames);
+  tell(static_cast<std::uint32_t>(syscall(SYS_gettid)), function, addresses, n);
+}
+
+const char* entrance_at(const void* address) {
+  const void* call = static_cast<const char*>(address) - 1;
+  for (const Entrance& entrance : entrances) {
+    if (entrance.code.contains(call)) return entrance.name;
+  }
+  return nullptr;
+}
+
+// Another thread, if native code of the program asked for the GIL there and it waits for it.
+void tell_if_waiting(pid_t tid) {
+  sleeping_stack::Sleep sleep;
+  if (!sleeping_stack::look(tid, &sleep) || sleep.call != SYS_futex) return;
+  if (!gil::is_waited_for_at(sleep.argument)) return;
+  const void* addresses[native_stack::kMaxFrames];
+  const std::size_t n =
+      native_stack::capture_at(sleep.registers, addresses, native_stack::kMaxFrames).count;
+  if (!sleeping_stack::still_in(tid, sleep)) return;
+  const char* function = nullptr;
+  const void* callers[kFrames];
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < n && found < kFrames; ++i) {
+    if (native_stack::is_programs(addresses[i])) {
+      callers[found++] = addresses[i];
+    } else if (const char* entrance = entrance_at(addresses[i]); entrance != nullptr) {
+      function = entrance;
+    }
+  }
+  if (function != nullptr && found != 0) {
+    tell(static_cast<std::uint32_t>(tid), function, callers, found);
+  }
+}
+
+// The threads that asked before the end and wait now. They get the GIL no more, and what they do
+// next is to exit, or nothing.
+void tell_waiting() {
+  const ErrnoKeeper keep_errno;
+  if (getpid() != process) return;
+  DIR* tasks = opendir("/proc/self/task");
+  if (tasks == nullptr) return;
+  while (const dirent* entry = readdir(tasks)) {
+    const auto tid = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
+    if (tid != 0 && tid != process) tell_if_waiting(tid);
+  }
+  closedir(tasks);
 }
 
 // A request for the GIL. One that began before the interpreter's end and does not return is ended
@@ -144,11 +212,11 @@ class Request {
       frame_ = nullptr;
     } else if (Py_IsFinalizing() != 0) {
       done();
-      tell(function, frame);
+      tell_of_itself(function, frame);
     }
   }
   ~Request() {
-    if (frame_ != nullptr) tell(function_, frame_);
+    if (frame_ != nullptr) tell_of_itself(function_, frame_);
   }
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
@@ -179,6 +247,14 @@ void acquire_thread(PyThreadState* state) {
   request.done();
 }
 
+// The interpreter puts the signals' handlers back soon after it has begun to end: the first call of
+// its own that shows it.
+int change_handler(int signal, const struct sigaction* action, struct sigaction* before) {
+  static std::atomic<bool> looked{false};
+  if (Py_IsFinalizing() != 0 && !looked.exchange(true)) tell_waiting();
+  return sigaction(signal, action, before);
+}
+
 template <typename Function>
 void* address(Function* function) {
   return reinterpret_cast<void*>(function);
@@ -192,7 +268,11 @@ void watch(const std::string& trace) {
   process = getpid();
   file = open(trace.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (file < 0) return;
-  installation::install_last({{"PyGILState_Ensure", address(ensure)},
+  for (Entrance& entrance : entrances) {
+    entrance.code = installation::function_of_interpreter(entrance.name);
+  }
+  installation::install_last({{"sigaction", address(change_handler)}},
+                             {{"PyGILState_Ensure", address(ensure)},
                               {"PyEval_RestoreThread", address(restore_thread)},
                               {"PyEval_AcquireThread", address(acquire_thread)}});
 }

@@ -445,6 +445,13 @@ void find_gils() {
   for (std::size_t i = 0; i < n; ++i) add(found[i]);
 }
 
+bool is_waited_for_at(std::uintptr_t address) {
+  const std::uintptr_t state = gils[0].state.load(std::memory_order_relaxed);
+  const std::uintptr_t cond = state + at.cond;
+  return state != 0 && (address == state + at.mutex ||
+                        (address >= cond && address < cond + sizeof(pthread_cond_t)));
+}
+
 void after_fork_in_child() {
   new (&adding) std::mutex;
   hold_samples::after_fork_in_child();

@@ -15,6 +15,9 @@ bool tells_forced_releases();
 void find_gils();
 void begin_session(Session& session, bool enabled);
 void end_session();
+// Whether a thread that sleeps on the word at this address (futex) waits for the main interpreter's
+// GIL.
+bool is_waited_for_at(std::uintptr_t address);
 // In a forked child: no other thread adds a GIL there.
 void after_fork_in_child();
 

@@ -270,23 +270,29 @@ void release() {
 
 void keep_for_ever() { new Kept(take_all()); }
 
-void install_last(const std::vector<Hook>& hooks) {
+void install_last(const std::vector<Hook>& interpreters, const std::vector<Hook>& others) {
   struct Last {
     Known objects;
     GotPatcher patcher;
   };
   Last& last = *new Last{LoadedObjects::look(nullptr), {}};
-  HookTable table(hooks);
+  HookTable in_interpreter(interpreters);
+  HookTable elsewhere(others);
   std::list<GotPatcher::Plan> plans;
   for (const auto& object : last.objects->all()) {
-    if (is_left_out(object->image) || object->image.is_same(self().interpreter)) continue;
-    plans.push_back(GotPatcher::plan(object->image, table));
+    if (is_left_out(object->image)) continue;
+    const bool is_interpreter = object->image.is_same(self().interpreter);
+    plans.push_back(GotPatcher::plan(object->image, is_interpreter ? in_interpreter : elsewhere));
   }
   std::shared_ptr<native_stack::Table> objects = native_stack::make_table(last.objects);
   const PageProtections pages;
   const std::lock_guard<std::mutex> lock(self().patching);
   native_stack::publish(std::move(objects));
   last.patcher.patch(plans, pages);
+}
+
+CodeRange function_of_interpreter(std::string_view name) {
+  return self().interpreter.function(name);
 }
 
 bool has_hooks() {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <list>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -39,9 +40,12 @@ void release();
 // Instead, where a thread may be inside a hook for long.
 void keep_for_ever();
 
-// These hooks in all objects but the interpreter, from now on to the end of the process, and
-// nothing else: no session is to come. Without the GIL: it takes the loader's lock.
-void install_last(const std::vector<Hook>& hooks);
+// `interpreters` in the interpreter and `others` in all other objects, from now on to the end of
+// the process, and nothing else: no session is to come. Without the GIL: it takes the loader's
+// lock.
+void install_last(const std::vector<Hook>& interpreters, const std::vector<Hook>& others);
+// The code of one of the interpreter's functions.
+CodeRange function_of_interpreter(std::string_view name);
 
 // Whether any slot was patched.
 bool has_hooks();

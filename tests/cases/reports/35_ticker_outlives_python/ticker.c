@@ -14,7 +14,7 @@ static void notify(void) {
   PyGILState_Release(state);
 }
 static void *run(void *unused) {
-  struct timespec pause = {0, 30000000};
+  struct timespec pause = {0, 200000};
   PyGILState_STATE outer = PyGILState_Ensure();  // one thread state for all callbacks
   PyThreadState *own = PyEval_SaveThread();
   while (!atomic_load(&quit)) {

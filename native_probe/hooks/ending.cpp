@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <string_view>
 #include <vector>
 
@@ -164,15 +165,16 @@ const char* entrance_at(const void* address) {
   return nullptr;
 }
 
-// Another thread, if native code of the program asked for the GIL there and it waits for it.
-void tell_if_waiting(pid_t tid) {
+// Another thread, if native code of the program asked for the GIL there and it waits for it. False
+// if it is awake: it may be on the way into that wait, or between two switch intervals.
+bool tell_if_waiting(pid_t tid) {
   sleeping_stack::Sleep sleep;
-  if (!sleeping_stack::look(tid, &sleep) || sleep.call != SYS_futex) return;
-  if (!gil::is_waited_for_at(sleep.argument)) return;
+  if (!sleeping_stack::look(tid, &sleep)) return false;
+  if (sleep.call != SYS_futex || !gil::is_waited_for_at(sleep.argument)) return true;
   const void* addresses[native_stack::kMaxFrames];
   const std::size_t n =
       native_stack::capture_at(sleep.registers, addresses, native_stack::kMaxFrames).count;
-  if (!sleeping_stack::still_in(tid, sleep)) return;
+  if (!sleeping_stack::still_in(tid, sleep)) return false;
   const char* function = nullptr;
   const void* callers[kFrames];
   std::size_t found = 0;
@@ -186,20 +188,30 @@ void tell_if_waiting(pid_t tid) {
   if (function != nullptr && found != 0) {
     tell(static_cast<std::uint32_t>(tid), function, callers, found);
   }
+  return true;
+}
+
+// False if any thread was awake.
+bool look_at_threads() {
+  DIR* tasks = opendir("/proc/self/task");
+  if (tasks == nullptr) return true;
+  bool asleep = true;
+  while (const dirent* entry = readdir(tasks)) {
+    const auto tid = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
+    if (tid != 0 && tid != process && !tell_if_waiting(tid)) asleep = false;
+  }
+  closedir(tasks);
+  return asleep;
 }
 
 // The threads that asked before the end and wait now. They get the GIL no more, and what they do
 // next is to exit, or nothing.
 void tell_waiting() {
+  constexpr int kLooks = 10;
+  constexpr timespec kPause{0, 200'000};
   const ErrnoKeeper keep_errno;
   if (getpid() != process) return;
-  DIR* tasks = opendir("/proc/self/task");
-  if (tasks == nullptr) return;
-  while (const dirent* entry = readdir(tasks)) {
-    const auto tid = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
-    if (tid != 0 && tid != process) tell_if_waiting(tid);
-  }
-  closedir(tasks);
+  for (int i = 0; i < kLooks && !look_at_threads(); ++i) nanosleep(&kPause, nullptr);
 }
 
 // A request for the GIL. One that began before the interpreter's end and does not return is ended

@@ -207,8 +207,8 @@ bool look_at_threads() {
 // The threads that asked before the end and wait now. They get the GIL no more, and what they do
 // next is to exit, or nothing.
 void tell_waiting() {
-  constexpr int kLooks = 10;
-  constexpr timespec kPause{0, 200'000};
+  constexpr int kLooks = 20;
+  constexpr timespec kPause{0, 1'000'000};
   const ErrnoKeeper keep_errno;
   if (getpid() != process) return;
   for (int i = 0; i < kLooks && !look_at_threads(); ++i) nanosleep(&kPause, nullptr);

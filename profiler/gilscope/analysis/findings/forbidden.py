@@ -49,7 +49,7 @@ def ending_interpreter(facts: Facts) -> Iterator[Finding]:
         severity=Severity.HIGH,
         evidence=(
             (
-                f"{count_text(len(found), 'thread')} called {found[0].function} "
+                f"{count_text(len(found), 'thread')} called {found[0].function}, or waited in it, "
                 "after Python had begun to end"
             ),
             *_first(trace, found[0]),

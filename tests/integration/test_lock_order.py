@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -206,3 +207,50 @@ def test_interpreters_that_end_are_left_alone(python: str, tmp_path: Path) -> No
     script.write_text(OTHER_INTERPRETER)
     done = run(python, "--json", str(script))
     assert (done.returncode, json.loads(done.stdout)) == (0, {"cycles": []}), done.stderr
+
+
+HANG = """
+meeting = threading.Barrier(2)
+
+
+def one():
+    with a:
+        meeting.wait()
+        with b:
+            pass
+
+
+def other():
+    with b:
+        meeting.wait()
+        with a:
+            pass
+
+
+run(one, other)
+"""
+
+
+@pytest.mark.parametrize("command", ["lock-order", "races"])
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_a_program_that_hangs_is_said_to(python: str, command: str, tmp_path: Path) -> None:
+    """While it hangs, with who waits for whom; its report follows once it has been interrupted."""
+    if not python:
+        pytest.skip("no interpreter of this build")
+    script = tmp_path / "hangs.py"
+    script.write_text(Path(program("two_locks")).read_text(encoding="utf-8") + HANG)
+    with subprocess.Popen(
+        [python, "-m", "gilscope", command, script], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        try:
+            headline = next(line for line in process.stderr if line.startswith("gilscope: "))
+            for _ in range(2):  # in join(), and when the interpreter waits for threads to end
+                next(line for line in process.stderr if "the report of this run follows" in line)
+                process.send_signal(signal.SIGINT)
+            report = process.stderr.read()
+        finally:
+            process.kill()
+    assert headline.startswith("gilscope: deadlock: ")
+    assert process.returncode == 130
+    assert ("locks in opposite order: a, b" in report) == (command == "lock-order")

@@ -67,6 +67,7 @@ def execute(options: argparse.Namespace) -> int:
     """
     # Not loaded for other commands: it imports more than they may leave in a program.
     from gilscope.target.order.watch import Watch  # noqa: PLC0415
+    from gilscope.target.recording.lookout import hangs_are_said  # noqa: PLC0415
 
     options.program.check()
     if options.program.kind == "script" and options.program.value.endswith(TRACE_SUFFIX):
@@ -88,7 +89,8 @@ def execute(options: argparse.Namespace) -> int:
     def session() -> Iterator[None]:
         watch.begin()
         try:
-            yield
+            with hangs_are_said():
+                yield
         finally:
             recorded.update(watch.end())
 

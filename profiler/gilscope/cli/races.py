@@ -108,6 +108,7 @@ def execute(options: argparse.Namespace) -> int:
     """
     # Not loaded for other commands: it imports more than they may leave in a program.
     from gilscope.target.races.watch import Watch  # noqa: PLC0415
+    from gilscope.target.recording.lookout import hangs_are_said  # noqa: PLC0415
 
     program = options.program
     program.check()
@@ -135,7 +136,8 @@ def execute(options: argparse.Namespace) -> int:
         nonlocal found
         watch.begin()
         try:
-            yield
+            with hangs_are_said():
+                yield
         finally:
             found = watch.end()
 

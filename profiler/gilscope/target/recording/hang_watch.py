@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from gilscope.target.hangs import channel
 from gilscope.target.hangs.sampling.finding import find
 from gilscope.target.hangs.trace_file import add_metadata
-from gilscope.target.recording import conditions
-from gilscope.target.recording.self_test import INHERITED, interpreters
+from gilscope.target.recording import beside, conditions
+from gilscope.target.recording.self_test import interpreters
 from gilscope.target.recording.snapshots import Snapshots
 from gilscope.target.sharing import pools
 
@@ -37,8 +37,6 @@ LAST_SAMPLES_SECONDS = 0.05
 """That the end of a recording waits for at most, if threads were seen to share memory."""
 
 _CODE = """
-import sys
-sys.path.insert(0, sys.argv[1])
 from gilscope.target.hangs.watcher import main
 from gilscope.target.sharing.shared_memory import SharedMemory
 main(SharedMemory)
@@ -129,7 +127,7 @@ class HangWatch:
             if memory is not None:
                 opened = channel.Channel(memory)
                 opened.own()
-                self._watcher = _start(native, path, descriptor)
+                self._watcher = beside.start(native, path, _CODE, descriptor)
                 self._channel = opened if self._watcher > 0 else None
         finally:
             os.close(descriptor)
@@ -208,30 +206,3 @@ def _sampling(rate: int) -> dict[str, Any]:
         "py_spy": find(sys.executable, os.environ.get("PATH", "")),
         "free_threaded": "t" in getattr(sys, "abiflags", ""),
     }
-
-
-def _start(native: ModuleType, path: str, memory: int) -> int:
-    """Start the watcher; return its process id, or 0."""
-    package = str(Path(__file__).parents[3])
-    command = [path, "-I", "-S", "-B", "-X", "utf8", "-c", _CODE, package]
-    environment = [f"{n}={os.environ[n]}" for n in INHERITED if n in os.environ]
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        errors = 2 if _is_open(2) else null
-        descriptors = [null, errors, errors, memory]
-        pid: int = native.start_program(
-            [os.fsencode(word) for word in command],
-            [os.fsencode(text) for text in environment],
-            descriptors,
-        )
-    finally:
-        os.close(null)
-    return max(pid, 0)
-
-
-def _is_open(descriptor: int) -> bool:
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        return False
-    return True

@@ -1,7 +1,7 @@
 """Run the tests of the probe on Debian unstable's own interpreters, in a chroot.
 
     python3 tools/debian.py [--python 3.14] [--free-threaded] [--fresh] [argument of pytest ...]
-    python3 tools/debian.py --races [--python 3.14] [argument of tools/races.py ...]
+    python3 tools/debian.py --races|--lock-order [--python 3.14] [argument of that tool ...]
 
 The programs under test run in the chroot, on the interpreters that Debian ships; pytest and the
 reader run outside, in the Python that runs this file, so numpy and the like need not exist for a
@@ -13,7 +13,8 @@ from 3.9 on.
 Debian ships no free-threaded build. With --free-threaded one of each version is built in the chroot
 from Debian's source package, once, and the tests run with both builds.
 
-With --races, `gilscope races` is held against its programs (tools/races.py) instead.
+With --races or --lock-order, `gilscope races` or `gilscope lock-order` is held against its programs
+instead (tools/races.py, tools/lock_order.py).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import environment
@@ -42,7 +44,8 @@ SERIES = ("3.14", "3.15")
 TESTS = "tests/integration/test_probe_*.py"
 BUILD_TOOLS = ("cmake", "ninja", "pybind11", "scikit-build-core")
 TOOLCHAIN = ("gcc", "g++", "make")
-BUILDS = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}  # of tools/races.py
+BUILDS = {"gil": "GILSCOPE_PYTHON", "ft": "GILSCOPE_FT_PYTHON"}  # of tools/known_programs.py
+KNOWN = {"--races": "races.py", "--lock-order": "lock_order.py"}
 LIBRARIES = ("libffi-dev", "libssl-dev", "zlib1g-dev")  # what a build of CPython needs besides
 WORK = "/opt/gilscope"  # in the chroot
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
@@ -445,10 +448,12 @@ def outside(chroot: Chroot, pythons: dict[str, str], shared: Path) -> dict[str, 
     return env
 
 
-def run_races(chroot: Chroot, pythons: dict[str, str], options: list[str], shared: Path) -> int:
-    """Hold `gilscope races` against its programs, which run in the chroot; the exit status."""
+def run_known(
+    tool: str, chroot: Chroot, pythons: dict[str, str], options: list[str], shared: Path
+) -> int:
+    """Hold a command against its programs, which run in the chroot; return the tool's status."""
     builds = [name for name, variable in BUILDS.items() if variable in pythons]
-    command = [sys.executable, str(ROOT / "tools" / "races.py"), *options]
+    command = [sys.executable, str(ROOT / "tools" / tool), *options]
     command += [word for build in builds for word in ("--build", build)]
     env = outside(chroot, pythons, shared)
     return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
@@ -486,7 +491,7 @@ def test_all(chosen: argparse.Namespace, chroot: Chroot) -> dict[str, int]:
                 pythons["GILSCOPE_FT_PYTHON"] = install(chroot, series, marker["executable"])
                 name += f" and free-threaded {marker['version']} ({marker['package']})"
             print(f"debian: Python {name}", flush=True)
-            work = run_races if chosen.races else run_tests
+            work = partial(run_known, chosen.known) if chosen.known else run_tests
             results[name] = work(chroot, pythons, chosen.rest, shared)
     return results
 
@@ -501,9 +506,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--free-threaded", action="store_true", help="test free-threaded builds, too; made once"
     )
-    parser.add_argument(
-        "--races", action="store_true", help="hold gilscope races against its programs instead"
-    )
+    for option, tool in KNOWN.items():
+        parser.add_argument(
+            option,
+            dest="known",
+            action="store_const",
+            const=tool,
+            help=f"hold gilscope {option[2:]} against its programs instead",
+        )
     parser.add_argument("--fresh", action="store_true", help="make the chroot anew")
     parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
     parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)

@@ -191,7 +191,8 @@ Waited classify(const sem_t* semaphore, const void* caller, const char* frame) {
   } else if (is_near(argument, frame)) {
     // A mutex and a queue both pass something on their stack. The byte of a mutex with a waiter is
     // 3, a queue's flag is 0 or 1; but the mutex may have been given back since.
-    const std::uint8_t state = *reinterpret_cast<const volatile std::uint8_t*>(address);
+    const auto* byte = reinterpret_cast<const std::uint8_t*>(address);
+    const std::uint8_t state = __atomic_load_n(byte, __ATOMIC_RELAXED);
     if (state == kLockedAndParked || is_mutex_entry(argument)) {
       static_cast<LockIdentity&>(waited) = mutex_at(address);
       waited.handed_off = reinterpret_cast<const int*>(argument + GILSCOPE_HANDED_OFF);

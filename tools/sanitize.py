@@ -48,8 +48,42 @@ REPORT = re.compile(
 # locks as they are held at that moment, and a child that allocates waits for ever. AddressSanitizer
 # takes no notice of frames that pthread_cancel leaves. Native threads that outlive the interpreter
 # read what it has freed, with the probe and without it: each run of `finalization` has that report.
+# ThreadSanitizer holds a signal back as long as a thread waits in the C library: nobody jumps, and
+# the case waits for ever without the probe, too. What the runtimes remember of memory that was
+# freed is memory of the process: it grows with each session.
 COPIES = ("children", "forks")
-LEFT_OUT = {"tsan": COPIES, "asan": (*COPIES, "cancelled_waits", "finalization")}
+LEFT_OUT = {
+    "tsan": (*COPIES, "jumps_out_of_waits", "many_sessions"),
+    "asan": (*COPIES, "cancelled_waits", "finalization", "many_sessions"),
+}
+# Tests that say nothing there, by a part of their names. The examples and the watches for races are
+# not built for this interpreter. The runtimes have mappings of their own.
+EVERYWHERE = (
+    "examples", "watch",
+    "two_thousand_sessions",
+    # At -O1 more calls are between the release and the evaluation loop than are looked at.
+    "test_release_by_the_evaluation_loop", "test_thread_that_was_forced",
+)  # fmt: skip
+TESTS_LEFT_OUT = {
+    "asan": (
+        # At -O1 the interpreter yields in a function that does nothing else, so it is not known
+        # which lock it is for: spins are not measured, which is said, and their hook is left out.
+        "test_spin", "test_locks_taken_one_after_another", "test_stop_restores_every_word",
+        "test_pages_keep_their_protection", "test_no_page_is_writable_and_executable",
+        "test_hooks_are_those_that_are_installed", "test_self_test_passes",
+        "test_not_measured_is_said",
+        # As the hostile case `finalization`.
+        "test_native_threads_at_the_end",
+        # It is about memory that is used again, which the runtime puts off.
+        "test_lock_at_the_address_of_another_one",
+        # It preloads functions of the loader, which the runtime itself needs before they are ready.
+        "test_no_function_of_the_loader_is_called",
+    ),
+    "tsan": (
+        # Configured with this sanitizer, the interpreter does without sem_clockwait().
+        "test_hooks_of_the_interpreter_can_all_be_installed",
+    ),
+}  # fmt: skip
 
 
 class SanitizeError(Exception):
@@ -149,7 +183,7 @@ def options_of(sanitizer: str, executable: str, reports: Path) -> dict[str, str]
         return {
             "ASAN_OPTIONS": f"{asan}:{log}",
             "UBSAN_OPTIONS": f"print_stacktrace=1:{log}",
-            "LD_PRELOAD": preloaded,
+            "LD_PRELOAD": preloaded + "${LD_PRELOAD:+ $LD_PRELOAD}",
         }
     own = (LISTS / "tsan.txt").read_text(encoding="utf-8")
     suppressions = reports / "suppressions.txt"
@@ -186,8 +220,8 @@ def run_tests(sanitized: Sanitized, names: Sequence[str]) -> str:
     env = {k: v for k, v in os.environ.items() if k not in VARIABLES.values()}
     env[VARIABLES[sanitized.build]] = str(sanitized.python)
     command = [str(ROOT / ".venv/bin/python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    # The examples and the watches for races are not built for this interpreter.
-    command += ["-k", "not examples and not watch"]
+    left_out = (*EVERYWHERE, *TESTS_LEFT_OUT[sanitized.sanitizer])
+    command += ["-k", " and ".join(f"not {name}" for name in left_out)]
     log = sanitized.reports / "tests.txt"
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(

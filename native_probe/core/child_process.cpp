@@ -23,6 +23,13 @@
 // which executes nothing, sends no signal and is found by no waitpid() without __WCLONE. Both run
 // in our memory, as the child of a vfork() does, while the calling thread is suspended: no page
 // table is copied, and no handler of fork() runs. docs/decisions/0012 has more.
+#ifdef __SANITIZE_THREAD__
+// The same function under another name. ThreadSanitizer takes each clone() for a fork(): in a child
+// with our memory it would tell this very thread that it is in a copy now, and to watch no more.
+extern "C" int __clone(int (*)(void*), void*, int, void*, ...);
+#define clone __clone
+#endif
+
 namespace gilscope {
 namespace {
 

@@ -443,7 +443,8 @@ void Session::seal_events(ThreadLog& log) {
   file_.seal_events(log.chunk, count * sizeof(format::EventRecord));
   events_.fetch_add(count, std::memory_order_relaxed);
   log.chunk = nullptr;
-  log.cursor = log.end = nullptr;
+  log.end = nullptr;
+  __atomic_store_n(&log.cursor, nullptr, __ATOMIC_RELAXED);
 }
 
 void Session::sample_cpu_times() {
@@ -466,7 +467,8 @@ void Session::seal_threads() {
     read_os_name(log.slot);
     write_pending(&log);
     seal_events(log);
-    log.session_id = 0;
+    // Atomic, as in seal_events(): hooks::spins looks at it without saying so.
+    __atomic_store_n(&log.session_id, 0, __ATOMIC_RELAXED);
   });
   std::uint32_t left = std::min(threads_.load(), kSlotsPerChunk * kMaxSlotChunks);
   for (std::uint32_t i = 0; left > 0; ++i) {

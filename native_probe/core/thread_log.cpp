@@ -92,7 +92,8 @@ ThreadLog* ThreadLogs::attach() {
   if (log == nullptr) return nullptr;
   // What belongs to a session is left to join(): one that is being stopped may still have to seal
   // what the log's last thread wrote.
-  log->tid = static_cast<std::uint32_t>(syscall(SYS_gettid));
+  // Atomic: others look for the thread of a thread state, cpython/own_state.cpp.
+  __atomic_store_n(&log->tid, static_cast<std::uint32_t>(syscall(SYS_gettid)), __ATOMIC_RELAXED);
   log->origin = 0;
   log->attached_in = Session::active_id();
   log->exit_rounds = 0;

@@ -461,36 +461,39 @@ static void count_ends(PyObject* lock) {
 
 static void end_of_lock(PyObject* lock) {
   count_ends(lock);
-  destructors[0](lock);
+  __atomic_load_n(&destructors[0], __ATOMIC_RELAXED)(lock);
 }
 
 static void end_of_rlock(PyObject* lock) {
   count_ends(lock);
-  destructors[1](lock);
+  __atomic_load_n(&destructors[1], __ATOMIC_RELAXED)(lock);
 }
 
 static const destructor watching[2] = {end_of_lock, end_of_rlock};
 
+/* Atomic, like the destructors: threads that a session found in here are there in the next one. */
 static void (*tell_created)(uintptr_t, const void*);
 static allocfunc allocators[2];
 
 static PyObject* told(PyObject* lock, const void* frame) {
-  if (lock != NULL) tell_created((uintptr_t)lock, frame);
+  if (lock != NULL) __atomic_load_n(&tell_created, __ATOMIC_RELAXED)((uintptr_t)lock, frame);
   return lock;
 }
 
 static PyObject* begin_of_lock(PyTypeObject* type, Py_ssize_t items) {
-  return told(allocators[0](type, items), __builtin_frame_address(0));
+  const allocfunc allocate = __atomic_load_n(&allocators[0], __ATOMIC_RELAXED);
+  return told(allocate(type, items), __builtin_frame_address(0));
 }
 
 static PyObject* begin_of_rlock(PyTypeObject* type, Py_ssize_t items) {
-  return told(allocators[1](type, items), __builtin_frame_address(0));
+  const allocfunc allocate = __atomic_load_n(&allocators[1], __ATOMIC_RELAXED);
+  return told(allocate(type, items), __builtin_frame_address(0));
 }
 
 static const allocfunc telling[2] = {begin_of_lock, begin_of_rlock};
 
 void gilscope_watch_locks(void (*created)(uintptr_t, const void*)) {
-  tell_created = created;
+  __atomic_store_n(&tell_created, created, __ATOMIC_RELAXED);
   /* No session runs yet, so nobody remembers a number. */
   if (used_places > kPlaces / 4) {
     memset(ends, 0, sizeof ends);
@@ -502,8 +505,8 @@ void gilscope_watch_locks(void (*created)(uintptr_t, const void*)) {
     if (type == NULL || (type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0) continue;
     if (type->tp_basicsize < (Py_ssize_t)(sizeof(PyObject) + sizeof(uintptr_t))) continue;
     if (type->tp_dealloc == watching[i]) continue;
-    destructors[i] = type->tp_dealloc;
-    allocators[i] = type->tp_alloc;
+    __atomic_store_n(&destructors[i], type->tp_dealloc, __ATOMIC_RELAXED);
+    __atomic_store_n(&allocators[i], type->tp_alloc, __ATOMIC_RELAXED);
     __atomic_store_n(&type->tp_alloc, telling[i], __ATOMIC_RELEASE);
     __atomic_store_n(&type->tp_dealloc, watching[i], __ATOMIC_RELEASE);
   }

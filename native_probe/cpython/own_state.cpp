@@ -56,7 +56,10 @@ void take_from_others(const void* state) {
     if (seen != nullptr && (state == nullptr || seen == state)) {
       log.own_state.compare_exchange_strong(seen, nullptr);
     }
-    if (state != nullptr && (seen == state || log.tid == tid)) log.lost_state.store(state);
+    // A thread may be taking the log just now: what it is told of a state that it never had is
+    // true.
+    const bool same = __atomic_load_n(&log.tid, __ATOMIC_RELAXED) == tid;
+    if (state != nullptr && (seen == state || same)) log.lost_state.store(state);
     wait_for_reader(log, state);
   });
 }

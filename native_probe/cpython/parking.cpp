@@ -37,7 +37,8 @@ bool is_near(std::uintptr_t address, const char* frame) {
 bool is_mutex_entry(std::uintptr_t argument) {
   constexpr std::int64_t kFair = 1'000'000;
   constexpr std::int64_t kRecent = 10'000'000'000;
-  const auto fair = *reinterpret_cast<const volatile std::int64_t*>(argument);
+  const auto* place = reinterpret_cast<const std::int64_t*>(argument);
+  const std::int64_t fair = __atomic_load_n(place, __ATOMIC_RELAXED);
   const auto now = static_cast<std::int64_t>(nanoseconds(CLOCK_MONOTONIC));
   return fair - kFair <= now && fair - kFair > now - kRecent;
 }
@@ -191,13 +192,15 @@ Waited classify(const sem_t* semaphore, const void* caller, const char* frame) {
   } else if (is_near(argument, frame)) {
     // A mutex and a queue both pass something on their stack. The byte of a mutex with a waiter is
     // 3, a queue's flag is 0 or 1; but the mutex may have been given back since.
-    const std::uint8_t state = *reinterpret_cast<const volatile std::uint8_t*>(address);
+    const auto* byte = reinterpret_cast<const std::uint8_t*>(address);
+    const std::uint8_t state = __atomic_load_n(byte, __ATOMIC_RELAXED);
     if (state == kLockedAndParked || is_mutex_entry(argument)) {
       static_cast<LockIdentity&>(waited) = mutex_at(address);
       waited.handed_off = reinterpret_cast<const int*>(argument + GILSCOPE_HANDED_OFF);
       return waited;
     }
-    const bool item_is_empty = *reinterpret_cast<const volatile std::uintptr_t*>(argument) == 0;
+    const auto* item = reinterpret_cast<const std::uintptr_t*>(argument);
+    const bool item_is_empty = __atomic_load_n(item, __ATOMIC_RELAXED) == 0;
     if (state <= 1 && item_is_empty) waited.kind = LockKind::simple_queue;
   }
   return waited;

@@ -225,8 +225,15 @@ constexpr std::uint64_t kTurn = 256;  // ticks
 
 // The record of a spin is written when it begins, and brought up to date after each turn: so it is
 // right when it ends, which is not seen. It can be, as long as it is the thread's latest one.
+// A stop may be taking the chunk away.
 bool is_latest(const ThreadLog& log) {
-  return log.spin.record != nullptr && log.cursor != nullptr && log.cursor - 1 == log.spin.record;
+  const format::EventRecord* cursor = __atomic_load_n(&log.cursor, __ATOMIC_RELAXED);
+  return log.spin.record != nullptr && cursor != nullptr && cursor - 1 == log.spin.record;
+}
+
+// The session that the thread has joined; not yet or no longer, if one begins or ends just now.
+std::uint64_t session_of(const ThreadLog& log) {
+  return __atomic_load_n(&log.session_id, __ATOMIC_RELAXED);
 }
 
 void begin(std::uintptr_t address, const void* frame) {
@@ -265,7 +272,7 @@ int yielded(const std::uintptr_t* registers, const void* caller, const void* fra
   ThreadLog::Spin& spin = log->spin;
   const std::uintptr_t address = registers != nullptr ? value_of(registers, site->locks) : 0;
   bool goes_on =
-      spin.caller == caller && spin.address == address && spin.session == log->session_id;
+      spin.caller == caller && spin.address == address && spin.session == session_of(*log);
   if (site->counts != 0) {
     const std::uintptr_t count = registers[__builtin_ctz(site->counts)];
     goes_on = goes_on && count == spin.count + 1;
@@ -281,7 +288,7 @@ int yielded(const std::uintptr_t* registers, const void* caller, const void* fra
     begin(address, frame);
     spin.caller = caller;
     spin.address = address;
-    spin.session = log->session_id;
+    spin.session = session_of(*log);
   }
   const int result = sched_yield();
   turned();

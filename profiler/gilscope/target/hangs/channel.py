@@ -50,7 +50,8 @@ class Channel:
         self._put(_PID, os.getpid())
 
     def _put(self, at: int, value: int) -> None:
-        struct.pack_into("<I", self._memory, at, value)
+        # Native, not "<I", which is written byte by byte: others read it meanwhile.
+        struct.pack_into("I", self._memory, at, value)
 
     def _get(self, at: int) -> int:
         value: int = struct.unpack_from("<I", self._memory, at)[0]

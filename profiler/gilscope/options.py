@@ -17,8 +17,8 @@ from gilscope.target.recording.options import RecordingOptions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RUN, COMPARE, MAGIC, HERE, RACES = "run", "compare", "magic", "here", "races"
-"""Where options apply: two commands, the magic, the magic with ``--here``, the magic for races."""
+RUN, COMPARE, MAGIC, HERE, WATCH = "run", "compare", "magic", "here", "watch"
+"""Where options apply: two commands, the magic, the magic with ``--here``, those that watch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +151,7 @@ OPTIONS = (
         metavar="BUILD,BUILD",
         help=f"builds to run, in the order of display, from {','.join(BUILDS)} (default gil,ft); "
         "ft-gil is the free-threaded build with its GIL on: it shows what that build itself costs",
-        where=(COMPARE, MAGIC, RACES),
+        where=(COMPARE, MAGIC, WATCH),
         behind="[a-z,-]+",
         proposals=(",".join(DEFAULT_BUILDS), *BUILDS),
     ),
@@ -199,7 +199,7 @@ OPTIONS = (
         parse=seconds,
         metavar="SECONDS",
         help="time limit of each run",
-        where=(COMPARE, MAGIC, RACES),
+        where=(COMPARE, MAGIC, WATCH),
     ),
     *(
         Option(
@@ -208,7 +208,7 @@ OPTIONS = (
             parse=str,
             metavar="PATH",
             help=f"interpreter of the {BUILDS[build]}",
-            where=(COMPARE, MAGIC, RACES),
+            where=(COMPARE, MAGIC, WATCH),
         )
         for build, name in PYTHON_OPTIONS.items()
     ),

@@ -41,7 +41,7 @@ def add(commands: Any) -> None:
         "program's own output to standard error. Exit status: 1 if there is a hazard as severe as "
         "--fail-on, else the program's.",
     )
-    add_format(parser, "text", "json")
+    add_format(parser, "text", "json", "html")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="write the report to a file"
     )
@@ -94,22 +94,33 @@ def execute(options: argparse.Namespace) -> int:
         finally:
             recorded.update(watch.end())
 
-    descriptor = own_output(options)
+    descriptor, title = own_output(options), options.program.title
     outcome = run_as_main(options.program, session())
     # The program has ended: only now may more be loaded.
     from gilscope.analysis.order.hazards import Found, find  # noqa: PLC0415
     from gilscope.analysis.order.recorded import Recorded  # noqa: PLC0415
-    from gilscope.analysis.order.text import text  # noqa: PLC0415
 
     found = find(Recorded(recorded)) if recorded else Found((), 0, 0, 0, ())
     if before is not None:
         found = _confirmed(before, found)
-    report = json.dumps(found.as_json()) if options.format == "json" else text(found)
-    write(report, options, descriptor)
+    write(_report(found, options.format, title), options, descriptor)
     worst = found.worst()
     if options.fail_on and worst is not None and worst.rank <= Severity(options.fail_on).rank:
         return FOUND
     return outcome.status
+
+
+def _report(found: Found, form: str, title: str) -> str:
+    """Return the report in one of the formats."""
+    if form == "json":
+        return json.dumps(found.as_json())
+    if form == "html":
+        from gilscope.view.html.order import page  # noqa: PLC0415 - on request only
+
+        return page(found, title)
+    from gilscope.analysis.order.text import text  # noqa: PLC0415 - when the program has ended
+
+    return text(found)
 
 
 def _confirmed(program: Program, found: Found) -> Found:

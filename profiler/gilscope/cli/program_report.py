@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 FORMATS = {
     "text": "text, for people",
     "json": "JSON, on one line",
+    "html": "a page with pictures",
     "sarif": "SARIF, for code-scanning services",
 }
 

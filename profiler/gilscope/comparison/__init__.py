@@ -10,11 +10,13 @@ from gilscope.comparison.compare import (
     compare_script,
     compare_target,
 )
+from gilscope.comparison.order import LockOrderResult, watch_order
 from gilscope.comparison.races import RacesResult, watch_code
 from gilscope.comparison.summary import trace_summary
 from gilscope.results.model import Run
 
 __all__ = [
+    "LockOrderResult",
     "RacesResult",
     "Run",
     "compare_callable",
@@ -23,4 +25,5 @@ __all__ = [
     "compare_target",
     "trace_summary",
     "watch_code",
+    "watch_order",
 ]

@@ -6,14 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
-from gilscope.jupyter.options import NAME, RACES_NAME, make_parser, make_races_parser
+from gilscope.jupyter.options import (
+    NAME,
+    ORDER_NAME,
+    RACES_NAME,
+    make_order_parser,
+    make_parser,
+    make_races_parser,
+)
 from gilscope.options import OPTIONS
 
 if TYPE_CHECKING:
     import argparse
 
 IDENTIFIER = f"gilscope.{NAME}"
-PARSERS = {NAME: make_parser, RACES_NAME: make_races_parser}
+PARSERS = {NAME: make_parser, RACES_NAME: make_races_parser, ORDER_NAME: make_order_parser}
 
 
 def register(shell: Any) -> None:

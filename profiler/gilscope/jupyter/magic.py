@@ -1,4 +1,4 @@
-"""``%profile_threads`` and ``%races``, above a line or a cell: parse, call, show."""
+"""``%profile_threads``, ``%races``, ``%lock_order``, of a line or a cell: parse, call, show."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from gilscope.jupyter.here import check as check_here
 from gilscope.jupyter.here import run_here
 from gilscope.jupyter.options import (
     NAME,
+    ORDER_NAME,
     RACES_NAME,
     HelpShown,
+    make_order_parser,
     make_parser,
     make_races_parser,
     parse,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from gilscope.comparison import RacesResult, Run
+    from gilscope.comparison import LockOrderResult, RacesResult, Run
     from gilscope.jupyter.options import MagicParser
     from gilscope.presentation import Comparison
     from gilscope.target.worker.carried import Carried
@@ -49,6 +51,9 @@ class ThreadMagics:
         shell.display_formatter.ipython_display_formatter.for_type_by_name(
             "gilscope.presentation", "Comparison", self._display
         )
+        shell.display_formatter.formatters["text/html"].for_type_by_name(
+            "gilscope.comparison.order", "LockOrderResult", _order_html
+        )
 
     def profile_threads(self, line: str, cell: str | None = None) -> Comparison | None:
         """Run code under both builds and show the result; the line form also returns it."""
@@ -56,7 +61,11 @@ class ThreadMagics:
 
     def races(self, line: str, cell: str | None = None) -> RacesResult | None:
         """Run code watched for races and show them; the line form also returns the result."""
-        return _worded(RACES_NAME, self._watch, line, cell)
+        return _worded(RACES_NAME, self._races, line, cell)
+
+    def lock_order(self, line: str, cell: str | None = None) -> LockOrderResult | None:
+        """Run code watched for the order of locks; the line form also returns the result."""
+        return _worded(ORDER_NAME, self._order, line, cell)
 
     def _profile(self, line: str, cell: str | None) -> Comparison | None:
         options, source = _source(line, cell, make_parser())
@@ -74,15 +83,31 @@ class ThreadMagics:
         _fail(comparison, told)
         return comparison if cell is None else None
 
-    def _watch(self, line: str, cell: str | None) -> RacesResult | None:
+    def _races(self, line: str, cell: str | None) -> RacesResult | None:
         from gilscope.comparison import watch_code  # noqa: PLC0415 - slow to load
+
+        return self._watch(RACES_NAME, make_races_parser(), watch_code, line, cell)
+
+    def _order(self, line: str, cell: str | None) -> LockOrderResult | None:
+        from gilscope.comparison import watch_order  # noqa: PLC0415 - slow to load
+
+        return self._watch(ORDER_NAME, make_order_parser(), watch_order, line, cell)
+
+    def _watch[Result: (RacesResult, LockOrderResult)](
+        self,
+        name: str,
+        parser: MagicParser,
+        watch: Callable[..., Result],
+        line: str,
+        cell: str | None,
+    ) -> Result | None:
         from gilscope.jupyter.show import Progress  # noqa: PLC0415 - slow to load
 
-        options, source = _source(line, cell, make_races_parser())
+        options, source = _source(line, cell, parser)
         filename, code, carried = self._program(source, 1 if cell is None else 2, options)
         printed, progress = _Printed(), Progress(live=self._live)
         try:
-            result = watch_code(
+            result = watch(
                 code,
                 filename=filename,
                 carried=carried,
@@ -106,7 +131,7 @@ class ThreadMagics:
             builds = " and ".join(run.build for run in failed)
             raise CellError(
                 str(failed[0].error),
-                f"{RACES_NAME}: the program failed ({builds}): {failed[0].error}",
+                f"{name}: the program failed ({builds}): {failed[0].error}",
             )
         return result if cell is None else None
 
@@ -266,6 +291,13 @@ def _fail(comparison: Comparison, told: str) -> None:
     raise CellError(message, f"{NAME}: the program failed ({builds}): {message}") from None
 
 
+def _order_html(result: LockOrderResult) -> str:
+    from gilscope.config import BUILDS  # noqa: PLC0415 - when it is shown
+    from gilscope.view.html.order import runs  # noqa: PLC0415 - when it is shown
+
+    return runs(result.title, [(BUILDS[run.build], run.found, run.error) for run in result.runs])
+
+
 def load_ipython_extension(shell: Any) -> None:
     """Register the magics with ``shell``."""
     magics = ThreadMagics(shell)
@@ -276,10 +308,15 @@ def load_ipython_extension(shell: Any) -> None:
     def races(line: str, cell: str | None = None) -> RacesResult | None:
         return magics.races(line, cell)
 
+    def lock_order(line: str, cell: str | None = None) -> LockOrderResult | None:
+        return magics.lock_order(line, cell)
+
     profile_threads.__doc__ = make_parser().format_help()
     races.__doc__ = make_races_parser().format_help()
+    lock_order.__doc__ = make_order_parser().format_help()
     complete.register(shell)
-    for function, name in ((profile_threads, NAME), (races, RACES_NAME)):
+    named = ((profile_threads, NAME), (races, RACES_NAME), (lock_order, ORDER_NAME))
+    for function, name in named:
         no_var_expand(function)
         output_can_be_silenced(function)
         shell.register_magic_function(function, "line_cell", name)

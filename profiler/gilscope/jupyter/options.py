@@ -8,9 +8,9 @@ from typing import NoReturn
 
 from gilscope.errors import UsageError
 from gilscope.jupyter.dump import suffixes
-from gilscope.options import MAGIC, RACES, add_options, argument
+from gilscope.options import MAGIC, WATCH, add_options, argument
 
-NAME, RACES_NAME = "profile_threads", "races"
+NAME, RACES_NAME, ORDER_NAME = "profile_threads", "races", "lock_order"
 WORD = re.compile(r"\s*(\S+)")
 
 
@@ -78,7 +78,25 @@ def make_races_parser() -> MagicParser:
         "returns the result, which has summary().",
         allow_abbrev=False,
     )
-    add_options(parser, RACES)
+    add_options(parser, WATCH)
+    _add_of_code(parser)
+    return parser
+
+
+def make_order_parser() -> MagicParser:
+    """Return the parser of the options of ``%%lock_order``."""
+    parser = MagicParser(
+        prog=f"%%{ORDER_NAME}",
+        usage=f"%%%%{ORDER_NAME} [--builds gil] [--timeout SECONDS] [-o NAME] ... above a cell, or "
+        f"%%{ORDER_NAME} [options] STATEMENT",
+        description="Run the code once under the GIL build and once under the free-threaded build "
+        "of CPython, watched for the order in which its threads take locks, and show the deadlocks "
+        "that can strike, although they did not. Nothing is timed. The code runs in processes of "
+        "its own, as with %%profile_threads. The line form returns the result, which has "
+        "summary().",
+        allow_abbrev=False,
+    )
+    add_options(parser, WATCH)
     _add_of_code(parser)
     return parser
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import median_low
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gilscope.config import (
     BUILDS,
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
     from gilscope.runner.interpreters import Interpreter
     from gilscope.target.worker.program import Target
+
+type WatchFor = Literal["races", "order"]
+WATCHED: dict[WatchFor, str] = {"races": "races", "order": "the order of its locks"}
 
 
 @dataclass(frozen=True)
@@ -174,9 +177,13 @@ def run_arms(
 
 
 def watch_arms(
-    target: Target, interpreters: Sequence[Interpreter], directory: Path, options: Options
+    target: Target,
+    interpreters: Sequence[Interpreter],
+    directory: Path,
+    options: Options,
+    watch_for: WatchFor = "races",
 ) -> list[Arm]:
-    """Run ``target`` once under each interpreter, watched for races, and do nothing else.
+    """Run ``target`` once under each interpreter, watched, and do nothing else.
 
     Raises:
         TargetError: There is no such program, or a worker cannot be started.
@@ -184,7 +191,7 @@ def watch_arms(
     """
     target.check()
     arms = _to_watch([Arm(interpreter) for interpreter in interpreters])
-    _watch(target, arms, directory, options, (0, len(arms)))
+    _watch(target, arms, directory, options, (0, len(arms)), watch_for=watch_for)
     return arms
 
 
@@ -201,8 +208,9 @@ def _watch(
     steps: tuple[int, int],
     *,
     traced: bool = False,
+    watch_for: WatchFor = "races",
 ) -> None:
-    """Run each arm once more, watched for races; ``steps`` are those done before, and all.
+    """Run each arm once more, watched; ``steps`` are those done before, and all.
 
     One whose program failed runs too: what it failed of may be a race. ``traced``: it is recorded
     as well, to show when its races were.
@@ -213,8 +221,9 @@ def _watch(
     done, total = steps
     for count, arm in enumerate(arms, done + 1):
         if options.progress:
-            options.progress(f"[{count}/{total}] {arm.title}: watched for races, not timed")
-        arm.watched = _attempt(target, arm, directory, options, probed=traced, races=True)
+            said = WATCHED[watch_for]
+            options.progress(f"[{count}/{total}] {arm.title}: watched for {said}, not timed")
+        arm.watched = _attempt(target, arm, directory, options, probed=traced, watch_for=watch_for)
         if arm.watched.interrupted:
             raise KeyboardInterrupt
 
@@ -259,13 +268,13 @@ def _attempt(
     options: Options,
     *,
     probed: bool,
-    races: bool = False,
+    watch_for: WatchFor | None = None,
 ) -> Attempt:
     """Run the program once."""
     place = Path(tempfile.mkdtemp(prefix=f"{arm.interpreter.build}-", dir=directory))
     trace = place / "trace.gilscope"
     first, build = not arm.attempts, arm.interpreter.build
-    job = _job(target, arm, place, options, trace=trace if probed else None, races=races)
+    job = _job(target, arm, place, options, trace=trace if probed else None, watch_for=watch_for)
     (place / "job.json").write_text(json.dumps(job), encoding="utf-8")
     output = options.output if first and arm.recorded else None
     try:
@@ -290,7 +299,7 @@ def _job(
     options: Options,
     *,
     trace: Path | None,
-    races: bool,
+    watch_for: WatchFor | None,
 ) -> dict[str, Any]:
     """Return the job for the worker."""
     follow = arm.interpreter.build == "processes"
@@ -302,7 +311,8 @@ def _job(
         "carried": describe(target.carried) if target.carried else None,
         "trace": str(trace) if trace else None,
         "recording": options.recording.replaced(follow_children=follow).as_dict(),
-        "races": {} if races else None,
+        "races": {} if watch_for == "races" else None,
+        "order": watch_for == "order",
         "live": not arm.attempts,
         "cpus": options.cpus,
         "stacks": str(place / "stacks.txt"),

@@ -44,6 +44,7 @@ class Attempt:
         interrupted: Whether it was ended because nobody wanted to wait for it.
         untimed: Why there is no time although the program did not fail; None if there is one.
         races: What it was watched for, if it was and came to its end.
+        order: The order of its locks as `gilscope.target.order.watch` gives it, likewise.
     """
 
     probed: bool
@@ -62,6 +63,7 @@ class Attempt:
     executor: dict[str, Any] | None = None
     interrupted: bool = False
     races: Races | None = None
+    order: dict[str, Any] | None = None
 
 
 def judge(
@@ -105,6 +107,7 @@ def judge(
         executor=(result.get("executor") or {}) if result else None,
         interrupted=ended.interrupted,
         races=Races.from_message(result["races"]) if "races" in result else None,
+        order=result.get("order"),
         untimed=None
         if result or ended.status
         else "the program ended by os._exit, so it was not timed",

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.analysis.order import cycles, predicted
 from gilscope.analysis.order.naming import Names
-from gilscope.analysis.order.recorded import standard_folders
 from gilscope.severity import Severity
 
 if TYPE_CHECKING:
@@ -35,6 +34,8 @@ class Step:
         stack: Where it asks, the innermost frame first.
         count: How often it did so in this run.
         owed: Whether `held` is what it has still to bring about.
+        program_place: The innermost instruction of the program's own Python code in the stack; None
+            without one.
     """
 
     held: str
@@ -45,19 +46,13 @@ class Step:
     stack: tuple[Frame, ...]
     count: int
     owed: bool
+    program_place: Frame | None
 
     @property
     def place(self) -> Frame | None:
         """The innermost place that has a line, of the program's if there is one."""
         with_line = [frame for frame in self.stack if frame.line]
         return with_line[0] if with_line else next(iter(self.stack), None)
-
-    @property
-    def program_place(self) -> Frame | None:
-        """The innermost instruction of the program's own Python code; None without one."""
-        folders = standard_folders()
-        frames = (frame for frame in self.stack if not frame.native and frame.instruction >= 0)
-        return next((one for one in frames if not one.file.startswith(folders)), None)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
@@ -221,7 +216,10 @@ def _hazard(names: Names, recorded: Recorded, cycle: Cycle, *, suspected: bool) 
 
 
 def _step(names: Names, recorded: Recorded, edge: Edge) -> Step:
+    python = (frame for frame in edge.stack if not frame.native and frame.instruction >= 0)
+    own = (frame for frame in python if not frame.file.startswith(recorded.outside))
     return Step(
         names.name(edge.held), names.name(edge.asked), names.awaited(edge.asked),
         recorded.thread_name(edge.thread), edge.held_at, edge.stack, edge.count, edge.owed,
+        next(own, None),
     )  # fmt: skip

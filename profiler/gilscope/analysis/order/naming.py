@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gilscope.analysis.order.recorded import standard_folders
+from gilscope.analysis.order.recorded import has_source
 from gilscope.analysis.order.retries import parsed
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ class Names:
     def __init__(self, recorded: Recorded) -> None:
         """Number the locks of each place."""
         self._recorded = recorded
-        self._outside = standard_folders()
         self._numbers: dict[int, tuple[int, int]] = {}
         places: dict[Site, list[int]] = {}
         for lock in recorded.locks.values():
@@ -45,15 +44,13 @@ class Names:
             for number, id_ in enumerate(sorted(ids), 1):
                 self._numbers[id_] = (number, len(ids))
 
-    def is_program(self, frame: Frame) -> bool:
-        """Whether a frame is of the program's own Python code."""
-        return not frame.native and not frame.file.startswith((*self._outside, "<"))
-
     def site(self, lock: Lock) -> Site:
         """Return where locks of one kind are made: all of these are one node of the graph."""
         if lock.kind in ("gil", "import", "mutex", "rwlock") or not lock.site:
             return (lock.kind, lock.name, str(lock.id))
-        place = next((i for i, frame in enumerate(lock.site) if self.is_program(frame)), None)
+        place = next(
+            (i for i, frame in enumerate(lock.site) if self._recorded.is_program(frame)), None
+        )
         frames = lock.site if place is None else lock.site[: place + 1]
         return (lock.kind, *(f"{frame}:{frame.column}" for frame in frames))
 
@@ -79,13 +76,13 @@ class Names:
             return self._thread(lock)
         if lock.kind in ("mutex", "rwlock"):
             return lock.name or f"the {WORDS[lock.kind]} first used in {_first(lock.site)}"
-        made = [frame for frame in lock.site if self.is_program(frame)]
+        made = [frame for frame in lock.site if self._recorded.is_program(frame)]
         frames = made or [frame for frame in lock.site if not frame.native]
         word = WORDS.get(lock.kind, "lock")
         for frame in frames[:1] if made else frames:
             if name := assigned(frame):
                 # Made by code that has no file, such as the __init__ of a dataclass.
-                return f"a {word} of {name}" if lock.site[0].file.startswith("<") else name
+                return name if has_source(lock.site[0]) else f"a {word} of {name}"
         return f"the {word} made at {_short(frames[0])}" if frames else f"a {word}"
 
     def _thread(self, lock: Lock) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import sysconfig
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 LOCKS = ("lock", "rlock", "mutex", "rwlock", "gil", "import")
 """Kinds that are locks; the others are waited for, and other threads bring them about."""
+
+CELL = "<cell "
+"""Beginning of the name of what is in no file, but in a cell of a notebook."""
 
 BEGINNINGS = ("Thread._bootstrap", "Thread.run")
 
@@ -41,7 +43,7 @@ class Frame:
         """Return it as the JSON object of reports."""
         if self.native and not self.line:
             name = self.function or f"{self.offset:#x}"
-            return f"{name} ({Path(self.file).name})"
+            return f"{name} ({PurePath(self.file).name})"
         return f"{self.file}:{self.line} in {self.function}"
 
 
@@ -166,22 +168,30 @@ class Recorded:
         edges: All of all threads.
         left_out: How many edges and locks there was no room for.
         missing: What could not be watched, and why.
+        own: Beginning of the names of our own files in the run.
+        outside: Beginnings of the names of all files that are not the program's.
     """
 
     def __init__(self, raw: dict[str, Any]) -> None:
         """Decode the result of `gilscope.target.order.watch`."""
         self.has_gil: bool = raw["has_gil"]
         self.missing: list[str] = raw["missing"]
-        self.own = str(Path(__file__).parents[2]) + "/"
+        self.own: str = raw["own"]
+        self.outside: tuple[str, ...] = tuple(raw["outside"])
         self._known: list[list[int]] = raw["known"]
         self._frames = [_frame(place) for place in raw["places"]]
         self._stacks = [tuple(self._frames[place] for place in stack) for stack in raw["stacks"]]
-        self.locks = {id_: self._lock(id_, *lock) for id_, lock in raw["locks"].items()}
+        locks = {int(id_): lock for id_, lock in raw["locks"].items()}  # JSON has no other keys
+        self.locks = {id_: self._lock(id_, *lock) for id_, lock in locks.items()}
         self.threads = {one["serial"]: self._thread(one) for one in raw["threads"]}
         self.edges = [
             self._edge(edge, one["serial"]) for one in raw["threads"] for edge in one["edges"]
         ]
         self.left_out = sum(one["left_out"] for one in raw["threads"])
+
+    def is_program(self, frame: Frame) -> bool:
+        """Whether a frame is of the program's own Python code."""
+        return not frame.native and not frame.file.startswith(self.outside) and has_source(frame)
 
     def thread_name(self, serial: int) -> str:
         """Return a thread's name, or what it is called without one."""
@@ -245,6 +255,11 @@ class Recorded:
         return Thread(raw["serial"], raw["name"], passed, provided, waits)
 
 
+def has_source(frame: Frame) -> bool:
+    """Whether Python code is in a file or in a cell, and was not made as text by other code."""
+    return not frame.file.startswith("<") or frame.file.startswith(CELL)
+
+
 def _begins_thread(frame: Frame) -> bool:
     return frame.function.startswith(BEGINNINGS) and frame.file.endswith("threading.py")
 
@@ -255,11 +270,3 @@ def _frame(place: dict[str, Any]) -> Frame:
         place["native"], place.get("column", -1), place.get("first_line", 0),
         place.get("instruction", -1),
     )  # fmt: skip
-
-
-def standard_folders() -> tuple[str, ...]:
-    """Return beginnings of the names of files that are not the program's."""
-    names = ("stdlib", "platstdlib", "purelib", "platlib")
-    folders = {folder for name in names if (folder := sysconfig.get_path(name))}
-    folders |= {str(Path(folder).resolve()) for folder in folders}
-    return (*(folder.rstrip("/") + "/" for folder in sorted(folders)), "<frozen ")

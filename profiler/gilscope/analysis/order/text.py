@@ -12,7 +12,7 @@ MOST_FRAMES = 6
 
 def text(found: Found) -> str:
     """Return all hazards as text, with a summary line at the end."""
-    return "\n\n".join([*map(hazard_text, found.hazards), _summary(found)])
+    return "\n\n".join([*map(hazard_text, found.hazards), summary(found)])
 
 
 def hazard_text(hazard: Hazard) -> str:
@@ -53,7 +53,8 @@ def _taken(step: Step) -> str:
     return f" (taken at {at.file}:{at.line})" if at is not None and at.line else ""
 
 
-def _summary(found: Found) -> str:
+def summary(found: Found) -> str:
+    """Return how much was found and watched, and a line for each thing that was not watched."""
     count = len(found.hazards)
     word = "hazard" if count == 1 else "hazards"
     line = f"{count} {word}; {found.threads} threads, {found.locks} locks that are in some order"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope.errors import ProbeError
 from gilscope.target.order import primitives, threads
 from gilscope.target.order.patches import Patches
+from gilscope.target.races import scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,15 +66,16 @@ class Watch:
         """Put everything back and return what was recorded.
 
         Returns:
-            ``threads``, ``locks``, ``known``, ``places``, ``stacks``, ``has_gil`` and ``missing``,
-            as `gilscope.analysis.order.recorded` describes them. A place is a file, a function and
-            a line; native code has the path of its object and its offset there.
+            ``threads``, ``locks``, ``known``, ``places``, ``stacks``, ``has_gil``, ``missing``,
+            ``own`` and ``outside``, as `gilscope.analysis.order.recorded` describes them. A place
+            is a file, a function and a line; native code has the path of its object and its offset there.
         """
         self.patches.remove()
         self.native.end()
         recorded: dict[str, Any] = self.native.result()
         recorded["places"] = [self._place(place) for place in recorded["places"]]
         recorded["missing"] = self.patches.missing
+        recorded |= {"own": scope.OWN, "outside": scope.outside()}
         self.native.drop()
         return recorded
 

@@ -8,6 +8,7 @@ The job and its result are JSON files in a private directory of the runner:
     job      kind, value, args, filename: the target · trace: path or null (probe off)
              recording: fields of RecordingOptions
              races: how it is watched for races, as `watching` takes it; null if it is not
+             order: whether it is watched for the order of its locks; optional
              holds: where threads are held until all are there, as `holding` takes it; optional
              carried: names of a notebook, see gilscope.target.worker.carried; or null
              live: whether output should appear as it is printed
@@ -16,6 +17,7 @@ The job and its result are JSON files in a private directory of the runner:
     result   wall_ns, gil_before, gil_after, gil_by, error, traceback, probe_error
              executor: what went to workers of gilscope.executor that are no threads, or null
              races: what `gilscope.race.Races.as_message` gives, if it was watched for them
+             order: what `gilscope.target.order.watch` gives, if it was watched for that
              holds: what `holding` gives, if threads were held
              path, extensions: sys.path and the extension modules, if something turned the GIL on
 """
@@ -168,6 +170,16 @@ def watched(measurement: Measurement, target: Target, options: dict[str, Any]) -
 
 
 @contextlib.contextmanager
+def ordered(measurement: Measurement) -> Iterator[None]:
+    """Watch the block for the order of locks, which is part of the result."""
+    from gilscope.target.order.watch import watching  # noqa: PLC0415 - as for `watched`
+
+    with watching() as recorded, measurement.session():
+        yield
+    measurement.result["order"] = recorded
+
+
+@contextlib.contextmanager
 def held(measurement: Measurement, places: list[Any]) -> Iterator[None]:
     """Hold threads at places while the block runs; how often is part of the result."""
     from gilscope.target.order.holds import holding  # noqa: PLC0415 - as for `watched`
@@ -207,6 +219,8 @@ def _measured(
     """Return what is done around the program."""
     if job["races"] is not None:
         return watched(measurement, target, job["races"])
+    if job.get("order"):
+        return ordered(measurement)
     if job.get("holds"):
         return held(measurement, job["holds"])
     return measurement.session()

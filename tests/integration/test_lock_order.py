@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -254,3 +255,57 @@ def test_a_program_that_hangs_is_said_to(python: str, command: str, tmp_path: Pa
     assert headline.startswith("gilscope: deadlock: ")
     assert process.returncode == 130
     assert ("locks in opposite order: a, b" in report) == (command == "lock-order")
+
+
+def test_page_has_the_cycle_as_a_picture(tmp_path: Path) -> None:
+    """From top to bottom as it closes; names of the program are text there, not markup."""
+    script = tmp_path / "named.py"
+    source = Path(program("two_locks")).read_text(encoding="utf-8")
+    script.write_text(source.replace("name=target.__name__", "name=f'<b>{target.__name__}'"))
+    out = tmp_path / "page.html"
+    done = run(sys.executable, "--format", "html", "-o", str(out), str(script))
+    assert done.returncode == 0, done.stderr
+    page = out.read_text(encoding="utf-8")
+    picture = page[page.index("<svg") : page.index("</svg>") + len("</svg>")]
+    space = "{http://www.w3.org/2000/svg}"
+    rows = ["".join(one.itertext()) for one in ET.fromstring(picture).iter(f"{space}text")]  # noqa: S314 - our own
+    boxes = [row for row in rows if row in ("a", "b")]
+    assert len(boxes) == len("aba")
+    assert boxes[0] == boxes[-1]
+    holders = [row for row in rows if " holds this, taken at named.py:" in row]
+    assert sorted(row.split()[0] for row in holders) == ["<b>back", "<b>forth"]
+    assert "<b>" not in page
+
+
+CELL = """
+import sys
+from IPython.testing.globalipapp import start_ipython
+
+shell = start_ipython()
+shell.display_formatter.active_types = ["text/plain", "text/html"]
+shell.run_line_magic("load_ext", "gilscope")
+shell.run_cell("%%lock_order -o found\\n" + open(sys.argv[1]).read())
+found = shell.user_ns["found"]
+assert list(found.summary()) == ["gil", "ft"], found.summary()
+for (cycle,) in found.summary().values():
+    assert sorted(cycle["locks"]) == ["a", "b"], cycle
+shown, _ = shell.display_formatter.format(found)
+assert shown["text/html"].count("<svg") == 2
+assert "locks in opposite order: " in shown["text/plain"]
+shell.run_cell("%%lock_order --builds gil\\nraise KeyError('x')")
+"""
+
+
+def test_magic_shows_the_hazards_of_a_cell() -> None:
+    """Those of both builds; a cell that fails has its error."""
+    if not os.environ.get("GILSCOPE_FT_PYTHON"):
+        pytest.skip("no interpreters: run `make test`")
+    done = subprocess.run(
+        [sys.executable, "-c", CELL, program("two_locks")],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "lock_order: the program failed (gil): KeyError: 'x'" in done.stdout + done.stderr

@@ -68,7 +68,8 @@ class Watch:
         Returns:
             ``threads``, ``locks``, ``known``, ``places``, ``stacks``, ``has_gil``, ``missing``,
             ``own`` and ``outside``, as `gilscope.analysis.order.recorded` describes them. A place
-            is a file, a function and a line; native code has the path of its object and its offset there.
+            is a file, a function and a line; native code has the path of its object and its offset
+            there.
         """
         self.patches.remove()
         self.native.end()

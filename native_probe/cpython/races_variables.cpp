@@ -1,5 +1,8 @@
 #include "cpython/races_variables.hpp"
 
+#include <algorithm>
+#include <string_view>
+
 namespace gilscope::races {
 namespace {
 
@@ -12,6 +15,10 @@ PyObject* getattribute_name = nullptr;
 PyObject* default_getattribute = nullptr;
 PyObject* dict_name = nullptr;
 PyObject* maxlen = nullptr;  // the descriptor
+PyObject* getitem_name = nullptr;
+PyObject* setitem_name = nullptr;
+PyObject* delitem_name = nullptr;
+PyObject* counter_delitem = nullptr;  // Counter's, which ignores keys that are not there
 
 // Equal where the keys are, and none of the program's code runs: exact str, int, bytes, float and
 // tuples of those.
@@ -84,6 +91,77 @@ bool has_default_getattr(PyTypeObject* type) {
   return is_default;
 }
 
+// What a class has by this name, itself or by a base; to be compared and nothing else.
+PyObject* own_or_inherited(PyTypeObject* type, PyObject* name) {
+  PyObject* found = _PyType_LookupRef(type, name);
+  Py_XDECREF(found);
+  return found;
+}
+
+// A class of the program that has a method of its own for another purpose reads and stores items as
+// dict does all the same.
+bool has_items_of_dict(PyTypeObject* type) {
+  PyObject* stores = own_or_inherited(type, setitem_name);
+  return own_or_inherited(type, getitem_name) == own_or_inherited(&PyDict_Type, getitem_name) &&
+         (stores == own_or_inherited(&PyDict_Type, setitem_name) ||
+          stores == own_or_inherited(ordered_type, setitem_name));
+}
+
+// Whether `del` of an item runs no code of the program.
+bool removes_as_dict(PyTypeObject* type) {
+  if (type == &PyDict_Type) return true;
+  PyObject* removes = own_or_inherited(type, delitem_name);
+  return removes == own_or_inherited(&PyDict_Type, delitem_name) ||
+         removes == own_or_inherited(ordered_type, delitem_name) || removes == counter_delitem;
+}
+
+// Where an item of an array is: the object that owns the memory, and the place in it. Two views of
+// one bytearray share its items.
+struct ArrayPlace {
+  PyObject* owner;
+  Key key;
+};
+
+ArrayPlace place_of(PyObject* array, Py_ssize_t index) {
+  if (!PyMemoryView_Check(array)) return {array, static_cast<Key>(index)};
+  const Py_buffer* view = PyMemoryView_GET_BUFFER(array);
+  PyObject* owner = view->obj != nullptr ? view->obj : array;
+  const Py_ssize_t stride = view->ndim == 1 && view->strides != nullptr ? view->strides[0] : 0;
+  // Memory of a class of the program is code.
+  const bool is_code = (Py_TYPE(owner)->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) == 0;
+  if (owner == array || stride == 0 || is_code) return {array, static_cast<Key>(index)};
+  Py_buffer whole;
+  if (PyObject_GetBuffer(owner, &whole, PyBUF_SIMPLE) < 0) {
+    PyErr_Clear();
+    return {array, static_cast<Key>(index)};
+  }
+  const Py_ssize_t first = static_cast<const char*>(view->buf) - static_cast<char*>(whole.buf);
+  PyBuffer_Release(&whole);
+  return {owner, static_cast<Key>(first + index * stride)};
+}
+
+void touch_array(Event& event, PyObject* array, PyObject* key, Op op) {
+  if (!PyLong_CheckExact(key)) {
+    if (PySlice_Check(key)) {
+      return touch_structure(event, array, writes(op) ? Op::change : Op::read);
+    }
+    // Of more than one dimension.
+    if (is_value(key)) touch(event, array, key_of(event, key), op, key);
+    return;
+  }
+  Py_ssize_t index = PyLong_AsSsize_t(key);
+  if (index == -1 && PyErr_Occurred() != nullptr) return PyErr_Clear();
+  // The length of a class of the program may be code.
+  if (index < 0 && (Py_TYPE(array)->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) != 0) {
+    index += PyObject_Size(array);
+    if (PyErr_Occurred() != nullptr) return PyErr_Clear();
+  }
+  const ArrayPlace place = place_of(array, index);
+  event.owner = event.session.detector().objects().find(place.owner);
+  touch(event, array, make_key(KeyKind::index, place.key), op, key);
+  event.owner = {};
+}
+
 // The class that has the attribute in its own namespace, and whether it is more than a value.
 PyTypeObject* holder_of(PyTypeObject* type, PyObject* name, bool* is_descriptor) {
   PyObject* mro = type->tp_mro;
@@ -136,6 +214,12 @@ void remember(const Event& event, const PyTypeObject* type, Found found) {
                    __ATOMIC_RELAXED);
 }
 
+bool is_value_of_c(PyObject* descriptor) {
+  return Py_IS_TYPE(descriptor, &PyMemberDescr_Type) ||
+         Py_IS_TYPE(descriptor, &PyGetSetDescr_Type) ||
+         std::string_view(Py_TYPE(descriptor)->tp_name) == "_ctypes.CField";
+}
+
 // Of an object that is neither a class nor a module.
 void touch_instance(Event& event, PyObject* owner, PyObject* name, Key hash, Op op) {
   PyTypeObject* type = Py_TYPE(owner);
@@ -148,7 +232,8 @@ void touch_instance(Event& event, PyObject* owner, PyObject* name, Key hash, Op 
     return;
   }
   PyObject* found = _PyType_LookupRef(type, name);
-  const bool is_slot = found != nullptr && Py_IS_TYPE(found, &PyMemberDescr_Type);
+  // C code keeps a value there: a slot, a field of a structure of ctypes, c_long().value.
+  const bool is_slot = found != nullptr && is_value_of_c(found) && name != dict_name;
   const bool is_data = found != nullptr && Py_TYPE(found)->tp_descr_set != nullptr;
   const bool is_bound = found != nullptr && Py_TYPE(found)->tp_descr_get != nullptr;
   Py_XDECREF(found);
@@ -169,6 +254,20 @@ void touch_instance(Event& event, PyObject* owner, PyObject* name, Key hash, Op 
   if (found != nullptr && !is_data && !writes(op)) touch_class(event, type, name, hash, op);
 }
 
+int initialize_item_names() {
+  getitem_name = PyUnicode_InternFromString("__getitem__");
+  setitem_name = PyUnicode_InternFromString("__setitem__");
+  delitem_name = PyUnicode_InternFromString("__delitem__");
+  if (getitem_name == nullptr || setitem_name == nullptr || delitem_name == nullptr) return -1;
+  PyObject* module = PyImport_ImportModule("collections");
+  PyObject* counter = module != nullptr ? PyObject_GetAttrString(module, "Counter") : nullptr;
+  Py_XDECREF(module);
+  if (counter == nullptr) return -1;
+  counter_delitem = PyObject_GetAttr(counter, delitem_name);
+  Py_DECREF(counter);
+  return counter_delitem != nullptr ? 0 : -1;
+}
+
 }  // namespace
 
 bool is_variable(const Event& event, PyObject* owner) {
@@ -182,6 +281,7 @@ int initialize_variables() {
   Py_XDECREF(module);
   if (deque == nullptr) return -1;
   deque_type = reinterpret_cast<PyTypeObject*>(deque);
+  if (initialize_item_names() < 0) return -1;
   ordered_type = &PyODict_Type;
   module = PyImport_ImportModule("itertools");
   PyObject* count = module != nullptr ? PyObject_GetAttrString(module, "count") : nullptr;
@@ -204,7 +304,8 @@ bool is_dict(PyObject* object) {
   const PyMappingMethods* usual = PyDict_Type.tp_as_mapping;
   return own != nullptr && own->mp_subscript == usual->mp_subscript &&
          (own->mp_ass_subscript == usual->mp_ass_subscript ||
-          own->mp_ass_subscript == ordered_type->tp_as_mapping->mp_ass_subscript);
+          own->mp_ass_subscript == ordered_type->tp_as_mapping->mp_ass_subscript ||
+          has_items_of_dict(Py_TYPE(object)));
 }
 
 bool is_list(PyObject* object) {
@@ -214,6 +315,21 @@ bool is_list(PyObject* object) {
   const PyMappingMethods* usual = PyList_Type.tp_as_mapping;
   return own != nullptr && own->mp_subscript == usual->mp_subscript &&
          own->mp_ass_subscript == usual->mp_ass_subscript;
+}
+
+bool is_array(PyObject* object) {
+  PyTypeObject* type = Py_TYPE(object);
+  if (type->tp_as_mapping == nullptr || type->tp_as_mapping->mp_ass_subscript == nullptr ||
+      !PyObject_CheckBuffer(object)) {
+    return false;
+  }
+  for (PyObject* name : {getitem_name, setitem_name}) {
+    PyObject* found = _PyType_LookupRef(type, name);
+    const bool is_of_c = found != nullptr && Py_IS_TYPE(found, &PyWrapperDescr_Type);
+    Py_XDECREF(found);
+    if (!is_of_c) return false;
+  }
+  return true;
 }
 
 bool is_set(PyObject* object) { return PySet_Check(object); }
@@ -315,7 +431,14 @@ void touch_item(Event& event, PyObject* container, PyObject* key, Op op) {
     if (op == Op::remove) touch_structure(event, container, op);
     return;
   }
-  if (!is_dict(container)) return;
+  if (!is_dict(container)) {
+    if (is_array(container)) touch_array(event, container, key, op);
+    return;
+  }
+  if (op == Op::remove && event.instruction().action == Action::delete_subscr &&
+      !removes_as_dict(Py_TYPE(container))) {
+    return;  // a method of the program, which may take a lock
+  }
   const Key variable = key_of(event, key);
   event.owner = PyUnicode_CheckExact(key) ? event.session.aliased(container) : Object{};
   if (event.owner.id != 0) {
@@ -345,7 +468,8 @@ void touch_iterable(Event& event, PyObject* iterable, Op op) {
     auto* dict = static_cast<PyObject*>(gilscope_viewed(iterable));
     if (dict != nullptr) touch_structure(event, dict, op);
   } else if (is_container(iterable)) {
-    touch_structure(event, iterable, op);
+    // An array goes on by its index, as a list does, and its iterator does not say where it is.
+    touch_structure(event, iterable, is_array(iterable) ? Op::read : op);
   } else if (Py_TYPE(iterable)->tp_iter == PyObject_SelfIter && op == Op::iterate) {
     touch_iterator(event, iterable);
   }

@@ -82,8 +82,11 @@ bool is_dict(PyObject* object);
 bool is_list(PyObject* object);
 bool is_set(PyObject* object);
 bool is_deque(PyObject* object);
+// A bytearray, array.array, memoryview or another object of C whose items can be set in its memory.
+bool is_array(PyObject* object);
 inline bool is_container(PyObject* object) {
-  return is_dict(object) || is_list(object) || is_set(object) || is_deque(object);
+  return is_dict(object) || is_list(object) || is_set(object) || is_deque(object) ||
+         is_array(object);
 }
 // Its += changes the object itself.
 bool changes_in_place(PyObject* object);

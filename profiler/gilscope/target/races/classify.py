@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.race import GRADES, Access, Place, Race
 from gilscope.target.races import advice, flow, naming, plans
-from gilscope.target.races.scope import OWN, helpers
+from gilscope.target.races.scope import OWN, helper_functions, helpers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -303,13 +303,18 @@ class _Report:
         self.locks = locks
         self.in_scope = in_scope
         self.helpers = frozenset(helpers())
+        self.helper_functions = frozenset(helper_functions())
 
     def is_program(self, seen: Seen) -> bool:
         """Return whether the program did it, or called the part of the library that did."""
         for code, _ in seen.frames:
-            if code.co_filename not in self.helpers:
+            if not self._is_helper(code):
                 return self.in_scope(code.co_filename)
         return False
+
+    def _is_helper(self, code: CodeType) -> bool:
+        name = f"{code.co_filename}:{code.co_qualname}"
+        return code.co_filename in self.helpers or name in self.helper_functions
 
     def is_of_two_calls(self, candidate: Candidate) -> bool:
         """Return whether a lock that was given back in between is held by every single call.

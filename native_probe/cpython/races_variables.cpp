@@ -6,34 +6,10 @@
 namespace gilscope::races {
 namespace {
 
-constexpr int kMaxNesting = 3;  // of tuples in keys
-
-PyTypeObject* deque_type = nullptr;
-PyTypeObject* ordered_type = nullptr;
 PyTypeObject* count_type = nullptr;
 PyObject* getattribute_name = nullptr;
 PyObject* default_getattribute = nullptr;
 PyObject* dict_name = nullptr;
-PyObject* maxlen = nullptr;  // the descriptor
-PyObject* getitem_name = nullptr;
-PyObject* setitem_name = nullptr;
-PyObject* delitem_name = nullptr;
-PyObject* counter_delitem = nullptr;  // Counter's, which ignores keys that are not there
-
-// Equal where the keys are, and none of the program's code runs: exact str, int, bytes, float and
-// tuples of those.
-bool is_value(PyObject* key, int nesting = 0) {
-  if (PyUnicode_CheckExact(key) || PyLong_CheckExact(key) || PyBytes_CheckExact(key) ||
-      PyFloat_CheckExact(key)) {
-    return true;
-  }
-  if (!PyTuple_CheckExact(key) || nesting == kMaxNesting) return false;
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(key); ++i) {
-    PyObject* item = PyTuple_GET_ITEM(key, i);
-    if (item != Py_None && !is_value(item, nesting + 1)) return false;
-  }
-  return true;
-}
 
 Key key_of(Event& event, PyObject* key) {
   if (is_value(key)) return make_key(KeyKind::value, static_cast<Key>(PyObject_Hash(key)));
@@ -89,55 +65,6 @@ bool has_default_getattr(PyTypeObject* type) {
   const bool is_default = found != nullptr && found == default_getattribute;
   Py_XDECREF(found);
   return is_default;
-}
-
-// What a class has by this name, itself or by a base; to be compared and nothing else.
-PyObject* own_or_inherited(PyTypeObject* type, PyObject* name) {
-  PyObject* found = _PyType_LookupRef(type, name);
-  Py_XDECREF(found);
-  return found;
-}
-
-// A class of the program that has a method of its own for another purpose reads and stores items as
-// dict does all the same.
-bool has_items_of_dict(PyTypeObject* type) {
-  PyObject* stores = own_or_inherited(type, setitem_name);
-  return own_or_inherited(type, getitem_name) == own_or_inherited(&PyDict_Type, getitem_name) &&
-         (stores == own_or_inherited(&PyDict_Type, setitem_name) ||
-          stores == own_or_inherited(ordered_type, setitem_name));
-}
-
-// Whether `del` of an item runs no code of the program.
-bool removes_as_dict(PyTypeObject* type) {
-  if (type == &PyDict_Type) return true;
-  PyObject* removes = own_or_inherited(type, delitem_name);
-  return removes == own_or_inherited(&PyDict_Type, delitem_name) ||
-         removes == own_or_inherited(ordered_type, delitem_name) || removes == counter_delitem;
-}
-
-// Where an item of an array is: the object that owns the memory, and the place in it. Two views of
-// one bytearray share its items.
-struct ArrayPlace {
-  PyObject* owner;
-  Key key;
-};
-
-ArrayPlace place_of(PyObject* array, Py_ssize_t index) {
-  if (!PyMemoryView_Check(array)) return {array, static_cast<Key>(index)};
-  const Py_buffer* view = PyMemoryView_GET_BUFFER(array);
-  PyObject* owner = view->obj != nullptr ? view->obj : array;
-  const Py_ssize_t stride = view->ndim == 1 && view->strides != nullptr ? view->strides[0] : 0;
-  // Memory of a class of the program is code.
-  const bool is_code = (Py_TYPE(owner)->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) == 0;
-  if (owner == array || stride == 0 || is_code) return {array, static_cast<Key>(index)};
-  Py_buffer whole;
-  if (PyObject_GetBuffer(owner, &whole, PyBUF_SIMPLE) < 0) {
-    PyErr_Clear();
-    return {array, static_cast<Key>(index)};
-  }
-  const Py_ssize_t first = static_cast<const char*>(view->buf) - static_cast<char*>(whole.buf);
-  PyBuffer_Release(&whole);
-  return {owner, static_cast<Key>(first + index * stride)};
 }
 
 void touch_array(Event& event, PyObject* array, PyObject* key, Op op) {
@@ -254,20 +181,6 @@ void touch_instance(Event& event, PyObject* owner, PyObject* name, Key hash, Op 
   if (found != nullptr && !is_data && !writes(op)) touch_class(event, type, name, hash, op);
 }
 
-int initialize_item_names() {
-  getitem_name = PyUnicode_InternFromString("__getitem__");
-  setitem_name = PyUnicode_InternFromString("__setitem__");
-  delitem_name = PyUnicode_InternFromString("__delitem__");
-  if (getitem_name == nullptr || setitem_name == nullptr || delitem_name == nullptr) return -1;
-  PyObject* module = PyImport_ImportModule("collections");
-  PyObject* counter = module != nullptr ? PyObject_GetAttrString(module, "Counter") : nullptr;
-  Py_XDECREF(module);
-  if (counter == nullptr) return -1;
-  counter_delitem = PyObject_GetAttr(counter, delitem_name);
-  Py_DECREF(counter);
-  return counter_delitem != nullptr ? 0 : -1;
-}
-
 }  // namespace
 
 bool is_variable(const Event& event, PyObject* owner) {
@@ -276,86 +189,16 @@ bool is_variable(const Event& event, PyObject* owner) {
 }
 
 int initialize_variables() {
-  PyObject* module = PyImport_ImportModule("collections");
-  PyObject* deque = module != nullptr ? PyObject_GetAttrString(module, "deque") : nullptr;
-  Py_XDECREF(module);
-  if (deque == nullptr) return -1;
-  deque_type = reinterpret_cast<PyTypeObject*>(deque);
-  if (initialize_item_names() < 0) return -1;
-  ordered_type = &PyODict_Type;
-  module = PyImport_ImportModule("itertools");
+  PyObject* module = PyImport_ImportModule("itertools");
   PyObject* count = module != nullptr ? PyObject_GetAttrString(module, "count") : nullptr;
   Py_XDECREF(module);
   if (count == nullptr) return -1;
   count_type = reinterpret_cast<PyTypeObject*>(count);
-  maxlen = PyObject_GetAttrString(deque, "maxlen");
   dict_name = PyUnicode_InternFromString("__dict__");
-  if (maxlen == nullptr || dict_name == nullptr) return -1;
   getattribute_name = PyUnicode_InternFromString("__getattribute__");
-  if (getattribute_name == nullptr) return -1;
+  if (dict_name == nullptr || getattribute_name == nullptr) return -1;
   default_getattribute = _PyType_LookupRef(&PyBaseObject_Type, getattribute_name);
   return default_getattribute != nullptr ? 0 : -1;
-}
-
-bool is_dict(PyObject* object) {
-  if (PyDict_CheckExact(object)) return true;
-  if (!PyDict_Check(object)) return false;
-  const PyMappingMethods* own = Py_TYPE(object)->tp_as_mapping;
-  const PyMappingMethods* usual = PyDict_Type.tp_as_mapping;
-  return own != nullptr && own->mp_subscript == usual->mp_subscript &&
-         (own->mp_ass_subscript == usual->mp_ass_subscript ||
-          own->mp_ass_subscript == ordered_type->tp_as_mapping->mp_ass_subscript ||
-          has_items_of_dict(Py_TYPE(object)));
-}
-
-bool is_list(PyObject* object) {
-  if (PyList_CheckExact(object)) return true;
-  if (!PyList_Check(object)) return false;
-  const PyMappingMethods* own = Py_TYPE(object)->tp_as_mapping;
-  const PyMappingMethods* usual = PyList_Type.tp_as_mapping;
-  return own != nullptr && own->mp_subscript == usual->mp_subscript &&
-         own->mp_ass_subscript == usual->mp_ass_subscript;
-}
-
-bool is_array(PyObject* object) {
-  PyTypeObject* type = Py_TYPE(object);
-  if (type->tp_as_mapping == nullptr || type->tp_as_mapping->mp_ass_subscript == nullptr ||
-      !PyObject_CheckBuffer(object)) {
-    return false;
-  }
-  for (PyObject* name : {getitem_name, setitem_name}) {
-    PyObject* found = _PyType_LookupRef(type, name);
-    const bool is_of_c = found != nullptr && Py_IS_TYPE(found, &PyWrapperDescr_Type);
-    Py_XDECREF(found);
-    if (!is_of_c) return false;
-  }
-  return true;
-}
-
-bool is_set(PyObject* object) { return PySet_Check(object); }
-
-bool is_deque(PyObject* object) { return PyObject_TypeCheck(object, deque_type) != 0; }
-
-bool changes_in_place(PyObject* object) {
-  const PyTypeObject* type = Py_TYPE(object);
-  const bool adds = type->tp_as_number != nullptr && type->tp_as_number->nb_inplace_add != nullptr;
-  return adds || (type->tp_as_number != nullptr && type->tp_as_number->nb_inplace_or != nullptr) ||
-         (type->tp_as_sequence != nullptr && type->tp_as_sequence->sq_inplace_concat != nullptr);
-}
-
-bool can_be_owned(PyObject* object) {
-  const PyTypeObject* type = Py_TYPE(object);
-  if (is_container(object)) return true;
-  return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0 && (type->tp_flags & Py_TPFLAGS_HAVE_GC) != 0;
-}
-
-bool has_most(PyObject* container) {
-  if (!is_deque(container)) return false;
-  PyObject* most = Py_TYPE(maxlen)->tp_descr_get(maxlen, container, nullptr);
-  const bool has = most != nullptr && most != Py_None;
-  if (most == nullptr) PyErr_Clear();
-  Py_XDECREF(most);
-  return has;
 }
 
 void put(Event& event, PyObject* container, PyObject* item) {
@@ -373,14 +216,6 @@ void look_at_dict(Event& event, PyObject* owner) {
   Objects& objects = event.session.detector().objects();
   event.session.alias(objects.find(dict).id, objects.find(owner));
   Py_DECREF(dict);
-}
-
-int has_key(PyObject* container, PyObject* key) {
-  if (!is_value(key)) return -1;
-  const int has =
-      PyDict_Check(container) ? PyDict_Contains(container, key) : PySet_Contains(container, key);
-  if (has < 0) PyErr_Clear();
-  return has;
 }
 
 // Holds the thread where a race is to be made happen, before its access.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.race import GRADES, Access, Place, Race
 from gilscope.target.races import advice, flow, naming, plans
-from gilscope.target.races.scope import OWN, helper_functions, helpers
+from gilscope.target.races.scope import OWN, helper_functions, helpers, is_of_weak_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -307,6 +307,8 @@ class _Report:
 
     def is_program(self, seen: Seen) -> bool:
         """Return whether the program did it, or called the part of the library that did."""
+        if is_of_weak_reference(seen.frames[0][0]):
+            return False
         for code, _ in seen.frames:
             if not self._is_helper(code):
                 return self.in_scope(code.co_filename)
@@ -338,7 +340,7 @@ class _Report:
         accesses = tuple(self._access(each) for each in candidate.seen())
         code, offset = self._own_frames((candidate.second or candidate.other).frames)[0]
         variable = (
-            naming.variable(candidate.subject, *candidate.other.frames[0])
+            self._variable(candidate.subject, candidate.other)
             if candidate.subject
             else naming.lock_name(code, offset)
         )
@@ -366,6 +368,13 @@ class _Report:
         return Race(
             kind, grade, variable, accesses, candidate.count, *said, plans=(plan,) if plan else ()
         )
+
+    def _variable(self, subject: naming.Subject, seen: Seen) -> str:
+        """Return the name of a variable, in the program's words where a library uses it for it."""
+        own = self._own_frames(seen.frames)[0]
+        if own is seen.frames[0] or subject.kind == naming.ATTRIBUTE:
+            return naming.variable(subject, *seen.frames[0])
+        return naming.variable(replace(subject, locals={}), *own)
 
     def _own_frames(
         self, frames: tuple[tuple[CodeType, int], ...]

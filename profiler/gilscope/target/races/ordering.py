@@ -12,6 +12,7 @@ import collections
 import functools
 import sys
 import threading
+import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ SEMAPHORE_METHODS = {
     **dict.fromkeys(("release", "__exit__"), "give"),
 }
 BOOKKEEPING = ("_active_limbo_lock", "_shutdown_locks_lock")
+FIRST_TASK_DELAY_S = 0.005
 
 
 def _semaphores_of_processes() -> list[type]:
@@ -53,6 +55,24 @@ def _semaphores_of_processes() -> list[type]:
     except ImportError:  # some builds have none
         return []
     return [found]
+
+
+def _later_at_first(original: Any) -> Callable[..., Any]:
+    """Let the first task of each thread of a pool begin later.
+
+    One thread would do many short tasks one after another, in order, while the pool starts the
+    next thread. So they go to several threads, as they may.
+    """
+    begun = threading.local()
+
+    def set_running_or_notify_cancel(self: object) -> bool:
+        is_running = bool(original(self))
+        if not hasattr(begun, "first"):
+            begun.first = True
+            time.sleep(FIRST_TASK_DELAY_S)
+        return is_running
+
+    return set_running_or_notify_cancel
 
 
 class Ordering:
@@ -204,6 +224,7 @@ class Ordering:
             self._patch(future, name, gives)
         for name in ("result", "exception"):
             self._patch(future, name, takes)
+        self._patch(future, "set_running_or_notify_cancel", _later_at_first)
 
     def _semaphores(self) -> None:
         ignore = self.native.ignore

@@ -8,6 +8,7 @@ namespace {
 constexpr int kMaxNesting = 3;  // of tuples in keys
 
 PyTypeObject* deque_type = nullptr;
+PyTypeObject* default_type = nullptr;  // defaultdict
 PyTypeObject* ordered_type = nullptr;
 PyObject* maxlen = nullptr;  // the descriptor
 PyObject* getitem_name = nullptr;
@@ -55,8 +56,9 @@ int initialize_containers() {
   if (deque == nullptr) return -1;
   deque_type = reinterpret_cast<PyTypeObject*>(deque);
   maxlen = PyObject_GetAttrString(deque, "maxlen");
+  default_type = reinterpret_cast<PyTypeObject*>(attribute_of("collections", "defaultdict"));
   PyObject* counter = attribute_of("collections", "Counter");
-  if (maxlen == nullptr || counter == nullptr) return -1;
+  if (maxlen == nullptr || default_type == nullptr || counter == nullptr) return -1;
   counter_delitem = PyObject_GetAttr(counter, delitem_name);
   Py_DECREF(counter);
   return counter_delitem != nullptr ? 0 : -1;
@@ -96,6 +98,15 @@ bool is_list(PyObject* object) {
   return own != nullptr && own->mp_subscript == usual->mp_subscript &&
          own->mp_ass_subscript == usual->mp_ass_subscript;
 }
+
+bool has_items_of_deque(PyObject* object) {
+  if (!is_deque(object)) return false;
+  const PySequenceMethods* own = Py_TYPE(object)->tp_as_sequence;
+  const PySequenceMethods* usual = deque_type->tp_as_sequence;
+  return own->sq_item == usual->sq_item && own->sq_ass_item == usual->sq_ass_item;
+}
+
+bool adds_what_is_missing(PyObject* dict) { return PyObject_TypeCheck(dict, default_type) != 0; }
 
 bool is_array(PyObject* object) {
   PyTypeObject* type = Py_TYPE(object);

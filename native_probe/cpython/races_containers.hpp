@@ -12,6 +12,10 @@ bool is_dict(PyObject* object);
 bool is_list(PyObject* object);
 bool is_set(PyObject* object);
 bool is_deque(PyObject* object);
+// A deque whose items are read and stored by their places as those of a list.
+bool has_items_of_deque(PyObject* object);
+// A dict to which d[key] adds the key when it is not there: defaultdict.
+bool adds_what_is_missing(PyObject* dict);
 // A bytearray, array.array, memoryview or another object of C whose items can be set in its memory.
 bool is_array(PyObject* object);
 inline bool is_container(PyObject* object) {

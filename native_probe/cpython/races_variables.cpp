@@ -255,13 +255,13 @@ void touch_global(Event& event, PyObject* globals, PyObject* name, Key hash, Op 
 }
 
 void touch_item(Event& event, PyObject* container, PyObject* key, Op op) {
-  if (is_list(container)) {
+  if (is_list(container) || has_items_of_deque(container)) {
     if (!PyLong_CheckExact(key)) {
       return touch_structure(event, container, writes(op) ? Op::change : Op::read);
     }
     Py_ssize_t index = PyLong_AsSsize_t(key);
     if (index == -1 && PyErr_Occurred() != nullptr) return PyErr_Clear();
-    if (index < 0) index += PyList_GET_SIZE(container);
+    if (index < 0) index += Py_SIZE(container);
     touch(event, container, make_key(KeyKind::index, static_cast<Key>(index)), op, key);
     if (op == Op::remove) touch_structure(event, container, op);
     return;
@@ -282,7 +282,13 @@ void touch_item(Event& event, PyObject* container, PyObject* key, Op op) {
     return;
   }
   if (op == Op::store && event.has_just_done(container, variable)) return;
-  const int has = writes(op) ? has_key(container, key) : -1;
+  const bool may_add =
+      event.instruction().action == Action::load_subscr && adds_what_is_missing(container);
+  const int has = writes(op) || may_add ? has_key(container, key) : -1;
+  if (may_add && has == 0) {  // d[key] adds the key, and reads what it has added
+    touch_structure(event, container, Op::add);
+    touch(event, container, variable, Op::store, key);
+  }
   if (op == Op::store && has == 0) touch_structure(event, container, Op::add);
   const bool fails = has == 0 && event.instruction().action == Action::delete_subscr;
   if (op == Op::remove && (has != 0 || fails)) touch_structure(event, container, Op::remove);

@@ -284,6 +284,8 @@ def _path(instructions: list[Any], i: int) -> tuple[str, ...] | None:
         return (str(ins.argval),)
     if ins.opname == "LOAD_ATTR" and i > 0:
         before = instructions[i - 1]
+        if before.opname == "COPY" and i > 1:  # self.n += 1 keeps self for the store
+            before = instructions[i - 2]
         if before.opname.startswith("LOAD_FAST") and isinstance(before.argval, str):
             return (before.argval, str(ins.argval))
         base = _path(instructions, i - 1)

@@ -140,11 +140,13 @@ def _update(candidate: Candidate, write: Seen) -> str | None:
     if candidate.last and guards(candidate.last, write):
         return None
     is_structure = candidate.subject is not None and candidate.subject.kind == naming.STRUCTURE
-    removes = write.op == REMOVE
+    is_partial = (is_structure and write.op != CHANGE) or write.op == REMOVE
     writes = candidate.other.op >= STORE
-    if dependence == "value" and writes and not is_structure and not removes:
+    if dependence == "value" and writes and not is_partial:
         return "lost-update"
-    if dependence is None or (dependence == "value" and not writes):
+    if dependence == "value" and not writes and not guards(candidate.first, write):
+        return None
+    if dependence is None:
         return None
     if not _disturbs(write.op, candidate.other.op):
         return None

@@ -144,9 +144,8 @@ def _update(candidate: Candidate, write: Seen) -> str | None:
     writes = candidate.other.op >= STORE
     if dependence == "value" and writes and not is_partial:
         return "lost-update"
-    if dependence == "value" and not writes and not guards(candidate.first, write):
-        return None
-    if dependence is None:
+    acts = dependence == "guard" or (dependence and (writes or guards(candidate.first, write)))
+    if not acts:
         return None
     if not _disturbs(write.op, candidate.other.op):
         return None

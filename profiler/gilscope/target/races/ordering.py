@@ -12,9 +12,10 @@ import collections
 import functools
 import sys
 import threading
-import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from gilscope.target.races import pools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,6 @@ SEMAPHORE_METHODS = {
     **dict.fromkeys(("release", "__exit__"), "give"),
 }
 BOOKKEEPING = ("_active_limbo_lock", "_shutdown_locks_lock")
-FIRST_TASK_DELAY_S = 0.005
 
 
 def _semaphores_of_processes() -> list[type]:
@@ -55,24 +55,6 @@ def _semaphores_of_processes() -> list[type]:
     except ImportError:  # some builds have none
         return []
     return [found]
-
-
-def _later_at_first(original: Any) -> Callable[..., Any]:
-    """Let the first task of each thread of a pool begin later.
-
-    One thread would do many short tasks one after another, in order, while the pool starts the
-    next thread. So they go to several threads, as they may.
-    """
-    begun = threading.local()
-
-    def set_running_or_notify_cancel(self: object) -> bool:
-        is_running = bool(original(self))
-        if not hasattr(begun, "first"):
-            begun.first = True
-            time.sleep(FIRST_TASK_DELAY_S)
-        return is_running
-
-    return set_running_or_notify_cancel
 
 
 class Ordering:
@@ -203,11 +185,20 @@ class Ordering:
         """Let a result come before who has it, whatever lock the future was looked at with."""
         give, take = self.native.give, self.native.take
         future = import_module("concurrent.futures._base").Future
+        spread = pools.Spread()
+
+        def begins(original: Any) -> Callable[..., Any]:
+            def set_running_or_notify_cancel(self: object) -> bool:
+                spread.begins(self)
+                return bool(original(self))
+
+            return set_running_or_notify_cancel
 
         def gives(original: Any) -> Callable[..., Any]:
             def set_(self: object, outcome: object) -> None:
                 give(self)
                 original(self, outcome)
+                spread.ends(self)
 
             return set_
 
@@ -220,11 +211,11 @@ class Ordering:
 
             return get
 
+        self._patch(future, "set_running_or_notify_cancel", begins)
         for name in ("set_result", "set_exception"):
             self._patch(future, name, gives)
         for name in ("result", "exception"):
             self._patch(future, name, takes)
-        self._patch(future, "set_running_or_notify_cancel", _later_at_first)
 
     def _semaphores(self) -> None:
         ignore = self.native.ignore

@@ -51,8 +51,8 @@ int initialize_once(PyObject* disable) {
     refuse(mismatch);
     return -1;
   }
-  if (initialize_opcodes() < 0 || initialize_calls() < 0 || initialize_variables() < 0 ||
-      initialize_runs() < 0 || events::initialize(disable) < 0) {
+  if (initialize_opcodes() < 0 || initialize_containers() < 0 || initialize_calls() < 0 ||
+      initialize_variables() < 0 || initialize_runs() < 0 || events::initialize(disable) < 0) {
     return -1;
   }
   pthread_atfork(nullptr, nullptr, [] {

@@ -27,6 +27,7 @@ enum class Effect : std::uint8_t {
   delete_attribute,
   begin,  // makes an iterator
   look_at_dict,
+  count,  // adds to the number of each
 };
 
 struct Rule {
@@ -46,6 +47,15 @@ constexpr Rule kDequeRules[] = {
     {"popleft", Effect::remove}, {"remove", Effect::remove},  {"clear", Effect::remove},
     {"rotate", Effect::change},  {"reverse", Effect::change}, {"copy", Effect::read},
     {"index", Effect::read},     {"count", Effect::read},
+};
+// Those of array.array among them.
+constexpr Rule kArrayRules[] = {
+    {"append", Effect::add},      {"extend", Effect::add},    {"insert", Effect::add},
+    {"fromlist", Effect::add},    {"frombytes", Effect::add}, {"pop", Effect::remove},
+    {"remove", Effect::remove},   {"clear", Effect::remove},  {"reverse", Effect::change},
+    {"byteswap", Effect::change}, {"resize", Effect::change}, {"copy", Effect::read},
+    {"index", Effect::read},      {"count", Effect::read},    {"tobytes", Effect::read},
+    {"tolist", Effect::read},
 };
 constexpr Rule kDictRules[] = {
     {"get", Effect::get_key},
@@ -88,6 +98,7 @@ constexpr Rule kHeapRules[] = {
     {"heappush", Effect::add},       {"heappop", Effect::remove}, {"heapreplace", Effect::change},
     {"heappushpop", Effect::change}, {"heapify", Effect::change},
 };
+constexpr Rule kCollectionsRules[] = {{"_count_elements", Effect::count}};
 constexpr const char* kTypeNames[] = {"list",      "tuple",    "set", "frozenset", "dict",
                                       "enumerate", "reversed", "zip", "map",       "filter"};
 
@@ -120,6 +131,17 @@ void add_methods(PyTypeObject* type, const Rule (&rules)[N]) {
     effects()[reinterpret_cast<PyMethodDescrObject*>(found)->d_method] = rule.effect;
   }
   Py_XDECREF(names);
+}
+
+template <std::size_t N>
+int add_methods_of(const char* module_name, const char* type_name, const Rule (&rules)[N]) {
+  PyObject* module = PyImport_ImportModule(module_name);
+  PyObject* type = module != nullptr ? PyObject_GetAttrString(module, type_name) : nullptr;
+  Py_XDECREF(module);
+  if (type == nullptr) return -1;
+  add_methods(reinterpret_cast<PyTypeObject*>(type), rules);
+  Py_DECREF(type);
+  return 0;
 }
 
 template <std::size_t N>
@@ -160,6 +182,23 @@ void update(Event& event, PyObject* dict, PyObject* from) {
     touch_item(event, dict, PyList_GET_ITEM(keys, i), Op::store);
   }
   Py_DECREF(keys);
+}
+
+// Counter(words), counter.update(words).
+void count_elements(Event& event, PyObject* counts, PyObject* elements) {
+  constexpr Py_ssize_t kMost = 64;
+  const bool is_known =
+      elements != nullptr && (PyList_CheckExact(elements) || PyTuple_CheckExact(elements) ||
+                              PyUnicode_CheckExact(elements));
+  if (!is_known || !is_dict(counts)) return;
+  PyObject* copy = PySequence_Tuple(elements);  // the list may be shared
+  if (copy == nullptr) return PyErr_Clear();
+  for (Py_ssize_t i = 0; i < std::min(PyTuple_GET_SIZE(copy), kMost); ++i) {
+    PyObject* key = PyTuple_GET_ITEM(copy, i);
+    touch_item(event, counts, key, Op::read);
+    touch_item(event, counts, key, Op::store);
+  }
+  Py_DECREF(copy);
 }
 
 void on_container(Event& event, const Call& call, Effect effect) {
@@ -221,6 +260,7 @@ void on_function(Event& event, const Call& call, Effect effect) {
     case Effect::set_attribute: return on_attribute(event, call, Op::store);
     case Effect::delete_attribute: return on_attribute(event, call, Op::remove);
     case Effect::look_at_dict: return look_at_dict(event, argument);
+    case Effect::count: return count_elements(event, argument, call.argument(event, 1));
     default: break;
   }
   // heapq's functions change the list that they are given.
@@ -252,12 +292,11 @@ int initialize_calls() {
   add_methods(&PyODict_Type, kDictRules);
   add_methods(&PySet_Type, kSetRules);
   for (const char* name : kTypeNames) call_names().insert(name);
-  PyObject* module = PyImport_ImportModule("collections");
-  PyObject* deque = module != nullptr ? PyObject_GetAttrString(module, "deque") : nullptr;
-  Py_XDECREF(module);
-  if (deque == nullptr) return -1;
-  add_methods(reinterpret_cast<PyTypeObject*>(deque), kDequeRules);
-  Py_DECREF(deque);
+  add_methods(&PyByteArray_Type, kArrayRules);
+  add_methods(&PyMemoryView_Type, kArrayRules);
+  if (add_methods_of("collections", "deque", kDequeRules) < 0) return -1;
+  if (add_methods_of("array", "array", kArrayRules) < 0) PyErr_Clear();  // built without it
+  if (add_functions("_collections", kCollectionsRules) < 0) return -1;
   if (add_functions("builtins", kFunctionRules) < 0) return -1;
   return add_functions("_heapq", kHeapRules);
 }

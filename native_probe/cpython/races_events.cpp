@@ -87,7 +87,9 @@ void on_item(Event& event, Op op) {
 
 void on_slice(Event& event, Op op) {
   PyObject* container = event.at(2);
-  if (container != nullptr && is_list(container)) touch_structure(event, container, op);
+  if (container != nullptr && (is_list(container) || is_array(container))) {
+    touch_structure(event, container, op);
+  }
 }
 
 void on_step(Event& event) {
@@ -238,7 +240,7 @@ PyObject* on_start(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
   Session* session = Session::active();
   if (session == nullptr || count < 1 || !PyCode_Check(arguments[0])) return Py_NewRef(disable);
   auto* code = reinterpret_cast<PyCodeObject*>(arguments[0]);
-  if (!session->is_in_scope(code->co_filename)) return Py_NewRef(disable);
+  if (!session->is_in_scope(code)) return Py_NewRef(disable);
   const Inside inside(session->thread());
   CodeTable* table = session->add(code);
   if (table == nullptr || PyUnstable_Code_SetExtra(arguments[0], extra, table) < 0) {

@@ -105,14 +105,16 @@ void Session::leave() {
   current = {};
 }
 
-bool Session::is_in_scope(PyObject* filename) const {
-  Py_ssize_t size = 0;
-  const char* text = PyUnicode_Check(filename) ? PyUnicode_AsUTF8AndSize(filename, &size) : nullptr;
-  if (text == nullptr) {
-    PyErr_Clear();
-    return false;
-  }
-  return is_in_scope(std::string(text, static_cast<std::size_t>(size)));
+bool Session::is_in_scope(const PyCodeObject* code) const {
+  const auto text_of = [](PyObject* text) {
+    const char* found = PyUnicode_Check(text) ? PyUnicode_AsUTF8(text) : nullptr;
+    if (found == nullptr) PyErr_Clear();
+    return std::string(found != nullptr ? found : "");
+  };
+  const std::string file = text_of(code->co_filename);
+  if (file.empty()) return false;
+  // A single function of a file is named FILE:QUALIFIED NAME.
+  return is_in_scope(file) || begins_with_any(file + ":" + text_of(code->co_qualname), inside_);
 }
 
 bool Session::is_in_scope(const std::string& path) const {

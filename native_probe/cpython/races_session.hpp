@@ -61,7 +61,7 @@ class Session {
   PyObject* describe() const { return describe_; }
 
   // Whether the program's own code is in this file.
-  bool is_in_scope(PyObject* filename) const;
+  bool is_in_scope(const PyCodeObject* code) const;
   bool is_in_scope(const std::string& path) const;
   // The table of a code object that is watched from now on; an exception is set when it is nullptr.
   CodeTable* add(PyCodeObject* code);

@@ -1,32 +1,15 @@
 #include "cpython/races_variables.hpp"
 
+#include <algorithm>
+#include <string_view>
+
 namespace gilscope::races {
 namespace {
 
-constexpr int kMaxNesting = 3;  // of tuples in keys
-
-PyTypeObject* deque_type = nullptr;
-PyTypeObject* ordered_type = nullptr;
 PyTypeObject* count_type = nullptr;
 PyObject* getattribute_name = nullptr;
 PyObject* default_getattribute = nullptr;
 PyObject* dict_name = nullptr;
-PyObject* maxlen = nullptr;  // the descriptor
-
-// Equal where the keys are, and none of the program's code runs: exact str, int, bytes, float and
-// tuples of those.
-bool is_value(PyObject* key, int nesting = 0) {
-  if (PyUnicode_CheckExact(key) || PyLong_CheckExact(key) || PyBytes_CheckExact(key) ||
-      PyFloat_CheckExact(key)) {
-    return true;
-  }
-  if (!PyTuple_CheckExact(key) || nesting == kMaxNesting) return false;
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(key); ++i) {
-    PyObject* item = PyTuple_GET_ITEM(key, i);
-    if (item != Py_None && !is_value(item, nesting + 1)) return false;
-  }
-  return true;
-}
 
 Key key_of(Event& event, PyObject* key) {
   if (is_value(key)) return make_key(KeyKind::value, static_cast<Key>(PyObject_Hash(key)));
@@ -84,6 +67,28 @@ bool has_default_getattr(PyTypeObject* type) {
   return is_default;
 }
 
+void touch_array(Event& event, PyObject* array, PyObject* key, Op op) {
+  if (!PyLong_CheckExact(key)) {
+    if (PySlice_Check(key)) {
+      return touch_structure(event, array, writes(op) ? Op::change : Op::read);
+    }
+    // Of more than one dimension.
+    if (is_value(key)) touch(event, array, key_of(event, key), op, key);
+    return;
+  }
+  Py_ssize_t index = PyLong_AsSsize_t(key);
+  if (index == -1 && PyErr_Occurred() != nullptr) return PyErr_Clear();
+  // The length of a class of the program may be code.
+  if (index < 0 && (Py_TYPE(array)->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) != 0) {
+    index += PyObject_Size(array);
+    if (PyErr_Occurred() != nullptr) return PyErr_Clear();
+  }
+  const ArrayPlace place = place_of(array, index);
+  event.owner = event.session.detector().objects().find(place.owner);
+  touch(event, array, make_key(KeyKind::index, place.key), op, key);
+  event.owner = {};
+}
+
 // The class that has the attribute in its own namespace, and whether it is more than a value.
 PyTypeObject* holder_of(PyTypeObject* type, PyObject* name, bool* is_descriptor) {
   PyObject* mro = type->tp_mro;
@@ -136,6 +141,12 @@ void remember(const Event& event, const PyTypeObject* type, Found found) {
                    __ATOMIC_RELAXED);
 }
 
+bool is_value_of_c(PyObject* descriptor) {
+  return Py_IS_TYPE(descriptor, &PyMemberDescr_Type) ||
+         Py_IS_TYPE(descriptor, &PyGetSetDescr_Type) ||
+         std::string_view(Py_TYPE(descriptor)->tp_name) == "_ctypes.CField";
+}
+
 // Of an object that is neither a class nor a module.
 void touch_instance(Event& event, PyObject* owner, PyObject* name, Key hash, Op op) {
   PyTypeObject* type = Py_TYPE(owner);
@@ -148,7 +159,8 @@ void touch_instance(Event& event, PyObject* owner, PyObject* name, Key hash, Op 
     return;
   }
   PyObject* found = _PyType_LookupRef(type, name);
-  const bool is_slot = found != nullptr && Py_IS_TYPE(found, &PyMemberDescr_Type);
+  // C code keeps a value there: a slot, a field of a structure of ctypes, c_long().value.
+  const bool is_slot = found != nullptr && is_value_of_c(found) && name != dict_name;
   const bool is_data = found != nullptr && Py_TYPE(found)->tp_descr_set != nullptr;
   const bool is_bound = found != nullptr && Py_TYPE(found)->tp_descr_get != nullptr;
   Py_XDECREF(found);
@@ -177,69 +189,16 @@ bool is_variable(const Event& event, PyObject* owner) {
 }
 
 int initialize_variables() {
-  PyObject* module = PyImport_ImportModule("collections");
-  PyObject* deque = module != nullptr ? PyObject_GetAttrString(module, "deque") : nullptr;
-  Py_XDECREF(module);
-  if (deque == nullptr) return -1;
-  deque_type = reinterpret_cast<PyTypeObject*>(deque);
-  ordered_type = &PyODict_Type;
-  module = PyImport_ImportModule("itertools");
+  PyObject* module = PyImport_ImportModule("itertools");
   PyObject* count = module != nullptr ? PyObject_GetAttrString(module, "count") : nullptr;
   Py_XDECREF(module);
   if (count == nullptr) return -1;
   count_type = reinterpret_cast<PyTypeObject*>(count);
-  maxlen = PyObject_GetAttrString(deque, "maxlen");
   dict_name = PyUnicode_InternFromString("__dict__");
-  if (maxlen == nullptr || dict_name == nullptr) return -1;
   getattribute_name = PyUnicode_InternFromString("__getattribute__");
-  if (getattribute_name == nullptr) return -1;
+  if (dict_name == nullptr || getattribute_name == nullptr) return -1;
   default_getattribute = _PyType_LookupRef(&PyBaseObject_Type, getattribute_name);
   return default_getattribute != nullptr ? 0 : -1;
-}
-
-bool is_dict(PyObject* object) {
-  if (PyDict_CheckExact(object)) return true;
-  if (!PyDict_Check(object)) return false;
-  const PyMappingMethods* own = Py_TYPE(object)->tp_as_mapping;
-  const PyMappingMethods* usual = PyDict_Type.tp_as_mapping;
-  return own != nullptr && own->mp_subscript == usual->mp_subscript &&
-         (own->mp_ass_subscript == usual->mp_ass_subscript ||
-          own->mp_ass_subscript == ordered_type->tp_as_mapping->mp_ass_subscript);
-}
-
-bool is_list(PyObject* object) {
-  if (PyList_CheckExact(object)) return true;
-  if (!PyList_Check(object)) return false;
-  const PyMappingMethods* own = Py_TYPE(object)->tp_as_mapping;
-  const PyMappingMethods* usual = PyList_Type.tp_as_mapping;
-  return own != nullptr && own->mp_subscript == usual->mp_subscript &&
-         own->mp_ass_subscript == usual->mp_ass_subscript;
-}
-
-bool is_set(PyObject* object) { return PySet_Check(object); }
-
-bool is_deque(PyObject* object) { return PyObject_TypeCheck(object, deque_type) != 0; }
-
-bool changes_in_place(PyObject* object) {
-  const PyTypeObject* type = Py_TYPE(object);
-  const bool adds = type->tp_as_number != nullptr && type->tp_as_number->nb_inplace_add != nullptr;
-  return adds || (type->tp_as_number != nullptr && type->tp_as_number->nb_inplace_or != nullptr) ||
-         (type->tp_as_sequence != nullptr && type->tp_as_sequence->sq_inplace_concat != nullptr);
-}
-
-bool can_be_owned(PyObject* object) {
-  const PyTypeObject* type = Py_TYPE(object);
-  if (is_container(object)) return true;
-  return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0 && (type->tp_flags & Py_TPFLAGS_HAVE_GC) != 0;
-}
-
-bool has_most(PyObject* container) {
-  if (!is_deque(container)) return false;
-  PyObject* most = Py_TYPE(maxlen)->tp_descr_get(maxlen, container, nullptr);
-  const bool has = most != nullptr && most != Py_None;
-  if (most == nullptr) PyErr_Clear();
-  Py_XDECREF(most);
-  return has;
 }
 
 void put(Event& event, PyObject* container, PyObject* item) {
@@ -257,14 +216,6 @@ void look_at_dict(Event& event, PyObject* owner) {
   Objects& objects = event.session.detector().objects();
   event.session.alias(objects.find(dict).id, objects.find(owner));
   Py_DECREF(dict);
-}
-
-int has_key(PyObject* container, PyObject* key) {
-  if (!is_value(key)) return -1;
-  const int has =
-      PyDict_Check(container) ? PyDict_Contains(container, key) : PySet_Contains(container, key);
-  if (has < 0) PyErr_Clear();
-  return has;
 }
 
 // Holds the thread where a race is to be made happen, before its access.
@@ -304,18 +255,25 @@ void touch_global(Event& event, PyObject* globals, PyObject* name, Key hash, Op 
 }
 
 void touch_item(Event& event, PyObject* container, PyObject* key, Op op) {
-  if (is_list(container)) {
+  if (is_list(container) || has_items_of_deque(container)) {
     if (!PyLong_CheckExact(key)) {
       return touch_structure(event, container, writes(op) ? Op::change : Op::read);
     }
     Py_ssize_t index = PyLong_AsSsize_t(key);
     if (index == -1 && PyErr_Occurred() != nullptr) return PyErr_Clear();
-    if (index < 0) index += PyList_GET_SIZE(container);
+    if (index < 0) index += Py_SIZE(container);
     touch(event, container, make_key(KeyKind::index, static_cast<Key>(index)), op, key);
     if (op == Op::remove) touch_structure(event, container, op);
     return;
   }
-  if (!is_dict(container)) return;
+  if (!is_dict(container)) {
+    if (is_array(container)) touch_array(event, container, key, op);
+    return;
+  }
+  if (op == Op::remove && event.instruction().action == Action::delete_subscr &&
+      !removes_as_dict(Py_TYPE(container))) {
+    return;  // a method of the program, which may take a lock
+  }
   const Key variable = key_of(event, key);
   event.owner = PyUnicode_CheckExact(key) ? event.session.aliased(container) : Object{};
   if (event.owner.id != 0) {
@@ -324,7 +282,13 @@ void touch_item(Event& event, PyObject* container, PyObject* key, Op op) {
     return;
   }
   if (op == Op::store && event.has_just_done(container, variable)) return;
-  const int has = writes(op) ? has_key(container, key) : -1;
+  const bool may_add =
+      event.instruction().action == Action::load_subscr && adds_what_is_missing(container);
+  const int has = writes(op) || may_add ? has_key(container, key) : -1;
+  if (may_add && has == 0) {  // d[key] adds the key, and reads what it has added
+    touch_structure(event, container, Op::add);
+    touch(event, container, variable, Op::store, key);
+  }
   if (op == Op::store && has == 0) touch_structure(event, container, Op::add);
   const bool fails = has == 0 && event.instruction().action == Action::delete_subscr;
   if (op == Op::remove && (has != 0 || fails)) touch_structure(event, container, Op::remove);
@@ -345,7 +309,8 @@ void touch_iterable(Event& event, PyObject* iterable, Op op) {
     auto* dict = static_cast<PyObject*>(gilscope_viewed(iterable));
     if (dict != nullptr) touch_structure(event, dict, op);
   } else if (is_container(iterable)) {
-    touch_structure(event, iterable, op);
+    // An array goes on by its index, as a list does, and its iterator does not say where it is.
+    touch_structure(event, iterable, is_array(iterable) ? Op::read : op);
   } else if (Py_TYPE(iterable)->tp_iter == PyObject_SelfIter && op == Op::iterate) {
     touch_iterator(event, iterable);
   }

@@ -3,6 +3,7 @@
 
 #include <Python.h>
 
+#include "cpython/races_containers.hpp"
 #include "cpython/races_session.hpp"
 
 namespace gilscope::races {
@@ -76,26 +77,6 @@ void look_at_dict(Event& event, PyObject* owner);
 void touch_member(Event& event, PyObject* set, PyObject* member, Op op);
 void touch_iterator(Event& event, PyObject* iterator);
 void touch_iterable(Event& event, PyObject* iterable, Op op);
-
-// dict, list, set or deque, and none of their classes that do it in a way of their own.
-bool is_dict(PyObject* object);
-bool is_list(PyObject* object);
-bool is_set(PyObject* object);
-bool is_deque(PyObject* object);
-inline bool is_container(PyObject* object) {
-  return is_dict(object) || is_list(object) || is_set(object) || is_deque(object);
-}
-// Its += changes the object itself.
-bool changes_in_place(PyObject* object);
-
-// Whether taking it out of a container makes it the taker's alone: what can be changed, no values.
-bool can_be_owned(PyObject* object);
-// Whether a deque has a greatest length.
-bool has_most(PyObject* container);
-
-// 1 when the container has this key or member, 0 when not, -1 when that cannot be told without
-// calling the program's code.
-int has_key(PyObject* container, PyObject* key);
 
 int initialize_variables();
 

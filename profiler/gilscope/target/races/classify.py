@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.race import GRADES, Access, Place, Race
 from gilscope.target.races import advice, flow, naming, plans
-from gilscope.target.races.scope import OWN, helpers
+from gilscope.target.races.scope import OWN, helper_functions, helpers, is_of_weak_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -140,11 +140,12 @@ def _update(candidate: Candidate, write: Seen) -> str | None:
     if candidate.last and guards(candidate.last, write):
         return None
     is_structure = candidate.subject is not None and candidate.subject.kind == naming.STRUCTURE
-    removes = write.op == REMOVE
+    is_partial = (is_structure and write.op != CHANGE) or write.op == REMOVE
     writes = candidate.other.op >= STORE
-    if dependence == "value" and writes and not is_structure and not removes:
+    if dependence == "value" and writes and not is_partial:
         return "lost-update"
-    if dependence is None or (dependence == "value" and not writes):
+    acts = dependence == "guard" or (dependence and (writes or guards(candidate.first, write)))
+    if not acts:
         return None
     if not _disturbs(write.op, candidate.other.op):
         return None
@@ -284,6 +285,8 @@ def _path(instructions: list[Any], i: int) -> tuple[str, ...] | None:
         return (str(ins.argval),)
     if ins.opname == "LOAD_ATTR" and i > 0:
         before = instructions[i - 1]
+        if before.opname == "COPY" and i > 1:  # self.n += 1 keeps self for the store
+            before = instructions[i - 2]
         if before.opname.startswith("LOAD_FAST") and isinstance(before.argval, str):
             return (before.argval, str(ins.argval))
         base = _path(instructions, i - 1)
@@ -303,13 +306,20 @@ class _Report:
         self.locks = locks
         self.in_scope = in_scope
         self.helpers = frozenset(helpers())
+        self.helper_functions = frozenset(helper_functions())
 
     def is_program(self, seen: Seen) -> bool:
         """Return whether the program did it, or called the part of the library that did."""
+        if is_of_weak_reference(seen.frames[0][0]):
+            return False
         for code, _ in seen.frames:
-            if code.co_filename not in self.helpers:
+            if not self._is_helper(code):
                 return self.in_scope(code.co_filename)
         return False
+
+    def _is_helper(self, code: CodeType) -> bool:
+        name = f"{code.co_filename}:{code.co_qualname}"
+        return code.co_filename in self.helpers or name in self.helper_functions
 
     def is_of_two_calls(self, candidate: Candidate) -> bool:
         """Return whether a lock that was given back in between is held by every single call.
@@ -333,7 +343,7 @@ class _Report:
         accesses = tuple(self._access(each) for each in candidate.seen())
         code, offset = self._own_frames((candidate.second or candidate.other).frames)[0]
         variable = (
-            naming.variable(candidate.subject, *candidate.other.frames[0])
+            self._variable(candidate.subject, candidate.other)
             if candidate.subject
             else naming.lock_name(code, offset)
         )
@@ -361,6 +371,13 @@ class _Report:
         return Race(
             kind, grade, variable, accesses, candidate.count, *said, plans=(plan,) if plan else ()
         )
+
+    def _variable(self, subject: naming.Subject, seen: Seen) -> str:
+        """Return the name of a variable, in the program's words where a library uses it for it."""
+        own = self._own_frames(seen.frames)[0]
+        if own is seen.frames[0] or subject.kind == naming.ATTRIBUTE:
+            return naming.variable(subject, *seen.frames[0])
+        return naming.variable(replace(subject, locals={}), *own)
 
     def _own_frames(
         self, frames: tuple[tuple[CodeType, int], ...]

@@ -24,11 +24,14 @@ MOST_VISITS = 60  # of one instruction, on average
 SOURCES = {
     "LOAD_ATTR", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "BINARY_SUBSCR", "BINARY_SLICE",
     "BINARY_OP", "CONTAINS_OP", "COMPARE_OP", "TO_BOOL", "GET_ITER", "FOR_ITER", "CALL", "CALL_KW",
-    "CALL_FUNCTION_EX", "LOAD_SUPER_ATTR", "LOAD_FROM_DICT_OR_GLOBALS", "LOAD_FROM_DICT_OR_DEREF",
+    "CALL_FUNCTION_EX", "SEND", "LOAD_SUPER_ATTR", "LOAD_FROM_DICT_OR_GLOBALS",
+    "LOAD_FROM_DICT_OR_DEREF",
 }  # fmt: skip
 RETURNS = {"RETURN_VALUE", "YIELD_VALUE"}
 NAME_LOADS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"}
 VARIABLE_STORES = {"STORE_NAME", "STORE_GLOBAL", "STORE_DEREF"}
+# What stands above the value on the stack.
+ITEM_STORES = {"STORE_ATTR": 1, "STORE_SUBSCR": 2, "STORE_SLICE": 3}
 CONSTANTS = {
     "LOAD_CONST", "LOAD_SMALL_INT", "LOAD_COMMON_CONSTANT", "LOAD_BUILD_CLASS", "PUSH_NULL",
     "LOAD_LOCALS", "LOAD_ASSERTION_ERROR",
@@ -202,7 +205,9 @@ class _Analysis:
         name, stack = ins.opname, state.stack
         own = self.bits[ins.offset] if name in SOURCES else 0
         effect = _effect(ins, jump=jump)
-        if name.startswith(("LOAD_FAST", "STORE_FAST")):
+        if name == "RETURN_GENERATOR":  # what is sent at first, which is None
+            _push(stack, 0)
+        elif name.startswith(("LOAD_FAST", "STORE_FAST")):
             self._fast(ins, state)
         elif name.startswith("CALL"):
             self._call(ins, stack, own, effect)
@@ -212,7 +217,7 @@ class _Analysis:
             _shuffle(ins, stack)
         elif name in CONSTANTS or name in NAME_LOADS or name == "LOAD_ATTR":
             self._load(ins, state, own, effect)
-        elif name in VARIABLE_STORES or name in ("STORE_ATTR", "STORE_SUBSCR"):
+        elif name in VARIABLE_STORES or name in ITEM_STORES:
             self._store(ins, state, i)
         else:
             if name == "FOR_ITER":
@@ -231,7 +236,7 @@ class _Analysis:
             _push(stack, own | value, *([0] * (effect - 1)))
 
     def _store(self, ins: dis.Instruction, state: State, i: int) -> None:
-        for _ in range({"STORE_ATTR": 1, "STORE_SUBSCR": 2}.get(ins.opname, 0)):
+        for _ in range(ITEM_STORES.get(ins.opname, 0)):
             _pop(state.stack)
         value = self._stored(ins, _pop(state.stack), i)
         if ins.opname in VARIABLE_STORES:
@@ -306,6 +311,8 @@ def _effect(ins: dis.Instruction, *, jump: bool) -> int:
 
 def _ends(ins: dis.Instruction) -> bool:
     name = ins.opname
+    if name == "RETURN_GENERATOR":  # the code of generators and coroutines goes on behind it
+        return False
     return name.startswith(("RETURN", "RERAISE", "RAISE", "JUMP_FORWARD", "JUMP_BACKWARD"))
 
 

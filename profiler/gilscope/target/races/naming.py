@@ -195,6 +195,9 @@ def qualified(expression: ast.expr | None, local: dict[str, Known]) -> tuple[str
 
     ``self.data`` becomes ``Cache.data``, and ``cache`` the global variable.
     """
+    if isinstance(expression, ast.Subscript):  # an item of what has a name
+        name, root = qualified(expression.value, local)
+        return (f"{name}[{ast.unparse(expression.slice)}]" if name else ""), root
     if expression is None:
         return "", ""
     parts: list[str] = []

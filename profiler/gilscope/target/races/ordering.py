@@ -15,6 +15,8 @@ import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from gilscope.target.races import pools
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
@@ -183,11 +185,20 @@ class Ordering:
         """Let a result come before who has it, whatever lock the future was looked at with."""
         give, take = self.native.give, self.native.take
         future = import_module("concurrent.futures._base").Future
+        spread = pools.Spread()
+
+        def begins(original: Any) -> Callable[..., Any]:
+            def set_running_or_notify_cancel(self: object) -> bool:
+                spread.begins(self)
+                return bool(original(self))
+
+            return set_running_or_notify_cancel
 
         def gives(original: Any) -> Callable[..., Any]:
             def set_(self: object, outcome: object) -> None:
                 give(self)
                 original(self, outcome)
+                spread.ends(self)
 
             return set_
 
@@ -200,6 +211,7 @@ class Ordering:
 
             return get
 
+        self._patch(future, "set_running_or_notify_cancel", begins)
         for name in ("set_result", "set_exception"):
             self._patch(future, name, gives)
         for name in ("result", "exception"):

@@ -71,7 +71,7 @@ class Watch:
                 "or begin to record when the watch for races has begun"
             )
         inside = [folder for name in self.packages for folder in scope.package(name)]
-        helpers = [] if self.only else scope.helpers()
+        helpers = [] if self.only else [*scope.helpers(), *scope.helper_functions()]
         self.tool = take_tool(TOOL_NAME)
         self.ordering = Ordering(_races)
         try:

@@ -1,0 +1,62 @@
+"""Kinds of variables and of code in which `gilscope races` finds races, by a program each."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SECONDS = 120
+PROGRAMS = Path(__file__).parents[1] / "cases" / "races"
+INTERPRETERS = [
+    pytest.param(os.environ.get("GILSCOPE_PYTHON", sys.executable), id="gil"),
+    pytest.param(os.environ.get("GILSCOPE_FT_PYTHON", ""), id="ft"),
+]
+RACY = [
+    "check_balance",  # a check beside an update of the same attribute
+    "check_walrus",
+    "iterate_defaultdict",  # reading adds a key
+    "lost_async_method",
+    "lost_bytearray",
+    "lost_chainmap",  # named by the line that called the library
+    "lost_counter_class",
+    "lost_deque_index",
+    "lost_generator_body",
+    "lost_matrix_row",  # an item of an item has a name
+    "lost_memoryview",
+    "lost_slice_store",
+]
+
+
+def races(python: str, program: Path) -> list[tuple[str, str]]:
+    """Return class and variable of each race of a program."""
+    if not python:
+        pytest.skip("no interpreter of this build")
+    done = subprocess.run(
+        [python, "-m", "gilscope", "races", "--json", str(program)],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    return [(race["class"], race["variable"]) for race in json.loads(done.stdout)["races"]]
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+@pytest.mark.parametrize("name", RACY)
+def test_race_is_found_and_named(python: str, name: str) -> None:
+    """The race that the first line of the program announces is found."""
+    program = PROGRAMS / f"{name}.py"
+    first = program.read_text(encoding="utf-8").partition("\n")[0]
+    kind, variable = first.removeprefix("# expect: ").split()
+    assert any(kind == one and variable in of for one, of in races(python, program))
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_end_of_a_weakly_referenced_object_is_no_access(python: str) -> None:
+    """What a weak container does when an object ends is not held against the program."""
+    assert races(python, PROGRAMS / "clean_weak_registry.py") == []

@@ -55,6 +55,7 @@ def native_mutex(facts: Facts) -> Iterator[Finding]:
                 *jumps(intervals, mine, f"waits for {name}", HALF),
             ),
             cost_ns=had_back(trace, mine, int(gained.sum())),
+            hazard=True,
         )
 
 

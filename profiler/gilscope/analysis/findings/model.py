@@ -63,6 +63,7 @@ class Finding:
         cost_ns: thread time that a repair gains at most: what it took, without what the processors
             could not have done meanwhile (see `had_back`); 0 if it has no such price.
         suspected: the trace does not prove it.
+        hazard: it may stop the program for good another time, whatever it cost this time.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Finding:
     intervals: tuple[Jump, ...] = ()
     cost_ns: int = 0
     suspected: bool = False
+    hazard: bool = False
 
     @property
     def id(self) -> str:

@@ -18,7 +18,7 @@ from gilscope.analysis.findings.model import (
     share,
 )
 from gilscope.analysis.findings.victims import victims
-from gilscope.analysis.stacks import program_line, short
+from gilscope.analysis.stacks import STANDARD, program_line, short
 from gilscope.analysis.states.state import State
 from gilscope.analysis.waits.holder_places import CALLERS, base_name, native_frames
 from gilscope.severity import Severity
@@ -143,8 +143,14 @@ def _looks(facts: Facts, mine: Bools, frames: Sequence[Frame]) -> str:
     return f"seen there {count_text(seen, 'time')}{doing}: {' < '.join(names[:4])}"
 
 
+def _is_standard(place: HolderPlace, frames: Sequence[Frame]) -> bool:
+    """Return whether it is a function of an extension of the standard library."""
+    paths = {frame.module for frame in native_frames(frames)}
+    return any(STANDARD.match(path) and base_name(path) == place.module for path in paths)
+
+
 def _advice(place: HolderPlace, frames: Sequence[Frame]) -> str:
-    if place.interpreter:
+    if place.interpreter or _is_standard(place, frames):
         return INTERPRETER
     if any(CALLERS.match(base_name(frame.module)) for frame in native_frames(frames)):
         return f"{CTYPES} In a binding of your own: {RELEASE[0].lower()}{RELEASE[1:]}"

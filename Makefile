@@ -6,7 +6,7 @@ export GILSCOPE_FT_PYTHON := $(CURDIR)/.venv-ft/bin/python
 # The environments are made from what GILSCOPE_*_PYTHON name outside of this file, if anything.
 prepare = env -u GILSCOPE_PYTHON -u GILSCOPE_FT_PYTHON $(HOST_PYTHON) tools/environment.py
 
-.PHONY: help demo docs page pictures notebooks check test wheels test-aarch64 races lock-order cases test-debian test-cpython test-peers \
+.PHONY: help demo docs page pictures notebooks check test wheels test-aarch64 races lock-order cases gains test-debian test-cpython test-peers \
 	hostile sanitize fuzz fuzz-native bench \
 	prediction lint lint-quick format clean
 
@@ -30,6 +30,8 @@ help:
 	@echo "make lock-order    the same with gilscope lock-order and deadlocks to come; out/lock-order.json"
 	@echo "make cases         what is said of programs from public bug reports; out/cases.json;"
 	@echo "                   ARGS='--build gil 05 ...' as tools/cases.py"
+	@echo "make gains         hold what findings claim to cost against what their repair gains;"
+	@echo "                   ARGS='--repeat 5 hot_lock ...' as tools/gains.py"
 	@echo "make fuzz          read 100,000 damaged traces"
 	@echo "make bench         measure what gilscope costs, next to other profilers; writes out/bench.json"
 	@echo "make prediction    hold predicted speed-ups against measured ones; docs/prediction.md"
@@ -102,6 +104,10 @@ lock-order:
 cases:
 	@$(prepare) test
 	@$(PYTHON) tools/cases.py $(ARGS)
+
+gains:
+	@$(prepare) test
+	@$(PYTHON) tools/gains.py $(ARGS)
 
 fuzz:
 	@$(prepare) test

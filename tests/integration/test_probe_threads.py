@@ -150,4 +150,4 @@ def test_threads_of_pools_are_known_however_short_the_run(record: Record) -> Non
     assert {one.library for one in pools.threads} == {"libgomp.so.1"}
     natures = Counter(threads[one.tid].native for one in pools.threads)
     assert natures == {True: 4, False: 2}
-    assert pools.processors > 0
+    assert recorded.trace.processors > 0

@@ -438,6 +438,27 @@ def test_a_mutex_that_was_wanted_before_its_holder_asked_for_the_gil(found: Foun
     assert found(wanted_from_a_holder(4_000, holds)) == {}
 
 
+@pytest.mark.parametrize(("asks", "cost"), [(None, 5_000), (6_500, 500), (20_000, 5_000)])
+def test_who_needs_the_gil_next_gains_little(found: Found, asks: int | None, cost: int) -> None:
+    """A thread that waited for the mutex until 6,000 would have waited for the GIL instead."""
+    builder = wanted_from_a_holder(6_000, GilWaitFlag.HOLDS_WANTED_LOCK)
+    if asks:
+        builder.gil_wait(3, asks, asks + 1_000)
+    finding = found(builder)["native-mutex-held-while-taking-gil"]
+    assert finding.cost_ns == cost
+    assert any("waiting for the GIL instead" in line for line in finding.evidence) == (cost < 5_000)
+
+
+def test_a_hazard_comes_before_what_costs_more(tmp_path: Path) -> None:
+    """It may stop the program another time."""
+    builder = wanted_from_a_holder(6_000, GilWaitFlag.HOLDS_WANTED_LOCK)
+    lock = builder.lock("native_mutex", address=0x9000)
+    for thread in (1, 3):
+        builder.wait(thread, lock, 10 * MS, 300 * MS)
+    names = [one.name for one in find(read(builder.write(tmp_path / "x.gilscope")))]
+    assert names == ["native-mutex-held-while-taking-gil", "hot-lock"]
+
+
 def switched(flags: int) -> TraceBuilder:
     """A free-threaded build whose GIL is switched on, by the import of a module."""
     builder = TraceBuilder(free_threaded=True, minor=1)

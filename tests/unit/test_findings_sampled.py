@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from gilscope.analysis.findings import find
-from gilscope.trace.format import LockWaitFlag
+from gilscope.analysis.waits.processors import reachable
+from gilscope.trace.format import Event, LockWaitFlag
 from gilscope.trace.model.shared_memory import Pools, PoolThread, SharedMemory, Sharer
 from gilscope.trace.reading.reader import read
 from gilscope.trace.reading.shared_memory import read_pools, read_shared_memory
@@ -38,7 +40,7 @@ def crowded(path: Path, native: int) -> Trace:
 def test_pools_that_multiply(tmp_path: Path, native: int, pools: int, said: int) -> None:
     """Not if one thread uses a pool, nor if the pool has no threads of its own."""
     used = tuple(PoolThread(100 + i, "libgomp.so.1", 5) for i in range(pools))
-    trace = replace(crowded(tmp_path, native), pools=Pools(2, used))
+    trace = replace(crowded(tmp_path, native), pools=Pools(used), processors=2)
     found = [one for one in find(trace) if one.name == "processor-oversubscription"]
     assert len(found) == said
     for one in found:
@@ -96,6 +98,52 @@ def test_the_lock_of_an_object_on_a_busy_machine(
     assert [one.name for one in find(trace)] == ["hot-object-lock"] * said
 
 
+REACHED = (
+    # busy of the waiting, processors, threads that wait: part that is had back
+    (100, 2, 1, 1.0),  # one more can run
+    (100, 2, 3, 2 / 3),  # of four threads, two at a time
+    (100, 1, 3, 0.0),  # nothing can run beside the one that does
+    (0, 1, 3, 1.0),  # whoever has the lock sleeps with it
+    (100, 0, 3, 1.0),  # nobody knows
+)
+
+
+@pytest.mark.parametrize(("busy", "processors", "waiting", "part"), REACHED)
+def test_what_processors_leave_of_a_cost(
+    tmp_path: Path, busy: int, processors: int, waiting: int, part: float
+) -> None:
+    """A run that does not wait takes no less than all processors take for its work."""
+    builder = TraceBuilder(free_threaded=True)
+    holder = builder.thread("holder")
+    threads = [builder.thread(f"waits-{i}") for i in range(waiting)]
+    lock = builder.lock("native_mutex")
+    for thread in threads:
+        builder.wait(thread, lock, 100 * MS, 400 * MS, peer=holder, flags=LockWaitFlag.HOLDER)
+    builder.cpu_times((holder, 0, 0, 0), (holder, 500 * MS, 5 * busy * MS, 0))
+    trace = read(builder.write(tmp_path / "x.gilscope", duration=500 * MS))
+    trace = replace(trace, processors=processors)
+    rows = np.flatnonzero(trace.intervals.kind == Event.LOCK_WAIT)
+    assert reachable(trace, rows) == pytest.approx(part, abs=0.01)
+    [finding] = find(trace)
+    assert finding.name == "hot-lock"
+    assert finding.cost_ns == pytest.approx(part * waiting * 300 * MS, abs=3 * MS)
+    limited = any(f"{processors} processor" in line for line in finding.evidence)
+    assert limited == (part < 1)
+
+
+def test_each_moment_has_processors_of_its_own(tmp_path: Path) -> None:
+    """What was busy while nobody waited takes nothing from what waiting costs."""
+    builder = TraceBuilder(free_threaded=True)
+    busy, waits = builder.thread("busy"), builder.thread("waits")
+    lock = builder.lock("native_mutex")
+    builder.wait(waits, lock, 0, 100 * MS, peer=busy)
+    builder.wait(waits, lock, 900 * MS, 1000 * MS, peer=busy)
+    builder.cpu_times((busy, 0, 0, 0), (busy, 100 * MS, 0, 0), (busy, 900 * MS, 800 * MS, 0))
+    trace = read(builder.write(tmp_path / "x.gilscope", duration=1000 * MS))
+    rows = np.flatnonzero(trace.intervals.kind == Event.LOCK_WAIT)
+    assert reachable(replace(trace, processors=1), rows) == pytest.approx(1.0, abs=0.01)
+
+
 def test_metadata_of_samples_is_read() -> None:
     """As it is written; what makes no sense is left out or is nothing."""
     threads = [{"tid": 7, "samples": 3, "of": 9, "python": ["a.py:1 in f"]}, 5]
@@ -103,8 +151,8 @@ def test_metadata_of_samples_is_read() -> None:
     found = read_shared_memory({"shared_memory": [one, "?"]}, 0)
     assert found[0].sharers == (Sharer(7, 3, 9, "a.py:1 in f"),)
     assert read_shared_memory({"shared_memory": 3}, 0) == ()
-    pools = read_pools({"processors": 2, "pools": [{"tid": 7, "pool": "libomp.so"}, None]})
-    assert pools == Pools(2, (PoolThread(7, "libomp.so", 0),))
+    pools = read_pools({"pools": [{"tid": 7, "pool": "libomp.so"}, None]})
+    assert pools == Pools((PoolThread(7, "libomp.so", 0),))
     assert read_pools({}) == Pools()
 
 

@@ -127,6 +127,17 @@ def test_only_the_cost_counts(found: Found, holds: int, ms: int) -> None:
     assert abs(finding.cost_ns - 400 * MS) < MS
 
 
+def test_an_extension_of_the_standard_library(found: Found) -> None:
+    """Nobody can release the GIL in it: the advice is that for Python's own native code."""
+    program = Program()
+    path = "/usr/lib/python3.13/lib-dynload/_json.cpython-313-x86_64-linux-gnu.so"
+    native = program.stack((path, "encoder_call"))
+    program.hold(400, *((at, native, ASKED if at > 5 else 0) for at in range(2, 400, 4)))
+    (finding,) = found(program.builder)
+    assert finding.title.startswith("encoder_call (_json), called at cs.py:8 in main, keeps")
+    assert "Python's own native code" in finding.advice
+
+
 def test_a_thread_that_sleeps_with_the_gil(found: Found) -> None:
     """Even if it gives the GIL up before anybody asks; the system's function is named."""
     program = Program()

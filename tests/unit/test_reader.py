@@ -157,6 +157,23 @@ def test_locks_by_where_they_were_first_waited_for(path: Path) -> None:
     ]
 
 
+def test_a_library_without_symbols_is_named_by_what_it_exports(path: Path) -> None:
+    """Where that is on the stack; an address alone says nothing to a reader."""
+    builder = TraceBuilder()
+    library, module = builder.module("/lib/libsqlite3.so.0"), builder.module("/lib/_sqlite3.so")
+    inside = builder.site(library, 0xBD860)
+    exported = builder.site(library, 0x1000, "sqlite3_step")
+    caller = builder.site(module, 0x1000, "cursor_execute")
+    for number, frames in enumerate(((inside, exported, caller), (inside, caller))):
+        lock = builder.lock("native_mutex", address=0x1000 + 64 * number)
+        builder.lock_waited(lock, builder.stack(*((site | SITE_FRAME, 0) for site in frames)))
+    names = [
+        lock.name.partition("first waited for ")[2]
+        for lock in read(builder.write(path)).locks.values()
+    ]
+    assert names == ["in sqlite3_step (libsqlite3.so.0+0xbd860)", "in libsqlite3.so.0+0xbd860"]
+
+
 @pytest.mark.parametrize(
     ("member", "name"),
     [

@@ -22,7 +22,7 @@ def compute(times):
 
 
 def gil_bound(good):  # the repair is the other build
-    start_all(2, lambda: compute(8000))
+    start_all(2, lambda: compute(30_000))
 
 
 def gil_reenabled(good):
@@ -30,7 +30,7 @@ def gil_reenabled(good):
         import fresh  # noqa: F401
     else:
         import old  # noqa: F401
-    start_all(2, lambda: compute(8000))
+    start_all(2, lambda: compute(30_000))
 
 
 def native_hold(good):
@@ -55,11 +55,12 @@ def hot_lock(good):
 
 
 def hot_object(good):
-    table, shared = {i: i for i in range(100_000)}, {}
+    shared = {}
 
     def work():
         own = {} if good else shared
-        for _ in range(40):
+        table = {i: i for i in range(30_000)}  # its own: update() locks both
+        for _ in range(60):
             own.update(table)
 
     start_all(4, work)
@@ -103,7 +104,7 @@ def refcount(good):
 
     def work():
         own = threading.Lock() if good else shared
-        for _ in range(4_000_000):
+        for _ in range(16_000_000):
             own.locked()
 
     start_all(2, work)
@@ -123,7 +124,7 @@ def thread_states(good):
 
 
 def native_mutex(good):
-    import modules
+    import tally
 
     stop = False
 
@@ -132,7 +133,7 @@ def native_mutex(good):
             sum(range(1000))
 
     threading.Thread(target=busy, name="busy").start()
-    modules.Modules().run(lambda: None, good)
+    tally.run(lambda: None, good)
     stop = True
 
 

@@ -61,11 +61,15 @@ RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
 NAMES = tuple(dict.fromkeys(name for _, names in RULES for name in names))
 
 
+def _order(one: Finding) -> tuple[int, bool, int, str]:
+    return one.severity.rank, not one.hazard, -one.cost_ns, one.title
+
+
 def find(trace: Trace | Facts) -> list[Finding]:
-    """Return the findings of a trace: the most severe first, of these the most expensive."""
+    """Return the findings: the most severe first, of these hazards, then the most expensive."""
     facts = trace if isinstance(trace, Facts) else Facts(trace)
     found = [finding for rule, _ in RULES for finding in rule(facts)]
-    return sorted(found, key=lambda one: (one.severity.rank, -one.cost_ns, one.title))
+    return sorted(found, key=_order)
 
 
 __all__ = ["NAMES", "RULES", "Facts", "Finding", "Jump", "Severity", "find"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.findings.model import Finding, jumps, matters, of_run
+from gilscope.analysis.findings.model import Finding, had_back, jumps, limit, matters, of_run
 from gilscope.analysis.grouping import order_by, typical_total
 from gilscope.severity import Severity
 from gilscope.text import time_text
@@ -44,6 +44,7 @@ def serialised(facts: Facts) -> Iterator[Finding]:
         queue = QUEUED * work.threads * work.hold_ns
         if work.threads < 2 or cost > queue or not matters(trace, cost):  # noqa: PLR2004 - several
             continue
+        gained = had_back(trace, mine, cost)
         yield Finding(
             name="serialised-callbacks",
             title=f"{work.threads} threads queue for the GIL to call {work.name}",
@@ -61,12 +62,13 @@ def serialised(facts: Facts) -> Iterator[Finding]:
                     f"the longest of {len(mine):,} waits took "
                     f"{time_text(int(trace.intervals.duration[mine].max(initial=0)))}"
                 ),
+                *limit(trace, cost, gained),
             ),
             advice="Under the GIL only one thread at a time runs Python. Do less in the callback, "
             "pass results through a native queue that one Python thread empties, or use the "
             "free-threaded build (`gilscope compare` measures the gain).",
             intervals=jumps(trace.intervals, mine, f"waits for the GIL to call {work.name}"),
-            cost_ns=cost,
+            cost_ns=gained,
         )
 
 

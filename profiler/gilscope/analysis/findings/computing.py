@@ -8,7 +8,9 @@ import numpy as np
 
 from gilscope.analysis.findings.model import (
     Finding,
+    had_back,
     jumps,
+    limit,
     matters,
     of_run,
     share,
@@ -74,6 +76,7 @@ def _causes(facts: Facts, waiting: I32) -> I64:
 
 def _finding(facts: Facts, threads: I64, rows: I64, cost: int) -> Finding:
     trace, intervals = facts.trace, facts.trace.intervals
+    gained = had_back(trace, rows, cost)
     held = np.isin(intervals.thread, threads) & (intervals.kind == Event.GIL_HOLD)
     forced = sum(one.forced for one in facts.starved if one.thread in threads)
     return Finding(
@@ -83,6 +86,7 @@ def _finding(facts: Facts, threads: I64, rows: I64, cost: int) -> Finding:
         evidence=(
             f"they held the GIL in turns, for {time_text(int(intervals.duration[held].sum()))}",
             f"they waited for it for {of_run(trace, cost)}",
+            *limit(trace, cost, gained),
             (
                 f"{forced:,} times a thread was made to release it, because another one had waited "
                 f"for the switch interval ({time_text(SWITCH_INTERVAL_NS)} by default) or longer"
@@ -93,7 +97,7 @@ def _finding(facts: Facts, threads: I64, rows: I64, cost: int) -> Finding:
         "them in parallel (`gilscope compare` measures the gain). So do processes, subinterpreters "
         "(gilscope.executor), and native code that releases the GIL.",
         intervals=jumps(intervals, rows, "waits for its turn"),
-        cost_ns=cost,
+        cost_ns=gained,
     )
 
 

@@ -11,11 +11,14 @@ from gilscope.analysis.findings.model import (
     MOST_JUMPS,
     Finding,
     Jump,
+    had_back,
     jumps,
+    limit,
     matters,
     of_run,
 )
 from gilscope.analysis.stacks import program_line
+from gilscope.analysis.states.state import State
 from gilscope.analysis.waits.gil_holds import SWITCH_INTERVAL_NS
 from gilscope.severity import Severity
 from gilscope.text import time_text
@@ -79,6 +82,8 @@ def gil_enabled(facts: Facts) -> Iterator[Finding]:
         Jump(int(switches.thread[row]), int(switches.start[row]), int(switches.start[row]), by)
         for row in rows.tolist()
     ]
+    waited = int(facts.gil_waits.total[0])
+    gained = had_back(trace, np.flatnonzero(facts.states == State.WAITING_GIL), waited)
     yield Finding(
         name="gil-reenabled",
         title=f"the GIL was switched on {by}",
@@ -86,13 +91,14 @@ def gil_enabled(facts: Facts) -> Iterator[Finding]:
         evidence=(
             "the run began without the GIL",
             *(f"switched on for the rest of the process by {path}" for path in paths),
-            f"threads then waited for it for {time_text(facts.gil_waits.total[0])}",
+            f"threads then waited for it for {time_text(waited)}",
+            *limit(trace, waited, gained),
         ),
         advice="Install a release of that module that supports free threading. In a module of your "
         "own, declare Py_MOD_GIL_NOT_USED (pybind11: py::mod_gil_not_used()) once it is "
         "thread-safe. To try without the GIL, set PYTHON_GIL=0.",
         intervals=tuple(moments),
-        cost_ns=int(facts.gil_waits.total[0]),
+        cost_ns=gained,
     )
 
 
@@ -164,7 +170,7 @@ def starvation(facts: Facts) -> Iterator[Finding]:
             "releases the GIL. sys.setswitchinterval() shortens each wait. A free-threaded build "
             "has none.",
             intervals=jumps(intervals, rows, "waits for the GIL"),
-            cost_ns=cost,
+            cost_ns=had_back(trace, rows[blocked], cost),
         )
 
 

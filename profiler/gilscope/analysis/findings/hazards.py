@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.findings.model import MOST_JUMPS, Finding, jumps
+from gilscope.analysis.findings.model import MOST_JUMPS, Finding, had_back, jumps
 from gilscope.analysis.grouping import order_by
 from gilscope.severity import Severity
 from gilscope.text import count_text, time_text
@@ -40,25 +40,54 @@ def native_mutex(facts: Facts) -> Iterator[Finding]:
         stuck = intervals.open[mine] & intervals.open[theirs] & (with_gil != NO_ROW)
         deadlock = bool(stuck.any())
         rows = np.unique(theirs)
+        gained = spared(trace, mine, has_gil=with_gil != NO_ROW)
         yield Finding(
             name="native-mutex-held-while-taking-gil",
             title=f"deadlock: {name} and the GIL"
             if deadlock
             else f"{name} is held while its holder waits for the GIL",
             severity=Severity.HIGH if deadlock else Severity.MEDIUM,
-            evidence=_evidence(trace, mine, rows, with_gil, deadlock=deadlock),
+            evidence=_evidence(trace, mine, rows, with_gil, gained, deadlock=deadlock),
             advice="Unlock it before calling into Python, or take the GIL first and the lock "
             "second everywhere. Release the GIL before waiting for a native lock.",
             intervals=(
                 *jumps(intervals, rows, f"holds {name}, waits for the GIL", HALF),
                 *jumps(intervals, mine, f"waits for {name}", HALF),
             ),
-            cost_ns=int(intervals.duration[mine].sum()),
+            cost_ns=had_back(trace, mine, int(gained.sum())),
+            hazard=True,
         )
 
 
+def spared(trace: Trace, waits: I64, *, has_gil: Bools) -> I64:
+    """Return how much of each wait for a lock is had back if nobody waits for the GIL with it, ns.
+
+    The GIL is to be had no earlier then. A thread that needs it itself soon after it got the lock
+    would have waited for the GIL instead: it gains no more than what it did in between.
+
+    Args:
+        trace: the trace.
+        waits: i64[k], rows of waits whose holders waited for the GIL.
+        has_gil: bool[k], the waiting thread held the GIL.
+    """
+    intervals = trace.intervals
+    asks = np.flatnonzero(np.isin(intervals.kind, (Event.GIL_WAIT, Event.GIL_HOLD)))
+    following = _next(
+        asks,
+        intervals.thread[asks],
+        intervals.start[asks],
+        intervals.thread[waits],
+        intervals.end[waits],
+    )
+    whole = has_gil | intervals.open[waits] | (following == NO_ROW)
+    apart = intervals.start[following] - intervals.end[waits]
+    duration = intervals.duration[waits]
+    gained: I64 = np.where(whole, duration, np.minimum(duration, apart))
+    return gained
+
+
 def _evidence(
-    trace: Trace, waits: I64, holders: I64, with_gil: I64, *, deadlock: bool
+    trace: Trace, waits: I64, holders: I64, with_gil: I64, gained: I64, *, deadlock: bool
 ) -> tuple[str, ...]:
     """Return the numbers of one lock."""
     intervals = trace.intervals
@@ -75,6 +104,12 @@ def _evidence(
     if both:
         lines.append(
             f"{both:,} of those threads held the GIL meanwhile: the other half of a deadlock"
+        )
+    instead = int((intervals.duration[waits] - gained).sum())
+    if instead:
+        lines.append(
+            f"{time_text(instead)} of it would be spent waiting for the GIL instead: they asked "
+            "for it next"
         )
     if deadlock:
         lines.append("neither wait ended before the recording did")

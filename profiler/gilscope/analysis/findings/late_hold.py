@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.findings.model import Finding, jumps, matters, of_run
+from gilscope.analysis.findings.model import Finding, had_back, jumps, matters, of_run
 from gilscope.analysis.stacks import called_from, short
+from gilscope.analysis.states.state import State
 from gilscope.analysis.waits.gil_holds import SWITCH_INTERVAL_NS
 from gilscope.severity import Severity
 from gilscope.text import time_text
@@ -75,7 +76,7 @@ def late_hold(facts: Facts) -> Iterator[Finding]:
             ),
             advice=RELEASE if native else CALLED,
             intervals=jumps(trace.intervals, rows, "holds the GIL"),
-            cost_ns=caused,
+            cost_ns=had_back(trace, np.flatnonzero(facts.states == State.WAITING_GIL), caused),
             suspected=not native,
         )
 

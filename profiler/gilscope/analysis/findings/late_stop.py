@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.findings.late_hold import LEAST_HOLDS, LONG_NS
-from gilscope.analysis.findings.model import MOST_JUMPS, Finding, Jump, matters, of_run, share
+from gilscope.analysis.findings.model import (
+    MOST_JUMPS,
+    Finding,
+    Jump,
+    had_back,
+    limit,
+    matters,
+    of_run,
+    share,
+)
 from gilscope.analysis.findings.native_hold import RELEASE
 from gilscope.analysis.stacks import located, program_line
+from gilscope.analysis.states.state import State
 from gilscope.severity import Severity
 from gilscope.text import count_text, time_text
 
@@ -46,6 +56,7 @@ def _finding(facts: Facts, mine: Bools) -> Finding:
     name = trace.thread_name(int(stops.thread[mine][0]))
     lasted = np.sort((stops.ends - stops.starts)[mine])
     cost, total = int(stops.ns[mine].sum()), int(facts.stopped_ns)
+    gained = had_back(trace, np.flatnonzero(facts.states == State.STOPPED_WORLD), cost)
     line = _line(facts, mine)
     where = f" ({line})" if line else ""
     typical = time_text(int(lasted[len(lasted) // 2]))
@@ -60,10 +71,11 @@ def _finding(facts: Facts, mine: Bools) -> Finding:
                 f"{time_text(int(lasted[-1]))} late; Python code stops in microseconds"
             ),
             f"others waited meanwhile: {of_run(trace, cost)}",
+            *limit(trace, cost, gained),
         ),
         advice=f"If that line calls native code, this stays attached there. {RELEASE}",
         intervals=_intervals(facts, mine),
-        cost_ns=cost,
+        cost_ns=gained,
     )
 
 

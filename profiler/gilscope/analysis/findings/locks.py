@@ -9,7 +9,9 @@ import numpy as np
 from gilscope.analysis.findings.hazards import holders_without_gil
 from gilscope.analysis.findings.model import (
     Finding,
+    had_back,
     jumps,
+    limit,
     matters,
     of_run,
     share,
@@ -129,6 +131,7 @@ def _is_held(facts: Facts, rows: I64) -> bool:
 
 def _hot(facts: Facts, lock: Lock, rows: I64, cost: int) -> Finding:
     trace, intervals = facts.trace, facts.trace.intervals
+    gained = had_back(trace, rows, cost)
     spins = int(np.count_nonzero(intervals.kind[rows] == Event.SPIN))
     threads = len(np.unique(intervals.thread[rows]))
     words = f"{count_text(len(rows) - spins, 'time')} asleep"
@@ -155,12 +158,13 @@ def _hot(facts: Facts, lock: Lock, rows: I64, cost: int) -> Finding:
                 f"that took {of_run(trace, cost)}; the longest wait took "
                 f"{time_text(int(intervals.duration[rows].max()))}"
             ),
+            *limit(trace, cost, gained),
             *_where(facts, rows),
             *_held(facts, rows),
         ),
         advice=own.advice if own else OBJECT if is_object else OTHER,
         intervals=jumps(intervals, rows, f"waits for {lock.name}"),
-        cost_ns=cost,
+        cost_ns=gained,
     )
 
 
@@ -253,5 +257,5 @@ def lock_convoy(facts: Facts) -> Iterator[Finding]:
             advice="Keep code that needs the GIL out of the locked section, take the lock less "
             "often, or give each thread a lock of its own.",
             intervals=jumps(intervals, rows, f"holds {lock.name} and waits for the GIL"),
-            cost_ns=int(cost[number]),
+            cost_ns=had_back(trace, rows, int(cost[number])),
         )

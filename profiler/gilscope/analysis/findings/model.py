@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gilscope import identity
-from gilscope.text import time_text
+from gilscope.analysis.waits.processors import reachable
+from gilscope.text import count_text, time_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gilscope.severity import Severity
     from gilscope.trace.arrays import I64
     from gilscope.trace.model import Intervals, Trace
@@ -21,6 +24,9 @@ and 5 % is what the times of one program differ by from run to run (docs/overhea
 
 LEAST_NS = 10_000_000
 """And at least this: two switch intervals, that is one hand-over that went badly."""
+
+NEARLY_ALL = 0.95
+"""Of what was waited: what is lost of it is not worth a word."""
 
 MOST_JUMPS = 10
 """The most intervals that a finding names: the longest ones."""
@@ -54,8 +60,10 @@ class Finding:
         evidence: lines with the numbers that it stands on.
         intervals: where to look, the worst first.
         advice: what to do about it.
-        cost_ns: thread time that it took, at most this is to be gained; 0 if it has no such price.
+        cost_ns: thread time that a repair gains at most: what it took, without what the processors
+            could not have done meanwhile (see `had_back`); 0 if it has no such price.
         suspected: the trace does not prove it.
+        hazard: it may stop the program for good another time, whatever it cost this time.
     """
 
     name: str
@@ -66,6 +74,7 @@ class Finding:
     intervals: tuple[Jump, ...] = ()
     cost_ns: int = 0
     suspected: bool = False
+    hazard: bool = False
 
     @property
     def id(self) -> str:
@@ -109,6 +118,20 @@ class Finding:
 def matters(trace: Trace, cost_ns: int) -> bool:
     """Return whether this much waiting is worth a finding."""
     return cost_ns >= max(SHARE * trace.duration_ns, LEAST_NS)
+
+
+def had_back(trace: Trace, rows: I64, waited_ns: int) -> int:
+    """Return how much of these waits a repair gains at most, ns: no more than processors allow."""
+    return int(waited_ns * reachable(trace, rows))
+
+
+def limit(trace: Trace, waited_ns: int, cost_ns: int) -> Iterator[str]:
+    """Yield the line that says what processors leave of a cost, if that is less than all."""
+    if cost_ns < NEARLY_ALL * waited_ns:
+        yield (
+            f"at most {time_text(cost_ns)} of that can be had back: the threads had "
+            f"{count_text(trace.processors, 'processor')}, and work for more"
+        )
 
 
 def jumps(intervals: Intervals, rows: I64, note: str, most: int = MOST_JUMPS) -> tuple[Jump, ...]:

@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gilscope.analysis.findings.late_hold import late_hold
-from gilscope.analysis.findings.model import Finding, jumps, matters, of_run, share
+from gilscope.analysis.findings.model import (
+    Finding,
+    had_back,
+    jumps,
+    limit,
+    matters,
+    of_run,
+    share,
+)
 from gilscope.analysis.findings.victims import victims
-from gilscope.analysis.stacks import program_line, short
+from gilscope.analysis.stacks import STANDARD, program_line, short
+from gilscope.analysis.states.state import State
 from gilscope.analysis.waits.holder_places import CALLERS, base_name, native_frames
 from gilscope.severity import Severity
 from gilscope.text import count_text, time_text
@@ -68,6 +77,8 @@ def _finding(facts: Facts, place: HolderPlace, mine: Bools) -> Finding:
     typical = time_text(int(np.sort(lasted)[len(lasted) // 2]))
     part = share(cost, int(facts.gil_waits.total[0]))
     frames = _typical_stack(facts, mine)
+    waits = np.flatnonzero(facts.states == State.WAITING_GIL)
+    gained = had_back(trace, waits[pieces.shared(trace, mine, waits) > 0], cost)
     return Finding(
         name="gil-held-in-native-code",
         title=f"{name_of(place)}{_called(frames)} keeps the GIL for {typical} at a time: "
@@ -80,11 +91,12 @@ def _finding(facts: Facts, place: HolderPlace, mine: Bools) -> Finding:
             ),
             _looks(facts, mine, frames),
             f"they waited for this {of_run(trace, cost)}",
+            *limit(trace, cost, gained),
             *victims(facts, mine),
         ),
         advice=_advice(place, frames),
         intervals=jumps(trace.intervals, rows, "holds the GIL"),
-        cost_ns=cost,
+        cost_ns=gained,
     )
 
 
@@ -131,8 +143,14 @@ def _looks(facts: Facts, mine: Bools, frames: Sequence[Frame]) -> str:
     return f"seen there {count_text(seen, 'time')}{doing}: {' < '.join(names[:4])}"
 
 
+def _is_standard(place: HolderPlace, frames: Sequence[Frame]) -> bool:
+    """Return whether it is a function of an extension of the standard library."""
+    paths = {frame.module for frame in native_frames(frames)}
+    return any(STANDARD.match(path) and base_name(path) == place.module for path in paths)
+
+
 def _advice(place: HolderPlace, frames: Sequence[Frame]) -> str:
-    if place.interpreter:
+    if place.interpreter or _is_standard(place, frames):
         return INTERPRETER
     if any(CALLERS.match(base_name(frame.module)) for frame in native_frames(frames)):
         return f"{CTYPES} In a binding of your own: {RELEASE[0].lower()}{RELEASE[1:]}"

@@ -39,13 +39,13 @@ def oversubscription(facts: Facts) -> Iterator[Finding]:
     met = [(by_tid[one.tid], one) for one in trace.pools.threads if one.tid in by_tid]
     workers = [thread for thread, _ in met if thread.native]
     callers = [thread for thread, _ in met if not thread.native]
-    if not workers or len(callers) < LEAST_CALLERS or not trace.pools.processors:
+    if not workers or len(callers) < LEAST_CALLERS or not trace.processors:
         return
     begin = min(thread.start_ns for thread in workers)
     end = max(thread.end_ns for thread in workers)
     ran, waited = _wanted(facts, begin, end)
     wanted = (ran + waited) / max(end - begin, 1)
-    processors = trace.pools.processors
+    processors = trace.processors
     cost = int(waited * (1 - processors / wanted)) if wanted > processors else 0
     if wanted < CROWDED * processors or not matters(trace, cost):
         return

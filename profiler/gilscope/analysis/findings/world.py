@@ -14,12 +14,15 @@ from gilscope.analysis.findings.model import (
     SHARE,
     Finding,
     Jump,
+    had_back,
     jumps,
+    limit,
     matters,
     of_run,
 )
 from gilscope.analysis.grouping import typical_total
 from gilscope.analysis.stacks import located, own_line
+from gilscope.analysis.states.state import State
 from gilscope.analysis.waits.pauses import REQUEST, is_turn
 from gilscope.analysis.waits.processors import undisturbed_ns
 from gilscope.severity import Severity
@@ -63,6 +66,9 @@ def stop_the_world(facts: Facts) -> Iterator[Finding]:
     who = trace.thread_name(most) or "an unknown thread"
     worst = sorted(pauses, key=lambda pause: -pause.duration_ns)[:MOST_JUMPS]
     rate = len(pauses) / (trace.duration_ns / 1e9)
+    cost = max(held - int(stops.ns.sum()), 0) + queued
+    stopped = np.flatnonzero(facts.states == State.STOPPED_WORLD)
+    gained = had_back(trace, np.union1d(stopped, in_line), cost)
     yield Finding(
         name="stop-the-world-storm",
         title=f"all threads are stopped {rate:,.0f} times a second{_by(facts, rows)}",
@@ -79,6 +85,7 @@ def stop_the_world(facts: Facts) -> Iterator[Finding]:
                 else ()
             ),
             f"{by_thread[most]:,} of them requested by {who}",
+            *limit(trace, cost, gained),
         ),
         advice="Usual causes: gc.collect(), sys._current_frames(), sys.settrace() and "
         "sys.setprofile(), classes that change while threads run, and many new objects that refer "
@@ -87,7 +94,7 @@ def stop_the_world(facts: Facts) -> Iterator[Finding]:
             Jump(pause.requester, pause.start_ns, pause.start_ns + pause.duration_ns, "a pause")
             for pause in worst
         ),
-        cost_ns=max(held - int(stops.ns.sum()), 0) + queued,
+        cost_ns=gained,
     )
 
 

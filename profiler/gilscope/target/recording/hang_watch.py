@@ -173,8 +173,7 @@ class HangWatch:
             found = pools.of_started(started, known)
             if len(found) <= len(known):
                 return ""
-            processors = len(os.sched_getaffinity(0))
-            return json.dumps({**metadata, "processors": processors, "pools": found})
+            return json.dumps({**metadata, "pools": found})
         except (OSError, ValueError):
             return ""
 

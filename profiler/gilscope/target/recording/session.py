@@ -266,6 +266,7 @@ def _metadata(parent_pid: int | None) -> dict[str, object]:
         "python": sys.version,
         "executable": sys.executable,
         "argv": list(sys.argv),
+        "processors": len(os.sched_getaffinity(0)),
         "free_threaded": bool(getattr(sys, "abiflags", "").startswith("t")),
         "gil_enabled": sys._is_gil_enabled(),  # noqa: SLF001 - no public name in 3.13
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,7 +58,6 @@ class SharedMemory:
         self._python: dict[int, dict[int, Counter[str]]] = {}  # by line and thread: lines of Python
         self._looks = self._rounds = 0
         self._pools = Pools(self._process, self._natives)
-        self._processors = len(os.sched_getaffinity(pid))
 
     def close(self) -> None:
         """End."""
@@ -118,7 +116,6 @@ class SharedMemory:
         if lines := self._shared_lines():
             found["shared_memory"] = lines
         if self._pools.are_used:
-            found["processors"] = self._processors
             found["pools"] = self._pools.data()
         return found
 

@@ -69,9 +69,7 @@ class Pools:
     """The threads that ran code of pools.
 
     Attributes:
-        processors: how many the process may use; 0 unknown.
         threads: those threads.
     """
 
-    processors: int = 0
     threads: tuple[PoolThread, ...] = ()

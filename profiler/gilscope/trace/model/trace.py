@@ -107,6 +107,7 @@ class Trace:
         hangs: what the watcher of the recording explained, in the order in which it was found.
         shared_memory: what threads on several processors wrote to at the same time.
         pools: threads that ran code of native libraries' pools, such as that of OpenMP.
+        processors: how many the process could use when the recording began; 0 unknown.
         executor: what `gilscope.executor` was to be: "threads", "subinterpreters" or "processes";
             "" if nobody said.
     """
@@ -145,6 +146,7 @@ class Trace:
     hangs: tuple[Hang, ...] = ()
     shared_memory: tuple[SharedMemory, ...] = ()
     pools: Pools = field(default_factory=Pools)
+    processors: int = 0
     load_hazards: Function[[], tuple[Hazard, ...]] = tuple
     load_samples: Function[[Threads, int], Samples] = lambda _threads, _duration: Samples()
 

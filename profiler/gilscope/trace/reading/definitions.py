@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,8 @@ MAKE_LOCKS = frozenset({"threading", "queue"})
 PAUSES = frozenset({"stop_the_world", "stop_the_world_request", "raw_mutex"})
 RUNTIME = ("std::", "__gthread", "pthread_", "pybind11::", "nanobind::")
 """Prefixes of functions that take locks for their callers."""
+NAMELESS = re.compile(r"\+0x[0-9a-f]+$")
+"""The end of the name of a function that its object has no symbol for."""
 MOST_PLACES = 16
 """At which a native lock was waited for, that are asked for what it is."""
 MAX_TEXT = 512  # characters of a name that are kept
@@ -180,6 +183,10 @@ def _first_wait(stack: tuple[Frame, ...]) -> str:
     """Where a thread first waited for a lock: in native code the function, else the line."""
     own = [frame for frame in stack if not _is_runtime(frame)] or list(stack)
     if own and own[0].native:
+        # A library without its symbols: what it exports says what it was asked for.
+        named = next((frame for frame in own if not NAMELESS.search(frame.name)), own[0])
+        if named is not own[0] and named.native and named.module == own[0].module:
+            return f"in {short_function(named.name)} ({own[0].name})"
         where = f" ({_line_of(own[0])})" if own[0].file else ""
         return f"in {short_function(own[0].name)}{where}"
     frames = [frame for frame in own if not frame.native]

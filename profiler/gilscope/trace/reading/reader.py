@@ -16,7 +16,7 @@ from gilscope.trace.reading.clock import ClockMap, make_clock
 from gilscope.trace.reading.cpu_samples import cpu_times
 from gilscope.trace.reading.definitions import Definitions, hazards, named_locks, read_json
 from gilscope.trace.reading.events import EventTables
-from gilscope.trace.reading.hangs import read_hangs
+from gilscope.trace.reading.hangs import number, read_hangs
 from gilscope.trace.reading.place_tables import PlaceTables
 from gilscope.trace.reading.records import Records
 from gilscope.trace.reading.samples import read_samples
@@ -185,6 +185,7 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
             parts.samples, threads, header.start_monotonic, duration_ns
         ),
         pools=read_pools(parts.metadata),
+        processors=number(parts.metadata.get("processors")),
     )
 
 

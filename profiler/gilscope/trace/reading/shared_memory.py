@@ -28,7 +28,7 @@ def read_pools(metadata: dict[str, Any]) -> Pools:
         for one in (found if isinstance(found, list) else ())
         if isinstance(one, dict)
     )
-    return Pools(number(metadata.get("processors")), tuple(threads))
+    return Pools(tuple(threads))
 
 
 def _one(one: dict[str, Any], start_ns: int) -> SharedMemory:

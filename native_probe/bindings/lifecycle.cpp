@@ -36,6 +36,7 @@ struct Life {
   std::mutex turns;
   std::condition_variable turn_is_free;
   std::atomic<pthread_t> turn_of{0};  // 0: it is free
+  bool watches_forks = false;         // for the turn's owner
 
   // What is under it does not go while it is held.
   std::mutex sessions;
@@ -44,10 +45,10 @@ struct Life {
   bool paused = false;  // the session's own thread, for them
 };
 
-Life& life() {
-  static Life& the_life = *new Life;
-  return the_life;
-}
+// As hooks::installation's.
+Life& the_life = *new Life;
+
+Life& life() { return the_life; }
 
 class Turn {
  public:
@@ -140,12 +141,15 @@ void after_fork_in_child() {
   own.session = nullptr;
   own.forks = 0;
   own.paused = false;
+  own.watches_forks = true;  // as this shows; the thread that did it may not have got to say so
 }
 
 void watch_forks() {
-  static const int registered =
-      pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-  if (registered != 0) throw ProbeFailure("no memory for the handlers of fork()");
+  if (life().watches_forks) return;
+  if (pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) != 0) {
+    throw ProbeFailure("no memory for the handlers of fork()");
+  }
+  life().watches_forks = true;
 }
 
 void install_hooks(bool native_locks) {

@@ -24,10 +24,10 @@ struct Known {
   std::optional<SelfTestReport> report;
 };
 
-Known& state() {
-  static Known& known = *new Known;
-  return known;
-}
+// As hooks::installation's.
+Known& the_state = *new Known;
+
+Known& state() { return the_state; }
 
 // The costs in a report are those of one model; it has a name on x86-64.
 std::string processor() {
@@ -45,9 +45,11 @@ std::string processor() {
 #endif
 }
 
-// The code stays the same while the process lives.
+// The code stays the same while the process lives. By one thread at a time, as all this.
 const std::string& key_of_code(const ElfImage& interpreter) {
-  static const std::string& key = *new std::string([&interpreter] {
+  static const std::string* key = nullptr;
+  if (key != nullptr) return *key;
+  key = new std::string([&interpreter] {
     const std::string other = identity_of_image(reinterpret_cast<const void*>(&getpid)) +
                               processor() + (Clock::is_counter() ? "counter" : "clock");
     char digest[20];
@@ -56,7 +58,7 @@ const std::string& key_of_code(const ElfImage& interpreter) {
     return identity_of_image(reinterpret_cast<const void*>(interpreter.base())) + '-' +
            identity_of_image(reinterpret_cast<const void*>(&processor)) + '-' + digest;
   }());
-  return key;
+  return *key;
 }
 
 }  // namespace

@@ -22,10 +22,7 @@ std::atomic<FilePages*> guarded[kGuarded];
 struct sigaction before;
 std::atomic<bool> once{false};  // the program's handler wanted to be called once, and was
 
-std::mutex& changing() {
-  static std::mutex& mutex = *new std::mutex;
-  return mutex;
-}
+std::mutex changing;
 
 bool mend(const void* address) {
   for (auto& place : guarded) {
@@ -102,7 +99,7 @@ void put_back() {
 }  // namespace
 
 void guard(FilePages* pages) {
-  const std::lock_guard<std::mutex> lock(changing());
+  const std::lock_guard<std::mutex> lock(changing);
   bool first = true;
   for (auto& place : guarded) first = first && place.load() == nullptr;
   for (auto& place : guarded) {
@@ -113,7 +110,7 @@ void guard(FilePages* pages) {
 }
 
 void release(FilePages* pages) {
-  const std::lock_guard<std::mutex> lock(changing());
+  const std::lock_guard<std::mutex> lock(changing);
   bool had = false;
   bool last = true;
   for (auto& place : guarded) {
@@ -125,7 +122,7 @@ void release(FilePages* pages) {
 }
 
 void after_fork() {
-  new (&changing()) std::mutex;
+  new (&changing) std::mutex;
   bool any = false;
   for (auto& place : guarded) any = place.exchange(nullptr) != nullptr || any;
   if (any) put_back();

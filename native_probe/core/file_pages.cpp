@@ -19,6 +19,7 @@
 namespace gilscope {
 namespace {
 
+const auto page_size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 constexpr std::uint64_t kSegment = 16 << 20;
 // More than the largest chunk that is not the metadata, which come first.
 constexpr std::uint64_t kOverlap = 2 << 20;
@@ -63,10 +64,7 @@ int create_trace_file(const std::string& path) {
   return open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 }
 
-std::size_t FilePages::page() {
-  static const auto size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  return size;
-}
+std::size_t FilePages::page() { return page_size; }
 
 FilePages::FilePages(const std::string& path, std::uint64_t max_bytes)
     : path_(path), max_bytes_(round_up(max_bytes, page())) {

@@ -17,10 +17,9 @@
 namespace gilscope {
 namespace {
 
-std::uintptr_t page_size() {
-  static const auto size = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  return size;
-}
+const auto page_bytes = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+
+std::uintptr_t page_size() { return page_bytes; }
 
 std::uintptr_t page_of(const void* address) {
   return reinterpret_cast<std::uintptr_t>(address) & ~(page_size() - 1);

@@ -59,10 +59,8 @@ namespace {
 std::atomic<const Table*> table{nullptr};
 
 // Of the one above and those before it. Whoever publishes sees to it that there is one at a time.
-std::shared_ptr<Table>& owned() {
-  static auto& latest = *new std::shared_ptr<Table>;
-  return latest;
-}
+// (Made when the probe is loaded: a function's own would keep a forked child waiting for ever.)
+std::shared_ptr<Table>& owned = *new std::shared_ptr<Table>;
 
 std::uintptr_t main_stack_end = 0;  // 0 unknown
 // The image that runs the program, which is never unloaded.
@@ -71,10 +69,7 @@ struct Host {
   unwind::Tables tables;
 };
 const Host* host = nullptr;
-std::vector<CodeRange>& boundaries() {
-  static auto& ranges = *new std::vector<CodeRange>;
-  return ranges;
-}
+std::vector<CodeRange>& boundaries = *new std::vector<CodeRange>;
 
 // The facts about a return address.
 struct Step {
@@ -85,11 +80,11 @@ struct Step {
 // Return address → step, filled as they come and forgotten all at once.
 class Steps {
  public:
-  bool initialize() {
+  void initialize() {
+    if (entries_ != nullptr) return;
     void* memory = mmap(nullptr, sizeof(Entry) * kCapacity, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory != MAP_FAILED) entries_ = static_cast<Entry*>(memory);
-    return entries_ != nullptr;
   }
 
   void clear() {
@@ -193,7 +188,7 @@ const Segment* find_segment(const Table& in, std::uintptr_t pc) {
 }
 
 bool is_boundary(const void* call) {
-  const auto& all = boundaries();
+  const auto& all = boundaries;
   return std::any_of(all.begin(), all.end(),
                      [call](const CodeRange& range) { return range.contains(call); });
 }
@@ -389,13 +384,12 @@ const Loaded* object_at(const void* address) {
 
 void initialize(const ElfImage& image, std::vector<CodeRange> host_boundaries) {
   host = new Host{image, tables_of(image)};
-  boundaries() = std::move(host_boundaries);
+  boundaries = std::move(host_boundaries);
   const LoaderCall call;
   if (const void* end = dlsym(RTLD_DEFAULT, "__libc_stack_end")) {
     main_stack_end = reinterpret_cast<std::uintptr_t>(*static_cast<void* const*>(end));
   }
-  static const bool ready = steps.initialize();
-  (void)ready;
+  steps.initialize();
 }
 
 std::shared_ptr<Table> make_table(std::shared_ptr<const LoadedObjects> objects) {
@@ -414,14 +408,14 @@ std::shared_ptr<Table> make_table(std::shared_ptr<const LoadedObjects> objects) 
 }
 
 void publish(std::shared_ptr<Table> fresh) {
-  fresh->replaced = std::move(owned());
-  owned() = std::move(fresh);
-  table.store(owned().get(), std::memory_order_release);
+  fresh->replaced = std::move(owned);
+  owned = std::move(fresh);
+  table.store(owned.get(), std::memory_order_release);
 }
 
 std::shared_ptr<Table> withdraw() {
   table.store(nullptr, std::memory_order_release);
-  return std::move(owned());
+  return std::move(owned);
 }
 
 void forget(std::shared_ptr<Table> last) {

@@ -147,10 +147,7 @@ bool TraceFile::help(Space& space, std::size_t wanted) {
   return space.holds(wanted);
 }
 
-std::size_t TraceFile::definitions_chunk() {
-  static const std::size_t size = round_up(kDefinitionsChunk, alignment());
-  return size;
-}
+std::size_t TraceFile::definitions_chunk() { return round_up(kDefinitionsChunk, alignment()); }
 
 std::size_t TraceFile::kept_from(format::ChunkKind kind) {
   switch (kind) {

@@ -57,10 +57,12 @@ class MethodCache {
   static constexpr std::uint64_t kIdMask = (std::uint64_t{1} << kIdBits) - 1;
   static constexpr std::size_t kPlaces = 1024;
   static std::atomic<std::uint64_t>& place(std::uint64_t key) {
-    static std::atomic<std::uint64_t> places[kPlaces];
-    return places[(key >> kIdBits) % kPlaces];
+    return places_[(key >> kIdBits) % kPlaces];
   }
+  static std::atomic<std::uint64_t> places_[kPlaces];
 };
+
+std::atomic<std::uint64_t> MethodCache::places_[MethodCache::kPlaces];
 
 std::uint32_t define(Session& session, std::uint32_t id, std::uint32_t code, std::string_view name,
                      std::string_view module) {
@@ -133,26 +135,24 @@ std::uint32_t of_type(Session& session, PyTypeObject* type) {
 class Partial {
  public:
   static PyObject* function_of(PyObject* object) {
-    const State state = proved();
-    if (state.type == nullptr || Py_TYPE(object) != state.type) return nullptr;
+    const PyTypeObject* type = proved_.load(std::memory_order_relaxed);
+    if (type == nullptr || Py_TYPE(object) != type) return nullptr;
     return first_member(object);
   }
-  static void prove() { proved(); }
+  // By one thread at a time, and once: the type stays.
+  static void prove() {
+    if (proved_.load(std::memory_order_relaxed) == nullptr) proved_.store(find());
+  }
 
  private:
-  struct State {
-    PyTypeObject* type;
-  };
+  static std::atomic<PyTypeObject*> proved_;
+
   static PyObject* first_member(PyObject* object) {
     return *reinterpret_cast<PyObject**>(object + 1);
   }
-  static State proved() {
-    static const State state = find();
-    return state;
-  }
-  static State find() {
+  static PyTypeObject* find() {
     const ExceptionKeeper keep;
-    State state{nullptr};
+    PyTypeObject* found = nullptr;
     PyObject* functools = PyImport_ImportModule("functools");
     PyObject* type = functools != nullptr ? PyObject_GetAttrString(functools, "partial") : nullptr;
     PyObject* object = type != nullptr ? PyObject_CallOneArg(type, type) : nullptr;
@@ -160,15 +160,17 @@ class Partial {
         reinterpret_cast<PyTypeObject*>(type)->tp_basicsize >
             static_cast<Py_ssize_t>(sizeof(PyObject) + sizeof(void*)) &&
         Py_TYPE(object) == reinterpret_cast<PyTypeObject*>(type) && first_member(object) == type) {
-      state.type = reinterpret_cast<PyTypeObject*>(type);
+      found = reinterpret_cast<PyTypeObject*>(type);
     }
     PyErr_Clear();
     Py_XDECREF(object);
     Py_XDECREF(type);
     Py_XDECREF(functools);
-    return state;
+    return found;
   }
 };
+
+std::atomic<PyTypeObject*> Partial::proved_{nullptr};
 
 constexpr int kMaxNesting = 8;  // of methods and partials
 

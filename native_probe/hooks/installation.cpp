@@ -55,10 +55,11 @@ struct Installation {
   std::atomic<std::uint64_t> next_look{0};  // ticks
 };
 
-Installation& self() {
-  static Installation& the_installation = *new Installation;
-  return the_installation;
-}
+// Made when the probe is loaded, not when it is first asked for: a child that is forked at that
+// moment would wait for ever for the thread that makes it.
+Installation& the_installation = *new Installation;
+
+Installation& self() { return the_installation; }
 
 bool has(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;

@@ -10,6 +10,7 @@ import _queue
 import _thread
 import collections
 import functools
+import os
 import sys
 import threading
 from importlib import import_module
@@ -19,7 +20,7 @@ from gilscope.target.races import pools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
+    from types import FrameType, ModuleType
 
 LOCK_METHODS = {
     "acquire": "acquire",
@@ -45,6 +46,7 @@ SEMAPHORE_METHODS = {
     **dict.fromkeys(("acquire", "__enter__"), "take"),
     **dict.fromkeys(("release", "__exit__"), "give"),
 }
+POOLS = os.path.join("concurrent", "futures", "thread.py")  # noqa: PTH118 - no path, but its end
 BOOKKEEPING = ("_active_limbo_lock", "_shutdown_locks_lock")
 
 
@@ -55,6 +57,11 @@ def _semaphores_of_processes() -> list[type]:
     except ImportError:  # some builds have none
         return []
     return [found]
+
+
+def _is_pool(frame: FrameType) -> bool:
+    """Whether the frame is one of a pool of threads."""
+    return frame.f_code.co_filename.endswith(POOLS)
 
 
 class Ordering:
@@ -189,16 +196,17 @@ class Ordering:
 
         def begins(original: Any) -> Callable[..., Any]:
             def set_running_or_notify_cancel(self: object) -> bool:
-                spread.begins(self)
+                if _is_pool(sys._getframe(1)):  # noqa: SLF001 - who runs it
+                    spread.begins(self)
                 return bool(original(self))
 
             return set_running_or_notify_cancel
 
         def gives(original: Any) -> Callable[..., Any]:
             def set_(self: object, outcome: object) -> None:
+                spread.ends(self)
                 give(self)
                 original(self, outcome)
-                spread.ends(self)
 
             return set_
 
@@ -223,9 +231,8 @@ class Ordering:
         def init(original: Any) -> Callable[..., Any]:
             def __init__(self: threading.Semaphore, *rest: Any, **more: Any) -> None:  # noqa: N807
                 original(self, *rest, **more)
-                maker = sys._getframe(1).f_code.co_filename  # noqa: SLF001 - who made it
                 # A pool counts its idle threads with one: that orders nothing of the program's.
-                if maker.replace("\\", "/").endswith("concurrent/futures/thread.py"):
+                if _is_pool(sys._getframe(1)):  # noqa: SLF001 - who made it
                     ignore(self._cond._lock)  # type: ignore[attr-defined] # noqa: SLF001
 
             return __init__

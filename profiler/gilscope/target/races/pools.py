@@ -1,7 +1,7 @@
 """Lets the tasks of a pool go to several threads, as they may.
 
 The first thread of a pool would do many short tasks, in order, before the pool starts the next
-one. So each thread rests after each of its first few tasks.
+one. So each thread rests before it gives the result of each of its first few tasks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Spread(threading.local):
         self.task = future if self.begun <= RESTS else None
 
     def ends(self, future: object) -> None:
-        """Rest, when the thread has done one of its first tasks."""
+        """Rest, when the thread is about to give the result of one of its first tasks."""
         if self.task is future:
             self.task = None
             time.sleep(REST_S)

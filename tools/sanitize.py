@@ -188,7 +188,8 @@ def options_of(sanitizer: str, executable: str, reports: Path) -> dict[str, str]
     own = (LISTS / "tsan.txt").read_text(encoding="utf-8")
     suppressions = reports / "suppressions.txt"
     suppressions.write_text(own + sanitized_interpreters.suppressions(executable), encoding="utf-8")
-    common = "exitcode=0:die_after_fork=0:report_signal_unsafe=0:history_size=4"
+    # Names of functions in modules that were loaded after the first report only addr2line finds.
+    common = "exitcode=0:die_after_fork=0:report_signal_unsafe=0:history_size=4:allow_addr2line=1"
     return {"TSAN_OPTIONS": f"{common}:suppressions={suppressions}:{log}"}
 
 

@@ -231,21 +231,30 @@ def _advice(picture: Picture, kind: str, told: list[Thread]) -> str:
     forked = fork_of(picture) is not None
     if picture.ending:
         return "Join threads before the program ends; take no locks in __del__ and at exit."
-    kinds = {thread.wait.kind for thread in told if thread.wait}
-    attached = any(t.holds_gil or t.attached for t in told)
     if kind == "hang-abandoned-lock" and forked:
         return "Start children with spawn or forkserver, or fork before other threads take locks."
     if kind == "hang-abandoned-lock":
         return "Release a lock in the thread that took it before that thread ends: use with blocks."
     if kind == "hang-spinning":
         return "Release the GIL (Py_BEGIN_ALLOW_THREADS) around the loop that waits."
+    return advice_on_waits(told)
+
+
+def advice_on_waits(told: list[Thread]) -> str:
+    """Return what to do about threads that wait for each other."""
+    kinds = {thread.wait.kind for thread in told if thread.wait}
+    # Who waits with the GIL is at fault; who only joins one of these is not.
+    keeping = {t.wait.kind for t in told if t.wait and (t.holds_gil or t.attached)}
     for found, text in _ADVICE:
-        if found in kinds and (attached or found in ("import", "event", "future")):
+        if found in keeping or (found in kinds and found in _OF_ANYBODY):
             return text
     return (
         "Take the locks in the same order everywhere, or do not wait with a lock that others need."
     )
 
+
+_OF_ANYBODY = ("import", "event", "future", "pause")
+"""Waits that matter whether or not the thread keeps others from running."""
 
 _ADVICE = (
     ("join", "Release the GIL around the join (py::gil_scoped_release, Py_BEGIN_ALLOW_THREADS)."),

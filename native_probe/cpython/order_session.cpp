@@ -28,14 +28,11 @@ constexpr std::size_t kFrames = 24;
 constexpr std::size_t kSiteFrames = 8;
 constexpr std::uintptr_t kResourceBit = std::uintptr_t{1} << 63U;  // no address of an object has it
 
-pthread_key_t end_key() {
-  static const pthread_key_t key = [] {
-    pthread_key_t made = 0;
-    pthread_key_create(&made, [](void*) { Session::leave(); });
-    return made;
-  }();
-  return key;
-}
+const pthread_key_t end_key = [] {
+  pthread_key_t made = 0;
+  pthread_key_create(&made, [](void*) { Session::leave(); });
+  return made;
+}();
 
 StackId take_stack() {
   Session* session = Session::active();
@@ -76,7 +73,7 @@ Thread* Session::thread() {
 void Session::enter(const Point& from) {
   current.thread = recorder_.start(from);
   current.session = number_;
-  pthread_setspecific(end_key(), &current);
+  pthread_setspecific(end_key, &current);
 }
 
 void Session::leave() {

@@ -102,33 +102,23 @@ constexpr Rule kCollectionsRules[] = {{"_count_elements", Effect::count}};
 constexpr const char* kTypeNames[] = {"list",      "tuple",    "set", "frozenset", "dict",
                                       "enumerate", "reversed", "zip", "map",       "filter"};
 
-std::unordered_map<const PyMethodDef*, Effect>& effects() {
-  static auto& all = *new std::unordered_map<const PyMethodDef*, Effect>;
-  return all;
-}
-std::unordered_map<const PyTypeObject*, Effect>& type_effects() {
-  static auto& all = *new std::unordered_map<const PyTypeObject*, Effect>{
-      {&PyList_Type, Effect::read},      {&PyTuple_Type, Effect::read},
-      {&PySet_Type, Effect::read},       {&PyFrozenSet_Type, Effect::read},
-      {&PyDict_Type, Effect::read},      {&PyEnum_Type, Effect::begin},
-      {&PyReversed_Type, Effect::begin}, {&PyZip_Type, Effect::begin},
-      {&PyMap_Type, Effect::begin},      {&PyFilter_Type, Effect::begin},
-  };
-  return all;
-}
-std::unordered_set<std::string_view>& call_names() {
-  static auto& all = *new std::unordered_set<std::string_view>;
-  return all;
-}
+auto& effects = *new std::unordered_map<const PyMethodDef*, Effect>;
+auto& type_effects = *new std::unordered_map<const PyTypeObject*, Effect>{
+    {&PyList_Type, Effect::read},      {&PyTuple_Type, Effect::read}, {&PySet_Type, Effect::read},
+    {&PyFrozenSet_Type, Effect::read}, {&PyDict_Type, Effect::read},  {&PyEnum_Type, Effect::begin},
+    {&PyReversed_Type, Effect::begin}, {&PyZip_Type, Effect::begin},  {&PyMap_Type, Effect::begin},
+    {&PyFilter_Type, Effect::begin},
+};
+auto& call_names = *new std::unordered_set<std::string_view>;
 
 template <std::size_t N>
 void add_methods(PyTypeObject* type, const Rule (&rules)[N]) {
   PyObject* names = PyType_GetDict(type);
   for (const Rule& rule : rules) {
-    call_names().insert(rule.name);
+    call_names.insert(rule.name);
     PyObject* found = names != nullptr ? PyDict_GetItemString(names, rule.name) : nullptr;
     if (found == nullptr || !Py_IS_TYPE(found, &PyMethodDescr_Type)) continue;
-    effects()[reinterpret_cast<PyMethodDescrObject*>(found)->d_method] = rule.effect;
+    effects[reinterpret_cast<PyMethodDescrObject*>(found)->d_method] = rule.effect;
   }
   Py_XDECREF(names);
 }
@@ -149,10 +139,10 @@ int add_functions(const char* module_name, const Rule (&rules)[N]) {
   PyObject* module = PyImport_ImportModule(module_name);
   if (module == nullptr) return -1;
   for (const Rule& rule : rules) {
-    call_names().insert(rule.name);
+    call_names.insert(rule.name);
     PyObject* found = PyObject_GetAttrString(module, rule.name);
     if (found != nullptr && PyCFunction_Check(found)) {
-      effects()[reinterpret_cast<PyCFunctionObject*>(found)->m_ml] = rule.effect;
+      effects[reinterpret_cast<PyCFunctionObject*>(found)->m_ml] = rule.effect;
     }
     PyErr_Clear();
     Py_XDECREF(found);
@@ -268,8 +258,8 @@ void on_function(Event& event, const Call& call, Effect effect) {
 }
 
 void apply(Event& event, const Call& call, const PyMethodDef* method) {
-  const auto found = effects().find(method);
-  if (found == effects().end()) return;
+  const auto found = effects.find(method);
+  if (found == effects.end()) return;
   if (call.self == nullptr || PyModule_Check(call.self)) {
     return on_function(event, call, found->second);
   }
@@ -284,14 +274,14 @@ PyObject* bound_to(PyObject* callable) {
 
 }  // namespace
 
-bool is_container_call(std::string_view name) { return call_names().count(name) != 0; }
+bool is_container_call(std::string_view name) { return call_names.count(name) != 0; }
 
 int initialize_calls() {
   add_methods(&PyList_Type, kListRules);
   add_methods(&PyDict_Type, kDictRules);
   add_methods(&PyODict_Type, kDictRules);
   add_methods(&PySet_Type, kSetRules);
-  for (const char* name : kTypeNames) call_names().insert(name);
+  for (const char* name : kTypeNames) call_names.insert(name);
   add_methods(&PyByteArray_Type, kArrayRules);
   add_methods(&PyMemoryView_Type, kArrayRules);
   if (add_methods_of("collections", "deque", kDequeRules) < 0) return -1;
@@ -324,8 +314,8 @@ void touch_call(Event& event, int below, int arguments, int keywords) {
     return apply(event, call, function->m_ml);
   }
   if (PyType_Check(callable)) {
-    const auto found = type_effects().find(reinterpret_cast<PyTypeObject*>(callable));
-    if (found != type_effects().end()) on_function(event, call, found->second);
+    const auto found = type_effects.find(reinterpret_cast<PyTypeObject*>(callable));
+    if (found != type_effects.end()) on_function(event, call, found->second);
   }
 }
 

@@ -7,41 +7,39 @@
 namespace gilscope::races {
 namespace {
 
-const std::unordered_map<std::string_view, Action>& action_names() {
-  static const auto& names = *new std::unordered_map<std::string_view, Action>{
-      {"LOAD_ATTR", Action::load_attr},
-      {"STORE_ATTR", Action::store_attr},
-      {"DELETE_ATTR", Action::delete_attr},
-      {"LOAD_GLOBAL", Action::load_global},
-      {"STORE_GLOBAL", Action::store_global},
-      {"DELETE_GLOBAL", Action::delete_global},
-      {"LOAD_NAME", Action::load_name},
-      {"STORE_NAME", Action::store_name},
-      {"DELETE_NAME", Action::delete_name},
-      {"BINARY_SUBSCR", Action::load_subscr},
-      {"STORE_SUBSCR", Action::store_subscr},
-      {"DELETE_SUBSCR", Action::delete_subscr},
-      {"BINARY_SLICE", Action::load_slice},
-      {"STORE_SLICE", Action::store_slice},
-      {"CONTAINS_OP", Action::contains},
-      {"TO_BOOL", Action::to_bool},
-      {"GET_ITER", Action::get_iter},
-      {"FOR_ITER", Action::for_iter},
-      {"LOAD_DEREF", Action::load_deref},
-      {"STORE_DEREF", Action::store_deref},
-      {"CALL", Action::call},
-      {"CALL_KW", Action::call_kw},
-      {"BINARY_OP", Action::in_place},
-      {"BEFORE_WITH", Action::enter},
-      {"LOAD_SPECIAL", Action::enter},
-  };
-  return names;
-}
+const auto& action_names = *new std::unordered_map<std::string_view, Action>{
+    {"LOAD_ATTR", Action::load_attr},
+    {"STORE_ATTR", Action::store_attr},
+    {"DELETE_ATTR", Action::delete_attr},
+    {"LOAD_GLOBAL", Action::load_global},
+    {"STORE_GLOBAL", Action::store_global},
+    {"DELETE_GLOBAL", Action::delete_global},
+    {"LOAD_NAME", Action::load_name},
+    {"STORE_NAME", Action::store_name},
+    {"DELETE_NAME", Action::delete_name},
+    {"BINARY_SUBSCR", Action::load_subscr},
+    {"STORE_SUBSCR", Action::store_subscr},
+    {"DELETE_SUBSCR", Action::delete_subscr},
+    {"BINARY_SLICE", Action::load_slice},
+    {"STORE_SLICE", Action::store_slice},
+    {"CONTAINS_OP", Action::contains},
+    {"TO_BOOL", Action::to_bool},
+    {"GET_ITER", Action::get_iter},
+    {"FOR_ITER", Action::for_iter},
+    {"LOAD_DEREF", Action::load_deref},
+    {"STORE_DEREF", Action::store_deref},
+    {"CALL", Action::call},
+    {"CALL_KW", Action::call_kw},
+    {"BINARY_OP", Action::in_place},
+    {"BEFORE_WITH", Action::enter},
+    {"LOAD_SPECIAL", Action::enter},
+};
+Opcodes& all_opcodes = *new Opcodes;
 
 void describe_opcode(const std::string& name, int opcode) {
   Opcodes& all = opcodes();
-  const auto found = action_names().find(name);
-  if (found != action_names().end()) all.actions[opcode] = found->second;
+  const auto found = action_names.find(name);
+  if (found != action_names.end()) all.actions[opcode] = found->second;
   all.jumps_back[opcode] = name.find("BACKWARD") != std::string::npos;
   for (const char* end :
        {"JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "RETURN_VALUE",
@@ -99,10 +97,7 @@ int read_opmap(PyObject* module) {
 
 }  // namespace
 
-Opcodes& opcodes() {
-  static Opcodes& all = *new Opcodes;
-  return all;
-}
+Opcodes& opcodes() { return all_opcodes; }
 
 int initialize_opcodes() {
   PyObject* module = PyImport_ImportModule("opcode");

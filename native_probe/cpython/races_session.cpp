@@ -16,14 +16,11 @@ __attribute__((tls_model("initial-exec"))) thread_local Current current;
 std::atomic<std::uint32_t> sessions{0};
 
 // Tells of threads that end, however they do.
-pthread_key_t end_key() {
-  static const pthread_key_t key = [] {
-    pthread_key_t made = 0;
-    pthread_key_create(&made, [](void*) { Session::leave(); });
-    return made;
-  }();
-  return key;
-}
+const pthread_key_t end_key = [] {
+  pthread_key_t made = 0;
+  pthread_key_create(&made, [](void*) { Session::leave(); });
+  return made;
+}();
 
 bool begins_with_any(const std::string& text, const std::vector<std::string>& beginnings) {
   for (const std::string& beginning : beginnings) {
@@ -91,7 +88,7 @@ Thread* Session::thread() {
 void Session::enter(const Order& from) {
   current.thread = detector_.threads().start(from, "");
   current.session = number_;
-  pthread_setspecific(end_key(), &current);
+  pthread_setspecific(end_key, &current);
 }
 
 void Session::leave() {

@@ -40,10 +40,8 @@ struct State {
   std::shared_ptr<native_stack::Table> withdrawn;
   bool wanted = false;
 };
-State& state() {
-  static State& the_state = *new State;
-  return the_state;
-}
+State& the_state = *new State;
+State& state() { return the_state; }
 
 class ErrnoKept {
  public:

@@ -32,10 +32,8 @@ struct State {
   Known objects;  // those that were patched, kept loaded
   bool wanted = false;
 };
-State& state() {
-  static State& the_state = *new State;
-  return the_state;
-}
+State& the_state = *new State;
+State& state() { return the_state; }
 
 class ErrnoKept {
  public:

@@ -274,7 +274,10 @@ def test_the_environment_of_a_single_thread_is_restored(
     assert finished(interpreter.start_command("-c", code, path), path).out == "False\n"
 
 
-def test_no_forked_child_waits_for_what_another_thread_was_making(interpreter: Interpreter) -> None:
+@pytest.mark.parametrize("module", ["_probe", "_races", "_order"])
+def test_no_forked_child_waits_for_what_another_thread_was_making(
+    interpreter: Interpreter, module: str
+) -> None:
     """No function has a variable of its own that is made when it is first called.
 
     The thread that makes it is not there in a child that is forked at that moment.
@@ -282,9 +285,9 @@ def test_no_forked_child_waits_for_what_another_thread_was_making(interpreter: I
     nm = shutil.which("nm")
     if nm is None:
         pytest.skip("nm, of binutils, is not there")
-    script = "from gilscope import _probe; print(_probe.__file__)"
+    script = f"from gilscope import {module}; print({module}.__file__)"
     command = [str(interpreter.python), "-c", script]
-    module = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    symbols = subprocess.run([nm, "-C", module], capture_output=True, text=True, check=True).stdout
+    path = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    symbols = subprocess.run([nm, "-C", path], capture_output=True, text=True, check=True).stdout
     made = [line for line in symbols.splitlines() if "guard variable for gilscope" in line]
     assert made == []

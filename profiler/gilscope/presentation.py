@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
+    from gilscope.export.marks import Mark
     from gilscope.view.notebook.widget import TimelineWidget
 
 
@@ -59,6 +60,8 @@ class Comparison(ComparisonData):
     ) -> Path:
         """Write the traces in a format that other tools read.
 
+        With ``perfetto`` the runs that were watched for races are there, too, with their races.
+
         Args:
             path: The file.
             format: A key of ``gilscope.export.FORMATS``; by default as the name's end says.
@@ -68,6 +71,7 @@ class Comparison(ComparisonData):
             ExportError: There is no such format, or the file cannot be written.
         """
         from gilscope.export import FORMATS, export_file  # noqa: PLC0415 - see report
+        from gilscope.export.marks import race_marks  # noqa: PLC0415 - see report
         from gilscope.trace.reading.family import on_one_axis  # noqa: PLC0415 - see report
 
         ends = {exporter.suffix: name for name, exporter in FORMATS.items()}
@@ -77,7 +81,14 @@ class Comparison(ComparisonData):
                 f"{path}: the name must end in {', '.join(ends)}, unless you give a format"
             )
         traces = on_one_axis([trace for _, trace in self.traces()])
-        return export_file(traces, found, path, force=force)
+        marks: list[list[Mark]] = []
+        if found == "perfetto":
+            marks = [[] for _ in traces]
+            for run in self.watched:
+                if run.trace is not None and (known := race_marks(run)):
+                    traces.append(run.trace)
+                    marks.append(known)
+        return export_file(traces, found, path, force=force, marks=marks)
 
     @cached_property
     def widget(self) -> TimelineWidget:

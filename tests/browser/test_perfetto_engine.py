@@ -9,6 +9,9 @@ import pytest
 from perfetto_engine import PerfettoEngine, opened
 
 from gilscope.export import FORMATS, count, export_file
+from gilscope.export.marks import race_marks
+from gilscope.race import Access, Place, Race, Races
+from gilscope.results.races import WatchedRun
 from gilscope.trace.reading.reader import read
 from trace_examples import callback_trace, ft_trace, gil_trace, span_trace
 
@@ -209,6 +212,40 @@ def test_callbacks(format: str, browser: Browser, tmp_path: Path) -> None:  # no
         ["builtins.print", 1_500, 1_000, 1],
         ["app.on_event", 7_000, 2_500, 0],
     ]
+
+
+def test_races(browser: Browser, tmp_path: Path) -> None:
+    """Each access is an instant in its thread, with its place, and an arrow leads to the other."""
+    trace = read(gil_trace().write(tmp_path / "watched.gilscope"))
+    one, two = trace.threads[0], trace.threads[1]
+    accesses = tuple(
+        Access(
+            thread.name, write=True, what="write", stack=(Place("x.py", line, "add"),), locks=(),
+            time_ns=trace.start_monotonic_ns + thread.start_ns + after, tid=thread.tid,
+        )
+        for thread, line, after in ((one, 3, 100), (two, 5, 200))
+    )  # fmt: skip
+    found = Race("lost-update", "witnessed", "C.n of c", accesses, 2, "Lost.", "Hold a lock.")
+    run = WatchedRun("gil", Races([found]), trace=trace)
+    path = tmp_path / "races.perfetto-trace"
+    export_file([trace, trace], "perfetto", path, marks=[[], race_marks(run)])
+    sql = f"{FLOWS} where o.category = 'race'"
+    placed = """select extract_arg(slice.arg_set_id, 'debug.at'), process.name from slice
+    join thread_track on slice.track_id = thread_track.id join thread using (utid)
+    join process using (upid) where category = 'race' order by ts"""
+    page = browser.new_page()
+    with opened(page, path) as engine:
+        errors = "select count(*) from stats where severity in ('error', 'data_loss') and value > 0"
+        assert engine.value(errors) == 0
+        name = "race: lost update on C.n of c: write"
+        (arrow,) = engine.query(sql)
+        assert sorted(arrow) == sorted([name, one.name, name, two.name])
+        where = "gil 3.13.5, watched for races"
+        assert sorted(engine.query(placed)) == [
+            ["x.py:3 in add, holding no lock", where],
+            ["x.py:5 in add, holding no lock", where],
+        ]
+    page.close()
 
 
 @pytest.mark.parametrize("format", TIMELINES)

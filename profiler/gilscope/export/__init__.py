@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
+    from gilscope.export.marks import Mark
     from gilscope.trace.model import Trace
 
 __all__ = ["FORMATS", "Counts", "Exporter", "count", "export_file"]
@@ -66,6 +67,7 @@ def export_file(
     *,
     force: bool = False,
     table: str | None = None,
+    marks: Sequence[Sequence[Mark]] = (),
     progress: Progress = silent,
 ) -> Path:
     """Write traces to a file; it is there whole, or not at all.
@@ -76,6 +78,8 @@ def export_file(
         path: the file.
         force: replace one that exists.
         table: of formats that hold one table, which; a key of `trace.tables.TABLES`.
+        marks: accesses of races, of each trace its own; formats that cannot show them leave them
+            out.
         progress: told of each so many intervals that are written.
 
     Returns:
@@ -91,6 +95,8 @@ def export_file(
         if not isinstance(exporter, TableExporter):
             raise ExportError(f"{format} has no tables: those are for csv, parquet and arrow")
         exporter = exporter.of(table)
+    if marks and isinstance(exporter, PerfettoExporter):
+        exporter = exporter.marked(marks)
     path = Path(path)
     with whole_file(path, [trace.path for trace in traces], force=force) as out:
         exporter.write(traces, out, progress)

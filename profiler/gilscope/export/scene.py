@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from gilscope.analysis.states.nesting import Piece
+    from gilscope.export.marks import Mark
     from gilscope.trace.arrays import I64, U8, U32, Bools
     from gilscope.trace.model import Frame, Intervals, Lock, Trace
 
@@ -35,6 +36,7 @@ GIL_NAMES = {
     fmt.Event.GIL_WAIT: "waiting for the GIL",
     fmt.Event.GIL_SWITCH_WAIT: "handing over the GIL",
 }
+WATCHED = ", watched for races"
 HELD_BY, ENDED_BY = "held by", "ended by"
 MAX_FRAMES = 12  # of a stack that are written out
 COUNTERS = {
@@ -99,6 +101,7 @@ class Scene:
         callback_tids: thread index → made-up id of the track of its callbacks, if it has any: they
             lie around intervals, and need not nest with them to the nanosecond.
         span_tids: the same for what the program named.
+        marks: accesses of races, in the order of time.
     """
 
     trace: Trace
@@ -108,6 +111,7 @@ class Scene:
     first_flow: int
     callback_tids: Mapping[int, int]
     span_tids: Mapping[int, int]
+    marks: Sequence[Mark] = ()
 
     @property
     def first_wake_flow(self) -> int:
@@ -248,11 +252,11 @@ def switch_intervals(intervals: Intervals) -> I64:
     return np.where(waits, intervals.aux, 0).astype(np.int64)
 
 
-def scenes(traces: Sequence[Trace]) -> Iterator[Scene]:
-    """Processes of an export, with ids that do not collide."""
+def scenes(traces: Sequence[Trace], marks: Sequence[Sequence[Mark]] = ()) -> Iterator[Scene]:
+    """Processes of an export, with ids that do not collide; ``marks``: of each trace, if any."""
     ids = _Ids()
     flow = 1
-    for trace in traces:
+    for trace, marked in zip(traces, marks or [()] * len(traces), strict=True):
         pid = ids.take(trace.pid)
         tids: dict[int, int] = {}
         for thread in trace.threads:
@@ -263,8 +267,8 @@ def scenes(traces: Sequence[Trace]) -> Iterator[Scene]:
         callback_tids = {index: ids.take(0) for index in calling}
         naming = np.unique(trace.spans.thread).tolist()
         span_tids = {index: ids.take(0) for index in naming}
-        scene = Scene(trace, process_name(trace), pid, tids, flow, callback_tids, span_tids)
-        yield scene
+        name = process_name(trace) + WATCHED * bool(marked)
+        yield Scene(trace, name, pid, tids, flow, callback_tids, span_tids, marked)
         flow += 2 * len(trace.intervals)  # as many as there can be
 
 

@@ -73,6 +73,22 @@ def same_in_all(race: Race) -> tuple[str, str]:
     return race.kind, race.variable.partition("[")[0]
 
 
+def moment(trace: Trace, access: Access) -> tuple[int, int] | None:
+    """Return when an access was in ns from the trace's start, and its thread's position in it.
+
+    None if its time is not known, or its thread is not in the trace.
+    """
+    if access.time_ns is None:
+        return None
+    time = access.time_ns - trace.start_monotonic_ns
+    if not 0 <= time <= trace.duration_ns:
+        return None
+    for position, thread in enumerate(trace.threads):
+        if thread.tid == access.tid and thread.start_ns <= time <= thread.end_ns:
+            return time, position
+    return None
+
+
 def _order(one: SharedRace) -> tuple[int, int]:
     return -max(map(GRADES.index, one.grades.values())), -len(one.grades)
 

@@ -22,6 +22,7 @@ from gilscope.analysis.states.nesting import (
 from gilscope.analysis.states.thread_states import interval_states
 from gilscope.analysis.waits.handover import gil_handover_parts, lock_handovers
 from gilscope.export.labels import NONE, Labels
+from gilscope.export.marks import FIRST_ARROW
 from gilscope.export.perfetto import packets
 from gilscope.export.perfetto import protobuf as wire
 from gilscope.export.perfetto.contention import contentions
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
     from gilscope.analysis.states.nesting import Edges, Piece
     from gilscope.analysis.waits.handover import Handovers
+    from gilscope.export.marks import Mark
     from gilscope.export.perfetto.protobuf import Integers, Words
     from gilscope.trace.arrays import I64, U16, U32, U64, Bools
     from gilscope.trace.model import Intervals, Trace
@@ -63,10 +65,18 @@ class PerfettoExporter:
     suffix = ".perfetto-trace"
     description = "Perfetto protobuf, for ui.perfetto.dev and trace_processor"
 
+    def __init__(self, marks: Sequence[Sequence[Mark]] = ()) -> None:
+        """Show these marks, of each trace its own."""
+        self._marks = marks
+
+    def marked(self, marks: Sequence[Sequence[Mark]]) -> PerfettoExporter:
+        """Return one that shows marks, of each trace its own."""
+        return PerfettoExporter(marks)
+
     def write(self, traces: Sequence[Trace], out: BinaryIO, progress: Progress = silent) -> None:
         """Write all traces as one, with a common start."""
         track = 1
-        for scene in scenes(traces):
+        for scene in scenes(traces, self._marks):
             writer = _SceneWriter(scene, track, out)
             writer.write(progress)
             track = writer.next_track
@@ -97,13 +107,15 @@ class _SceneWriter:
         self._states = interval_states(trace)
         self._contentions = contentions(trace, self._states, scene.tids, self._handovers)
         self._contended = Labels(lambda number: self._contentions.names[number])
+        self._mark_names = Labels(lambda number: scene.marks[number].name)
+        self._mark_places = Labels(lambda number: scene.marks[number].place)
         names = (
             *(scene.names, self._wakes, self._woken, scene.callback_names),
-            *(scene.span_names, self._contended),
+            *(scene.span_names, self._contended, self._mark_names),
         )
         self._known_addresses: list[int] = []
         self._names = Strings(packets.NAME_TABLE, names)
-        values = scene.peers, scene.notes, scene.stacks, scene.callers
+        values = scene.peers, scene.notes, scene.stacks, scene.callers, self._mark_places
         self._values = Strings(packets.VALUE_TABLE, values)
 
     def write(self, progress: Progress) -> None:
@@ -129,6 +141,7 @@ class _SceneWriter:
             self._callbacks(self._callback_tracks[thread.index], edges(nesting))
         for thread, nesting in nested_spans(scene.trace):
             self._spans(self._span_tracks[thread.index], edges(nesting))
+        self._write_marks()
 
     def _descriptors(self) -> None:
         scene, trace, write = self._scene, self._scene.trace, self._out.write
@@ -305,6 +318,23 @@ class _SceneWriter:
                 self._tell_state()
                 message = packets.instant(wakes=labels is self._wakes)
                 self._out.write(message.encode(event, len(times)).data)
+
+    def _write_marks(self) -> None:
+        """An instant for each access of a race, and an arrow from one to the next."""
+        marks = self._scene.marks
+        latest = {mark.race: number for number, mark in enumerate(marks)}
+        for number, mark in enumerate(marks):
+            code = np.array([number])
+            event: Values = {
+                "time": wire.long(np.array([mark.time_ns])),
+                "track": wire.short(np.array([self._tracks[mark.thread]])),
+                "name": self._names.encoded(self._mark_names, self._mark_names.numbers(code)),
+                "place": self._values.encoded(self._mark_places, self._mark_places.numbers(code)),
+                "flow": np.array([FIRST_ARROW + self._process * (1 << 20) + mark.race], np.uint64),
+            }
+            self._tell_state()
+            message = packets.mark(last=latest[mark.race] == number)
+            self._out.write(message.encode(event, 1).data)
 
 
 class _Flows:

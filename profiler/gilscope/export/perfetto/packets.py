@@ -14,7 +14,7 @@ STATE_CLEARED, NEEDS_STATE = 1, 2
 _BEGIN, _END, _INSTANT, _COUNTER = 1, 2, 3, 4
 ADDRESS_LIMIT = 1 << 56  # no address of a process reaches it
 
-CATEGORIES = ("gil", "lock", "callback", "span")
+CATEGORIES = ("gil", "lock", "callback", "span", "race")
 ANNOTATIONS = (
     HELD_BY,
     ENDED_BY,
@@ -25,6 +25,7 @@ ANNOTATIONS = (
     "from",
     "to get in (ns)",
     "bytes",
+    "at",
 )
 # Interned data: which table a field of TrackEvent or DebugAnnotation refers to.
 CATEGORY_TABLE, NAME_TABLE, ANNOTATION_TABLE, VALUE_TABLE = 1, 2, 3, 29
@@ -104,6 +105,14 @@ def instant(*, wakes: bool) -> Message:
     event = _named(_INSTANT, "lock")
     event += wire.varint(11, "track", SHORT)
     return _packet(event + wire.fixed64(47 if wakes else 48, "flow"))
+
+
+@cache
+def mark(*, last: bool) -> Message:
+    """An access of a race, with an arrow from the one before it and to the next one."""
+    event = _named(_INSTANT, "race") + wire.varint(11, "track", SHORT)
+    event += _annotation("at", wire.varint(17, "place", SHORT))
+    return _packet(event + wire.fixed64(48 if last else 47, "flow"))
 
 
 @cache

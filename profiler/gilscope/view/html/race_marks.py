@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gilscope.results.races import same_in_all
+from gilscope.results.races import moment, same_in_all
 from gilscope.view.data import palette
 from gilscope.view.data.columns import columns_of
 from gilscope.view.data.words import build_name
@@ -58,15 +58,8 @@ def marks_of(run: WatchedRun, found: Sequence[SharedRace]) -> list[Mark]:
 
 
 def _mark(trace: Trace, number: int, access: Access) -> Mark | None:
-    if access.time_ns is None:
-        return None
-    time = access.time_ns - trace.start_monotonic_ns
-    if not 0 <= time <= trace.duration_ns:
-        return None
-    for position, thread in enumerate(trace.threads):
-        if thread.tid == access.tid and thread.start_ns <= time <= thread.end_ns:
-            return Mark(number, time, position)
-    return None
+    at = moment(trace, access)
+    return Mark(number, *at) if at is not None else None
 
 
 def race_marks(runs: Sequence[WatchedRun], found: Sequence[SharedRace]) -> str:

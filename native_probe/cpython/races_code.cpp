@@ -131,6 +131,17 @@ bool loop_calls(const Code& code, std::size_t unit) {
   return false;
 }
 
+// Whether an iteration begins before the first instruction that has events: that of a generator
+// expression does from 3.15 on. Its steps tell of it then.
+bool begins_unseen(const Code& code, PyCodeObject* of) {
+  const auto first = static_cast<std::size_t>(std::max(of->_co_firsttraceable, 0));
+  for (std::size_t i = 0; i < std::min(first, code.raw.size()); ++i) {
+    const int opcode = code.raw[i].opcode;
+    if (opcode >= 0 && opcodes().actions[opcode] == Action::get_iter) return true;
+  }
+  return false;
+}
+
 Action action_of(const Code& code, std::size_t unit, PyCodeObject* of, bool all_steps) {
   const Raw& raw = code.raw[unit];
   Action action = opcodes().actions[raw.opcode];
@@ -142,7 +153,8 @@ Action action_of(const Code& code, std::size_t unit, PyCodeObject* of, bool all_
     return following >= 0 && opcodes().stores_local[following] ? Action::none : action;
   }
   if (action == Action::for_iter) {
-    return all_steps || loop_calls(code, unit) ? action : Action::none;
+    const bool is_seen = all_steps || loop_calls(code, unit) || begins_unseen(code, of);
+    return is_seen ? action : Action::none;
   }
   if (action == Action::call || action == Action::call_kw) {
     const int above = action == Action::call_kw ? 1 : 0;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import select
 import signal
-import socket
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from gilscope.target.recording.overwrite import check_overwrite
 
 if TYPE_CHECKING:
     import argparse
+    import socket
     from collections.abc import Iterator
 
 HOW = (
@@ -119,6 +119,8 @@ def _signalled() -> Iterator[socket.socket]:
     An exception would not do: a signal that comes just before a system call blocks is handled after
     it. Signals that are ignored stay so.
     """
+    import socket  # noqa: PLC0415 - see attach()
+
     reader, writer = socket.socketpair()
     with reader, writer:
         writer.setblocking(False)  # noqa: FBT003 - positional only

@@ -254,6 +254,14 @@ def _session_of_environment() -> tuple[bytes, int | None]:
     return os.urandom(SESSION_SIZE), None
 
 
+def _processors() -> int:
+    """Return how many processors the process may use; 0 if it may not know."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except OSError:
+        return 0
+
+
 def _metadata(parent_pid: int | None) -> dict[str, object]:
     from gilscope import __version__  # noqa: PLC0415 - defined after this module may be imported
 
@@ -266,7 +274,7 @@ def _metadata(parent_pid: int | None) -> dict[str, object]:
         "python": sys.version,
         "executable": sys.executable,
         "argv": list(sys.argv),
-        "processors": len(os.sched_getaffinity(0)),
+        "processors": _processors(),
         "free_threaded": bool(getattr(sys, "abiflags", "").startswith("t")),
         "gil_enabled": sys._is_gil_enabled(),  # noqa: SLF001 - no public name in 3.13
     }

@@ -74,4 +74,4 @@ def _digest(*parts: str) -> str:
     # Here, so that `gilscope run`, which has no findings, does not load it into the program.
     import hashlib  # noqa: PLC0415
 
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:16]

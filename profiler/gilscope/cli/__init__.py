@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.reconfigure(errors="replace")  # it need not be exact
         with terminate_as_exit() if ours else nullcontext():
             status: int = options.execute(options)
-            sys.stdout.flush()
+            with suppress(AttributeError, ValueError):  # the program closed it, or has none
+                sys.stdout.flush()
     except GilscopeError as error:
         say(f"gilscope: error: {clean(str(error))}", sys.stderr)
         return FAILED

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from gilscope.cli.plain import say
+from gilscope.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
 FORMATS = {
     "text": "text, for people",
@@ -39,15 +42,27 @@ def add_format(parser: Any, *formats: str) -> None:
 def own_output(options: argparse.Namespace) -> int | None:
     """Keep standard output for a report that programs read, and give the program standard error.
 
+    Raises:
+        UsageError: The report cannot be written where it is to go: better said before the run.
+
     Returns:
         The descriptor that the report goes to; None if it goes to a file or to standard error.
     """
+    if options.output is not None:
+        _check(options.output)
     if options.format == "text" or options.output is not None:
         return None
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
     return kept
+
+
+def _check(path: Path) -> None:
+    if path.is_dir():
+        raise UsageError(f"cannot write {path}: it is a directory")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"cannot write {path}: there is no directory {path.parent}")
 
 
 def write(report: str, options: argparse.Namespace, descriptor: int | None) -> None:
@@ -58,12 +73,17 @@ def write(report: str, options: argparse.Namespace, descriptor: int | None) -> N
         options: ``output``, a path or None.
         descriptor: What `own_output` returned.
     """
+    report = report.encode("utf-8", "backslashreplace").decode()
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # it may be closed, or none
+        sys.stdout.flush()
     if options.output is not None:
-        options.output.write_text(report + "\n", encoding="utf-8")
+        try:
+            options.output.write_text(report + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write {options.output}: {error.strerror}") from None
     elif descriptor is None:
-        sys.stdout.flush()
-        say(report, sys.stderr)
+        with contextlib.suppress(OSError, ValueError):
+            say(report, sys.stderr)
     else:
-        sys.stdout.flush()
         with open(descriptor, "w", encoding="utf-8") as output:  # noqa: PTH123 - it is no path
             output.write(report + "\n")

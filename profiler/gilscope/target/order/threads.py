@@ -11,6 +11,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from gilscope.target.one_watch import name_of
 from gilscope.target.order.primitives import LONG
 
 if TYPE_CHECKING:
@@ -60,11 +61,11 @@ def threads(patches: Patches) -> None:
 
     def bootstrap(original: Any) -> Callable[..., Any]:
         def _bootstrap_inner(self: threading.Thread) -> None:
-            native.name_thread(str(self._name))  # type: ignore[attr-defined]
+            native.name_thread(name_of(self))
             try:
                 original(self)
             finally:
-                native.name_thread(str(self._name))  # type: ignore[attr-defined]
+                native.name_thread(name_of(self))
                 native.provide(self, "thread", None)
                 native.give(self)
 

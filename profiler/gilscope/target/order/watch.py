@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from gilscope.errors import ProbeError
+from gilscope.target.one_watch import Claim, name_of
 from gilscope.target.order import primitives, threads
 from gilscope.target.order.patches import Patches
 from gilscope.target.races import scope
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import CodeType
 
+CLAIM = Claim("the order of locks is being watched already")
 INSTALLED = (
     threads.locks,
     primitives.conditions,
@@ -53,12 +55,16 @@ class Watch:
             raise ProbeError(
                 "this process is being recorded (gilscope run, gilscope.profile): end that first"
             )
+        CLAIM.take()
         self.patches = Patches(_order)
         try:
             _order.begin(threading.Condition.wait.__code__)
-        except RuntimeError as error:
-            raise ProbeError(str(error)) from None
-        _order.name_thread(threading.current_thread().name)
+        except BaseException as error:
+            CLAIM.give()
+            if isinstance(error, RuntimeError):
+                raise ProbeError(str(error)) from None
+            raise
+        _order.name_thread(name_of(threading.current_thread()))
         for install in INSTALLED:
             install(self.patches)
 
@@ -69,8 +75,16 @@ class Watch:
             ``threads``, ``locks``, ``known``, ``places``, ``stacks``, ``has_gil``, ``missing``,
             ``own`` and ``outside``, as `gilscope.analysis.order.recorded` describes them. A place
             is a file, a function and a line; native code has the path of its object and its offset
-            there.
+            there. Nothing in a forked child, which is left as it is.
         """
+        if not CLAIM.ours:
+            return {}
+        try:
+            return self._end()
+        finally:
+            CLAIM.give()
+
+    def _end(self) -> dict[str, Any]:
         self.patches.remove()
         self.native.end()
         recorded: dict[str, Any] = self.native.result()

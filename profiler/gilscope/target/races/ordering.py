@@ -16,6 +16,7 @@ import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from gilscope.target.one_watch import name_of
 from gilscope.target.races import pools
 
 if TYPE_CHECKING:
@@ -120,11 +121,11 @@ class Ordering:
 
         def bootstrap(original: Any) -> Callable[..., Any]:
             def _bootstrap_inner(self: threading.Thread) -> None:
-                name_thread(str(self._name))  # type: ignore[attr-defined]
+                name_thread(name_of(self))
                 try:
                     original(self)
                 finally:
-                    name_thread(str(self._name))  # type: ignore[attr-defined]
+                    name_thread(name_of(self))
                     give(self)
 
             return _bootstrap_inner

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope.errors import ProbeError
 from gilscope.race import DEFAULT_MAX_VARIABLES, Races
 from gilscope.target.monitoring import take_tool
+from gilscope.target.one_watch import Claim, name_of
 from gilscope.target.races import classify, declared, naming, scope
 from gilscope.target.races.ordering import Ordering
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 TOOL_NAME = "gilscope races"
+CLAIM = Claim("races are being watched for already")
 
 
 class Watch:
@@ -72,9 +74,10 @@ class Watch:
             )
         inside = [folder for name in self.packages for folder in scope.package(name)]
         helpers = [] if self.only else [*scope.helpers(), *scope.helper_functions()]
-        self.tool = take_tool(TOOL_NAME)
+        CLAIM.take()
         self.ordering = Ordering(_races)
         try:
+            self.tool = take_tool(TOOL_NAME)
             _races.begin(
                 sys.monitoring.DISABLE,
                 self._watch_code,
@@ -86,10 +89,14 @@ class Watch:
                 self.suspected,
                 self.plans,
             )
-        except RuntimeError as error:
-            sys.monitoring.free_tool_id(self.tool)
-            raise ProbeError(str(error)) from None
-        _races.name_thread(threading.current_thread().name)
+        except BaseException as error:
+            CLAIM.give()
+            if self.tool >= 0:
+                sys.monitoring.free_tool_id(self.tool)
+            if isinstance(error, RuntimeError):
+                raise ProbeError(str(error)) from None
+            raise
+        _races.name_thread(name_of(threading.current_thread()))
         self.ordering.install()
         declared.declare_all(_races)
         self._listen()
@@ -97,7 +104,15 @@ class Watch:
             self._note_exceptions()
 
     def end(self) -> Races:
-        """Put everything back and return what was found."""
+        """Put everything back and return what was found; a forked child is left as it is."""
+        if not CLAIM.ours:
+            return Races()
+        try:
+            return self._end()
+        finally:
+            CLAIM.give()
+
+    def _end(self) -> Races:
         monitoring = sys.monitoring
         monitoring.set_events(self.tool, 0)
         for event in (monitoring.events.PY_START, monitoring.events.PY_RESUME):

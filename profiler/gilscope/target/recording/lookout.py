@@ -30,6 +30,7 @@ main(int({pid}))
 @contextlib.contextmanager
 def hangs_are_said() -> Iterator[None]:
     """Have a process beside this one say so on standard error if this one hangs in the block."""
+    process = os.getpid()
     try:
         end = _start()
     except Exception:  # noqa: BLE001 - whatever it is, the program is watched all the same
@@ -37,7 +38,7 @@ def hangs_are_said() -> Iterator[None]:
     try:
         yield
     finally:
-        if end >= 0:
+        if end >= 0 and os.getpid() == process:  # a forked child leaves it to its parent
             with contextlib.suppress(OSError):  # the program may close what it did not open
                 os.eventfd_write(end, 1)
                 os.close(end)

@@ -1,0 +1,130 @@
+"""What `gilscope races` and `gilscope lock-order` must leave as it is, whatever a program does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECONDS = 120
+PYTHONS = [
+    pytest.param(os.environ.get("GILSCOPE_PYTHON", sys.executable), id="gil"),
+    pytest.param(os.environ.get("GILSCOPE_FT_PYTHON", ""), id="ft"),
+]
+COMMANDS = ["races", "lock-order"]
+
+TWO_WATCHES = """
+import threading
+import gilscope
+from gilscope.errors import ProbeError
+
+said = []
+
+def watch():
+    try:
+        with gilscope.races():
+            pass
+    except ProbeError as error:
+        said.append(str(error))
+
+for _ in range(5):
+    threads = [threading.Thread(target=watch) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+assert set(said) <= {"races are being watched for already"}, said
+with gilscope.races():
+    pass
+"""
+NAME = "import threading\nt = threading.Thread(target=print, args=('said',), name='n\\ud800')\n"
+STARTED = NAME + "t.start()\nt.join()\n"
+FORK = "import os, sys\npid = os.fork()\nif not pid:\n    sys.exit(5)\n"
+FORKED = FORK + "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
+IN_BLOCK = """
+import os, sys
+import gilscope
+with gilscope.races():
+    pid = os.fork()
+    if not pid:
+        sys.exit(4)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 4
+"""
+
+
+def run(python: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with a time limit."""
+    if not python:
+        pytest.skip("no interpreter of this build")
+    return subprocess.run(
+        [python, *words], capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+
+
+def watched(python: str, command: str, source: str) -> subprocess.CompletedProcess[str]:
+    """Run a program under a command; there is no traceback."""
+    done = run(python, "-m", "gilscope", command, "-c", source)
+    assert "Traceback" not in done.stderr, done.stderr
+    assert "ignored" not in done.stderr, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_threads_that_begin_a_watch_at_once(python: str) -> None:
+    """One has it, the others are refused, and the next one has it again."""
+    done = run(python, "-c", TWO_WATCHES)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_thread_whose_name_cannot_be_encoded(python: str, command: str) -> None:
+    """It runs."""
+    done = watched(python, command, STARTED)
+    assert (done.returncode, done.stdout) == (0, "said\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_forked_child_that_ends_as_programs_do(python: str, command: str) -> None:
+    """It says nothing, and the parent is watched on."""
+    done = watched(python, command, FORKED)
+    assert (done.returncode, done.stdout) == (0, "5\n")
+    assert done.stderr.count("locks" if command == "lock-order" else "0 races") == 1
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_forked_child_that_leaves_the_block(python: str) -> None:
+    """It ends as it would without the watch."""
+    done = run(python, "-c", IN_BLOCK)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_report_that_cannot_be_written(python: str, command: str, tmp_path: Path) -> None:
+    """It is said in one line before the program runs."""
+    for path, why in (
+        (tmp_path, "it is a directory"),
+        (tmp_path / "no" / "x", f"there is no directory {tmp_path / 'no'}"),
+    ):
+        done = run(python, "-m", "gilscope", command, "-o", str(path), "-c", "print('runs')")
+        assert done.stdout == ""
+        assert done.stderr == f"gilscope: error: cannot write {path}: {why}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_program_that_closes_its_streams(python: str, command: str, tmp_path: Path) -> None:
+    """It ends with its own status, and a report in a file is there."""
+    source = "import sys\nsys.stdout.close()\nsys.stderr.close()\n"
+    out = tmp_path / "report.json"
+    words = ("-m", "gilscope", command, "--json", "-o", str(out), "-c", source)
+    assert run(python, *words).returncode == 0
+    assert out.read_text(encoding="utf-8").startswith("{")

@@ -128,3 +128,21 @@ def test_a_program_that_closes_its_streams(python: str, command: str, tmp_path: 
     words = ("-m", "gilscope", command, "--json", "-o", str(out), "-c", source)
     assert run(python, *words).returncode == 0
     assert out.read_text(encoding="utf-8").startswith("{")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "code", ["300", "-1", "2**70", "-(2**70)", "True", "None", "'text'", "1.5"]
+)
+def test_exit_status_is_that_of_the_program(command: str, code: str) -> None:
+    """Whatever it is given to exit with."""
+    source = f"import sys; sys.exit({code})"
+    bare = run(sys.executable, "-c", source)
+    assert watched(sys.executable, command, source).returncode == bare.returncode
+
+
+def test_nothing_to_watch() -> None:
+    """Nothing but the packages, and no packages, is an error."""
+    done = run(sys.executable, "-m", "gilscope", "races", "--watch-only", "-c", "pass")
+    said = "gilscope: error: --watch-only watches nothing without --watch PACKAGE\n"
+    assert (done.returncode, done.stderr) == (2, said)

@@ -113,6 +113,8 @@ def execute(options: argparse.Namespace) -> int:
     program = options.program
     program.check()
     _check_format(options.format)
+    if options.watch_only and not options.packages:
+        raise UsageError("--watch-only watches nothing without --watch PACKAGE")
     if options.native:
         return _native(options)
     settings = {

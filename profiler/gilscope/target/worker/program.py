@@ -249,7 +249,8 @@ def _exit(code: object) -> Outcome:
     if code is None:
         return Outcome(0)
     if isinstance(code, int):
-        status = code & 0xFF
+        # As the interpreter does: what does not fit into a C long is -1 there.
+        status = (code if -(1 << 63) <= code < 1 << 63 else -1) & 0xFF
         return Outcome(status, f"exit status {status}" if status else None)
     print(code, file=sys.stderr, flush=True)  # noqa: T201 - as Python does
     return Outcome(1, str(code).strip() or "exit status 1")

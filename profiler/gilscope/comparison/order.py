@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.analysis.order.hazards import find
 from gilscope.analysis.order.recorded import Recorded
 from gilscope.analysis.order.text import text
-from gilscope.comparison.interpreters import find_interpreters
-from gilscope.config import BUILDS, DEFAULT_BUILDS, EXECUTORS
-from gilscope.errors import Interrupted, UsageError
-from gilscope.runner.arms import Options, watch_arms
+from gilscope.comparison.watching import watched_arms
+from gilscope.config import BUILDS, DEFAULT_BUILDS
 from gilscope.target.worker.program import Target
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from gilscope.analysis.order.hazards import Found
     from gilscope.runner.arms import Arm
@@ -89,11 +84,7 @@ def watch_order(
     carried: Carried | None = None,
     builds: Sequence[str] = DEFAULT_BUILDS,
     title: str = "",
-    pythons: Mapping[str, str | os.PathLike[str]] | None = None,
-    cwd: Path | None = None,
-    timeout: float | None = None,
-    progress: Callable[[str], None] | None = None,
-    output: Callable[[str, str, str], None] | None = None,
+    **options: Any,
 ) -> LockOrderResult:
     """Run the text ``code`` as ``__main__`` once under each build, watched for its locks.
 
@@ -103,30 +94,19 @@ def watch_order(
         carried: Names that are made known to it.
         builds: ``gil``, ``ft`` or both.
         title: Short name for people.
-        pythons: Interpreters by the keys of ``config.PYTHON_OPTIONS``; by default they are looked
-            for.
-        cwd: Working directory of the program.
-        timeout: Seconds that one run may take.
-        progress: Takes a line about what is done next.
-        output: Takes build, stream and text that the program prints.
+        **options: ``pythons``, ``cwd``, ``timeout``, ``progress`` and ``output`` of
+            :func:`gilscope.comparison.races.watch_target`.
 
     Raises:
         UsageError: A build shares no locks between its workers.
         InterpreterError: No interpreter can be used.
         Interrupted: It was interrupted.
     """
-    if found := [build for build in builds if build in EXECUTORS]:
-        raise UsageError(f"in {' and '.join(found)} no locks are shared")
-    interpreters, notices = find_interpreters(builds, pythons or {}, progress)
-    options = Options(cwd=cwd, timeout=timeout, progress=progress, output=output)
     target = Target("code", code, (), filename, carried)
-    with tempfile.TemporaryDirectory(prefix=".gilscope-") as folder:
-        try:
-            arms = watch_arms(target, interpreters, Path(folder), options, "order")
-        except KeyboardInterrupt:
-            raise Interrupted(None) from None
-    stderr = arms[0].watched.stderr if arms and arms[0].watched else ""
-    return LockOrderResult(title or filename, tuple(map(_run, arms)), tuple(notices), stderr)
+    arms, notices, stderr = watched_arms(
+        target, "order", refusal="no locks are shared", builds=builds, **options
+    )
+    return LockOrderResult(title or filename, tuple(map(_run, arms)), notices, stderr)
 
 
 def _run(arm: Arm) -> OrderRun:

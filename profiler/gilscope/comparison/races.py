@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gilscope.comparison.interpreters import find_interpreters
-from gilscope.config import BUILDS, DEFAULT_BUILDS, EXECUTORS
-from gilscope.errors import Interrupted, TraceError, UsageError
+from gilscope.comparison.watching import watched_arms
+from gilscope.config import BUILDS, DEFAULT_BUILDS
+from gilscope.errors import TraceError
 from gilscope.results.races import WatchedRun, races_summary, shared_races
-from gilscope.runner.arms import Options, watch_arms
 from gilscope.target.races.text import race_text, summary_line
 from gilscope.target.worker.program import Target
 from gilscope.trace.reading.reader import read
@@ -19,6 +16,7 @@ from gilscope.trace.reading.reader import read
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from gilscope.race import Races
     from gilscope.results.races import SharedRace
@@ -95,17 +93,18 @@ def watch_target(
         TargetError: There is no such program.
         Interrupted: It was interrupted.
     """
-    if found := [build for build in builds if build in EXECUTORS]:
-        raise UsageError(f"in {' and '.join(found)} no objects are shared that could race")
-    interpreters, notices = find_interpreters(builds, pythons or {}, progress)
-    options = Options(cwd=cwd, timeout=timeout, progress=progress, output=output)
-    with tempfile.TemporaryDirectory(prefix=".gilscope-") as folder:
-        try:
-            arms = watch_arms(target, interpreters, Path(folder), options)
-        except KeyboardInterrupt:
-            raise Interrupted(None) from None
-    stderr = arms[0].watched.stderr if arms and arms[0].watched else ""
-    return RacesResult(title, watched_runs(arms), tuple(notices), stderr)
+    arms, notices, stderr = watched_arms(
+        target,
+        "races",
+        refusal="no objects are shared that could race",
+        builds=builds,
+        pythons=pythons,
+        progress=progress,
+        cwd=cwd,
+        timeout=timeout,
+        output=output,
+    )
+    return RacesResult(title, watched_runs(arms), notices, stderr)
 
 
 def watch_code(

@@ -68,32 +68,24 @@ def make_parser() -> MagicParser:
 
 def make_races_parser() -> MagicParser:
     """Return the parser of the options of ``%%races``."""
-    parser = MagicParser(
-        prog=f"%%{RACES_NAME}",
-        usage=f"%%%%{RACES_NAME} [--builds gil] [--timeout SECONDS] [-o NAME] ... above a cell, or "
-        f"%%{RACES_NAME} [options] STATEMENT",
-        description="Run the code once under the GIL build and once under the free-threaded build "
-        "of CPython, watched for races, and show what both found and what only one did. Nothing is "
-        "timed. The code runs in processes of its own, as with %%profile_threads. The line form "
-        "returns the result, which has summary().",
-        allow_abbrev=False,
-    )
-    add_options(parser, WATCH)
-    _add_of_code(parser)
-    return parser
+    return _watching(RACES_NAME, "races, and show what both found and what only one did")
 
 
 def make_order_parser() -> MagicParser:
     """Return the parser of the options of ``%%lock_order``."""
+    watched = "the order in which its threads take locks, and show the deadlocks that can strike"
+    return _watching(ORDER_NAME, f"{watched}, although they did not")
+
+
+def _watching(name: str, watched: str) -> MagicParser:
+    """Return the parser of a magic that watches for something, and of what it shows."""
     parser = MagicParser(
-        prog=f"%%{ORDER_NAME}",
-        usage=f"%%%%{ORDER_NAME} [--builds gil] [--timeout SECONDS] [-o NAME] ... above a cell, or "
-        f"%%{ORDER_NAME} [options] STATEMENT",
+        prog=f"%%{name}",
+        usage=f"%%%%{name} [--builds gil] [--timeout SECONDS] [-o NAME] ... above a cell, or "
+        f"%%{name} [options] STATEMENT",
         description="Run the code once under the GIL build and once under the free-threaded build "
-        "of CPython, watched for the order in which its threads take locks, and show the deadlocks "
-        "that can strike, although they did not. Nothing is timed. The code runs in processes of "
-        "its own, as with %%profile_threads. The line form returns the result, which has "
-        "summary().",
+        f"of CPython, watched for {watched}. Nothing is timed. The code runs in processes of its "
+        "own, as with %%profile_threads. The line form returns the result, which has summary().",
         allow_abbrev=False,
     )
     add_options(parser, WATCH)

@@ -181,7 +181,7 @@ def watch_arms(
     interpreters: Sequence[Interpreter],
     directory: Path,
     options: Options,
-    watch_for: WatchFor = "races",
+    watch_for: WatchFor,
 ) -> list[Arm]:
     """Run ``target`` once under each interpreter, watched, and do nothing else.
 

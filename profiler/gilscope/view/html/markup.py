@@ -10,6 +10,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+HEAD = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta name="generator" content="gilscope">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>{title}</title>
+{style}
+"""
+"""How each page begins: a template with its title and `style()`."""
+
+
 def text(value: object) -> str:
     """Return ``value`` as text that cannot be taken for markup."""
     return escape(str(value), quote=True)

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from gilscope.analysis.order.text import hazard_text, summary
-from gilscope.view.html.markup import element, join, style, text
+from gilscope.view.html.markup import HEAD, element, join, style, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,16 +18,9 @@ LEFT, TOP = 46, 8
 MOST_LETTERS = 88
 INK, MUTED, ALARM, PAPER, WASH = "#1f2933", "#66717d", "#b42318", "#ffffff", "#f6f8fa"
 
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta name="generator" content="gilscope">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>{title}</title>
-{style}
-<style>
+PAGE = (
+    HEAD
+    + """<style>
 body {{ margin: 0; background: #eef1f4; }}
 main {{ max-width: 900px; margin: 0 auto; padding: 20px; }}
 </style>
@@ -38,6 +31,7 @@ main {{ max-width: 900px; margin: 0 auto; padding: 20px; }}
 </main>
 </body>
 </html>"""
+)
 
 
 def page(found: Found, title: str) -> str:

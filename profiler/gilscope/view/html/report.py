@@ -12,7 +12,7 @@ from bokeh.resources import Resources
 
 from gilscope.trace.writing.output import replace_text
 from gilscope.view.data.scene import scene
-from gilscope.view.html.markup import element, join, style, text
+from gilscope.view.html.markup import HEAD, element, join, style, text
 from gilscope.view.html.page import asset, frame, script
 from gilscope.view.html.timeline import timelines
 
@@ -22,16 +22,9 @@ if TYPE_CHECKING:
 
     from gilscope.results.model import ComparisonData
 
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta name="generator" content="gilscope">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>{title}</title>
-{style}
-<style>
+PAGE = (
+    HEAD
+    + """<style>
 body {{ margin: 0; background: #eef1f4; color: #1f2933; }}
 body[data-theme="dark"] {{ background: #0d1014; color: #e4e7eb; }}
 main {{ max-width: 1400px; margin: 0 auto; padding: 20px; }}
@@ -54,6 +47,7 @@ show_reports({count})
 </body>
 </html>
 """
+)
 
 SECTION = """<section class="gilscope" id="view-{number}" tabindex="0" role="application"
   aria-label="Timelines of threads; press ? for the keys">

@@ -1,0 +1,64 @@
+"""Runs a program once under each build, watched and not timed."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gilscope.comparison.interpreters import find_interpreters
+from gilscope.config import EXECUTORS
+from gilscope.errors import Interrupted, UsageError
+from gilscope.runner.arms import Options, watch_arms
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gilscope.runner.arms import Arm, WatchFor
+    from gilscope.target.worker.program import Target
+
+
+def watched_arms(
+    target: Target,
+    watch_for: WatchFor,
+    *,
+    refusal: str,
+    builds: Sequence[str],
+    pythons: Mapping[str, str | os.PathLike[str]] | None = None,
+    progress: Callable[[str], None] | None = None,
+    **options: Any,
+) -> tuple[list[Arm], tuple[str, ...], str]:
+    """Run a program once under each build.
+
+    Args:
+        target: The program.
+        watch_for: What is watched.
+        refusal: What is said of builds whose workers share nothing.
+        builds: ``gil``, ``ft`` or both.
+        pythons: Interpreters by the keys of ``config.PYTHON_OPTIONS``; by default they are looked
+            for.
+        progress: Takes a line about what is done next.
+        **options: Others of `gilscope.runner.arms.Options`.
+
+    Returns:
+        The arms, lines that a reader must see, and what the program printed to standard error under
+        the first build.
+
+    Raises:
+        UsageError: A build shares nothing between its workers.
+        InterpreterError: No interpreter can be used.
+        TargetError: There is no such program.
+        Interrupted: It was interrupted.
+    """
+    if found := [build for build in builds if build in EXECUTORS]:
+        raise UsageError(f"in {' and '.join(found)} {refusal}")
+    interpreters, notices = find_interpreters(builds, pythons or {}, progress)
+    chosen = Options(progress=progress, **options)
+    with tempfile.TemporaryDirectory(prefix=".gilscope-") as folder:
+        try:
+            arms = watch_arms(target, interpreters, Path(folder), chosen, watch_for)
+        except KeyboardInterrupt:
+            raise Interrupted(None) from None
+    stderr = arms[0].watched.stderr if arms and arms[0].watched else ""
+    return arms, tuple(notices), stderr

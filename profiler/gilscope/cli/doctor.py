@@ -15,6 +15,7 @@ from gilscope.runner.interpreters import environment, find
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
     from gilscope.runner.interpreters import Discovery, Interpreter
 
@@ -106,6 +107,26 @@ def execute(options: argparse.Namespace) -> int:
     if all(diagnosis.executable is None for diagnosis in diagnoses):
         raise InterpreterError("found no interpreter that has gilscope")
     return 1 if any(diagnosis.broken for diagnosis in diagnoses) else 0
+
+
+def check(pythons: Mapping[str, Path]) -> int:
+    """Say in a line for each build whether the probe works there; return the exit status.
+
+    Args:
+        pythons: The interpreter of each build, ``gil`` and ``ft``.
+    """
+    diagnoses = [_examine(build, str(path)) for build, path in sorted(pythons.items())]
+    for diagnosis in diagnoses:
+        where = f"{BUILDS[diagnosis.build]}: {diagnosis.executable} ({diagnosis.python})"
+        trouble = diagnosis.error or diagnosis.advice or _lost(diagnosis)
+        say(f"{where}: {trouble or 'gilscope works here'}")
+    return 1 if any(found.broken or not found.executable for found in diagnoses) else 0
+
+
+def _lost(diagnosis: Diagnosis) -> str:
+    """Name the classes of events that are not measured."""
+    lost = [name for name, said in diagnosis.self_test.items() if said.startswith(NOT_MEASURED)]
+    return f"{', '.join(lost)} not measured; `gilscope doctor` says why" if lost else ""
 
 
 def _examine(build: str, explicit: str | None) -> Diagnosis:

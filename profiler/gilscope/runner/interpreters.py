@@ -108,8 +108,9 @@ class Discovery:
         wanted = "{}.{}".format(*own_series()) + suffix
         return (
             f"no interpreter for the {BUILDS[self.build]}: get one, for example with "
-            f"`uv python install {wanted}`, install gilscope there with "
-            f"`PYTHON -m pip install --no-deps gilscope`, and name it with {option} or {variable}"
+            f"`uv python install {wanted}`; then `gilscope setup` makes an environment beside this "
+            f"one, or install gilscope there with `PYTHON -m pip install --no-deps gilscope` and "
+            f"name it with {option} or {variable}"
         )
 
 

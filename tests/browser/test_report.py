@@ -352,12 +352,34 @@ def test_a_click_on_a_finding_chooses_the_interval(opened: Any, console_errors: 
       return top >= view.find("stage").getBoundingClientRect().bottom
     }"""
     assert opened.evaluate(below)
+    dimmed = """() => {
+      const view = document.querySelector("#view-1").gilscope
+      const lanes = view.painters.flatMap(({ timeline }) => timeline.shown).length
+      return [lanes, view.painters.flatMap(({ veil }) => veil.data.left).length]
+    }"""
+    lanes, under_veil = opened.evaluate(dimmed)
+    assert 0 < under_veil < lanes
     start, end = opened.evaluate(RANGE, 1)
     opened.keyboard.press("f")
     whole = opened.evaluate(RANGE, 1)
     assert whole[1] - whole[0] > end - start
     assert console_errors == []
     opened.screenshot(path=SCREENS / "report-finding.png")
+    opened.keyboard.press(".")
+    assert opened.evaluate(dimmed)[1] == 0
+
+
+def test_words_stand_in_boxes_that_have_room(opened: Any, console_errors: list[str]) -> None:
+    """Zoomed in, a wait says for whom or what; zoomed out to a raster, nothing is written."""
+    written = "() => document.querySelector('#view-2').gilscope.painters[0].words.data.text"
+    opened.evaluate("() => document.querySelector('#view-2').gilscope.axis.show(20, 23)")
+    settled(opened, 2)
+    texts = opened.evaluate(written)
+    assert any(text.startswith("waits for eval-") for text in texts), texts
+    whole = "() => document.querySelector('#view-1').gilscope"
+    assert opened.evaluate(f"({whole})().box.dataset.drawn") == "raster"
+    assert opened.evaluate(f"({whole})().painters.flatMap((one) => one.words.data.text)") == []
+    assert console_errors == []
 
 
 def test_a_drag_with_shift_zooms_to_what_it_covers(opened: Any) -> None:

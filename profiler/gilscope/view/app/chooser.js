@@ -19,11 +19,12 @@ export class Chooser {
    * @param {number} lane
    * @param {number} row
    * @param {import("./segments.js").Segments} [segments] Those that `row` is one of.
+   * @param {boolean} [alone] Whether the other lanes are dimmed.
    */
-  choose(timeline, lane, row, segments = timeline.all) {
+  choose(timeline, lane, row, segments = timeline.all, alone = false) {
     const [start, end] = [segments.start[row], segments.start[row + 1]]
     const [, peer] = timeline.codes[segments.code[row]]
-    const choice = { timeline, lane, row, segments, start, end, other: peer }
+    const choice = { timeline, lane, row, segments, start, end, other: peer, alone }
     this.wanted = null
     this.view.choice = choice
     const place = segments.detail?.[row] ?? -1
@@ -172,7 +173,7 @@ export class Chooser {
     const segments = timeline.segments_of(lane, time, time)
     const row = segments.at(lane, time)
     if (row < 0) return this.clear()
-    this.choose(timeline, lane, row, segments)
+    this.choose(timeline, lane, row, segments, true)
     this.wanted = { timeline, lane, time }
   }
 

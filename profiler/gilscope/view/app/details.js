@@ -56,7 +56,8 @@ function facts_of(choice, told) {
     if (named.length > SPANS_SHOWN) facts.push(`${count_text(named.length - SPANS_SHOWN)} more spans`)
   }
   const by = ender(told)
-  if (WAITS.includes(segments.state[row]) && by >= 0) facts.push(`ended by <b>${name_of(choice, by)}</b>`)
+  const said = peer >= 0 && !held && by === peer
+  if (WAITS.includes(segments.state[row]) && by >= 0 && !said) facts.push(`ended by <b>${name_of(choice, by)}</b>`)
   if (count > 1) {
     facts.push(thread ? `${count_text(count)} intervals shorter than ${time_text(segments.grain)}, as one`
       : `${count_text(count)} intervals one after the other or at the same time`)

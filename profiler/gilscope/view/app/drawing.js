@@ -109,6 +109,7 @@ export class Drawing {
     for (const [lane, , segments] of rows_of) {
       shares.set(lane, painter.shares(segments, segments.seen(lane, from, to), from, to, width, kept))
     }
+    painter.draw_words(start, end, few ? rows_of : [], kept)
     if (few) painter.draw_boxes(rows_of, kept)
     else {
       painter.draw_images([...shares].map(([lane, share]) =>

@@ -4,6 +4,7 @@ import { progress } from "./progress.js"
 import { shares, stacked } from "./raster.js"
 import { TRACK, track_boxes } from "./samples.js"
 import { short_name } from "./text.js"
+import { Writer, no_words, width_of } from "./words.js"
 
 const FOOT = 0.18  // of a lane's height: what is drawn below the rest where there are samples
 const FOOT_GAP = 0.01
@@ -33,6 +34,8 @@ export class Painter {
     this.picture_view = named("picture-view")
     this.spans = named("spans")
     this.sampled = named("sampled")
+    this.words = named("words")
+    this.veil = named("veil")
     this.chosen = named("chosen")
     this.link = named("link")
     this.before = named("before")
@@ -98,6 +101,20 @@ export class Painter {
       }
     }
     this.boxes.data = data
+  }
+
+  /**
+   * Write into boxes what they are, where there is room.
+   * @param {number} from
+   * @param {number} to
+   * @param {import("./types.js").RowsOf[]} rows_of None where no boxes are drawn.
+   * @param {import("./kept.js").Kept} kept
+   */
+  draw_words(from, to, rows_of, kept) {
+    if (!rows_of.length) return void (this.words.data = no_words())
+    const writer = new Writer(this, from, to, width_of)
+    writer.segments(rows_of, kept)
+    this.words.data = writer.words
   }
 
   /**
@@ -279,6 +296,26 @@ export class Painter {
     }
     this.chosen.data = chosen
     this.link.data = link
+    this.dim(choice)
+  }
+
+  /**
+   * Dim what a finding does not speak of: all lanes but its own and the one that it leads to.
+   * @param {import("./types.js").Choice | null} choice
+   */
+  dim(choice) {
+    const { timeline } = this
+    const data = no_boxes()
+    for (const lane of choice?.alone ? timeline.shown : []) {
+      const mine = choice?.timeline === timeline && [choice.lane, choice.other].includes(lane)
+      const level = Number(timeline.level(lane))
+      if (mine) continue
+      data.left.push(timeline.to_axis(0))
+      data.right.push(timeline.to_axis(timeline.duration))
+      data.bottom.push(level - 0.5)
+      data.top.push(level + 0.5)
+    }
+    this.veil.data = data
   }
 }
 

@@ -83,6 +83,7 @@ export class Theme {
     const { document, painters } = this.view
     for (const painter of painters) {
       for (const mark of [painter.after, painter.before]) mark.setv({ fill_color: paper })
+      document.get_model_by_name(`veil-view-${painter.timeline.number}`).glyph.setv({ fill_color: paper })
       painter.done.setv({ text_color: muted })
       painter.empty?.setv({ text_color: muted })
       for (const name of ["link-view", "dot-view", "chosen-view"]) {

@@ -151,6 +151,8 @@ export interface Choice {
   end: number
   /** Lane of the thread that it leads to, or -1. */
   other: number
+  /** Whether a finding led here: the other lanes are dimmed. */
+  alone: boolean
 }
 
 /** A segment by its timeline, lane, row and the segments that it is one of. */

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from bokeh.core.properties import value
 from bokeh.layouts import column, gridplot
 from bokeh.models import (
     BasicTickFormatter,
@@ -107,6 +108,9 @@ def _timeline(number: int, trace: Trace, columns: Columns, shared: Range1d, marg
         _add_sampled(plot, number)
     if len(trace.cpu_times):
         _add_quads(plot, number, "ready", palette.READY_LOOK, palette.READY_EDGE)
+    _add_words(plot, number)
+    _add_veil(plot, number)
+    _add_choice(plot, number)
     return plot
 
 
@@ -247,7 +251,7 @@ def _say(plot: Any, text: str, name: str, **place: float) -> None:
 
 
 def _add_boxes(plot: Any, number: int) -> None:
-    """Add the rectangles of segments, the mark of the chosen one, and the line to its cause."""
+    """Add the rectangles of segments."""
     edges = ("left", "right", "bottom", "top")
     empty: dict[str, list[object]] = {name: [] for name in (*edges, "color")}
     view = plot.quad(
@@ -258,6 +262,11 @@ def _add_boxes(plot: Any, number: int) -> None:
         source=ColumnDataSource(empty, name=f"boxes-{number}"),
     )
     view.name = f"box-view-{number}"
+
+
+def _add_choice(plot: Any, number: int) -> None:
+    """Add the mark of the chosen segment, and the line to its cause, over all else."""
+    edges = ("left", "right", "bottom", "top")
     ends: dict[str, list[object]] = {name: [] for name in ("x0", "y0", "x1", "y1")}
     line = ColumnDataSource(ends, name=f"link-{number}")
     link = plot.segment("x0", "y0", "x1", "y1", line_width=2, line_color=palette.INK, source=line)
@@ -284,6 +293,36 @@ def _add_quads(plot: Any, number: int, name: str, look: palette.Look, edge: str)
         line_width=0.5,
         source=ColumnDataSource({side: [] for side in names}, name=f"{name}-{number}"),
     )
+
+
+def _add_words(plot: Any, number: int) -> None:
+    """Add the words within boxes, which the page writes where there is room."""
+    names = ("x", "y", "text", "color")
+    plot.text(
+        x="x",
+        y="y",
+        text="text",
+        text_color="color",
+        text_font=value("Arial, sans-serif"),
+        text_font_size="10px",
+        text_align="center",
+        text_baseline="middle",
+        y_offset=-1,
+        source=ColumnDataSource({name: [] for name in names}, name=f"words-{number}"),
+    )
+
+
+def _add_veil(plot: Any, number: int) -> None:
+    """Add what dims the lanes that a finding does not speak of."""
+    edges = ("left", "right", "bottom", "top")
+    veil = plot.quad(
+        **{name: name for name in edges},
+        fill_color="white",
+        fill_alpha=0.65,
+        line_color=None,
+        source=ColumnDataSource({name: [] for name in edges}, name=f"veil-{number}"),
+    )
+    veil.name = f"veil-view-{number}"
 
 
 def _add_sampled(plot: Any, number: int) -> None:

@@ -398,7 +398,8 @@ function facts_of(choice, told) {
     if (named.length > SPANS_SHOWN) facts.push(`${count_text(named.length - SPANS_SHOWN)} more spans`);
   }
   const by = ender(told);
-  if (WAITS.includes(segments.state[row]) && by >= 0) facts.push(`ended by <b>${name_of(choice, by)}</b>`);
+  const said = peer >= 0 && !held2 && by === peer;
+  if (WAITS.includes(segments.state[row]) && by >= 0 && !said) facts.push(`ended by <b>${name_of(choice, by)}</b>`);
   if (count > 1) {
     facts.push(thread ? `${count_text(count)} intervals shorter than ${time_text(segments.grain)}, as one` : `${count_text(count)} intervals one after the other or at the same time`);
   }
@@ -438,11 +439,12 @@ var Chooser = class {
    * @param {number} lane
    * @param {number} row
    * @param {import("./segments.js").Segments} [segments] Those that `row` is one of.
+   * @param {boolean} [alone] Whether the other lanes are dimmed.
    */
-  choose(timeline, lane, row, segments = timeline.all) {
+  choose(timeline, lane, row, segments = timeline.all, alone = false) {
     const [start, end] = [segments.start[row], segments.start[row + 1]];
     const [, peer] = timeline.codes[segments.code[row]];
-    const choice = { timeline, lane, row, segments, start, end, other: peer };
+    const choice = { timeline, lane, row, segments, start, end, other: peer, alone };
     this.wanted = null;
     this.view.choice = choice;
     const place = segments.detail?.[row] ?? -1;
@@ -577,7 +579,7 @@ var Chooser = class {
     const segments = timeline.segments_of(lane, time, time);
     const row = segments.at(lane, time);
     if (row < 0) return this.clear();
-    this.choose(timeline, lane, row, segments);
+    this.choose(timeline, lane, row, segments, true);
     this.wanted = { timeline, lane, time };
   }
   /** After the kernel has sent exact segments. */
@@ -772,6 +774,7 @@ var Drawing = class {
     for (const [lane, , segments] of rows_of) {
       shares2.set(lane, painter.shares(segments, segments.seen(lane, from, to), from, to, width, kept));
     }
+    painter.draw_words(start, end, few ? rows_of : [], kept);
     if (few) painter.draw_boxes(rows_of, kept);
     else {
       painter.draw_images([...shares2].map(([lane, share]) => [lane, ready?.get(lane) ?? painter.stacked(share, width)]), from, to, width);
@@ -1406,6 +1409,110 @@ function no_boxes() {
   );
 }
 
+// profiler/gilscope/view/app/words.js
+var LETTER = 10;
+var ROOM = 10;
+var PADDING = 8;
+var NARROWEST = 24;
+var BRIGHT = 150;
+var DARK_WORDS = "#1F2933";
+var LIGHT_WORDS = "#FFFFFF";
+function no_words() {
+  return { x: [], y: [], text: [], color: [] };
+}
+function words_on(color) {
+  const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
+  return 0.299 * red + 0.587 * green + 0.114 * blue > BRIGHT ? DARK_WORDS : LIGHT_WORDS;
+}
+function said_of(timeline, segments, row) {
+  if (segments.count[row] > 1) return [];
+  const state = segments.state[row];
+  const [lock, peer, held2] = timeline.codes[segments.code[row]];
+  const other = peer >= 0 ? timeline.lanes[peer].name : "";
+  if (state === WAITING_GIL) return other && held2 ? [`waits for ${other}`, other] : ["waits for the GIL"];
+  if (state === WAITING_LOCK && lock >= 0) {
+    const { name } = timeline.locks[lock];
+    const who = other ? [`waits for ${name}, ${held2 ? "held" : "ended"} by ${other}`] : [];
+    return [...who, `waits for ${name}`, name];
+  }
+  if (state !== HOLDING && state !== RUNNING) return [];
+  const detail = timeline.details[segments.detail?.[row] ?? -1];
+  const frame = detail && timeline.stacks[detail[0]]?.[0];
+  return frame ? [frame[0]] : [];
+}
+var Writer = class {
+  /**
+   * @param {Painter} painter
+   * @param {number} from Of the visible range, ns.
+   * @param {number} to
+   * @param {(text: string) => number} width Of a text in pixels.
+   */
+  constructor(painter, from, to, width) {
+    this.painter = painter;
+    this.from = from;
+    this.to = to;
+    this.width = width;
+    this.words = no_words();
+    this.height = painter.figure.frame_height / Math.max(1, painter.timeline.shown.length);
+  }
+  /**
+   * Put the first of some texts that there is room for into a box, in the part of it that is seen.
+   * @param {string[]} texts
+   * @param {number} start ns
+   * @param {number} end ns
+   * @param {number} bottom Of a lane's height.
+   * @param {number} top
+   * @param {string} color
+   */
+  write(texts, start, end, bottom, top, color) {
+    const { painter: { timeline, width }, from, to, words } = this;
+    if ((top - bottom) * this.height < ROOM) return;
+    const left = Math.max(start, from), right = Math.min(end, to);
+    const room = (right - left) / (to - from) * width - PADDING;
+    if (room < NARROWEST - PADDING) return;
+    const text = texts.find((one) => this.width(one) <= room);
+    if (!text) return;
+    words.x.push(timeline.to_axis((left + right) / 2));
+    words.y.push((bottom + top) / 2);
+    words.text.push(text);
+    words.color.push(words_on(color));
+  }
+  /**
+   * Write into the boxes of the lanes of threads.
+   * @param {import("./types.js").RowsOf[]} rows_of
+   * @param {import("./kept.js").Kept} kept
+   */
+  segments(rows_of, kept) {
+    const { painter, painter: { timeline, looks, band } } = this;
+    const least = NARROWEST / painter.width * (this.to - this.from);
+    for (const [lane, [from, to], segments] of rows_of) {
+      if (timeline.lanes[lane].kind !== "thread") continue;
+      const base = painter.bottom(lane);
+      for (let row = from; row < to; row++) {
+        if (segments.duration(row) < least || !kept.segment(segments, row)) continue;
+        const state = segments.state[row];
+        const named = looks.height[state] === 1 && timeline.spans_of(lane, segments.start[row], segments.start[row + 1]).length > 0;
+        if (named) continue;
+        this.write(
+          said_of(timeline, segments, row),
+          segments.start[row],
+          segments.start[row + 1],
+          base,
+          base + band * looks.height[state],
+          looks.color[state]
+        );
+      }
+    }
+  }
+};
+var ruler2 = null;
+function width_of(text) {
+  ruler2 ??= /** @type {CanvasRenderingContext2D} */
+  document.createElement("canvas").getContext("2d");
+  ruler2.font = `${LETTER}px Arial, sans-serif`;
+  return ruler2.measureText(text).width;
+}
+
 // profiler/gilscope/view/app/painter.js
 var FOOT = 0.18;
 var FOOT_GAP = 0.01;
@@ -1432,6 +1539,8 @@ var Painter = class {
     this.picture_view = named("picture-view");
     this.spans = named("spans");
     this.sampled = named("sampled");
+    this.words = named("words");
+    this.veil = named("veil");
     this.chosen = named("chosen");
     this.link = named("link");
     this.before = named("before");
@@ -1496,6 +1605,19 @@ var Painter = class {
       }
     }
     this.boxes.data = data;
+  }
+  /**
+   * Write into boxes what they are, where there is room.
+   * @param {number} from
+   * @param {number} to
+   * @param {import("./types.js").RowsOf[]} rows_of None where no boxes are drawn.
+   * @param {import("./kept.js").Kept} kept
+   */
+  draw_words(from, to, rows_of, kept) {
+    if (!rows_of.length) return void (this.words.data = no_words());
+    const writer = new Writer(this, from, to, width_of);
+    writer.segments(rows_of, kept);
+    this.words.data = writer.words;
   }
   /**
    * Draw spans as strips, none too short to be seen; those that touch in a pixel are one.
@@ -1667,6 +1789,25 @@ var Painter = class {
     }
     this.chosen.data = chosen;
     this.link.data = link;
+    this.dim(choice);
+  }
+  /**
+   * Dim what a finding does not speak of: all lanes but its own and the one that it leads to.
+   * @param {import("./types.js").Choice | null} choice
+   */
+  dim(choice) {
+    const { timeline } = this;
+    const data = no_boxes2();
+    for (const lane of choice?.alone ? timeline.shown : []) {
+      const mine = choice?.timeline === timeline && [choice.lane, choice.other].includes(lane);
+      const level = Number(timeline.level(lane));
+      if (mine) continue;
+      data.left.push(timeline.to_axis(0));
+      data.right.push(timeline.to_axis(timeline.duration));
+      data.bottom.push(level - 0.5);
+      data.top.push(level + 0.5);
+    }
+    this.veil.data = data;
   }
 };
 function no_boxes2() {
@@ -2284,6 +2425,7 @@ var Theme = class {
     const { document: document2, painters } = this.view;
     for (const painter of painters) {
       for (const mark of [painter.after, painter.before]) mark.setv({ fill_color: paper });
+      document2.get_model_by_name(`veil-view-${painter.timeline.number}`).glyph.setv({ fill_color: paper });
       painter.done.setv({ text_color: muted });
       painter.empty?.setv({ text_color: muted });
       for (const name of ["link-view", "dot-view", "chosen-view"]) {

@@ -52,6 +52,14 @@ def test_an_event_whose_setter_waits_for_us(build: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("build", BUILDS)
+def test_a_wait_at_a_place_where_it_waited_before(build: str, tmp_path: Path) -> None:
+    """The second wait is one of its own, though it looks as the first one did to the kernel."""
+    line = hung(build, tmp_path, "joins")
+    assert "MainThread (hung.py:" in line
+    assert "joins thread asks; asks (hung.py:" in line
+
+
+@pytest.mark.parametrize("build", BUILDS)
 def test_locks_in_opposite_orders(build: str, tmp_path: Path) -> None:
     """The circle is found though another thread goes on, which is not named."""
     line = hung(build, tmp_path, "order")

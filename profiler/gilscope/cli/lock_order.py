@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.cli.plain import say
 from gilscope.cli.program_report import add_format, own_output, write
+from gilscope.cli.termination import terminate_as_exit
 from gilscope.errors import UsageError
 from gilscope.severity import Severity
 from gilscope.target.worker.program import run_as_main
@@ -102,7 +103,8 @@ def execute(options: argparse.Namespace) -> int:
 
     found = find(Recorded(recorded)) if recorded else Found((), 0, 0, 0, ())
     if before is not None:
-        found = _confirmed(before, found)
+        with terminate_as_exit():
+            found = _confirmed(before, found)
     write(_report(found, options.format, title), options, descriptor)
     worst = found.worst()
     if options.fail_on and worst is not None and worst.rank <= Severity(options.fail_on).rank:
@@ -125,18 +127,19 @@ def _report(found: Found, form: str, title: str) -> str:
 
 def _confirmed(program: Program, found: Found) -> Found:
     """Return the hazards as they are after a further run for each of the first `MOST_HAZARDS`."""
+    limit = program.limit()
     hazards = []
     for number, hazard in enumerate(found.hazards, 1):
         said = f"not tried: the limit is {MOST_HAZARDS} hazards"
         if number <= MOST_HAZARDS:
             which = f"hazard {number} of {len(found.hazards)}"
-            said = _confirmation(program, hazard, which)
+            said = _confirmation(program, hazard, which, limit)
         suspected = hazard.suspected and not said.startswith("confirmed")
         hazards.append(replace(hazard, confirmation=said, suspected=suspected))
     return replace(found, hazards=tuple(hazards))
 
 
-def _confirmation(program: Program, hazard: Hazard, which: str) -> str:
+def _confirmation(program: Program, hazard: Hazard, which: str, limit: float) -> str:
     """Run the program again for one hazard; return what it did."""
     from gilscope.target.order.confirm import confirm  # noqa: PLC0415 - on request only
     from gilscope.target.order.holds import Place  # noqa: PLC0415
@@ -153,4 +156,4 @@ def _confirmation(program: Program, hazard: Hazard, which: str) -> str:
         if step.owed:
             owing.append(place)
     say(f"gilscope: confirming {which}: {hazard.title}", sys.stderr)
-    return confirm(program, places, owing)
+    return confirm(program, places, owing, limit)

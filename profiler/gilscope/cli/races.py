@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope import __version__
 from gilscope.cli.plain import say
 from gilscope.cli.program_report import add_format, own_output, write
+from gilscope.cli.termination import terminate_as_exit
 from gilscope.errors import UsageError
 from gilscope.options import argument, whole_number
 from gilscope.race import DEFAULT_MAX_VARIABLES, GRADES, Races
@@ -148,7 +149,10 @@ def execute(options: argparse.Namespace) -> int:
     if before is not None:
         from gilscope.target.races.confirm import confirm  # noqa: PLC0415 - on request only
 
-        found = confirm(before, settings, found, lambda line: say(f"gilscope: {line}", sys.stderr))
+        with terminate_as_exit():
+            found = confirm(
+                before, settings, found, lambda line: say(f"gilscope: {line}", sys.stderr)
+            )
     write(_report(found, options.format), options, descriptor)
     if options.fail_on and _fails(found, options.fail_on):
         return FOUND

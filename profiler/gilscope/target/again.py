@@ -22,6 +22,16 @@ LEAST_SECONDS = 30.0
 TIMES_AS_LONG = 5  # as the first run took; a thread is held for a few seconds in all at most
 LOOK_SECONDS = 0.25
 
+# The run ends with the process that wants to know of it, however that ends. What a thread of its
+# own, or the program's process itself, would have to do for this, this does before the program.
+LAUNCH = """
+import ctypes, os, signal, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+
 
 def _environment() -> dict[str, str]:
     return dict(os.environ)
@@ -97,8 +107,9 @@ def run_again(
 def _run(program: Program, words: list[str], limit: float, look: Callable[[int], bool]) -> str:
     """Run the worker in a session of its own; return how it ended."""
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001 - as multiprocessing starts its own
+    command = [sys.executable, *flags, "-c", START, *words]
     with subprocess.Popen(
-        [sys.executable, *flags, "-c", START, *words],
+        [sys.executable, "-I", "-c", LAUNCH, str(os.getpid()), *command],
         cwd=program.folder,
         env=program.environment,
         stdin=subprocess.DEVNULL,

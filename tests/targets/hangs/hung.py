@@ -56,6 +56,22 @@ def order() -> None:
             pass
 
 
+def joins() -> None:
+    """Join one thread after the other from one place: the second one never ends."""
+    taken = threading.Lock()
+
+    def works() -> None:
+        time.sleep(2)
+
+    def asks() -> None:
+        with taken:
+            pass
+
+    with taken:
+        for thread in [start(works, "works"), start(asks, "asks")]:
+            thread.join()
+
+
 def join() -> None:
     """Join a native thread that needs Python, without giving the GIL up."""
 

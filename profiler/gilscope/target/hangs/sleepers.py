@@ -43,6 +43,7 @@ class Sleepers:
     def __init__(self, pid: int) -> None:
         self._tasks = f"/proc/{pid}/task"
         self._found: dict[int, _Sleep] = {}
+        self._now = 0.0
         self.count = 0
 
     def look(self, now: float) -> None:
@@ -53,6 +54,7 @@ class Sleepers:
         """
         names = os.listdir(self._tasks)  # noqa: PTH208 - names are wanted
         self.count = len(names)
+        self._now = now
         found = {}
         for name in names:
             key = self._key(name)
@@ -89,9 +91,19 @@ class Sleepers:
         }
 
     def slept_through(self, task: Task) -> bool:
-        """Whether a thread has not woken since it was first seen in the wait that it is in now."""
+        """Whether a thread has not woken since it was first seen in the wait that it is in now.
+
+        One that has woken may have gone on, and come back to a wait at the same place for something
+        else: it counts from now on.
+        """
         sleep = self._found.get(task.tid)
-        return sleep is not None and sleep.key == key_of(task.wait) and sleep.wakes == task.wakes
+        if sleep is None or sleep.key != key_of(task.wait):
+            return False
+        if sleep.wakes == task.wakes:
+            return True
+        if sleep.wakes is not None and sleep.key[0] != SLICES:
+            self._found[task.tid] = _Sleep(sleep.key, self._now)
+        return False
 
 
 def key_of(wait: KernelWait) -> Key | None:

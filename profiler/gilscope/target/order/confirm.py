@@ -23,22 +23,23 @@ NEVER = Place("", "", 0, 0)
 """No thread comes there: whoever is held for it is held until time is up."""
 
 
-def confirm(program: Program, places: list[Place], owing: list[Place]) -> str:
+def confirm(program: Program, places: list[Place], owing: list[Place], limit: float) -> str:
     """Run the program again and return what it did, as a sentence.
 
     Args:
         program: The program.
         places: For each thread of the hazard where it asks.
         owing: Those of them at which a thread has yet to bring about what another one waits for.
+        limit: Seconds after which a run is stopped; there are two at most.
 
     Returns:
         A text that begins with ``confirmed: `` if the deadlock struck, else with
         ``not confirmed: `` and why.
     """
-    said = _attempt(program, places, places)
+    said = _attempt(program, places, places, limit)
     if owing and not said.startswith(CONFIRMED):
         # The others may have to come several times before they wait, until a queue is full.
-        second = _attempt(program, [*owing, NEVER], places)
+        second = _attempt(program, [*owing, NEVER], places, limit)
         return second if second.startswith(CONFIRMED) else said
     return said
 
@@ -59,10 +60,10 @@ class _Lookout:
         return self.report is not None
 
 
-def _attempt(program: Program, held: list[Place], places: list[Place]) -> str:
+def _attempt(program: Program, held: list[Place], places: list[Place], limit: float) -> str:
     """Run the program with threads held at some places."""
     lookout = _Lookout()
-    result, ended = run_again(program, {"holds": held}, program.limit(), lookout)
+    result, ended = run_again(program, {"holds": held}, limit, lookout)
     if lookout.report is not None:
         return _hung(lookout.report, places)
     if "holds" not in result:

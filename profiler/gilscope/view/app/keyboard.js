@@ -1,5 +1,6 @@
 // Keys and buttons.
 
+import { copy, markdown } from "./share.js"
 import { STOPPED, WAITING_GIL, WAITING_LOCK } from "./states.js"
 
 const WAITS = [WAITING_GIL, WAITING_LOCK, STOPPED]
@@ -25,7 +26,7 @@ export class Keyboard {
     /** @type {Record<string, () => void>} */
     this.buttons = {
       in: () => axis.zoom(0.5), out: () => axis.zoom(2), fit: () => axis.fit(),
-      theme: () => theme.turn(), help: () => this.toggle_help(),
+      theme: () => theme.turn(), help: () => this.toggle_help(), markdown: () => this.copy_markdown(),
     }
   }
 
@@ -69,7 +70,9 @@ export class Keyboard {
   }
 
   /** Follow a link of a table. @param {DOMStringMap} link */
-  follow({ lane, lock, finding, role }) {
+  follow({ lane, lock, finding, role, sort, copy: key }) {
+    if (sort) return this.view.table.sort(sort)
+    if (key) return this.view.table.copy(key)
     const { lanes, chooser, finder, timelines, box } = this.view
     const [number, place] = (finding ?? lane ?? lock ?? "").split(":").map(Number)
     if (role === "all") lanes.show_all()
@@ -80,6 +83,12 @@ export class Keyboard {
     if (lane || lock) chooser.reveal()
     // The table is made anew, and with it the button: keys go on to reach the view.
     box.focus({ preventScroll: true })
+  }
+
+  /** Copy verdict and findings, for an issue on a forge. */
+  async copy_markdown() {
+    await copy(markdown(this.view))
+    this.view.say("copied: verdict and findings as Markdown")
   }
 
   /** The list of keys. */

@@ -2,6 +2,7 @@
 
 import { message_of } from "./kernel.js"
 import { unpack } from "./payload.js"
+import { ranges_in, with_range } from "./share.js"
 import { View } from "./view.js"
 
 /**
@@ -17,6 +18,13 @@ function themed(dark, theme) {
 /** @param {string} id */
 const by_id = (id) => /** @type {HTMLElement} */ (document.getElementById(id))
 
+/** The address of the page leads to what is seen. @param {number} number @param {View} view */
+function note_range(number, view) {
+  const { settings: { range }, axis } = view
+  const fragment = with_range(location.hash, number, axis.fits() ? null : range)
+  history.replaceState(null, "", fragment ? `#${fragment}` : location.pathname + location.search)
+}
+
 /** @param {number} number */
 async function show_report(number) {
   const box = by_id(`view-${number}`)
@@ -26,7 +34,10 @@ async function show_report(number) {
   const [views, data] = await Promise.all([
     Bokeh.embed.embed_item(item, `stage-${number}`), unpack(bytes)])
   const view_of = (/** @type {import("./types.js").BokehModel} */ model) => Bokeh.index.find_one(model)
-  const view = new View(box, data, views.roots[0].model.document, { ask: null, view_of, themed })
+  const range = ranges_in(location.hash).get(number) ?? null
+  const told = (/** @type {string} */ name) => { if (name === "range") note_range(number, view) }
+  const view = new View(box, data, views.roots[0].model.document,
+                        { ask: null, view_of, themed, told, settings: { range } })
   box.gilscope = view
   view.start()
 }

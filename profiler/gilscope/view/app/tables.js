@@ -1,5 +1,6 @@
 // What the visible range adds up to, as HTML tables: as far as the filters leave it (kept.js).
 
+import { sorted } from "./sorting.js"
 import { BLOCKED, HOLDING, RUNNING, STATES, STOPPED, WAITING_GIL, WAITING_LOCK } from "./states.js"
 import { callback_totals, span_totals, totals } from "./sums.js"
 import { count_text, safe, size_text, time_text } from "./text.js"
@@ -28,15 +29,22 @@ const MOST_ROWS = 40
  * @param {string[]} heads
  * @param {string[][]} rows HTML of the cells.
  * @param {string} empty What is said instead of a table without rows.
+ * @param {import("./sorting.js").By | null} [by] What it is sorted by; as it is.
+ * @param {string} [key] What it is copied by.
  */
-export function table(caption, heads, rows, empty) {
+export function table(caption, heads, rows, empty, by = null, key = caption) {
   if (!rows.length) return `<p class="quiet">${safe(caption)}: ${safe(empty)}.</p>`
-  const head = heads.map((name) => `<th scope="col">${safe(name)}</th>`).join("")
-  const body = rows.slice(0, MOST_ROWS)
+  const head = heads.map((name, column) => {
+    const way = by?.column === column ? ` aria-sort="${by.down ? "descending" : "ascending"}"` : ""
+    return `<th scope="col"${way}><button class="link" data-sort="${column}:${safe(caption)}" ` +
+      `title="Sort">${safe(name)}</button></th>`
+  }).join("")
+  const body = sorted(rows, by).slice(0, MOST_ROWS)
     .map((row) => `<tr>${row.map((cell) => `<td>${cell}</td>`).join("")}</tr>`)
   const more = rows.length - MOST_ROWS
   if (more > 0) body.push(`<tr><td colspan="${heads.length}">and ${count_text(more)} more</td></tr>`)
-  return `<div class="scroll"><table><caption>${safe(caption)}</caption>` +
+  const button = `<button class="copy" data-copy="${safe(key)}">Copy as CSV</button>`
+  return `<div class="scroll"><table><caption>${safe(caption)} ${button}</caption>` +
     `<thead><tr>${head}</tr></thead><tbody>${body.join("")}</tbody></table></div>`
 }
 
@@ -77,8 +85,12 @@ export class Tables {
    * @param {Timeline[]} timelines
    * @param {import("./kept.js").Kept} kept
    * @param {string[]} words The filters.
+   * @param {Map<string, import("./sorting.js").By | null>} [orders] By caption.
    */
-  constructor({ looks, findings }, timelines, kept, words) {
+  constructor({ looks, findings }, timelines, kept, words, orders = new Map()) {
+    this.orders = orders
+    /** @type {Map<string, { heads: string[], rows: string[][] }>} Those that were made, by key. */
+    this.made = new Map()
     this.looks = looks
     this.findings = findings
     this.timelines = timelines
@@ -109,6 +121,20 @@ export class Tables {
     return this.threads(timeline, from, to)
   }
 
+  /**
+   * A table in the order that a reader has set.
+   * @param {string} caption
+   * @param {string[]} heads
+   * @param {string[][]} rows
+   * @param {string} empty
+   * @param {number} [number] Of the timeline.
+   */
+  table(caption, heads, rows, empty, number = 0) {
+    const key = `${number}:${caption}`, by = this.orders.get(caption) ?? null
+    this.made.set(key, { heads, rows: sorted(rows, by) })
+    return table(caption, heads, rows, empty, by, key)
+  }
+
   /** Sums of what is shown of the threads. @param {Timeline} timeline @param {number} from @param {number} to */
   sums(timeline, from, to) {
     return totals(timeline, from, to, timeline.shown_threads(), this.kept)
@@ -133,7 +159,7 @@ export class Tables {
     const heads = this.kept.locks ? ["Thread", "Waits for locks", "Blocked"]
       : ["Thread", "Holds the GIL", "Runs without", "Waits for it", "Waits for locks", "Blocked",
          ...(timeline.cpu ? ["Off CPU"] : [])]
-    return table("Threads", heads, rows, "none is shown")
+    return this.table("Threads", heads, rows, "none is shown", timeline.number)
   }
 
   /**
@@ -164,9 +190,9 @@ export class Tables {
 
   /** @param {Timeline} timeline @param {number} from @param {number} to */
   locks(timeline, from, to) {
-    const sorted = this.lock_sums(timeline, from, to)
-    const top = Math.max(1, ...sorted.flatMap(({ held, blocked }) => [held, blocked]))
-    const rows = sorted.map((sum) => {
+    const sums = this.lock_sums(timeline, from, to)
+    const top = Math.max(1, ...sums.flatMap(({ held, blocked }) => [held, blocked]))
+    const rows = sums.map((sum) => {
       const { name, kind, group } = timeline.locks[sum.lock], many = sum.locks.size
       const link = `<button class="link" data-lock="${timeline.number}:${sum.lock}">` +
         `${safe(many > 1 ? group : name)}</button>`
@@ -176,8 +202,8 @@ export class Tables {
               bar(sum.blocked, top, this.looks.color[BLOCKED]),
               sum.longest ? time_text(sum.longest) : "–"]
     })
-    return table("Locks, events and queues", ["Lock", "Waits", "Contended", "Blocked", "Longest"], rows,
-                 "no waits in this range")
+    return this.table("Locks, events and queues", ["Lock", "Waits", "Contended", "Blocked", "Longest"], rows,
+                      "no waits in this range", timeline.number)
   }
 
   /** @param {Timeline} timeline @param {number} from @param {number} to */
@@ -190,7 +216,7 @@ export class Tables {
       safe(sum.label), count_text(sum.count), time_text(sum.time), time_text(sum.enter),
       time_text(sum.longest)])
     const heads = ["Native code called", "Times", "In Python", "Entering", "Longest"]
-    return table("Callbacks", heads, rows, "no callbacks in this range")
+    return this.table("Callbacks", heads, rows, "no callbacks in this range", timeline.number)
   }
 
   /** @param {Timeline} timeline @param {number} from @param {number} to */
@@ -201,8 +227,8 @@ export class Tables {
     const shown = timeline.named?.start.length ?? 0
     const caption = shown < timeline.spans
       ? `Spans, the ${count_text(shown)} longest of ${count_text(timeline.spans)}` : "Spans"
-    return table(caption, ["Span", "Times", "In all", "Longest", "Bytes"], rows,
-                 "no spans in this range")
+    return this.table(caption, ["Span", "Times", "In all", "Longest", "Bytes"], rows,
+                      "no spans in this range", timeline.number)
   }
 
   /** @param {Timeline} timeline @param {number} from @param {number} to */
@@ -224,8 +250,8 @@ export class Tables {
     })
     const names = used.map((column) =>
       column < others.length ? timeline.lanes[others[column]].name : "unknown")
-    return table("Waiting threads (rows) and the threads that they waited for (columns)", ["Waits", ...names], rows,
-                 "no waits in this range")
+    return this.table("Waiting threads (rows) and the threads that they waited for (columns)",
+                      ["Waits", ...names], rows, "no waits in this range", timeline.number)
   }
 
   /** @param {number} value @param {number} top */
@@ -254,7 +280,7 @@ export class Tables {
       if (sums.length > 1) cells.push(sign + time_text(Math.abs(change)))
       return [key, ...cells]
     })
-    return table("What the threads did", heads, rows, "nothing")
+    return this.table("What the threads did", heads, rows, "nothing")
   }
 
   found() {
@@ -271,32 +297,5 @@ export class Tables {
         ` <small>${safe(about)}</small></h4><ul>${evidence}</ul>` +
         `<p>${safe(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`
     }).join("")
-  }
-}
-
-/** The tabs below the timelines, and the table of the one that is open. */
-export class TablePanel {
-  /** @param {import("./view.js").View} view */
-  constructor(view) {
-    this.view = view
-  }
-
-  start() {
-    this.view.find("tabs").innerHTML = Object.entries(TABS).map(([tab, name]) =>
-      `<button role="tab" data-tab="${tab}">${name}</button>`).join("")
-  }
-
-  show() {
-    const { view } = this, { data, timelines, kept, settings } = view
-    const tab = settings.tab || (data.findings.length ? "findings" : "threads")
-    for (const button of /** @type {HTMLCollectionOf<HTMLElement>} */ (view.find("tabs").children)) {
-      button.setAttribute("aria-selected", String(button.dataset.tab === tab))
-    }
-    const spans = timelines.map((timeline) => {
-      const [from, to] = view.axis.span(timeline)
-      return /** @type {[number, number]} */ ([Math.max(0, from), Math.min(timeline.duration, to)])
-    })
-    const tables = new Tables(data, timelines, kept, view.filter_words())
-    view.find("table").innerHTML = tables.html(tab, spans)
   }
 }

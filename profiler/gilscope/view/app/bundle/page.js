@@ -237,6 +237,55 @@ var Kernel = class {
 };
 var message_of = (error) => error instanceof Error ? error.message : String(error);
 
+// profiler/gilscope/view/app/share.js
+async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const field = document.createElement("textarea");
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  if (!done) throw new Error("the browser does not let the page use the clipboard");
+}
+var words_in = (element) => (element?.textContent ?? "").replace(/\s+/g, " ").trim();
+var plain = (text) => text.replace(/[\\`*_[\]<>|]/g, (letter) => `\\${letter}`);
+function markdown({ box, data, timelines }) {
+  const verdict = [...box.querySelectorAll(".outcome p")].map((line, place) => {
+    const words = plain(words_in(line).replace(/^[▲▼=–]\s*/, ""));
+    return place ? words : `**${words}**`;
+  });
+  const cards = [...box.querySelectorAll(".cards > *")].map((card) => `- ${[...card.children].map((line) => plain(words_in(line))).filter(Boolean).join(" · ")}`);
+  const findings = data.findings.map(({ title, build, label, evidence, advice }) => {
+    const where = timelines.find(({ key }) => key === build)?.build ?? build;
+    return [
+      `- **${plain(title)}** (${plain([where, label].filter(Boolean).join(", "))})`,
+      ...evidence.map((line) => `  - ${plain(line)}`),
+      `  - ${plain(advice)}`
+    ].join("\n");
+  });
+  const parts = [`### ${plain(words_in(box.querySelector("h2")))}`, verdict.join("  \n"), cards.join("\n")];
+  if (findings.length) parts.push(["#### Findings", ...findings].join("\n\n"));
+  return `${parts.filter(Boolean).join("\n\n")}
+`;
+}
+var PART = /^view-(\d+)=(-?[\d.e+-]+?),(-?[\d.e+-]+)$/;
+function ranges_in(fragment) {
+  const found = /* @__PURE__ */ new Map();
+  for (const part of decodeURIComponent(fragment.replace(/^#/, "")).split("&")) {
+    const [, number, start, end] = PART.exec(part) ?? [];
+    if (Number(end) > Number(start)) found.set(Number(number), [Number(start), Number(end)]);
+  }
+  return found;
+}
+function with_range(fragment, number, range) {
+  const ranges = ranges_in(fragment);
+  if (range) ranges.set(number, range);
+  else ranges.delete(number);
+  const digits = (value) => Number(value.toPrecision(9));
+  return [...ranges].sort(([one], [other]) => one - other).map(([view, [start, end]]) => `view-${view}=${digits(start)},${digits(end)}`).join("&");
+}
+
 // profiler/gilscope/view/app/axis.js
 var LEAST_SPAN = 1e-4;
 var GRAINS = 40;
@@ -613,7 +662,8 @@ function controls_html() {
     <button data-role="out" title="Zoom out (S)" aria-label="Zoom out">−</button>
     <button data-role="fit" title="The whole run (F)">Fit</button></span>
     <span class="settings" data-role="settings"></span>
-    <span class="group"><button data-role="theme" title="Light or dark (T)" aria-label="Light or dark">◐</button>
+    <span class="group"><button data-role="markdown" title="Verdict and findings, for an issue">Copy as Markdown</button>
+    <button data-role="theme" title="Light or dark (T)" aria-label="Light or dark">◐</button>
     <button data-role="help" title="Keys (?)" aria-label="Keys">?</button></span>
   </div>`;
 }
@@ -1036,7 +1086,8 @@ var Keyboard = class {
       out: () => axis.zoom(2),
       fit: () => axis.fit(),
       theme: () => theme.turn(),
-      help: () => this.toggle_help()
+      help: () => this.toggle_help(),
+      markdown: () => this.copy_markdown()
     };
   }
   listen() {
@@ -1081,7 +1132,9 @@ var Keyboard = class {
     return Boolean(action);
   }
   /** Follow a link of a table. @param {DOMStringMap} link */
-  follow({ lane, lock, finding, role }) {
+  follow({ lane, lock, finding, role, sort, copy: key }) {
+    if (sort) return this.view.table.sort(sort);
+    if (key) return this.view.table.copy(key);
     const { lanes, chooser, finder, timelines, box } = this.view;
     const [number, place] = (finding ?? lane ?? lock ?? "").split(":").map(Number);
     if (role === "all") lanes.show_all();
@@ -1091,6 +1144,11 @@ var Keyboard = class {
     else return;
     if (lane || lock) chooser.reveal();
     box.focus({ preventScroll: true });
+  }
+  /** Copy verdict and findings, for an issue on a forge. */
+  async copy_markdown() {
+    await copy(markdown(this.view));
+    this.view.say("copied: verdict and findings as Markdown");
   }
   /** The list of keys. */
   get help() {
@@ -2077,6 +2135,44 @@ var EFFECTS = {
 };
 var same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
+// profiler/gilscope/view/app/sorting.js
+var SIZES2 = (
+  /** @type {Record<string, number>} */
+  { B: 1, kB: 1e3, MB: 1e6, GB: 1e9 }
+);
+var LETTERS = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'" };
+function text_of(html) {
+  return html.replace(/<[^>]*>/g, "").replace(/&(amp|lt|gt|quot|#39);/g, (entity) => LETTERS[entity]).trim();
+}
+function value_of(html) {
+  const text = text_of(html), plain2 = text.replaceAll(",", "");
+  if (text === "–" || text === "·" || !text) return -1;
+  const size = /^([\d.]+) (B|kB|MB|GB)$/.exec(plain2);
+  if (size) return Number(size[1]) * SIZES2[size[2]];
+  const signed = /^([+−]?)(.*)$/.exec(plain2);
+  const number = /^[\d.]+$/.test(String(signed?.[2])) ? Number(signed?.[2]) : parse_time(String(signed?.[2]));
+  return Number.isNaN(number) ? text.toLowerCase() : signed?.[1] === "−" ? -number : number;
+}
+function sorted(rows, by) {
+  if (!by) return rows;
+  const keyed = rows.map((row) => ({ row, value: value_of(row[by.column] ?? "") }));
+  const way = by.down ? -1 : 1;
+  keyed.sort(({ value: one }, { value: other }) => {
+    if (typeof one === typeof other) return one < other ? -way : one > other ? way : 0;
+    return typeof one === "number" ? -way : way;
+  });
+  return keyed.map(({ row }) => row);
+}
+function turned(by, column) {
+  if (by?.column !== column) return { column, down: true };
+  return by.down ? { column, down: false } : null;
+}
+function csv(heads, rows) {
+  const cell = (text) => /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return [heads, ...rows.map((row) => row.map(text_of))].map((row) => `${row.map(cell).join(",")}\r
+`).join("");
+}
+
 // profiler/gilscope/view/app/tables.js
 var TABS = {
   threads: "Threads",
@@ -2088,13 +2184,17 @@ var TABS = {
   findings: "Findings"
 };
 var MOST_ROWS = 40;
-function table(caption, heads, rows, empty) {
+function table(caption, heads, rows, empty, by = null, key = caption) {
   if (!rows.length) return `<p class="quiet">${safe(caption)}: ${safe(empty)}.</p>`;
-  const head = heads.map((name) => `<th scope="col">${safe(name)}</th>`).join("");
-  const body = rows.slice(0, MOST_ROWS).map((row) => `<tr>${row.map((cell) => `<td>${cell}</td>`).join("")}</tr>`);
+  const head = heads.map((name, column) => {
+    const way = by?.column === column ? ` aria-sort="${by.down ? "descending" : "ascending"}"` : "";
+    return `<th scope="col"${way}><button class="link" data-sort="${column}:${safe(caption)}" title="Sort">${safe(name)}</button></th>`;
+  }).join("");
+  const body = sorted(rows, by).slice(0, MOST_ROWS).map((row) => `<tr>${row.map((cell) => `<td>${cell}</td>`).join("")}</tr>`);
   const more = rows.length - MOST_ROWS;
   if (more > 0) body.push(`<tr><td colspan="${heads.length}">and ${count_text(more)} more</td></tr>`);
-  return `<div class="scroll"><table><caption>${safe(caption)}</caption><thead><tr>${head}</tr></thead><tbody>${body.join("")}</tbody></table></div>`;
+  const button = `<button class="copy" data-copy="${safe(key)}">Copy as CSV</button>`;
+  return `<div class="scroll"><table><caption>${safe(caption)} ${button}</caption><thead><tr>${head}</tr></thead><tbody>${body.join("")}</tbody></table></div>`;
 }
 function bar(value, top, color) {
   const share = top ? 100 * value / top : 0;
@@ -2118,8 +2218,11 @@ var Tables = class {
    * @param {Timeline[]} timelines
    * @param {import("./kept.js").Kept} kept
    * @param {string[]} words The filters.
+   * @param {Map<string, import("./sorting.js").By | null>} [orders] By caption.
    */
-  constructor({ looks, findings }, timelines, kept, words) {
+  constructor({ looks, findings }, timelines, kept, words, orders = /* @__PURE__ */ new Map()) {
+    this.orders = orders;
+    this.made = /* @__PURE__ */ new Map();
     this.looks = looks;
     this.findings = findings;
     this.timelines = timelines;
@@ -2145,6 +2248,19 @@ var Tables = class {
     if (tab === "spans") return this.spans(timeline, from, to);
     if (tab === "blame") return this.blame(timeline, from, to);
     return this.threads(timeline, from, to);
+  }
+  /**
+   * A table in the order that a reader has set.
+   * @param {string} caption
+   * @param {string[]} heads
+   * @param {string[][]} rows
+   * @param {string} empty
+   * @param {number} [number] Of the timeline.
+   */
+  table(caption, heads, rows, empty, number = 0) {
+    const key = `${number}:${caption}`, by = this.orders.get(caption) ?? null;
+    this.made.set(key, { heads, rows: sorted(rows, by) });
+    return table(caption, heads, rows, empty, by, key);
   }
   /** Sums of what is shown of the threads. @param {Timeline} timeline @param {number} from @param {number} to */
   sums(timeline, from, to) {
@@ -2180,7 +2296,7 @@ var Tables = class {
       "Blocked",
       ...timeline.cpu ? ["Off CPU"] : []
     ];
-    return table("Threads", heads, rows, "none is shown");
+    return this.table("Threads", heads, rows, "none is shown", timeline.number);
   }
   /**
    * Sums of the waits by lock, those of one name together.
@@ -2208,9 +2324,9 @@ var Tables = class {
   }
   /** @param {Timeline} timeline @param {number} from @param {number} to */
   locks(timeline, from, to) {
-    const sorted = this.lock_sums(timeline, from, to);
-    const top = Math.max(1, ...sorted.flatMap(({ held: held2, blocked }) => [held2, blocked]));
-    const rows = sorted.map((sum) => {
+    const sums = this.lock_sums(timeline, from, to);
+    const top = Math.max(1, ...sums.flatMap(({ held: held2, blocked }) => [held2, blocked]));
+    const rows = sums.map((sum) => {
       const { name, kind, group } = timeline.locks[sum.lock], many = sum.locks.size;
       const link = `<button class="link" data-lock="${timeline.number}:${sum.lock}">${safe(many > 1 ? group : name)}</button>`;
       const note = [kind, ...many > 1 ? [`${count_text(many)} of that name`] : []].join(", ");
@@ -2222,11 +2338,12 @@ var Tables = class {
         sum.longest ? time_text(sum.longest) : "–"
       ];
     });
-    return table(
+    return this.table(
       "Locks, events and queues",
       ["Lock", "Waits", "Contended", "Blocked", "Longest"],
       rows,
-      "no waits in this range"
+      "no waits in this range",
+      timeline.number
     );
   }
   /** @param {Timeline} timeline @param {number} from @param {number} to */
@@ -2242,7 +2359,7 @@ var Tables = class {
       time_text(sum.longest)
     ]);
     const heads = ["Native code called", "Times", "In Python", "Entering", "Longest"];
-    return table("Callbacks", heads, rows, "no callbacks in this range");
+    return this.table("Callbacks", heads, rows, "no callbacks in this range", timeline.number);
   }
   /** @param {Timeline} timeline @param {number} from @param {number} to */
   spans(timeline, from, to) {
@@ -2255,11 +2372,12 @@ var Tables = class {
     ]);
     const shown = timeline.named?.start.length ?? 0;
     const caption = shown < timeline.spans ? `Spans, the ${count_text(shown)} longest of ${count_text(timeline.spans)}` : "Spans";
-    return table(
+    return this.table(
       caption,
       ["Span", "Times", "In all", "Longest", "Bytes"],
       rows,
-      "no spans in this range"
+      "no spans in this range",
+      timeline.number
     );
   }
   /** @param {Timeline} timeline @param {number} from @param {number} to */
@@ -2281,11 +2399,12 @@ var Tables = class {
       return [[safe(timeline.lanes[lane].name), ...used.map((column) => this.heat(cells[place][column], top))]];
     });
     const names = used.map((column) => column < others.length ? timeline.lanes[others[column]].name : "unknown");
-    return table(
+    return this.table(
       "Waiting threads (rows) and the threads that they waited for (columns)",
       ["Waits", ...names],
       rows,
-      "no waits in this range"
+      "no waits in this range",
+      timeline.number
     );
   }
   /** @param {number} value @param {number} top */
@@ -2313,7 +2432,7 @@ var Tables = class {
       if (sums.length > 1) cells.push(sign + time_text(Math.abs(change)));
       return [key, ...cells];
     });
-    return table("What the threads did", heads, rows, "nothing");
+    return this.table("What the threads did", heads, rows, "nothing");
   }
   found() {
     if (!this.findings.length) {
@@ -2328,10 +2447,32 @@ var Tables = class {
     }).join("");
   }
 };
+
+// profiler/gilscope/view/app/table_panel.js
 var TablePanel = class {
   /** @param {import("./view.js").View} view */
   constructor(view) {
     this.view = view;
+    this.orders = /* @__PURE__ */ new Map();
+    this.tables = null;
+  }
+  /** Sort the tables of a caption by a column, or otherwise. @param {string} place Column and caption. */
+  sort(place) {
+    const [column, caption] = place.split(/:(.*)/s);
+    this.orders.set(caption, turned(this.orders.get(caption) ?? null, Number(column)));
+    this.show();
+    const heads = (
+      /** @type {NodeListOf<HTMLElement>} */
+      this.view.find("table").querySelectorAll("[data-sort]")
+    );
+    [...heads].find((head) => head.dataset.sort === place)?.focus();
+  }
+  /** Copy a table as CSV. @param {string} key */
+  async copy(key) {
+    const made = this.tables?.made.get(key);
+    if (!made) return;
+    await copy(csv(made.heads, made.rows));
+    this.view.say(`copied: ${count_text(made.rows.length)} rows as CSV`);
   }
   start() {
     this.view.find("tabs").innerHTML = Object.entries(TABS).map(([tab, name]) => `<button role="tab" data-tab="${tab}">${name}</button>`).join("");
@@ -2353,8 +2494,8 @@ var TablePanel = class {
         [Math.max(0, from), Math.min(timeline.duration, to)]
       );
     });
-    const tables = new Tables(data, timelines, kept, view.filter_words());
-    view.find("table").innerHTML = tables.html(tab, spans);
+    this.tables = new Tables(data, timelines, kept, view.filter_words(), this.orders);
+    view.find("table").innerHTML = this.tables.html(tab, spans);
   }
 };
 
@@ -2762,6 +2903,11 @@ var by_id = (id) => (
   /** @type {HTMLElement} */
   document.getElementById(id)
 );
+function note_range(number, view) {
+  const { settings: { range }, axis } = view;
+  const fragment = with_range(location.hash, number, axis.fits() ? null : range);
+  history.replaceState(null, "", fragment ? `#${fragment}` : location.pathname + location.search);
+}
 async function show_report(number) {
   const box = by_id(`view-${number}`);
   const take = (name) => String(by_id(`${name}-${number}`).textContent);
@@ -2772,7 +2918,16 @@ async function show_report(number) {
     unpack(bytes)
   ]);
   const view_of = (model) => Bokeh.index.find_one(model);
-  const view = new View(box, data, views.roots[0].model.document, { ask: null, view_of, themed });
+  const range = ranges_in(location.hash).get(number) ?? null;
+  const told = (name) => {
+    if (name === "range") note_range(number, view);
+  };
+  const view = new View(
+    box,
+    data,
+    views.roots[0].model.document,
+    { ask: null, view_of, themed, told, settings: { range } }
+  );
   box.gilscope = view;
   view.start();
 }

@@ -1,0 +1,53 @@
+// The tabs below the timelines, and the table of the one that is open.
+
+import { copy } from "./share.js"
+import { csv, turned } from "./sorting.js"
+import { TABS, Tables } from "./tables.js"
+import { count_text } from "./text.js"
+
+export class TablePanel {
+  /** @param {import("./view.js").View} view */
+  constructor(view) {
+    this.view = view
+    /** @type {Map<string, import("./sorting.js").By | null>} By caption. */
+    this.orders = new Map()
+    /** @type {Tables | null} */
+    this.tables = null
+  }
+
+  /** Sort the tables of a caption by a column, or otherwise. @param {string} place Column and caption. */
+  sort(place) {
+    const [column, caption] = place.split(/:(.*)/s)
+    this.orders.set(caption, turned(this.orders.get(caption) ?? null, Number(column)))
+    this.show()
+    const heads = /** @type {NodeListOf<HTMLElement>} */ (this.view.find("table").querySelectorAll("[data-sort]"))
+    ;[...heads].find((head) => head.dataset.sort === place)?.focus()
+  }
+
+  /** Copy a table as CSV. @param {string} key */
+  async copy(key) {
+    const made = this.tables?.made.get(key)
+    if (!made) return
+    await copy(csv(made.heads, made.rows))
+    this.view.say(`copied: ${count_text(made.rows.length)} rows as CSV`)
+  }
+
+  start() {
+    this.view.find("tabs").innerHTML = Object.entries(TABS).map(([tab, name]) =>
+      `<button role="tab" data-tab="${tab}">${name}</button>`).join("")
+  }
+
+  show() {
+    const { view } = this, { data, timelines, kept, settings } = view
+    const tab = settings.tab || (data.findings.length ? "findings" : "threads")
+    for (const button of /** @type {HTMLCollectionOf<HTMLElement>} */ (view.find("tabs").children)) {
+      button.setAttribute("aria-selected", String(button.dataset.tab === tab))
+    }
+    const spans = timelines.map((timeline) => {
+      const [from, to] = view.axis.span(timeline)
+      return /** @type {[number, number]} */ ([Math.max(0, from), Math.min(timeline.duration, to)])
+    })
+    this.tables = new Tables(data, timelines, kept, view.filter_words(), this.orders)
+    view.find("table").innerHTML = this.tables.html(tab, spans)
+  }
+}

@@ -111,7 +111,7 @@ void touch_class(Event& event, PyTypeObject* type, PyObject* name, Key hash, Op 
   if (!is_program) return;
   if (writes(op)) {
     auto* meta = Py_TYPE(type);
-    if (meta->tp_setattro != PyType_Type.tp_setattro) return;
+    if (meta->tp_setattro != PyType_Type.tp_setattro && !event.is_direct) return;
     touch(event, reinterpret_cast<PyObject*>(type), make_key(KeyKind::attribute, hash), op, name);
     return;
   }
@@ -155,9 +155,9 @@ void touch_instance(Event& event, PyObject* owner, PyObject* name, Key hash, Op 
   if (known == Found::variable) {
     return touch(event, owner, make_key(KeyKind::attribute, hash), op, name);
   }
-  if (writes(op) ? type->tp_setattro != PyObject_GenericSetAttr : !has_default_getattr(type)) {
-    return;
-  }
+  const bool is_code =
+      writes(op) ? type->tp_setattro != PyObject_GenericSetAttr : !has_default_getattr(type);
+  if (is_code && !event.is_direct) return;
   PyObject* found = _PyType_LookupRef(type, name);
   // C code keeps a value there: a slot, a field of a structure of ctypes, c_long().value.
   const bool is_slot = found != nullptr && is_value_of_c(found) && name != dict_name;
@@ -255,7 +255,8 @@ void touch_global(Event& event, PyObject* globals, PyObject* name, Key hash, Op 
 }
 
 void touch_item(Event& event, PyObject* container, PyObject* key, Op op) {
-  if (is_list(container) || has_items_of_deque(container)) {
+  const bool is_of_list = event.is_direct && PyList_Check(container);
+  if (is_of_list || is_list(container) || has_items_of_deque(container)) {
     if (!PyLong_CheckExact(key)) {
       return touch_structure(event, container, writes(op) ? Op::change : Op::read);
     }
@@ -266,11 +267,11 @@ void touch_item(Event& event, PyObject* container, PyObject* key, Op op) {
     if (op == Op::remove) touch_structure(event, container, op);
     return;
   }
-  if (!is_dict(container)) {
+  if (!(event.is_direct ? PyDict_Check(container) : is_dict(container))) {
     if (is_array(container)) touch_array(event, container, key, op);
     return;
   }
-  if (op == Op::remove && event.instruction().action == Action::delete_subscr &&
+  if (op == Op::remove && event.is_item(Action::delete_subscr) && !event.is_direct &&
       !removes_as_dict(Py_TYPE(container))) {
     return;  // a method of the program, which may take a lock
   }
@@ -283,14 +284,16 @@ void touch_item(Event& event, PyObject* container, PyObject* key, Op op) {
   }
   if (op == Op::store && event.has_just_done(container, variable)) return;
   const bool may_add =
-      event.instruction().action == Action::load_subscr && adds_what_is_missing(container);
+      event.is_item(Action::load_subscr) && !writes(op) && adds_what_is_missing(container);
   const int has = writes(op) || may_add ? has_key(container, key) : -1;
   if (may_add && has == 0) {  // d[key] adds the key, and reads what it has added
     touch_structure(event, container, Op::add);
+    // Two threads that find it missing store a default each; another number changes nothing.
+    if (adds_what_can_change(container)) touch(event, container, variable, Op::read, key);
     touch(event, container, variable, Op::store, key);
   }
   if (op == Op::store && has == 0) touch_structure(event, container, Op::add);
-  const bool fails = has == 0 && event.instruction().action == Action::delete_subscr;
+  const bool fails = has == 0 && event.is_item(Action::delete_subscr);
   if (op == Op::remove && (has != 0 || fails)) touch_structure(event, container, Op::remove);
   // pop() with a default; `del` is about to fail, since somebody else has been faster.
   if (op == Op::remove && has == 0 && !fails) return;
@@ -323,9 +326,7 @@ void touch_iterator(Event& event, PyObject* iterator) {
     const char* dot = type->tp_iternext != nullptr ? type->tp_name : "";
     if (std::string_view(dot).substr(0, 10) != "itertools.") return;
   }
-#if PY_VERSION_HEX >= 0x030E0000
-  if (type == count_type) return;  // safe from 3.14 on
-#endif
+  if (type == count_type) return;  // takes its numbers by one atomic operation
   if (std::string_view(type->tp_name).substr(0, 4) == "_io.") return;
   touch(event, iterator, make_key(KeyKind::position), Op::advance);
   auto* over = static_cast<PyObject*>(gilscope_iterated(iterator));

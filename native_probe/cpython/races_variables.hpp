@@ -24,6 +24,10 @@ struct Event {
   bool is_shared = false;             // other threads use what was touched last, too
   PyObject* const* values = nullptr;  // operands from this depth on, while a run is played
   int lowest = 0;
+  // A method of dict, list or object itself was called: what the object's class does instead of it
+  // does not count.
+  bool is_direct = false;
+  Action item = Action::none;  // what a call does that an instruction could do
   Object owner;  // whose variables the items of the dict are, see Session::alias
 
   std::uint32_t site() const { return table.first_site + unit; }
@@ -41,6 +45,8 @@ struct Event {
   }
 
   const Instruction& instruction() const { return table.instructions[unit]; }
+  // Whether the instruction, or what it calls, does this.
+  bool is_item(Action action) const { return instruction().action == action || item == action; }
   // The object `below` places below the top of the operand stack; nullptr: there is none.
   PyObject* at(int below) const {
     const auto depth = static_cast<int>(instruction().depth);
@@ -77,6 +83,8 @@ void look_at_dict(Event& event, PyObject* owner);
 void touch_member(Event& event, PyObject* set, PyObject* member, Op op);
 void touch_iterator(Event& event, PyObject* iterator);
 void touch_iterable(Event& event, PyObject* iterable, Op op);
+// All items of a small list or dict are read.
+void touch_items(Event& event, PyObject* iterable);
 
 int initialize_variables();
 

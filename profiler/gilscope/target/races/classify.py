@@ -85,6 +85,8 @@ def races(
         candidate = _candidate(raw, subjects.get(number))
         if candidate is None or (candidate.suspected and not suspected):
             continue
+        if candidate.subject and candidate.subject.is_library:
+            continue
         if not all(known.is_program(seen) for seen in candidate.seen()):
             continue
         kind = kind_of(candidate)
@@ -182,12 +184,15 @@ def _is_torn(candidate: Candidate) -> bool:
 
 
 def _are_together(one: Seen, other: Seen) -> bool:
-    """Whether a function that does the one does the other, too."""
+    """Whether a function that does the one does the other, too.
+
+    What is read only if a flag is set has been published by it, and is no pair with the flag.
+    """
     (code, first), (same, second) = one.frames[0], other.frames[0]
     if code is not same:
         return False
     known = flow.of(code)
-    return known.guards.get(first, 0) == known.guards.get(second, 0)
+    return known.guards_in_one_pass(first) == known.guards_in_one_pass(second)
 
 
 def _disturbs(act: int, other: int) -> bool:

@@ -55,6 +55,7 @@ class Watch:
         self.raised: list[str] = []
         self.subjects: dict[int, naming.Subject] = {}
         self.tool = -1
+        self.helpers = frozenset(scope.helpers())
 
     def begin(self) -> None:
         """Begin to watch.
@@ -183,7 +184,8 @@ class Watch:
 
     def _describe(self, numbers: tuple[int, ...], thing: object, kind: int, key: object) -> None:
         frame = sys._getframe(1)  # noqa: SLF001 - the program's
-        subject = naming.describe(thing, kind, key, frame)
+        is_library = frame.f_code.co_filename in self.helpers
+        subject = naming.describe(thing, kind, key, frame, is_library=is_library)
         for number in numbers:
             self.subjects[number] = subject
 

@@ -11,7 +11,7 @@
 
 #include "bindings/races_results.hpp"
 #include "cpython/layout.h"
-#include "cpython/races_calls.hpp"
+#include "cpython/races_effects.hpp"
 #include "cpython/races_code.hpp"
 #include "cpython/races_events.hpp"
 #include "cpython/races_lifetimes.hpp"
@@ -51,7 +51,7 @@ int initialize_once(PyObject* disable) {
     refuse(mismatch);
     return -1;
   }
-  if (initialize_opcodes() < 0 || initialize_containers() < 0 || initialize_calls() < 0 ||
+  if (initialize_opcodes() < 0 || initialize_containers() < 0 || initialize_effects() < 0 ||
       initialize_variables() < 0 || initialize_runs() < 0 || events::initialize(disable) < 0) {
     return -1;
   }

@@ -181,6 +181,28 @@ void touch_instance(Event& event, PyObject* owner, PyObject* name, Key hash, Op 
   if (found != nullptr && !is_data && !writes(op)) touch_class(event, type, name, hash, op);
 }
 
+constexpr Py_ssize_t kFewItems = 16;
+
+void touch_each_item(Event& event, PyObject* list) {
+  const Py_ssize_t size = Py_SIZE(list);
+  if (!event.is_shared || size > kFewItems) return;
+  for (Py_ssize_t i = 0; i < size; ++i) {
+    PyObject* index = PyLong_FromSsize_t(i);  // a small one: always there
+    touch(event, list, make_key(KeyKind::index, static_cast<Key>(i)), Op::read, index);
+    Py_XDECREF(index);
+  }
+}
+
+void touch_each_value(Event& event, PyObject* dict) {
+  if (!event.is_shared || PyDict_GET_SIZE(dict) > kFewItems) return;
+  PyObject* keys = PyDict_Keys(dict);
+  if (keys == nullptr) return PyErr_Clear();
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); ++i) {
+    touch_item(event, dict, PyList_GET_ITEM(keys, i), Op::read);
+  }
+  Py_DECREF(keys);
+}
+
 }  // namespace
 
 bool is_variable(const Event& event, PyObject* owner) {
@@ -317,6 +339,35 @@ void touch_iterable(Event& event, PyObject* iterable, Op op) {
   } else if (Py_TYPE(iterable)->tp_iter == PyObject_SelfIter && op == Op::iterate) {
     touch_iterator(event, iterable);
   }
+}
+
+void touch_values(Event& event, PyObject* dict) {
+  touch_structure(event, dict, Op::read);
+  touch_each_value(event, dict);
+}
+
+void touch_whole(Event& event, PyObject* iterable, Op op) {
+  event.is_shared = false;
+  touch_iterable(event, iterable, op);
+  if (Py_IS_TYPE(iterable, &PyDictValues_Type) || Py_IS_TYPE(iterable, &PyDictItems_Type)) {
+    auto* dict = static_cast<PyObject*>(gilscope_viewed(iterable));
+    if (dict != nullptr && is_dict(dict)) touch_each_value(event, dict);
+  } else if (is_list(iterable) || has_items_of_deque(iterable)) {
+    touch_each_item(event, iterable);
+  }
+}
+
+void touch_contained(Event& event, PyObject* container, PyObject* key) {
+  if (is_dict(container) || (event.is_direct && PyDict_Check(container))) {
+    return touch_item(event, container, key, Op::read);
+  }
+  if (is_set(container)) return touch_member(event, container, key, Op::read);
+  if (PyDictViewSet_Check(container)) {
+    auto* dict = static_cast<PyObject*>(gilscope_viewed(container));
+    if (dict != nullptr && PyDictKeys_Check(container)) touch_item(event, dict, key, Op::read);
+    return;
+  }
+  touch_iterable(event, container, Op::read);
 }
 
 void touch_iterator(Event& event, PyObject* iterator) {

@@ -83,8 +83,13 @@ void look_at_dict(Event& event, PyObject* owner);
 void touch_member(Event& event, PyObject* set, PyObject* member, Op op);
 void touch_iterator(Event& event, PyObject* iterator);
 void touch_iterable(Event& event, PyObject* iterable, Op op);
-// All items of a small list or dict are read.
-void touch_items(Event& event, PyObject* iterable);
+// Goes over all items, or reads them all; each item counts, too, where they are few and others use
+// them.
+void touch_whole(Event& event, PyObject* iterable, Op op);
+// Reads the values of a dict.
+void touch_values(Event& event, PyObject* dict);
+// key in container
+void touch_contained(Event& event, PyObject* container, PyObject* key);
 
 int initialize_variables();
 

@@ -222,11 +222,9 @@ def depends(read: Seen, write: Seen, *, by_name: bool = True) -> str | None:
     function reads by the same name will do as well. It does not when the lock was given back after
     the read: the other instruction may have read under the lock of the write.
     """
-    if read.frames == write.frames:
-        return "value"  # native code did both in one call
     meeting = _meeting(read, write)
     if meeting is None:
-        return None
+        return _depends_in_one(read, write)
     reader, writer = meeting
     code, source = read.frames[reader]
     _, target = write.frames[writer]
@@ -241,6 +239,17 @@ def depends(read: Seen, write: Seen, *, by_name: bool = True) -> str | None:
         if known.guards_it(each, target) or (known.flows(each, target) and write.op == REMOVE):
             return "guard"
     return None
+
+
+def _depends_in_one(read: Seen, write: Seen) -> str | None:
+    """Return how they depend if one instruction, or what it called, did both."""
+    code, offset = read.frames[0]
+    name = next((one.opname for one in flow.instructions(code) if one.offset == offset), "")
+    finds = name in ("BINARY_SUBSCR", "BINARY_OP", "LOAD_ATTR")
+    # What is missing is stored: by a defaultdict, `__missing__`, `__getattr__`.
+    if finds and write.op == STORE and write.frames[-len(read.frames) :] == read.frames:
+        return "guard"
+    return "value" if read.frames == write.frames else None  # native code did both in one call
 
 
 def guards(read: Seen, write: Seen) -> bool:

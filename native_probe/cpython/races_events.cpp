@@ -168,6 +168,7 @@ void dispatch(Event& event) {
       return;
     case Action::unpack: return on_whole(event, event.at(0));
     case Action::enter:
+      wait_at_lock(event);
       if (PyObject* object = event.at(0)) event.session.follow(event.thread, object);
       return;
     case Action::none: return;

@@ -259,6 +259,16 @@ void touch(Event& event, PyObject* container, Key variable, Op op, PyObject* key
   Py_DECREF(container);
 }
 
+void wait_at_lock(const Event& event) {
+  Meetings& meetings = event.session.meetings();
+  if (!meetings.is_used() || !event.may_wait || !meetings.has(event.site())) return;
+  PyObject* raised = PyErr_GetRaisedException();
+  Py_BEGIN_ALLOW_THREADS;
+  meetings.arrive_at_lock(event.site(), event.thread.serial);
+  Py_END_ALLOW_THREADS;
+  PyErr_SetRaisedException(raised);
+}
+
 void touch_attribute(Event& event, PyObject* owner, PyObject* name, Key hash, Op op) {
   if (is_variable(event, owner) && event.instruction().name == name) {
     return touch(event, owner, make_key(KeyKind::attribute, hash), op, name);

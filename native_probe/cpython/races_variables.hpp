@@ -28,7 +28,7 @@ struct Event {
   // does not count.
   bool is_direct = false;
   Action item = Action::none;  // what a call does that an instruction could do
-  Object owner;  // whose variables the items of the dict are, see Session::alias
+  Object owner;                // whose variables the items of the dict are, see Session::alias
 
   std::uint32_t site() const { return table.first_site + unit; }
   Recent& recent(Key variable) const { return thread.recent_of(site(), variable); }
@@ -71,6 +71,8 @@ inline void touch_structure(Event& event, PyObject* container, Op op) {
   touch(event, container, make_key(KeyKind::structure), op);
 }
 
+// Holds the thread where a race is to be made happen, before it takes a lock.
+void wait_at_lock(const Event& event);
 void touch_attribute(Event& event, PyObject* owner, PyObject* name, Key hash, Op op);
 // Whether the event's attribute of this object is a variable of it, as far as that is known.
 bool is_variable(const Event& event, PyObject* owner);

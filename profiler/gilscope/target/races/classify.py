@@ -381,10 +381,20 @@ class _Report:
             is_iteration=candidate.kind == ITERATION,
             accesses=len(accesses),
             kind=candidate.subject.kind if candidate.subject else 0,
+            entrances=self._entrances(candidate),
         )
         return Race(
             kind, grade, variable, accesses, candidate.count, *said, plans=(plan,) if plan else ()
         )
+
+    def _entrances(self, candidate: Candidate) -> tuple[plans.Frame | None, plans.Frame | None]:
+        """Return what takes the lock that the write and the other access have in common."""
+        first, write, other = candidate.first, candidate.second, candidate.other
+        if candidate.kind != UPDATE or write is None:
+            return None, None
+        names = {self._lock_name(lock) for lock in set(write.locks) & set(other.locks)}
+        enter = plans.entrance(write.frames, first.frames, names)
+        return enter, plans.entrance(other.frames, (), names)
 
     def _variable(self, subject: naming.Subject, seen: Seen) -> str:
         """Return the name of a variable, in the program's words where a library uses it for it."""

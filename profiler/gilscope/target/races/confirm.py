@@ -107,7 +107,8 @@ def _place(place: CodePlace) -> str:
 
 
 def _places(places: list[CodePlace]) -> str:
-    return " and ".join(dict.fromkeys(map(_place, places)))
+    passed = [place for place in places if place.role.startswith("pass")]
+    return " and ".join(dict.fromkeys(map(_place, passed)))
 
 
 def _run_again(

@@ -230,6 +230,8 @@ std::uint32_t Session::number_stack(Thread& thread) {
   for (std::size_t i = 1; i < thread.frame_count; ++i) {
     const RawFrame& raw = thread.frames[i];
     auto* code = const_cast<PyCodeObject*>(static_cast<const PyCodeObject*>(raw.code));
+    // The interpreter's own, between a class and its __init__: nothing may ask for its instructions.
+    if ((code->co_flags & CO_NO_MONITORING_EVENTS) != 0) continue;
     places.push_back({code, gilscope_unit_of(raw.frame)});
   }
   const std::uint64_t hash = hash_of(places);

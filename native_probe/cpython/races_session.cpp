@@ -103,10 +103,15 @@ void Session::leave() {
 }
 
 bool Session::is_in_scope(const PyCodeObject* code) const {
+  // File names may have bytes that no text has.
   const auto text_of = [](PyObject* text) {
-    const char* found = PyUnicode_Check(text) ? PyUnicode_AsUTF8(text) : nullptr;
+    PyObject* found = PyUnicode_Check(text)
+                          ? PyUnicode_AsEncodedString(text, "utf-8", "surrogatepass")
+                          : nullptr;
     if (found == nullptr) PyErr_Clear();
-    return std::string(found != nullptr ? found : "");
+    std::string bytes(found != nullptr ? PyBytes_AS_STRING(found) : "");
+    Py_XDECREF(found);
+    return bytes;
   };
   const std::string file = text_of(code->co_filename);
   if (file.empty()) return false;

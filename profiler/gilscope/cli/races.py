@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import sys
 from contextlib import contextmanager
@@ -110,6 +111,7 @@ def execute(options: argparse.Namespace) -> int:
     # Not loaded for other commands: it imports more than they may leave in a program.
     from gilscope.target.races.watch import Watch  # noqa: PLC0415
     from gilscope.target.recording.lookout import hangs_are_said  # noqa: PLC0415
+    from gilscope.target.worker.leaving import at_exit_at_once  # noqa: PLC0415
 
     program = options.program
     program.check()
@@ -133,16 +135,24 @@ def execute(options: argparse.Namespace) -> int:
         # It keeps what a further run needs: the first one may change the process.
         before = Program(program.kind, program.value, program.args, program.filename)
     found = Races()
+    ends = _thread.allocate_lock()  # for good: one thread ends the watch
 
     @contextmanager
     def session() -> Iterator[None]:
         nonlocal found
         watch.begin()
         try:
-            with hangs_are_said():
+            with hangs_are_said(), at_exit_at_once(leave):
                 yield
         finally:
-            found = watch.end()
+            with ends:
+                found = watch.end()
+
+    def leave(status: int) -> int:
+        ends.acquire()
+        seen = watch.end()
+        write(_report(seen, options.format), options, descriptor)
+        return FOUND if options.fail_on and _fails(seen, options.fail_on) else status
 
     descriptor = own_output(options)
     outcome = run_as_main(program, session())
@@ -150,13 +160,15 @@ def execute(options: argparse.Namespace) -> int:
         from gilscope.target.races.confirm import confirm  # noqa: PLC0415 - on request only
 
         with terminate_as_exit():
-            found = confirm(
-                before, settings, found, lambda line: say(f"gilscope: {line}", sys.stderr)
-            )
+            found = confirm(before, settings, found, _say, outcome.error)
     write(_report(found, options.format), options, descriptor)
     if options.fail_on and _fails(found, options.fail_on):
         return FOUND
     return outcome.status
+
+
+def _say(line: str) -> None:
+    say(f"gilscope: {line}", sys.stderr)
 
 
 def _native(options: argparse.Namespace) -> int:

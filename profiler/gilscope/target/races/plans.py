@@ -36,7 +36,7 @@ def plan_of(
         entrances: The `with` statements that take a lock which the second access and that of the
             other thread have in common, and the first one has not any more.
     """
-    if len(frames) != accesses:
+    if len(frames) != accesses or not all(_has_text(code.co_filename) for code, _ in frames):
         return None
     if is_iteration:
         step = _step(*frames[0])
@@ -49,6 +49,11 @@ def plan_of(
         places = (enter, frames[2], frames[0], enter_too)
         return tuple(_named(*each, kind) for each in zip(roles, places, strict=True))
     return _places(frames[1], frames[2:], kind if len(frames) == 3 else 0)  # noqa: PLR2004 - as above
+
+
+def _has_text(file: str) -> bool:
+    """Whether a file name can be given to a further run: it has no bytes that are no text."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in file)
 
 
 def _step(code: CodeType, offset: int) -> Frame | None:

@@ -66,12 +66,18 @@ def summary_line(found: Races) -> str:
     count = len(found.races)
     word = "race" if count == 1 else "races"
     if (outside := found.counts.get("left_out_reports")) is not None:
-        return f"{count} {word} in native code; {_count(outside, 'report')} about other code left out"
+        return (
+            f"{count} {word} in native code; {_count(outside, 'report')} about other code left out"
+        )
     variables = found.counts.get("variables", 0)
     threads = found.counts.get("threads", 0)
-    line = f"{count} {word}; {_count(threads, 'thread')}, {_count(variables, 'variable')} remembered"
+    line = (
+        f"{count} {word}; {_count(threads, 'thread')}, {_count(variables, 'variable')} remembered"
+    )
     if given_up := found.counts.get("given_up", 0) + found.counts.get("without_room", 0):
-        line += f"; {_count(given_up, 'variable')} dropped because the table was full (--max-variables)"
+        line += (
+            f"; {_count(given_up, 'variable')} dropped because the table was full (--max-variables)"
+        )
     if left_out := found.counts.get("left_out", 0):
         line += f"; {_count(left_out, 'meeting')} at further places left out"
     return line

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 TOOL_NAME = "gilscope races"
 PART = (
-    "gilscope: the whole program is being watched for races: those of this block of gilscope.races() "
-    "are in its report"
+    "gilscope: the whole program is being watched for races: those of this block of "
+    "gilscope.races() are in its report"
 )
 CLAIM = Claim("races are being watched for already")
 
@@ -217,7 +217,7 @@ class _Scope:
 
 
 @contextlib.contextmanager
-def watching(**options: Any) -> Iterator[Races]:
+def watching(*, is_of_program: bool = False, **options: Any) -> Iterator[Races]:
     """Watch for races while the block runs; what it gives is filled when the block ends.
 
     Within `gilscope races` it stays empty: the report of the whole program has the block's races.
@@ -226,7 +226,7 @@ def watching(**options: Any) -> Iterator[Races]:
         print(PART, file=sys.stderr)  # noqa: T201 - for who runs the program
         yield Races()
         return
-    watch = Watch(**options, is_of_program=False)
+    watch = Watch(**options, is_of_program=is_of_program)
     watch.begin()
     found = Races()
     try:

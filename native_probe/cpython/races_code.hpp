@@ -39,7 +39,7 @@ enum class Action : std::uint8_t {
   call_kw,
   in_place,
   unpack,  // reads all items, and may copy them
-  enter,  // begins a `with` statement
+  enter,   // begins a `with` statement
 };
 
 // One instruction. Caches of instructions have places too, without an action.

@@ -80,10 +80,10 @@ constexpr Rule kHeapRules[] = {
     {"heappushpop", Effect::change}, {"heapify", Effect::change},
 };
 constexpr Rule kOperatorRules[] = {
-    {"getitem", Effect::get_item},    {"setitem", Effect::set_item}, {"delitem", Effect::delete_item},
-    {"contains", Effect::contains},   {"iadd", Effect::add},         {"iconcat", Effect::add},
-    {"ior", Effect::add},             {"iand", Effect::remove},      {"isub", Effect::remove},
-    {"ixor", Effect::change},         {"imul", Effect::change},
+    {"getitem", Effect::get_item},  {"setitem", Effect::set_item}, {"delitem", Effect::delete_item},
+    {"contains", Effect::contains}, {"iadd", Effect::add},         {"iconcat", Effect::add},
+    {"ior", Effect::add},           {"iand", Effect::remove},      {"isub", Effect::remove},
+    {"ixor", Effect::change},       {"imul", Effect::change},
 };
 // What stands behind operators, and can be called by its name.
 constexpr Rule kSlotRules[] = {
@@ -110,10 +110,11 @@ constexpr const char* kTypeNames[] = {"list",      "tuple",    "set", "frozenset
 
 auto& effects = *new std::unordered_map<const PyMethodDef*, Effect>;
 auto& type_effects = *new std::unordered_map<const PyTypeObject*, Effect>{
-    {&PyList_Type, Effect::read_all},      {&PyTuple_Type, Effect::read_all}, {&PySet_Type, Effect::read_all},
-    {&PyFrozenSet_Type, Effect::read_all}, {&PyDict_Type, Effect::read_values},  {&PyEnum_Type, Effect::begin},
-    {&PyReversed_Type, Effect::begin}, {&PyZip_Type, Effect::begin},  {&PyMap_Type, Effect::begin},
-    {&PyFilter_Type, Effect::begin},
+    {&PyList_Type, Effect::read_all},    {&PyTuple_Type, Effect::read_all},
+    {&PySet_Type, Effect::read_all},     {&PyFrozenSet_Type, Effect::read_all},
+    {&PyDict_Type, Effect::read_values}, {&PyEnum_Type, Effect::begin},
+    {&PyReversed_Type, Effect::begin},   {&PyZip_Type, Effect::begin},
+    {&PyMap_Type, Effect::begin},        {&PyFilter_Type, Effect::begin},
 };
 PyTypeObject* bound_slot_type = nullptr;
 auto& slot_effects = *new std::unordered_map<std::string_view, Effect>;

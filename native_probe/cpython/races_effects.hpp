@@ -10,8 +10,8 @@ namespace gilscope::races {
 // What a method does to its container, or a function to its first argument.
 enum class Effect : std::uint8_t {
   none,
-  read,      // its structure
-  read_all,  // and its items, in one step
+  read,         // its structure
+  read_all,     // and its items, in one step
   read_values,  // the same of a dict
   add,
   remove,

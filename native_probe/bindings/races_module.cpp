@@ -11,8 +11,8 @@
 
 #include "bindings/races_results.hpp"
 #include "cpython/layout.h"
-#include "cpython/races_calls.hpp"
 #include "cpython/races_code.hpp"
+#include "cpython/races_effects.hpp"
 #include "cpython/races_events.hpp"
 #include "cpython/races_lifetimes.hpp"
 #include "cpython/races_methods.hpp"
@@ -51,7 +51,7 @@ int initialize_once(PyObject* disable) {
     refuse(mismatch);
     return -1;
   }
-  if (initialize_opcodes() < 0 || initialize_containers() < 0 || initialize_calls() < 0 ||
+  if (initialize_opcodes() < 0 || initialize_containers() < 0 || initialize_effects() < 0 ||
       initialize_variables() < 0 || initialize_runs() < 0 || events::initialize(disable) < 0) {
     return -1;
   }
@@ -64,7 +64,11 @@ int initialize_once(PyObject* disable) {
 }
 
 Role role_of(const std::string& word) {
-  return word == "hold" ? Role::hold : word == "pass" ? Role::pass : Role::pass_too;
+  if (word == "hold") return Role::hold;
+  if (word == "pass") return Role::pass;
+  if (word == "first") return Role::first;
+  if (word == "hold-at-lock") return Role::hold_at_lock;
+  return word == "wait-at-lock" ? Role::wait_at_lock : Role::pass_too;
 }
 
 // A tuple of plans, each of (role, file, function, first line, offset, kind of key).

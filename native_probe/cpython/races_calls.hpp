@@ -5,11 +5,10 @@
 
 namespace gilscope::races {
 
-// Looks up the methods; -1 with an exception set where that fails.
-int initialize_calls();
-
-// The event is a call with `arguments` arguments, the last `keywords` of them by name, whose
-// callable is `below` places below the top.
-void touch_call(Event& event, int below, int arguments, int keywords = 0);
+// The event is a call with `arguments` arguments whose callable is `below` places below the top.
+// `names`: a tuple with the names of the last ones, or nullptr.
+void touch_call(Event& event, int below, int arguments, PyObject* names = nullptr);
+// dict.update(), and |= of a dict.
+void touch_update(Event& event, PyObject* dict, PyObject* from, PyObject* names = nullptr);
 
 }  // namespace gilscope::races

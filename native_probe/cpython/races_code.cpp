@@ -237,6 +237,7 @@ std::unique_ptr<CodeTable> analyze(PyCodeObject* of, bool all_steps, bool with_r
     found.name = name_of(code, i, found.action, of, found);
     if (found.name != nullptr) found.hash = hash_of_name(found.name);
     found.is_in_place = stores_in_place(code, i);
+    found.is_mapping = opcodes().copies_mapping[code.raw[i].opcode];
     result->instructions[i] = found;
   }
   if (with_runs) find_runs(code, *result);

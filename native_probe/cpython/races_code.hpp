@@ -38,7 +38,8 @@ enum class Action : std::uint8_t {
   call,
   call_kw,
   in_place,
-  enter,  // begins a `with` statement
+  unpack,  // reads all items, and may copy them
+  enter,   // begins a `with` statement
 };
 
 // One instruction. Caches of instructions have places too, without an action.
@@ -46,6 +47,7 @@ struct Instruction {
   Action action = Action::none;
   bool is_in_place = false;  // stores the result of x += y
   bool is_method = false;    // loads an attribute in order to call it
+  bool is_mapping = false;   // copies keys and values
   std::uint8_t step = 0;     // in its run
   std::uint16_t run = 0;     // number of the run that it is in, from 1 on; 0: none
   std::uint16_t depth = 0;   // of the operand stack before it

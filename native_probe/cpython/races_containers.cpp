@@ -10,7 +10,8 @@ constexpr int kMaxNesting = 3;  // of tuples in keys
 PyTypeObject* deque_type = nullptr;
 PyTypeObject* default_type = nullptr;  // defaultdict
 PyTypeObject* ordered_type = nullptr;
-PyObject* maxlen = nullptr;  // the descriptor
+PyObject* maxlen = nullptr;          // the descriptor
+PyObject* factory_member = nullptr;  // that of defaultdict.default_factory
 PyObject* getitem_name = nullptr;
 PyObject* setitem_name = nullptr;
 PyObject* delitem_name = nullptr;
@@ -47,6 +48,55 @@ PyObject* attribute_of(const char* module_name, const char* name) {
   return found;
 }
 
+// Equal to itself alone.
+bool is_by_identity(PyObject* object) {
+  const PyTypeObject* type = Py_TYPE(object);
+  return type->tp_hash == PyBaseObject_Type.tp_hash &&
+         type->tp_richcompare == PyBaseObject_Type.tp_richcompare;
+}
+
+// What tells a key from others: itself, or what it refers to weakly; nullptr: the program's code
+// would have to be asked. To be compared and nothing else.
+const PyObject* identity_of(PyObject* key) {
+  if (PyWeakref_CheckRef(key)) return reinterpret_cast<PyWeakReference*>(key)->wr_object;
+  return is_by_identity(key) ? key : nullptr;
+}
+
+bool has_in_set(PyObject* container, const PyObject* wanted) {
+  const auto* set = reinterpret_cast<PySetObject*>(container);
+  for (Py_ssize_t i = 0; i <= set->mask; ++i) {
+    PyObject* member = set->table[i].key;
+    if (member != nullptr && identity_of(member) == wanted) return true;
+  }
+  return false;
+}
+
+bool has_in_dict(PyObject* container, const PyObject* wanted) {
+  PyObject* key = nullptr;
+  Py_ssize_t place = 0;
+  while (PyDict_Next(container, &place, &key, nullptr) != 0) {
+    if (identity_of(key) == wanted) return true;
+  }
+  return false;
+}
+
+// has_key() of an object that is a key by its identity; -1 also where there are many.
+int has_object(PyObject* container, PyObject* key) {
+  constexpr Py_ssize_t kMost = 64;
+  const PyObject* wanted = identity_of(key);
+  if (wanted == nullptr || wanted == Py_None) return -1;
+  const bool is_weak = PyWeakref_CheckRef(key) != 0;
+  if (is_weak && !is_by_identity(const_cast<PyObject*>(wanted))) return -1;
+  const Py_ssize_t size =
+      PyDict_Check(container) ? PyDict_GET_SIZE(container) : PySet_GET_SIZE(container);
+  if (size > kMost) return -1;
+  bool has = false;
+  Py_BEGIN_CRITICAL_SECTION(container);
+  has = PyDict_Check(container) ? has_in_dict(container, wanted) : has_in_set(container, wanted);
+  Py_END_CRITICAL_SECTION();
+  return has ? 1 : 0;
+}
+
 }  // namespace
 
 int initialize_containers() {
@@ -59,6 +109,9 @@ int initialize_containers() {
   default_type = reinterpret_cast<PyTypeObject*>(attribute_of("collections", "defaultdict"));
   PyObject* counter = attribute_of("collections", "Counter");
   if (maxlen == nullptr || default_type == nullptr || counter == nullptr) return -1;
+  factory_member =
+      PyObject_GetAttrString(reinterpret_cast<PyObject*>(default_type), "default_factory");
+  if (factory_member == nullptr) return -1;
   counter_delitem = PyObject_GetAttr(counter, delitem_name);
   Py_DECREF(counter);
   return counter_delitem != nullptr ? 0 : -1;
@@ -107,6 +160,18 @@ bool has_items_of_deque(PyObject* object) {
 }
 
 bool adds_what_is_missing(PyObject* dict) { return PyObject_TypeCheck(dict, default_type) != 0; }
+
+bool adds_what_can_change(PyObject* dict) {
+  PyObject* factory = Py_TYPE(factory_member)->tp_descr_get(factory_member, dict, nullptr);
+  if (factory == nullptr) PyErr_Clear();
+  bool can_change = factory != nullptr;
+  for (const PyTypeObject* type : {&PyLong_Type, &PyFloat_Type, &PyBool_Type, &PyUnicode_Type,
+                                   &PyBytes_Type, &PyTuple_Type, &PyComplex_Type}) {
+    if (factory == reinterpret_cast<const PyObject*>(type)) can_change = false;
+  }
+  Py_XDECREF(factory);
+  return can_change;
+}
 
 bool is_array(PyObject* object) {
   PyTypeObject* type = Py_TYPE(object);
@@ -175,7 +240,7 @@ bool removes_as_dict(PyTypeObject* type) {
 }
 
 int has_key(PyObject* container, PyObject* key) {
-  if (!is_value(key)) return -1;
+  if (!is_value(key)) return has_object(container, key);
   const int has =
       PyDict_Check(container) ? PyDict_Contains(container, key) : PySet_Contains(container, key);
   if (has < 0) PyErr_Clear();

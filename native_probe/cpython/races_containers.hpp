@@ -16,11 +16,17 @@ bool is_deque(PyObject* object);
 bool has_items_of_deque(PyObject* object);
 // A dict to which d[key] adds the key when it is not there: defaultdict.
 bool adds_what_is_missing(PyObject* dict);
+// What such a dict adds can be changed afterwards, as a list can.
+bool adds_what_can_change(PyObject* dict);
 // A bytearray, array.array, memoryview or another object of C whose items can be set in its memory.
 bool is_array(PyObject* object);
 inline bool is_container(PyObject* object) {
   return is_dict(object) || is_list(object) || is_set(object) || is_deque(object) ||
          is_array(object);
+}
+// The same, or one of their classes that does it in a way of its own.
+inline bool has_storage_of_container(PyObject* object) {
+  return PyDict_Check(object) || PyList_Check(object) || is_container(object);
 }
 // Where an item of an array is: the object that owns the memory, and the place in it. Two views of
 // one bytearray share its items.

@@ -67,16 +67,7 @@ void on_contains(Event& event) {
   PyObject* container = event.at(0);
   PyObject* key = event.at(1);
   if (container == nullptr || key == nullptr) return;
-  if (is_dict(container)) return touch_item(event, container, key, Op::read);
-  if (is_set(container)) return touch_member(event, container, key, Op::read);
-  if (PyDictViewSet_Check(container)) {
-    auto* dict = static_cast<PyObject*>(gilscope_viewed(container));
-    if (dict != nullptr && PyDictKeys_Check(container)) {
-      touch_item(event, dict, key, Op::read);
-    }
-    return;
-  }
-  touch_iterable(event, container, Op::read);
+  touch_contained(event, container, key);
 }
 
 void on_item(Event& event, Op op) {
@@ -108,6 +99,16 @@ void on_attribute(Event& event, Op op) {
   touch_attribute(event, owner, what.name, what.hash, op);
 }
 
+// a, b = items; [*items]; {**items}
+void on_whole(Event& event, PyObject* items) {
+  if (items == nullptr) return;
+  // Tuples stay tuples, nearly always.
+  event.is_over = PyTuple_CheckExact(items);
+  if (event.is_over) return;
+  if (is_dict(items) && event.instruction().is_mapping) return touch_values(event, items);
+  touch_whole(event, items, Op::read);
+}
+
 void on_call(Event& event) {
   const int arguments = event.instruction().arg;
   if (event.instruction().action == Action::call) {
@@ -115,7 +116,7 @@ void on_call(Event& event) {
   }
   PyObject* names = event.at(0);
   if (names == nullptr || !PyTuple_Check(names)) return;
-  touch_call(event, arguments + 2, arguments, static_cast<int>(PyTuple_GET_SIZE(names)));
+  touch_call(event, arguments + 2, arguments, names);
 }
 
 }  // namespace
@@ -142,8 +143,10 @@ void dispatch(Event& event) {
       if (PyObject* object = event.at(0)) {
         const bool begins = event.instruction().action == Action::get_iter;
         if (PyBool_Check(object) || object == Py_None) return;
-        if (begins || is_container(object)) {
-          touch_iterable(event, object, begins ? Op::iterate : Op::read);
+        if (begins) {
+          touch_whole(event, object, Op::iterate);
+        } else if (is_container(object)) {
+          touch_iterable(event, object, Op::read);
         }
       }
       return;
@@ -154,12 +157,18 @@ void dispatch(Event& event) {
     case Action::call_kw: return on_call(event);
     case Action::in_place:
       if (PyObject* object = event.at(1)) {
-        if (is_container(object)) touch_structure(event, object, Op::add);
+        if (is_dict(object)) {
+          touch_update(event, object, event.at(0));
+        } else if (is_container(object)) {
+          touch_structure(event, object, Op::add);
+        }
         // Numbers stay numbers, nearly always.
         event.is_over = PyLong_CheckExact(object) || PyFloat_CheckExact(object);
       }
       return;
+    case Action::unpack: return on_whole(event, event.at(0));
     case Action::enter:
+      wait_at_lock(event);
       if (PyObject* object = event.at(0)) event.session.follow(event.thread, object);
       return;
     case Action::none: return;

@@ -31,6 +31,12 @@ const auto& action_names = *new std::unordered_map<std::string_view, Action>{
     {"CALL", Action::call},
     {"CALL_KW", Action::call_kw},
     {"BINARY_OP", Action::in_place},
+    {"UNPACK_SEQUENCE", Action::unpack},
+    {"UNPACK_EX", Action::unpack},
+    {"LIST_EXTEND", Action::unpack},
+    {"SET_UPDATE", Action::unpack},
+    {"DICT_UPDATE", Action::unpack},
+    {"DICT_MERGE", Action::unpack},
     {"BEFORE_WITH", Action::enter},
     {"LOAD_SPECIAL", Action::enter},
 };
@@ -48,6 +54,7 @@ void describe_opcode(const std::string& name, int opcode) {
   }
   all.stores_local[opcode] = name.rfind("STORE_FAST", 0) == 0;
   all.calls[opcode] = name.rfind("CALL", 0) == 0 || name == "BEFORE_WITH" || name == "LOAD_SPECIAL";
+  all.copies_mapping[opcode] = name == "DICT_UPDATE" || name == "DICT_MERGE";
   if (name == "EXTENDED_ARG") all.extended_arg = opcode;
   if (name == "BINARY_OP") all.binary_op = opcode;
   if (name == "LOAD_ATTR") all.load_attr = opcode;

@@ -20,6 +20,7 @@ struct Opcodes {
   std::array<bool, kOpcodes> ends_block{};
   std::array<bool, kOpcodes> stores_local{};
   std::array<bool, kOpcodes> calls{};
+  std::array<bool, kOpcodes> copies_mapping{};
   int extended_arg = 0;
   int binary_op = -1;
   int load_attr = -1;

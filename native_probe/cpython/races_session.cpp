@@ -103,10 +103,14 @@ void Session::leave() {
 }
 
 bool Session::is_in_scope(const PyCodeObject* code) const {
+  // File names may have bytes that no text has.
   const auto text_of = [](PyObject* text) {
-    const char* found = PyUnicode_Check(text) ? PyUnicode_AsUTF8(text) : nullptr;
+    PyObject* found =
+        PyUnicode_Check(text) ? PyUnicode_AsEncodedString(text, "utf-8", "surrogatepass") : nullptr;
     if (found == nullptr) PyErr_Clear();
-    return std::string(found != nullptr ? found : "");
+    std::string bytes(found != nullptr ? PyBytes_AS_STRING(found) : "");
+    Py_XDECREF(found);
+    return bytes;
   };
   const std::string file = text_of(code->co_filename);
   if (file.empty()) return false;
@@ -230,6 +234,9 @@ std::uint32_t Session::number_stack(Thread& thread) {
   for (std::size_t i = 1; i < thread.frame_count; ++i) {
     const RawFrame& raw = thread.frames[i];
     auto* code = const_cast<PyCodeObject*>(static_cast<const PyCodeObject*>(raw.code));
+    // The interpreter's own, between a class and its __init__: nothing may ask for its
+    // instructions.
+    if ((code->co_flags & CO_NO_MONITORING_EVENTS) != 0) continue;
     places.push_back({code, gilscope_unit_of(raw.frame)});
   }
   const std::uint64_t hash = hash_of(places);

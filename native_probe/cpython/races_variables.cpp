@@ -111,7 +111,7 @@ void touch_class(Event& event, PyTypeObject* type, PyObject* name, Key hash, Op 
   if (!is_program) return;
   if (writes(op)) {
     auto* meta = Py_TYPE(type);
-    if (meta->tp_setattro != PyType_Type.tp_setattro) return;
+    if (meta->tp_setattro != PyType_Type.tp_setattro && !event.is_direct) return;
     touch(event, reinterpret_cast<PyObject*>(type), make_key(KeyKind::attribute, hash), op, name);
     return;
   }
@@ -155,9 +155,9 @@ void touch_instance(Event& event, PyObject* owner, PyObject* name, Key hash, Op 
   if (known == Found::variable) {
     return touch(event, owner, make_key(KeyKind::attribute, hash), op, name);
   }
-  if (writes(op) ? type->tp_setattro != PyObject_GenericSetAttr : !has_default_getattr(type)) {
-    return;
-  }
+  const bool is_code =
+      writes(op) ? type->tp_setattro != PyObject_GenericSetAttr : !has_default_getattr(type);
+  if (is_code && !event.is_direct) return;
   PyObject* found = _PyType_LookupRef(type, name);
   // C code keeps a value there: a slot, a field of a structure of ctypes, c_long().value.
   const bool is_slot = found != nullptr && is_value_of_c(found) && name != dict_name;
@@ -179,6 +179,28 @@ void touch_instance(Event& event, PyObject* owner, PyObject* name, Key hash, Op 
   }
   touch(event, owner, make_key(KeyKind::attribute, hash), op, name);
   if (found != nullptr && !is_data && !writes(op)) touch_class(event, type, name, hash, op);
+}
+
+constexpr Py_ssize_t kFewItems = 16;
+
+void touch_each_item(Event& event, PyObject* list) {
+  const Py_ssize_t size = Py_SIZE(list);
+  if (!event.is_shared || size > kFewItems) return;
+  for (Py_ssize_t i = 0; i < size; ++i) {
+    PyObject* index = PyLong_FromSsize_t(i);  // a small one: always there
+    touch(event, list, make_key(KeyKind::index, static_cast<Key>(i)), Op::read, index);
+    Py_XDECREF(index);
+  }
+}
+
+void touch_each_value(Event& event, PyObject* dict) {
+  if (!event.is_shared || PyDict_GET_SIZE(dict) > kFewItems) return;
+  PyObject* keys = PyDict_Keys(dict);
+  if (keys == nullptr) return PyErr_Clear();
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); ++i) {
+    touch_item(event, dict, PyList_GET_ITEM(keys, i), Op::read);
+  }
+  Py_DECREF(keys);
 }
 
 }  // namespace
@@ -237,6 +259,16 @@ void touch(Event& event, PyObject* container, Key variable, Op op, PyObject* key
   Py_DECREF(container);
 }
 
+void wait_at_lock(const Event& event) {
+  Meetings& meetings = event.session.meetings();
+  if (!meetings.is_used() || !event.may_wait || !meetings.has(event.site())) return;
+  PyObject* raised = PyErr_GetRaisedException();
+  Py_BEGIN_ALLOW_THREADS;
+  meetings.arrive_at_lock(event.site(), event.thread.serial);
+  Py_END_ALLOW_THREADS;
+  PyErr_SetRaisedException(raised);
+}
+
 void touch_attribute(Event& event, PyObject* owner, PyObject* name, Key hash, Op op) {
   if (is_variable(event, owner) && event.instruction().name == name) {
     return touch(event, owner, make_key(KeyKind::attribute, hash), op, name);
@@ -255,7 +287,8 @@ void touch_global(Event& event, PyObject* globals, PyObject* name, Key hash, Op 
 }
 
 void touch_item(Event& event, PyObject* container, PyObject* key, Op op) {
-  if (is_list(container) || has_items_of_deque(container)) {
+  const bool is_of_list = event.is_direct && PyList_Check(container);
+  if (is_of_list || is_list(container) || has_items_of_deque(container)) {
     if (!PyLong_CheckExact(key)) {
       return touch_structure(event, container, writes(op) ? Op::change : Op::read);
     }
@@ -266,11 +299,11 @@ void touch_item(Event& event, PyObject* container, PyObject* key, Op op) {
     if (op == Op::remove) touch_structure(event, container, op);
     return;
   }
-  if (!is_dict(container)) {
+  if (!(event.is_direct ? PyDict_Check(container) : is_dict(container))) {
     if (is_array(container)) touch_array(event, container, key, op);
     return;
   }
-  if (op == Op::remove && event.instruction().action == Action::delete_subscr &&
+  if (op == Op::remove && event.is_item(Action::delete_subscr) && !event.is_direct &&
       !removes_as_dict(Py_TYPE(container))) {
     return;  // a method of the program, which may take a lock
   }
@@ -283,14 +316,16 @@ void touch_item(Event& event, PyObject* container, PyObject* key, Op op) {
   }
   if (op == Op::store && event.has_just_done(container, variable)) return;
   const bool may_add =
-      event.instruction().action == Action::load_subscr && adds_what_is_missing(container);
+      event.is_item(Action::load_subscr) && !writes(op) && adds_what_is_missing(container);
   const int has = writes(op) || may_add ? has_key(container, key) : -1;
   if (may_add && has == 0) {  // d[key] adds the key, and reads what it has added
     touch_structure(event, container, Op::add);
+    // Two threads that find it missing store a default each; another number changes nothing.
+    if (adds_what_can_change(container)) touch(event, container, variable, Op::read, key);
     touch(event, container, variable, Op::store, key);
   }
   if (op == Op::store && has == 0) touch_structure(event, container, Op::add);
-  const bool fails = has == 0 && event.instruction().action == Action::delete_subscr;
+  const bool fails = has == 0 && event.is_item(Action::delete_subscr);
   if (op == Op::remove && (has != 0 || fails)) touch_structure(event, container, Op::remove);
   // pop() with a default; `del` is about to fail, since somebody else has been faster.
   if (op == Op::remove && has == 0 && !fails) return;
@@ -316,6 +351,35 @@ void touch_iterable(Event& event, PyObject* iterable, Op op) {
   }
 }
 
+void touch_values(Event& event, PyObject* dict) {
+  touch_structure(event, dict, Op::read);
+  touch_each_value(event, dict);
+}
+
+void touch_whole(Event& event, PyObject* iterable, Op op) {
+  event.is_shared = false;
+  touch_iterable(event, iterable, op);
+  if (Py_IS_TYPE(iterable, &PyDictValues_Type) || Py_IS_TYPE(iterable, &PyDictItems_Type)) {
+    auto* dict = static_cast<PyObject*>(gilscope_viewed(iterable));
+    if (dict != nullptr && is_dict(dict)) touch_each_value(event, dict);
+  } else if (is_list(iterable) || has_items_of_deque(iterable)) {
+    touch_each_item(event, iterable);
+  }
+}
+
+void touch_contained(Event& event, PyObject* container, PyObject* key) {
+  if (is_dict(container) || (event.is_direct && PyDict_Check(container))) {
+    return touch_item(event, container, key, Op::read);
+  }
+  if (is_set(container)) return touch_member(event, container, key, Op::read);
+  if (PyDictViewSet_Check(container)) {
+    auto* dict = static_cast<PyObject*>(gilscope_viewed(container));
+    if (dict != nullptr && PyDictKeys_Check(container)) touch_item(event, dict, key, Op::read);
+    return;
+  }
+  touch_iterable(event, container, Op::read);
+}
+
 void touch_iterator(Event& event, PyObject* iterator) {
   const PyTypeObject* type = Py_TYPE(iterator);
   if (type->tp_iternext == nullptr || (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0) {
@@ -323,9 +387,7 @@ void touch_iterator(Event& event, PyObject* iterator) {
     const char* dot = type->tp_iternext != nullptr ? type->tp_name : "";
     if (std::string_view(dot).substr(0, 10) != "itertools.") return;
   }
-#if PY_VERSION_HEX >= 0x030E0000
-  if (type == count_type) return;  // safe from 3.14 on
-#endif
+  if (type == count_type) return;  // takes its numbers by one atomic operation
   if (std::string_view(type->tp_name).substr(0, 4) == "_io.") return;
   touch(event, iterator, make_key(KeyKind::position), Op::advance);
   auto* over = static_cast<PyObject*>(gilscope_iterated(iterator));

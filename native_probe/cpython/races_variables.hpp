@@ -24,7 +24,11 @@ struct Event {
   bool is_shared = false;             // other threads use what was touched last, too
   PyObject* const* values = nullptr;  // operands from this depth on, while a run is played
   int lowest = 0;
-  Object owner;  // whose variables the items of the dict are, see Session::alias
+  // A method of dict, list or object itself was called: what the object's class does instead of it
+  // does not count.
+  bool is_direct = false;
+  Action item = Action::none;  // what a call does that an instruction could do
+  Object owner;                // whose variables the items of the dict are, see Session::alias
 
   std::uint32_t site() const { return table.first_site + unit; }
   Recent& recent(Key variable) const { return thread.recent_of(site(), variable); }
@@ -41,6 +45,8 @@ struct Event {
   }
 
   const Instruction& instruction() const { return table.instructions[unit]; }
+  // Whether the instruction, or what it calls, does this.
+  bool is_item(Action action) const { return instruction().action == action || item == action; }
   // The object `below` places below the top of the operand stack; nullptr: there is none.
   PyObject* at(int below) const {
     const auto depth = static_cast<int>(instruction().depth);
@@ -65,6 +71,8 @@ inline void touch_structure(Event& event, PyObject* container, Op op) {
   touch(event, container, make_key(KeyKind::structure), op);
 }
 
+// Holds the thread where a race is to be made happen, before it takes a lock.
+void wait_at_lock(const Event& event);
 void touch_attribute(Event& event, PyObject* owner, PyObject* name, Key hash, Op op);
 // Whether the event's attribute of this object is a variable of it, as far as that is known.
 bool is_variable(const Event& event, PyObject* owner);
@@ -77,6 +85,13 @@ void look_at_dict(Event& event, PyObject* owner);
 void touch_member(Event& event, PyObject* set, PyObject* member, Op op);
 void touch_iterator(Event& event, PyObject* iterator);
 void touch_iterable(Event& event, PyObject* iterable, Op op);
+// Goes over all items, or reads them all; each item counts, too, where they are few and others use
+// them.
+void touch_whole(Event& event, PyObject* iterable, Op op);
+// Reads the values of a dict.
+void touch_values(Event& event, PyObject* dict);
+// key in container
+void touch_contained(Event& event, PyObject* container, PyObject* key);
 
 int initialize_variables();
 

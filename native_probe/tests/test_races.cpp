@@ -320,6 +320,25 @@ TEST("races: nobody is held for long, or for another variable, or again and agai
   CHECK(meetings.counts()[0].meetings == 0);
 }
 
+TEST("races: a thread is held before it takes the lock that the other one needs") {
+  Meetings meetings(10000);
+  meetings.place(4, meetings.add(false, 0), Role::hold_at_lock);
+  meetings.place(1, 0, Role::first);
+  meetings.place(2, 0, Role::pass);
+  meetings.place(5, 0, Role::wait_at_lock);
+  meetings.arrive_at_lock(4, 1);  // has not used the variable: goes on
+  std::thread held([&] {
+    meetings.arrive(at(1, 1));
+    meetings.arrive_at_lock(4, 1);
+  });
+  meetings.arrive_at_lock(5, 2);  // waits until the first one is held
+  meetings.arrive(at(2, 2));
+  meetings.passed(at(2, 2));
+  held.join();
+  CHECK(meetings.counts()[0].holds == 1);
+  CHECK(meetings.counts()[0].meetings == 1);
+}
+
 TEST("races: of a pair, one other thread passes both accesses while the first one is held") {
   Meetings meetings(10000);
   meetings.place(1, meetings.add(true, 0), Role::hold);

@@ -116,7 +116,8 @@ class CodePlace:
 
     Attributes:
         role: ``hold``: a thread is held there; ``pass``, and ``pass-too`` for the second of two:
-            what it is held for.
+            what it is held for. ``hold-at-lock``: it is held before it takes a lock, if it has been
+            at ``first`` before; ``wait-at-lock``: the other thread waits there until it is held.
         file: Path of the source file.
         function: Qualified name.
         first_line: Of the function.

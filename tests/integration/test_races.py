@@ -312,6 +312,30 @@ def test_race_that_does_not_happen_keeps_its_grade(python: str, tmp_path: Path) 
     assert found["iteration"]["confirmation"].startswith("not tried: ")
 
 
+TWO_BLOCKS = """
+import threading
+class Account:
+    def __init__(self): self.lock = threading.Lock(); self.balance = 0
+    def pay(self):
+        with self.lock: before = self.balance
+        with self.lock: self.balance = before + 1
+account = Account()
+threads = [threading.Thread(target=account.pay) for _ in range(2)]
+for t in threads: t.start()
+for t in threads: t.join()
+"""
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_update_in_two_blocks_of_one_lock_is_confirmed(python: str, tmp_path: Path) -> None:
+    """The thread is held before the second block, as its lock is what the other one needs."""
+    script = tmp_path / "script.py"
+    script.write_text(TWO_BLOCKS, encoding="utf-8")
+    (found,) = races(python, "--confirm", str(script))
+    assert found["grade"] == "witnessed"
+    assert found["confirmation"].startswith("confirmed: a thread was held at "), found
+
+
 RECORDED = """
 import threading
 import gilscope

@@ -124,7 +124,7 @@ def test_a_script_that_is_not_there() -> None:
     """The error comes before any change; a directory without __main__ is not a program."""
     with pytest.raises(TargetError, match=r"can't open file 'no\.py': No such file"):
         Target("script", "no.py").check()
-    with pytest.raises(TargetError, match="Is a directory"):
+    with pytest.raises(TargetError, match=r"__main__. module in ./."):
         Target("script", "/").check()
 
 

@@ -22,6 +22,7 @@ std::size_t Meetings::add(bool has_two_passes, std::uint32_t kind) {
 void Meetings::place(std::uint32_t site, std::size_t plan, Role role) {
   const std::lock_guard<std::mutex> lock(mutex_);
   places_.emplace(site, Task{plan, role});
+  if (role == Role::wait_at_lock) plans_[plan].waits_at_lock = true;
   is_used_.store(true, std::memory_order_release);
 }
 
@@ -42,13 +43,35 @@ void Meetings::arrive(const Arrival& arrival) {
   {
     std::unique_lock<std::mutex> lock(mutex_);
     for (const Task& task : tasks_of(arrival.site)) {
-      const Plan& plan = plans_[task.plan];
+      Plan& plan = plans_[task.plan];
       if (plan.is_over() || plan.is_met_by(arrival) || !plan.is_about(arrival.key)) continue;
-      if (task.role == Role::hold) {
+      if (task.role == Role::first) {
+        plan.firsts[arrival.thread] = arrival;
+      } else if (plan.waits_at_lock && task.role != Role::hold) {
+        continue;  // it holds what the other one needs
+      } else if (task.role == Role::hold) {
         was_met = hold(lock, task.plan, arrival) || was_met;
       } else {
         wait_for_held(lock, task.plan, arrival);
       }
+    }
+  }
+  if (was_met) std::this_thread::sleep_for(kGrace);
+}
+
+void Meetings::arrive_at_lock(std::uint32_t site, std::uint32_t thread) {
+  bool was_met = false;
+  {
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (const Task& task : tasks_of(site)) {
+      Plan& plan = plans_[task.plan];
+      if (plan.is_over()) continue;
+      if (task.role == Role::wait_at_lock) wait_for_held(lock, task.plan, {site, thread, 0, 0});
+      const auto first = plan.firsts.find(thread);
+      if (task.role != Role::hold_at_lock || first == plan.firsts.end()) continue;
+      const Arrival arrival = first->second;
+      plan.firsts.erase(first);
+      was_met = hold(lock, task.plan, arrival) || was_met;
     }
   }
   if (was_met) std::this_thread::sleep_for(kGrace);
@@ -84,7 +107,8 @@ void Meetings::wait_for_held(std::unique_lock<std::mutex>& lock, std::size_t num
   }
   const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(limit_ms_);
   changed_.wait_until(lock, end, [this, number, &arrival] {
-    return plans_[number].is_over() || plans_[number].is_met_by(arrival);
+    const Plan& plan = plans_[number];
+    return plan.is_over() || (plan.waits_at_lock ? plan.is_held : plan.is_met_by(arrival));
   });
   plans_[number].is_waited_for = false;
 }
@@ -93,7 +117,8 @@ void Meetings::passed(const Arrival& arrival) {
   const std::lock_guard<std::mutex> lock(mutex_);
   for (const Task& task : tasks_of(arrival.site)) {
     Plan& plan = plans_[task.plan];
-    if (task.role == Role::hold || plan.is_over() || !plan.is_met_by(arrival)) continue;
+    const bool passes = task.role == Role::pass || task.role == Role::pass_too;
+    if (!passes || plan.is_over() || !plan.is_met_by(arrival)) continue;
     if (plan.has_two_passes) {
       if (plan.passing != arrival.thread) plan.done = 0;
       plan.passing = arrival.thread;

@@ -13,8 +13,9 @@
 namespace gilscope::races {
 
 // What a thread that comes to a place does: it is held there, or it is what one that is held waits
-// for.
-enum class Role : std::uint8_t { hold, pass, pass_too };
+// for. A lock that both threads need is taken before their accesses: then they wait at what takes
+// it, and `first` is where the thread that is to be held uses the variable before.
+enum class Role : std::uint8_t { hold, pass, pass_too, first, hold_at_lock, wait_at_lock };
 
 // A place that a thread has come to, and the variable that it is about to use.
 struct Arrival {
@@ -48,7 +49,9 @@ class Meetings {
   bool has(std::uint32_t site) const;
   // Before the access. May wait: the caller holds nothing that other threads need.
   void arrive(const Arrival& arrival);
-  // After it. Whoever waited for it goes on.
+  // The thread is about to take a lock.
+  void arrive_at_lock(std::uint32_t site, std::uint32_t thread);
+  // After the access. Whoever waited for it goes on.
   void passed(const Arrival& arrival);
 
   std::vector<MeetingCount> counts() const;
@@ -64,6 +67,8 @@ class Meetings {
     std::uint8_t done = 0;      // which of two it did
     std::uint32_t waits = 0;
     MeetingCount count;
+    bool waits_at_lock = false;
+    std::unordered_map<std::uint32_t, Arrival> firsts;  // by thread
 
     bool is_about(Key key) const { return kind == 0 || key >> 60 == kind; }
     bool is_over() const { return count.meetings != 0; }

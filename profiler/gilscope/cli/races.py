@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import sys
 from contextlib import contextmanager
@@ -21,7 +22,9 @@ from gilscope.target.worker.program import run_as_main
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from gilscope.target.races.watch import Watch
 
 
 FOUND = 1
@@ -109,7 +112,6 @@ def execute(options: argparse.Namespace) -> int:
     """
     # Not loaded for other commands: it imports more than they may leave in a program.
     from gilscope.target.races.watch import Watch  # noqa: PLC0415
-    from gilscope.target.recording.lookout import hangs_are_said  # noqa: PLC0415
 
     program = options.program
     program.check()
@@ -125,38 +127,71 @@ def execute(options: argparse.Namespace) -> int:
         "suspected": options.suspected,
         "everything": options.everything,
     }
-    watch = Watch(**settings)
     before = None
     if options.confirm:
         from gilscope.target.again import Program  # noqa: PLC0415 - on request only
 
         # It keeps what a further run needs: the first one may change the process.
         before = Program(program.kind, program.value, program.args, program.filename)
-    found = Races()
-
-    @contextmanager
-    def session() -> Iterator[None]:
-        nonlocal found
-        watch.begin()
-        try:
-            with hangs_are_said():
-                yield
-        finally:
-            found = watch.end()
-
     descriptor = own_output(options)
-    outcome = run_as_main(program, session())
+    watched = _Watched(Watch(**settings), lambda found: _tell(found, options, descriptor))
+    outcome = run_as_main(program, watched.session())
+    found = watched.found
     if before is not None:
         from gilscope.target.races.confirm import confirm  # noqa: PLC0415 - on request only
 
         with terminate_as_exit():
-            found = confirm(
-                before, settings, found, lambda line: say(f"gilscope: {line}", sys.stderr)
-            )
+            found = confirm(before, settings, found, _say, outcome.error)
+    return FOUND if _tell(found, options, descriptor) else outcome.status
+
+
+class _Watched:
+    """The watch of a program.
+
+    Attributes:
+        found: What it found.
+    """
+
+    def __init__(self, watch: Watch, tell: Callable[[Races], bool]) -> None:
+        """Watch nothing yet.
+
+        Args:
+            watch: The watch.
+            tell: Writes the report, if the program leaves before it can come back here; whether
+                that is a failure.
+        """
+        self.found = Races()
+        self._watch = watch
+        self._tell = tell
+        self._ends = _thread.allocate_lock()  # one thread ends the watch
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Watch while the block runs."""
+        from gilscope.target.recording.lookout import hangs_are_said  # noqa: PLC0415 - as above
+        from gilscope.target.worker.leaving import at_exit_at_once  # noqa: PLC0415 - as above
+
+        self._watch.begin()
+        try:
+            with hangs_are_said(), at_exit_at_once(self._leave):
+                yield
+        finally:
+            with self._ends:
+                self.found = self._watch.end()
+
+    def _leave(self, status: int) -> int:
+        self._ends.acquire()  # for good
+        return FOUND if self._tell(self._watch.end()) else status
+
+
+def _tell(found: Races, options: argparse.Namespace, descriptor: int | None) -> bool:
+    """Write the report; whether it has a race as severe as --fail-on."""
     write(_report(found, options.format), options, descriptor)
-    if options.fail_on and _fails(found, options.fail_on):
-        return FOUND
-    return outcome.status
+    return bool(options.fail_on) and _fails(found, options.fail_on)
+
+
+def _say(line: str) -> None:
+    say(f"gilscope: {line}", sys.stderr)
 
 
 def _native(options: argparse.Namespace) -> int:
@@ -174,8 +209,7 @@ def _native(options: argparse.Namespace) -> int:
             raise UsageError("--native takes --json, -o, --fail-on and --tsan-python only")
     descriptor = own_output(options)
     found, status = find_native_races(options.program, find(options.tsan_python))
-    write(_report(found, options.format), options, descriptor)
-    if options.fail_on and _fails(found, options.fail_on):
+    if _tell(found, options, descriptor):
         return FOUND
     return status if status >= 0 else 128 - status
 

@@ -85,6 +85,8 @@ def races(
         candidate = _candidate(raw, subjects.get(number))
         if candidate is None or (candidate.suspected and not suspected):
             continue
+        if candidate.subject and candidate.subject.is_library:
+            continue
         if not all(known.is_program(seen) for seen in candidate.seen()):
             continue
         kind = kind_of(candidate)
@@ -182,12 +184,15 @@ def _is_torn(candidate: Candidate) -> bool:
 
 
 def _are_together(one: Seen, other: Seen) -> bool:
-    """Whether a function that does the one does the other, too."""
+    """Whether a function that does the one does the other, too.
+
+    What is read only if a flag is set has been published by it, and is no pair with the flag.
+    """
     (code, first), (same, second) = one.frames[0], other.frames[0]
     if code is not same:
         return False
     known = flow.of(code)
-    return known.guards.get(first, 0) == known.guards.get(second, 0)
+    return known.guards_in_one_pass(first) == known.guards_in_one_pass(second)
 
 
 def _disturbs(act: int, other: int) -> bool:
@@ -217,11 +222,9 @@ def depends(read: Seen, write: Seen, *, by_name: bool = True) -> str | None:
     function reads by the same name will do as well. It does not when the lock was given back after
     the read: the other instruction may have read under the lock of the write.
     """
-    if read.frames == write.frames:
-        return "value"  # native code did both in one call
     meeting = _meeting(read, write)
     if meeting is None:
-        return None
+        return _depends_in_one(read, write)
     reader, writer = meeting
     code, source = read.frames[reader]
     _, target = write.frames[writer]
@@ -236,6 +239,17 @@ def depends(read: Seen, write: Seen, *, by_name: bool = True) -> str | None:
         if known.guards_it(each, target) or (known.flows(each, target) and write.op == REMOVE):
             return "guard"
     return None
+
+
+def _depends_in_one(read: Seen, write: Seen) -> str | None:
+    """Return how they depend if one instruction, or what it called, did both."""
+    code, offset = read.frames[0]
+    name = next((one.opname for one in flow.instructions(code) if one.offset == offset), "")
+    finds = name in ("BINARY_SUBSCR", "BINARY_OP", "LOAD_ATTR")
+    # What is missing is stored: by a defaultdict, `__missing__`, `__getattr__`.
+    if finds and write.op == STORE and write.frames[-len(read.frames) :] == read.frames:
+        return "guard"
+    return "value" if read.frames == write.frames else None  # native code did both in one call
 
 
 def guards(read: Seen, write: Seen) -> bool:
@@ -367,10 +381,20 @@ class _Report:
             is_iteration=candidate.kind == ITERATION,
             accesses=len(accesses),
             kind=candidate.subject.kind if candidate.subject else 0,
+            entrances=self._entrances(candidate),
         )
         return Race(
             kind, grade, variable, accesses, candidate.count, *said, plans=(plan,) if plan else ()
         )
+
+    def _entrances(self, candidate: Candidate) -> tuple[plans.Frame | None, plans.Frame | None]:
+        """Return what takes the lock that the write and the other access have in common."""
+        first, write, other = candidate.first, candidate.second, candidate.other
+        if candidate.kind != UPDATE or write is None:
+            return None, None
+        names = {self._lock_name(lock) for lock in set(write.locks) & set(other.locks)}
+        enter = plans.entrance(write.frames, first.frames, names)
+        return enter, plans.entrance(other.frames, (), names)
 
     def _variable(self, subject: naming.Subject, seen: Seen) -> str:
         """Return the name of a variable, in the program's words where a library uses it for it."""

@@ -24,7 +24,11 @@ HOLD_WORDS = "0.2 s each"
 
 
 def confirm(
-    program: Program, watch: dict[str, Any], found: Races, say: Callable[[str], None]
+    program: Program,
+    watch: dict[str, Any],
+    found: Races,
+    say: Callable[[str], None],
+    ended: str | None = None,
 ) -> Races:
     """Return the races as they are after a further run for each of the first `MOST_RACES`.
 
@@ -33,13 +37,14 @@ def confirm(
         watch: Options of the watch.
         found: What its first run found.
         say: Takes a line about what is done next.
+        ended: How the first run failed, if it did: nothing that a race has done.
     """
     limit = program.limit()
     races = list(found.races)
     for number, race in enumerate(races[:MOST_RACES]):
         if race.plans:
             say(f"confirming race {number + 1} of {len(races)}: {race.title}")
-        races[number] = _confirmed(program, watch, race, limit)
+        races[number] = _confirmed(program, watch, race, limit, ended)
     for number in range(MOST_RACES, len(races)):
         races[number] = replace(
             races[number], confirmation=f"not tried: the limit is {MOST_RACES} races"
@@ -47,7 +52,9 @@ def confirm(
     return replace(found, races=races)
 
 
-def _confirmed(program: Program, watch: dict[str, Any], race: Race, limit: float) -> Race:
+def _confirmed(
+    program: Program, watch: dict[str, Any], race: Race, limit: float, ended: str | None
+) -> Race:
     if not race.plans:
         return replace(
             race,
@@ -58,7 +65,8 @@ def _confirmed(program: Program, watch: dict[str, Any], race: Race, limit: float
     if failure:
         return replace(race, confirmation=f"not confirmed: {failure}")
     again = Races.from_message(result["races"])
-    return _judged(race, again, result.get("error"))
+    error = result.get("error")
+    return _judged(race, again, error if error != ended else None)
 
 
 def _judged(race: Race, again: Races, error: str | None) -> Race:
@@ -107,7 +115,8 @@ def _place(place: CodePlace) -> str:
 
 
 def _places(places: list[CodePlace]) -> str:
-    return " and ".join(dict.fromkeys(map(_place, places)))
+    passed = [place for place in places if place.role.startswith("pass")]
+    return " and ".join(dict.fromkeys(map(_place, passed)))
 
 
 def _run_again(

@@ -25,7 +25,8 @@ SOURCES = {
     "LOAD_ATTR", "LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "BINARY_SUBSCR", "BINARY_SLICE",
     "BINARY_OP", "CONTAINS_OP", "COMPARE_OP", "TO_BOOL", "GET_ITER", "FOR_ITER", "CALL", "CALL_KW",
     "CALL_FUNCTION_EX", "SEND", "LOAD_SUPER_ATTR", "LOAD_FROM_DICT_OR_GLOBALS",
-    "LOAD_FROM_DICT_OR_DEREF",
+    "LOAD_FROM_DICT_OR_DEREF", "UNPACK_SEQUENCE", "UNPACK_EX", "LIST_EXTEND", "SET_UPDATE",
+    "DICT_UPDATE", "DICT_MERGE",
 }  # fmt: skip
 RETURNS = {"RETURN_VALUE", "YIELD_VALUE"}
 NAME_LOADS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"}
@@ -73,6 +74,7 @@ class Flow:
         returned: What the caller can tell from the result.
         constants: Stores of a constant.
         loops: Tests that a loop goes on by.
+        one_pass: The instructions as they follow each other while no loop goes back.
     """
 
     code: CodeType
@@ -82,6 +84,8 @@ class Flow:
     returned: int = 0
     constants: set[int] = field(default_factory=set)
     loops: int = 0
+    one_pass: branches.Graph | None = None
+    _guards_of_pass: dict[int, int] = field(default_factory=dict)
 
     def bit(self, offset: int) -> int:
         """Return the bit of an instruction; 0 if there is none."""
@@ -94,6 +98,14 @@ class Flow:
     def guards_it(self, source: int, target: int) -> bool:
         """Whether what one instruction gives decides whether another one is reached."""
         return bool(self.guards.get(target, 0) & self.bit(source))
+
+    def guards_in_one_pass(self, target: int) -> int:
+        """Return what decides whether an instruction is reached, earlier rounds of loops apart."""
+        if not self._guards_of_pass and self.one_pass is not None:
+            places = list(self.bits)
+            for i, mask in self.one_pass.guards().items():
+                self._guards_of_pass[places[i]] = mask
+        return self._guards_of_pass.get(target, 0)
 
     def is_returned(self, source: int) -> bool:
         """Whether the caller can tell what an instruction gave."""
@@ -135,7 +147,10 @@ class _Analysis:
             for begin, end, target, _ in self.handlers
             if target in self.index
         }
-        graph = branches.Graph(self._successors(), self.tests, caught)
+        following = self._successors()
+        onward = [[j for j in after if j > i] for i, after in enumerate(following)]
+        self.flow.one_pass = branches.Graph(onward, self.tests, caught)
+        graph = branches.Graph(following, self.tests, caught)
         for i, mask in graph.guards().items():
             self.flow.guards[self.instructions[i].offset] = mask
         for i in graph.loop_tests():

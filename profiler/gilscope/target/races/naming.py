@@ -9,7 +9,7 @@ import linecache
 import sys
 from dataclasses import dataclass, field
 from types import FrameType, ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -44,6 +44,7 @@ class Subject:
         own_name: What a class or a module is called itself, else empty.
         key: Text of its name, key or index; empty for the structure.
         locals: What the local variables of the function were, by name.
+        is_library: Whether the library keeps it for itself, in one of its modules or classes.
     """
 
     kind: int
@@ -51,6 +52,7 @@ class Subject:
     own_name: str
     key: str
     locals: dict[str, Known] = field(default_factory=dict)
+    is_library: bool = False
 
 
 def type_name(thing: object) -> str:
@@ -111,8 +113,33 @@ def owner_of(namespace: dict[str, object]) -> object:
     return namespace
 
 
-def describe(thing: object, kind: int, key: object, frame: FrameType) -> Subject:
-    """Return what is to be kept of a variable, at the moment when it is found."""
+def _is_kept_in(thing: object, module: dict[str, Any]) -> bool:
+    """Whether a module's namespace is this thing, or keeps it there or in one of its classes."""
+    if thing is module:
+        return True
+    name = module.get("__name__")
+    for value in list(module.values()):
+        if value is thing:
+            return not isinstance(thing, type) or vars(thing).get("__module__") == name
+        if not isinstance(value, type) or vars(value).get("__module__") != name:
+            continue
+        if any(one is thing for one in list(vars(value).values())):
+            return True
+    return False
+
+
+def describe(
+    thing: object, kind: int, key: object, frame: FrameType, *, is_library: bool = False
+) -> Subject:
+    """Return what is to be kept of a variable, at the moment when it is found.
+
+    Args:
+        thing: Its object.
+        kind: ``ATTRIBUTE`` and so on.
+        key: Its name, key or index.
+        frame: What the thread that found it executes.
+        is_library: Whether that is a part of the standard library which is watched.
+    """
     local = {}
     with contextlib.suppress(Exception):  # the program's frame may be any
         for name, value in list(frame.f_locals.items())[:MOST_LOCALS]:
@@ -124,7 +151,8 @@ def describe(thing: object, kind: int, key: object, frame: FrameType) -> Subject
     if kind in (ATTRIBUTE, CELL) and isinstance(key, str):
         text = key
     own = own_name(thing) if kind in (ATTRIBUTE, VALUE) else ""
-    return Subject(kind, know(thing), own, text, local)
+    kept = is_library and _is_kept_in(thing, frame.f_globals)
+    return Subject(kind, know(thing), own, text, local, kept)
 
 
 # --- The words of the source ----------------------------------------------------------------------

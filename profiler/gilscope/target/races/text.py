@@ -57,17 +57,27 @@ def _summary(found: Races) -> str:
     return "\n".join(lines)
 
 
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def summary_line(found: Races) -> str:
     """Return how many races there are, and what was given up."""
     count = len(found.races)
     word = "race" if count == 1 else "races"
     if (outside := found.counts.get("left_out_reports")) is not None:
-        return f"{count} {word} in native code; {outside} reports about other code left out"
+        return (
+            f"{count} {word} in native code; {_count(outside, 'report')} about other code left out"
+        )
     variables = found.counts.get("variables", 0)
     threads = found.counts.get("threads", 0)
-    line = f"{count} {word}; {threads} threads, {variables} variables remembered"
+    line = (
+        f"{count} {word}; {_count(threads, 'thread')}, {_count(variables, 'variable')} remembered"
+    )
     if given_up := found.counts.get("given_up", 0) + found.counts.get("without_room", 0):
-        line += f"; {given_up} variables dropped because the table was full (--max-variables)"
+        line += (
+            f"; {_count(given_up, 'variable')} dropped because the table was full (--max-variables)"
+        )
     if left_out := found.counts.get("left_out", 0):
-        line += f"; {left_out} meetings at further places left out"
+        line += f"; {_count(left_out, 'meeting')} at further places left out"
     return line

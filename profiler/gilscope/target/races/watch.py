@@ -19,11 +19,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 TOOL_NAME = "gilscope races"
+PART = (
+    "gilscope: the whole program is being watched for races: those of this block of "
+    "gilscope.races() are in its report"
+)
 CLAIM = Claim("races are being watched for already")
 
 
 class Watch:
-    """Begins and ends a watch; one at a time in a process."""
+    """Begins and ends a watch; one at a time in a process.
+
+    Attributes:
+        running: The one that runs, if any.
+    """
+
+    running: Watch | None = None
 
     def __init__(
         self,
@@ -34,6 +44,7 @@ class Watch:
         suspected: bool = False,
         everything: bool = False,
         plans: Sequence[Sequence[Sequence[Any]]] = (),
+        is_of_program: bool = True,
     ) -> None:
         """Watch the program's own code, and that of ``packages``.
 
@@ -45,7 +56,9 @@ class Watch:
             everything: Report also what is written and read without order and nothing more.
             plans: Where to hold threads so that races happen: the fields of `CodePlace`, without
                 its line.
+            is_of_program: Whether it is one of a whole program, and not of a block in one.
         """
+        self.is_of_program = is_of_program
         self.plans = tuple(tuple(map(tuple, plan)) for plan in plans)
         self.packages = tuple(packages)
         self.only = only
@@ -55,6 +68,7 @@ class Watch:
         self.raised: list[str] = []
         self.subjects: dict[int, naming.Subject] = {}
         self.tool = -1
+        self.helpers = frozenset(scope.helpers())
 
     def begin(self) -> None:
         """Begin to watch.
@@ -102,6 +116,7 @@ class Watch:
         self._listen()
         if self.plans:
             self._note_exceptions()
+        Watch.running = self
 
     def end(self) -> Races:
         """Put everything back and return what was found; a forked child is left as it is."""
@@ -110,6 +125,7 @@ class Watch:
         try:
             return self._end()
         finally:
+            Watch.running = None
             CLAIM.give()
 
     def _end(self) -> Races:
@@ -183,7 +199,8 @@ class Watch:
 
     def _describe(self, numbers: tuple[int, ...], thing: object, kind: int, key: object) -> None:
         frame = sys._getframe(1)  # noqa: SLF001 - the program's
-        subject = naming.describe(thing, kind, key, frame)
+        is_library = frame.f_code.co_filename in self.helpers
+        subject = naming.describe(thing, kind, key, frame, is_library=is_library)
         for number in numbers:
             self.subjects[number] = subject
 
@@ -200,9 +217,16 @@ class _Scope:
 
 
 @contextlib.contextmanager
-def watching(**options: Any) -> Iterator[Races]:
-    """Watch for races while the block runs; what it gives is filled when the block ends."""
-    watch = Watch(**options)
+def watching(*, is_of_program: bool = False, **options: Any) -> Iterator[Races]:
+    """Watch for races while the block runs; what it gives is filled when the block ends.
+
+    Within `gilscope races` it stays empty: the report of the whole program has the block's races.
+    """
+    if Watch.running is not None and Watch.running.is_of_program and CLAIM.ours:
+        print(PART, file=sys.stderr)  # noqa: T201 - for who runs the program
+        yield Races()
+        return
+    watch = Watch(**options, is_of_program=is_of_program)
     watch.begin()
     found = Races()
     try:

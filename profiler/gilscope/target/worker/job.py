@@ -164,7 +164,8 @@ def watched(measurement: Measurement, target: Target, options: dict[str, Any]) -
 
     measurement.must_record = False  # the races are known without it
     packages = [*options.get("packages", ()), *target.packages]
-    with watching(**{**options, "packages": packages}) as found, measurement.session():
+    watch = watching(**{**options, "packages": packages, "is_of_program": True})
+    with watch as found, measurement.session():
         yield
     measurement.result["races"] = found.as_message()
 

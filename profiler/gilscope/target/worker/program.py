@@ -84,7 +84,9 @@ class Target:
         if self.kind != "script":
             return
         path = Path(self.value)
-        if path.is_dir() and (path / "__main__.py").is_file():
+        if path.is_dir():
+            if not importlib.machinery.PathFinder.find_spec("__main__", [self.value]):
+                raise TargetError(f"can't find '__main__' module in {str(path.absolute())!r}")
             return
         try:
             path.open("rb").close()
@@ -176,12 +178,30 @@ def _set_path(entry: str) -> None:
 def _find_module(target: Target) -> tuple[CodeType, dict[str, Any]]:
     _set_path(str(Path.cwd()))
     sys.argv = ["-m", *target.args]
-    spec = importlib.util.find_spec(target.value)
-    if spec is not None and spec.submodule_search_locations is not None:
-        spec = importlib.util.find_spec(target.value + ".__main__")
-    code, names = _from_spec(spec, target.value)
+    try:
+        spec = importlib.util.find_spec(target.value)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = importlib.util.find_spec(target.value + ".__main__")
+        code, names = _from_spec(spec, target.value)
+    except Exception:
+        _say_as_python(target.value)
+        raise
     sys.argv[0] = str(names["__file__"])
     return code, {**names, "__spec__": spec, "__package__": spec.parent if spec else ""}
+
+
+def _say_as_python(name: str) -> None:
+    """End as `python -m` does where it has words for what is wrong with a module.
+
+    Raises:
+        SystemExit: With these words.
+    """
+    import runpy  # noqa: PLC0415 - programs that are found have not loaded it
+
+    try:
+        runpy._get_module_details(name, runpy._Error)  # type: ignore[attr-defined] # noqa: SLF001
+    except runpy._Error as error:  # type: ignore[attr-defined] # noqa: SLF001
+        raise SystemExit(f"{sys.executable}: {error}") from None
 
 
 def _find_directory(target: Target) -> tuple[CodeType, dict[str, Any]]:

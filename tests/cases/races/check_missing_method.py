@@ -1,0 +1,26 @@
+# expect: check-then-act
+"""A dict that makes what is missing."""
+
+import threading
+
+
+class Groups(dict):
+    def __missing__(self, key):
+        self[key] = made = []
+        return made
+
+
+groups = Groups()
+
+
+def work():
+    for number in range(100):
+        groups[number].append(1)
+
+
+threads = [threading.Thread(target=work) for _ in range(3)]
+for t in threads:
+    t.start()
+for t in threads:
+    t.join()
+print("done")

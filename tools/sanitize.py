@@ -221,6 +221,7 @@ def run_tests(sanitized: Sanitized, names: Sequence[str]) -> str:
     env = {k: v for k, v in os.environ.items() if k not in VARIABLES.values()}
     env[VARIABLES[sanitized.build]] = str(sanitized.python)
     command = [str(ROOT / ".venv/bin/python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command.append("--durations=40")
     left_out = (*EVERYWHERE, *TESTS_LEFT_OUT[sanitized.sanitizer])
     command += ["-k", " and ".join(f"not {name}" for name in left_out)]
     log = sanitized.reports / "tests.txt"

@@ -82,6 +82,10 @@ TESTS_LEFT_OUT = {
     "tsan": (
         # Configured with this sanitizer, the interpreter does without sem_clockwait().
         "test_hooks_of_the_interpreter_can_all_be_installed",
+        # The runtime has a thread of its own, so os.fork() warns.
+        "test_program_with_one_thread_forks",
+        # Minutes, for what many_threads does with fewer.
+        "test_ten_thousand_threads",
     ),
 }  # fmt: skip
 
@@ -190,6 +194,8 @@ def options_of(sanitizer: str, executable: str, reports: Path) -> dict[str, str]
     suppressions.write_text(own + sanitized_interpreters.suppressions(executable), encoding="utf-8")
     # Names of functions in modules that were loaded after the first report only addr2line finds.
     common = "exitcode=0:die_after_fork=0:report_signal_unsafe=0:history_size=4:allow_addr2line=1"
+    # Not for a second: each process that ends waits for so long, and tests start several.
+    common += ":atexit_sleep_ms=100"
     return {"TSAN_OPTIONS": f"{common}:suppressions={suppressions}:{log}"}
 
 

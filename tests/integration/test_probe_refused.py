@@ -130,3 +130,13 @@ def test_output_that_is_a_pipe_is_refused_at_once(interpreter: Interpreter, tmp_
     recorded = finished(interpreter.start_command(*command), pipe)
     assert (recorded.status, recorded.out) == (2, "")
     assert "is not a regular file" in recorded.err
+
+
+def test_start_that_fails_when_the_probe_runs_already(record: Record) -> None:
+    """It ends the recording and puts everything back, and the next one begins."""
+    recorded = record("refused.py", "environment")
+    facts = recorded.facts
+    assert facts["refusal"] == "TypeError"
+    assert not facts["running"]
+    assert facts["put_back"]
+    assert (facts["report"]["fate"], facts["report"]["dropped"]) == (KEPT, 0)

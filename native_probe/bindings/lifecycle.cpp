@@ -103,6 +103,15 @@ class Starting {
   bool arrived_ = false;
 };
 
+// On the way to `idle`, whatever happens there.
+class Stopping {
+ public:
+  Stopping() { life().state = State::stopping; }
+  ~Stopping() { life().state = State::idle; }
+  Stopping(const Stopping&) = delete;
+  Stopping& operator=(const Stopping&) = delete;
+};
+
 // For the turn's owner. A child that was made without the handlers of fork() has a copy of all
 // this, and no session.
 Session* session_of_this_process() {
@@ -210,19 +219,8 @@ std::map<std::string, std::uint64_t> finish(Session* session, const std::string&
   return report;
 }
 
-}  // namespace
-
-void start(const Opening& opening) {
-  const Turn turn;
-  if (session_of_this_process() != nullptr) {
-    throw ProbeFailure("the probe is running already: stop it first");
-  }
-  Starting starting;
-  watch_forks();
-  // Asked for once: nothing is refused any more when the session records.
-  const SelfTestReport& tested = readiness::report();
-  hooks::find_gils();
-  Session* session = hooked_session(opening);
+// From here on there are records.
+void begin(const Opening& opening, Session* session, const SelfTestReport& tested) {
   opening.declare(*session);
   gilscope_watch_codes();  // where it cannot, stacks are told apart by what they say
   lock_identity::begin_session();
@@ -232,14 +230,13 @@ void start(const Opening& opening) {
   set_session(session);
   session->activate();
   opening.describe(*session, tested);
-  starting.arrived();
 }
 
-std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::string>& names,
-                                          const std::string& reason) {
-  const Turn turn;
-  Session* session = needed_session();
-  life().state = State::stopping;
+// The end of a session, also of one that has begun in part.
+std::map<std::string, std::uint64_t> end(Session* session,
+                                         const std::map<std::uint32_t, std::string>& names,
+                                         const std::string& reason) {
+  const Stopping stopping;
   set_session(nullptr);
   session->end_recording();  // what follows is ours
   lock_identity::name_allocations(*session);
@@ -254,6 +251,37 @@ std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::str
   gilscope_unwatch_locks();
   gilscope_unwatch_codes();
   return report;
+}
+
+}  // namespace
+
+void start(const Opening& opening) {
+  const Turn turn;
+  if (session_of_this_process() != nullptr) {
+    throw ProbeFailure("the probe is running already: stop it first");
+  }
+  Starting starting;
+  watch_forks();
+  // Asked for once: nothing is refused any more when the session records.
+  const SelfTestReport& tested = readiness::report();
+  hooks::find_gils();
+  Session* session = hooked_session(opening);
+  try {
+    begin(opening, session, tested);
+  } catch (const abi::__forced_unwind&) {
+    remove_hooks();  // before there was a record; this thread has no GIL any more
+    throw;
+  } catch (...) {
+    end(session, {}, "stop");
+    throw;
+  }
+  starting.arrived();
+}
+
+std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::string>& names,
+                                          const std::string& reason) {
+  const Turn turn;
+  return end(needed_session(), names, reason);
 }
 
 void watch_ending(const std::string& trace) {

@@ -52,7 +52,7 @@ def test_library_that_is_closed_meanwhile(record: Record) -> None:
 def test_what_the_probe_does_is_not_recorded(record: Record) -> None:
     """A trace begins when the start is done and ends when the stop begins: most of both is outside.
 
-    Of five sessions one is enough: the machine may have been busy during the others.
+    Of twenty sessions one is enough: the machine may have been busy during the others.
     """
     recorded = record("lifecycle.py", "own_work")
     inside = []

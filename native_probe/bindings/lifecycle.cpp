@@ -232,13 +232,9 @@ void begin(const Opening& opening, Session* session, const SelfTestReport& teste
   opening.describe(*session, tested);
 }
 
-// The end of a session, also of one that has begun in part.
-std::map<std::string, std::uint64_t> end(Session* session,
-                                         const std::map<std::uint32_t, std::string>& names,
-                                         const std::string& reason) {
-  const Stopping stopping;
-  set_session(nullptr);
-  session->end_recording();  // what follows is ours
+std::map<std::string, std::uint64_t> report_of_end(
+    Session* session, const std::map<std::uint32_t, std::string>& names,
+    const std::string& reason) {
   lock_identity::name_allocations(*session);
   hooks::hazards::define_counts(*session);
   for (const auto& [tid, name] : names) session->name(tid, name);
@@ -248,6 +244,31 @@ std::map<std::string, std::uint64_t> end(Session* session,
     report = finish(session, reason, gil_enabled);
     life().state = State::idle;
   });
+  return report;
+}
+
+// The end of a session, also of one that has begun in part.
+std::map<std::string, std::uint64_t> end(Session* session,
+                                         const std::map<std::uint32_t, std::string>& names,
+                                         const std::string& reason) {
+  const Stopping stopping;
+  set_session(nullptr);
+  session->end_recording();  // what follows is ours
+  std::map<std::string, std::uint64_t> report;
+  try {
+    report = report_of_end(session, names, reason);
+  } catch (const abi::__forced_unwind&) {
+    throw;  // the interpreter has ended
+  } catch (...) {
+    // There is no memory. The trace stays without END, and its mapping for ever.
+    without_gil([] {
+      hooks::installation::remove();
+      hooks::installation::keep_for_ever();
+    });
+    gilscope_unwatch_locks();
+    gilscope_unwatch_codes();
+    throw;
+  }
   gilscope_unwatch_locks();
   gilscope_unwatch_codes();
   return report;

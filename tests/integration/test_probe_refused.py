@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import Recorded, finished
+from conftest import TARGETS, Recorded, finished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 KEPT, TRUNCATED = 0, 3
 MEGABYTES_NEEDED = 128
+FEW_FAILURES = 5
 
 
 def events_in(trace: Trace) -> int:
@@ -140,3 +142,18 @@ def test_start_that_fails_when_the_probe_runs_already(record: Record) -> None:
     assert not facts["running"]
     assert facts["put_back"]
     assert (facts["report"]["fate"], facts["report"]["dropped"]) == (KEPT, 0)
+
+
+@pytest.mark.parametrize("scenario", ["starts", "stops"])
+def test_memory_that_is_refused_at_any_moment(
+    interpreter: Interpreter, tmp_path: Path, scenario: str
+) -> None:
+    """A start or a stop that fails leaves nothing behind: the next recording is as any other."""
+    library = tmp_path / "no_memory.so"
+    command = ["g++", "-O1", "-shared", "-fPIC", str(TARGETS / "no_memory.cpp"), "-o", str(library)]
+    subprocess.run(command, timeout=60, check=True)
+    path = tmp_path / "trace.gilscope"
+    facts = interpreter.run("no_memory.py", scenario, path, LD_PRELOAD=str(library)).facts
+    assert facts["failed"] > FEW_FAILURES
+    assert facts["recorded"] == [True]
+    assert facts.get("running", [False]) == [False]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -144,16 +144,30 @@ def test_start_that_fails_when_the_probe_runs_already(record: Record) -> None:
     assert (facts["report"]["fate"], facts["report"]["dropped"]) == (KEPT, 0)
 
 
-@pytest.mark.parametrize("scenario", ["starts", "stops"])
-def test_memory_that_is_refused_at_any_moment(
-    interpreter: Interpreter, tmp_path: Path, scenario: str
-) -> None:
-    """A start or a stop that fails leaves nothing behind: the next recording is as any other."""
+@pytest.fixture
+def no_memory(interpreter: Interpreter, tmp_path: Path) -> Callable[[str], Any]:
+    """Run a scenario of targets/no_memory.py; what it found."""
     library = tmp_path / "no_memory.so"
     command = ["g++", "-O1", "-shared", "-fPIC", str(TARGETS / "no_memory.cpp"), "-o", str(library)]
     subprocess.run(command, timeout=60, check=True)
     path = tmp_path / "trace.gilscope"
-    facts = interpreter.run("no_memory.py", scenario, path, LD_PRELOAD=str(library)).facts
+    return lambda scenario: (
+        interpreter.run("no_memory.py", scenario, path, LD_PRELOAD=str(library)).facts
+    )
+
+
+@pytest.mark.parametrize("scenario", ["starts", "stops"])
+def test_memory_that_is_refused_at_any_moment(
+    no_memory: Callable[[str], Any], scenario: str
+) -> None:
+    """A start or a stop that fails leaves nothing behind: the next recording is as any other."""
+    facts = no_memory(scenario)
     assert facts["failed"] > FEW_FAILURES
     assert facts["recorded"] == [True]
     assert facts.get("running", [False]) == [False]
+
+
+def test_memory_that_is_refused_while_the_program_loads(no_memory: Callable[[str], Any]) -> None:
+    """The program loads all that it wants and goes on."""
+    facts = no_memory("loads")
+    assert facts == {"loaded": 60, "left": 0, "recorded": True}

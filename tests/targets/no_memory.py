@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
+import shutil
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import stage
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 STEP = 20  # of the hundreds of requests of a start, each so many; of a stop, each
 MOST = 2000
 PAIRS = 10
+LOADS = 60
 
 fail_after = ctypes.CDLL(None).no_memory_after
 fail_after.argtypes = [ctypes.c_long]
@@ -70,6 +74,19 @@ def stops(trace: str) -> dict[str, object]:
             probe.stop()
         events.add(is_recorded(trace))
     return {"failed": count, "recorded": sorted(events)}
+
+
+@scenario
+def loads(trace: str) -> dict[str, object]:
+    """A look at an object that the program has loaded fails: the program goes on."""
+    probe.start(trace)
+    loaded = 0
+    for count in range(LOADS):
+        copy = f"{trace}.{count}.so"
+        shutil.copy(stage.__file__, copy)
+        loaded += succeeds(count, partial(_ctypes.dlopen, copy, ctypes.RTLD_LOCAL))
+    report = probe.stop()
+    return {"loaded": loaded, "left": report["slots_left"], "recorded": is_recorded(trace)}
 
 
 if __name__ == "__main__":

@@ -103,6 +103,15 @@ class Starting {
   bool arrived_ = false;
 };
 
+// On the way to `idle`, whatever happens there.
+class Stopping {
+ public:
+  Stopping() { life().state = State::stopping; }
+  ~Stopping() { life().state = State::idle; }
+  Stopping(const Stopping&) = delete;
+  Stopping& operator=(const Stopping&) = delete;
+};
+
 // For the turn's owner. A child that was made without the handlers of fork() has a copy of all
 // this, and no session.
 Session* session_of_this_process() {
@@ -210,6 +219,61 @@ std::map<std::string, std::uint64_t> finish(Session* session, const std::string&
   return report;
 }
 
+// From here on there are records.
+void begin(const Opening& opening, Session* session, const SelfTestReport& tested) {
+  opening.declare(*session);
+  gilscope_watch_codes();  // where it cannot, stacks are told apart by what they say
+  lock_identity::begin_session();
+  hooks::hazards::begin_session();
+  gilscope_watch_locks(lock_identity::created);
+  hooks::begin_session(*session, gilscope_gil_enabled() != 0);
+  set_session(session);
+  session->activate();
+  opening.describe(*session, tested);
+}
+
+std::map<std::string, std::uint64_t> report_of_end(
+    Session* session, const std::map<std::uint32_t, std::string>& names,
+    const std::string& reason) {
+  lock_identity::name_allocations(*session);
+  hooks::hazards::define_counts(*session);
+  for (const auto& [tid, name] : names) session->name(tid, name);
+  const bool gil_enabled = gilscope_gil_enabled_for_good() != 0;
+  std::map<std::string, std::uint64_t> report;
+  without_gil([&] {
+    report = finish(session, reason, gil_enabled);
+    life().state = State::idle;
+  });
+  return report;
+}
+
+// The end of a session, also of one that has begun in part.
+std::map<std::string, std::uint64_t> end(Session* session,
+                                         const std::map<std::uint32_t, std::string>& names,
+                                         const std::string& reason) {
+  const Stopping stopping;
+  set_session(nullptr);
+  session->end_recording();  // what follows is ours
+  std::map<std::string, std::uint64_t> report;
+  try {
+    report = report_of_end(session, names, reason);
+  } catch (const abi::__forced_unwind&) {
+    throw;  // the interpreter has ended
+  } catch (...) {
+    // There is no memory. The trace stays without END, and its mapping for ever.
+    without_gil([] {
+      hooks::installation::remove();
+      hooks::installation::keep_for_ever();
+    });
+    gilscope_unwatch_locks();
+    gilscope_unwatch_codes();
+    throw;
+  }
+  gilscope_unwatch_locks();
+  gilscope_unwatch_codes();
+  return report;
+}
+
 }  // namespace
 
 void start(const Opening& opening) {
@@ -223,37 +287,22 @@ void start(const Opening& opening) {
   const SelfTestReport& tested = readiness::report();
   hooks::find_gils();
   Session* session = hooked_session(opening);
-  opening.declare(*session);
-  gilscope_watch_codes();  // where it cannot, stacks are told apart by what they say
-  lock_identity::begin_session();
-  hooks::hazards::begin_session();
-  gilscope_watch_locks(lock_identity::created);
-  hooks::begin_session(*session, gilscope_gil_enabled() != 0);
-  set_session(session);
-  session->activate();
-  opening.describe(*session, tested);
+  try {
+    begin(opening, session, tested);
+  } catch (const abi::__forced_unwind&) {
+    remove_hooks();  // before there was a record; this thread has no GIL any more
+    throw;
+  } catch (...) {
+    end(session, {}, "stop");
+    throw;
+  }
   starting.arrived();
 }
 
 std::map<std::string, std::uint64_t> stop(const std::map<std::uint32_t, std::string>& names,
                                           const std::string& reason) {
   const Turn turn;
-  Session* session = needed_session();
-  life().state = State::stopping;
-  set_session(nullptr);
-  session->end_recording();  // what follows is ours
-  lock_identity::name_allocations(*session);
-  hooks::hazards::define_counts(*session);
-  for (const auto& [tid, name] : names) session->name(tid, name);
-  const bool gil_enabled = gilscope_gil_enabled_for_good() != 0;
-  std::map<std::string, std::uint64_t> report;
-  without_gil([&] {
-    report = finish(session, reason, gil_enabled);
-    life().state = State::idle;
-  });
-  gilscope_unwatch_locks();
-  gilscope_unwatch_codes();
-  return report;
+  return end(needed_session(), names, reason);
 }
 
 void watch_ending(const std::string& trace) {

@@ -37,19 +37,40 @@ void gilscope_find_gil_layout(struct gilscope_gil_layout* layout) {
   layout->drop_request = _PY_GIL_DROP_REQUEST_BIT;
 }
 
+/* Takes the lock of the list of interpreters. Threads wait for it with the GIL, so whoever holds it
+ * must not want the GIL. After PyMutex_Lock() has waited, it holds the mutex and wants the GIL that
+ * it gave up. So the GIL is given up before, and taken again after the unlock. Returns the state to
+ * attach then, or NULL. The function that waits with the GIL is not exported before 3.14. */
+static PyThreadState* lock_interpreters(void) {
+  PyMutex* const mutex = &_PyRuntime.interpreters.mutex;
+  uint8_t unlocked = 0;
+  if (__atomic_compare_exchange_n(&mutex->_bits, &unlocked, 1, 0, __ATOMIC_SEQ_CST,
+                                  __ATOMIC_SEQ_CST)) {
+    return NULL;
+  }
+  PyThreadState* const state = PyEval_SaveThread();
+  PyMutex_Lock(mutex);
+  return state;
+}
+
+static void unlock_interpreters(PyThreadState* state) {
+  PyMutex_Unlock(&_PyRuntime.interpreters.mutex);
+  if (state != NULL) PyEval_RestoreThread(state);
+}
+
 size_t gilscope_find_gils(uintptr_t* gils, size_t capacity) {
   size_t n = 0;
   if (capacity == 0) return 0;
   gils[n++] = (uintptr_t)PyInterpreterState_Main()->ceval.gil;
   /* Interpreters with a GIL of their own come and go at any time, unless nobody can change the
    * list. */
-  PyMutex_Lock(&_PyRuntime.interpreters.mutex);
+  PyThreadState* const state = lock_interpreters();
   for (PyInterpreterState* interp = _PyRuntime.interpreters.head; interp != NULL && n < capacity;
        interp = interp->next) {
     uintptr_t gil = (uintptr_t)interp->ceval.gil;
     if (gil != 0 && gil == (uintptr_t)&interp->_gil && gil != gils[0]) gils[n++] = gil;
   }
-  PyMutex_Unlock(&_PyRuntime.interpreters.mutex);
+  unlock_interpreters(state);
   return n;
 }
 

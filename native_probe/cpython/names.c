@@ -459,12 +459,22 @@ static void count_ends(PyObject* lock) {
   count_end(*(const uintptr_t*)(lock + 1)); /* the semaphore, or nothing that anybody asked for */
 }
 
+/* For a hook of a slot, which is written after the words that the hook reads. That orders the
+ * writes; on aarch64 the reads need an order as well. */
+static void read_after_slot(void) {
+#ifdef __aarch64__
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
+}
+
 static void end_of_lock(PyObject* lock) {
+  read_after_slot();
   count_ends(lock);
   __atomic_load_n(&destructors[0], __ATOMIC_RELAXED)(lock);
 }
 
 static void end_of_rlock(PyObject* lock) {
+  read_after_slot();
   count_ends(lock);
   __atomic_load_n(&destructors[1], __ATOMIC_RELAXED)(lock);
 }
@@ -481,11 +491,13 @@ static PyObject* told(PyObject* lock, const void* frame) {
 }
 
 static PyObject* begin_of_lock(PyTypeObject* type, Py_ssize_t items) {
+  read_after_slot();
   const allocfunc allocate = __atomic_load_n(&allocators[0], __ATOMIC_RELAXED);
   return told(allocate(type, items), __builtin_frame_address(0));
 }
 
 static PyObject* begin_of_rlock(PyTypeObject* type, Py_ssize_t items) {
+  read_after_slot();
   const allocfunc allocate = __atomic_load_n(&allocators[1], __ATOMIC_RELAXED);
   return told(allocate(type, items), __builtin_frame_address(0));
 }

@@ -197,8 +197,18 @@ bool install_again(bool native_locks) {
   return true;
 }
 
+// Without memory nothing is thrown into the program: the next look finds what is new as well.
+template <typename Look>
+void look_if_there_is_memory(Look look) {
+  try {
+    look();
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+}
+
 void* look_in_thread(void*) {
-  look_unseen();
+  look_if_there_is_memory(look_unseen);
   self().looking = false;
   return nullptr;
 }
@@ -315,7 +325,7 @@ void after_load(void* handle) {
   // a thread that waits for the GIL.
   if (handle != nullptr && dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map)) == 0 &&
       !is_known(map->l_addr)) {
-    look(map->l_addr);
+    look_if_there_is_memory([map] { look(map->l_addr); });
   }
   --self().loading;
 }

@@ -52,7 +52,7 @@ def test_library_that_is_closed_meanwhile(record: Record) -> None:
 def test_what_the_probe_does_is_not_recorded(record: Record) -> None:
     """A trace begins when the start is done and ends when the stop begins: most of both is outside.
 
-    Of five sessions one is enough: the machine may have been busy during the others.
+    Of twenty sessions one is enough: the machine may have been busy during the others.
     """
     recorded = record("lifecycle.py", "own_work")
     inside = []
@@ -189,3 +189,13 @@ def test_not_measured_is_said(record: Record) -> None:
     """What this build keeps from the probe is named in every trace: nothing, here."""
     recorded = record("lifecycle.py", "abandoned")
     assert set(recorded.trace.not_measured) == set()
+
+
+def test_start_while_the_list_of_interpreters_is_locked(
+    interpreter: Interpreter, record: Record
+) -> None:
+    """Neither it nor a thread that wants that lock with the GIL waits for ever."""
+    interpreter.compile("interpreters_lock")
+    facts = record("interpreters_lock_kept.py", "wanted_with_the_gil").facts
+    assert facts["running"]
+    assert facts["frames"] == [2]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import subprocess
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from conftest import Recorded, finished
+from conftest import TARGETS, Recorded, finished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 KEPT, TRUNCATED = 0, 3
 MEGABYTES_NEEDED = 128
+FEW_FAILURES = 5
 
 
 def events_in(trace: Trace) -> int:
@@ -130,3 +132,42 @@ def test_output_that_is_a_pipe_is_refused_at_once(interpreter: Interpreter, tmp_
     recorded = finished(interpreter.start_command(*command), pipe)
     assert (recorded.status, recorded.out) == (2, "")
     assert "is not a regular file" in recorded.err
+
+
+def test_start_that_fails_when_the_probe_runs_already(record: Record) -> None:
+    """It ends the recording and puts everything back, and the next one begins."""
+    recorded = record("refused.py", "environment")
+    facts = recorded.facts
+    assert facts["refusal"] == "TypeError"
+    assert not facts["running"]
+    assert facts["put_back"]
+    assert (facts["report"]["fate"], facts["report"]["dropped"]) == (KEPT, 0)
+
+
+@pytest.fixture
+def no_memory(interpreter: Interpreter, tmp_path: Path) -> Callable[[str], Any]:
+    """Run a scenario of targets/no_memory.py; what it found."""
+    library = tmp_path / "no_memory.so"
+    command = ["g++", "-O1", "-shared", "-fPIC", str(TARGETS / "no_memory.cpp"), "-o", str(library)]
+    subprocess.run(command, timeout=60, check=True)
+    path = tmp_path / "trace.gilscope"
+    return lambda scenario: (
+        interpreter.run("no_memory.py", scenario, path, LD_PRELOAD=str(library)).facts
+    )
+
+
+@pytest.mark.parametrize("scenario", ["starts", "stops"])
+def test_memory_that_is_refused_at_any_moment(
+    no_memory: Callable[[str], Any], scenario: str
+) -> None:
+    """A start or a stop that fails leaves nothing behind: the next recording is as any other."""
+    facts = no_memory(scenario)
+    assert facts["failed"] > FEW_FAILURES
+    assert facts["recorded"] == [True]
+    assert facts.get("running", [False]) == [False]
+
+
+def test_memory_that_is_refused_while_the_program_loads(no_memory: Callable[[str], Any]) -> None:
+    """The program loads all that it wants and goes on."""
+    facts = no_memory("loads")
+    assert facts == {"loaded": 60, "left": 0, "recorded": True}

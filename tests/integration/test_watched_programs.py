@@ -57,6 +57,43 @@ with gilscope.races():
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 4
 """
 
+BEGINS_AGAIN = """
+import sys, threading
+from gilscope.target.{kind}.watch import watching
+
+def methods():
+    classes = (threading.Thread, threading.Event, threading.Condition, threading.Barrier)
+    return [dict(vars(cls)) for cls in classes]
+
+before = methods()
+wait = threading.Barrier.wait
+del threading.Barrier.wait
+for _ in range(2):
+    try:
+        with watching():
+            pass
+    except KeyError as error:
+        assert error.args == ("wait",), error
+    else:
+        raise AssertionError("it began without a method that it replaces")
+threading.Barrier.wait = wait
+assert methods() == before
+with watching():
+    pass
+assert methods() == before
+"""
+PATCHES_TOO = """
+import threading
+from gilscope.target.{kind}.watch import watching
+with watching():
+    ours = threading.Event.set
+    theirs = threading.Event.set = lambda event: ours(event)
+assert threading.Event.set is theirs
+event = threading.Event()
+event.set()
+assert event.is_set()
+"""
+
 
 def run(python: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run Python with a time limit."""
@@ -103,6 +140,22 @@ def test_a_forked_child_that_ends_as_programs_do(python: str, command: str) -> N
 def test_a_forked_child_that_leaves_the_block(python: str) -> None:
     """It ends as it would without the watch."""
     done = run(python, "-c", IN_BLOCK)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("kind", ["races", "order"])
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_watch_that_cannot_begin(python: str, kind: str) -> None:
+    """It leaves nothing behind, and the next one begins."""
+    done = run(python, "-c", BEGINS_AGAIN.format(kind=kind))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("kind", ["races", "order"])
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_method_that_the_program_replaces_meanwhile(python: str, kind: str) -> None:
+    """It stays the program's when the watch ends."""
+    done = run(python, "-c", PATCHES_TOO.format(kind=kind))
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -19,7 +19,7 @@ from gilscope.target.recording import session as probe
 
 CYCLES = 2000
 WARM = 200
-SESSIONS = 5
+SESSIONS = 20
 
 
 def refusal(function: object, *args: object) -> str:

@@ -14,6 +14,7 @@ import struct
 import sys
 import threading
 from pathlib import Path
+from types import MappingProxyType
 
 import stage
 from scenario import main, scenario, start_all
@@ -192,6 +193,25 @@ def own_handler(trace: str) -> dict[str, object]:
     probe.stop()
     os.kill(os.getpid(), signal.SIGBUS)
     return {"heard": heard}
+
+
+@scenario
+def environment(trace: str) -> dict[str, object]:
+    """To follow children takes a variable of the environment, which the program has closed."""
+    named = threading.Thread._set_native_id  # type: ignore[attr-defined]
+    theirs = os.environ
+    os.environ = MappingProxyType(dict(theirs))  # type: ignore[assignment]  # noqa: B003
+    refusal = ""
+    try:
+        probe.start(trace, follow_children=True)
+    except TypeError as error:
+        refusal = type(error).__name__
+    os.environ = theirs  # noqa: B003
+    put_back = threading.Thread._set_native_id is named  # type: ignore[attr-defined]
+    facts = {"refusal": refusal, "running": probe.running(), "put_back": put_back}
+    probe.start(trace)
+    stage.pairs(PAIRS)
+    return {**facts, "report": probe.stop()}
 
 
 if __name__ == "__main__":

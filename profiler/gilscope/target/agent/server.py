@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import json
 import os
 import select
@@ -20,6 +21,7 @@ from gilscope.errors import GilscopeError
 from gilscope.target.agent.place import PRIVATE_SOCKET, prepare, socket_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 LONGEST = 1 << 16  # bytes of a command
@@ -48,15 +50,16 @@ class _Agent:
         prepare(user)
         path = socket_of(os.getpid(), user)
         path.unlink(missing_ok=True)  # of a process that had this id before
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(path))
-        # Nobody else can enter the directory meanwhile; the umask is that of all threads.
-        path.chmod(PRIVATE_SOCKET)
-        listener.listen(4)
+        with contextlib.ExitStack() as undo:
+            listener = undo.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(str(path))
+            undo.callback(path.unlink, missing_ok=True)
+            # Nobody else can enter the directory meanwhile; the umask is that of all threads.
+            path.chmod(PRIVATE_SOCKET)
+            listener.listen(4)
+            _begin_thread(self._serve, listener)
+            undo.pop_all()
         self._socket, self._path, self._of = listener, path, os.getpid()
-        threading.Thread(
-            target=self._serve, args=(listener,), name="gilscope-agent", daemon=True
-        ).start()
 
     def stop(self) -> None:
         """Remove the socket: the program ends."""
@@ -77,9 +80,23 @@ class _Agent:
             except OSError:
                 return
             # Each in a thread of its own: a recording lasts as long as its connection.
-            threading.Thread(
-                target=_converse, args=(connection,), name="gilscope-agent", daemon=True
-            ).start()
+            try:
+                _begin_thread(_converse, connection)
+            except OSError:
+                connection.close()
+
+
+def _begin_thread(target: Callable[[socket.socket], None], one: socket.socket) -> None:
+    """Start a thread of the agent.
+
+    Raises:
+        OSError: The system gives no thread.
+    """
+    thread = threading.Thread(target=target, args=(one,), name="gilscope-agent", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, str(error)) from None
 
 
 def _converse(connection: socket.socket) -> None:

@@ -56,15 +56,22 @@ class Watch:
                 "this process is being recorded (gilscope run, gilscope.profile): end that first"
             )
         CLAIM.take()
-        self.patches = Patches(_order)
+        with contextlib.ExitStack() as undo:
+            undo.callback(CLAIM.give)
+            self._begin(undo)
+            undo.pop_all()
+
+    def _begin(self, undo: contextlib.ExitStack) -> None:
+        """Begin step by step; ``undo`` puts back what was done when a step fails."""
+        self.patches = Patches(self.native)
         try:
-            _order.begin(threading.Condition.wait.__code__)
-        except BaseException as error:
-            CLAIM.give()
-            if isinstance(error, RuntimeError):
-                raise ProbeError(str(error)) from None
-            raise
-        _order.name_thread(name_of(threading.current_thread()))
+            self.native.begin(threading.Condition.wait.__code__)
+        except RuntimeError as error:
+            raise ProbeError(str(error)) from None
+        undo.callback(self.native.drop)
+        undo.callback(self.native.end)
+        undo.callback(self.patches.remove)
+        self.native.name_thread(name_of(threading.current_thread()))
         for install in INSTALLED:
             install(self.patches)
 

@@ -71,7 +71,7 @@ class Ordering:
     def __init__(self, native: ModuleType) -> None:
         """Replace nothing yet."""
         self.native = native
-        self.originals: list[tuple[type, str, Any]] = []
+        self.originals: list[tuple[type, str, Any, Any]] = []
         self.missing: list[str] = []
 
     def install(self) -> None:
@@ -100,8 +100,9 @@ class Ordering:
 
     def remove(self) -> None:
         """Put the methods of ``threading`` back; the native half does so with the others."""
-        for cls, name, original in reversed(self.originals):
-            setattr(cls, name, original)
+        for cls, name, original, ours in reversed(self.originals):
+            if vars(cls).get(name) is ours:  # else the program has replaced it since
+                setattr(cls, name, original)
         self.originals.clear()
 
     def _replace(self, cls: type, name: str, role: str) -> None:
@@ -112,8 +113,9 @@ class Ordering:
 
     def _patch(self, cls: type, name: str, make: Callable[[Any], Callable[..., Any]]) -> None:
         original = vars(cls)[name]
-        self.originals.append((cls, name, original))
-        setattr(cls, name, functools.wraps(original)(make(original)))
+        ours = functools.wraps(original)(make(original))
+        self.originals.append((cls, name, original, ours))
+        setattr(cls, name, ours)
 
     def _threads(self) -> None:
         give, take, joined = self.native.give, self.native.take, self.native.joined

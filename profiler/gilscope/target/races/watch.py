@@ -89,30 +89,37 @@ class Watch:
         inside = [folder for name in self.packages for folder in scope.package(name)]
         helpers = [] if self.only else [*scope.helpers(), *scope.helper_functions()]
         CLAIM.take()
-        self.ordering = Ordering(_races)
+        with contextlib.ExitStack() as undo:
+            undo.callback(CLAIM.give)
+            self._begin(undo, [*inside, *helpers])
+            undo.pop_all()
+
+    def _begin(self, undo: contextlib.ExitStack, inside: list[str]) -> None:
+        """Begin step by step; ``undo`` puts back what was done when a step fails."""
+        native = self.native
+        self.ordering = Ordering(native)
+        self.tool = take_tool(TOOL_NAME)
+        undo.callback(sys.monitoring.free_tool_id, self.tool)
+        outside = [""] if self.only else scope.outside()
         try:
-            self.tool = take_tool(TOOL_NAME)
-            _races.begin(
+            native.begin(
                 sys.monitoring.DISABLE,
                 self._watch_code,
                 self._describe,
-                [""] if self.only else scope.outside(),
-                [*inside, *helpers],
+                outside,
+                inside,
                 self.max_variables,
                 self.everything,
                 self.suspected,
                 self.plans,
             )
-        except BaseException as error:
-            CLAIM.give()
-            if self.tool >= 0:
-                sys.monitoring.free_tool_id(self.tool)
-            if isinstance(error, RuntimeError):
-                raise ProbeError(str(error)) from None
-            raise
-        _races.name_thread(name_of(threading.current_thread()))
+        except RuntimeError as error:
+            raise ProbeError(str(error)) from None
+        undo.callback(native.drop)
+        undo.callback(self._stop)
+        native.name_thread(name_of(threading.current_thread()))
         self.ordering.install()
-        declared.declare_all(_races)
+        declared.declare_all(native)
         self._listen()
         if self.plans:
             self._note_exceptions()
@@ -128,7 +135,8 @@ class Watch:
             Watch.running = None
             CLAIM.give()
 
-    def _end(self) -> Races:
+    def _stop(self) -> None:
+        """End what the interpreter tells and put the methods back."""
         monitoring = sys.monitoring
         monitoring.set_events(self.tool, 0)
         for event in (monitoring.events.PY_START, monitoring.events.PY_RESUME):
@@ -138,7 +146,10 @@ class Watch:
         for code in self.native.codes():
             monitoring.set_local_events(self.tool, code, 0)
         monitoring.register_callback(self.tool, monitoring.events.INSTRUCTION, None)
-        monitoring.free_tool_id(self.tool)
+
+    def _end(self) -> Races:
+        self._stop()
+        sys.monitoring.free_tool_id(self.tool)
         found = Races(counts=self.native.counts(), not_watched=self.ordering.missing)
         found.meetings, found.raised = self.native.meetings(), self.raised
         found.races = classify.races(

@@ -76,24 +76,31 @@ def start(
         if options.follow_children:
             _prepare_to_follow()
         _call(test_in_child.provide, native)
-        # One that is refused because another recording runs must not touch the other one's.
-        prepared = not native.running()
-        if prepared:
-            _hangs.prepare(native, file, metadata, options, snapshot)
-        try:
+        with contextlib.ExitStack() as undo:
+            # One that is refused because another recording runs must not touch the other one's.
+            if not native.running():
+                undo.callback(_hangs.cancel)
+                _hangs.prepare(native, file, metadata, options, snapshot)
             _start_native(native, file, options, metadata, session)
-        except BaseException:
-            if prepared:
-                _hangs.cancel()
-            raise
+            undo.callback(_call, native.stop, {}, "stop")
+            _listen(str(file), session, options)
+            undo.pop_all()
+
+
+def _listen(path: str, session: bytes, options: RecordingOptions) -> None:
+    """Begin what this half does for a recording; if a part fails, nothing of it is left."""
+    with contextlib.ExitStack() as undo:
+        undo.callback(_names.remove)
         _names.install()
         _loaded.stop_at_exit()
         _hangs.begin()
         if options.follow_children:
+            undo.callback(_children().unfollow)
             parent = _children().Recorded(
-                path=str(file), session=session, pid=os.getpid(), options=options
+                path=path, session=session, pid=os.getpid(), options=options
             )
             _children().follow(parent, stop_at_exit)
+        undo.pop_all()
 
 
 def _start_native(
@@ -326,11 +333,13 @@ def _stop(reason: str) -> dict[str, int]:
     names = {tid: name for tid, _, _, name in _known_threads() if name}
     with _turn.lock:
         report: dict[str, int] = _call(native.stop, names, reason)
-        # Only now: a stop that was refused has changed nothing, and can be tried again.
-        _names.remove()
-        _hangs.end(native)
-        if _loaded.children is not None:
-            _loaded.children.unfollow()
+        # Only now: a stop that was refused has changed nothing, and can be tried again. All of
+        # these, also if one of them fails.
+        with contextlib.ExitStack() as rest:
+            if _loaded.children is not None:
+                rest.callback(_loaded.children.unfollow)
+            rest.callback(_hangs.end, native)
+            rest.callback(_names.remove)
     return report
 
 

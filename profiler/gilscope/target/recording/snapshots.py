@@ -33,7 +33,11 @@ class Snapshots:
         self._path, self._write = path, write
         self._wait, self.pipe = os.pipe()
         self._thread = threading.Thread(target=self._serve, name="gilscope-snapshots", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            self._close()
+            raise
 
     def _serve(self) -> None:
         number = 0
@@ -48,5 +52,8 @@ class Snapshots:
         os.write(self.pipe, b"q")
         self._thread.join(END_SECONDS)
         if not self._thread.is_alive():
-            os.close(self._wait)
-            os.close(self.pipe)
+            self._close()
+
+    def _close(self) -> None:
+        os.close(self._wait)
+        os.close(self.pipe)

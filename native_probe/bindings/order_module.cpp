@@ -58,8 +58,9 @@ PyObject* begin(PyObject*, PyObject* code) {
   if (session == nullptr) return PyErr_NoMemory();
   session->ignore_made_by(reinterpret_cast<PyCodeObject*>(code));
   bool installed = false;
+  const std::uintptr_t gil = session->has_gil() ? gilscope_own_gil() : 0;
   Py_BEGIN_ALLOW_THREADS;
-  installed = native::install();
+  installed = native::install(gil);
   if (!installed) native::remove();
   Py_END_ALLOW_THREADS;
   if (!installed) return refuse("the interpreter's call of pthread_create cannot be hooked");

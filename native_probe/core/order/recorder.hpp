@@ -43,6 +43,7 @@ struct Thread {
   std::vector<Held> given_up;  // wholly, to be acquired again
   std::size_t native_held = 0;
   std::uint32_t gil_turn = 0;  // moves on when native code lets the GIL go or takes it
+  bool has_asked_gil = false;  // native code is about to take it
   std::uint32_t sequence = 0;
   std::uint32_t stretch = 1;  // moves on with `now`
   ThreadPart part;

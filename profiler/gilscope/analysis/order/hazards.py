@@ -87,6 +87,15 @@ class Hazard:
     steps: tuple[Step, ...]
     confirmation: str = ""
 
+    @property
+    def reservation(self) -> str:
+        """Why it is only suspected, as a sentence; empty if it is not."""
+        if not self.suspected:
+            return ""
+        if len({step.thread for step in self.steps}) == 1:
+            return "one thread showed both halves: another one that comes there meanwhile waits"
+        return "each half was seen with different locks from the same places"
+
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
         return {
@@ -208,6 +217,7 @@ def _hazard(names: Names, recorded: Recorded, cycle: Cycle, *, suspected: bool) 
     kind = next((KINDS[one] for one in kinds if one in KINDS), "lock-order")
     if "gil" in kinds and recorded.has_gil and kind == "lock-order":
         kind = "gil-order"
+    suspected = suspected or cycles.is_of_first_caller(recorded, *cycle[:2])
     severity = Severity.HIGH if not suspected else Severity.MEDIUM
     if "gil" in kinds and not recorded.has_gil:
         severity = Severity.MEDIUM  # it takes a pause of all threads in between

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-LOCKS = ("lock", "rlock", "mutex", "rwlock", "gil", "import")
+from gilscope.demangling import demangle
+
+LOCKS = ("lock", "rlock", "mutex", "rwlock", "gil", "import", "loader", "guard", "once")
 """Kinds that are locks; the others are waited for, and other threads bring them about."""
 
 CELL = "<cell "
@@ -226,7 +228,9 @@ class Recorded:
         return tuple(frames)
 
     def _lock(self, id_: int, kind: str, site: int, *more: Any) -> Lock:
-        return Lock(id_, kind, self.stack(site), *more)
+        lock = Lock(id_, kind, self.stack(site), *more)
+        symbol, found, path = lock.name.partition(" (")
+        return replace(lock, name=demangle(symbol) + found + path)
 
     def _edge(self, raw: dict[str, Any], thread: int) -> Edge:
         at = self._frames[raw["held_at"]] if raw["held_at"] else None
@@ -266,7 +270,7 @@ def _begins_thread(frame: Frame) -> bool:
 
 def _frame(place: dict[str, Any]) -> Frame:
     return Frame(
-        place["file"], place["function"], place.get("line", 0), place.get("offset", 0),
+        place["file"], demangle(place["function"]), place.get("line", 0), place.get("offset", 0),
         place["native"], place.get("column", -1), place.get("first_line", 0),
         place.get("instruction", -1),
     )  # fmt: skip

@@ -20,7 +20,7 @@ def hazard_text(hazard: Hazard) -> str:
     suspected = ", suspected" if hazard.suspected else ""
     lines = [f"{hazard.severity}{suspected}: {hazard.title}"]
     if hazard.suspected:
-        lines.append("    each half was seen with different locks from the same places")
+        lines.append(f"    {hazard.reservation}")
     for step in hazard.steps:
         lines += _step(step)
     lines.append("    when each thread is at its place, none can go on")

@@ -10,6 +10,7 @@
 #include "bindings/order_results.hpp"
 #include "core/native_stack.hpp"
 #include "cpython/layout.h"
+#include "cpython/order_forks.hpp"
 #include "cpython/order_methods.hpp"
 #include "cpython/order_session.hpp"
 #include "hooks/order_native.hpp"
@@ -41,8 +42,9 @@ int initialize_once() {
     if (range.known()) python_code.push_back(range);
   }
   native_stack::initialize(interpreter, std::move(python_code));
-  pthread_atfork(nullptr, nullptr, [] {
+  pthread_atfork(forks::before_fork, nullptr, [] {
     Session::abandon();
+    forks::after_fork_in_child();
     native::after_fork_in_child();
   });
   done = true;
@@ -64,6 +66,7 @@ PyObject* begin(PyObject*, PyObject* code) {
   if (!installed) native::remove();
   Py_END_ALLOW_THREADS;
   if (!installed) return refuse("the interpreter's call of pthread_create cannot be hooked");
+  forks::begin();
   Session::activate(session);
   latest = session;
   Py_RETURN_NONE;
@@ -104,6 +107,7 @@ PyObject* replace(PyObject*, PyObject* arguments) {
                               : role == "release_all"   ? methods::Role::release_all
                               : role == "acquire_again" ? methods::Role::acquire_again
                               : role == "put"           ? methods::Role::put
+                              : role == "renew"         ? methods::Role::renew
                                                         : methods::Role::get;
   if (methods::replace(type, name, meant) < 0) return nullptr;
   Py_RETURN_NONE;

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "cpython/order_forks.hpp"
 #include "cpython/order_session.hpp"
 
 namespace gilscope::order::methods {
@@ -118,9 +119,19 @@ void on_lock(Session& session, Thread& thread, const Replaced& what, PyObject* s
   }
 }
 
+// In a forked child, which is not watched, but for the locks that it asks for.
+void in_child(const Replaced& what, PyObject* self, const Arguments& given) {
+  if (what.role == Role::renew) forks::made(self);
+  const bool is_asked =
+      what.role == Role::enter ||
+      (what.role == Role::acquire && mode_of(given.first, given.second) == Mode::blocking);
+  if (is_asked) forks::asked(self);
+}
+
 void before(const Replaced& what, PyObject* self, const Arguments& given) {
   Session* session = Session::active();
-  if (session == nullptr) return;
+  if (session == nullptr && forks::is_child()) return in_child(what, self, given);
+  if (session == nullptr || what.role == Role::renew) return;
   Thread* thread = session->thread();
   const Inside inside(thread);
   if (!inside) return;
@@ -139,7 +150,8 @@ void before(const Replaced& what, PyObject* self, const Arguments& given) {
 
 void after(const Replaced& what, PyObject* self, PyObject* result) {
   if (result == nullptr || result == Py_False) return;
-  if (what.role == Role::release || what.role == Role::release_all || what.role == Role::put) {
+  if (what.role == Role::release || what.role == Role::release_all || what.role == Role::put ||
+      what.role == Role::renew) {
     return;
   }
   Session* session = Session::active();
@@ -203,6 +215,7 @@ std::size_t entry_of(PyMethodDef* definition, Role role) {
 
 void note_made(PyObject* made, Kind kind) {
   Session* session = Session::active();
+  if (made != nullptr && forks::is_child()) forks::made(made);
   if (made == nullptr || session == nullptr) return;
   Thread* thread = session->thread();
   const Inside inside(thread);

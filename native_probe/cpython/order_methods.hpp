@@ -16,6 +16,7 @@ enum class Role : std::uint8_t {
   acquire_again,
   put,  // of a queue without bounds
   get,
+  renew,  // in a forked child
 };
 
 // Sees calls of a type's method; -1 with an exception.

@@ -235,6 +235,14 @@ void Recorder::pass(Thread& thread, Lock* lock, bool shared) {
   passed.times.push_back({++thread.sequence, thread.now, gates_of(thread, lock)});
 }
 
+LockId Recorder::held_at_fork(Thread& thread, std::vector<LockId>* held) {
+  drop_stale(thread);
+  for (const Held& one : thread.held) {
+    if (!one.shared) held->push_back(one.id);
+  }
+  return next_id_.load(std::memory_order_relaxed);
+}
+
 void Recorder::add_edges(Thread& thread, Lock* lock, Mode mode, bool shared, PlaceId at,
                          bool has_gil, const Lock* except) {
   drop_stale(thread);

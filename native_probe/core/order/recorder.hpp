@@ -113,6 +113,9 @@ class Recorder {
   void wait(Thread& thread, Lock* resource, const Lock* except, bool has_gil);
   static void provide(Thread& thread, Lock* resource);
 
+  // What the thread has for itself now; returns the id that the next lock will get.
+  LockId held_at_fork(Thread& thread, std::vector<LockId>* held);
+
   // What the calling thread has done is known to whoever learns this.
   static Point tell(Thread& thread);
   static void learn(Thread& thread, const Point& point);

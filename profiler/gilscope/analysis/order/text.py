@@ -32,7 +32,10 @@ def hazard_text(hazard: Hazard) -> str:
 
 def _step(step: Step) -> list[str]:
     times = "once" if step.count == 1 else f"{step.count} times"
-    if step.owed:
+    if step.part:
+        who = step.thread if step.thread == step.held else f"thread {step.thread}"  # or the child
+        first = f"    {who} {step.part}:"
+    elif step.owed:
         first = (
             f"    thread {step.thread} has to pass {step.asked} before it brings about {step.held}:"
         )

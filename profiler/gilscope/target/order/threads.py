@@ -28,6 +28,7 @@ LOCK_METHODS = {
     "__exit__": "release",
     "_release_save": "release_all",
     "_acquire_restore": "acquire_again",
+    "_at_fork_reinit": "renew",
 }
 QUEUE_METHODS = {"put": "put", "put_nowait": "put", "get": "get", "get_nowait": "get"}
 BOOKKEEPING = ("_active_limbo_lock", "_shutdown_locks_lock")

@@ -130,6 +130,8 @@ def _words(step: Step) -> tuple[str, str]:
     asked = step.place
     at = f" at {_place(asked.file, asked.line)}" if asked is not None else ""
     within = f", in {asked.function}" if asked is not None and asked.function else ""
+    if step.part:
+        return step.part, f"{at}{within}".strip(" ,")
     if step.owed:
         return "has yet to bring this about", f"and has to pass the next one{at}{within}"
     taken = step.held_at

@@ -113,12 +113,16 @@ PyObject* replace(PyObject*, PyObject* arguments) {
   Py_RETURN_NONE;
 }
 
-// replace_life(type, is_reentrant)
+// replace_life(type, kind)
 PyObject* replace_life(PyObject*, PyObject* arguments) {
   PyTypeObject* type = nullptr;
-  int is_reentrant = 0;
-  if (PyArg_ParseTuple(arguments, "O!p", &PyType_Type, &type, &is_reentrant) == 0) return nullptr;
-  if (methods::replace_life(type, is_reentrant != 0) < 0) return nullptr;
+  const char* word = nullptr;
+  if (PyArg_ParseTuple(arguments, "O!s", &PyType_Type, &type, &word) == 0) return nullptr;
+  const std::string kind(word);
+  const methods::Locks locks = kind == "lock"    ? methods::Locks::plain
+                               : kind == "rlock" ? methods::Locks::reentrant
+                                                 : methods::Locks::of_processes;
+  if (methods::replace_life(type, locks) < 0) return nullptr;
   Py_RETURN_NONE;
 }
 
@@ -203,6 +207,21 @@ PyObject* provide(PyObject*, PyObject* arguments) {
     const Lock* name =
         like != Py_None ? session.recorder().find(thread, number(like), Kind::lock) : nullptr;
     Recorder::provide(thread, session.resource(thread, object, results::kind_of(kind), name));
+  });
+}
+
+// hold(semaphore): one that begins with 1 and is taken and given back by one thread is a lock.
+PyObject* hold(PyObject*, PyObject* object) {
+  return recorded([object](Session& session, Thread& thread) {
+    session.watch_end(object);
+    Lock* lock = session.resource(thread, object, Kind::semaphore, nullptr);
+    session.recorder().acquired(thread, lock, false, session.calling_place(thread));
+  });
+}
+PyObject* give_back(PyObject*, PyObject* object) {
+  return recorded([object](Session& session, Thread& thread) {
+    Lock* lock = session.resource(thread, object, Kind::semaphore, nullptr);
+    session.recorder().released(thread, lock, false);
   });
 }
 
@@ -318,6 +337,8 @@ PyMethodDef functions[] = {
     {"take_item", take_item, METH_VARARGS, "The same, through one item of a queue."},
     {"wait", wait, METH_VARARGS, "This thread waits for what others bring about."},
     {"provide", provide, METH_VARARGS, "This thread brings it about."},
+    {"hold", hold, METH_O, "This thread has it."},
+    {"give_back", give_back, METH_O, "It has it no more."},
     {"renew", renew, METH_O, "It can be waited for again."},
     {"begin_task", begin_task, METH_O, "A task of a pool begins."},
     {"end_task", end_task, METH_O, "It ends."},

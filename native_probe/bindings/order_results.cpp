@@ -177,13 +177,13 @@ PyObject* all_forks(Knowledge& knowledge) {
     PyObject* asked = of != nullptr ? PyDict_GetItemString(of, "asked") : nullptr;
     if (asked != nullptr) {
       append(asked,
-             Py_BuildValue("KNNI", static_cast<unsigned long long>(one.address),
-                           PyUnicode_DecodeUTF8(one.file.data(),
-                                                static_cast<Py_ssize_t>(one.file.size()), "replace"),
-                           PyUnicode_DecodeUTF8(one.function.data(),
-                                                static_cast<Py_ssize_t>(one.function.size()),
-                                                "replace"),
-                           one.line));
+             Py_BuildValue(
+                 "KNNI", static_cast<unsigned long long>(one.address),
+                 PyUnicode_DecodeUTF8(one.file.data(), static_cast<Py_ssize_t>(one.file.size()),
+                                      "replace"),
+                 PyUnicode_DecodeUTF8(one.function.data(),
+                                      static_cast<Py_ssize_t>(one.function.size()), "replace"),
+                 one.line));
     }
     Py_XDECREF(of);
   }

@@ -65,8 +65,7 @@ bool learn(const void* lock) {
 
 void copy(char* to, std::size_t capacity, const void* string) {
   std::size_t length = 0;
-  const char* text =
-      string != nullptr ? gilscope_text(string, to, capacity - 1, &length) : nullptr;
+  const char* text = string != nullptr ? gilscope_text(string, to, capacity - 1, &length) : nullptr;
   length = text != nullptr ? std::min(length, capacity - 1) : 0;
   if (text != nullptr && text != to) std::memcpy(to, text, length);
   to[length] = '\0';
@@ -76,8 +75,8 @@ void copy(char* to, std::size_t capacity, const void* string) {
 
 void begin() {
   if (shared == nullptr) {
-    void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* memory =
+        mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     shared = memory != MAP_FAILED ? static_cast<Shared*>(memory) : nullptr;
   }
   if (shared != nullptr) {

@@ -340,6 +340,7 @@ void Recorder::released(Thread& thread, Lock* lock, bool wholly) {
   lock->owner.store(0, std::memory_order_relaxed);
   if (is_own) return;
   // Released by a thread that does not hold it, a lock is a signal.
+  if (lock->info.kind != Kind::ignored) provide(thread, lock);
   const Point told = tell(thread);
   Stripe& place = stripe(lock->address);
   const std::lock_guard<std::mutex> guard(place.mutex);

@@ -121,7 +121,9 @@ class Hazard:
         if self.kind == "gil-order":
             return f"the GIL and {self._other()} in opposite order"
         if self.kind == "fork-with-lock":
-            return f"fork with a lock held: {self.steps[0].held} can be locked for ever in the child"
+            return (
+                f"fork with a lock held: {self.steps[0].held} can be locked for ever in the child"
+            )
         waiting = next(step for step in self.steps if not step.owed)
         what = {"join-with-lock": "join", "queue-with-lock": "queue"}.get(self.kind, "wait")
         return (
@@ -227,7 +229,8 @@ def _one_each(names: Names, recorded: Recorded, found: list[Cycle]) -> list[Cycl
 
 def _hazard(names: Names, recorded: Recorded, cycle: Cycle, *, suspected: bool) -> Hazard:
     kinds = [recorded.locks[edge.held].kind for edge in cycle]
-    kind = next((KINDS[one] for one in kinds if one in KINDS), "lock-order")
+    owed = [recorded.locks[edge.held].kind for edge in cycle if edge.owed]
+    kind = next((KINDS[one] for one in owed if one in KINDS), "lock-order")
     if "gil" in kinds and recorded.has_gil and kind == "lock-order":
         kind = "gil-order"
     suspected = suspected or cycles.is_of_first_caller(recorded, *cycle[:2])

@@ -22,15 +22,17 @@ def hazard_text(hazard: Hazard) -> str:
     if hazard.suspected:
         lines.append(f"    {hazard.reservation}")
     for step in hazard.steps:
-        lines += _step(step)
-    lines.append("    when each thread is at its place, none can go on")
+        lines += step_lines(step)
+    if hazard.kind != "fork-with-lock":
+        lines.append("    when each thread is at its place, none can go on")
     if hazard.confirmation:
         lines.append(f"    {hazard.confirmation}")
     lines.append(f"    do: {hazard.advice}")
     return "\n".join(lines)
 
 
-def _step(step: Step) -> list[str]:
+def step_lines(step: Step) -> list[str]:
+    """Return a thread's part: what it does in one line, then where, a line a frame."""
     times = "once" if step.count == 1 else f"{step.count} times"
     if step.part:
         who = step.thread if step.thread == step.held else f"thread {step.thread}"  # or the child

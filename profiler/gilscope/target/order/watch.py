@@ -26,6 +26,7 @@ INSTALLED = (
     primitives.predicates,
     primitives.events,
     primitives.awaited_events,
+    primitives.new_semaphores,
     primitives.semaphores,
     primitives.signals,
     primitives.barriers,

@@ -10,6 +10,7 @@
 #include "bindings/order_results.hpp"
 #include "core/native_stack.hpp"
 #include "cpython/layout.h"
+#include "cpython/order_forks.hpp"
 #include "cpython/order_methods.hpp"
 #include "cpython/order_session.hpp"
 #include "hooks/order_native.hpp"
@@ -41,8 +42,9 @@ int initialize_once() {
     if (range.known()) python_code.push_back(range);
   }
   native_stack::initialize(interpreter, std::move(python_code));
-  pthread_atfork(nullptr, nullptr, [] {
+  pthread_atfork(forks::before_fork, nullptr, [] {
     Session::abandon();
+    forks::after_fork_in_child();
     native::after_fork_in_child();
   });
   done = true;
@@ -58,11 +60,13 @@ PyObject* begin(PyObject*, PyObject* code) {
   if (session == nullptr) return PyErr_NoMemory();
   session->ignore_made_by(reinterpret_cast<PyCodeObject*>(code));
   bool installed = false;
+  const std::uintptr_t gil = session->has_gil() ? gilscope_own_gil() : 0;
   Py_BEGIN_ALLOW_THREADS;
-  installed = native::install();
+  installed = native::install(gil);
   if (!installed) native::remove();
   Py_END_ALLOW_THREADS;
   if (!installed) return refuse("the interpreter's call of pthread_create cannot be hooked");
+  forks::begin();
   Session::activate(session);
   latest = session;
   Py_RETURN_NONE;
@@ -103,17 +107,22 @@ PyObject* replace(PyObject*, PyObject* arguments) {
                               : role == "release_all"   ? methods::Role::release_all
                               : role == "acquire_again" ? methods::Role::acquire_again
                               : role == "put"           ? methods::Role::put
+                              : role == "renew"         ? methods::Role::renew
                                                         : methods::Role::get;
   if (methods::replace(type, name, meant) < 0) return nullptr;
   Py_RETURN_NONE;
 }
 
-// replace_life(type, is_reentrant)
+// replace_life(type, kind)
 PyObject* replace_life(PyObject*, PyObject* arguments) {
   PyTypeObject* type = nullptr;
-  int is_reentrant = 0;
-  if (PyArg_ParseTuple(arguments, "O!p", &PyType_Type, &type, &is_reentrant) == 0) return nullptr;
-  if (methods::replace_life(type, is_reentrant != 0) < 0) return nullptr;
+  const char* word = nullptr;
+  if (PyArg_ParseTuple(arguments, "O!s", &PyType_Type, &type, &word) == 0) return nullptr;
+  const std::string kind(word);
+  const methods::Locks locks = kind == "lock"    ? methods::Locks::plain
+                               : kind == "rlock" ? methods::Locks::reentrant
+                                                 : methods::Locks::of_processes;
+  if (methods::replace_life(type, locks) < 0) return nullptr;
   Py_RETURN_NONE;
 }
 
@@ -198,6 +207,21 @@ PyObject* provide(PyObject*, PyObject* arguments) {
     const Lock* name =
         like != Py_None ? session.recorder().find(thread, number(like), Kind::lock) : nullptr;
     Recorder::provide(thread, session.resource(thread, object, results::kind_of(kind), name));
+  });
+}
+
+// hold(semaphore): one that begins with 1 and is taken and given back by one thread is a lock.
+PyObject* hold(PyObject*, PyObject* object) {
+  return recorded([object](Session& session, Thread& thread) {
+    session.watch_end(object);
+    Lock* lock = session.resource(thread, object, Kind::semaphore, nullptr);
+    session.recorder().acquired(thread, lock, false, session.calling_place(thread));
+  });
+}
+PyObject* give_back(PyObject*, PyObject* object) {
+  return recorded([object](Session& session, Thread& thread) {
+    Lock* lock = session.resource(thread, object, Kind::semaphore, nullptr);
+    session.recorder().released(thread, lock, false);
   });
 }
 
@@ -313,6 +337,8 @@ PyMethodDef functions[] = {
     {"take_item", take_item, METH_VARARGS, "The same, through one item of a queue."},
     {"wait", wait, METH_VARARGS, "This thread waits for what others bring about."},
     {"provide", provide, METH_VARARGS, "This thread brings it about."},
+    {"hold", hold, METH_O, "This thread has it."},
+    {"give_back", give_back, METH_O, "It has it no more."},
     {"renew", renew, METH_O, "It can be waited for again."},
     {"begin_task", begin_task, METH_O, "A task of a pool begins."},
     {"end_task", end_task, METH_O, "It ends."},

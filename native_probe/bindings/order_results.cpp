@@ -5,13 +5,15 @@
 #include <utility>
 #include <vector>
 
+#include "cpython/order_forks.hpp"
+
 namespace gilscope::order::results {
 namespace {
 
-constexpr const char* kKinds[] = {"lock",      "rlock",     "mutex",      "rwlock",
-                                  "gil",       "import",    "condition",  "event",
-                                  "queue-put", "queue-get", "queue-join", "semaphore",
-                                  "barrier",   "future",    "thread",     "ignored"};
+constexpr const char* kKinds[] = {"lock",    "rlock",     "mutex",     "rwlock",     "gil",
+                                  "import",  "loader",    "guard",     "once",       "condition",
+                                  "event",   "queue-put", "queue-get", "queue-join", "semaphore",
+                                  "barrier", "future",    "thread",    "ignored"};
 constexpr const char* kModes[] = {"blocking", "timed", "try"};
 
 const char* word_of(Kind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
@@ -154,6 +156,40 @@ PyObject* locks(Session& session) {
   return dict;
 }
 
+PyObject* fork(const forks::Fork& fork, Knowledge& knowledge) {
+  PyObject* held = PyList_New(0);
+  for (const LockId id : fork.held) append(held, PyLong_FromUnsignedLong(id));
+  PyObject* dict = PyDict_New();
+  set(dict, "thread", PyLong_FromUnsignedLong(fork.thread));
+  set(dict, "point", knowledge.point(fork.point));
+  set(dict, "stack", PyLong_FromUnsignedLong(fork.stack));
+  set(dict, "end", PyLong_FromUnsignedLong(fork.end));
+  set(dict, "held", held);
+  set(dict, "asked", PyList_New(0));
+  return dict;
+}
+
+PyObject* all_forks(Knowledge& knowledge) {
+  PyObject* list = PyList_New(0);
+  for (const forks::Fork& one : forks::all()) append(list, fork(one, knowledge));
+  for (const forks::Asked& one : forks::all_asked()) {
+    PyObject* of = PyList_GetItemRef(list, one.fork);
+    PyObject* asked = of != nullptr ? PyDict_GetItemString(of, "asked") : nullptr;
+    if (asked != nullptr) {
+      append(asked,
+             Py_BuildValue(
+                 "KNNI", static_cast<unsigned long long>(one.address),
+                 PyUnicode_DecodeUTF8(one.file.data(), static_cast<Py_ssize_t>(one.file.size()),
+                                      "replace"),
+                 PyUnicode_DecodeUTF8(one.function.data(),
+                                      static_cast<Py_ssize_t>(one.function.size()), "replace"),
+                 one.line));
+    }
+    Py_XDECREF(of);
+  }
+  return list;
+}
+
 }  // namespace
 
 Kind kind_of(const char* word) {
@@ -169,6 +205,7 @@ PyObject* all(Session& session) {
   std::vector<const Thread*> parts;
   session.recorder().for_each_thread([&parts](const Thread& part) { parts.push_back(&part); });
   for (const Thread* part : parts) append(threads, thread(*part, knowledge));
+  PyObject* forked = all_forks(knowledge);
   PyObject* places = PyList_New(0);
   for (const Place& one : session.places()) append(places, place(one));
   PyObject* stacks = PyList_New(0);
@@ -176,6 +213,7 @@ PyObject* all(Session& session) {
   PyObject* dict = PyDict_New();
   set(dict, "has_gil", PyBool_FromLong(session.has_gil() ? 1 : 0));
   set(dict, "threads", threads);
+  set(dict, "forks", forked);
   set(dict, "locks", locks(session));
   set(dict, "known", knowledge.all());
   set(dict, "places", places);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "cpython/order_forks.hpp"
 #include "cpython/order_session.hpp"
 
 namespace gilscope::order::methods {
@@ -17,6 +18,7 @@ struct Replaced {
   PyCFunction original = nullptr;
   Role role = Role::acquire;
   Kind kind = Kind::lock;
+  bool is_of_processes = false;
   bool is_in_place = false;
 };
 std::array<Replaced, kMost> replaced;
@@ -26,10 +28,10 @@ struct Life {
   PyTypeObject* type = nullptr;
   newfunc make = nullptr;
   destructor end = nullptr;
-  Kind kind = Kind::lock;
+  Locks locks = Locks::plain;
   bool is_in_place = false;
 };
-std::array<Life, 2> lives;
+std::array<Life, 3> lives;
 
 struct Maker {
   PyMethodDef* definition = nullptr;
@@ -118,9 +120,20 @@ void on_lock(Session& session, Thread& thread, const Replaced& what, PyObject* s
   }
 }
 
+// In a forked child, which is not watched, but for the locks that it asks for.
+void in_child(const Replaced& what, PyObject* self, const Arguments& given) {
+  if (what.is_of_processes) return;  // its parent gives it back
+  if (what.role == Role::renew) forks::made(self);
+  const bool is_asked =
+      what.role == Role::enter ||
+      (what.role == Role::acquire && mode_of(given.first, given.second) == Mode::blocking);
+  if (is_asked) forks::asked(self);
+}
+
 void before(const Replaced& what, PyObject* self, const Arguments& given) {
   Session* session = Session::active();
-  if (session == nullptr) return;
+  if (session == nullptr && forks::is_child()) return in_child(what, self, given);
+  if (session == nullptr || what.role == Role::renew) return;
   Thread* thread = session->thread();
   const Inside inside(thread);
   if (!inside) return;
@@ -139,7 +152,8 @@ void before(const Replaced& what, PyObject* self, const Arguments& given) {
 
 void after(const Replaced& what, PyObject* self, PyObject* result) {
   if (result == nullptr || result == Py_False) return;
-  if (what.role == Role::release || what.role == Role::release_all || what.role == Role::put) {
+  if (what.role == Role::release || what.role == Role::release_all || what.role == Role::put ||
+      what.role == Role::renew) {
     return;
   }
   Session* session = Session::active();
@@ -197,12 +211,13 @@ std::size_t entry_of(PyMethodDef* definition, Role role) {
     if (replaced[i].definition == definition && replaced[i].role == role) return i;
   }
   if (count == kMost) return kMost;
-  replaced[count] = {definition, definition->ml_meth, role, Kind::lock, false};
+  replaced[count] = {definition, definition->ml_meth, role, Kind::lock, false, false};
   return count++;
 }
 
 void note_made(PyObject* made, Kind kind) {
   Session* session = Session::active();
+  if (made != nullptr && forks::is_child()) forks::made(made);
   if (made == nullptr || session == nullptr) return;
   Thread* thread = session->thread();
   const Inside inside(thread);
@@ -212,10 +227,26 @@ void note_made(PyObject* made, Kind kind) {
   session->recorder().create(reinterpret_cast<std::uintptr_t>(made), known, site);
 }
 
+long number_of(PyObject* object, const char* name) {
+  PyObject* found = PyObject_GetAttrString(object, name);
+  const long value = found != nullptr && PyLong_CheckExact(found) ? PyLong_AsLong(found) : -1;
+  Py_XDECREF(found);
+  if (PyErr_Occurred() != nullptr) PyErr_Clear();
+  return value;
+}
+
+// Locks that processes share are semaphores, most of which are no locks.
+Kind kind_of_made(PyObject* made, Locks locks) {
+  if (locks != Locks::of_processes) return locks == Locks::plain ? Kind::lock : Kind::rlock;
+  if (made == nullptr) return Kind::ignored;
+  if (number_of(made, "kind") == 0) return Kind::rlock;
+  return number_of(made, "maxvalue") == 1 ? Kind::lock : Kind::ignored;
+}
+
 template <std::size_t I>
 PyObject* make_instead(PyTypeObject* type, PyObject* positional, PyObject* named) {
   PyObject* made = lives[I].make(type, positional, named);
-  note_made(made, lives[I].kind);
+  note_made(made, kind_of_made(made, lives[I].locks));
   return made;
 }
 
@@ -257,20 +288,23 @@ int replace(PyTypeObject* type, const char* name, Role role) {
   }
   replaced[number].original = definition->ml_meth;
   replaced[number].kind = kind_of(type);
+  replaced[number].is_of_processes = std::strstr(type->tp_name, "SemLock") != nullptr;
   replaced[number].is_in_place = true;
   definition->ml_meth = instead;
   return 0;
 }
 
-int replace_life(PyTypeObject* type, bool is_reentrant) {
-  Life& life = lives[is_reentrant ? 1 : 0];
+int replace_life(PyTypeObject* type, Locks locks) {
+  Life& life = lives[static_cast<std::size_t>(locks)];
   if (type->tp_new == nullptr || type->tp_dealloc == nullptr) {
     PyErr_Format(PyExc_LookupError, "the making of %s cannot be watched", type->tp_name);
     return -1;
   }
-  life = {type, type->tp_new, type->tp_dealloc, is_reentrant ? Kind::rlock : Kind::lock, true};
-  type->tp_new = is_reentrant ? make_instead<1> : make_instead<0>;
-  type->tp_dealloc = is_reentrant ? end_instead<1> : end_instead<0>;
+  constexpr newfunc kMake[] = {make_instead<0>, make_instead<1>, make_instead<2>};
+  constexpr destructor kEnd[] = {end_instead<0>, end_instead<1>, end_instead<2>};
+  life = {type, type->tp_new, type->tp_dealloc, locks, true};
+  type->tp_new = kMake[static_cast<std::size_t>(locks)];
+  type->tp_dealloc = kEnd[static_cast<std::size_t>(locks)];
   return 0;
 }
 

@@ -108,6 +108,12 @@ PlaceId Session::place(Thread& thread) {
   return frame != nullptr ? place_of_frame(&thread, frame) : 0;
 }
 
+PlaceId Session::calling_place(Thread& thread) {
+  gilscope_raw_frame frames[2];
+  const std::size_t depth = gilscope_raw_stack(gilscope_running_frame(), frames, 2);
+  return depth == 2 ? place_of_frame(&thread, frames[1].frame) : 0;
+}
+
 PlaceId Session::place_of_frame(Thread* thread, const void* frame) {
   gilscope_raw_frame raw{};
   if (gilscope_raw_stack(frame, &raw, 1) == 0) return 0;

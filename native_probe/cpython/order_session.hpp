@@ -58,6 +58,8 @@ class Session {
   // Where the calling thread runs Python; 0: it does not.
   PlaceId place(Thread& thread);
   PlaceId place_of(const void* return_address);
+  // Where the function was called that the calling thread runs; 0: by nobody.
+  PlaceId calling_place(Thread& thread);
   // Of the calling thread, native frames and Python's, the innermost first.
   StackId stack();
   // The same, short: where something is made. A thread state must be attached.

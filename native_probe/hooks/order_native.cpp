@@ -4,7 +4,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 
-#include <cerrno>
+#include <atomic>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -17,9 +17,12 @@
 #include "core/got_patcher.hpp"
 #include "core/loaded_objects.hpp"
 #include "core/native_stack.hpp"
+#include "cpython/layout.h"
 #include "cpython/order_session.hpp"
 #include "hooks/callbacks.hpp"
 #include "hooks/calls.hpp"
+#include "hooks/order_record.hpp"
+#include "hooks/order_scopes.hpp"
 
 extern "C" void gilscope_order_condition_variable_wait(void* condition, void* lock) __asm__(
     "_ZNSt18condition_variable4waitERSt11unique_lockISt5mutexE");
@@ -39,33 +42,10 @@ struct State {
   KnownObjects objects;  // those that were patched, kept loaded
   std::shared_ptr<native_stack::Table> withdrawn;
   bool wanted = false;
+  std::atomic<std::uintptr_t> gil_taken{0};  // the condition that is signalled then
 };
 State& the_state = *new State;
 State& state() { return the_state; }
-
-class ErrnoKept {
- public:
-  ErrnoKept() : value_(errno) {}
-  ~ErrnoKept() { errno = value_; }
-  ErrnoKept(const ErrnoKept&) = delete;
-  ErrnoKept& operator=(const ErrnoKept&) = delete;
-
- private:
-  int value_;
-};
-
-std::uintptr_t number(const void* address) { return reinterpret_cast<std::uintptr_t>(address); }
-
-// Calls `body(session, thread)` if there is a session and the thread is not in it already.
-template <typename Body>
-void record(Body body) {
-  Session* session = Session::active();
-  if (session == nullptr) return;
-  const ErrnoKept kept;
-  Thread* thread = session->thread();
-  const Inside inside(thread);
-  if (inside) body(*session, *thread);
-}
 
 // --- Threads
 // --------------------------------------------------------------------------------------
@@ -295,12 +275,30 @@ void asks_gil(const void* at) {
   if (Session::is_attached()) return;
   record([at](Session& session, Thread& thread) {
     Recorder& recorder = session.recorder();
+    thread.has_asked_gil = true;
     recorder.ask(thread, recorder.gil(), Mode::blocking, false, session.place_of(at), false);
   });
 }
 // It has taken it or lets it go.
 void turns() {
-  record([](Session&, Thread& thread) { ++thread.gil_turn; });
+  record([](Session&, Thread& thread) {
+    ++thread.gil_turn;
+    thread.has_asked_gil = false;
+  });
+}
+// The interpreter signals this condition when a thread has taken the GIL: code of its own, such as
+// a function that waits, had let it go.
+int signal_within_interpreter(pthread_cond_t* condition) {
+  if (number(condition) == state().gil_taken.load(std::memory_order_relaxed)) {
+    record([](Session& session, Thread& thread) {
+      if (thread.has_asked_gil) return;
+      ++thread.gil_turn;
+      if (thread.native_held == 0) return;
+      Recorder& recorder = session.recorder();
+      recorder.ask(thread, recorder.gil(), Mode::blocking, false, 0, false);
+    });
+  }
+  return pthread_cond_signal(condition);
 }
 
 PyGILState_STATE ensure() {
@@ -413,6 +411,12 @@ GotPatcher::Plan plan_for(const ElfImage& image, bool is_interpreter) {
     hooks.add(condition_hooks());
     hooks.add(gil_hooks());
     hooks.add(hooks::calls::hooks());
+    hooks.add(initialisation_hooks());
+  }
+  if (!is_runtime) hooks.add(loader_hooks());
+  if (is_interpreter || has_part(image, "/_ctypes.")) hooks.add({lookup_hook()});
+  if (is_interpreter) {
+    hooks.add({hook("pthread_cond_signal", signal_within_interpreter, pthread_cond_signal)});
   }
   if (!image.has_search_path()) hooks.add({hook("dlopen", open_object, dlopen)});
   return GotPatcher::plan(image, hooks);
@@ -463,8 +467,13 @@ bool is_known(void* handle) {
   return known != nullptr && known->has_handle(handle);
 }
 
+void* load(const char* file, int flags, const void* at) {
+  const Loading loading(at);
+  return dlopen(file, flags);
+}
+
 void* open_object(const char* file, int flags) {
-  void* handle = dlopen(file, flags);
+  void* handle = load(file, flags, __builtin_return_address(0));
   if (handle == nullptr || Session::active() == nullptr) return handle;
   const ErrnoKept kept;
   // Where nothing was loaded, the loader's lock, which dlopen() did not take for that, may be held
@@ -476,8 +485,11 @@ void* open_object(const char* file, int flags) {
 
 }  // namespace
 
-bool install() {
+bool install(std::uintptr_t gil) {
   State& all = state();
+  gilscope_gil_layout layout{};
+  gilscope_find_gil_layout(&layout);
+  all.gil_taken.store(gil != 0 ? gil + layout.switch_cond : 0, std::memory_order_relaxed);
   {
     const std::lock_guard<std::mutex> lock(all.patching);
     all.wanted = true;

@@ -194,6 +194,14 @@ OPTIONS = (
         where=(COMPARE, MAGIC),
     ),
     Option(
+        names=("--lock-order",),
+        dest="lock_order",
+        default=False,
+        help="run each build once more to look for deadlocks that can strike; this run is not "
+        "timed",
+        where=(COMPARE, MAGIC),
+    ),
+    Option(
         names=("--timeout",),
         dest="timeout",
         parse=seconds,
@@ -261,7 +269,7 @@ def comparison(values: argparse.Namespace) -> dict[str, Any]:
         UsageError: A value is out of range.
     """
     given = vars(values)
-    names = ("builds", "repeat", "threads", "affinity", "timeout", "races")
+    names = ("builds", "repeat", "threads", "affinity", "timeout", "races", "lock_order")
     return {
         **{name: given[name] for name in names},
         "pythons": pythons(values),

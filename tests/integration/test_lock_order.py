@@ -178,6 +178,52 @@ def test_deadlock_that_does_not_strike_again_is_not_confirmed(python: str, tmp_p
     assert cycle["confirmation"].startswith("not confirmed: no thread came to ")
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "names"),
+    [
+        ("fork_with_lock", "fork-with-lock", ["lock"]),
+        ("semaphores_as_locks", "lock-order", ["first", "second"]),
+        ("process_lock", "lock-order", ["first", "second"]),
+        ("lock_as_signal", "lock-order", ["state", "turn"]),
+    ],
+)
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_what_acts_as_a_lock_is_one(python: str, name: str, kind: str, names: list[str]) -> None:
+    """Locks that a child inherits, semaphores, locks of processes, and locks that are signals."""
+    (cycle,) = cycles(python, program(name))
+    assert (cycle["kind"], cycle["severity"]) == (kind, "high")
+    assert set(names) <= set(cycle["locks"])
+
+
+COMPARED = """
+import json, sys
+import gilscope
+
+found = gilscope.compare(sys.argv[1], repeat=1, lock_order=True)
+print(found.summary_text())
+print(json.dumps([found.summary()["lock_order"], found.summary()["findings"]]))
+"""
+
+
+def test_comparison_lists_deadlocks_to_come() -> None:
+    """On request, with the builds that showed them: in its table, its JSON and its findings."""
+    if not os.environ.get("GILSCOPE_FT_PYTHON"):
+        pytest.skip("no interpreters: run `make test`")
+    done = subprocess.run(
+        [sys.executable, "-c", COMPARED, program("two_locks")],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    assert "high: locks in opposite order: a, b (gil and ft)" in done.stdout
+    by_build, findings = json.loads(done.stdout.splitlines()[-1])
+    assert [[cycle["locks"] for cycle in by_build[build]] for build in ("gil", "ft")] == [
+        [["a", "b"]]
+    ] * 2
+    assert [one["build"] for one in findings if one["name"] == "lock-order"] == ["gil", "ft"]
+
+
 OTHER_INTERPRETER = '''
 import _interpreters
 

@@ -153,3 +153,49 @@ def test_a_package_is_found_without_importing_it(
     assert [(one["name"], one["ready"]) for one in document["dependencies"]] == [
         ("staged-dependency", "no")
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"text\n", "it is no ELF file"),
+        (b"", "it is empty"),
+        (b"!<arch>\n", "it is a static library"),
+        (b"PK\x03\x04", "it is a zip archive"),
+    ],
+)
+def test_what_is_no_extension_module_is_said_in_a_line(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    """With what it is."""
+    (tmp_path / "thing.so").write_bytes(content)
+    status, document = ready(str(tmp_path / "thing.so"))
+    assert status == 2
+    (line,) = document["error"].splitlines()
+    assert said in line
+
+
+def test_one_file_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) -> None:
+    """It is named, and the rest of the folder is reported."""
+    compile_module(tmp_path, "staged.cpython-313t-x86_64-linux-gnu.so", NOT_USED)
+    (tmp_path / "broken.so").write_bytes(b"text\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "gilscope", "ready", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert "not inspected: " in done.stderr
+    assert "broken.so" in done.stderr
+    assert "1 extension modules; ready: yes 1" in done.stdout
+
+
+def test_files_of_a_wheel_are_named_by_the_wheel(tmp_path: Path) -> None:
+    """Not by a folder that is gone."""
+    path = compile_module(tmp_path, "staged.cpython-313t-x86_64-linux-gnu.so", NOT_USED)
+    wheel = tmp_path / "staged-1.0-cp313-cp313t-linux_x86_64.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.write(path, path.name)
+    _, document = ready(str(wheel))
+    assert [one["file"] for one in document["extensions"]] == [str(wheel / path.name)]

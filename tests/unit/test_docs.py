@@ -16,6 +16,7 @@ from gilscope.analysis import findings
 from gilscope.analysis.findings import NAMES
 from gilscope.cli import COMMANDS, main
 from gilscope.race import TITLES
+from gilscope.results import orders
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -57,7 +58,7 @@ def test_every_name_that_a_rule_gives_is_declared() -> None:
 def test_every_finding_and_every_class_of_races_has_a_page() -> None:
     """And each page belongs to one of them."""
     pages = {path.stem for path in PAGES.glob("*.md")} - {"README"}
-    assert pages == {*NAMES, *TITLES}
+    assert pages == {*NAMES, *TITLES, orders.NAME}
 
 
 def test_the_overview_lists_every_page() -> None:

@@ -22,6 +22,9 @@ enum class Kind : std::uint8_t {
   rwlock,
   gil,
   import,
+  loader,  // the dynamic loader's
+  guard,   // of the static of a C++ function, while it is initialised
+  once,    // of pthread_once() and std::call_once()
   // Waited for without being locks: other threads bring them about.
   condition,
   event,

@@ -32,8 +32,19 @@ void purge(std::vector<Held>& held, std::size_t place) {
   held.erase(held.begin() + static_cast<std::ptrdiff_t>(place));
 }
 
+// Held while something runs and given back by the same thread: nobody is noted as the owner.
+bool is_scoped(const Lock& lock) {
+  const Kind kind = lock.info.kind;
+  return kind == Kind::loader || kind == Kind::guard || kind == Kind::once;
+}
+
 bool is_native(const Lock& lock) {
-  return lock.info.kind == Kind::mutex || lock.info.kind == Kind::rwlock;
+  return lock.info.kind == Kind::mutex || lock.info.kind == Kind::rwlock || is_scoped(lock);
+}
+
+bool has(const Thread& thread, const Lock* lock) {
+  return std::any_of(thread.held.begin(), thread.held.end(),
+                     [lock](const Held& held) { return held.lock == lock; });
 }
 
 }  // namespace
@@ -169,7 +180,8 @@ void Recorder::drop_stale(Thread& thread) {
   for (std::size_t i = thread.held.size(); i-- > 0;) {
     const Held& held = thread.held[i];
     const bool is_alive = held.lock->id.load(std::memory_order_relaxed) == held.id;
-    const bool is_mine = held.shared || held.lock->owner.load(std::memory_order_relaxed) == self;
+    const bool is_mine = held.shared || is_scoped(*held.lock) ||
+                         held.lock->owner.load(std::memory_order_relaxed) == self;
     if (is_alive && is_mine) continue;
     thread.native_held -= is_native(*held.lock) && thread.native_held != 0 ? 1 : 0;
     purge(thread.held, i);
@@ -181,6 +193,7 @@ void Recorder::ask(Thread& thread, Lock* lock, Mode mode, bool shared, PlaceId a
   if (!has_threads_.load(std::memory_order_relaxed)) return;
   const Serial self = thread.now.serial + 1;
   if (lock->owner.load(std::memory_order_relaxed) == self) return;  // again, or its own signal
+  if (is_scoped(*lock) && has(thread, lock)) return;
   if (mode == Mode::blocking) pass(thread, lock, shared);
   if (!thread.held.empty() || has_gil) {
     add_edges(thread, lock, mode, shared, at, has_gil, nullptr);
@@ -220,6 +233,14 @@ void Recorder::pass(Thread& thread, Lock* lock, bool shared) {
   Passed& passed = thread.part.passed[number->second];
   if (passed.times.size() == kMostTimes) passed.times.pop_back();
   passed.times.push_back({++thread.sequence, thread.now, gates_of(thread, lock)});
+}
+
+LockId Recorder::held_at_fork(Thread& thread, std::vector<LockId>* held) {
+  drop_stale(thread);
+  for (const Held& one : thread.held) {
+    if (!one.shared) held->push_back(one.id);
+  }
+  return next_id_.load(std::memory_order_relaxed);
 }
 
 void Recorder::add_edges(Thread& thread, Lock* lock, Mode mode, bool shared, PlaceId at,
@@ -290,14 +311,14 @@ void Recorder::acquired(Thread& thread, Lock* lock, bool shared, PlaceId at) {
   for (std::size_t i = thread.held.size(); i-- > 0;) {
     Held& held = thread.held[i];
     if (held.lock != lock) continue;
-    if (held.id == lock->id && (held.shared || lock->owner == self)) {
+    if (held.id == lock->id && (held.shared || is_scoped(*lock) || lock->owner == self)) {
       ++held.depth;
       return;
     }
     purge(thread.held, i);  // another thread has released it in the meantime
     break;
   }
-  if (!shared) lock->owner.store(self, std::memory_order_relaxed);
+  if (!shared && !is_scoped(*lock)) lock->owner.store(self, std::memory_order_relaxed);
   thread.held.push_back({lock, lock->id, at, 1, thread.gil_turn, shared});
   thread.native_held += is_native(*lock) ? 1 : 0;
 }
@@ -314,10 +335,12 @@ void Recorder::released(Thread& thread, Lock* lock, bool wholly) {
     purge(thread.held, i);
     return;
   }
+  if (is_scoped(*lock)) return;  // acquired before the watch began
   const bool is_own = lock->owner.load(std::memory_order_relaxed) == self;
   lock->owner.store(0, std::memory_order_relaxed);
   if (is_own) return;
   // Released by a thread that does not hold it, a lock is a signal.
+  if (lock->info.kind != Kind::ignored) provide(thread, lock);
   const Point told = tell(thread);
   Stripe& place = stripe(lock->address);
   const std::lock_guard<std::mutex> guard(place.mutex);

@@ -43,6 +43,7 @@ struct Thread {
   std::vector<Held> given_up;  // wholly, to be acquired again
   std::size_t native_held = 0;
   std::uint32_t gil_turn = 0;  // moves on when native code lets the GIL go or takes it
+  bool has_asked_gil = false;  // native code is about to take it
   std::uint32_t sequence = 0;
   std::uint32_t stretch = 1;  // moves on with `now`
   ThreadPart part;
@@ -111,6 +112,9 @@ class Recorder {
   // `except`: a lock that is given back meanwhile; nullptr: none.
   void wait(Thread& thread, Lock* resource, const Lock* except, bool has_gil);
   static void provide(Thread& thread, Lock* resource);
+
+  // What the thread has for itself now; returns the id that the next lock will get.
+  LockId held_at_fork(Thread& thread, std::vector<LockId>* held);
 
   // What the calling thread has done is known to whoever learns this.
   static Point tell(Thread& thread);

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +67,16 @@ def execute(options: argparse.Namespace) -> int:
         from gilscope.analysis.readiness.extension import read  # noqa: PLC0415
         from gilscope.analysis.readiness.verdict import judge  # noqa: PLC0415
     with packages.opened(options.name) as files:
-        own = [judge(read(path)) for path in files]
+        own, unread = [], list[str]()
+        for shown, path in files.items():
+            try:
+                own.append(judge(replace(read(path), path=shown)))
+            except UsageError as error:
+                unread.append(str(error).replace(str(path), str(shown)))
+    if unread and not own:
+        raise UsageError("; ".join(unread))
+    for why in unread:
+        say(f"gilscope: not inspected: {why}", sys.stderr)
     needed = {} if Path(options.name).exists() else packages.dependencies(options.name)
     others = {name: _others(name, paths) for name, paths in needed.items()}
     if options.json:

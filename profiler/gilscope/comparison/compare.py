@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope.analysis.findings.gil import turned_on_by
 from gilscope.comparison.interpreters import find_interpreters
 from gilscope.comparison.notices import noticed
+from gilscope.comparison.order import order_runs
 from gilscope.comparison.processes import with_children
 from gilscope.comparison.races import watched_runs
 from gilscope.config import (
@@ -123,6 +124,7 @@ def compare_target(
     affinity: Sequence[int] = (),
     recording: RecordingOptions | None = None,
     races: bool = False,
+    lock_order: bool = False,
     progress: Callable[[str], None] | None = None,
     output: Callable[[str, str, str], None] | None = None,
     **changes: Any,
@@ -150,6 +152,7 @@ def compare_target(
         affinity: The processors that the program may run on; by default all that this process may.
         recording: How the program is recorded.
         races: Whether each build runs once more, watched for races.
+        lock_order: Whether each build runs once more, watched for the order of its locks.
         progress: Called with a line about the next step, and with several lines when a program
             deadlocks: where its threads wait.
         output: Called with the build, the stream and the text that the program prints in its first
@@ -181,6 +184,7 @@ def compare_target(
         timeout=timeout,
         recording=recording,
         races=races,
+        lock_order=lock_order,
         threads=tuple(threads),
         cpus=cpus if affinity else (),
         progress=progress,
@@ -211,6 +215,7 @@ def compare_target(
         conditions=conditions,
         scaling=_scaling(arms) if threads else (),
         watched=watched,
+        ordered=order_runs(arms),
         _files=files,
     )
     if interrupted:

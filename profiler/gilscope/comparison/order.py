@@ -7,32 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.analysis.order.hazards import find
 from gilscope.analysis.order.recorded import Recorded
-from gilscope.analysis.order.text import text
 from gilscope.comparison.watching import watched_arms
-from gilscope.config import BUILDS, DEFAULT_BUILDS
+from gilscope.config import DEFAULT_BUILDS
+from gilscope.results.orders import OrderRun, orders_summary, run_text
 from gilscope.target.worker.program import Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gilscope.analysis.order.hazards import Found
     from gilscope.runner.arms import Arm
     from gilscope.target.worker.carried import Carried
-
-
-@dataclass(frozen=True)
-class OrderRun:
-    """One watched run.
-
-    Attributes:
-        build: Key of ``config.BUILDS``.
-        found: Its hazards; None if they are not known.
-        error: One line if the program failed; it may have hung.
-    """
-
-    build: str
-    found: Found | None
-    error: str | None
 
 
 @dataclass(frozen=True)
@@ -53,13 +37,13 @@ class LockOrderResult:
 
     def summary(self) -> dict[str, Any]:
         """Return the cycles of each build as docs/lock-order.md has them; None: not known."""
-        return {run.build: run.found and run.found.as_json()["cycles"] for run in self.runs}
+        return orders_summary(self.runs)
 
     def summary_text(self) -> str:
         """Return all hazards in full."""
         return "\n\n".join(
             [
-                *(_text(run) for run in self.runs),
+                *map(run_text, self.runs),
                 *(f"note: {notice}" for notice in self.notices),
             ]
         )
@@ -67,14 +51,6 @@ class LockOrderResult:
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # noqa: FBT001 - of IPython
         """Show them where there is text only."""
         printer.text(self.summary_text())
-
-
-def _text(run: OrderRun) -> str:
-    lines = [f"{BUILDS[run.build]}:"]
-    if run.error:
-        lines.append(f"the program failed: {run.error}")
-    lines.append("not known" if run.found is None else text(run.found))
-    return "\n".join(lines)
 
 
 def watch_order(
@@ -106,12 +82,15 @@ def watch_order(
     arms, notices, stderr = watched_arms(
         target, "order", refusal="no locks are shared", builds=builds, **options
     )
-    return LockOrderResult(title or filename, tuple(map(_run, arms)), notices, stderr)
+    return LockOrderResult(title or filename, order_runs(arms), notices, stderr)
 
 
-def _run(arm: Arm) -> OrderRun:
-    attempt = arm.watched
-    if attempt is None:  # the caller has run it
-        raise ValueError(arm.interpreter.build)
-    found = find(Recorded(attempt.order)) if attempt.order else None
-    return OrderRun(arm.interpreter.build, found, attempt.error)
+def order_runs(arms: Sequence[Arm]) -> tuple[OrderRun, ...]:
+    """Return the runs of those arms that were watched for the order of locks."""
+    found = []
+    for arm in arms:
+        if arm.ordered is not None:
+            order, error = arm.ordered.order, arm.ordered.error
+            hazards = find(Recorded(order)) if order else None
+            found.append(OrderRun(arm.interpreter.build, hazards, error))
+    return tuple(found)

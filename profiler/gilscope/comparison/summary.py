@@ -8,6 +8,7 @@ import gilscope
 from gilscope.comparison.details import WITHOUT_TRACE as WITHOUT_DETAILS
 from gilscope.comparison.details import details, seconds
 from gilscope.results.matching import PARTS
+from gilscope.results.orders import orders_summary
 from gilscope.results.outcome import outcome
 from gilscope.results.races import races_summary
 from gilscope.results.totals import Totals
@@ -41,6 +42,7 @@ def comparison_summary(comparison: ComparisonData) -> dict[str, Any]:
         "notices": list(comparison.notices),
         "findings": _findings(comparison),
         "races": races_summary(comparison.watched) if comparison.watched else None,
+        "lock_order": orders_summary(comparison.ordered) if comparison.ordered else None,
         "prediction": _prediction(comparison.forecast),
         "activity": [_activity(group) for group in comparison.activity],
         "differences": {

@@ -10,6 +10,7 @@ from gilscope.config import BUILDS
 from gilscope.results.activity import ACTIVITIES
 from gilscope.results.difference_rows import CAPTION, difference_rows
 from gilscope.results.lock_groups import grouped
+from gilscope.results.orders import orders_lines
 from gilscope.results.outcome import factor_text, outcome, range_text, ratio_text
 from gilscope.text import count_text, seconds_text, size_text, time_text
 
@@ -40,6 +41,8 @@ def summary_text(comparison: ComparisonData) -> str:
         parts += _contended(run)
     if comparison.watched:
         parts += ["", *races_text(comparison.watched)]
+    if comparison.ordered:
+        parts += ["", *orders_lines(comparison.ordered)]
     parts += [f"note: {notice}" for notice in comparison.notices]
     return "\n".join(line.rstrip() for line in parts)
 

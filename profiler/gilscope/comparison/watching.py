@@ -60,5 +60,6 @@ def watched_arms(
             arms = watch_arms(target, interpreters, Path(folder), chosen, watch_for)
         except KeyboardInterrupt:
             raise Interrupted(None) from None
-    stderr = arms[0].watched.stderr if arms and arms[0].watched else ""
+    first = (arms[0].watched or arms[0].ordered) if arms else None
+    stderr = first.stderr if first else ""
     return arms, tuple(notices), stderr

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gilscope.analysis.findings import Finding
     from gilscope.analysis.prediction.predict import Prediction
     from gilscope.results.conditions import Conditions
+    from gilscope.results.orders import OrderRun
     from gilscope.results.races import WatchedRun
     from gilscope.results.scaling import Scaling
     from gilscope.trace.model import Trace
@@ -169,6 +170,7 @@ class ComparisonData:
         scaling: A curve a build, if several numbers of threads were asked for.
         hidden: Names of threads that views do not show at first, such as those of a kernel.
         watched: The runs that were watched for races, one a build; none if nobody asked for them.
+        ordered: The runs that were watched for the order of locks, likewise.
     """
 
     title: str
@@ -179,6 +181,7 @@ class ComparisonData:
     scaling: tuple[Scaling, ...] = ()
     hidden: frozenset[str] = frozenset()
     watched: tuple[WatchedRun, ...] = ()
+    ordered: tuple[OrderRun, ...] = ()
     _files: object = field(default=None, repr=False, compare=False)  # owner of temporary traces
 
     def run(self, build: str) -> Run:
@@ -259,13 +262,19 @@ class ComparisonData:
 
     @cached_property
     def findings(self) -> tuple[tuple[str, Finding], ...]:
-        """Build and finding: what an expert would point out in each run, its races included."""
+        """Build and finding: what an expert would point out in each run, watched runs included."""
         from gilscope.analysis.findings import find  # noqa: PLC0415 - most comparisons need none
-        from gilscope.results.races import as_finding  # noqa: PLC0415 - as above
+        from gilscope.results import orders, races  # noqa: PLC0415 - as above
 
-        return tuple((build, one) for build, trace in self.traces() for one in find(trace)) + tuple(
-            (run.build, as_finding(race)) for run in self.watched for race in run.races
+        measured = ((build, one) for build, trace in self.traces() for one in find(trace))
+        raced = ((run.build, races.as_finding(one)) for run in self.watched for one in run.races)
+        ordered = (
+            (run.build, orders.as_finding(hazard))
+            for run in self.ordered
+            if run.found is not None
+            for hazard in run.found.hazards
         )
+        return (*measured, *raced, *ordered)
 
     def findings_text(self) -> str:
         """Return a line a finding."""

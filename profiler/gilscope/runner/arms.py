@@ -58,6 +58,7 @@ class Options:
         timeout: Seconds that one run may take; None for no limit.
         recording: How the programs are recorded.
         races: Whether each build is also watched for races.
+        lock_order: Whether each build is also watched for the order of its locks.
         threads: Numbers of threads to run with; none for what the program itself chooses.
         cpus: The processors that the workers may run on; none for all of this process.
         progress: Takes a line about what is done next, and where the threads of a program wait that
@@ -70,6 +71,7 @@ class Options:
     timeout: float | None = None
     recording: RecordingOptions = field(default_factory=RecordingOptions)
     races: bool = False
+    lock_order: bool = False
     threads: tuple[int, ...] = ()
     cpus: tuple[int, ...] = ()
     progress: Callable[[str], None] | None = None
@@ -86,6 +88,7 @@ class Arm:
         threads: What the program is told about threads; None for nothing.
         recorded: Whether it is run with the probe on as well.
         watched: The run that was watched for races; None if there was none.
+        ordered: The run that was watched for the order of its locks; None if there was none.
     """
 
     interpreter: Interpreter
@@ -93,6 +96,7 @@ class Arm:
     threads: int | None = None
     recorded: bool = True
     watched: Attempt | None = None
+    ordered: Attempt | None = None
 
     @property
     def title(self) -> str:
@@ -160,7 +164,9 @@ def run_arms(
         if arm.recorded or not (probed or warming_up)
     ]
     to_watch = _to_watch(arms) if options.races else []
-    total = len(steps) + len(to_watch)
+    to_order = _to_watch(arms) if options.lock_order else []
+    done = len(steps) + len(to_watch)
+    total = done + len(to_order)
     try:
         for count, (arm, label, probed) in enumerate(steps, 1):
             if arm.over:
@@ -169,6 +175,7 @@ def run_arms(
                 options.progress(f"[{count}/{total}] {arm.title}: {label}")
             _take(arm, _attempt(target, arm, directory, options, probed=probed))
         _watch(target, to_watch, directory, options, (len(steps), total), traced=True)
+        _watch(target, to_order, directory, options, (done, total), watch_for="order")
         for arm in arms:
             _name_culprit(arm, options)
     except KeyboardInterrupt:
@@ -223,8 +230,12 @@ def _watch(
         if options.progress:
             said = WATCHED[watch_for]
             options.progress(f"[{count}/{total}] {arm.title}: watched for {said}, not timed")
-        arm.watched = _attempt(target, arm, directory, options, probed=traced, watch_for=watch_for)
-        if arm.watched.interrupted:
+        attempt = _attempt(target, arm, directory, options, probed=traced, watch_for=watch_for)
+        if watch_for == "order":
+            arm.ordered = attempt
+        else:
+            arm.watched = attempt
+        if attempt.interrupted:
             raise KeyboardInterrupt
 
 

@@ -127,11 +127,24 @@ def fits(recorded: Recorded, path: list[Edge], edge: Edge) -> bool:
     if path and _both_share(path[-1], edge):
         return False
     for one in path:
+        if is_of_first_caller(recorded, one, edge):
+            return len(path) == 1 and not have_gate(one, edge)
         if one.thread == edge.thread or have_gate(one, edge):
             return False
         if recorded.has_gil and one.gil_is_gate and edge.gil_is_gate:
             return False
     return all(recorded.can_meet(one, edge) for one in path)
+
+
+def is_of_first_caller(recorded: Recorded, one: Edge, other: Edge) -> bool:
+    """Whether a thread asks for the GIL while it initialises a static that it came to with the GIL.
+
+    Only the first caller of a function is seen to do so, but each thread that comes meanwhile has
+    the GIL as well: one thread shows both halves.
+    """
+    if one.thread != other.thread or (one.held, one.asked) != (other.asked, other.held):
+        return False
+    return {recorded.locks[one.held].kind, recorded.locks[one.asked].kind} == {"gil", "guard"}
 
 
 def _both_share(asking: Edge, holding: Edge) -> bool:

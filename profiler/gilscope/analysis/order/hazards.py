@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gilscope.analysis.order import cycles, predicted
+from gilscope.analysis.order import cycles, forks, predicted
 from gilscope.analysis.order.naming import Names
 from gilscope.severity import Severity
 
 if TYPE_CHECKING:
     from gilscope.analysis.order.cycles import Cycle
+    from gilscope.analysis.order.forks import Inherited
     from gilscope.analysis.order.recorded import Edge, Frame, Recorded
 
 KINDS = {
@@ -34,6 +35,8 @@ class Step:
         stack: Where it asks, the innermost frame first.
         count: How often it did so in this run.
         owed: Whether `held` is what it has still to bring about.
+        part: Where a fork is in it: what the thread or the child does, without the subject; else
+            empty.
         program_place: The innermost instruction of the program's own Python code in the stack; None
             without one.
     """
@@ -47,6 +50,7 @@ class Step:
     count: int
     owed: bool
     program_place: Frame | None
+    part: str = ""
 
     @property
     def place(self) -> Frame | None:
@@ -73,8 +77,8 @@ class Hazard:
     """Threads that can wait for each other for ever.
 
     Attributes:
-        kind: ``lock-order``, ``gil-order``, ``wait-with-lock``, ``join-with-lock`` or
-            ``queue-with-lock``.
+        kind: ``lock-order``, ``gil-order``, ``wait-with-lock``, ``join-with-lock``,
+            ``queue-with-lock`` or ``fork-with-lock``.
         severity: By what it takes to strike.
         suspected: Whether these very locks were not seen together, but others of the same places.
         steps: In the order in which it closes: each thread asks for what the next one holds.
@@ -86,6 +90,15 @@ class Hazard:
     suspected: bool
     steps: tuple[Step, ...]
     confirmation: str = ""
+
+    @property
+    def reservation(self) -> str:
+        """Why it is only suspected, as a sentence; empty if it is not."""
+        if not self.suspected:
+            return ""
+        if len({step.thread for step in self.steps}) == 1:
+            return "one thread showed both halves: another one that comes there meanwhile waits"
+        return "each half was seen with different locks from the same places"
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
@@ -107,6 +120,10 @@ class Hazard:
             return "locks in opposite order: " + ", ".join(step.held for step in self.steps)
         if self.kind == "gil-order":
             return f"the GIL and {self._other()} in opposite order"
+        if self.kind == "fork-with-lock":
+            return (
+                f"fork with a lock held: {self.steps[0].held} can be locked for ever in the child"
+            )
         waiting = next(step for step in self.steps if not step.owed)
         what = {"join-with-lock": "join", "queue-with-lock": "queue"}.get(self.kind, "wait")
         return (
@@ -128,6 +145,12 @@ class Hazard:
             return (
                 "Take these locks in one order everywhere, or ask for the second one with a time "
                 "limit and give the first one back when it runs out."
+            )
+        if self.kind == "fork-with-lock":
+            lock = self.steps[0].held
+            return (
+                "Start the process before the threads, or by spawn or forkserver, or let "
+                f"os.register_at_fork() take {lock} before a fork and release it after it."
             )
         waiting = next(step for step in self.steps if not step.owed)
         return f"Give {waiting.held} back before waiting for {waiting.awaited}."
@@ -172,6 +195,7 @@ def find(recorded: Recorded) -> Found:
         if frozenset(_sites(names, recorded, cycle)) not in known:
             known.add(frozenset(_sites(names, recorded, cycle)))
             hazards.append(_hazard(names, recorded, cycle, suspected=True))
+    hazards += [_of_fork(names, recorded, one) for one in forks.find(recorded)]
     hazards.sort(key=lambda one: (one.severity.rank, one.suspected, len(one.steps)))
     locks = {edge.held for edge in edges} | {edge.asked for edge in edges}
     return Found(
@@ -205,14 +229,33 @@ def _one_each(names: Names, recorded: Recorded, found: list[Cycle]) -> list[Cycl
 
 def _hazard(names: Names, recorded: Recorded, cycle: Cycle, *, suspected: bool) -> Hazard:
     kinds = [recorded.locks[edge.held].kind for edge in cycle]
-    kind = next((KINDS[one] for one in kinds if one in KINDS), "lock-order")
+    owed = [recorded.locks[edge.held].kind for edge in cycle if edge.owed]
+    kind = next((KINDS[one] for one in owed if one in KINDS), "lock-order")
     if "gil" in kinds and recorded.has_gil and kind == "lock-order":
         kind = "gil-order"
+    suspected = suspected or cycles.is_of_first_caller(recorded, *cycle[:2])
     severity = Severity.HIGH if not suspected else Severity.MEDIUM
     if "gil" in kinds and not recorded.has_gil:
         severity = Severity.MEDIUM  # it takes a pause of all threads in between
     steps = tuple(_step(names, recorded, edge) for edge in cycle)
     return Hazard(kind, severity, suspected, steps)
+
+
+def _of_fork(names: Names, recorded: Recorded, found: Inherited) -> Hazard:
+    lock = names.name(found.lock)
+    place = next((one for one in found.fork.stack if recorded.is_program(one)), None)
+    where = f" at {place.file}:{place.line}" if place else ""
+    parent = recorded.thread_name(found.fork.thread)
+    child, thread = f"a child of {parent}", recorded.thread_name(found.thread.serial)
+    holder = Step(
+        lock, child, child, thread, None, found.passed.stack, len(found.passed.times), owed=False,
+        program_place=None, part=f"takes {lock}, and {parent} may fork meanwhile",
+    )  # fmt: skip
+    asker = Step(
+        child, lock, lock, child, None, (found.asked_at,), 1, owed=False, program_place=None,
+        part=f"asks for {lock}, forked{where} without that thread",
+    )  # fmt: skip
+    return Hazard("fork-with-lock", Severity.HIGH, suspected=False, steps=(holder, asker))
 
 
 def _step(names: Names, recorded: Recorded, edge: Edge) -> Step:

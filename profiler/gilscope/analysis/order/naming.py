@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WORDS = {
     "lock": "lock", "rlock": "lock", "mutex": "mutex", "rwlock": "read-write lock",
     "condition": "condition", "event": "event", "queue-put": "queue", "queue-get": "queue",
-    "queue-join": "queue",
+    "queue-join": "queue", "guard": "initialisation of the static", "once": "once flag",
     "semaphore": "semaphore", "barrier": "barrier", "future": "future", "thread": "thread",
 }  # fmt: skip
 AWAITED = {
@@ -26,6 +26,11 @@ AWAITED = {
     "barrier": "the others at {}",
     "future": "the result of {}", "thread": "the end of {}",
 }  # fmt: skip
+
+NATIVE = ("mutex", "rwlock", "guard", "once")
+"""Named by the symbol at their address, else by where they were first used."""
+SINGLE = ("gil", "import", "loader", *NATIVE)
+"""Each of them is a node of its own."""
 
 type Site = tuple[str, ...]
 
@@ -46,7 +51,7 @@ class Names:
 
     def site(self, lock: Lock) -> Site:
         """Return where locks of one kind are made: all of these are one node of the graph."""
-        if lock.kind in ("gil", "import", "mutex", "rwlock") or not lock.site:
+        if lock.kind in SINGLE or not lock.site:
             return (lock.kind, lock.name, str(lock.id))
         place = next(
             (i for i, frame in enumerate(lock.site) if self._recorded.is_program(frame)), None
@@ -59,7 +64,7 @@ class Names:
         lock = self._recorded.locks[id_]
         name = self._name(lock)
         number, count = self._numbers[id_]
-        is_one = lock.kind in ("gil", "import", "mutex", "rwlock") or count == 1
+        is_one = lock.kind in SINGLE or count == 1
         return name if is_one else f"{name} #{number}"
 
     def awaited(self, id_: int) -> str:
@@ -74,8 +79,8 @@ class Names:
             return f"the import lock of {lock.name}"
         if lock.kind == "thread":
             return self._thread(lock)
-        if lock.kind in ("mutex", "rwlock"):
-            return lock.name or f"the {WORDS[lock.kind]} first used in {_first(lock.site)}"
+        if lock.kind == "loader" or lock.kind in NATIVE:
+            return _native(lock)
         made = [frame for frame in lock.site if self._recorded.is_program(frame)]
         frames = made or [frame for frame in lock.site if not frame.native]
         word = WORDS.get(lock.kind, "lock")
@@ -90,6 +95,15 @@ class Names:
             if lock.id in thread.provided:
                 return f"thread {self._recorded.thread_name(thread.serial)}"
         return "a thread"
+
+
+def _native(lock: Lock) -> str:
+    word = WORDS.get(lock.kind, "")
+    if not word:
+        return lock.name
+    if not lock.name:
+        return f"the {word} first used in {_first(lock.site)}"
+    return f"the {word} {lock.name.removeprefix('guard variable for ')}"
 
 
 def _first(stack: Sequence[Frame]) -> str:

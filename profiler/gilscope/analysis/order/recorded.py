@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-LOCKS = ("lock", "rlock", "mutex", "rwlock", "gil", "import")
+from gilscope.demangling import demangle
+
+LOCKS = ("lock", "rlock", "mutex", "rwlock", "gil", "import", "loader", "guard", "once")
 """Kinds that are locks; the others are waited for, and other threads bring them about."""
 
 CELL = "<cell "
@@ -158,6 +160,27 @@ class Thread:
     waits: dict[int, Times]
 
 
+@dataclass(frozen=True)
+class Fork:
+    """A fork of the process.
+
+    Attributes:
+        thread: Serial number of the thread that forked.
+        point: When, as far as order goes.
+        stack: Where.
+        end: Locks with this id or a later one were made afterwards.
+        held: Ids of the locks that the thread had for itself.
+        asked: Addresses of locks that the child inherited and asked for, and where.
+    """
+
+    thread: int
+    point: Point
+    stack: tuple[Frame, ...]
+    end: int
+    held: frozenset[int]
+    asked: tuple[tuple[int, Frame], ...]
+
+
 class Recorded:
     """The graph of one run.
 
@@ -166,6 +189,7 @@ class Recorded:
         locks: By id.
         threads: By serial number.
         edges: All of all threads.
+        forks: Forks of the process, in their order.
         left_out: How many edges and locks there was no room for.
         missing: What could not be watched, and why.
         own: Beginning of the names of our own files in the run.
@@ -187,6 +211,7 @@ class Recorded:
         self.edges = [
             self._edge(edge, one["serial"]) for one in raw["threads"] for edge in one["edges"]
         ]
+        self.forks = [self._fork(one) for one in raw.get("forks", ())]
         self.left_out = sum(one["left_out"] for one in raw["threads"])
 
     def is_program(self, frame: Frame) -> bool:
@@ -226,7 +251,9 @@ class Recorded:
         return tuple(frames)
 
     def _lock(self, id_: int, kind: str, site: int, *more: Any) -> Lock:
-        return Lock(id_, kind, self.stack(site), *more)
+        lock = Lock(id_, kind, self.stack(site), *more)
+        symbol, found, path = lock.name.partition(" (")
+        return replace(lock, name=demangle(symbol) + found + path)
 
     def _edge(self, raw: dict[str, Any], thread: int) -> Edge:
         at = self._frames[raw["held_at"]] if raw["held_at"] else None
@@ -235,6 +262,15 @@ class Recorded:
             (raw["held_at"], raw["asked_at"]), tuple(Point(*one) for one in raw["points"]),
             {id_: bool(shared) for id_, shared in raw["gates"]}, raw["held_shared"],
             raw["asked_shared"], raw["gil_is_gate"], raw["mode"], raw["count"],
+        )  # fmt: skip
+
+    def _fork(self, raw: dict[str, Any]) -> Fork:
+        asked = tuple(
+            (address, Frame(file, function, line)) for address, file, function, line in raw["asked"]
+        )
+        return Fork(
+            raw["thread"], Point(*raw["point"]), self.stack(raw["stack"]), raw["end"],
+            frozenset(raw["held"]), asked,
         )  # fmt: skip
 
     def _thread(self, raw: dict[str, Any]) -> Thread:
@@ -266,7 +302,7 @@ def _begins_thread(frame: Frame) -> bool:
 
 def _frame(place: dict[str, Any]) -> Frame:
     return Frame(
-        place["file"], place["function"], place.get("line", 0), place.get("offset", 0),
+        place["file"], demangle(place["function"]), place.get("line", 0), place.get("offset", 0),
         place["native"], place.get("column", -1), place.get("first_line", 0),
         place.get("instruction", -1),
     )  # fmt: skip

@@ -20,19 +20,24 @@ def hazard_text(hazard: Hazard) -> str:
     suspected = ", suspected" if hazard.suspected else ""
     lines = [f"{hazard.severity}{suspected}: {hazard.title}"]
     if hazard.suspected:
-        lines.append("    each half was seen with different locks from the same places")
+        lines.append(f"    {hazard.reservation}")
     for step in hazard.steps:
-        lines += _step(step)
-    lines.append("    when each thread is at its place, none can go on")
+        lines += step_lines(step)
+    if hazard.kind != "fork-with-lock":
+        lines.append("    when each thread is at its place, none can go on")
     if hazard.confirmation:
         lines.append(f"    {hazard.confirmation}")
     lines.append(f"    do: {hazard.advice}")
     return "\n".join(lines)
 
 
-def _step(step: Step) -> list[str]:
+def step_lines(step: Step) -> list[str]:
+    """Return a thread's part: what it does in one line, then where, a line a frame."""
     times = "once" if step.count == 1 else f"{step.count} times"
-    if step.owed:
+    if step.part:
+        who = step.thread if step.thread == step.held else f"thread {step.thread}"  # or the child
+        first = f"    {who} {step.part}:"
+    elif step.owed:
         first = (
             f"    thread {step.thread} has to pass {step.asked} before it brings about {step.held}:"
         )

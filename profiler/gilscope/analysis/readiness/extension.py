@@ -57,6 +57,16 @@ class Extension:
     variables: tuple[Variable, ...] | None
 
 
+RELOCATABLE = "an object file, which is linked into modules"
+WITHOUT_ELF = {
+    b"\x7fELF": "",
+    b"": "empty",
+    b"!<ar": "a static library, which is linked into modules",
+    b"PK\x03\x04": "a zip archive; a wheel has a name that ends with .whl",
+}
+"""What a file is, by the bytes that it begins with."""
+
+
 def read(path: Path) -> Extension:
     """Read a file.
 
@@ -65,7 +75,11 @@ def read(path: Path) -> Extension:
     """
     try:
         with path.open("rb") as file:
+            if what := WITHOUT_ELF.get(file.read(4), "no ELF file"):
+                raise UsageError(f"{path} is no extension module: it is {what}")
             elf = ELFFile(file)
+            if elf["e_type"] == "ET_REL":
+                raise UsageError(f"{path} is no extension module: it is {RELOCATABLE}")
             if elf.elfclass != 64 or not elf.little_endian:  # noqa: PLR2004 - bits
                 raise UsageError(f"{path}: only 64-bit little-endian files can be read")
             return _extension(path, elf)

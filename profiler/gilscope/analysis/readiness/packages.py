@@ -21,20 +21,24 @@ REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)(.*)$", re.DOTALL)
 
 
 @contextlib.contextmanager
-def opened(name: str) -> Iterator[list[Path]]:
-    """Yield the files of a name's extension modules; those of a wheel exist during the block.
+def opened(name: str) -> Iterator[dict[Path, Path]]:
+    """Yield the files of a name's extension modules by what they are called in reports.
+
+    Those of a wheel exist during the block, and are called as if the wheel were a folder.
 
     Raises:
         UsageError: There is none of this name, or the wheel cannot be read.
     """
     if not (name.endswith(".whl") and Path(name).is_file()):
-        yield files_of(name)
+        yield {path: path for path in files_of(name)}
         return
     with tempfile.TemporaryDirectory(prefix="gilscope-") as folder:
         try:
             with zipfile.ZipFile(name) as wheel:
                 members = [one for one in wheel.namelist() if one.endswith(SUFFIX)]
-                files = [Path(wheel.extract(member, folder)) for member in members]
+                files = {
+                    Path(name, member): Path(wheel.extract(member, folder)) for member in members
+                }
         except (zipfile.BadZipFile, OSError, RuntimeError) as error:
             raise UsageError(f"cannot read {name}: {error}") from None
         yield files
@@ -46,6 +50,8 @@ def files_of(name: str) -> list[Path]:
     Raises:
         UsageError: There is none of this name.
     """
+    if not name:
+        raise UsageError("an empty name names no file, module or package")
     path = Path(name)
     if path.is_file():
         return [path]

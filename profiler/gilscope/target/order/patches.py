@@ -21,6 +21,9 @@ class Patches:
         self.originals: list[tuple[Any, str, Any, Any]] = []
         self.missing: list[str] = []
         self.has_futures = False
+        self.has_shared_locks = False
+        # Semaphores that are locks, by their conditions: no lock orders threads.
+        self.mutexes = weakref.WeakSet[threading.Condition]()
         self.signals = weakref.WeakSet[threading.Semaphore]()
 
     def remove(self) -> None:

@@ -37,7 +37,8 @@ def conditions(patches: Patches) -> None:
     def notify(original: Any) -> Callable[..., Any]:
         def notify(self: threading.Condition, n: int = 1) -> None:
             provide(self, "condition", self._lock)  # type: ignore[attr-defined]
-            patches.native.give(self)
+            if self not in patches.mutexes:
+                patches.native.give(self)
             original(self, n)
 
         return notify
@@ -127,8 +128,8 @@ def awaited_events(patches: Patches) -> None:
     patches.patch(threading.Event, "wait", wait)
 
 
-def semaphores(patches: Patches) -> None:
-    """See who waits for semaphores; who gives back notifies their condition."""
+def new_semaphores(patches: Patches) -> None:
+    """See what a semaphore begins with, which tells what it is for."""
     native = patches.native
 
     def init(original: Any) -> Callable[..., Any]:
@@ -140,8 +141,17 @@ def semaphores(patches: Patches) -> None:
                 native.ignore(self._cond._lock)  # type: ignore[attr-defined] # noqa: SLF001
             elif value == 0:
                 patches.signals.add(self)
+            elif value == 1:
+                patches.mutexes.add(self._cond)  # type: ignore[attr-defined]
 
         return __init__
+
+    patches.patch(threading.Semaphore, "__init__", init)
+
+
+def semaphores(patches: Patches) -> None:
+    """See who waits for semaphores; who gives back notifies their condition."""
+    native = patches.native
 
     def acquire(original: Any) -> Callable[..., Any]:
         def acquire(
@@ -156,11 +166,12 @@ def semaphores(patches: Patches) -> None:
             got = bool(original(self, blocking, timeout))
             if got and self in patches.signals:
                 native.take_item(self, None)
+            elif got and condition in patches.mutexes:
+                native.hold(condition)
             return got
 
         return acquire
 
-    patches.patch(threading.Semaphore, "__init__", init)
     patches.patch(threading.Semaphore, "acquire", acquire)
     # It is the same function under another name.
     patches.put(threading.Semaphore, "__enter__", threading.Semaphore.acquire)
@@ -175,11 +186,14 @@ def signals(patches: Patches) -> None:
             if self in patches.signals:
                 for _ in range(n):
                     native.give_item(self, None)
+            elif self._cond in patches.mutexes:  # type: ignore[attr-defined]
+                native.give_back(self._cond)  # type: ignore[attr-defined]
             original(self, n)
 
         return release
 
     patches.patch(threading.Semaphore, "release", release)
+    patches.patch(threading.BoundedSemaphore, "release", release)
 
 
 def barriers(patches: Patches) -> None:

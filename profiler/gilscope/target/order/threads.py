@@ -28,11 +28,13 @@ LOCK_METHODS = {
     "__exit__": "release",
     "_release_save": "release_all",
     "_acquire_restore": "acquire_again",
+    "_at_fork_reinit": "renew",
 }
 QUEUE_METHODS = {"put": "put", "put_nowait": "put", "get": "get", "get_nowait": "get"}
 BOOKKEEPING = ("_active_limbo_lock", "_shutdown_locks_lock")
 FUTURES = "concurrent.futures._base"
 POOLS = "concurrent.futures.thread"
+SHARED = "_multiprocessing"
 
 
 def locks(patches: Patches) -> None:
@@ -47,12 +49,23 @@ def locks(patches: Patches) -> None:
         for name, role in methods.items():
             if name in vars(cls):
                 patches.attempt(native.replace, cls, name, role)
-    patches.attempt(native.replace_life, lock, False)  # noqa: FBT003 - of a C function
-    patches.attempt(native.replace_life, rlock, True)  # noqa: FBT003 - of a C function
+    patches.attempt(native.replace_life, lock, "lock")
+    patches.attempt(native.replace_life, rlock, "rlock")
     patches.attempt(native.replace_maker, _thread.allocate_lock)
     for name in BOOKKEEPING:
         if hasattr(threading, name):
             native.ignore(getattr(threading, name))
+
+
+def shared_locks(patches: Patches) -> None:
+    """See the locks that processes share, once their module is there."""
+    module = sys.modules.get(SHARED)
+    if module is None or patches.has_shared_locks or not hasattr(module, "SemLock"):
+        return
+    patches.has_shared_locks = True
+    for name in ("acquire", "release", "__enter__", "__exit__"):
+        patches.attempt(patches.native.replace, module.SemLock, name, LOCK_METHODS[name])
+    patches.attempt(patches.native.replace_life, module.SemLock, "shared")
 
 
 def threads(patches: Patches) -> None:
@@ -208,9 +221,12 @@ def imports(patches: Patches) -> None:
         def release(self: Any) -> None:
             native.import_lock(self.name, "released")
             original(self)
+            if self.name == SHARED:
+                shared_locks(patches)
 
         return release
 
+    shared_locks(patches)
     patches.patch(module_lock, "acquire", acquire)
     patches.patch(module_lock, "release", release)
     patches.put(builtins, "__import__", native.see_imports(builtins.__import__))

@@ -12,6 +12,7 @@ from gilscope.errors import ProbeError
 from gilscope.target.one_watch import Claim, name_of
 from gilscope.target.order import primitives, threads
 from gilscope.target.order.patches import Patches
+from gilscope.target.order.symbols import Symbols
 from gilscope.target.races import scope
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ INSTALLED = (
     primitives.predicates,
     primitives.events,
     primitives.awaited_events,
+    primitives.new_semaphores,
     primitives.semaphores,
     primitives.signals,
     primitives.barriers,
@@ -95,21 +97,23 @@ class Watch:
         self.patches.remove()
         self.native.end()
         recorded: dict[str, Any] = self.native.result()
-        recorded["places"] = [self._place(place) for place in recorded["places"]]
+        symbols = Symbols(self.native)
+        recorded["places"] = [_place(place, symbols) for place in recorded["places"]]
+        recorded["locks"] = {id_: symbols.named(*lock) for id_, lock in recorded["locks"].items()}
         recorded["missing"] = self.patches.missing
         recorded |= {"own": scope.OWN, "outside": scope.outside()}
         self.native.drop()
         return recorded
 
-    def _place(self, place: Any) -> dict[str, Any]:
-        if isinstance(place, int):
-            found = self.native.symbol(place - 1)  # a return address lies behind its call
-            path, offset, function = found or ("", place, "")
-            return {"file": path, "function": function, "offset": offset, "native": True}
-        if len(place) == len(("code", "unit")):
-            return _python_place(*place)
-        file, function, line = place
-        return {"file": file, "function": function, "line": line, "native": False}
+
+def _place(place: Any, symbols: Symbols) -> dict[str, Any]:
+    if isinstance(place, int):
+        path, offset, function = symbols.find(place - 1)  # a return address lies behind its call
+        return {"file": path, "function": function, "offset": offset, "native": True}
+    if len(place) == len(("code", "unit")):
+        return _python_place(*place)
+    file, function, line = place
+    return {"file": file, "function": function, "line": line, "native": False}
 
 
 def _python_place(code: CodeType, unit: int) -> dict[str, Any]:

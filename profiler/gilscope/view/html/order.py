@@ -6,12 +6,14 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from gilscope.analysis.order.text import hazard_text, summary
+from gilscope.view.data.words import build_name
 from gilscope.view.html.markup import HEAD, element, join, style, text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gilscope.analysis.order.hazards import Found, Hazard, Step
+    from gilscope.results.orders import OrderRun
 
 WIDTH, BOX, GAP = 760, 30, 62  # of the picture, a lock's box, and from one box to the next
 LEFT, TOP = 46, 8
@@ -58,6 +60,21 @@ def runs(title: str, found: Sequence[tuple[str, Found | None, str | None]]) -> s
             parts.append(element("p", text(f"the program failed: {error}"), "banner alarm"))
         parts.append(element("p", "not known", "quiet") if one is None else hazards(one))
     return join([style(), element("div", join(parts), "gilscope")])
+
+
+def orders(runs: Sequence[OrderRun]) -> str:
+    """Return a comparison's hazards, those of each build; nothing if none was watched for them."""
+    if not runs:
+        return ""
+    parts = [element("h3", "Deadlocks to come")]
+    for run in runs:
+        name = build_name(run.build)
+        if run.found is None:
+            said = f"{name}: not known{f': {run.error}' if run.error else ''}"
+            parts.append(element("p", text(said), "quiet"))
+        else:
+            parts += [element("h4", text(name)), hazards(run.found)]
+    return join(parts)
 
 
 def hazards(found: Found) -> str:
@@ -130,6 +147,8 @@ def _words(step: Step) -> tuple[str, str]:
     asked = step.place
     at = f" at {_place(asked.file, asked.line)}" if asked is not None else ""
     within = f", in {asked.function}" if asked is not None and asked.function else ""
+    if step.part:
+        return step.part, f"{at}{within}".strip(" ,")
     if step.owed:
         return "has yet to bring this about", f"and has to pass the next one{at}{within}"
     taken = step.held_at

@@ -12,6 +12,7 @@ from gilscope.view.data.palette import LOOKS
 from gilscope.view.data.words import build_name
 from gilscope.view.html.differences import differences
 from gilscope.view.html.markup import element, join, text
+from gilscope.view.html.order import orders
 from gilscope.view.html.races import races
 from gilscope.view.html.sampled import sampled
 from gilscope.view.html.scaling import scaling
@@ -48,7 +49,7 @@ def _shown(run: Run, hidden: Collection[str]) -> list[ThreadTotals]:
 
 def below(comparison: ComparisonData) -> str:
     """Return what stands below the tables of the runs: it is about all of them."""
-    parts = [sampled(comparison.runs), races(comparison.watched)]
+    parts = [sampled(comparison.runs), races(comparison.watched), orders(comparison.ordered)]
     parts.append(differences(comparison.differences))
     return join([*parts, scaling(comparison.scaling)])
 

@@ -1,6 +1,7 @@
 // Native locks for the programs beside: each function does one thing with them.
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <link.h>
 
 #include <chrono>
 #include <mutex>
@@ -100,7 +101,76 @@ PyObject* join_without_gil(PyObject*, PyObject*) {
   Py_RETURN_NONE;
 }
 
+// Runs Python for the first caller, which has the GIL all the time.
+PyObject* table(PyObject* function) {
+  static PyObject* made = PyObject_CallNoArgs(function);
+  return made;
+}
+PyObject* static_with_gil(PyObject*, PyObject* function) { return Py_XNewRef(table(function)); }
+
+// The same, but callers wait for the first one without the GIL.
+PyObject* call_with_gil(PyObject* function) {
+  const PyGILState_STATE mine = PyGILState_Ensure();
+  PyObject* result = PyObject_CallNoArgs(function);
+  PyGILState_Release(mine);
+  return result;
+}
+PyObject* static_without_gil(PyObject*, PyObject* function) {
+  PyThreadState* state = PyEval_SaveThread();
+  static PyObject* made = call_with_gil(function);
+  PyEval_RestoreThread(state);
+  return Py_XNewRef(made);
+}
+
+std::once_flag flag;
+PyObject* once_made = nullptr;
+
+PyObject* once_with_gil(PyObject*, PyObject* function) {
+  std::call_once(flag, [function] { once_made = PyObject_CallNoArgs(function); });
+  return Py_XNewRef(once_made);
+}
+PyObject* once_without_gil(PyObject*, PyObject* function) {
+  PyThreadState* state = PyEval_SaveThread();
+  std::call_once(flag, [function] { once_made = call_with_gil(function); });
+  PyEval_RestoreThread(state);
+  return Py_XNewRef(once_made);
+}
+
+int count_with_gil(dl_phdr_info*, std::size_t, void*) {
+  enter();
+  return 0;
+}
+int count(dl_phdr_info*, std::size_t, void* data) {
+  ++*static_cast<int*>(data);
+  return 0;
+}
+PyObject* walk_into_python(PyObject*, PyObject*) {
+  PyThreadState* state = PyEval_SaveThread();
+  dl_iterate_phdr(count_with_gil, nullptr);
+  PyEval_RestoreThread(state);
+  Py_RETURN_NONE;
+}
+PyObject* walk_with_gil(PyObject*, PyObject*) {
+  int number = 0;
+  dl_iterate_phdr(count, &number);
+  return PyLong_FromLong(number);
+}
+PyObject* walk_without_gil(PyObject*, PyObject*) {
+  int number = 0;
+  PyThreadState* state = PyEval_SaveThread();
+  dl_iterate_phdr(count, &number);
+  PyEval_RestoreThread(state);
+  return PyLong_FromLong(number);
+}
+
 PyMethodDef functions[] = {
+    {"static_with_gil", static_with_gil, METH_O, nullptr},
+    {"static_without_gil", static_without_gil, METH_O, nullptr},
+    {"once_with_gil", once_with_gil, METH_O, nullptr},
+    {"once_without_gil", once_without_gil, METH_O, nullptr},
+    {"walk_into_python", walk_into_python, METH_NOARGS, nullptr},
+    {"walk_with_gil", walk_with_gil, METH_NOARGS, nullptr},
+    {"walk_without_gil", walk_without_gil, METH_NOARGS, nullptr},
     {"lock_with_gil", lock_with_gil, METH_NOARGS, nullptr},
     {"lock_without_gil", lock_without_gil, METH_NOARGS, nullptr},
     {"gil_with_lock", gil_with_lock, METH_NOARGS, nullptr},

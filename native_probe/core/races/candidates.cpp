@@ -33,7 +33,8 @@ bool is_timed(const Candidate& candidate) {
 
 }  // namespace
 
-std::uint32_t Candidates::add(const Candidate& candidate, bool witnessed) {
+std::uint32_t Candidates::add(const Candidate& candidate, bool witnessed,
+                              std::uint64_t use) {
   const std::uint64_t hash = hash_of(candidate);
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = places_.find(hash);
@@ -50,9 +51,13 @@ std::uint32_t Candidates::add(const Candidate& candidate, bool witnessed) {
     ++left_out_;
     return kKnown;
   }
-  ++place->count;
+  // Between the reports of one access another thread's may come, seldom.
+  if (place->count == 0 || place->use != use) ++place->count;
+  place->use = use;
   // The one to show is one that went wrong, and of these one of which all times are known.
-  const bool is_first_witness = witnessed && ++place->witnessed == 1;
+  const bool is_first_witness = witnessed && place->witnessed == 0;
+  if (witnessed && (is_first_witness || place->witness != use)) ++place->witnessed;
+  if (witnessed) place->witness = use;
   const bool is_as_good = witnessed || place->witnessed == 0;
   if (is_first_witness || (is_as_good && is_timed(candidate) && !is_timed(*place))) {
     place->first = candidate.first;

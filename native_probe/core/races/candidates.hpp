@@ -56,8 +56,10 @@ struct Candidate {
   Seen other;
   Seen last;  // of a `pair`: what the other thread did to the second variable
   Key key = 0;
-  std::uint64_t count = 0;
+  std::uint64_t count = 0;      // accesses that completed it, each once
   std::uint64_t witnessed = 0;  // of these, how often the other write did come in between
+  std::uint64_t use = 0;        // the access that was counted last, and as a witness
+  std::uint64_t witness = 0;
 };
 
 // Every combination of places once. At most `kMost`; what comes later is counted only.
@@ -65,9 +67,10 @@ class Candidates {
  public:
   static constexpr std::size_t kMost = 20000;
 
-  // The number of a candidate that was not known, else kKnown.
+  // The number of a candidate that was not known, else kKnown. `use` numbers the access that
+  // completes it, which may do so against several threads; it counts once.
   static constexpr std::uint32_t kKnown = 0xFFFFFFFF;
-  std::uint32_t add(const Candidate& candidate, bool witnessed);
+  std::uint32_t add(const Candidate& candidate, bool witnessed, std::uint64_t use);
 
   std::vector<Candidate> all() const {
     const std::lock_guard<std::mutex> lock(mutex_);

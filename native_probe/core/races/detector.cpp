@@ -45,7 +45,8 @@ bool Detector::access(Thread& thread, const Object& object, Key key, Op op, std:
   const std::uint64_t hash = Shadow::hash(object.id, key);
   Stripe& stripe = shadow_.stripe(hash);
   thread.used = thread.clock;
-  const Now now{thread, object, key, op, {{thread.clock, site, stack, thread.lockset}, 0}};
+  const std::uint32_t locks = synchronization_.lockset(thread);
+  const Now now{thread, object, key, op, {{thread.clock, site, stack, locks}, 0}};
   const Locked locked(stripe.lock, options_.locks_shadow);
   Cell& cell = stripe.find(object.id, key, hash, objects_, shadow_.most());
   if (cell.has(Cell::kIsShared)) return in_shared(stripe.shared(cell), now);
@@ -139,6 +140,7 @@ void Detector::share(Stripe& stripe, Cell& cell) {
 
 bool Detector::in_shared(Shared& shared, Now now) {
   if (is_timed(now.access.site)) now.access.time_ns = nanoseconds(CLOCK_MONOTONIC);
+  ++now.thread.uses;
   History* own = nullptr;
   for (History& history : shared.histories) {
     if (history.slot == now.thread.slot) own = &history;
@@ -448,7 +450,8 @@ Seen Detector::seen(const Timed& access, Slot slot, Op op) const {
 void Detector::report(Candidate candidate, const Now& now, bool witnessed) {
   candidate.key = now.key;
   time(candidate, now);
-  const std::uint32_t number = candidates_.add(candidate, witnessed);
+  const std::uint64_t use = std::uint64_t{now.thread.serial} << 32 | now.thread.uses;
+  const std::uint32_t number = candidates_.add(candidate, witnessed, use);
   if (number != Candidates::kKnown) now.thread.new_candidates.push_back(number);
 }
 

@@ -4,17 +4,35 @@
 
 namespace gilscope::races {
 
-void Synchronization::number_lockset(Thread& thread) {
+bool Synchronization::is_held_by(const Thread& thread, Id lock) {
+  Stripe& place = stripe(lock);
+  const std::lock_guard<std::mutex> guard(place.mutex);
+  const auto found = place.points.find(lock);
+  return found != place.points.end() && found->second.holder == thread.serial + 1;
+}
+
+// Done at the next access, and not with each lock: most of those that only wake threads are never
+// held at one.
+std::uint32_t Synchronization::number_lockset(Thread& thread) {
+  const std::uint32_t signals = signals_.load(std::memory_order_acquire);
+  auto& held = thread.held;
+  if (thread.signals != signals) {
+    const auto is_over = [&](const Held& each) { return !is_held_by(thread, each.lock); };
+    held.erase(std::remove_if(held.begin(), held.end(), is_over), held.end());
+  }
   Locksets::Set set;
-  set.reserve(thread.held.size());
-  for (const Held& held : thread.held) set.push_back(held.lock);
+  set.reserve(held.size());
+  for (const Held& each : held) set.push_back(each.lock);
   std::sort(set.begin(), set.end());
   thread.lockset = locksets_.number(set);
+  thread.signals = signals;
+  thread.is_numbered = true;
+  return thread.lockset;
 }
 
 void Synchronization::hold(Thread& thread, Id lock) {
   thread.held.push_back({lock, ++thread.sequence, 1});
-  number_lockset(thread);
+  thread.is_numbered = false;
 }
 
 bool Synchronization::let_go(Thread& thread, Id lock, bool wholly) {
@@ -24,7 +42,7 @@ bool Synchronization::let_go(Thread& thread, Id lock, bool wholly) {
     if (!wholly && --held.depth != 0) return false;
     if (wholly) thread.given_up.push_back(held);
     thread.held.erase(thread.held.begin() + static_cast<std::ptrdiff_t>(i));
-    number_lockset(thread);
+    thread.is_numbered = false;
     return true;
   }
   return true;  // another thread's, or from before the session
@@ -43,10 +61,11 @@ void Synchronization::acquire(Thread& thread, Id lock) {
     }
     // Another thread has released it in the meantime.
     thread.held.erase(thread.held.begin() + static_cast<std::ptrdiff_t>(i));
+    thread.is_numbered = false;
     break;
   }
   point.holder = thread.serial + 1;
-  hold(thread, lock);
+  if (!point.is_signal) hold(thread, lock);
   if (point.weak || point.releaser == thread.serial + 1) return;
   thread.order.full.join(point.order.full);
   thread.order.forced.join(point.order.forced);
@@ -60,7 +79,7 @@ void Synchronization::let_go_dead(Thread& thread, const Objects& objects) {
   const auto end = std::remove_if(held.begin(), held.end(), is_dead);
   if (end == held.end()) return;
   held.erase(end, held.end());
-  number_lockset(thread);
+  thread.is_numbered = false;
 }
 
 void Synchronization::publish(Thread& thread, Id lock) {
@@ -68,8 +87,11 @@ void Synchronization::publish(Thread& thread, Id lock) {
   const std::lock_guard<std::mutex> guard(place.mutex);
   Point& point = place.points[lock];
   if (point.ignored || point.weak) return;
-  // Released by a thread that does not hold it, a lock is a signal, and the order is forced.
-  const bool is_signal = point.holder != thread.serial + 1;
+  // Released by a thread that does not hold it, a lock is a signal, and the order is forced; so it
+  // is by the thread that was signalled.
+  const bool is_signal = point.is_signal || point.holder != thread.serial + 1;
+  point.is_signal = point.holder != 0 && point.holder != thread.serial + 1;
+  if (point.is_signal) signals_.fetch_add(1, std::memory_order_release);
   point.order.full.join(thread.order.full);
   if (is_signal) point.order.forced.join(thread.order.forced);
   point.releaser = is_signal ? 0 : thread.serial + 1;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <unordered_map>
@@ -26,8 +27,17 @@ class Synchronization {
   // Takes it again as often.
   void acquire_again(Thread& thread, Id lock);
 
-  // Locks that have ended while they were held, as those that conditions wait by, are held no more.
+  // Locks that have ended while they were held are held no more.
   void let_go_dead(Thread& thread, const Objects& objects);
+
+  // Number of the set of locks that the thread holds. A lock that another thread has released is
+  // none of them, nor is one that was acquired after that, until its next release: threads signal
+  // each other by it, as conditions do, and it protects nothing.
+  std::uint32_t lockset(Thread& thread) {
+    const bool is_known = thread.is_numbered &&
+                          thread.signals == signals_.load(std::memory_order_acquire);
+    return is_known ? thread.lockset : number_lockset(thread);
+  }
 
   // One thread gives, as by putting something into a queue; another one takes, after it.
   void give(Thread& thread, Id token);
@@ -54,6 +64,7 @@ class Synchronization {
     std::uint32_t items = 0;  // of a container: that are in it; of an item: how often
     bool weak = false;
     bool ignored = false;
+    bool is_signal = false;  // released by another thread than its holder, not used since then
   };
   struct Stripe {
     std::mutex mutex;
@@ -66,11 +77,13 @@ class Synchronization {
   void hold(Thread& thread, Id lock);
   // Whether the thread held it and holds it no more.
   bool let_go(Thread& thread, Id lock, bool wholly);
-  void number_lockset(Thread& thread);
+  std::uint32_t number_lockset(Thread& thread);
+  bool is_held_by(const Thread& thread, Id lock);
   void publish(Thread& thread, Id lock);
 
   std::array<Stripe, 64> stripes_;
   Locksets locksets_;
+  std::atomic<std::uint32_t> signals_{0};
 };
 
 }  // namespace gilscope::races

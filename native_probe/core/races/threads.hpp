@@ -69,7 +69,10 @@ struct Thread {
   Order order;
   std::vector<Held> held;
   std::vector<Held> given_up;  // wholly, to be acquired again
-  std::uint32_t lockset = 0;   // number of the set of locks in `held`
+  std::uint32_t lockset = 0;   // number of the set of locks in `held`, see Synchronization::lockset
+  std::uint32_t signals = 0;   // how many signals were known when it was numbered
+  bool is_numbered = true;     // whether `lockset` is that of `held`
+  std::uint32_t uses = 0;      // accesses to what threads share, see Candidates::add
   bool is_inside = false;      // in the detector: what happens meanwhile is the detector's own
   bool has_ended = false;
   std::vector<std::uint32_t> new_candidates;  // to be described, see Candidates

@@ -16,6 +16,7 @@
 #include "cpython/races_events.hpp"
 #include "cpython/races_lifetimes.hpp"
 #include "cpython/races_methods.hpp"
+#include "cpython/races_rests.hpp"
 #include "cpython/races_runs.hpp"
 #include "cpython/races_session.hpp"
 #include "cpython/races_variables.hpp"
@@ -215,6 +216,14 @@ PyObject* take(PyObject*, PyObject* object) {
     all.take(thread, id);
   });
 }
+// The thread has taken work from this container.
+PyObject* took(PyObject*, PyObject* container) {
+  Session* session = Session::active();
+  if (session == nullptr || !Session::has_threads()) Py_RETURN_NONE;
+  Thread* thread = session->thread();
+  if (thread != nullptr && !thread->is_inside) rests::took(*session, *thread, container);
+  Py_RETURN_NONE;
+}
 // After the end of a thread is known: whether that leaves one thread alone.
 PyObject* joined(PyObject*, PyObject* object) {
   take(nullptr, object);
@@ -299,6 +308,7 @@ PyMethodDef functions[] = {
     {"replace", replace, METH_VARARGS, "Let a method order threads."},
     {"give", give, METH_O, "What this thread did is known to whoever takes this object."},
     {"take", take, METH_O, "Know what those did who gave this object."},
+    {"took", took, METH_O, "Work was taken from this container: others may come to take theirs."},
     {"joined", joined, METH_O, "The thread that gave this object has ended."},
     {"ignore", ignore, METH_O, "This lock orders nothing."},
     {"weaken", weaken, METH_O, "This lock protects, and orders nothing."},

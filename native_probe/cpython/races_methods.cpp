@@ -4,6 +4,7 @@
 #include <atomic>
 #include <utility>
 
+#include "cpython/races_rests.hpp"
 #include "cpython/races_session.hpp"
 #include "cpython/races_variables.hpp"
 
@@ -78,8 +79,8 @@ bool gets(Role role) {
          role == Role::take_item || role == Role::own;
 }
 
-void after(const Replaced& what, PyObject* self, PyObject* result) {
-  if (result == nullptr || !gets(what.role)) return;
+void learn(const Replaced& what, PyObject* self, PyObject* result) {
+  if (!gets(what.role)) return;
   if (what.role == Role::own && !can_be_owned(result)) return;
   const bool is_item = what.role == Role::take_item || what.role == Role::own;
   if (result == Py_False && !is_item) return;  // not acquired
@@ -101,6 +102,25 @@ void after(const Replaced& what, PyObject* self, PyObject* result) {
   if (what.role == Role::acquire_again) return synchronization.acquire_again(*thread, id);
   synchronization.acquire(*thread, id);
   session->note_lock(id, gilscope_running_frame());
+}
+
+// Whether the thread has taken something, or released a lock: it may have to rest.
+void rest(const Replaced& what, PyObject* self) {
+  const bool takes = what.role == Role::take_item || what.role == Role::own;
+  const bool releases = what.role == Role::release || what.role == Role::release_all;
+  if (!takes && !releases) return;
+  Session* session = Session::active();
+  if (session == nullptr || !Session::has_threads()) return;
+  Thread* thread = session->thread();
+  if (thread == nullptr || thread->is_inside) return;
+  if (takes) return rests::took_in_program(*session, *thread, self);
+  rests::released(*session, *thread);
+}
+
+void after(const Replaced& what, PyObject* self, PyObject* result) {
+  if (result == nullptr) return;
+  learn(what, self, result);
+  rest(what, self);
 }
 
 template <std::size_t I, typename... Rest>

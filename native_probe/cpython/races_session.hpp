@@ -79,6 +79,9 @@ class Session {
   void alias(ObjectId dict, const Object& owner);
   Object aliased(PyObject* dict);
 
+  // Whether one more thread may rest, see rests::took.
+  bool take_rest() { return rests_.fetch_add(1, std::memory_order_relaxed) < kMostRests; }
+
   // Threads that are held where a race is to be made happen. Before anything is watched.
   Meetings& meetings() { return meetings_; }
   const Meetings& meetings() const { return meetings_; }
@@ -133,6 +136,8 @@ class Session {
   std::atomic<bool> has_declared_{false};
   std::unordered_map<ObjectId, Object> aliases_;
   std::atomic<bool> has_aliases_{false};
+  static constexpr std::uint32_t kMostRests = 50;  // of all threads: one second
+  std::atomic<std::uint32_t> rests_{0};
 
   struct Planned {
     PlaceName place;

@@ -69,6 +69,7 @@ class Access:
         what: Its kind in a word or two: "read", "iteration", "write", "append" and so on.
         stack: Where, the innermost place first; at least one.
         locks: Names of the locks that the thread held.
+        variable: Which of the two of a torn pair; else empty.
         time_ns: When, on CLOCK_MONOTONIC; None if that is not known: times are taken only when the
             place is known for a race.
         tid: The kernel's number of the thread; 0 unknown.
@@ -79,6 +80,7 @@ class Access:
     what: str
     stack: tuple[Place, ...]
     locks: tuple[str, ...]
+    variable: str = ""
     time_ns: int | None = field(default=None, compare=False)
     tid: int = field(default=0, compare=False)
 
@@ -96,6 +98,7 @@ class Access:
             "write": self.write,
             "locks": list(self.locks),
             "stack": [str(place) for place in self.stack],
+            **({"variable": self.variable} if self.variable else {}),
         }
 
     def as_message(self) -> dict[str, Any]:
@@ -107,7 +110,8 @@ class Access:
         """Return the access that `as_message` gave this for."""
         stack, locks = tuple(map(Place.parse, data["stack"])), tuple(data["locks"])
         when = data["time_ns"], data["tid"]
-        return cls(data["thread"], data["write"], data["what"], stack, locks, *when)
+        variable = data.get("variable", "")
+        return cls(data["thread"], data["write"], data["what"], stack, locks, variable, *when)
 
 
 @dataclass(frozen=True)
@@ -143,8 +147,11 @@ class Race:
         kind: A key of `TITLES`.
         grade: One of `GRADES`.
         variable: What the program calls it.
-        accesses: The first thread's, in order, then the other thread's.
-        count: How often the places met.
+        accesses: The first thread's, in order, then the other thread's. Of an iteration, each other
+            kind of change of what is gone over.
+        count: How many executions of the later access were not ordered with another thread's
+            access, each once. Of a race that was met at several instructions, or by several ways
+            through the program, those of the most frequent.
         what_happened: What came of it in this run, or can come of it.
         advice: The repair.
         plans: How a second run can make it happen, see `gilscope.target.races.confirm`: each a list
@@ -179,7 +186,9 @@ class Race:
     @property
     def id(self) -> str:
         """The same in each run that has this race, also when lines have moved."""
-        places = [(one.place.file, one.place.function) for one in self.accesses]
+        # What changes it during an iteration is not the same in each run.
+        shown = self.accesses[:1] if self.kind == "iteration" else self.accesses
+        places = [(one.place.file, one.place.function) for one in shown]
         return identity.of_race(self.kind, self.variable, places)
 
     @property
@@ -221,6 +230,7 @@ class Races:
         counts: ``variables`` and ``threads`` seen, variables ``given_up`` for want of room, and
             what else could not be kept.
         not_watched: What could not be watched, and why.
+        notes: What the run could not show, and why.
         meetings: Of each plan of a run that makes races happen: how often a thread was held, and
             how often another one came by meanwhile.
         raised: Exceptions that ended threads of such a run, a line each.
@@ -229,6 +239,7 @@ class Races:
     races: list[Race] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     not_watched: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     meetings: list[tuple[int, int]] = field(default_factory=list)
     raised: list[str] = field(default_factory=list)
 
@@ -242,6 +253,7 @@ class Races:
             "races": [race.as_message() for race in self.races],
             "counts": self.counts,
             "not_watched": self.not_watched,
+            "notes": self.notes,
             "meetings": self.meetings,
             "raised": self.raised,
         }
@@ -251,7 +263,9 @@ class Races:
         """Return what `as_message` gave this for."""
         races = list(map(Race.from_message, data["races"]))
         meetings = [(held, met) for held, met in data["meetings"]]
-        return cls(races, data["counts"], data["not_watched"], meetings, data["raised"])
+        return cls(
+            races, data["counts"], data["not_watched"], data["notes"], meetings, data["raised"]
+        )
 
     def worst(self) -> str | None:
         """Return the best-proved grade of all races; None if there is none."""

@@ -354,7 +354,7 @@ class _Report:
         )
 
     def race(self, kind: str, candidate: Candidate) -> Race:
-        accesses = tuple(self._access(each) for each in candidate.seen())
+        accesses = tuple(self._access(each, candidate) for each in candidate.seen())
         code, offset = self._own_frames((candidate.second or candidate.other).frames)[0]
         variable = (
             self._variable(candidate.subject, candidate.other)
@@ -362,10 +362,7 @@ class _Report:
             else naming.lock_name(code, offset)
         )
         if candidate.kind == PAIR and candidate.subject and candidate.last:
-            one = naming.sibling(candidate.subject, *candidate.other.frames[0])
-            variable = " and ".join(
-                sorted({one, naming.sibling(candidate.subject, *candidate.last.frames[0])})
-            )
+            variable = " and ".join(sorted({access.variable for access in accesses}))
         grade = "witnessed" if candidate.witnessed else "certain"
         grade = "suspected" if candidate.suspected else grade
         said = advice.words(
@@ -419,15 +416,17 @@ class _Report:
             kept.pop()
         return tuple(place_of(code, at) for code, at in kept or frames)
 
-    def _access(self, seen: Seen) -> Access:
+    def _access(self, seen: Seen, candidate: Candidate) -> Access:
         stack = self._shown(self._own_frames(seen.frames))
         if seen.native:
             file, _, function = seen.native.partition(" ")
             native = Place(file, 0, function or "native code")
             stack = (stack[0], native, *stack[1:])
         names = tuple(dict.fromkeys(self._lock_name(lock) for lock in seen.locks))
+        of_pair = candidate.kind == PAIR and candidate.subject
+        variable = naming.sibling(candidate.subject, *seen.frames[0]) if of_pair else ""
         when = seen.time_ns, seen.tid
-        return Access(seen.thread, seen.op >= STORE, WORDS[seen.op], stack, names, *when)
+        return Access(seen.thread, seen.op >= STORE, WORDS[seen.op], stack, names, variable, *when)
 
     def _lock_name(self, lock: int) -> str:
         if lock >> 63:
@@ -452,11 +451,29 @@ def _rank(race: Race) -> tuple[int, int]:
     return -GRADES.index(race.grade), -sum(one.time_ns is not None for one in race.accesses)
 
 
+def _is_of_change(race: Race) -> bool:
+    """Whether something is changed during its iteration: what it is changed by is shown together."""
+    return race.kind == "iteration" and race.accesses[0].what == "iteration"
+
+
+def _changes(better: Race, worse: Race) -> tuple[Access, ...]:
+    """Return the accesses of two races that are shown as one."""
+    if not _is_of_change(better):
+        return better.accesses
+    known = {(access.place, access.what) for access in better.accesses}
+    more = [one for one in worse.accesses if (one.place, one.what) not in known]
+    return (*better.accesses, *more)
+
+
 def _merged(races: list[Race]) -> list[Race]:
-    """Count races that differ in nothing that is shown as one; the worst first."""
+    """Show races that differ in nothing that is shown as one; the worst first.
+
+    One execution of a line may be in several of them: what is counted is that of the most frequent.
+    """
     by_place: dict[Any, Race] = {}
     for race in races:
-        places = frozenset((access.place.file, access.place.line) for access in race.accesses)
+        shown = race.accesses[:1] if _is_of_change(race) else race.accesses
+        places = frozenset((access.place.file, access.place.line) for access in shown)
         key = (race.kind, race.variable.partition("[")[0], places)
         known = by_place.get(key)
         if known is None:
@@ -464,8 +481,8 @@ def _merged(races: list[Race]) -> list[Race]:
             continue
         better, worse = sorted((known, race), key=_rank)
         by_place[key] = Race(
-            better.kind, better.grade, better.variable, better.accesses,
-            better.count + worse.count, better.what_happened, better.advice,
+            better.kind, better.grade, better.variable, _changes(better, worse),
+            max(better.count, worse.count), better.what_happened, better.advice,
             tuple(dict.fromkeys((*better.plans, *worse.plans)))[:plans.MOST_PLANS],
         )  # fmt: skip
     return sorted(by_place.values(), key=lambda r: (-GRADES.index(r.grade), -r.count))

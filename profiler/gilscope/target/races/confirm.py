@@ -78,11 +78,13 @@ def _judged(race: Race, again: Races, error: str | None) -> Race:
     held = f"a thread was held at {_place(hold)} until another one had passed {_places(others)}"
     raised = [f"raised: {line}" for line in dict.fromkeys([*again.raised, *filter(None, [error])])]
     same = [one for one in again.races if _is_same(one, race) and one.grade == "witnessed"]
+    same.sort(key=lambda one: one.variable != race.variable)
     if same:
         said = "; ".join([held, *raised])
         return replace(
             race,
             grade="witnessed",
+            variable=same[0].variable,  # another key, perhaps
             what_happened=same[0].what_happened,
             confirmation=f"confirmed: {said}",
         )

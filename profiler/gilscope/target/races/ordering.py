@@ -73,6 +73,7 @@ class Ordering:
         self.native = native
         self.originals: list[tuple[type, str, Any, Any]] = []
         self.missing: list[str] = []
+        self.shares = pools.Shares()
 
     def install(self) -> None:
         """Replace the methods."""
@@ -97,6 +98,7 @@ class Ordering:
         self._semaphores()
         self._barriers()
         self._futures()
+        self._queues()
 
     def remove(self) -> None:
         """Put the methods of ``threading`` back; the native half does so with the others."""
@@ -227,6 +229,22 @@ class Ordering:
             self._patch(future, name, gives)
         for name in ("result", "exception"):
             self._patch(future, name, takes)
+
+    def _queues(self) -> None:
+        """Let the work that comes by a queue go to all threads that get from it."""
+        took, shares = self.native.took, self.shares
+
+        def get(original: Any) -> Callable[..., Any]:
+            def get(self: object, *rest: Any, **more: Any) -> Any:
+                shares.asked(self)
+                item = original(self, *rest, **more)
+                shares.got(self, item)
+                took(self)
+                return item
+
+            return get
+
+        self._patch(import_module("queue").Queue, "get", get)
 
     def _semaphores(self) -> None:
         ignore = self.native.ignore

@@ -45,7 +45,8 @@ def _grade(race: Race) -> str:
 
 def _access(access: Access) -> list[str]:
     held = f"holding {', '.join(access.locks)}" if access.locks else "holding no lock"
-    lines = [f"    thread {access.thread}, {access.what}, {held}:"]
+    what = f"{access.what} of {access.variable}" if access.variable else access.what
+    lines = [f"    thread {access.thread}, {what}, {held}:"]
     lines += [f"        {place}" for place in access.stack[:MOST_FRAMES]]
     if len(access.stack) > MOST_FRAMES:
         lines.append(f"        and {len(access.stack) - MOST_FRAMES} more")
@@ -53,7 +54,7 @@ def _access(access: Access) -> list[str]:
 
 
 def _summary(found: Races) -> str:
-    lines = [summary_line(found), *(f"not watched: {what}" for what in found.not_watched)]
+    lines = [summary_line(found), *(f"not watched: {what}" for what in found.not_watched), *found.notes]
     return "\n".join(lines)
 
 

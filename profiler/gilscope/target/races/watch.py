@@ -151,6 +151,7 @@ class Watch:
         self._stop()
         sys.monitoring.free_tool_id(self.tool)
         found = Races(counts=self.native.counts(), not_watched=self.ordering.missing)
+        found.notes = self.ordering.shares.notes()
         found.meetings, found.raised = self.native.meetings(), self.raised
         found.races = classify.races(
             self.native.found(),

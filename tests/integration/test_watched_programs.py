@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SECONDS = 120
 PYTHONS = [
@@ -95,12 +93,34 @@ assert event.is_set()
 """
 
 
-def run(python: str, *words: str) -> subprocess.CompletedProcess[str]:
+COUNTER = """
+import threading
+class C:
+    n = 0
+c = C()
+def add():
+    for _ in range(300): c.n += 1
+def count():
+    threads = [threading.Thread(target=add) for _ in range(2)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+"""
+PRINTED = """
+import gilscope
+with gilscope.races() as found:
+    count()
+print(found.races[0])
+print("=====")
+print(found)
+"""
+
+
+def run(python: str, *words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run Python with a time limit."""
     if not python:
         pytest.skip("no interpreter of this build")
     return subprocess.run(
-        [python, *words], capture_output=True, text=True, timeout=SECONDS, check=False
+        [python, *words], capture_output=True, text=True, timeout=SECONDS, check=False, cwd=cwd
     )
 
 
@@ -133,7 +153,7 @@ def test_a_forked_child_that_ends_as_programs_do(python: str, command: str) -> N
     """It says nothing, and the parent is watched on."""
     done = watched(python, command, FORKED)
     assert (done.returncode, done.stdout) == (0, "5\n")
-    assert done.stderr.count("locks" if command == "lock-order" else "0 races") == 1
+    assert done.stderr.count("locks" if command == "lock-order" else "could race") == 1
 
 
 @pytest.mark.parametrize("python", PYTHONS)
@@ -164,12 +184,62 @@ def test_a_method_that_the_program_replaces_meanwhile(python: str, kind: str) ->
 def test_a_report_that_cannot_be_written(python: str, command: str, tmp_path: Path) -> None:
     """It is said in one line before the program runs."""
     for path, why in (
-        (tmp_path, "it is a directory"),
-        (tmp_path / "no" / "x", f"there is no directory {tmp_path / 'no'}"),
+        (tmp_path, "Is a directory"),
+        (tmp_path / "no" / "x", "No such file or directory"),
+        (Path("/proc/x"), "No such file or directory"),
     ):
         done = run(python, "-m", "gilscope", command, "-o", str(path), "-c", "print('runs')")
         assert done.stdout == ""
         assert done.stderr == f"gilscope: error: cannot write {path}: {why}\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_report_to_standard_output(python: str, command: str, tmp_path: Path) -> None:
+    """-o - writes it there, alone, in each format; no file has that name."""
+    words = ("-m", "gilscope", command, "-o", "-")
+    done = run(python, *words, "--json", "-c", "print('said')", cwd=tmp_path)
+    assert list(json.loads(done.stdout).values()) == [[]]
+    assert done.stderr == "said\n"
+    done = run(python, *words, "-c", "print('said')", cwd=tmp_path)
+    assert done.stderr == "said\n"
+    assert done.stdout.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_what_a_package_does_at_import_is_watched(python: str, tmp_path: Path) -> None:
+    """With -m, threads that its __init__ starts are those of the program."""
+    package = tmp_path / "early"
+    package.mkdir()
+    (package / "__init__.py").write_text(COUNTER + "count()\n")
+    (package / "__main__.py").write_text("print('main')\n")
+    done = run(python, "-m", "gilscope", "races", "--json", "-m", "early", cwd=tmp_path)
+    assert [race["class"] for race in json.loads(done.stdout)["races"]] == ["lost-update"]
+    assert done.stderr == "main\n"
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize(
+    ("code", "when"),
+    [("print('said')", ""), ("1/0", " before it ended by ZeroDivisionError: division by zero")],
+)
+def test_a_program_without_a_second_thread(python: str, code: str, when: str) -> None:
+    """That there were no races would say too much."""
+    done = run(python, "-m", "gilscope", "races", "-c", code)
+    said = f"no second thread ran in this program{when}: there is nothing that could race"
+    assert done.stderr.splitlines()[-1] == said
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_what_a_block_found_prints_as_the_report(python: str) -> None:
+    """All of it, and each race alone."""
+    done = run(python, "-c", COUNTER + PRINTED)
+    one, every = done.stdout.split("=====\n")
+    assert one.startswith("race: lost update on C.n of c (")
+    assert one.splitlines()[-1] == "    see: gilscope explain lost-update"
+    assert every.startswith(one)
+    assert every.splitlines()[-1].startswith("1 race; 3 threads, ")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -14,9 +14,9 @@ import pytest
 import gilscope
 from gilscope.analysis import findings
 from gilscope.analysis.findings import NAMES
+from gilscope.analysis.order.hazards import HAZARDS
 from gilscope.cli import COMMANDS, main
 from gilscope.race import TITLES
-from gilscope.results import orders
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -55,19 +55,19 @@ def test_every_name_that_a_rule_gives_is_declared() -> None:
     assert names_in_code() <= set(NAMES)
 
 
-def test_every_finding_and_every_class_of_races_has_a_page() -> None:
+def test_every_finding_race_and_hazard_has_a_page() -> None:
     """And each page belongs to one of them."""
     pages = {path.stem for path in PAGES.glob("*.md")} - {"README"}
-    assert pages == {*NAMES, *TITLES, orders.NAME}
+    assert pages == {*NAMES, *TITLES, *HAZARDS}
 
 
 def test_the_overview_lists_every_page() -> None:
     """docs/findings/README.md links to each."""
     overview = (PAGES / "README.md").read_text(encoding="utf-8")
-    assert [name for name in (*NAMES, *TITLES) if f"]({name}.md)" not in overview] == []
+    assert [name for name in (*NAMES, *TITLES, *HAZARDS) if f"]({name}.md)" not in overview] == []
 
 
-@pytest.mark.parametrize("name", [*NAMES, *TITLES])
+@pytest.mark.parametrize("name", [*NAMES, *TITLES, *HAZARDS])
 def test_explain_prints_the_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """As it is in the repository."""
     assert main(["explain", name]) == 0
@@ -84,7 +84,7 @@ def test_explain_takes_the_words_of_a_report(capsys: pytest.CaptureFixture[str])
 def test_explain_without_a_name_lists_the_names(capsys: pytest.CaptureFixture[str]) -> None:
     """One a line."""
     assert main(["explain"]) == 0
-    assert capsys.readouterr().out.split() == sorted([*NAMES, *TITLES])
+    assert capsys.readouterr().out.split() == sorted([*NAMES, *TITLES, *HAZARDS])
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def execute(options: argparse.Namespace) -> int:
         from gilscope.comparison.table import summary_text  # noqa: PLC0415 - loaded on demand
     for path in filter(None, (options.json, options.html)):
         if not path.absolute().parent.is_dir():
-            raise UsageError(f"cannot write {path}: no such directory")
+            raise UsageError(f"cannot write {path}: No such file or directory")
         if not options.force:
             check_replaceable(path)
     with Listener() as listener:

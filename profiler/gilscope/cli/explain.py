@@ -1,4 +1,4 @@
-"""``gilscope explain``: the page of a finding or a class of races. Standard library only."""
+"""``gilscope explain``: the page of a finding, race or hazard. Standard library only."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ def add(commands: Any) -> None:
     """Add the command to the subparsers ``commands``."""
     parser = commands.add_parser(
         "explain",
-        help="print the page of a finding or race: what it means, an example, the repair",
-        description="Print the page of a finding or of a class of races: what it means, an "
+        help="print the page of a finding, race or hazard: what it means, an example, the repair",
+        description="Print the page of a finding, of a class of races or of a kind of "
+        "deadlock to come: what it means, an "
         "example, the repair, and when it is reported. Without a name, list the names.",
         epilog="Exit status: 0; 2 if there is no such name.",
     )

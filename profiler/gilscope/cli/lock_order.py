@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.cli.plain import say
-from gilscope.cli.program_report import add_format, own_output, write
+from gilscope.cli.program_report import OUTPUT_HELP, add_format, own_output, write
 from gilscope.cli.termination import terminate_as_exit
 from gilscope.errors import UsageError
 from gilscope.severity import Severity
@@ -43,9 +43,7 @@ def add(commands: Any) -> None:
         "--fail-on, else the program's.",
     )
     add_format(parser, "text", "json", "html")
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="write the report to a file"
-    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=OUTPUT_HELP)
     parser.add_argument(
         "--confirm",
         action="store_true",
@@ -96,7 +94,7 @@ def execute(options: argparse.Namespace) -> int:
             recorded.update(watch.end())
 
     descriptor, title = own_output(options), options.program.title
-    outcome = run_as_main(options.program, session())
+    outcome = run_as_main(options.program, session(), is_of_package=True)
     # The program has ended: only now may more be loaded.
     from gilscope.analysis.order.hazards import Found, find  # noqa: PLC0415
     from gilscope.analysis.order.recorded import Recorded  # noqa: PLC0415

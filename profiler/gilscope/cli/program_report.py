@@ -20,6 +20,8 @@ FORMATS = {
     "html": "a page with pictures",
     "sarif": "SARIF, for code-scanning services",
 }
+STANDARD_OUTPUT = "-"
+OUTPUT_HELP = "write the report to a file; -: to standard output"
 
 
 def add_format(parser: Any, *formats: str) -> None:
@@ -48,9 +50,10 @@ def own_output(options: argparse.Namespace) -> int | None:
     Returns:
         The descriptor that the report goes to; None if it goes to a file or to standard error.
     """
-    if options.output is not None:
+    if options.output is not None and str(options.output) != STANDARD_OUTPUT:
         _check(options.output)
-    if options.format == "text" or options.output is not None:
+        return None
+    if options.format == "text" and options.output is None:
         return None
     sys.stdout.flush()
     kept = os.dup(1)
@@ -59,10 +62,20 @@ def own_output(options: argparse.Namespace) -> int | None:
 
 
 def _check(path: Path) -> None:
-    if path.is_dir():
-        raise UsageError(f"cannot write {path}: it is a directory")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"cannot write {path}: there is no directory {path.parent}")
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            return  # a pipe or a terminal: to open it may wait, or be seen
+        is_new = not path.exists()
+        with path.open("ab"):
+            pass
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise _cannot(path, error) from None
+
+
+def _cannot(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"cannot write {path}: {error.strerror or error}")
 
 
 def write(report: str, options: argparse.Namespace, descriptor: int | None) -> None:
@@ -76,14 +89,14 @@ def write(report: str, options: argparse.Namespace, descriptor: int | None) -> N
     report = report.encode("utf-8", "backslashreplace").decode()
     with contextlib.suppress(AttributeError, OSError, ValueError):  # it may be closed, or none
         sys.stdout.flush()
-    if options.output is not None:
+    if descriptor is not None:
+        with open(descriptor, "w", encoding="utf-8") as output:  # noqa: PTH123 - it is no path
+            output.write(report + "\n")
+    elif options.output is not None:
         try:
             options.output.write_text(report + "\n", encoding="utf-8")
         except OSError as error:
-            raise UsageError(f"cannot write {options.output}: {error.strerror}") from None
-    elif descriptor is None:
+            raise _cannot(options.output, error) from None
+    else:
         with contextlib.suppress(OSError, ValueError):
             say(report, sys.stderr)
-    else:
-        with open(descriptor, "w", encoding="utf-8") as output:  # noqa: PTH123 - it is no path
-            output.write(report + "\n")

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope import __version__
 from gilscope.cli.plain import say
-from gilscope.cli.program_report import add_format, own_output, write
+from gilscope.cli.program_report import OUTPUT_HELP, add_format, own_output, write
 from gilscope.cli.termination import terminate_as_exit
 from gilscope.errors import UsageError
 from gilscope.options import argument, whole_number
 from gilscope.race import DEFAULT_MAX_VARIABLES, GRADES, Races
-from gilscope.target.races.text import text
 from gilscope.target.worker.program import run_as_main
 
 if TYPE_CHECKING:
@@ -44,9 +43,7 @@ def add(commands: Any) -> None:
         "--fail-on, else the program's.",
     )
     add_format(parser, "text", "json", "sarif")
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="write the report to a file"
-    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=OUTPUT_HELP)
     parser.add_argument(
         "--suspected",
         action="store_true",
@@ -135,8 +132,9 @@ def execute(options: argparse.Namespace) -> int:
         before = Program(program.kind, program.value, program.args, program.filename)
     descriptor = own_output(options)
     watched = _Watched(Watch(**settings), lambda found: _tell(found, options, descriptor))
-    outcome = run_as_main(program, watched.session())
+    outcome = run_as_main(program, watched.session(), is_of_package=True)
     found = watched.found
+    found.ended_by = outcome.error or ""
     if before is not None:
         from gilscope.target.races.confirm import confirm  # noqa: PLC0415 - on request only
 
@@ -229,7 +227,7 @@ def _check_format(name: str) -> None:
 
 def _report(found: Races, name: str) -> str:
     if name == "text":
-        return text(found)
+        return str(found)
     if name == "json":
         return json.dumps(found.as_json())
     # The program has ended: only now may more be loaded.

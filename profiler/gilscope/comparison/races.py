@@ -9,7 +9,6 @@ from gilscope.comparison.watching import watched_arms
 from gilscope.config import BUILDS, DEFAULT_BUILDS
 from gilscope.errors import TraceError
 from gilscope.results.races import WatchedRun, races_summary, shared_races
-from gilscope.target.races.text import race_text, summary_line
 from gilscope.target.worker.program import Target
 from gilscope.trace.reading.reader import read
 
@@ -47,7 +46,7 @@ class RacesResult:
 
     def summary_text(self) -> str:
         """Return all races in full, and what only one build found."""
-        parts = [race_text(one.race) for one in shared_races(self.runs)]
+        parts = [str(one.race) for one in shared_races(self.runs)]
         # Which builds found each is said of several only.
         lines = [
             *races_text(self.runs, listed=len(self.runs) > 1),
@@ -179,7 +178,7 @@ def races_text(runs: Sequence[WatchedRun], *, listed: bool = True) -> list[str]:
 
 def _found(run: WatchedRun) -> str:
     found: Races | None = run.found
-    parts = [summary_line(found)] if found is not None else ["not known"]
+    parts = [found.summary_line] if found is not None else ["not known"]
     parts += [f"the program failed: {run.error}"] if run.error else []
     parts += [f"INVALID: {run.invalid}"] if run.invalid else []
     return "; ".join(parts)

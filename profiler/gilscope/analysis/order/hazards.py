@@ -20,6 +20,8 @@ KINDS = {
     "queue-put": "queue-with-lock", "queue-get": "queue-with-lock",
     "queue-join": "queue-with-lock",
 }  # fmt: skip
+HAZARDS = ("lock-order", "gil-order", "wait-with-lock", "join-with-lock", "queue-with-lock")
+"""All kinds of hazards."""
 
 
 @dataclass(frozen=True)

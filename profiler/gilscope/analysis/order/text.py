@@ -28,6 +28,7 @@ def hazard_text(hazard: Hazard) -> str:
     if hazard.confirmation:
         lines.append(f"    {hazard.confirmation}")
     lines.append(f"    do: {hazard.advice}")
+    lines.append(f"    see: gilscope explain {hazard.kind}")
     return "\n".join(lines)
 
 

@@ -423,8 +423,9 @@ class _Report:
             native = Place(file, 0, function or "native code")
             stack = (stack[0], native, *stack[1:])
         names = tuple(dict.fromkeys(self._lock_name(lock) for lock in seen.locks))
-        of_pair = candidate.kind == PAIR and candidate.subject
-        variable = naming.sibling(candidate.subject, *seen.frames[0]) if of_pair else ""
+        variable = ""
+        if candidate.kind == PAIR and candidate.subject:
+            variable = naming.sibling(candidate.subject, *seen.frames[0])
         when = seen.time_ns, seen.tid
         return Access(seen.thread, seen.op >= STORE, WORDS[seen.op], stack, names, variable, *when)
 
@@ -452,7 +453,7 @@ def _rank(race: Race) -> tuple[int, int]:
 
 
 def _is_of_change(race: Race) -> bool:
-    """Whether something is changed during its iteration: what it is changed by is shown together."""
+    """Whether something is changed during its iteration: all changes of it are shown together."""
     return race.kind == "iteration" and race.accesses[0].what == "iteration"
 
 

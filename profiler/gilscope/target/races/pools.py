@@ -1,8 +1,8 @@
 """Lets the tasks of a pool go to several threads, as they may, and tells when one did all work.
 
 The first thread of a pool would do many short tasks, in order, before the pool starts the next
-one. So each thread rests before it gives the result of each of its first few tasks. Threads that take
-their work from a container rest likewise, in the native half.
+one. So each thread rests before it gives the result of each of its first few tasks. Threads that
+take their work from a container rest likewise, in the native half.
 """
 
 from __future__ import annotations

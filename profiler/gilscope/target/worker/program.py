@@ -109,7 +109,9 @@ class Outcome:
     traceback: str | None = None
 
 
-def run_as_main(target: Target, session: AbstractContextManager[object]) -> Outcome:
+def run_as_main(
+    target: Target, session: AbstractContextManager[object], *, is_of_package: bool = False
+) -> Outcome:
     """Run ``target`` as ``__main__``, with ``session`` around all that its threads do.
 
     The session ends when the main module has ended and so have all threads that are no daemons,
@@ -117,24 +119,50 @@ def run_as_main(target: Target, session: AbstractContextManager[object]) -> Outc
     The caller then exits with the status of the outcome, which runs the program's exit handlers.
     ``sys.path[0]``, which is the launcher's, becomes the program's.
 
+    Args:
+        target: The program.
+        session: What is around it.
+        is_of_package: Whether the session has in it what the packages of a module do when they are
+            imported to find the module.
+
     Raises:
         TargetError: There is no such script.
         GilscopeError: The session could not begin or end.
     """
     target.check()
-    try:
-        code, main = _prepare(target)
-    except BaseException as error:  # noqa: BLE001 - a program may raise anything while it is found
-        return _failure(error)
+    prepared = None if is_of_package and _has_package(target) else _prepared(target)
+    if isinstance(prepared, Outcome):
+        return prepared
     process = os.getpid()
     with contextlib.ExitStack() as stack:
         stack.enter_context(session)
-        outcome = _execute(code, main)
+        prepared = prepared or _prepared(target)
+        outcome = prepared if isinstance(prepared, Outcome) else _execute(*prepared)
         _wait_for_threads()
         if os.getpid() != process:
             stack.pop_all()  # a child that the program forked: the session is its parent's
             raise SystemExit(outcome.status)
     return outcome
+
+
+def _has_package(target: Target) -> bool:
+    """Whether there is a package that is imported to find the module; nothing is imported yet."""
+    if target.kind != "module":
+        return False
+    _set_path(str(Path.cwd()))
+    try:
+        spec = importlib.util.find_spec(target.packages[0])
+    except (ImportError, ValueError):
+        return False
+    return spec is not None and spec.submodule_search_locations is not None
+
+
+def _prepared(target: Target) -> tuple[CodeType, types.ModuleType] | Outcome:
+    """Return the program, or how it ended before it began."""
+    try:
+        return _prepare(target)
+    except BaseException as error:  # noqa: BLE001 - a program may raise anything while it is found
+        return _failure(error)
 
 
 def _prepare(target: Target) -> tuple[CodeType, types.ModuleType]:

@@ -33,8 +33,7 @@ bool is_timed(const Candidate& candidate) {
 
 }  // namespace
 
-std::uint32_t Candidates::add(const Candidate& candidate, bool witnessed,
-                              std::uint64_t use) {
+std::uint32_t Candidates::add(const Candidate& candidate, bool witnessed, std::uint64_t use) {
   const std::uint64_t hash = hash_of(candidate);
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = places_.find(hash);

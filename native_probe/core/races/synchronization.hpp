@@ -34,8 +34,8 @@ class Synchronization {
   // none of them, nor is one that was acquired after that, until its next release: threads signal
   // each other by it, as conditions do, and it protects nothing.
   std::uint32_t lockset(Thread& thread) {
-    const bool is_known = thread.is_numbered &&
-                          thread.signals == signals_.load(std::memory_order_acquire);
+    const bool is_known =
+        thread.is_numbered && thread.signals == signals_.load(std::memory_order_acquire);
     return is_known ? thread.lockset : number_lockset(thread);
   }
 

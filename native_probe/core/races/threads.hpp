@@ -89,7 +89,8 @@ struct Thread {
     return recent[(site * Key{31} ^ key ^ key >> 17) % kRecent];
   }
 
-  // How often it has rested, been looked at for that, and whether it is to rest when it holds no lock.
+  // How often it has rested, been looked at for that, and whether it is to rest when it holds no
+  // lock.
   std::uint32_t rests = 0;
   std::uint32_t rest_looks = 0;
   bool rests_soon = false;

@@ -84,7 +84,7 @@ def test_explain_takes_the_words_of_a_report(capsys: pytest.CaptureFixture[str])
 def test_explain_without_a_name_lists_the_names(capsys: pytest.CaptureFixture[str]) -> None:
     """One a line."""
     assert main(["explain"]) == 0
-    assert capsys.readouterr().out.split() == sorted([*NAMES, *TITLES])
+    assert capsys.readouterr().out.split() == sorted([*NAMES, *TITLES, orders.NAME])
 
 
 @pytest.mark.parametrize(

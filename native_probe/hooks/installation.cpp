@@ -250,6 +250,9 @@ std::size_t remove() {
   // Nobody patches now: what is read here stays right.
   const PageProtections pages;
   const std::lock_guard<std::mutex> lock(own.patching);
+  if (own.patcher.restore(pages) == 0) return 0;
+  // The list of pages cannot be read, as in a program that has no descriptor left.
+  own.patcher.restore_as_remembered();
   return own.patcher.restore(pages);
 }
 

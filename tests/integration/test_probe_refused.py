@@ -144,6 +144,12 @@ def test_start_that_fails_when_the_probe_runs_already(record: Record) -> None:
     assert (facts["report"]["fate"], facts["report"]["dropped"]) == (KEPT, 0)
 
 
+def test_a_program_that_has_no_descriptor_left(record: Record) -> None:
+    """What a recording has to do without then, and cannot do, the next one has and does."""
+    for facts in record("refused.py", "descriptors").facts["recorded"]:
+        assert facts == {"watched": True, "left": 0}
+
+
 @pytest.fixture
 def no_memory(interpreter: Interpreter, tmp_path: Path) -> Callable[[str], Any]:
     """Run a scenario of targets/no_memory.py; what it found."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import faulthandler
@@ -193,6 +194,26 @@ def own_handler(trace: str) -> dict[str, object]:
     probe.stop()
     os.kill(os.getpid(), signal.SIGBUS)
     return {"heard": heard}
+
+
+@scenario
+def descriptors(trace: str) -> dict[str, object]:
+    """The program has no descriptor left, or a few, while one recording begins and ends."""
+    probe.self_test()  # it needs some, too
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    facts = []
+    for spare in range(6):
+        used = len(list(Path("/proc/self/fd").iterdir())) - 1
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + spare, hard))
+        with contextlib.suppress(ProbeError):
+            probe.start(f"{trace}.{spare}")
+            probe.stop()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        probe.start(trace)
+        stage.pairs(PAIRS)
+        watched = probe._hangs._channel is not None
+        facts.append({"watched": watched, "left": probe.stop()["slots_left"]})
+    return {"recorded": facts}
 
 
 @scenario

@@ -86,7 +86,8 @@ class HangWatch:
                 self._wait_until_sampled(opened, config)
             self._config = config
         except Exception:  # noqa: BLE001 - whatever it is, the program is recorded all the same
-            self._channel = None
+            self._end_snapshots()
+            self._channel, self._of = None, 0  # the next recording tries again
 
     def begin(self) -> None:
         """The recording has begun."""

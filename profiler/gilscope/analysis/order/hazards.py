@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gilscope.analysis.order import cycles, forks, predicted
-from gilscope.analysis.order.naming import Names
+from gilscope.analysis.order.naming import SECTION, Names
 from gilscope.severity import Severity
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ class Hazard:
             return ""
         if len({step.thread for step in self.steps}) == 1:
             return "one thread showed both halves: another one that comes there meanwhile waits"
+        if any(step.held.startswith(SECTION) for step in self.steps):
+            return "the sections may be of different objects that were at one address"
         return "each half was seen with different locks from the same places"
 
     def as_json(self) -> dict[str, Any]:
@@ -233,7 +235,7 @@ def _hazard(names: Names, recorded: Recorded, cycle: Cycle, *, suspected: bool) 
     kind = next((KINDS[one] for one in owed if one in KINDS), "lock-order")
     if "gil" in kinds and recorded.has_gil and kind == "lock-order":
         kind = "gil-order"
-    suspected = suspected or cycles.is_of_first_caller(recorded, *cycle[:2])
+    suspected = suspected or "section" in kinds or cycles.is_of_first_caller(recorded, *cycle[:2])
     severity = Severity.HIGH if not suspected else Severity.MEDIUM
     if "gil" in kinds and not recorded.has_gil:
         severity = Severity.MEDIUM  # it takes a pause of all threads in between

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gilscope.analysis.order import cycles, forks, predicted
@@ -235,11 +235,15 @@ def _hazard(names: Names, recorded: Recorded, cycle: Cycle, *, suspected: bool) 
     kind = next((KINDS[one] for one in owed if one in KINDS), "lock-order")
     if "gil" in kinds and recorded.has_gil and kind == "lock-order":
         kind = "gil-order"
-    suspected = suspected or "section" in kinds or cycles.is_of_first_caller(recorded, *cycle[:2])
+    is_one_call = cycles.is_of_first_caller(recorded, *cycle[:2])
+    suspected = suspected or "section" in kinds or is_one_call
     severity = Severity.HIGH if not suspected else Severity.MEDIUM
     if "gil" in kinds and not recorded.has_gil:
         severity = Severity.MEDIUM  # it takes a pause of all threads in between
     steps = tuple(_step(names, recorded, edge) for edge in cycle)
+    if is_one_call:  # two threads make it at the same place
+        place = next((step.program_place for step in steps if step.program_place), None)
+        steps = tuple(replace(step, program_place=place) for step in steps)
     return Hazard(kind, severity, suspected, steps)
 
 

@@ -10,10 +10,10 @@
 namespace gilscope::order::results {
 namespace {
 
-constexpr const char* kKinds[] = {"lock",    "rlock",     "mutex",     "rwlock",     "gil",
-                                  "import",  "loader",    "guard",     "once",       "condition",
-                                  "event",   "queue-put", "queue-get", "queue-join", "semaphore",
-                                  "barrier", "future",    "thread",    "ignored"};
+constexpr const char* kKinds[] = {"lock",      "rlock",   "mutex",     "rwlock",    "gil",
+                                  "import",    "loader",  "guard",     "once",      "section",
+                                  "condition", "event",   "queue-put", "queue-get", "queue-join",
+                                  "semaphore", "barrier", "future",    "thread",    "ignored"};
 constexpr const char* kModes[] = {"blocking", "timed", "try"};
 
 const char* word_of(Kind kind) { return kKinds[static_cast<std::size_t>(kind)]; }

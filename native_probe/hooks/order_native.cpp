@@ -412,6 +412,7 @@ GotPatcher::Plan plan_for(const ElfImage& image, bool is_interpreter) {
     hooks.add(gil_hooks());
     hooks.add(hooks::calls::hooks());
     hooks.add(initialisation_hooks());
+    hooks.add(section_hooks());
   }
   if (!is_runtime) hooks.add(loader_hooks());
   if (is_interpreter || has_part(image, "/_ctypes.")) hooks.add({lookup_hook()});

@@ -120,6 +120,51 @@ int call_once(pthread_once_t* control, void (*routine)()) {
   return pthread_once(control, run_once);
 }
 
+// --- Critical sections ---------------------------------------------------------------------------
+
+#ifdef Py_GIL_DISABLED
+
+// Named by the type. A later object at the address is taken for the same.
+void asks_section(PyObject* object, const void* at) {
+  record([=](Session& session, Thread& thread) {
+    Lock* lock = session.recorder().find(thread, number(&object->ob_mutex), Kind::section);
+    if (lock->info.name.empty()) lock->info.name = Py_TYPE(object)->tp_name;
+    session.recorder().ask(thread, lock, Mode::blocking, false, session.place_of(at), false);
+  });
+}
+void holds_section(const PyMutex* mutex, const void* at) {
+  if (mutex != nullptr) holds(mutex, Kind::section, at);
+}
+void leaves_section(const PyMutex* mutex) {
+  if (mutex != nullptr) gives_back(mutex, Kind::section);
+}
+
+void begin_section(PyCriticalSection* section, PyObject* object) {
+  const void* at = __builtin_return_address(0);
+  asks_section(object, at);
+  PyCriticalSection_Begin(section, object);
+  holds_section(section->_cs_mutex, at);
+}
+void end_section(PyCriticalSection* section) {
+  leaves_section(section->_cs_mutex);
+  PyCriticalSection_End(section);
+}
+void begin_section_of_two(PyCriticalSection2* section, PyObject* one, PyObject* other) {
+  const void* at = __builtin_return_address(0);
+  asks_section(one, at);
+  if (other != one) asks_section(other, at);
+  PyCriticalSection2_Begin(section, one, other);
+  holds_section(section->_cs_base._cs_mutex, at);
+  holds_section(section->_cs_mutex2, at);
+}
+void end_section_of_two(PyCriticalSection2* section) {
+  leaves_section(section->_cs_mutex2);
+  leaves_section(section->_cs_base._cs_mutex);
+  PyCriticalSection2_End(section);
+}
+
+#endif
+
 // --- The dynamic loader --------------------------------------------------------------------------
 
 struct Walk {
@@ -180,6 +225,19 @@ std::vector<Hook> initialisation_hooks() {
       hook("__cxa_guard_abort", guard_abort, gilscope_order_guard_abort),
       hook("pthread_once", call_once, pthread_once),
   };
+}
+
+std::vector<Hook> section_hooks() {
+#ifdef Py_GIL_DISABLED
+  return {
+      hook("PyCriticalSection_Begin", begin_section, PyCriticalSection_Begin),
+      hook("PyCriticalSection_End", end_section, PyCriticalSection_End),
+      hook("PyCriticalSection2_Begin", begin_section_of_two, PyCriticalSection2_Begin),
+      hook("PyCriticalSection2_End", end_section_of_two, PyCriticalSection2_End),
+  };
+#else
+  return {};
+#endif
 }
 
 std::vector<Hook> loader_hooks() {

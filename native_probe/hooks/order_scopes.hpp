@@ -1,5 +1,5 @@
 // Locks that a thread has while something runs: the dynamic loader's, those of C++ statics that are
-// being initialised, and those of pthread_once() and std::call_once().
+// being initialised, those of pthread_once() and std::call_once(), critical sections of objects.
 #pragma once
 
 #include <vector>
@@ -12,6 +12,8 @@ namespace gilscope::order::native {
 std::vector<Hook> initialisation_hooks();
 // Of all objects.
 std::vector<Hook> loader_hooks();
+// Critical sections of objects, where there are some: without the GIL.
+std::vector<Hook> section_hooks();
 // Of the interpreter and of _ctypes, which calls functions of other objects by their address.
 Hook lookup_hook();
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -193,6 +194,44 @@ def test_what_acts_as_a_lock_is_one(python: str, name: str, kind: str, names: li
     (cycle,) = cycles(python, program(name))
     assert (cycle["kind"], cycle["severity"]) == (kind, "high")
     assert set(names) <= set(cycle["locks"])
+
+
+SECTION = """
+import threading
+import orderpool
+
+shared = []
+threads = [
+    threading.Thread(target=target, args=(shared,))
+    for target in (orderpool.mutex_in_section, orderpool.section_in_mutex)
+]
+for thread in threads:
+    thread.start()
+    thread.join(0.05)
+"""
+
+
+def test_critical_sections_are_in_the_graph(tmp_path: Path) -> None:
+    """A mutex that is asked for within one, and the section with the mutex held."""
+    python = os.environ.get("GILSCOPE_FT_PYTHON", "")
+    if not python:
+        pytest.skip("no interpreter of this build")
+    question = "import sysconfig; print(sysconfig.get_path('include'))"
+    include = subprocess.run([python, "-c", question], capture_output=True, text=True, check=True)
+    source = PROGRAMS / "native" / "orderpool.cpp"
+    compiler = shlex.split(os.environ.get("CXX", "g++"))
+    flags = ["-std=c++17", "-shared", "-fPIC", "-pthread", f"-I{include.stdout.strip()}"]
+    target = tmp_path / "orderpool.so"
+    subprocess.run([*compiler, *flags, source, "-o", target], check=True, timeout=SECONDS)
+    script = tmp_path / "section.py"
+    script.write_text(SECTION, encoding="utf-8")
+    found = [
+        cycle
+        for cycle in cycles(python, str(script))
+        if any("critical section of a list" in lock for lock in cycle["locks"])
+    ]
+    assert [(cycle["severity"], cycle["suspected"]) for cycle in found] == [("medium", True)]
+    assert any("second" in lock for lock in found[0]["locks"])
 
 
 COMPARED = """

@@ -22,9 +22,10 @@ enum class Kind : std::uint8_t {
   rwlock,
   gil,
   import,
-  loader,  // the dynamic loader's
-  guard,   // of the static of a C++ function, while it is initialised
-  once,    // of pthread_once() and std::call_once()
+  loader,   // the dynamic loader's
+  guard,    // of the static of a C++ function, while it is initialised
+  once,     // of pthread_once() and std::call_once()
+  section,  // critical section of an object: not held while its thread is detached
   // Waited for without being locks: other threads bring them about.
   condition,
   event,
@@ -112,6 +113,7 @@ struct Edge {
   bool held_shared = false;
   bool asked_shared = false;
   bool gil_is_gate = false;  // it was held all the time
+  bool attached = false;     // the thread asks without detaching: critical sections stay held
   StackId stack = 0;
   std::uint64_t count = 0;
   std::vector<Gate> gates;  // what was held besides

@@ -20,10 +20,12 @@ bool has_all(const Known& known, const Point& other) {
   return true;
 }
 
+bool is_section(const Lock& lock) { return lock.info.kind == Kind::section; }
+
 std::vector<Gate> gates_of(const Thread& thread, const Lock* except) {
   std::vector<Gate> gates;
   for (const Held& held : thread.held) {
-    if (held.lock != except) gates.push_back({held.id, held.shared});
+    if (held.lock != except && !is_section(*held.lock)) gates.push_back({held.id, held.shared});
   }
   return gates;
 }
@@ -35,11 +37,12 @@ void purge(std::vector<Held>& held, std::size_t place) {
 // Held while something runs and given back by the same thread: nobody is noted as the owner.
 bool is_scoped(const Lock& lock) {
   const Kind kind = lock.info.kind;
-  return kind == Kind::loader || kind == Kind::guard || kind == Kind::once;
+  return kind == Kind::loader || kind == Kind::guard || kind == Kind::once || kind == Kind::section;
 }
 
 bool is_native(const Lock& lock) {
-  return lock.info.kind == Kind::mutex || lock.info.kind == Kind::rwlock || is_scoped(lock);
+  return lock.info.kind == Kind::mutex || lock.info.kind == Kind::rwlock ||
+         (is_scoped(lock) && !is_section(lock));
 }
 
 bool has(const Thread& thread, const Lock* lock) {
@@ -254,11 +257,13 @@ void Recorder::add_edges(Thread& thread, Lock* lock, Mode mode, bool shared, Pla
   const LockId asked = lock->id.load(std::memory_order_relaxed);
   for (const Held& held : thread.held) {
     if (held.lock == except || held.lock == lock) continue;
+    if (is_section(*held.lock) && !has_gil) continue;
     Edge edge;
     edge.key = {held.id, held.at, asked, at, hash};
     edge.mode = mode;
     edge.held_shared = held.shared;
     edge.asked_shared = shared;
+    edge.attached = has_gil;
     edge.gil_is_gate = has_gil && held.gil_turn == thread.gil_turn && is_native(*held.lock);
     held.lock->is_referenced.store(true, std::memory_order_relaxed);
     add_edge(thread, std::move(edge), except);
@@ -268,6 +273,7 @@ void Recorder::add_edges(Thread& thread, Lock* lock, Mode mode, bool shared, Pla
     edge.key = {gil_.id.load(std::memory_order_relaxed), 0, asked, at, hash};
     edge.mode = mode;
     edge.asked_shared = shared;
+    edge.attached = true;
     add_edge(thread, std::move(edge), except);
   }
   lock->is_referenced.store(true, std::memory_order_relaxed);
@@ -282,7 +288,8 @@ void Recorder::add_edge(Thread& thread, Edge edge, const Lock* except) {
     }
     edge.stack = take_stack_();
     for (const Held& held : thread.held) {
-      const bool is_gate = held.lock != except && held.id != edge.key.asked;
+      const bool is_gate = held.lock != except && held.id != edge.key.asked &&
+                           (edge.attached || !is_section(*held.lock));
       if (is_gate && held.id != edge.key.held) {
         edge.gates.push_back({held.id, held.shared});
         held.lock->is_referenced.store(true, std::memory_order_relaxed);

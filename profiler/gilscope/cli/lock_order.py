@@ -142,6 +142,8 @@ def _confirmation(program: Program, hazard: Hazard, which: str, limit: float) ->
     from gilscope.target.order.confirm import confirm  # noqa: PLC0415 - on request only
     from gilscope.target.order.holds import Place  # noqa: PLC0415
 
+    if hazard.kind == "fork-with-lock":
+        return "not tried: threads are held where they ask, not where they fork"
     places, owing = [], []
     for step in hazard.steps:
         at = step.program_place

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gilscope.analysis.order import cycles, forks, predicted
-from gilscope.analysis.order.naming import Names
+from gilscope.analysis.order.naming import SECTION, Names
 from gilscope.severity import Severity
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ class Hazard:
             return ""
         if len({step.thread for step in self.steps}) == 1:
             return "one thread showed both halves: another one that comes there meanwhile waits"
+        if any(step.held.startswith(SECTION) for step in self.steps):
+            return "the sections may be of different objects that were at one address"
         return "each half was seen with different locks from the same places"
 
     def as_json(self) -> dict[str, Any]:
@@ -235,11 +237,15 @@ def _hazard(names: Names, recorded: Recorded, cycle: Cycle, *, suspected: bool) 
     kind = next((KINDS[one] for one in owed if one in KINDS), "lock-order")
     if "gil" in kinds and recorded.has_gil and kind == "lock-order":
         kind = "gil-order"
-    suspected = suspected or cycles.is_of_first_caller(recorded, *cycle[:2])
+    is_one_call = cycles.is_of_first_caller(recorded, *cycle[:2])
+    suspected = suspected or "section" in kinds or is_one_call
     severity = Severity.HIGH if not suspected else Severity.MEDIUM
     if "gil" in kinds and not recorded.has_gil:
         severity = Severity.MEDIUM  # it takes a pause of all threads in between
     steps = tuple(_step(names, recorded, edge) for edge in cycle)
+    if is_one_call:  # two threads make it at the same place
+        place = next((step.program_place for step in steps if step.program_place), None)
+        steps = tuple(replace(step, program_place=place) for step in steps)
     return Hazard(kind, severity, suspected, steps)
 
 

@@ -29,8 +29,11 @@ AWAITED = {
 
 NATIVE = ("mutex", "rwlock", "guard", "once")
 """Named by the symbol at their address, else by where they were first used."""
-SINGLE = ("gil", "import", "loader", *NATIVE)
+SINGLE = ("gil", "import", "loader", "section", *NATIVE)
 """Each of them is a node of its own."""
+
+SECTION = "the critical section of "
+"""Beginning of the name of one."""
 
 type Site = tuple[str, ...]
 
@@ -79,7 +82,7 @@ class Names:
             return f"the import lock of {lock.name}"
         if lock.kind == "thread":
             return self._thread(lock)
-        if lock.kind == "loader" or lock.kind in NATIVE:
+        if lock.kind in ("loader", "section") or lock.kind in NATIVE:
             return _native(lock)
         made = [frame for frame in lock.site if self._recorded.is_program(frame)]
         frames = made or [frame for frame in lock.site if not frame.native]
@@ -99,6 +102,8 @@ class Names:
 
 def _native(lock: Lock) -> str:
     word = WORDS.get(lock.kind, "")
+    if lock.kind == "section":
+        return f"{SECTION}a {lock.name} first used in {_first(lock.site)}"
     if not word:
         return lock.name
     if not lock.name:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from gilscope.demangling import demangle
 
-LOCKS = ("lock", "rlock", "mutex", "rwlock", "gil", "import", "loader", "guard", "once")
+LOCKS = ("lock", "rlock", "mutex", "rwlock", "gil", "import", "loader", "guard", "once", "section")
 """Kinds that are locks; the others are waited for, and other threads bring them about."""
 
 CELL = "<cell "

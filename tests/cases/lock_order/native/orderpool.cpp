@@ -136,6 +136,26 @@ PyObject* once_without_gil(PyObject*, PyObject* function) {
   return Py_XNewRef(once_made);
 }
 
+// Critical sections are nothing where there is a GIL: then it is held instead.
+PyObject* mutex_in_section(PyObject*, PyObject* object) {
+  Py_BEGIN_CRITICAL_SECTION(object);
+  const std::lock_guard<std::mutex> guard(second);
+  Py_END_CRITICAL_SECTION();
+  Py_RETURN_NONE;
+}
+PyObject* section_in_mutex(PyObject*, PyObject* object) {
+  const std::lock_guard<std::mutex> guard(second);
+  Py_BEGIN_CRITICAL_SECTION(object);
+  Py_END_CRITICAL_SECTION();
+  Py_RETURN_NONE;
+}
+PyObject* mutex_after_section(PyObject*, PyObject* object) {
+  Py_BEGIN_CRITICAL_SECTION(object);
+  Py_END_CRITICAL_SECTION();
+  const std::lock_guard<std::mutex> guard(second);
+  Py_RETURN_NONE;
+}
+
 int count_with_gil(dl_phdr_info*, std::size_t, void*) {
   enter();
   return 0;
@@ -168,6 +188,9 @@ PyMethodDef functions[] = {
     {"static_without_gil", static_without_gil, METH_O, nullptr},
     {"once_with_gil", once_with_gil, METH_O, nullptr},
     {"once_without_gil", once_without_gil, METH_O, nullptr},
+    {"mutex_in_section", mutex_in_section, METH_O, nullptr},
+    {"section_in_mutex", section_in_mutex, METH_O, nullptr},
+    {"mutex_after_section", mutex_after_section, METH_O, nullptr},
     {"walk_into_python", walk_into_python, METH_NOARGS, nullptr},
     {"walk_with_gil", walk_with_gil, METH_NOARGS, nullptr},
     {"walk_without_gil", walk_without_gil, METH_NOARGS, nullptr},

@@ -153,7 +153,7 @@ struct LockInfo {
   StackId site = 0;  // where it was made, else where it was first used
   std::uintptr_t address = 0;
   std::uint64_t capacity = 0;  // of a queue or a semaphore
-  bool renewed = false;        // an event that was cleared
+  bool renewed = false;        // an event that was cleared, a lock that its holder gave back
   LockId guard = 0;            // the lock of a condition
   std::string name;            // of the module, for locks of the import system
 };

@@ -337,7 +337,10 @@ void Recorder::released(Thread& thread, Lock* lock, bool wholly) {
     if (held.lock != lock) continue;
     if (!wholly && --held.depth != 0) return;
     if (wholly) thread.given_up.push_back(held);
-    if (!held.shared && lock->owner == self) lock->owner.store(0, std::memory_order_relaxed);
+    if (!held.shared && lock->owner == self) {
+      if (lock->info.kind == Kind::lock) lock->info.renewed = true;
+      lock->owner.store(0, std::memory_order_relaxed);
+    }
     thread.native_held -= is_native(*lock) && thread.native_held != 0 ? 1 : 0;
     purge(thread.held, i);
     return;

@@ -26,8 +26,13 @@ def edges(recorded: Recorded) -> list[Edge]:
     """Return the edges from what is waited for with a lock held to what stands before it."""
     found: list[Edge] = []
     awaited: dict[int, set[int]] = defaultdict(set)
-    # A lock that is released by who does not hold it is a signal.
-    provided = {id_ for thread in recorded.threads.values() for id_ in thread.provided}
+    # A lock that only others than its holder release is a signal.
+    provided = {
+        id_
+        for thread in recorded.threads.values()
+        for id_ in thread.provided
+        if id_ in recorded.locks and not recorded.locks[id_].renewed
+    }
     for edge in recorded.edges:
         if recorded.locks[edge.asked].kind not in LOCKS or edge.asked in provided:
             awaited[edge.asked].add(edge.thread)

@@ -67,7 +67,7 @@ class Lock:
         site: Where it was made, the innermost frame first; else where it was first used.
         address: In memory, of which ids are made.
         capacity: Of a queue or a semaphore.
-        renewed: Whether it is an event that was cleared.
+        renewed: Whether it is an event that was cleared, or a lock that its holder gave back.
         guard: Of a condition: the id of its lock; 0 none.
         name: Of a module.
     """

@@ -230,7 +230,9 @@ PyObject* joined(PyObject*, PyObject* object) {
   Session* session = Session::active();
   if (session != nullptr && Session::has_threads()) {
     Thread* thread = session->thread();
-    if (thread != nullptr && session->detector().threads().is_alone(*thread)) {
+    // With a lock held it goes on: the release has to be seen.
+    if (thread != nullptr && thread->held.empty() &&
+        session->detector().threads().is_alone(*thread)) {
       Session::set_has_threads(false);
     }
   }

@@ -64,6 +64,23 @@ threads = [threading.Thread(target=work) for work in (first, second)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
+JOINED = """
+import threading
+class State: n = 0
+state = State()
+lock = threading.Lock()
+before = threading.Thread(target=int)
+before.start()
+with lock:
+    before.join()
+def work():
+    for _ in range(200):
+        with lock: state.n += 1
+thread = threading.Thread(target=work)
+thread.start()
+for _ in range(200): state.n += 1
+thread.join()
+"""
 COUNTED = """
 import threading
 class State: n = 0
@@ -200,6 +217,13 @@ def test_a_lock_as_a_signal_is_not_held(python: str, tmp_path: Path) -> None:
     assert {
         name for race in found for access in race["accesses"] for name in access["locks"]
     } == set()
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_a_lock_held_over_the_last_join_is_released(python: str, tmp_path: Path) -> None:
+    """The thread is alone then, until it starts another one."""
+    [race] = races(python, JOINED, tmp_path)
+    assert sorted({tuple(access["locks"]) for access in race["accesses"]}) == [(), ("lock",)]
 
 
 @pytest.mark.parametrize("python", INTERPRETERS)

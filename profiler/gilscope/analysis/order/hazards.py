@@ -20,7 +20,10 @@ KINDS = {
     "queue-put": "queue-with-lock", "queue-get": "queue-with-lock",
     "queue-join": "queue-with-lock",
 }  # fmt: skip
-HAZARDS = ("lock-order", "gil-order", "wait-with-lock", "join-with-lock", "queue-with-lock")
+HAZARDS = (
+    "lock-order", "gil-order", "wait-with-lock", "join-with-lock", "queue-with-lock",
+    "fork-with-lock",
+)  # fmt: skip
 """All kinds of hazards."""
 
 

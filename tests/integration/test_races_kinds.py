@@ -22,7 +22,7 @@ RACY = [
     "check_missing_method",  # what stores was called by what found nothing
     "check_walrus",
     "iterate_defaultdict",  # reading adds a key
-    "iterate_weak_set",  # members that no __eq__ may be asked of
+    "iterate_weak_references",  # members that no __eq__ may be asked of
     "lost_async_method",
     "lost_bytearray",
     "lost_bound_setitem",

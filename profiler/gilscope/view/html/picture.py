@@ -93,7 +93,10 @@ def _svg(
     top = 0
     for trace, one, lanes in drawn:
         parts.append(_title(trace, left, top, note))
+        # What all lanes have is said once: with many of them it took more room than their pixels.
+        parts.append('<g image-rendering="pixelated" text-anchor="end">')
         parts += _lanes(trace, one, lanes, (width, scale), (left, top + HEAD))
+        parts.append("</g>")
         top += HEAD + LANE * max(1, min(MAX_LANES, len(lanes)))
         parts += _axis(longest, left, top)
         top += FOOT
@@ -138,7 +141,10 @@ def _lanes(
     width = columns.duration * scale
     if not lanes:
         words = "no events in this trace"
-        yield f'<text x="{left}" y="{top + 15}" fill="{palette.MUTED}">{words}</text>'
+        yield (
+            f'<text x="{left}" y="{top + 15}" text-anchor="start" fill="{palette.MUTED}">'
+            f"{words}</text>"
+        )
     edges = np.linspace(0, max(columns.duration, 1e-6), pixels + 1)
     threads = [trace.threads[head.position].index for head in columns.heads if head.position >= 0]
     for row, lane in enumerate(lanes[:MAX_LANES]):
@@ -150,23 +156,23 @@ def _lanes(
         yield (
             f'<rect x="{left}" y="{y + LANE - BAND - 2}" width="{width:.1f}" height="{BAND}" '
             f'fill="{palette.BACKGROUND}"/>'
-            f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{name}</text>'
+            f'<text x="{left - 8}" y="{y + 15}">{name}</text>'
             f'<image x="{left}" y="{y + LANE - BAND - 2}" width="{width:.1f}" '
-            f'height="{BAND}" preserveAspectRatio="none" image-rendering="pixelated" '
+            f'height="{BAND}" preserveAspectRatio="none" '
             f'href="data:image/png;base64,{_png(picture)}"/>'
         )
         foot = strip(trace, threads[lane], edges, FOOT_ROWS, palette.READY)
         if foot is not None:
             yield (
                 f'<image x="{left}" y="{y + LANE - 2}" width="{width:.1f}" height="{FOOT_HEIGHT}" '
-                f'preserveAspectRatio="none" image-rendering="pixelated" '
+                f'preserveAspectRatio="none" '
                 f'href="data:image/png;base64,{_png(foot)}"/>'
             )
     more = len(lanes) - MAX_LANES
     if more > 0:
         yield (
-            f'<text x="{left}" y="{top - 2}" fill="{palette.MUTED}" font-size="11">'
-            f"{more} more threads are not shown</text>"
+            f'<text x="{left}" y="{top - 2}" text-anchor="start" fill="{palette.MUTED}" '
+            f'font-size="11">{more} more threads are not shown</text>'
         )
 
 

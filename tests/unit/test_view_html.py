@@ -24,13 +24,13 @@ from gilscope.severity import Severity
 from gilscope.text import seconds_text, shortened
 from gilscope.trace.model import Lock
 from gilscope.trace.reading.reader import read
-from gilscope.view.data import processor, viewport
+from gilscope.view.data import palette, processor, viewport
 from gilscope.view.data.columns import columns_of
 from gilscope.view.data.findings import findings_of
 from gilscope.view.data.payload import pack
 from gilscope.view.data.processor import strip
 from gilscope.view.data.words import titles
-from gilscope.view.html.picture import image, svg
+from gilscope.view.html.picture import BAND, LANE, image, svg
 from gilscope.view.html.report import write_report
 from gilscope.view.html.tables import tables
 from gilscope.view.html.timeline import nothing
@@ -260,16 +260,24 @@ def test_the_picture_is_well_formed_and_names_all_threads(traces: list[Trace]) -
     assert any("Free-threaded build" in (text or "") for text in texts)
 
 
-def test_the_picture_holds_valid_images(traces: list[Trace]) -> None:
-    """Each lane is a PNG with as many pixels as its header says."""
-    found = re.findall(r"data:image/png;base64,([^\"]+)", svg([("gil", traces[0])]))
-    assert len(found) == len(traces[0].threads)
-    data = base64.b64decode(found[0])
+def pixels_of(picture: str) -> np.ndarray:
+    """Return the pixels of a picture's one image, u8[h, w], and see that they are all there."""
+    [found] = re.findall(r"data:image/png;base64,([^\"]+)", picture)
+    data = base64.b64decode(found)
     width, height = (int.from_bytes(data[at : at + 4]) for at in (16, 20))
     start = data.index(b"IDAT")
     length = int.from_bytes(data[start - 4 : start])
-    pixels = zlib.decompress(data[start + 4 : start + 4 + length])
-    assert len(pixels) == height * (width + 1)
+    pixels = np.frombuffer(zlib.decompress(data[start + 4 : start + 4 + length]), np.uint8)
+    return pixels.reshape(height, width + 1)[:, 1:]
+
+
+def test_the_picture_holds_a_valid_image(traces: list[Trace]) -> None:
+    """The lanes of a trace are one PNG, each with a band of its own, and nothing in between."""
+    pixels = pixels_of(svg([("gil", traces[0])]))
+    lanes = len(traces[0].threads)
+    bands = [pixels[row * LANE + 3 : row * LANE + 3 + BAND] for row in range(lanes)]
+    assert all(band.all() for band in bands)
+    assert not any(pixels[row * LANE : row * LANE + 1].any() for row in range(lanes))
 
 
 def test_names_cannot_become_markup(tmp_path: Path) -> None:
@@ -480,7 +488,8 @@ def test_a_share_off_the_processor_is_drawn_where_there_are_samples(tmp_path: Pa
     assert picture.tolist() == [[0] * 4, [0] * 4, [7, 7, 0, 0], [7, 7, 0, 0]]
     assert strip(trace, 1, edges, 4, 7) is None
     assert "runnable but off CPU" in verdict(comparison_of([trace]))
-    assert svg([(trace.build, trace)]).count("<image") == len(trace.threads) + 1
+    drawn = pixels_of(svg([(trace.build, trace)])) == palette.READY
+    assert np.flatnonzero(drawn.any(axis=1)).tolist()[0] == 2 * LANE - 2
 
 
 def test_a_page_gets_no_more_samples_than_it_can_use(

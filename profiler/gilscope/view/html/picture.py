@@ -1,6 +1,7 @@
 """The timelines as one static SVG, for places where nothing runs: saved notebooks, print, mail.
 
-Lanes are embedded as small PNG images, so that its size does not depend on what happened.
+The lanes of a trace are embedded as one small PNG image, so that its size hardly depends on what
+happened.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
 
 WIDTH = 960
 COLUMNS = (720, 480, 240, 120, 60)
-BUDGET = 14_000  # characters of a picture, as far as fewer columns of pixels can keep it there
-ROWS = 18
-STRIP = 5  # pixels of ROWS for what the program named
+BUDGET = 10_000  # characters of a picture, as far as fewer columns of pixels can keep it there
+STRIP = 5  # pixels of BAND for what the program named
 LANE = 22
 BAND = 17
-FOOT_ROWS, FOOT_HEIGHT = 4, 4  # below the band
+FOOT_ROWS = 4  # below the band
+ABOVE_NEXT = 2  # pixels of a lane below its band
+BELOW = FOOT_ROWS - ABOVE_NEXT  # what the last lane needs besides
+BARE = palette.SPAN + 1  # a thread's lane where nothing is drawn
 HEAD = 30
 FOOT = 24
 RIGHT = 14
@@ -86,7 +89,7 @@ def area(drawn: Sequence[tuple[Trace, Columns, Sequence[int]]]) -> tuple[int, fl
 def _svg(
     drawn: Sequence[tuple[Trace, Columns, Sequence[int]]], width: int, over: str, note: str
 ) -> str:
-    """Draw lanes of traces, each as an image of ``width`` pixels."""
+    """Draw lanes of traces, those of each as an image of ``width`` pixels."""
     longest = _longest(drawn)
     left, scale = area(drawn)
     parts: list[str] = []
@@ -136,38 +139,37 @@ def _lanes(
     grid: tuple[int, float],
     place: tuple[int, int],
 ) -> Iterator[str]:
-    """Yield name and image of each lane, as far as there is room for them."""
+    """Yield the name of each lane and the image of all, as far as there is room for them."""
     (pixels, scale), (left, top) = grid, place
-    width = columns.duration * scale
     if not lanes:
         words = "no events in this trace"
         yield (
             f'<text x="{left}" y="{top + 15}" text-anchor="start" fill="{palette.MUTED}">'
             f"{words}</text>"
         )
+        return
     edges = np.linspace(0, max(columns.duration, 1e-6), pixels + 1)
     threads = [trace.threads[head.position].index for head in columns.heads if head.position >= 0]
-    for row, lane in enumerate(lanes[:MAX_LANES]):
-        y, name = top + row * LANE, text(shortened(columns.names[lane], NAME_LENGTH))
-        picture = raster(columns, lane, edges, ROWS)
+    shown = lanes[:MAX_LANES]
+    drawn = np.zeros((len(shown) * LANE + BELOW, pixels), np.uint8)
+    for row, lane in enumerate(shown):
+        name = text(shortened(columns.names[lane], NAME_LENGTH))
+        yield f'<text x="{left - 8}" y="{top + row * LANE + 15}">{name}</text>'
+        band = raster(columns, lane, edges, BAND)
         named = trace.spans.of_thread(threads[lane])
         if len(named):
-            picture[ROWS - 1 - STRIP : ROWS - 1, touched(named, edges * 1e6)] = palette.SPAN
-        yield (
-            f'<rect x="{left}" y="{y + LANE - BAND - 2}" width="{width:.1f}" height="{BAND}" '
-            f'fill="{palette.BACKGROUND}"/>'
-            f'<text x="{left - 8}" y="{y + 15}">{name}</text>'
-            f'<image x="{left}" y="{y + LANE - BAND - 2}" width="{width:.1f}" '
-            f'height="{BAND}" preserveAspectRatio="none" '
-            f'href="data:image/png;base64,{_png(picture)}"/>'
-        )
+            band[BAND - 1 - STRIP : BAND - 1, touched(named, edges * 1e6)] = palette.SPAN
+        band[band == 0] = BARE
+        end = (row + 1) * LANE - ABOVE_NEXT
+        drawn[end - BAND : end] = band[::-1]
         foot = strip(trace, threads[lane], edges, FOOT_ROWS, palette.READY)
         if foot is not None:
-            yield (
-                f'<image x="{left}" y="{y + LANE - 2}" width="{width:.1f}" height="{FOOT_HEIGHT}" '
-                f'preserveAspectRatio="none" '
-                f'href="data:image/png;base64,{_png(foot)}"/>'
-            )
+            drawn[end : end + FOOT_ROWS] = foot[::-1]
+    yield (
+        f'<image x="{left}" y="{top}" width="{columns.duration * scale:.1f}" '
+        f'height="{len(drawn)}" preserveAspectRatio="none" '
+        f'href="data:image/png;base64,{_png(drawn[::-1])}"/>'
+    )
     more = len(lanes) - MAX_LANES
     if more > 0:
         yield (
@@ -204,6 +206,7 @@ def _png(picture: U8) -> str:
     rows, width = picture.shape
     colors = "".join(str(color)[1:] for color in palette.by_value("color"))
     colors += palette.READY_LOOK.color[1:] + palette.SPAN_LOOK.color[1:]
+    colors += palette.BACKGROUND[1:]
     lines = np.zeros((rows, width + 1), np.uint8)
     lines[:, 1:] = picture[::-1]
     data = b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -71,8 +71,9 @@ def execute(options: argparse.Namespace) -> int:
     options.program.check()
     if options.program.kind == "script" and options.program.value.endswith(TRACE_SUFFIX):
         raise UsageError(
-            "a trace does not have the locks that were free when they were taken: run the program "
-            "itself under gilscope lock-order"
+            "a trace does not have the locks that were free when they were taken, nor who had a "
+            "lock of threading: run the program itself under gilscope lock-order; what a trace "
+            "shows of native locks and the GIL is said by gilscope findings"
         )
     before = None
     if options.confirm:

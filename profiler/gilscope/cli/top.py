@@ -38,6 +38,8 @@ TITLES = {
 COUNTED = {"callable": "calls", "span": "times"}
 """What a table counts, if not waits."""
 
+NO_PAIRS = "native code called nothing in several threads at the same time in this trace"
+
 
 def add(commands: Any) -> None:
     """Add the command to the subparsers ``commands``."""
@@ -97,7 +99,7 @@ def execute(options: argparse.Namespace) -> int:
     for one in shown:
         screen.print(one)
     if not shown:
-        screen.print("no waits in this trace")
+        screen.print(NO_PAIRS if wanted == ("concurrent",) else "no waits in this trace")
     return 0
 
 

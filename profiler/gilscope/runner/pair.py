@@ -7,7 +7,6 @@ command. Standard library only.
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shlex
 import shutil
@@ -17,7 +16,6 @@ from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from gilscope.config import BUILDS, PYTHON_VARIABLES
 from gilscope.errors import InterpreterError, UsageError
@@ -30,7 +28,8 @@ from gilscope.runner.interpreters import (
     own_build,
     own_series,
 )
-from gilscope.runner.provisioning import own_source
+from gilscope.runner.provisioning import local_source, own_source
+from gilscope.runner.tsan_setup import check_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,8 +137,8 @@ def steps(pair: Pair, project: Path | None) -> Iterator[Step]:
         UsageError: It is none.
         InterpreterError: There is no installer.
     """
-    if project and not any((project / name).exists() for name in ("pyproject.toml", "setup.py")):
-        raise UsageError(f"{project} has neither pyproject.toml nor setup.py")
+    if project:
+        check_project(project)
     place, label = pair.other.parent.parent, BUILDS[pair.build]
     if pair.base is not None:
         make = [str(pair.base), "-m", "venv", "--without-pip", str(place)]
@@ -162,15 +161,8 @@ def steps(pair: Pair, project: Path | None) -> Iterator[Step]:
 
 def is_installed(project: Path) -> bool:
     """Return whether ``project`` is installed in this environment, from this very directory."""
-    for distribution in distributions():
-        try:
-            facts = json.loads(distribution.read_text("direct_url.json") or "{}")
-        except ValueError:
-            continue
-        url = urlsplit(str(facts.get("url", "")))
-        if url.scheme == "file" and Path(unquote(url.path)).resolve() == project.resolve():
-            return True
-    return False
+    sources = map(local_source, distributions())
+    return any(source is not None and source.resolve() == project.resolve() for source in sources)
 
 
 def installer(python: Path) -> list[str]:

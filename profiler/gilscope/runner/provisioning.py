@@ -25,6 +25,7 @@ from gilscope.runner.interpreters import CHECK_SECONDS, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from importlib.metadata import Distribution
 
 BUILD_SECONDS = 1800
 PACKAGE = Path(gilscope.__file__).parent
@@ -68,13 +69,22 @@ def own_source() -> str:
     if PACKAGE.parent.name == "profiler" and (clone / "pyproject.toml").is_file():
         return str(clone)
     try:
-        facts = json.loads(distribution("gilscope").read_text("direct_url.json") or "{}")
-    except (PackageNotFoundError, ValueError):
-        facts = {}
-    url = urlsplit(str(facts.get("url", "")))
-    if url.scheme == "file" and Path(unquote(url.path)).exists():
-        return unquote(url.path)
+        path = local_source(distribution("gilscope"))
+    except PackageNotFoundError:
+        path = None
+    if path is not None and path.exists():
+        return str(path)
     return f"gilscope=={gilscope.__version__}"
+
+
+def local_source(package: Distribution) -> Path | None:
+    """Return the file or directory that a package was installed from; None if it was none."""
+    try:
+        facts = json.loads(package.read_text("direct_url.json") or "{}")
+    except ValueError:
+        return None
+    url = urlsplit(str(facts.get("url", "")))
+    return Path(unquote(url.path)) if url.scheme == "file" else None
 
 
 def _digest(source: str) -> str:

@@ -73,10 +73,19 @@ def plan(project: Path, interpreter: Sanitized) -> Plan:
     return Plan(backend, variables, [*pip, "install", *options, str(project)])
 
 
-def _backend(project: Path) -> str:
-    file = project / "pyproject.toml"
-    if not file.exists() and not (project / "setup.py").exists():
+def check_project(project: Path) -> None:
+    """See that pip can install a directory.
+
+    Raises:
+        UsageError: It is no project.
+    """
+    if not any((project / name).exists() for name in ("pyproject.toml", "setup.py")):
         raise UsageError(f"{project} has neither pyproject.toml nor setup.py")
+
+
+def _backend(project: Path) -> str:
+    check_project(project)
+    file = project / "pyproject.toml"
     try:
         data: dict[str, Any] = tomllib.loads(file.read_text()) if file.exists() else {}
     except (OSError, ValueError) as error:

@@ -25,9 +25,13 @@ LOOK_SECONDS = 0.25
 # The run ends with the process that wants to know of it, however that ends. What a thread of its
 # own, or the program's process itself, would have to do for this, this does before the program.
 LAUNCH = """
-import ctypes, os, signal, sys
+import os, signal, sys
 PR_SET_PDEATHSIG = 1
-ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+try:
+    import ctypes
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+except ImportError:  # an interpreter that was built without it
+    pass
 if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """

@@ -1,6 +1,6 @@
 // Draws the visible range of all timelines, and what stands around them.
 
-import { count_text, short_name } from "./text.js"
+import { count_text, short_name, width_of } from "./text.js"
 
 /** Letters of a lane's name, where there is room. */
 export const NAME_LETTERS = 26
@@ -12,9 +12,6 @@ const MARK = 0.12  // how much the visible part is shaded in the overview
 /** @typedef {import("./painter.js").Painter} Painter */
 /** @typedef {{ painter: Painter, from: number, to: number, rows_of: import("./types.js").RowsOf[] }} Plan */
 
-/** @type {CanvasRenderingContext2D | null} */
-let ruler = null
-
 /**
  * The first of some titles that a figure has room for, or the last.
  * @param {string[]} titles
@@ -22,10 +19,8 @@ let ruler = null
  * @returns {string}
  */
 export function fitting(titles, { inner_width, title }) {
-  ruler ??= /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"))
-  ruler.font = `bold ${title.text_font_size} ${title.text_font}`
-  const width = (/** @type {string} */ text) => Number(ruler?.measureText(text).width)
-  return titles.find((text) => width(text) <= inner_width) ?? titles[titles.length - 1]
+  const font = `bold ${title.text_font_size} ${title.text_font}`
+  return titles.find((text) => width_of(text, font) <= inner_width) ?? titles[titles.length - 1]
 }
 
 export class Drawing {

@@ -3,8 +3,8 @@
 import { progress } from "./progress.js"
 import { shares, stacked } from "./raster.js"
 import { TRACK, track_boxes } from "./samples.js"
-import { short_name } from "./text.js"
-import { Writer, no_words, width_of } from "./words.js"
+import { short_name, width_of } from "./text.js"
+import { FONT, Writer, no_words } from "./words.js"
 
 const FOOT = 0.18  // of a lane's height: what is drawn below the rest where there are samples
 const FOOT_GAP = 0.01
@@ -112,7 +112,7 @@ export class Painter {
    */
   draw_words(from, to, rows_of, kept) {
     if (!rows_of.length) return void (this.words.data = no_words())
-    const writer = new Writer(this, from, to, width_of)
+    const writer = new Writer(this, from, to, (text) => width_of(text, FONT))
     writer.segments(rows_of, kept)
     this.words.data = writer.words
   }

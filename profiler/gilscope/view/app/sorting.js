@@ -1,17 +1,8 @@
 // Rows of tables in the order that a reader wants, and as CSV.
 
-import { parse_time } from "./text.js"
+import { parse_size, parse_time, text_of } from "./text.js"
 
 /** @typedef {{ column: number, down: boolean }} By */
-
-const SIZES = /** @type {Record<string, number>} */ ({ B: 1, kB: 1e3, MB: 1e6, GB: 1e9 })
-/** @type {Record<string, string>} */
-const LETTERS = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'" }
-
-/** The text of a cell's HTML. @param {string} html */
-export function text_of(html) {
-  return html.replace(/<[^>]*>/g, "").replace(/&(amp|lt|gt|quot|#39);/g, (entity) => LETTERS[entity]).trim()
-}
 
 /**
  * What a cell counts as: a number, of times in ns and of sizes in bytes, or a text; none is less
@@ -22,8 +13,8 @@ export function text_of(html) {
 export function value_of(html) {
   const text = text_of(html), plain = text.replaceAll(",", "")
   if (text === "–" || text === "·" || !text) return -1
-  const size = /^([\d.]+) (B|kB|MB|GB)$/.exec(plain)
-  if (size) return Number(size[1]) * SIZES[size[2]]
+  const size = parse_size(plain)
+  if (!Number.isNaN(size)) return size
   const signed = /^([+−]?)(.*)$/.exec(plain)
   const number = /^[\d.]+$/.test(String(signed?.[2])) ? Number(signed?.[2]) : parse_time(String(signed?.[2]))
   return Number.isNaN(number) ? text.toLowerCase() : (signed?.[1] === "−" ? -number : number)

@@ -52,6 +52,28 @@ export function safe(value) {
   return String(value).replace(/[&<>"']/g, (letter) => ENTITIES[letter])
 }
 
+/** @type {Record<string, string>} */
+const LETTERS = Object.fromEntries(Object.entries(ENTITIES).map(([letter, entity]) => [entity, letter]))
+
+/** The text that HTML shows: what `safe` has made is as it was. @param {string} html */
+export function text_of(html) {
+  return html.replace(/<[^>]*>/g, "").replace(/&(amp|lt|gt|quot|#39);/g, (entity) => LETTERS[entity]).trim()
+}
+
+/** @type {CanvasRenderingContext2D | null} */
+let ruler = null
+
+/**
+ * Width of a text in pixels.
+ * @param {string} text
+ * @param {string} font As CSS has it.
+ */
+export function width_of(text, font) {
+  ruler ??= /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"))
+  ruler.font = font
+  return ruler.measureText(text).width
+}
+
 /**
  * A name in at most so many letters; as `cut` of words.py.
  * @param {string} name
@@ -63,6 +85,15 @@ export function short_name(name, letters) {
   const words = own ? own[1] ?? own[2] : all
   const end = Math.floor((letters * 2) / 5)
   return words.length <= letters ? words : `${words.slice(0, letters - 1 - end)}…${words.slice(-end)}`
+}
+
+/**
+ * Read "1.2 kB" as `size_text` writes it: bytes; NaN of what is no size.
+ * @param {string} text
+ */
+export function parse_size(text) {
+  const [, number, unit] = /^([\d.]+) ([kMG]?B)$/.exec(text) ?? []
+  return Number(number) * (SIZES.find(([name]) => name === unit)?.[1] ?? 1)
 }
 
 /** @type {Record<string, number>} */

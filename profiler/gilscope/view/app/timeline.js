@@ -136,6 +136,21 @@ export class Timeline {
     return rows.sort((a, b) => depth[a] - depth[b])
   }
 
+  /**
+   * When spans of a lane between two times begin and end.
+   * @param {number} lane
+   * @param {number} from
+   * @param {number} to
+   * @returns {[start: number, end: number][]}
+   */
+  stretches_of(lane, from, to) {
+    const { named } = this
+    return this.spans_of(lane, from, to).map((row) => {
+      const start = Number(named?.start[row])
+      return [start, start + Number(named?.duration[row])]
+    })
+  }
+
   /** A span in words. @param {number} row */
   span_text(row) {
     const { named } = this

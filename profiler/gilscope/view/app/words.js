@@ -2,7 +2,8 @@
 
 import { HOLDING, RUNNING, WAITING_GIL, WAITING_LOCK } from "./states.js"
 
-const LETTER = 10  // pixels, height of the letters
+/** As html/timeline.py has it. */
+export const FONT = "10px Arial, sans-serif"
 const ROOM = 10  // pixels, least height of a box with words
 const PADDING = 8  // pixels, both sides together
 const NARROWEST = 24  // pixels
@@ -102,27 +103,18 @@ export class Writer {
     const least = (NARROWEST / painter.width) * (this.to - this.from)
     for (const [lane, [from, to], segments] of rows_of) {
       if (timeline.lanes[lane].kind !== "thread") continue
+      const spans = timeline.stretches_of(lane, this.from, this.to)
       const base = painter.bottom(lane)
       for (let row = from; row < to; row++) {
         if (segments.duration(row) < least || !kept.segment(segments, row)) continue
         const state = segments.state[row]
         // A strip of the program's own names stands in the upper part.
         const named = looks.height[state] === 1 &&
-          timeline.spans_of(lane, segments.start[row], segments.start[row + 1]).length > 0
+          spans.some(([start, end]) => start <= segments.start[row + 1] && end >= segments.start[row])
         if (named) continue
         this.write(said_of(timeline, segments, row), segments.start[row], segments.start[row + 1],
           base, base + band * looks.height[state], looks.color[state])
       }
     }
   }
-}
-
-/** @type {CanvasRenderingContext2D | null} */
-let ruler = null
-
-/** Width of words in pixels. @param {string} text */
-export function width_of(text) {
-  ruler ??= /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"))
-  ruler.font = `${LETTER}px Arial, sans-serif`
-  return ruler.measureText(text).width
 }

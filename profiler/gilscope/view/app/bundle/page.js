@@ -134,12 +134,27 @@ var ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#
 function safe(value) {
   return String(value).replace(/[&<>"']/g, (letter) => ENTITIES[letter]);
 }
+var LETTERS = Object.fromEntries(Object.entries(ENTITIES).map(([letter, entity]) => [entity, letter]));
+function text_of(html) {
+  return html.replace(/<[^>]*>/g, "").replace(/&(amp|lt|gt|quot|#39);/g, (entity) => LETTERS[entity]).trim();
+}
+var ruler = null;
+function width_of(text, font) {
+  ruler ??= /** @type {CanvasRenderingContext2D} */
+  document.createElement("canvas").getContext("2d");
+  ruler.font = font;
+  return ruler.measureText(text).width;
+}
 function short_name(name, letters) {
   const all = name.replace("(anonymous namespace)::", "").replace(".<locals>", "");
   const own = all.length > letters && /`(.+)`|\b((?:created|allocated) at .+)$/.exec(all);
   const words = own ? own[1] ?? own[2] : all;
   const end = Math.floor(letters * 2 / 5);
   return words.length <= letters ? words : `${words.slice(0, letters - 1 - end)}…${words.slice(-end)}`;
+}
+function parse_size(text) {
+  const [, number, unit] = /^([\d.]+) ([kMG]?B)$/.exec(text) ?? [];
+  return Number(number) * (SIZES.find(([name]) => name === unit)?.[1] ?? 1);
 }
 var UNITS = { ns: 1, us: 1e3, "µs": 1e3, ms: 1e6, s: 1e9 };
 function parse_time(text) {
@@ -743,13 +758,9 @@ var FEWEST_LETTERS = 9;
 var PARALLELISM = ["Parallelism: threads that have a processor", "Parallelism"];
 var OVERVIEW_COLUMNS = 400;
 var MARK = 0.12;
-var ruler = null;
 function fitting(titles, { inner_width, title }) {
-  ruler ??= /** @type {CanvasRenderingContext2D} */
-  document.createElement("canvas").getContext("2d");
-  ruler.font = `bold ${title.text_font_size} ${title.text_font}`;
-  const width = (text) => Number(ruler?.measureText(text).width);
-  return titles.find((text) => width(text) <= inner_width) ?? titles[titles.length - 1];
+  const font = `bold ${title.text_font_size} ${title.text_font}`;
+  return titles.find((text) => width_of(text, font) <= inner_width) ?? titles[titles.length - 1];
 }
 var Drawing = class {
   /** @param {import("./view.js").View} view */
@@ -1468,7 +1479,7 @@ function no_boxes() {
 }
 
 // profiler/gilscope/view/app/words.js
-var LETTER = 10;
+var FONT = "10px Arial, sans-serif";
 var ROOM = 10;
 var PADDING = 8;
 var NARROWEST = 24;
@@ -1545,11 +1556,12 @@ var Writer = class {
     const least = NARROWEST / painter.width * (this.to - this.from);
     for (const [lane, [from, to], segments] of rows_of) {
       if (timeline.lanes[lane].kind !== "thread") continue;
+      const spans = timeline.stretches_of(lane, this.from, this.to);
       const base = painter.bottom(lane);
       for (let row = from; row < to; row++) {
         if (segments.duration(row) < least || !kept.segment(segments, row)) continue;
         const state = segments.state[row];
-        const named = looks.height[state] === 1 && timeline.spans_of(lane, segments.start[row], segments.start[row + 1]).length > 0;
+        const named = looks.height[state] === 1 && spans.some(([start, end]) => start <= segments.start[row + 1] && end >= segments.start[row]);
         if (named) continue;
         this.write(
           said_of(timeline, segments, row),
@@ -1563,13 +1575,6 @@ var Writer = class {
     }
   }
 };
-var ruler2 = null;
-function width_of(text) {
-  ruler2 ??= /** @type {CanvasRenderingContext2D} */
-  document.createElement("canvas").getContext("2d");
-  ruler2.font = `${LETTER}px Arial, sans-serif`;
-  return ruler2.measureText(text).width;
-}
 
 // profiler/gilscope/view/app/painter.js
 var FOOT = 0.18;
@@ -1673,7 +1678,7 @@ var Painter = class {
    */
   draw_words(from, to, rows_of, kept) {
     if (!rows_of.length) return void (this.words.data = no_words());
-    const writer = new Writer(this, from, to, width_of);
+    const writer = new Writer(this, from, to, (text) => width_of(text, FONT));
     writer.segments(rows_of, kept);
     this.words.data = writer.words;
   }
@@ -2136,19 +2141,11 @@ var EFFECTS = {
 var same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 // profiler/gilscope/view/app/sorting.js
-var SIZES2 = (
-  /** @type {Record<string, number>} */
-  { B: 1, kB: 1e3, MB: 1e6, GB: 1e9 }
-);
-var LETTERS = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'" };
-function text_of(html) {
-  return html.replace(/<[^>]*>/g, "").replace(/&(amp|lt|gt|quot|#39);/g, (entity) => LETTERS[entity]).trim();
-}
 function value_of(html) {
   const text = text_of(html), plain2 = text.replaceAll(",", "");
   if (text === "–" || text === "·" || !text) return -1;
-  const size = /^([\d.]+) (B|kB|MB|GB)$/.exec(plain2);
-  if (size) return Number(size[1]) * SIZES2[size[2]];
+  const size = parse_size(plain2);
+  if (!Number.isNaN(size)) return size;
   const signed = /^([+−]?)(.*)$/.exec(plain2);
   const number = /^[\d.]+$/.test(String(signed?.[2])) ? Number(signed?.[2]) : parse_time(String(signed?.[2]));
   return Number.isNaN(number) ? text.toLowerCase() : signed?.[1] === "−" ? -number : number;
@@ -2696,6 +2693,20 @@ var Timeline = class {
       if (named.lane[row] === lane && start[row] + duration[row] >= from) rows.push(row);
     }
     return rows.sort((a, b) => depth[a] - depth[b]);
+  }
+  /**
+   * When spans of a lane between two times begin and end.
+   * @param {number} lane
+   * @param {number} from
+   * @param {number} to
+   * @returns {[start: number, end: number][]}
+   */
+  stretches_of(lane, from, to) {
+    const { named } = this;
+    return this.spans_of(lane, from, to).map((row) => {
+      const start = Number(named?.start[row]);
+      return [start, start + Number(named?.duration[row])];
+    });
   }
   /** A span in words. @param {number} row */
   span_text(row) {

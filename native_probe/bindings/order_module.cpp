@@ -302,7 +302,24 @@ PyObject* ignore(PyObject*, PyObject* object) {
 PyObject* name_thread(PyObject*, PyObject* name) {
   const char* text = PyUnicode_AsUTF8(name);
   if (text == nullptr) return nullptr;
-  return recorded([text](Session&, Thread& thread) { thread.part.name = text; });
+  return recorded([text](Session&, Thread& thread) {
+    thread.part.name = text;
+    thread.is_native = false;
+  });
+}
+
+// Native threads that call Python and have not ended.
+PyObject* native_callers(PyObject*, PyObject*) {
+  Session* session = Session::active();
+  return PyLong_FromSize_t(session != nullptr ? session->recorder().native_callers() : 0);
+}
+PyObject* set_is_ending(PyObject*, PyObject*) {
+  if (Session* session = Session::active()) session->recorder().set_is_ending();
+  Py_RETURN_NONE;
+}
+PyObject* late_requests(PyObject*, PyObject*) {
+  Session* session = Session::active();
+  return PyLong_FromUnsignedLongLong(session != nullptr ? session->recorder().late_requests() : 0);
 }
 
 PyObject* result(PyObject*, PyObject*) {
@@ -346,6 +363,10 @@ PyMethodDef functions[] = {
     {"see_imports", see_imports, METH_O, "Make a stand-in for __import__."},
     {"ignore", ignore, METH_O, "This lock is in no order."},
     {"name_thread", name_thread, METH_O, "Name the calling thread."},
+    {"native_callers", native_callers, METH_NOARGS, "How many native threads call Python."},
+    {"set_is_ending", set_is_ending, METH_NOARGS, "All exit handlers have run."},
+    {"late_requests", late_requests, METH_NOARGS,
+     "How often native threads have asked for the GIL since."},
     {"result", result, METH_NOARGS, "All that was recorded."},
     {"symbol", symbol, METH_O, "The object and the function that an address lies in."},
     {nullptr, nullptr, 0, nullptr},

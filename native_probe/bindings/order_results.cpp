@@ -138,6 +138,8 @@ PyObject* thread(const Thread& thread, Knowledge& knowledge) {
   set(dict, "provided", times(thread.part.provided));
   set(dict, "waits", times(thread.part.waits));
   set(dict, "left_out", PyLong_FromUnsignedLongLong(thread.part.left_out));
+  set(dict, "late_requests", PyLong_FromUnsignedLongLong(thread.part.late_requests));
+  set(dict, "late_stack", PyLong_FromUnsignedLong(thread.part.late_stack));
   return dict;
 }
 

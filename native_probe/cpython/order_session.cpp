@@ -82,6 +82,7 @@ void Session::leave() {
     Thread& thread = *current.thread;
     const Inside inside(&thread);
     if (inside) {
+      thread.has_ended = true;
       Lock* end = session->recorder_.find(thread, pthread_self(), Kind::thread);
       Recorder::provide(thread, end);
       session->native_thread_ended(pthread_self(), Recorder::tell(thread));

@@ -53,6 +53,7 @@ State& state() { return the_state; }
 struct Start {
   void* (*routine)(void*);
   void* argument;
+  bool is_native;
   Point from;
 };
 
@@ -63,21 +64,31 @@ void* run(void* data) {
   if (Session* session = Session::active()) {
     session->recorder().forget(pthread_self());  // a thread that had the same handle
     session->enter(start.from);
+    session->thread()->is_native = start.is_native;
   }
   return start.routine(start.argument);
 }
 
-int create(pthread_t* handle, const pthread_attr_t* attributes, void* (*routine)(void*),
-           void* argument) {
+int create_thread(pthread_t* handle, const pthread_attr_t* attributes, void* (*routine)(void*),
+                  void* argument, bool is_native) {
   Session* session = Session::active();
   if (session == nullptr) return pthread_create(handle, attributes, routine, argument);
-  auto* start = new (std::nothrow) Start{routine, argument, {}};
+  auto* start = new (std::nothrow) Start{routine, argument, is_native, {}};
   if (start == nullptr) return pthread_create(handle, attributes, routine, argument);
   session->recorder().set_has_threads();
   record([start](Session&, Thread& thread) { start->from = Recorder::tell(thread); });
   const int result = pthread_create(handle, attributes, run, start);
   if (result != 0) delete start;
   return result;
+}
+
+int create(pthread_t* handle, const pthread_attr_t* attributes, void* (*routine)(void*),
+           void* argument) {
+  return create_thread(handle, attributes, routine, argument, true);
+}
+int create_within_interpreter(pthread_t* handle, const pthread_attr_t* attributes,
+                              void* (*routine)(void*), void* argument) {
+  return create_thread(handle, attributes, routine, argument, false);
 }
 
 int join(pthread_t handle, void** value) {
@@ -276,6 +287,8 @@ void asks_gil(const void* at) {
   record([at](Session& session, Thread& thread) {
     Recorder& recorder = session.recorder();
     thread.has_asked_gil = true;
+    thread.calls_python = true;
+    if (thread.is_native && recorder.is_ending()) recorder.add_late_request(thread);
     recorder.ask(thread, recorder.gil(), Mode::blocking, false, session.place_of(at), false);
   });
 }
@@ -340,7 +353,10 @@ Hook hook(std::string_view symbol, Replacement* replacement, Real* real) {
 
 void* open_object(const char* file, int flags);
 
-std::vector<Hook> start_hooks() { return {hook("pthread_create", create, pthread_create)}; }
+std::vector<Hook> start_hooks(bool is_interpreter) {
+  return {
+      hook("pthread_create", is_interpreter ? create_within_interpreter : create, pthread_create)};
+}
 std::vector<Hook> join_hooks() { return {hook("pthread_join", join, pthread_join)}; }
 
 std::vector<Hook> gil_hooks() {
@@ -402,7 +418,7 @@ ElfImage interpreter_image() {
 }
 
 GotPatcher::Plan plan_for(const ElfImage& image, bool is_interpreter) {
-  HookTable hooks(start_hooks());
+  HookTable hooks(start_hooks(is_interpreter));
   // Joins of Python's threads are seen where they are asked for.
   if (!is_interpreter) hooks.add(join_hooks());
   const bool is_runtime = has_part(image, "/libstdc++.so") || has_part(image, "/libgcc_s.so");
@@ -500,7 +516,8 @@ bool install(std::uintptr_t gil) {
   const std::lock_guard<std::mutex> lock(all.patching);
   all.patcher.verify(pages);
   for (const gilscope::Slot& slot : interpreter_image().slots()) {
-    if (slot.symbol == "pthread_create" && *slot.address == reinterpret_cast<void*>(&create)) {
+    if (slot.symbol == "pthread_create" &&
+        *slot.address == reinterpret_cast<void*>(&create_within_interpreter)) {
       return true;
     }
   }

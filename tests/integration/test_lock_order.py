@@ -196,6 +196,56 @@ def test_what_acts_as_a_lock_is_one(python: str, name: str, kind: str, names: li
     assert set(names) <= set(cycle["locks"])
 
 
+def build_pool(python: str, folder: Path) -> None:
+    """Compile the extension of the programs for one interpreter into a folder."""
+    if not python:
+        pytest.skip("no interpreter of this build")
+    question = "import sysconfig; print(sysconfig.get_path('include'))"
+    include = subprocess.run([python, "-c", question], capture_output=True, text=True, check=True)
+    source = PROGRAMS / "native" / "orderpool.cpp"
+    compiler = shlex.split(os.environ.get("CXX", "g++"))
+    flags = ["-std=c++17", "-shared", "-fPIC", "-pthread", f"-I{include.stdout.strip()}"]
+    target = folder / "orderpool.so"
+    subprocess.run([*compiler, *flags, source, "-o", target], check=True, timeout=SECONDS)
+
+
+EXIT = """
+import atexit, sys, time
+import orderpool
+
+atexit.register(print, "first registered")
+{line}
+atexit.register(print, "last registered")
+time.sleep(0.05)
+sys.exit(3)
+"""
+PUMP = "orderpool.start_pump(1_000_000)"
+
+
+@pytest.mark.parametrize(
+    ("line", "titles"),
+    [
+        (PUMP, ["native-thread-at-exit"]),
+        (f"{PUMP}; atexit.register(orderpool.stop_pump)", []),
+        ("orderpool.start_pump(1)", []),
+    ],
+    ids=["left", "stopped", "idle"],
+)
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_native_threads_that_outlive_the_exit_handlers(
+    python: str, line: str, titles: list[str], tmp_path: Path
+) -> None:
+    """One that still calls Python then is a hazard; handlers run once, in their order."""
+    build_pool(python, tmp_path)
+    (tmp_path / "program.py").write_text(EXIT.format(line=line), encoding="utf-8")
+    out = tmp_path / "found.json"
+    done = run(python, "--json", "-o", str(out), str(tmp_path / "program.py"))
+    found = json.loads(out.read_text(encoding="utf-8"))["cycles"]
+    assert [(one["kind"], one["severity"]) for one in found] == [(one, "high") for one in titles]
+    assert done.stdout.split("\n") == ["last registered", "first registered", ""]
+    assert done.returncode == 3
+
+
 SECTION = """
 import threading
 import orderpool
@@ -214,15 +264,7 @@ for thread in threads:
 def test_critical_sections_are_in_the_graph(tmp_path: Path) -> None:
     """A mutex that is asked for within one, and the section with the mutex held."""
     python = os.environ.get("GILSCOPE_FT_PYTHON", "")
-    if not python:
-        pytest.skip("no interpreter of this build")
-    question = "import sysconfig; print(sysconfig.get_path('include'))"
-    include = subprocess.run([python, "-c", question], capture_output=True, text=True, check=True)
-    source = PROGRAMS / "native" / "orderpool.cpp"
-    compiler = shlex.split(os.environ.get("CXX", "g++"))
-    flags = ["-std=c++17", "-shared", "-fPIC", "-pthread", f"-I{include.stdout.strip()}"]
-    target = tmp_path / "orderpool.so"
-    subprocess.run([*compiler, *flags, source, "-o", target], check=True, timeout=SECONDS)
+    build_pool(python, tmp_path)
     script = tmp_path / "section.py"
     script.write_text(SECTION, encoding="utf-8")
     found = [

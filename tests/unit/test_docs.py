@@ -14,7 +14,7 @@ import pytest
 import gilscope
 from gilscope.analysis import findings
 from gilscope.analysis.findings import NAMES
-from gilscope.analysis.order.hazards import HAZARDS
+from gilscope.analysis.order.model import HAZARDS
 from gilscope.cli import COMMANDS, main
 from gilscope.race import TITLES
 

@@ -165,6 +165,9 @@ struct ThreadPart {
   std::unordered_map<LockId, Times> provided;
   std::unordered_map<LockId, Times> waits;
   std::uint64_t left_out = 0;
+  // Of the GIL, by native code when all exit handlers had run.
+  std::uint64_t late_requests = 0;
+  StackId late_stack = 0;  // of the first one
 };
 
 }  // namespace gilscope::order

@@ -358,6 +358,19 @@ void Recorder::released(Thread& thread, Lock* lock, bool wholly) {
   lock->has_signal.store(true, std::memory_order_release);
 }
 
+std::size_t Recorder::native_callers() {
+  const std::lock_guard<std::mutex> guard(threads_mutex_);
+  return static_cast<std::size_t>(
+      std::count_if(threads_.begin(), threads_.end(), [](const auto& thread) {
+        return thread->is_native && thread->calls_python && !thread->has_ended;
+      }));
+}
+
+void Recorder::add_late_request(Thread& thread) {
+  if (thread.part.late_requests++ == 0) thread.part.late_stack = take_stack_();
+  late_requests_.fetch_add(1, std::memory_order_relaxed);
+}
+
 void Recorder::acquired_again(Thread& thread, Lock* lock, PlaceId at) {
   acquired(thread, lock, false, at);
   for (std::size_t i = thread.given_up.size(); i-- > 0;) {

@@ -44,6 +44,10 @@ struct Thread {
   std::size_t native_held = 0;
   std::uint32_t gil_turn = 0;  // moves on when native code lets the GIL go or takes it
   bool has_asked_gil = false;  // native code is about to take it
+  // These are read by others, too.
+  std::atomic<bool> is_native{true};      // not started by Python
+  std::atomic<bool> calls_python{false};  // native code of it has asked for the GIL
+  std::atomic<bool> has_ended{false};
   std::uint32_t sequence = 0;
   std::uint32_t stretch = 1;  // moves on with `now`
   ThreadPart part;
@@ -120,6 +124,15 @@ class Recorder {
   static Point tell(Thread& thread);
   static void learn(Thread& thread, const Point& point);
 
+  // Native threads that have asked for the GIL and have not ended.
+  std::size_t native_callers();
+  // From now on the interpreter could end at any moment.
+  void set_is_ending() { is_ending_.store(true, std::memory_order_relaxed); }
+  bool is_ending() const { return is_ending_.load(std::memory_order_relaxed); }
+  // Of native threads, since then.
+  std::uint64_t late_requests() const { return late_requests_.load(std::memory_order_relaxed); }
+  void add_late_request(Thread& thread);
+
   // All threads' parts, once nothing is recorded any more.
   template <typename Visit>
   void for_each_thread(Visit visit) {
@@ -158,6 +171,8 @@ class Recorder {
 
   StackId (*take_stack_)();
   std::atomic<bool> has_threads_{false};
+  std::atomic<bool> is_ending_{false};
+  std::atomic<std::uint64_t> late_requests_{0};
   std::atomic<LockId> next_id_{2};
   Stripe stripes_[kStripes];
   std::mutex free_mutex_;

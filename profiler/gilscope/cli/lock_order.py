@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import gilscope
 from gilscope.cli.plain import say
 from gilscope.cli.program_report import OUTPUT_HELP, add_format, own_output, write
 from gilscope.cli.termination import terminate_as_exit
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from gilscope.analysis.order.hazards import Found, Hazard
+    from gilscope.analysis.order.model import Found, Hazard
     from gilscope.target.again import Program
 
 
@@ -37,7 +38,8 @@ def add(commands: Any) -> None:
         help="run a program in this interpreter and report deadlocks that can strike",
         description="Run a program as `python PROGRAM` would, in this interpreter, and report "
         "where its threads take locks in an order that can make them wait for each other for "
-        "ever, although they did not in this run.",
+        "ever, although they did not in this run. Of a trace (FILE.gilscope), report what its "
+        "contended locks show of that.",
         epilog="The report goes to standard error. With --json it goes to standard output, and the "
         "program's own output to standard error. Exit status: 1 if there is a hazard as severe as "
         "--fail-on, else the program's.",
@@ -70,11 +72,7 @@ def execute(options: argparse.Namespace) -> int:
 
     options.program.check()
     if options.program.kind == "script" and options.program.value.endswith(TRACE_SUFFIX):
-        raise UsageError(
-            "a trace does not have the locks that were free when they were taken, nor who had a "
-            "lock of threading: run the program itself under gilscope lock-order; what a trace "
-            "shows of native locks and the GIL is said by gilscope findings"
-        )
+        return _of_trace(options)
     before = None
     if options.confirm:
         from gilscope.target.again import Program  # noqa: PLC0415 - on request only
@@ -91,13 +89,15 @@ def execute(options: argparse.Namespace) -> int:
         try:
             with hangs_are_said():
                 yield
+                watch.see_exit()
         finally:
             recorded.update(watch.end())
 
     descriptor, title = own_output(options), options.program.title
     outcome = run_as_main(options.program, session(), is_of_package=True)
     # The program has ended: only now may more be loaded.
-    from gilscope.analysis.order.hazards import Found, find  # noqa: PLC0415
+    from gilscope.analysis.order.hazards import find  # noqa: PLC0415
+    from gilscope.analysis.order.model import Found  # noqa: PLC0415
     from gilscope.analysis.order.recorded import Recorded  # noqa: PLC0415
 
     found = find(Recorded(recorded)) if recorded else Found((), 0, 0, 0, ())
@@ -105,10 +105,30 @@ def execute(options: argparse.Namespace) -> int:
         with terminate_as_exit():
             found = _confirmed(before, found)
     write(_report(found, options.format, title), options, descriptor)
+    return FOUND if _is_to_fail(found, options.fail_on) else outcome.status
+
+
+def _of_trace(options: argparse.Namespace) -> int:
+    """Report what a trace shows.
+
+    Raises:
+        TraceError: It cannot be read.
+        UsageError: An option needs the program itself.
+    """
+    if options.confirm or options.program.args:
+        what = "--confirm" if options.confirm else "arguments"
+        raise UsageError(f"a trace takes no {what}: run the program itself")
+    with gilscope.reader_side():
+        from gilscope.analysis.order.traced import find_in  # noqa: PLC0415 - loaded on demand
+    descriptor = own_output(options)
+    found = find_in(gilscope.open(options.program.value))
+    write(_report(found, options.format, options.program.title), options, descriptor)
+    return FOUND if _is_to_fail(found, options.fail_on) else 0
+
+
+def _is_to_fail(found: Found, fail_on: str | None) -> bool:
     worst = found.worst()
-    if options.fail_on and worst is not None and worst.rank <= Severity(options.fail_on).rank:
-        return FOUND
-    return outcome.status
+    return bool(fail_on and worst is not None and worst.rank <= Severity(fail_on).rank)
 
 
 def _report(found: Found, form: str, title: str) -> str:
@@ -145,6 +165,8 @@ def _confirmation(program: Program, hazard: Hazard, which: str, limit: float) ->
 
     if hazard.kind == "fork-with-lock":
         return "not tried: threads are held where they ask, not where they fork"
+    if hazard.kind == "native-thread-at-exit":
+        return "not tried: it was seen to call Python in time, and what follows is up to Python"
     places, owing = [], []
     for step in hazard.steps:
         at = step.program_place

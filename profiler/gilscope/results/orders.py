@@ -12,7 +12,7 @@ from gilscope.config import BUILDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gilscope.analysis.order.hazards import Found, Hazard
+    from gilscope.analysis.order.model import Found, Hazard
 
 NAME = "lock-order"
 """Of the finding and of its page."""

@@ -29,7 +29,7 @@ AWAITED = {
 
 NATIVE = ("mutex", "rwlock", "guard", "once")
 """Named by the symbol at their address, else by where they were first used."""
-SINGLE = ("gil", "import", "loader", "section", *NATIVE)
+SINGLE = ("gil", "import", "loader", "section", "named", *NATIVE)
 """Each of them is a node of its own."""
 
 SECTION = "the critical section of "
@@ -82,7 +82,7 @@ class Names:
             return f"the import lock of {lock.name}"
         if lock.kind == "thread":
             return self._thread(lock)
-        if lock.kind in ("loader", "section") or lock.kind in NATIVE:
+        if lock.kind in ("loader", "section", "named") or lock.kind in NATIVE:
             return _native(lock)
         made = [frame for frame in lock.site if self._recorded.is_program(frame)]
         frames = made or [frame for frame in lock.site if not frame.native]

@@ -8,8 +8,14 @@ from typing import Any, NamedTuple
 
 from gilscope.demangling import demangle
 
-LOCKS = ("lock", "rlock", "mutex", "rwlock", "gil", "import", "loader", "guard", "once", "section")
-"""Kinds that are locks; the others are waited for, and other threads bring them about."""
+LOCKS = (
+    "lock", "rlock", "mutex", "rwlock", "gil", "import", "loader", "guard", "once", "section",
+    "named",
+)  # fmt: skip
+"""Kinds that are locks; the others are waited for, and other threads bring them about.
+
+``named`` is any lock of a trace.
+"""
 
 CELL = "<cell "
 """Beginning of the name of what is in no file, but in a cell of a notebook."""
@@ -151,13 +157,21 @@ class Times:
 
 @dataclass(frozen=True)
 class Thread:
-    """A thread of the run."""
+    """A thread of the run.
+
+    Attributes:
+        late_requests: How often native code of a native thread asked for the GIL when all exit
+            handlers had run.
+        late_stack: Where it did so first.
+    """
 
     serial: int
     name: str
     passed: tuple[Passed, ...]
     provided: dict[int, Times]
     waits: dict[int, Times]
+    late_requests: int
+    late_stack: tuple[Frame, ...]
 
 
 @dataclass(frozen=True)
@@ -257,6 +271,8 @@ class Recorded:
 
     def _edge(self, raw: dict[str, Any], thread: int) -> Edge:
         at = self._frames[raw["held_at"]] if raw["held_at"] else None
+        if at is not None and at.file.startswith(self.own):
+            at = None  # where our own code saw it, such as the lock of an import
         return Edge(
             raw["held"], raw["asked"], thread, self.stack(raw["stack"]), at,
             (raw["held_at"], raw["asked_at"]), tuple(Point(*one) for one in raw["points"]),
@@ -288,7 +304,10 @@ class Recorded:
             {id_: Times(count, last, tuple(numbers)) for id_, count, last, numbers in raw[name]}
             for name in ("provided", "waits")
         )
-        return Thread(raw["serial"], raw["name"], passed, provided, waits)
+        return Thread(
+            raw["serial"], raw["name"], passed, provided, waits, raw["late_requests"],
+            self.stack(raw["late_stack"]),
+        )  # fmt: skip
 
 
 def has_source(frame: Frame) -> bool:

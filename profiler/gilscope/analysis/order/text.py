@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gilscope.analysis.order.hazards import Found, Hazard, Step
+    from gilscope.analysis.order.model import Found, Hazard, Step
 
 MOST_FRAMES = 6
 
@@ -23,7 +23,7 @@ def hazard_text(hazard: Hazard) -> str:
         lines.append(f"    {hazard.reservation}")
     for step in hazard.steps:
         lines += step_lines(step)
-    if hazard.kind != "fork-with-lock":
+    if hazard.kind not in ("fork-with-lock", "native-thread-at-exit"):
         lines.append("    when each thread is at its place, none can go on")
     if hazard.confirmation:
         lines.append(f"    {hazard.confirmation}")
@@ -36,22 +36,23 @@ def step_lines(step: Step) -> list[str]:
     """Return a thread's part: what it does in one line, then where, a line a frame."""
     times = "once" if step.count == 1 else f"{step.count} times"
     if step.part:
-        who = step.thread if step.thread == step.held else f"thread {step.thread}"  # or the child
-        first = f"    {who} {step.part}:"
+        first = f"    {_who(step)} {step.part}{':' if step.stack else ''}"
     elif step.owed:
-        first = (
-            f"    thread {step.thread} has to pass {step.asked} before it brings about {step.held}:"
-        )
+        first = f"    {_who(step)} has to pass {step.asked} before it brings about {step.held}:"
     else:
         at = _taken(step)
         verb = "waits for" if step.awaited != step.asked else "asks for"
-        first = (
-            f"    thread {step.thread} holds {step.held}{at} and {verb} {step.awaited}, {times}:"
-        )
+        first = f"    {_who(step)} holds {step.held}{at} and {verb} {step.awaited}, {times}:"
     lines = [first, *(f"        {frame}" for frame in step.stack[:MOST_FRAMES])]
     if len(step.stack) > MOST_FRAMES:
         lines.append(f"        and {len(step.stack) - MOST_FRAMES} more")
     return lines
+
+
+def _who(step: Step) -> str:
+    """Return the subject of a step's sentence."""
+    has_word = step.thread == step.held or step.thread.startswith(("native thread", "the "))
+    return step.thread if has_word else f"thread {step.thread}"
 
 
 def _taken(step: Step) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import itertools
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from gilscope.errors import ProbeError
@@ -38,6 +40,10 @@ INSTALLED = (
     threads.imports,
     threads.futures,
 )
+
+
+LOOK_S = 1.0
+"""How long native threads are looked at when all exit handlers have run, in seconds."""
 
 
 class Watch:
@@ -76,6 +82,24 @@ class Watch:
         self.native.name_thread(name_of(threading.current_thread()))
         for install in INSTALLED:
             install(self.patches)
+
+    def see_exit(self) -> None:
+        """See whether native threads still call Python when all exit handlers have run.
+
+        Runs these handlers, which the interpreter then does not do again, and waits up to `LOOK_S`;
+        neither of them in a program without such threads.
+        """
+        if not CLAIM.ours or not self.native.native_callers():
+            return
+        atexit._run_exitfuncs()  # noqa: SLF001 - what the interpreter would call next
+        self.native.set_is_ending()
+        until = time.monotonic() + LOOK_S
+        while (
+            self.native.native_callers()
+            and not self.native.late_requests()
+            and time.monotonic() < until
+        ):
+            time.sleep(0.01)
 
     def end(self) -> dict[str, Any]:
         """Put everything back and return what was recorded.

@@ -12,7 +12,7 @@ from gilscope.view.html.markup import HEAD, element, join, style, text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gilscope.analysis.order.hazards import Found, Hazard, Step
+    from gilscope.analysis.order.model import Found, Hazard, Step
     from gilscope.results.orders import OrderRun
 
 WIDTH, BOX, GAP = 760, 30, 62  # of the picture, a lock's box, and from one box to the next

@@ -3,6 +3,7 @@
 #include <Python.h>
 #include <link.h>
 
+#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <thread>
@@ -183,7 +184,30 @@ PyObject* walk_without_gil(PyObject*, PyObject*) {
   return PyLong_FromLong(number);
 }
 
+// A thread that enters Python every few milliseconds, at most so often, and then stays without.
+std::atomic<bool> is_stopped{false};
+std::thread* pump = nullptr;
+PyObject* start_pump(PyObject*, PyObject* most) {
+  const long count = PyLong_AsLong(most);
+  pump = new std::thread([count] {
+    for (long i = 0; !is_stopped; ++i) {
+      if (i < count) enter();
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  });
+  Py_RETURN_NONE;
+}
+PyObject* stop_pump(PyObject*, PyObject*) {
+  is_stopped = true;
+  PyThreadState* state = PyEval_SaveThread();
+  pump->join();
+  PyEval_RestoreThread(state);
+  Py_RETURN_NONE;
+}
+
 PyMethodDef functions[] = {
+    {"start_pump", start_pump, METH_O, nullptr},
+    {"stop_pump", stop_pump, METH_NOARGS, nullptr},
     {"static_with_gil", static_with_gil, METH_O, nullptr},
     {"static_without_gil", static_without_gil, METH_O, nullptr},
     {"once_with_gil", once_with_gil, METH_O, nullptr},

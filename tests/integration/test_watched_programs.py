@@ -264,6 +264,26 @@ def test_exit_status_is_that_of_the_program(command: str, code: str) -> None:
     assert watched(sys.executable, command, source).returncode == bare.returncode
 
 
+RAISES = {
+    "join": "import threading\nthreading.current_thread().join()\n",
+    "get": "import queue\nqueue.Queue(1).get(timeout=0)\n",
+    "result": "from concurrent.futures import Future\nFuture().result(0)\n",
+}
+
+
+@pytest.mark.parametrize("name", RAISES)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_traceback_is_that_of_the_program(command: str, name: str, tmp_path: Path) -> None:
+    """What stands in for a method is not in the traceback of a program that fails in it."""
+    script = tmp_path / "program.py"
+    script.write_text(RAISES[name], encoding="utf-8")
+    bare = run(sys.executable, str(script))
+    out = str(tmp_path / "found.json")
+    seen = run(sys.executable, "-m", "gilscope", command, "--json", "-o", out, str(script))
+    assert "Traceback" in bare.stderr
+    assert seen.stderr == bare.stderr
+
+
 def test_nothing_to_watch() -> None:
     """Nothing but the packages, and no packages, is an error."""
     done = run(sys.executable, "-m", "gilscope", "races", "--watch-only", "-c", "pass")

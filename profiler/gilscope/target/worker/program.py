@@ -305,7 +305,18 @@ def _exit(code: object) -> Outcome:
 
 
 def _without_our_frames(frames: TracebackType | None) -> TracebackType | None:
-    """Cut the frames that led from us into the program off a traceback."""
+    """Take our frames out of a traceback: those that led into the program, and stand-ins in it."""
+    first = _next_of_program(frames)
+    frames = first
+    while frames:
+        following = _next_of_program(frames.tb_next)
+        if following is not frames.tb_next:
+            frames.tb_next = following
+        frames = following
+    return first
+
+
+def _next_of_program(frames: TracebackType | None) -> TracebackType | None:
     while frames and frames.tb_frame.f_code.co_filename.startswith(OWN_DIRECTORY):
         frames = frames.tb_next
     return frames

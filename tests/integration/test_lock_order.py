@@ -246,6 +246,42 @@ def test_native_threads_that_outlive_the_exit_handlers(
     assert done.returncode == 3
 
 
+FORKS = """
+import atexit, os, time
+import orderpool
+
+def fork():
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+
+atexit.register(fork)
+orderpool.start_pump(1_000_000)
+time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("python", INTERPRETERS)
+def test_a_child_forked_by_an_exit_handler(python: str, tmp_path: Path) -> None:
+    """It ends as ever, and reports nothing."""
+    build_pool(python, tmp_path)
+    (tmp_path / "program.py").write_text(FORKS, encoding="utf-8")
+    done = run(python, str(tmp_path / "program.py"))
+    assert [line for line in done.stderr.splitlines() if "hazard" in line] == [
+        "1 hazard; 2 threads, 0 locks that are in some order"
+    ]
+
+
+def test_a_report_at_an_immediate_exit(tmp_path: Path) -> None:
+    """A program that ends by os._exit has its report, and its exit status."""
+    script = tmp_path / "program.py"
+    source = Path(program("two_locks")).read_text(encoding="utf-8")
+    script.write_text(f"{source}\nimport os\nos._exit(4)\n", encoding="utf-8")
+    done = run(sys.executable, str(script))
+    assert "locks in opposite order: a, b" in done.stderr
+    assert done.returncode == 4
+
+
 SECTION = """
 import threading
 import orderpool

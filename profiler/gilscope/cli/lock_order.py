@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import sys
 from contextlib import contextmanager
@@ -11,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import gilscope
 from gilscope.cli.plain import say
-from gilscope.cli.program_report import OUTPUT_HELP, add_format, own_output, write
+from gilscope.cli.program_report import (
+    OUTPUT_HELP,
+    add_baseline,
+    add_format,
+    check_format,
+    known_ids,
+    left_out,
+    marked,
+    own_output,
+    write,
+)
 from gilscope.cli.termination import terminate_as_exit
 from gilscope.errors import UsageError
 from gilscope.severity import Severity
@@ -19,10 +30,11 @@ from gilscope.target.worker.program import run_as_main
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gilscope.analysis.order.model import Found, Hazard
     from gilscope.target.again import Program
+    from gilscope.target.order.watch import Watch
 
 
 FOUND = 1
@@ -44,7 +56,7 @@ def add(commands: Any) -> None:
         "program's own output to standard error. Exit status: 1 if there is a hazard as severe as "
         "--fail-on, else the program's.",
     )
-    add_format(parser, "text", "json", "html")
+    add_format(parser, "text", "json", "html", "sarif")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=OUTPUT_HELP)
     parser.add_argument(
         "--confirm",
@@ -57,6 +69,7 @@ def add(commands: Any) -> None:
         choices=tuple(map(str, Severity)),
         help="exit with status 1 if there is a hazard of this severity or above",
     )
+    add_baseline(parser, "hazards")
     parser.set_defaults(execute=execute)
 
 
@@ -68,47 +81,77 @@ def execute(options: argparse.Namespace) -> int:
     """
     # Not loaded for other commands: it imports more than they may leave in a program.
     from gilscope.target.order.watch import Watch  # noqa: PLC0415
-    from gilscope.target.recording.lookout import hangs_are_said  # noqa: PLC0415
 
-    options.program.check()
-    if options.program.kind == "script" and options.program.value.endswith(TRACE_SUFFIX):
-        return _of_trace(options)
+    program = options.program
+    program.check()
+    check_format(options)
+    known = known_ids(options)
+    if program.kind == "script" and program.value.endswith(TRACE_SUFFIX):
+        return _of_trace(options, known)
     before = None
     if options.confirm:
         from gilscope.target.again import Program  # noqa: PLC0415 - on request only
 
         # It keeps what a further run needs: the first one may change the process.
-        target = options.program
-        before = Program(target.kind, target.value, target.args, target.filename)
-    watch = Watch()
-    recorded: dict[str, Any] = {}
-
-    @contextmanager
-    def session() -> Iterator[None]:
-        watch.begin()
-        try:
-            with hangs_are_said():
-                yield
-                watch.see_exit()
-        finally:
-            recorded.update(watch.end())
-
-    descriptor, title = own_output(options), options.program.title
-    outcome = run_as_main(options.program, session(), is_of_package=True)
-    # The program has ended: only now may more be loaded.
-    from gilscope.analysis.order.hazards import find  # noqa: PLC0415
-    from gilscope.analysis.order.model import Found  # noqa: PLC0415
-    from gilscope.analysis.order.recorded import Recorded  # noqa: PLC0415
-
-    found = find(Recorded(recorded)) if recorded else Found((), 0, 0, 0, ())
+        before = Program(program.kind, program.value, program.args, program.filename)
+    descriptor, title = own_output(options), program.title
+    watched = _Watched(Watch(), lambda found: _tell(found, options, descriptor, title, known))
+    outcome = run_as_main(
+        program, watched.session(), is_of_package=True, at_end=watched.watch.see_exit
+    )
+    found = watched.found()
     if before is not None:
         with terminate_as_exit():
             found = _confirmed(before, found)
-    write(_report(found, options.format, title), options, descriptor)
-    return FOUND if _is_to_fail(found, options.fail_on) else outcome.status
+    return FOUND if _tell(found, options, descriptor, title, known) else outcome.status
 
 
-def _of_trace(options: argparse.Namespace) -> int:
+class _Watched:
+    """The watch of a program."""
+
+    def __init__(self, watch: Watch, tell: Callable[[Found], bool]) -> None:
+        """Watch nothing yet.
+
+        Args:
+            watch: The watch.
+            tell: Writes the report, if the program leaves before it can come back here; whether
+                that is a failure.
+        """
+        self.watch = watch
+        self._recorded: dict[str, Any] = {}
+        self._tell = tell
+        self._ends = _thread.allocate_lock()  # one thread ends the watch
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Watch while the block runs."""
+        from gilscope.target.recording.lookout import hangs_are_said  # noqa: PLC0415 - as above
+        from gilscope.target.worker.leaving import at_exit_at_once  # noqa: PLC0415 - as above
+
+        self.watch.begin()
+        try:
+            with hangs_are_said(), at_exit_at_once(self._leave):
+                yield
+        finally:
+            with self._ends:
+                self._recorded = self.watch.end()
+
+    def _leave(self, status: int) -> int:
+        self._ends.acquire()  # for good
+        self._recorded = self.watch.end()
+        return FOUND if self._tell(self.found()) else status
+
+    def found(self) -> Found:
+        """Return what the watch found."""
+        # The program has ended: only now may more be loaded.
+        from gilscope.analysis.order.hazards import find  # noqa: PLC0415
+        from gilscope.analysis.order.model import Found  # noqa: PLC0415
+        from gilscope.analysis.order.recorded import Recorded  # noqa: PLC0415
+
+        return find(Recorded(self._recorded)) if self._recorded else Found((), 0, 0, 0, ())
+
+
+def _of_trace(options: argparse.Namespace, known: frozenset[str]) -> int:
     """Report what a trace shows.
 
     Raises:
@@ -122,26 +165,43 @@ def _of_trace(options: argparse.Namespace) -> int:
         from gilscope.analysis.order.traced import find_in  # noqa: PLC0415 - loaded on demand
     descriptor = own_output(options)
     found = find_in(gilscope.open(options.program.value))
-    write(_report(found, options.format, options.program.title), options, descriptor)
-    return FOUND if _is_to_fail(found, options.fail_on) else 0
+    return FOUND if _tell(found, options, descriptor, options.program.title, known) else 0
 
 
-def _is_to_fail(found: Found, fail_on: str | None) -> bool:
-    worst = found.worst()
-    return bool(fail_on and worst is not None and worst.rank <= Severity(fail_on).rank)
+def _tell(
+    found: Found,
+    options: argparse.Namespace,
+    descriptor: int | None,
+    title: str,
+    known: frozenset[str],
+) -> bool:
+    """Write the report; whether it has a new hazard as severe as --fail-on."""
+    write(_report(found, options.format, title, known), options, descriptor)
+    worst = _new(found, known).worst() if options.fail_on else None
+    return worst is not None and worst.rank <= Severity(options.fail_on).rank
 
 
-def _report(found: Found, form: str, title: str) -> str:
+def _new(found: Found, known: frozenset[str]) -> Found:
+    return replace(found, hazards=tuple(one for one in found.hazards if one.id not in known))
+
+
+def _report(found: Found, form: str, title: str, known: frozenset[str]) -> str:
     """Return the report in one of the formats."""
     if form == "json":
-        return json.dumps(found.as_json())
+        return json.dumps({"cycles": marked(found.as_json()["cycles"], known)})
+    if form == "sarif":
+        from gilscope.export.sarif import document, of_hazard  # noqa: PLC0415 - on request only
+
+        results = [of_hazard(one, known) for one in found.hazards]
+        return json.dumps(document(results, gilscope.__version__), indent=2)
+    new = _new(found, known)
     if form == "html":
         from gilscope.view.html.order import page  # noqa: PLC0415 - on request only
 
-        return page(found, title)
+        return page(new, title)
     from gilscope.analysis.order.text import text  # noqa: PLC0415 - when the program has ended
 
-    return text(found)
+    return text(new) + left_out(len(found.hazards) - len(new.hazards), "hazard", "hazards")
 
 
 def _confirmed(program: Program, found: Found) -> Found:

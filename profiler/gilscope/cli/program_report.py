@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.cli.plain import say
 from gilscope.errors import UsageError
+from gilscope.identity import read_baseline
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
 FORMATS = {
     "text": "text, for people",
@@ -39,6 +41,49 @@ def add_format(parser: Any, *formats: str) -> None:
         const="json",
         help="the same as --format json",
     )
+
+
+def add_baseline(parser: Any, what: str) -> None:
+    """Add ``--baseline`` to a parser; ``what`` is the plural of what is reported."""
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="FILE",
+        help=f"earlier output of --json: {what} that it contains are known; they do not count for "
+        "--fail-on, JSON and SARIF mark them, and text leaves them out",
+    )
+
+
+def known_ids(options: argparse.Namespace) -> frozenset[str]:
+    """Return the ids of what is known.
+
+    Raises:
+        UsageError: The baseline cannot be read, or is none.
+    """
+    return read_baseline(options.baseline) if options.baseline else frozenset()
+
+
+def check_format(options: argparse.Namespace) -> None:
+    """Refuse, before the program runs, what cannot be written here.
+
+    Raises:
+        UsageError: SARIF is written by the side that reads traces, which is not installed.
+    """
+    if options.format == "sarif" and find_spec("numpy") is None:
+        raise UsageError(
+            "--format sarif needs gilscope with its dependencies, which this interpreter does not "
+            "have: use --json here"
+        )
+
+
+def marked(objects: list[dict[str, Any]], known: frozenset[str]) -> list[dict[str, Any]]:
+    """Return JSON objects with a mark in those that are known."""
+    return [{**one, "known": True} if one["id"] in known else one for one in objects]
+
+
+def left_out(count: int, singular: str, plural: str) -> str:
+    """Return the last line of a text that leaves out what is known; empty if that is nothing."""
+    return f"\n{count} known {singular if count == 1 else plural} left out" if count else ""
 
 
 def own_output(options: argparse.Namespace) -> int | None:

@@ -6,13 +6,23 @@ import _thread
 import json
 import sys
 from contextlib import contextmanager
-from importlib.util import find_spec
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope import __version__
 from gilscope.cli.plain import say
-from gilscope.cli.program_report import OUTPUT_HELP, add_format, own_output, write
+from gilscope.cli.program_report import (
+    OUTPUT_HELP,
+    add_baseline,
+    add_format,
+    check_format,
+    known_ids,
+    left_out,
+    marked,
+    own_output,
+    write,
+)
 from gilscope.cli.termination import terminate_as_exit
 from gilscope.errors import UsageError
 from gilscope.options import argument, whole_number
@@ -98,6 +108,7 @@ def add(commands: Any) -> None:
         choices=["witnessed", "certain"],
         help="exit with status 1 if there is a race of this grade or a better proved one",
     )
+    add_baseline(parser, "races")
     parser.set_defaults(execute=execute)
 
 
@@ -112,11 +123,12 @@ def execute(options: argparse.Namespace) -> int:
 
     program = options.program
     program.check()
-    _check_format(options.format)
+    check_format(options)
+    known = known_ids(options)
     if options.watch_only and not options.packages:
         raise UsageError("--watch-only watches nothing without --watch PACKAGE")
     if options.native:
-        return _native(options)
+        return _native(options, known)
     settings = {
         "packages": [*options.packages, *program.packages],
         "only": options.watch_only,
@@ -131,7 +143,7 @@ def execute(options: argparse.Namespace) -> int:
         # It keeps what a further run needs: the first one may change the process.
         before = Program(program.kind, program.value, program.args, program.filename)
     descriptor = own_output(options)
-    watched = _Watched(Watch(**settings), lambda found: _tell(found, options, descriptor))
+    watched = _Watched(Watch(**settings), lambda found: _tell(found, options, descriptor, known))
     outcome = run_as_main(program, watched.session(), is_of_package=True)
     found = watched.found
     found.ended_by = outcome.error or ""
@@ -140,7 +152,7 @@ def execute(options: argparse.Namespace) -> int:
 
         with terminate_as_exit():
             found = confirm(before, settings, found, _say, outcome.error)
-    return FOUND if _tell(found, options, descriptor) else outcome.status
+    return FOUND if _tell(found, options, descriptor, known) else outcome.status
 
 
 class _Watched:
@@ -182,17 +194,23 @@ class _Watched:
         return FOUND if self._tell(self._watch.end()) else status
 
 
-def _tell(found: Races, options: argparse.Namespace, descriptor: int | None) -> bool:
-    """Write the report; whether it has a race as severe as --fail-on."""
-    write(_report(found, options.format), options, descriptor)
-    return bool(options.fail_on) and _fails(found, options.fail_on)
+def _tell(
+    found: Races, options: argparse.Namespace, descriptor: int | None, known: frozenset[str]
+) -> bool:
+    """Write the report; whether it has a new race as severe as --fail-on."""
+    write(_report(found, options.format, known), options, descriptor)
+    return bool(options.fail_on) and _fails(_new(found, known), options.fail_on)
+
+
+def _new(found: Races, known: frozenset[str]) -> Races:
+    return replace(found, races=[race for race in found if race.id not in known])
 
 
 def _say(line: str) -> None:
     say(f"gilscope: {line}", sys.stderr)
 
 
-def _native(options: argparse.Namespace) -> int:
+def _native(options: argparse.Namespace, known: frozenset[str]) -> int:
     """Find races in native code.
 
     Raises:
@@ -207,33 +225,21 @@ def _native(options: argparse.Namespace) -> int:
             raise UsageError("--native takes --json, -o, --fail-on and --tsan-python only")
     descriptor = own_output(options)
     found, status = find_native_races(options.program, find(options.tsan_python))
-    if _tell(found, options, descriptor):
+    if _tell(found, options, descriptor, known):
         return FOUND
     return status if status >= 0 else 128 - status
 
 
-def _check_format(name: str) -> None:
-    """Refuse, before the program runs, what cannot be written here.
-
-    Raises:
-        UsageError: SARIF is written by the side that reads traces, which is not installed.
-    """
-    if name == "sarif" and find_spec("numpy") is None:
-        raise UsageError(
-            "--format sarif needs gilscope with its dependencies, which this interpreter does not "
-            "have: use --json here"
-        )
-
-
-def _report(found: Races, name: str) -> str:
+def _report(found: Races, name: str, known: frozenset[str]) -> str:
     if name == "text":
-        return str(found)
+        new = _new(found, known)
+        return f"{new}{left_out(len(found.races) - len(new.races), 'race', 'races')}"
     if name == "json":
-        return json.dumps(found.as_json())
+        return json.dumps({"races": marked(found.as_json()["races"], known)})
     # The program has ended: only now may more be loaded.
     from gilscope.export.sarif import document, of_race  # noqa: PLC0415
 
-    return json.dumps(document(list(map(of_race, found)), __version__), indent=2)
+    return json.dumps(document([of_race(race, known) for race in found], __version__), indent=2)
 
 
 def _fails(found: Races, grade: str) -> bool:

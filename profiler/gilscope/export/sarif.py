@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from gilscope.analysis.order.text import hazard_text, step_lines
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gilscope.analysis.findings import Finding
+    from gilscope.analysis.order.model import Hazard
     from gilscope.race import Access, Race
     from gilscope.trace.model import Trace
 
@@ -73,7 +76,7 @@ def of_finding(trace: Trace, finding: Finding, baseline: frozenset[str] = frozen
     )
 
 
-def of_race(race: Race) -> Result:
+def of_race(race: Race, baseline: frozenset[str] = frozenset()) -> Result:
     """Return a race as a result: shown at its first access, the others beside it."""
     times = "once" if race.count == 1 else f"{race.count:,} times"
     head = f"{race.title} ({race.grade}, {times})"
@@ -86,6 +89,26 @@ def of_race(race: Race) -> Result:
         race.id,
         tuple(_accessed(access) for access in race.accesses),
         {"grade": race.grade, "count": race.count, "variable": race.variable},
+        race.id in baseline,
+    )
+
+
+def of_hazard(hazard: Hazard, baseline: frozenset[str] = frozenset()) -> Result:
+    """Return a deadlock to come as a result: shown where its first thread asks."""
+    steps = [(step.place, step) for step in hazard.steps]
+    places = [
+        Location(place.file, place.line, step_lines(step)[0].strip())
+        for place, step in steps
+        if place is not None and place.line
+    ]
+    return Result(
+        hazard.kind,
+        LEVELS[str(hazard.severity)],
+        hazard_text(hazard),
+        hazard.id,
+        tuple(places),
+        {"severity": str(hazard.severity), "suspected": hazard.suspected},
+        hazard.id in baseline,
     )
 
 

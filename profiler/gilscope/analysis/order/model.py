@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gilscope import identity
 from gilscope.analysis.order.naming import SECTION
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Hazard:
         return {
             "class": "lock-order",
             "kind": self.kind,
+            "id": self.id,
             "severity": str(self.severity),
             "suspected": self.suspected,
             "locks": [step.held for step in self.steps],
@@ -111,6 +113,13 @@ class Hazard:
             "advice": self.advice,
             **({"confirmation": self.confirmation} if self.confirmation else {}),
         }
+
+    @property
+    def id(self) -> str:
+        """The same in each run that has this hazard, also when lines have moved."""
+        asked = [step.place for step in self.steps]
+        places = [(place.file, place.function) for place in asked if place is not None]
+        return identity.of_hazard(self.kind, (step.held for step in self.steps), places)
 
     @property
     def title(self) -> str:

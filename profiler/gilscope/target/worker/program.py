@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope.errors import TargetError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from importlib.machinery import ModuleSpec
     from types import CodeType, TracebackType
@@ -110,7 +111,11 @@ class Outcome:
 
 
 def run_as_main(
-    target: Target, session: AbstractContextManager[object], *, is_of_package: bool = False
+    target: Target,
+    session: AbstractContextManager[object],
+    *,
+    is_of_package: bool = False,
+    at_end: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Run ``target`` as ``__main__``, with ``session`` around all that its threads do.
 
@@ -124,6 +129,7 @@ def run_as_main(
         session: What is around it.
         is_of_package: Whether the session has in it what the packages of a module do when they are
             imported to find the module.
+        at_end: Called in the session when the program's threads have ended.
 
     Raises:
         TargetError: There is no such script.
@@ -139,6 +145,8 @@ def run_as_main(
         prepared = prepared or _prepared(target)
         outcome = prepared if isinstance(prepared, Outcome) else _execute(*prepared)
         _wait_for_threads()
+        if os.getpid() == process:
+            at_end()
         if os.getpid() != process:
             stack.pop_all()  # a child that the program forked: the session is its parent's
             raise SystemExit(outcome.status)

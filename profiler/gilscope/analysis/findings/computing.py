@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from gilscope.analysis.facts import Facts
     from gilscope.trace.arrays import I32, I64
 
-LEAST_FORCED = 10
-"""Times that a thread was made to give the GIL up, and that it made others: ten switch intervals of
+LEAST_FORCED = 5
+"""Times that a thread was made to give the GIL up, and that it made others: five switch intervals of
 computing, in competition. A thread that does some Python now and then is never asked."""
 
 MOST_OF_IT = 0.5

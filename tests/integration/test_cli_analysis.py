@@ -161,6 +161,31 @@ def test_findings_as_markdown(place: Path) -> None:
     assert "  - **Do:** " in done.out
 
 
+@pytest.mark.parametrize(
+    ("words", "head", "first"),
+    [
+        (
+            ("races", "races/lost_counter_attribute.py"),
+            "### Races in `",
+            r"- \*\*lost update on .*\*\* \((certain|witnessed), \[lost-update\]\(http",
+        ),
+        (
+            ("lock-order", "lock_order/two_locks.py"),
+            "### Deadlocks to come in `",
+            r"- \*\*locks in opposite order: a, b\*\* \(high, \[lock-order\]\(http",
+        ),
+    ],
+)
+def test_reports_as_markdown(words: tuple[str, str], head: str, first: str, tmp_path: Path) -> None:
+    """A heading, and a list with a link to the page of each kind."""
+    command, program = words
+    done = gilscope(command, "--format", "markdown", PROGRAMS.parent / program, cwd=tmp_path)
+    lines = done.out.splitlines()
+    assert lines[0].startswith(head)
+    assert re.match(first, lines[2])
+    assert "  - **Do:** " in done.out
+
+
 def test_findings_of_several_traces_as_json(place: Path) -> None:
     """A list with one object a trace, in the order given."""
     done = gilscope("findings", "--json", GOLDEN / "gil.gilscope", "after.gilscope", cwd=place)

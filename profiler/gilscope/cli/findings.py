@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
+from gilscope.cli.markdown import item
 from gilscope.cli.plain import clean, say
 from gilscope.identity import read_baseline
 from gilscope.severity import Severity
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     type Found = list[tuple[Trace, list[Finding]]]
 
 FOUND = 1
-PAGES = "https://github.com/gilscope/gilscope/blob/main/docs/findings"
 JUMPS_SHOWN = 3
 FORMATS = ("text", "json", "sarif", "markdown")
 
@@ -124,19 +123,7 @@ def _items(findings: list[Finding], known: frozenset[str]) -> Iterator[str]:
         yield "No findings."
     for one in findings:
         marks = [str(one.severity)] + ["suspected"] * one.suspected + ["known"] * (one.id in known)
-        page = f"[{one.name}]({PAGES}/{one.name}.md)"
-        yield f"- **{_escaped(one.title)}** ({', '.join(marks)}, {page})"
-        yield from (f"  - {_escaped(line)}" for line in one.evidence)
-        yield f"  - **Do:** {_escaped(one.advice)}"
-
-
-def _escaped(line: str) -> str:
-    """Escape a line for Markdown, except what is in code."""
-    parts = clean(line).split("`")
-    if len(parts) % 2 == 0:  # an odd backtick: none of them begins code
-        return re.sub(r"([\\`*_<>\[\]|#])", r"\\\1", clean(line))
-    parts[::2] = [re.sub(r"([\\*_<>\[\]|#])", r"\\\1", part) for part in parts[::2]]
-    return "`".join(parts)
+        yield from item(one.title, marks, one.name, one.evidence, one.advice)
 
 
 def _texts(found: Found, known: frozenset[str]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
+from gilscope.cli.markdown import escaped, item
 from gilscope.cli.plain import say
 from gilscope.cli.program_report import (
     OUTPUT_HELP,
@@ -56,7 +57,7 @@ def add(commands: Any) -> None:
         "program's own output to standard error. Exit status: 1 if there is a hazard as severe as "
         "--fail-on, else the program's.",
     )
-    add_format(parser, "text", "json", "html", "sarif")
+    add_format(parser, "text", "json", "html", "sarif", "markdown")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=OUTPUT_HELP)
     parser.add_argument(
         "--confirm",
@@ -194,6 +195,8 @@ def _report(found: Found, form: str, title: str, known: frozenset[str]) -> str:
 
         results = [of_hazard(one, known) for one in found.hazards]
         return json.dumps(document(results, gilscope.__version__), indent=2)
+    if form == "markdown":
+        return _markdown(found, title, known)
     new = _new(found, known)
     if form == "html":
         from gilscope.view.html.order import page  # noqa: PLC0415 - on request only
@@ -202,6 +205,22 @@ def _report(found: Found, form: str, title: str, known: frozenset[str]) -> str:
     from gilscope.analysis.order.text import text  # noqa: PLC0415 - when the program has ended
 
     return text(new) + left_out(len(found.hazards) - len(new.hazards), "hazard", "hazards")
+
+
+def _markdown(found: Found, title: str, known: frozenset[str]) -> str:
+    from gilscope.analysis.order.text import step_lines, summary  # noqa: PLC0415 - as above
+
+    lines = [f"### Deadlocks to come in `{title}`", ""]
+    for one in found.hazards:
+        marks = [str(one.severity)] + ["suspected"] * one.suspected + ["known"] * (one.id in known)
+        steps = [
+            f"{step_lines(step)[0].strip().rstrip(':')}" + (f" at `{at}`" if at else "")
+            for step in one.steps
+            for at in [step.place]
+        ]
+        lines += item(one.title, marks, one.kind, steps, one.advice)
+    said = [escaped(line) for line in summary(found).splitlines()]
+    return "\n".join([*lines, "" if found.hazards else "No hazards.", *said])
 
 
 def _confirmed(program: Program, found: Found) -> Found:

@@ -21,6 +21,7 @@ FORMATS = {
     "json": "JSON, on one line",
     "html": "a page with pictures",
     "sarif": "SARIF, for code-scanning services",
+    "markdown": "for the summary of a CI job",
 }
 STANDARD_OUTPUT = "-"
 OUTPUT_HELP = "write the report to a file; -: to standard output"

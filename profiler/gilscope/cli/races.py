@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope import __version__
+from gilscope.cli.markdown import escaped, item
 from gilscope.cli.plain import say
 from gilscope.cli.program_report import (
     OUTPUT_HELP,
@@ -52,7 +53,7 @@ def add(commands: Any) -> None:
         "program's own output to standard error. Exit status: 1 if there is a race as severe as "
         "--fail-on, else the program's.",
     )
-    add_format(parser, "text", "json", "sarif")
+    add_format(parser, "text", "json", "sarif", "markdown")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=OUTPUT_HELP)
     parser.add_argument(
         "--suspected",
@@ -198,7 +199,7 @@ def _tell(
     found: Races, options: argparse.Namespace, descriptor: int | None, known: frozenset[str]
 ) -> bool:
     """Write the report; whether it has a new race as severe as --fail-on."""
-    write(_report(found, options.format, known), options, descriptor)
+    write(_report(found, options, known), options, descriptor)
     return bool(options.fail_on) and _fails(_new(found, known), options.fail_on)
 
 
@@ -230,16 +231,31 @@ def _native(options: argparse.Namespace, known: frozenset[str]) -> int:
     return status if status >= 0 else 128 - status
 
 
-def _report(found: Races, name: str, known: frozenset[str]) -> str:
+def _report(found: Races, options: argparse.Namespace, known: frozenset[str]) -> str:
+    name = options.format
     if name == "text":
         new = _new(found, known)
         return f"{new}{left_out(len(found.races) - len(new.races), 'race', 'races')}"
     if name == "json":
         return json.dumps({"races": marked(found.as_json()["races"], known)})
+    if name == "markdown":
+        return _markdown(found, options.program.title, known)
     # The program has ended: only now may more be loaded.
     from gilscope.export.sarif import document, of_race  # noqa: PLC0415
 
     return json.dumps(document([of_race(race, known) for race in found], __version__), indent=2)
+
+
+def _markdown(found: Races, title: str, known: frozenset[str]) -> str:
+    lines = [f"### Races in `{title}`", ""]
+    for race in found:
+        marks = [race.grade] + ["known"] * (race.id in known)
+        places = [
+            f"{access.what} by thread {access.thread} at `{access.place.file}:{access.place.line}`"
+            for access in race.accesses
+        ]
+        lines += item(race.title, marks, race.kind, [race.what_happened, *places], race.advice)
+    return "\n".join([*lines, "" if found.races else "No races.", escaped(found.summary_line)])
 
 
 def _fails(found: Races, grade: str) -> bool:

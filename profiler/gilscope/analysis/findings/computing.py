@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from gilscope.trace.arrays import I32, I64
 
 LEAST_FORCED = 5
-"""Times that a thread was made to give the GIL up, and that it made others: five switch intervals of
-computing, in competition. A thread that does some Python now and then is never asked."""
+"""Times that a thread was made to give the GIL up, and that it made others: five switch intervals
+of computing, in competition. A thread that does some Python now and then is never asked."""
 
 MOST_OF_IT = 0.5
 """Share of the waiting that one function must have caused to be named."""

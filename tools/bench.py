@@ -183,6 +183,14 @@ def attached_rows(rounds: int) -> list[Row]:
     ]
 
 
+def sampling_rows(rounds: int) -> list[Row]:
+    """What samples of a program's instructions cost it."""
+    print("bench: sampling", file=sys.stderr, flush=True)
+    result = run_helper("sampling_bench.py", "--rounds", str(min(rounds, 9)))
+    pairs = list(zip(result["sampled"], result["unsampled"], strict=True))
+    return [row("sampling.processor", [more / less for more, less in pairs], "x", 1.02)]
+
+
 def watched_rows(command: str) -> list[Row]:
     """How much longer programs take under a command: the fastest of runs in turns."""
     rows = []
@@ -381,6 +389,7 @@ def show(rows: list[Row]) -> None:
 BENCHES: dict[str, Callable[[int], list[Row]]] = {
     "analysis": analysis_rows,
     "attached": attached_rows,
+    "sampling": sampling_rows,
     "contended": contended_rows,
     "fixed_costs": fixed_cost_rows,
     "pair": pair_rows,

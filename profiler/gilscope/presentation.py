@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
@@ -90,16 +89,21 @@ class Comparison(ComparisonData):
                     marks.append(known)
         return export_file(traces, found, path, force=force, marks=marks)
 
-    @cached_property
+    @property
     def widget(self) -> TimelineWidget:
         """The live view that a notebook shows of the comparison: cells can read and drive it.
+
+        It is closed when the last cell that showed it runs again; then this is a new one.
 
         Raises:
             GilscopeError: No run left a trace.
         """
         from gilscope.view.notebook.widget import TimelineWidget  # noqa: PLC0415 - see report
 
-        return TimelineWidget(self)
+        shown: TimelineWidget | None = self.__dict__.get("_widget")
+        if shown is None or shown.comm is None:
+            shown = self.__dict__["_widget"] = TimelineWidget(self)
+        return shown
 
     def to_pandas(self) -> Any:
         """Return :meth:`times` as a ``pandas.DataFrame``.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -76,3 +76,20 @@ def page(browser: Browser, console_errors: list[str]) -> Iterator[Page]:
     page.on("pageerror", lambda error: console_errors.append(str(error)))
     yield page
     context.close()
+
+
+@pytest.fixture(scope="module", params=["lab", "notebook"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Any]]:
+    """Run JupyterLab, then Notebook 7, with the notebooks that the module calls ``NOTEBOOKS``."""
+    front_ends = pytest.importorskip("front_ends")
+    home = tmp_path_factory.mktemp(request.param)
+    with front_ends.serving(request.param, home, request.module.NOTEBOOKS) as info:
+        yield info
+
+
+@pytest.fixture(scope="module")
+def errors() -> list[str]:
+    """Errors on the console of the page that the tests of a server share."""
+    return []

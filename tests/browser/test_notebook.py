@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbformat
 import pytest
-from playwright.sync_api import TimeoutError as TookTooLong
+from front_ends import LIVE, VIEW, opened, run_cell, run_first, shoot, stop_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.timeout(300)
-
-SCREENS = Path(__file__).parents[2] / "out" / "screens"
 
 CODE = """\
 %%profile_threads --repeat 1 -o result
@@ -54,19 +45,10 @@ from view_examples import comparison
 comparison(Path(tempfile.mkdtemp()), "long", 60_000, 20_000)
 """
 
-LIVE = '.gilscope[role="application"][data-drawn]'
-IDLE = """() => [...document.querySelectorAll(
-  ".jp-Notebook-ExecutionIndicator, .jp-NotebookKernelStatus")].some((one) =>
-  one.dataset.status === "idle" || /idle/i.test(one.title + one.textContent)) ||
-  !!document.querySelector("[data-status=idle]")"""
+NOTEBOOKS = {"threads": CELLS, "long": (LONG,)}
 SAVED_LIMIT = 100_000  # bytes
 
-KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-QUIET = {"fetchNews": "false", "checkForUpdates": False}
-
 DARK = (60, 180)  # brighter than this is no dark paper, darker than that is no ink on it
-
-VIEW = "document.querySelector('.gilscope[role=application]').gilscope"
 
 THREADS = f"""{VIEW}.timelines[0].shown
   .filter((lane) => {VIEW}.timelines[0].lanes[lane].kind === "thread").length"""
@@ -134,77 +116,6 @@ IMPATIENT = """() => {
   window.setTimeout = (run, ms, ...rest) => wait(run, ms === 10_000 ? 1_000 : ms, ...rest)
 }"""
 
-# JupyterLab's and Notebook's own: what hides the page while a theme is loaded is removed twice
-# where the second change of a theme comes before the first has been saved.
-SPLASH = "Failed to execute 'removeChild' on 'Node'"
-
-FRONTS = {"lab": ("jupyterlab", "lab/tree"), "notebook": ("notebook", "notebooks")}
-
-
-@pytest.fixture(scope="module", params=sorted(FRONTS))
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Any]]:
-    """Run a server on a free port of the loopback interface, with a token and its own files."""
-    package, place = FRONTS[request.param]
-    pytest.importorskip(package)
-    home = tmp_path_factory.mktemp(request.param)
-    settings = home / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
-    settings.parent.mkdir(parents=True)
-    settings.write_text(json.dumps(QUIET))
-    (home / "work").mkdir()
-    for name, sources in {"threads": CELLS, "long": (LONG,)}.items():
-        cells = [nbformat.v4.new_code_cell(source) for source in sources]
-        notebook = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
-        nbformat.write(notebook, home / f"work/{name}.ipynb")
-    places = {
-        "JUPYTER_CONFIG_DIR": "config",
-        "JUPYTER_RUNTIME_DIR": "runtime",
-        "JUPYTERLAB_SETTINGS_DIR": "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-        "IPYTHONDIR": "ipython",
-    }
-    command = [sys.executable, "-m", package, "--no-browser", "--allow-root"]
-    command += ["--expose-app-in-browser"]  # as `jupyterapp`, to change the theme
-    command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", str(home / "work")]
-    with (
-        (home / "log.txt").open("w") as log,
-        subprocess.Popen(
-            command,
-            env={**os.environ, **{name: str(home / place) for name, place in places.items()}},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        ) as process,
-    ):
-        try:
-            info = _info(process, home)
-            yield {**info, "name": request.param, "place": place, "home": home}
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def _info(server: subprocess.Popen[bytes], home: Path) -> dict[str, Any]:
-    """Return address and token of the server once it listens."""
-    for _ in range(600):
-        for file in (home / "runtime").glob("jpserver-*.json"):
-            if text := file.read_text():
-                info: dict[str, Any] = json.loads(text)
-                return info
-        assert server.poll() is None, (home / "log.txt").read_text()
-        time.sleep(0.1)
-    pytest.fail(f"the server does not start: {(home / 'log.txt').read_text()}")
-
-
-@pytest.fixture(scope="module")
-def errors() -> list[str]:
-    """Errors on the console of the page that the tests of a server share."""
-    return []
-
 
 @pytest.fixture(scope="module")
 def notebook(browser: Any, server: dict[str, Any], errors: list[str]) -> Iterator[Any]:
@@ -217,68 +128,12 @@ def notebook(browser: Any, server: dict[str, Any], errors: list[str]) -> Iterato
     page.context.close()
 
 
-def opened(browser: Any, server: dict[str, Any], name: str, errors: list[str]) -> Any:
-    """Open a notebook in a page of its own."""
-    context = browser.new_context(viewport={"width": 1400, "height": 1300})
-    context.set_default_timeout(120_000)
-    page = context.new_page()
-    page.on("console", lambda note: errors.append(note.text) if note.type == "error" else None)
-    page.on("pageerror", lambda error: SPLASH in str(error) or errors.append(str(error)))
-    page.goto(f"{server['url']}{server['place']}/{name}.ipynb?token={server['token']}&reset")
-    page.locator(".jp-CodeCell").first.wait_for()
-    page.wait_for_function(IDLE)
-    errors.clear()  # what a front end itself complains of while it starts is not ours
-    page.name = server["name"]
-    SCREENS.mkdir(parents=True, exist_ok=True)
-    return page
-
-
 @pytest.fixture
 def view(notebook: Any) -> Any:
     """Show the whole run as at first, nothing chosen."""
     notebook.evaluate(RESET)
     notebook.wait_for_function(SETTLED)
     return notebook
-
-
-def run_first(page: Any, number: int) -> None:
-    """Run a cell that has not run yet; a page that is still being set up loses keys."""
-    cell = page.locator(".jp-CodeCell").nth(number)
-    for _ in range(12):
-        choose_kernel(page)
-        try:
-            cell.locator(".cm-content").click(timeout=10_000)
-        except TookTooLong:  # a dialog has come before it
-            continue
-        page.keyboard.press("Shift+Enter")
-        for _ in range(50):
-            if "[ ]" not in cell.locator(".jp-InputPrompt").inner_text():
-                return
-            page.wait_for_timeout(200)
-    shoot(page, "does-not-run")
-    pytest.fail("the front end does not run the cell")
-
-
-def choose_kernel(page: Any) -> None:
-    """Answer the front end's question for a kernel, which it asks on a busy machine."""
-    dialog = page.locator("dialog.jp-Dialog")
-    if dialog.count():
-        said = dialog.inner_text()
-        assert "kernel" in said.lower(), said
-        dialog.locator(".jp-mod-accept").click()
-
-
-def run_cell(page: Any, source: str) -> Any:
-    """Run the cell that contains a text again; returns the cell."""
-    cell = page.locator(".jp-CodeCell", has_text=source)
-    cell.locator(".cm-content").click()
-    page.keyboard.press("Shift+Enter")
-    return cell
-
-
-def shoot(page: Any, name: str) -> None:
-    """Keep a picture for people to look at."""
-    page.screenshot(path=SCREENS / f"{page.name}-{name}.png")
 
 
 def test_the_magic_shows_both_timelines_live(view: Any, errors: list[str]) -> None:
@@ -495,7 +350,7 @@ def test_without_a_kernel_the_view_says_so_and_stays_of_use(
         run_first(page, 0)
         page.locator(LIVE).wait_for()
         page.wait_for_function(SETTLED)
-        stop_kernels(page, server)
+        stop_kernels(page, server, "long")
         page.evaluate(IMPATIENT)
         page.locator(LIVE).focus()
         for _ in range(14):
@@ -518,12 +373,3 @@ def test_without_a_kernel_the_view_says_so_and_stays_of_use(
         raise
     finally:
         page.context.close()
-
-
-def stop_kernels(page: Any, server: dict[str, Any]) -> None:
-    """Have the server shut down the kernels of a notebook's page for good."""
-    api, headers = f"{server['url']}api", {"Authorization": f"token {server['token']}"}
-    for session in page.request.get(f"{api}/sessions", headers=headers).json():
-        if session["path"] == "long.ipynb":
-            kernel = session["kernel"]["id"]
-            assert page.request.delete(f"{api}/kernels/{kernel}", headers=headers).ok

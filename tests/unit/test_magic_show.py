@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from ipywidgets.widgets.widget import _instances
 
 import gilscope.comparison
 from gilscope.comparison import Run
@@ -93,10 +94,10 @@ def shell(recorder: Recorder) -> Iterator[InteractiveShell]:  # noqa: ARG001 - s
     InteractiveShell.clear_instance()
 
 
-def run(shell: InteractiveShell, cell: str) -> tuple[Any, Any]:
-    """Run a cell; return its result and what it showed."""
+def run(shell: InteractiveShell, cell: str, name: str | None = None) -> tuple[Any, Any]:
+    """Run a cell, which a notebook has a name for; return its result and what it showed."""
     with capture_output() as captured:
-        result = shell.run_cell(cell, store_history=True)
+        result = shell.run_cell(cell, store_history=True, cell_id=name)
     return result, captured
 
 
@@ -152,6 +153,30 @@ def test_a_result_is_shown_again_where_it_is_asked_for(shell: InteractiveShell) 
     run(shell, "%%profile_threads -o result\nprint(1)")
     _, captured = run(shell, "result")
     assert len(bundles(captured)) == 2
+
+
+def test_a_cell_that_runs_again_closes_its_widget(shell: InteractiveShell) -> None:
+    """With its controls; a result that was kept makes another widget when it is asked for one."""
+    run(shell, "%%profile_threads -o result\nprint(1)", "one")
+    result = shell.user_ns["result"]
+    widget = result.widget
+    before = set(_instances)
+    run(shell, "pass", "one")
+    assert widget.comm is None
+    assert len(before - set(_instances)) > len(widget.controls)
+    assert result.widget is not widget
+    assert result.widget.comm is not None
+
+
+def test_a_widget_that_another_cell_shows_stays(shell: InteractiveShell) -> None:
+    """It is closed when the last cell that shows it runs again."""
+    run(shell, "%%profile_threads -o result\nprint(1)", "one")
+    widget = shell.user_ns["result"].widget
+    run(shell, "result", "two")
+    run(shell, "pass", "one")
+    assert widget.comm is not None
+    run(shell, "pass", "two")
+    assert widget.comm is None
 
 
 def test_a_statement_is_not_expanded(shell: InteractiveShell, recorder: Recorder) -> None:
@@ -293,6 +318,7 @@ def test_progress_is_a_bar_while_workers_run(monkeypatch: pytest.MonkeyPatch) ->
         return Handle()
 
     monkeypatch.setattr(show, "display", display)
+    before = set(_instances)
     progress = show.Progress(live=True)
     progress.step("[2/2] free-threaded build")
     [first] = shown
@@ -303,6 +329,7 @@ def test_progress_is_a_bar_while_workers_run(monkeypatch: pytest.MonkeyPatch) ->
     assert shown[1]["text/plain"].startswith("1 run in ")
     assert WIDGET not in shown[1]
     assert bar.comm is None
+    assert set(_instances) == before
 
 
 def test_help_is_no_failure(shell: InteractiveShell) -> None:

@@ -324,17 +324,19 @@ def test_the_image_has_words_for_who_cannot_see_it(traces: list[Trace]) -> None:
 def test_the_widget_sends_bokeh_and_the_view_when_asked(
     traces: list[Trace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing heavy is in the widget's state; it answers the page's two questions."""
+    """Nothing heavy is in the widget's state; it answers the page's three questions."""
     sent: list[tuple[dict[str, Any], list[bytes]]] = []
     widget = TimelineWidget(comparison_of(traces))
     monkeypatch.setattr(widget, "send", lambda message, buffers: sent.append((message, buffers)))
     widget._answer(None, {"kind": "bokeh", "number": 1}, [])
     widget._answer(None, {"kind": "view", "number": 2}, [])
-    (bokeh, [script]), (view, [figures, data, _]) = sent
+    widget._answer(None, {"kind": "scripts", "number": 3}, [])
+    (bokeh, [script]), (view, [figures, data]), (_, [module]) = sent
     assert (bokeh["kind"], bokeh["number"]) == ("bokeh", 1)
     assert len(script) > 100_000
     assert view["replaces"] == widget.static_class
     assert b"timeline-1" in figures
+    assert b"class TimeAxis" in module
     assert unpacked(data)[0]["timelines"][1]["build"] == "Free-threaded build"
     assert len(str(widget.get_state())) < 20_000
 

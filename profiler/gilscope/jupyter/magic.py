@@ -27,6 +27,7 @@ from gilscope.jupyter.options import (
     make_races_parser,
     parse,
 )
+from gilscope.jupyter.shown import Shown
 from gilscope.options import comparison as comparison_options
 from gilscope.options import pythons
 from gilscope.options import recording as recording_options
@@ -48,6 +49,7 @@ class ThreadMagics:
         """Let results be shown as timelines wherever they appear in the notebook of ``shell``."""
         self.shell = shell
         self._shown: tuple[int, int] | None = None
+        self._widgets = Shown(shell.events)
         shell.display_formatter.ipython_display_formatter.for_type_by_name(
             "gilscope.presentation", "Comparison", self._display
         )
@@ -212,7 +214,7 @@ class ThreadMagics:
     def _show(self, comparison: Comparison) -> None:
         from gilscope.jupyter.show import show  # noqa: PLC0415 - slow to load
 
-        show(comparison, live=self._live)
+        show(comparison, self._widgets, live=self._live)
         self._shown = (id(comparison), self._cell_number)
 
     def _display(self, comparison: Comparison) -> None:

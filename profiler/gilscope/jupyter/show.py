@@ -17,20 +17,23 @@ import ipywidgets
 from IPython.display import display
 
 from gilscope.text import count_text, seconds_text
+from gilscope.view.notebook.controls import end
 from gilscope.view.notebook.widget import static_html
 
 if TYPE_CHECKING:
+    from gilscope.jupyter.shown import Shown
     from gilscope.presentation import Comparison
 
 STEP = re.compile(r"\[(\d+)/(\d+)\]")
 LIVE_TEXT = "The interactive view; it needs a running kernel."
 
 
-def show(comparison: Comparison, *, live: bool) -> None:
+def show(comparison: Comparison, shown: Shown, *, live: bool) -> None:
     """Display ``comparison``.
 
     Args:
         comparison: What is shown.
+        shown: Notes the widget.
         live: Whether there is a page that can run a widget; else only the text is of use.
     """
     plain = comparison.summary_text()
@@ -41,6 +44,7 @@ def show(comparison: Comparison, *, live: bool) -> None:
         display({"text/html": html, "text/plain": plain}, raw=True)
     else:
         widget = comparison.widget
+        shown.add(widget)
         display({"text/html": widget.static_html(), "text/plain": plain}, raw=True)
         display(_bundle(widget, LIVE_TEXT), raw=True)
 
@@ -93,4 +97,4 @@ class Progress:
         words = f"{runs} in {seconds_text(perf_counter() - self._start)}"
         self._handle.update({"text/plain": words}, raw=True)
         for widget in (self._box, self._line, self._bar):
-            widget.close()
+            end(widget)

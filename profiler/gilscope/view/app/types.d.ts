@@ -245,6 +245,7 @@ export interface BokehView {
 }
 
 export interface BokehDocument {
+  clear(): void
   get_model_by_name(name: string): any
 }
 
@@ -252,6 +253,7 @@ export interface BokehDocument {
 export interface BokehLibrary {
   embed: { embed_item(item: object, place: string | Element): Promise<any> }
   index: { find_one(model: BokehModel): BokehView | null }
+  documents: BokehDocument[]
   [version: string]: any
 }
 

@@ -2,7 +2,7 @@
 // kernel, once a page and version. Shows the live view and hides the static one above it.
 // All the rest comes over the comm as well: this file is saved with the widget's state, by some.
 
-const LOADING = "__gilscope_bokeh__"
+const LOADING = "__gilscope_loading__"  // of the page: what its views share
 const PATIENCE = 10_000  // ms; a kernel that is gone does not answer at all
 const SLOW = 60_000  // ms; names of native functions are looked up in large files
 const LONG = 3_600_000  // ms; at first the kernel may still have other cells to run
@@ -72,11 +72,33 @@ function keep(model, name, value) {
 /** @param {ArrayBuffer} buffer */
 const url_of = (buffer) => URL.createObjectURL(new Blob([buffer], { type: "text/javascript" }))
 
-/** The scripts of the view as a module. @param {ArrayBuffer} buffer */
-function load(buffer) {
+/**
+ * What the page has once, whoever asks first; a failure is forgotten.
+ * @template T
+ * @param {string} name
+ * @param {() => Promise<T>} get
+ * @returns {Promise<T>}
+ */
+function once(name, get) {
+  /** @type {Record<string, Promise<any>>} */
+  const loading = (/** @type {any} */ (window)[LOADING] ??= {})
+  loading[name] ??= get().catch((error) => {
+    delete loading[name]
+    throw error
+  })
+  return loading[name]
+}
+
+/**
+ * The scripts of the view as a module: a browser keeps each module as long as its page.
+ * @param {WidgetModel} model
+ * @returns {Promise<typeof import("./page.js")>}
+ */
+const scripts = (model) => once(`view ${model.get("scripts")}`, async () => {
+  const [, [buffer]] = await ask(model, "scripts", {}, LONG)
   const url = url_of(buffer)
   return import(url).finally(() => URL.revokeObjectURL(url))
-}
+})
 
 /** @param {ArrayBuffer} buffer */
 function run_script(buffer) {
@@ -97,16 +119,11 @@ function bokeh(model) {
   /** @returns {BokehLibrary | undefined} */
   const present = () => page.Bokeh?.[version]
   if (present()) return Promise.resolve(present())
-  /** @type {Record<string, Promise<BokehLibrary | undefined>>} */
-  const loading = (page[LOADING] ??= {})
-  loading[version] ??= ask(model, "bokeh", {}, LONG)
-    .then(([, [script]]) => run_script(script))
-    .then(present)
-    .catch((error) => {
-      delete loading[version]
-      throw error
-    })
-  return loading[version]
+  return once(`bokeh ${version}`, async () => {
+    const [, [script]] = await ask(model, "bokeh", {}, LONG)
+    await run_script(script)
+    return present()
+  })
 }
 
 /**
@@ -160,6 +177,8 @@ class Ipywidgets {
     control.on(`change:${key}`, change)
     return () => {
       control.off(`change:${key}`, change)
+      // It is not in the page any more, which it would complain of.
+      host?.processMessage({ type: "after-detach", isConflatable: false, conflate: () => false })
       view.remove()
     }
   }
@@ -229,16 +248,14 @@ function box_of(frame) {
  * @param {ReturnType<typeof setTimeout>} waiting
  */
 async function show(model, el, waiting) {
-  const [Bokeh, [message, [figures, packed, scripts]]] = await Promise.all([
-    bokeh(model), ask(model, "view", {}, LONG)])
+  const [Bokeh, { View, START, unpack }, [message, [figures, packed]]] = await Promise.all([
+    bokeh(model), scripts(model), ask(model, "view", {}, LONG)])
   if (!Bokeh) throw new Error("BokehJS could not be loaded")
   const box = box_of(message.frame)
   const style = document.createElement("style")
   style.textContent = message.style
   clearTimeout(waiting)
   el.replaceChildren(style, box)
-  /** @type {typeof import("./page.js")} */
-  const { View, START, unpack } = await load(scripts)
   const stage = /** @type {Element} */ (box.querySelector('[data-role="stage"]'))
   const item = JSON.parse(new TextDecoder().decode(figures))
   const data = await unpack(packed)
@@ -263,6 +280,12 @@ async function show(model, el, waiting) {
     view.end()
     view.panel?.end?.()
     views.clear()
+    const { document } = view, { documents } = Bokeh
+    document.clear()  // and with it a timer that would keep it
+    if (documents.includes(document)) documents.splice(documents.indexOf(document), 1)
+    // JupyterLab keeps models of closed comms, and with them what their elements have.
+    el.replaceChildren()
+    delete box.gilscope
   }
 }
 

@@ -29,6 +29,14 @@ def controls(settings: Iterable[Setting], values: Mapping[str, Any]) -> dict[str
     return {setting.name: _control(setting, values[setting.name]) for setting in settings}
 
 
+def end(widget: Any) -> None:
+    """Close ``widget`` and what belongs to it alone: its layout and its style."""
+    for name in ("layout", "style"):
+        if part := getattr(widget, name, None):
+            part.close()
+    widget.close()
+
+
 def _control(setting: Setting, value: Any) -> Any:
     if setting.kind == "check":
         layout = ipywidgets.Layout(width="auto", margin="0")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cached_property
+from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -32,6 +33,7 @@ from gilscope.view.html.tables import tables
 from gilscope.view.html.timeline import timelines
 from gilscope.view.html.verdict import verdict
 from gilscope.view.notebook.controls import controls
+from gilscope.view.notebook.controls import end as close
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,10 +101,13 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         hidden: Names of lanes that are not shown.
         pinned: Names of lanes that stand at the top.
         controls: The ipywidgets for them, by name.
+        bokeh_version: Of the BokehJS that a page loads once.
+        scripts: Of the view's own scripts, which a page loads once.
     """
 
     _esm = asset("bundle/widget.js")
     bokeh_version = _trait(traitlets.Unicode, bokeh.__version__)
+    scripts = _trait(traitlets.Unicode)
     range = _trait(
         traitlets.Tuple,
         traitlets.Float(),
@@ -133,13 +138,23 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         """
         if not comparison.traces():
             raise GilscopeError("nothing to show: no run of this comparison left a trace")
-        super().__init__(hidden=sorted(comparison.hidden))
+        self._script = script().encode()
+        version = sha256(self._script).hexdigest()[:16]
+        super().__init__(hidden=sorted(comparison.hidden), scripts=version)
         self.static_class = f"gilscope-static-{uuid4().hex}"
         self._comparison = comparison
         self._traces = [trace for _, trace in comparison.traces()]
         self._indexes: dict[int, Index] = {}
         self.controls = controls(settings(self._traces, self._scene[1]), self.trait_values())
         self.on_msg(self._answer)
+
+    def close(self) -> None:
+        """End the view, in the page, too, with its controls."""
+        if self.comm is not None:
+            for control in self.controls.values():
+                close(control)
+            self.layout.close()
+        super().close()
 
     @traitlets.validate("least")
     def _check_least(self, proposal: dict[str, Any]) -> str:
@@ -176,6 +191,7 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         """Send what the page asks for; what goes wrong is shown there, too."""
         answers = {
             "bokeh": self._bokeh,
+            "scripts": self._scripts,
             "view": self._view,
             "range": self._range,
             "detail": self._detail,
@@ -193,6 +209,9 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
     def _bokeh(self, _message: object) -> Answer:
         return {}, [files(bokeh).joinpath("server/static/js/bokeh.min.js").read_bytes()]
 
+    def _scripts(self, _message: object) -> Answer:
+        return {}, [self._script]
+
     def _view(self, _message: object) -> Answer:
         data, columns = self._scene
         figures = json.dumps(json_item(timelines(self._traces, columns))).encode()
@@ -201,7 +220,7 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
             "style": sheet() + asset("app.css"),
             "replaces": self.static_class,
         }
-        return answer, [figures, data, script().encode()]
+        return answer, [figures, data]
 
     def _range(self, message: dict[str, Any]) -> Answer:
         """Answer with what can be seen in ranges of time: (timeline, start, end), ns."""

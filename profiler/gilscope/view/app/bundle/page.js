@@ -2801,7 +2801,12 @@ var View = class {
     this.keyboard.listen();
     const { align, theme, range, search } = this.settings;
     this.theme.show(theme);
-    this.end = this.theme.follow();
+    const unfollow = this.theme.follow();
+    this.end = () => {
+      clearTimeout(this.redraw_timer);
+      clearTimeout(this.settle_timer);
+      unfollow();
+    };
     this.lanes.arrange();
     this.axis.align(align);
     if (range) this.axis.show(...range);

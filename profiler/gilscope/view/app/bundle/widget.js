@@ -1,5 +1,5 @@
 // profiler/gilscope/view/app/widget.js
-var LOADING = "__gilscope_bokeh__";
+var LOADING = "__gilscope_loading__";
 var PATIENCE = 1e4;
 var SLOW = 6e4;
 var LONG = 36e5;
@@ -41,10 +41,22 @@ function keep(model, name, value) {
   }
 }
 var url_of = (buffer) => URL.createObjectURL(new Blob([buffer], { type: "text/javascript" }));
-function load(buffer) {
+function once(name, get) {
+  const loading = (
+    /** @type {any} */
+    window[LOADING] ??= {}
+  );
+  loading[name] ??= get().catch((error) => {
+    delete loading[name];
+    throw error;
+  });
+  return loading[name];
+}
+var scripts = (model) => once(`view ${model.get("scripts")}`, async () => {
+  const [, [buffer]] = await ask(model, "scripts", {}, LONG);
   const url = url_of(buffer);
   return import(url).finally(() => URL.revokeObjectURL(url));
-}
+});
 function run_script(buffer) {
   const url = url_of(buffer);
   return new Promise((resolve, reject) => {
@@ -63,12 +75,11 @@ function bokeh(model) {
   );
   const present = () => page.Bokeh?.[version];
   if (present()) return Promise.resolve(present());
-  const loading = page[LOADING] ??= {};
-  loading[version] ??= ask(model, "bokeh", {}, LONG).then(([, [script]]) => run_script(script)).then(present).catch((error) => {
-    delete loading[version];
-    throw error;
+  return once(`bokeh ${version}`, async () => {
+    const [, [script]] = await ask(model, "bokeh", {}, LONG);
+    await run_script(script);
+    return present();
   });
-  return loading[version];
 }
 async function hosted(model, settings) {
   const manager = model.widget_manager;
@@ -107,6 +118,7 @@ var Ipywidgets = class {
     control.on(`change:${key}`, change);
     return () => {
       control.off(`change:${key}`, change);
+      host?.processMessage({ type: "after-detach", isConflatable: false, conflate: () => false });
       view.remove();
     };
   }
@@ -154,8 +166,9 @@ function box_of(frame) {
   return box;
 }
 async function show(model, el, waiting) {
-  const [Bokeh, [message, [figures, packed, scripts]]] = await Promise.all([
+  const [Bokeh, { View, START, unpack }, [message, [figures, packed]]] = await Promise.all([
     bokeh(model),
+    scripts(model),
     ask(model, "view", {}, LONG)
   ]);
   if (!Bokeh) throw new Error("BokehJS could not be loaded");
@@ -164,7 +177,6 @@ async function show(model, el, waiting) {
   style.textContent = message.style;
   clearTimeout(waiting);
   el.replaceChildren(style, box);
-  const { View, START, unpack } = await load(scripts);
   const stage = (
     /** @type {Element} */
     box.querySelector('[data-role="stage"]')
@@ -199,6 +211,11 @@ async function show(model, el, waiting) {
     view.end();
     view.panel?.end?.();
     views.clear();
+    const { document: document2 } = view, { documents } = Bokeh;
+    document2.clear();
+    if (documents.includes(document2)) documents.splice(documents.indexOf(document2), 1);
+    el.replaceChildren();
+    delete box.gilscope;
   };
 }
 function render({ model, el }) {

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
 
+    from gilscope import dask as dask
     from gilscope.presentation import Comparison
     from gilscope.race import Races
     from gilscope.trace.model import Trace
@@ -49,6 +50,15 @@ __all__ = [
     "span",
     "synchronises",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what has a package of its own when it is first asked for."""
+    if name == "dask":
+        from importlib import import_module  # noqa: PLC0415 - where it is asked for
+
+        return import_module("gilscope.dask")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @contextmanager

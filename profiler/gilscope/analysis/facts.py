@@ -10,6 +10,7 @@ import numpy as np
 from gilscope.analysis.callbacks.callback_nesting import NONE, Inside, callback_work
 from gilscope.analysis.callbacks.totals import lock_waits_inside
 from gilscope.analysis.grouping import summarize
+from gilscope.analysis.inside_spans import InsideSpans
 from gilscope.analysis.states.state import State
 from gilscope.analysis.states.thread_states import interval_states, lanes
 from gilscope.analysis.waits.blame import blame
@@ -135,6 +136,11 @@ class Facts:
     def inside(self) -> Inside:
         """In which callback something happened."""
         return Inside(self.trace)
+
+    @cached_property
+    def inside_spans(self) -> InsideSpans:
+        """In which span of the program something happened."""
+        return InsideSpans(self.trace)
 
     @cached_property
     def callbacks(self) -> list[CallbackWork]:

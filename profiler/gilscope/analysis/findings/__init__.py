@@ -19,6 +19,7 @@ from gilscope.analysis.findings.forbidden import (
 from gilscope.analysis.findings.gil import gil_enabled, ping_pong, starvation
 from gilscope.analysis.findings.hangs import hangs
 from gilscope.analysis.findings.hazards import native_mutex
+from gilscope.analysis.findings.in_spans import with_spans
 from gilscope.analysis.findings.locks import hot_locks, lock_convoy
 from gilscope.analysis.findings.model import Finding, Jump
 from gilscope.analysis.findings.native_hold import native_hold
@@ -68,7 +69,7 @@ def _order(one: Finding) -> tuple[int, bool, int, str]:
 def find(trace: Trace | Facts) -> list[Finding]:
     """Return the findings: the most severe first, of these hazards, then the most expensive."""
     facts = trace if isinstance(trace, Facts) else Facts(trace)
-    found = [finding for rule, _ in RULES for finding in rule(facts)]
+    found = [with_spans(facts, finding) for rule, _ in RULES for finding in rule(facts)]
     return sorted(found, key=_order)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gilscope.analysis.findings.in_spans import held_in
 from gilscope.analysis.findings.model import (
     Finding,
     had_back,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gilscope.analysis.facts import Facts
-    from gilscope.trace.arrays import I32, I64
+    from gilscope.trace.arrays import I32, I64, Bools
 
 LEAST_FORCED = 5
 """Times that a thread was made to give the GIL up, and that it made others: five switch intervals
@@ -92,6 +93,7 @@ def _finding(facts: Facts, threads: I64, rows: I64, cost: int) -> Finding:
                 f"for the switch interval ({time_text(SWITCH_INTERVAL_NS)} by default) or longer"
             ),
             *_function(facts, threads),
+            *held_in(facts, _theirs(facts, threads)),
         ),
         advice="More threads do not make this faster under the GIL. A free-threaded build runs "
         "them in parallel (`gilscope compare` measures the gain). So do processes, subinterpreters "
@@ -101,10 +103,17 @@ def _finding(facts: Facts, threads: I64, rows: I64, cost: int) -> Finding:
     )
 
 
+def _theirs(facts: Facts, threads: I64) -> Bools:
+    """Return which pieces of holds are Python code of these threads, bool[n]."""
+    pieces = facts.pieces
+    theirs: Bools = np.isin(facts.trace.intervals.thread[pieces.holds], threads) & ~pieces.native
+    return theirs
+
+
 def _function(facts: Facts, threads: I64) -> Iterator[str]:
     """Yield the function that causes most of their waiting, if one function does."""
     pieces = facts.pieces
-    mine = np.isin(facts.trace.intervals.thread[pieces.holds], threads) & ~pieces.native
+    mine = _theirs(facts, threads)
     caused = np.bincount(pieces.place[mine], pieces.caused_ns[mine], len(pieces.places))
     most = int(caused.argmax()) if len(caused) else -1
     name = pieces.places[most].function if most >= 0 else ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gilscope.analysis.findings.in_spans import held_in
 from gilscope.analysis.findings.late_hold import late_hold
 from gilscope.analysis.findings.model import (
     Finding,
@@ -92,6 +93,7 @@ def _finding(facts: Facts, place: HolderPlace, mine: Bools) -> Finding:
             _looks(facts, mine, frames),
             f"they waited for this {of_run(trace, cost)}",
             *limit(trace, cost, gained),
+            *held_in(facts, mine),
             *victims(facts, mine),
         ),
         advice=_advice(place, frames),

@@ -81,6 +81,7 @@ def merge(
     target: str | os.PathLike[str],
     *,
     names: Sequence[str] | None = None,
+    remarks: Sequence[str] = (),
     force: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Merged:
@@ -91,6 +92,7 @@ def merge(
         target: the new file; it is there whole, or not at all.
         names: of the process of each source; threads of one without a name, "", keep theirs. By
             default the names of all threads end in the process id.
+        remarks: what else to know of the result; it is among its problems.
         force: replace a file that exists.
         progress: told of each so many intervals that are written.
 
@@ -108,7 +110,8 @@ def merge(
         Source(trace, *parts_of(path), start - min(starts), name)
         for trace, path, start, name in zip(traces, paths, starts, called, strict=True)
     ]
-    problems = [line for pair in zip(traces, called, strict=True) for line in _problems(*pair)]
+    problems = [*remarks]
+    problems += [line for pair in zip(traces, called, strict=True) for line in _problems(*pair)]
     if clock == "realtime":
         problems.append("traces of several hosts or boots: times are as accurate as their clocks")
     with whole_file(Path(target), paths, force=force) as out:

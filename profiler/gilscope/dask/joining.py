@@ -1,0 +1,26 @@
+"""Traces of other hosts on the clock of this one."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from gilscope.trace.writing.reclock import reclock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gilscope.dask.clocks import HostClock
+
+
+def on_this_clock(path: Path, clock: HostClock) -> None:
+    """Give a trace the times of this host.
+
+    Raises:
+        TraceError: It cannot be read.
+        ExportError: It cannot be written.
+    """
+    apart = time.time_ns() - time.monotonic_ns()
+    draft = path.with_name(f"{path.name}.here")
+    reclock(path, draft, clock.here, realtime_apart_ns=apart)
+    draft.replace(path)

@@ -1,0 +1,207 @@
+"""Dask clusters, recorded as one trace by the cluster's own connections."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import gilscope
+from gilscope.analysis.findings import find
+from gilscope.errors import GilscopeError, UsageError
+
+distributed = pytest.importorskip("distributed", reason="distributed is not installed")
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from distributed import Client
+
+    from gilscope.trace.model import Trace
+
+TARGETS = Path(__file__).parents[1] / "targets" / "dask"
+PATIENCE_S = 60
+sys.path.insert(0, str(TARGETS))
+
+import work  # noqa: E402 - found by the line above
+
+
+@pytest.fixture(autouse=True)
+def _workers_find_the_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(TARGETS))
+
+
+@contextmanager
+def cluster(workers: int = 2, *, processes: bool = True) -> Iterator[Client]:
+    """Run a cluster of this machine."""
+    with (
+        distributed.LocalCluster(
+            n_workers=workers, threads_per_worker=2, processes=processes, dashboard_address=None
+        ) as local,
+        distributed.Client(local) as client,
+    ):
+        yield client
+
+
+def tasks_of(trace: Trace) -> set[tuple[str, str]]:
+    """Return (worker, task) of all spans."""
+    return {
+        (trace.thread_name(thread).partition(":")[0], trace.spans.names[name])
+        for thread, name in zip(trace.spans.thread.tolist(), trace.spans.name.tolist(), strict=True)
+    }
+
+
+def test_processes_become_one_trace(tmp_path: Path) -> None:
+    """Each task is a span on the lane of its worker, and a finding says which one keeps the GIL."""
+    path = tmp_path / "cluster.gilscope"
+    with cluster() as client:
+        about = client.scheduler_info()["workers"]
+        places = list(about)
+        with gilscope.dask.profile(client, path) as recorded:
+            kept = [
+                client.submit(work.keep_gil, number, key=f"keep-{number}", workers=[places[0]])
+                for number in range(4)
+            ]
+            counted = client.map(work.count, range(4), workers=[places[1]])
+            client.gather(kept + counted)
+            key = counted[0].key
+    trace = gilscope.open(path)
+    assert (list(trace.problems), recorded.problems) == ([], [])
+    assert sorted(recorded.workers) == ["0", "1"]
+    assert not trace.ended_early
+    worker, other = (f"worker {about[place]['name']}" for place in places)
+    assert {(worker, f"keep-{number}") for number in range(4)} <= tasks_of(trace)
+    assert (other, key) in tasks_of(trace)
+    hold = next(one for one in find(trace) if one.name == "gil-held-in-native-code")
+    assert "usleep" in hold.title
+    assert any("keep-" in line and f"of thread {worker}:" in line for line in hold.evidence)
+    assert any("in span keep-" in jump.note for jump in hold.intervals)
+
+
+def test_workers_in_threads_share_a_recording(tmp_path: Path) -> None:
+    """Where workers are in the client's process, it is in the trace once."""
+    path = tmp_path / "cluster.gilscope"
+    with cluster(processes=False) as client:
+        with gilscope.dask.profile(client, path) as recorded:
+            client.gather(client.map(work.count, range(8)))
+        again = tmp_path / "again.gilscope"
+        with gilscope.dask.profile(client, again):
+            client.submit(work.count, 100).result()
+    trace = gilscope.open(path)
+    assert len(trace.spans) == 8
+    assert sorted(recorded.workers) == ["0", "1"]
+    assert len({thread.tid for thread in trace.threads}) == len(trace.threads)
+    assert len(gilscope.open(again).spans) == 1
+
+
+def test_a_late_worker_is_recorded(tmp_path: Path) -> None:
+    """From when it joins."""
+    path = tmp_path / "cluster.gilscope"
+    with cluster(1) as client, gilscope.dask.profile(client, path) as recorded:
+        client.cluster.scale(2)
+        client.wait_for_workers(2, timeout=PATIENCE_S)
+        late = max(client.scheduler_info()["workers"].items(), key=lambda one: one[1]["name"])
+        client.submit(work.count, 1, key="late-task", workers=[late[0]]).result()
+    assert sorted(recorded.workers) == ["0", "1"]
+    assert ("worker 1", "late-task") in tasks_of(gilscope.open(path))
+
+
+def test_a_dead_worker_is_named(tmp_path: Path) -> None:
+    """Also one that was killed; the others' traces are there."""
+    path = tmp_path / "cluster.gilscope"
+    with cluster() as client, gilscope.dask.profile(client, path) as recorded:
+        (dead, about), (alive, _) = client.scheduler_info()["workers"].items()
+        client.submit(work.count, 1, key="alive", workers=[alive]).result()
+        last = client.submit(work.die, workers=[dead], retries=0)
+        end = time.monotonic() + PATIENCE_S
+        while dead in client.scheduler_info()["workers"]:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        last.cancel()
+    problem = f"worker {about['name']} ({dead}) was gone before the recording ended"
+    trace = gilscope.open(path)
+    assert any(problem in line for line in recorded.problems), recorded.problems
+    assert any(problem in line for line in trace.problems)
+    assert "alive" in {task for _, task in tasks_of(trace)}
+
+
+def test_options_reach_the_workers(tmp_path: Path) -> None:
+    """Each worker records itself as the client was told."""
+    with (
+        cluster(1) as client,
+        gilscope.dask.profile(client, tmp_path / "a.gilscope", ring=True, max_bytes=16 << 20),
+    ):
+        assert all(one["ring"] for one in client.run(work.probe_options).values())
+
+
+def test_an_exception_in_the_block_goes_on(tmp_path: Path) -> None:
+    """And the trace is there; nothing is left on the workers."""
+    path = tmp_path / "cluster.gilscope"
+    with cluster(1) as client:
+        with pytest.raises(ZeroDivisionError), gilscope.dask.profile(client, path):
+            client.submit(work.fails, key="fails").result()
+        left = client.run(work.left)
+    assert "fails" in {task for _, task in tasks_of(gilscope.open(path))}
+    assert list(left.values()) == [([], False)]
+    assert [one.name for one in tmp_path.iterdir()] == ["cluster.gilscope"]
+
+
+def test_workers_that_cannot_be_recorded_are_one_error(tmp_path: Path) -> None:
+    """With the reason: here, the process of the workers records already."""
+    with (
+        cluster(processes=False) as client,
+        gilscope.profile(tmp_path / "own.gilscope"),
+        pytest.raises(GilscopeError, match="worker 0: the probe is running already"),
+        gilscope.dask.profile(client, tmp_path / "cluster.gilscope"),
+    ):
+        pass
+    assert len(gilscope.open(tmp_path / "own.gilscope").threads) > 1
+
+
+def test_snapshots_are_refused(tmp_path: Path) -> None:
+    """They would stay on the workers."""
+    with (
+        cluster(processes=False) as client,
+        pytest.raises(UsageError, match="does not take when"),
+        gilscope.dask.profile(client, tmp_path / "a.gilscope", ring=True, when="hang"),
+    ):
+        pass
+
+
+def test_a_file_of_the_user_is_left_alone(tmp_path: Path) -> None:
+    """Before anything is recorded."""
+    path = tmp_path / "notes.txt"
+    path.write_text("mine")
+    with (
+        cluster(processes=False) as client,
+        pytest.raises(UsageError, match="is not a trace"),
+        gilscope.dask.profile(client, path),
+    ):
+        pass
+    assert path.read_text() == "mine"
+
+
+def test_distributed_is_asked_for_in_one_line(tmp_path: Path) -> None:
+    """Where it is not installed; importing gilscope does not load it."""
+    (tmp_path / "distributed.py").write_text(
+        "raise ModuleNotFoundError('no', name='distributed')\n"
+    )
+    code = (
+        "import sys, gilscope\nassert 'distributed' not in sys.modules\n"
+        "try:\n    gilscope.dask.profile(None, 'x.gilscope')\n"
+        "except gilscope.GilscopeError as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip().endswith("is not installed: pip install distributed")

@@ -12,10 +12,11 @@ from gilscope.analysis.comparing.metrics import metrics
 from gilscope.analysis.facts import Facts
 from gilscope.analysis.findings import find
 from gilscope.analysis.grouping import order_by, summarize
+from gilscope.analysis.rows import SORTS
 from gilscope.analysis.stacks import short
 from gilscope.analysis.states.state import State
 from gilscope.analysis.states.thread_states import lanes
-from gilscope.analysis.top import SORTS, TABLES, top
+from gilscope.analysis.top import TABLES, top
 from gilscope.analysis.waits import blame as module
 from gilscope.analysis.waits import overlaps
 from gilscope.analysis.waits.blame import Blame, blame, caused_by_holds

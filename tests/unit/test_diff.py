@@ -7,7 +7,7 @@ from math import inf
 import pytest
 
 from gilscope.analysis.comparing.diff import Change, changed_rows, changes, parse
-from gilscope.analysis.top import Row
+from gilscope.analysis.rows import Row
 from gilscope.errors import UsageError
 
 CHANGES = changes(

@@ -230,7 +230,7 @@ def test_csv_has_every_row(table: str, traces: list[Trace], tmp_path: Path) -> N
     rows = list(csv.DictReader(path.read_text().splitlines()))
     expected = [trace.table(table) for trace in traces]
     assert len(rows) == sum(map(len, expected))
-    more = {"process", "pid"} | ({"state"} if table == "intervals" else set())
+    more = {"process", "pid", "trace"} | ({"state"} if table == "intervals" else set())
     assert more | set(expected[0].columns) == set(rows[0])
 
 

@@ -64,6 +64,11 @@ class Facts:
         """Rows of the intervals that are waits for a contended lock, asleep or spinning."""
         return np.flatnonzero(self.states == State.WAITING_LOCK)
 
+    @property
+    def gil_wait_rows(self) -> I64:
+        """Rows of the intervals that are waits for the GIL."""
+        return np.flatnonzero(self.states == State.WAITING_GIL)
+
     @cached_property
     def gil_waits(self) -> Summary:
         """Figures of all waits for the GIL: one group."""

@@ -10,6 +10,7 @@ import numpy as np
 from gilscope.analysis.grouping import summarize
 
 if TYPE_CHECKING:
+    from gilscope.trace.arrays import I64
     from gilscope.trace.model import Trace
 
 UNNAMED = "(no name)"
@@ -38,8 +39,13 @@ class SpanTotals:
     bytes: int | None
 
 
-def span_totals(trace: Trace) -> list[SpanTotals]:
-    """Totals by name, the longest in all first."""
+def span_groups(trace: Trace) -> tuple[I64, list[str], list[int | None]]:
+    """Return the spans in groups, one a name.
+
+    Returns:
+        The group of each span, i64[n]; what the groups are called; of each the sum of the numbers
+        of bytes that are known, None if that is none.
+    """
     spans = trace.spans
     numbers, rows_of = np.unique(spans.name, return_inverse=True)
     # A merged trace has the same text once a process.
@@ -47,16 +53,22 @@ def span_totals(trace: Trace) -> list[SpanTotals]:
     names = list(dict.fromkeys(texts))
     place = {name: number for number, name in enumerate(names)}
     places = np.array([place[text] for text in texts], np.int64)[rows_of]
-    figures = summarize(places, spans.duration, len(names))
     known = spans.bytes >= 0
     # Numbers of bytes may add up to more than a float has digits for.
     sizes = np.zeros(len(names), np.int64)
     np.add.at(sizes, places[known], spans.bytes[known])
     sized = np.bincount(places[known], minlength=len(names))
+    sums = zip(sizes.tolist(), sized.tolist(), strict=True)
+    return places, names, [size if has else None for size, has in sums]
+
+
+def span_totals(trace: Trace) -> list[SpanTotals]:
+    """Totals by name, the longest in all first."""
+    places, names, sizes = span_groups(trace)
+    figures = summarize(places, trace.spans.duration, len(names))
     columns = (figures.count, figures.total, figures.p50, figures.p99, figures.max)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     found = [
-        SpanTotals(*(name, *row, size if has else None))
-        for name, row, size, has in zip(names, rows, sizes.tolist(), sized.tolist(), strict=True)
+        SpanTotals(*(name, *row, size)) for name, row, size in zip(names, rows, sizes, strict=True)
     ]
     return sorted(found, key=lambda one: (-one.total_ns, one.name))

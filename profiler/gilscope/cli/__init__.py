@@ -24,6 +24,7 @@ from gilscope.cli import (
     findings,
     info,
     lock_order,
+    memory,
     merge,
     pack,
     races,
@@ -46,6 +47,11 @@ COMMANDS = (
     *(run, races, lock_order, ready, compare, findings, explain, dump, attach, snapshot, top, diff),
     *(report, info, export, pack, merge, doctor, setup),
 )
+READERS = frozenset(
+    module.execute for module in (findings, top, diff, report, info, export, pack, merge)
+)
+"""Commands that read traces, which may be larger than memory."""
+
 FAILED = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -60,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if ours and isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # it need not be exact
         with terminate_as_exit() if ours else nullcontext():
-            status: int = options.execute(options)
+            with memory.bounded() if options.execute in READERS else nullcontext():
+                status: int = options.execute(options)
             with suppress(AttributeError, ValueError):  # the program closed it, or has none
                 sys.stdout.flush()
     except GilscopeError as error:

@@ -10,37 +10,45 @@ if TYPE_CHECKING:
     from gilscope.analysis.facts import Facts
 
 TEXTS = 2  # columns of text, with which the table begins
+TITLES = {
+    True: "callables that would run at the same time without the GIL",
+    False: "callables that ran at the same time in several threads",
+    None: "callables that ran at the same time in several threads, or would without the GIL",
+}
 
 
-def as_table(facts: Facts, limit: int) -> Table:
-    """Return the first ``limit`` pairs for people."""
-    from gilscope.analysis.concurrency import concurrency  # noqa: PLC0415 - on demand
+def as_table(found: dict[str, Any], limit: int) -> Table:
+    """Return the first ``limit`` pairs of what `as_dict` returned for people."""
     from gilscope.cli.tables import table, time  # noqa: PLC0415 - loaded on demand
 
-    found = concurrency(facts)
+    pairs = found["pairs"]
     rows = [
         [
-            pair.first.name,
-            "itself" if pair.second is pair.first else pair.second.name,
-            f"{pair.count:,}",
-            time(pair.total_ns),
-            time(pair.longest_ns),
-            f"{' and '.join(map(facts.trace.thread_name, pair.threads))} at {time(pair.start_ns)}",
+            first["name"],
+            "itself" if first == second else second["name"],
+            f"{pair['count']:,}",
+            time(pair["total_s"] * 1e9),
+            time(pair["longest_s"] * 1e9),
+            _example(pair["longest"]),
         ]
-        for pair in found.pairs[:limit]
+        for pair in pairs[:limit]
+        for first, second in [pair["callables"]]
     ]
-    title = (
-        "callables that would run at the same time without the GIL"
-        if found.gil
-        else "callables that ran at the same time in several threads"
-    )
-    title += f" ({limit} of {len(found.pairs)})" if len(found.pairs) > limit else ""
+    title = TITLES[found["gil"]]
+    title += f" ({limit} of {len(pairs)})" if len(pairs) > limit else ""
     head = ["callable", "beside", "times", "total", "longest", "for example"]
     return table(title, head, rows, TEXTS)
 
 
-def as_dict(facts: Facts, limit: int) -> dict[str, Any]:
-    """Return the first ``limit`` pairs for JSON, times in seconds."""
+def _example(longest: dict[str, Any]) -> str:
+    from gilscope.cli.tables import time  # noqa: PLC0415 - loaded on demand
+
+    where = f"{' and '.join(longest['threads'])} at {time(longest['start_s'] * 1e9)}"
+    return f"{where} in {longest['trace']}" if "trace" in longest else where
+
+
+def as_dict(facts: Facts) -> dict[str, Any]:
+    """Return the pairs for JSON, times in seconds."""
     from gilscope.analysis.concurrency import concurrency  # noqa: PLC0415 - on demand
 
     found = concurrency(facts)
@@ -65,7 +73,7 @@ def as_dict(facts: Facts, limit: int) -> dict[str, Any]:
                     "threads": [facts.trace.thread_name(index) for index in pair.threads],
                 },
             }
-            for pair in found.pairs[:limit]
+            for pair in found.pairs
         ],
     }
 

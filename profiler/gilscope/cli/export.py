@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gilscope
 from gilscope.cli.plain import say, say_problems
 from gilscope.cli.progress import bar
+from gilscope.cli.traces import traces_in
 
 if TYPE_CHECKING:
     import argparse
@@ -43,7 +44,13 @@ def add(commands: Any) -> None:
         "nothing half-written is left.",
     )
     option = parser.add_argument
-    option("traces", type=Path, nargs="+", metavar="TRACE")
+    option(
+        "traces",
+        type=Path,
+        nargs="+",
+        metavar="TRACE",
+        help="a trace, or a directory: all traces in it and below it",
+    )
     option("--format", choices=FORMATS, default="perfetto", help="output format (default perfetto)")
     option("--table", choices=TABLES, help="table for csv, parquet and arrow (default intervals)")
     option(
@@ -65,12 +72,13 @@ def execute(options: argparse.Namespace) -> int:
         TraceError: A trace cannot be read.
         ExportError: The file cannot be written.
         GilscopeError: A package that the format needs is not installed.
+        UsageError: There is no trace in a directory.
     """
     with gilscope.reader_side():
         from gilscope.export import FORMATS as EXPORTERS  # noqa: PLC0415 - loaded on demand
         from gilscope.export import export_file  # noqa: PLC0415 - loaded on demand
         from gilscope.trace.reading.family import on_one_axis  # noqa: PLC0415 - loaded on demand
-    traces = on_one_axis([gilscope.open(path) for path in options.traces])
+    traces = on_one_axis([gilscope.open(path) for path in traces_in(options.traces)])
     suffix = EXPORTERS[options.format].suffix
     table = options.table
     default = options.traces[0].with_suffix(f".{table}{suffix}" if table else suffix)

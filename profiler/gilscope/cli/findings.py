@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gilscope
 from gilscope.cli.markdown import item
 from gilscope.cli.plain import clean, say
+from gilscope.cli.traces import traces_in
 from gilscope.identity import read_baseline
 from gilscope.severity import Severity
 
@@ -38,7 +39,13 @@ def add(commands: Any) -> None:
         "cannot be read.",
     )
     option = parser.add_argument
-    option("traces", type=Path, nargs="+", metavar="TRACE")
+    option(
+        "traces",
+        type=Path,
+        nargs="+",
+        metavar="TRACE",
+        help="a trace, or a directory: all traces in it and below it",
+    )
     option(
         "--fail-on",
         choices=tuple(map(str, Severity)),
@@ -73,13 +80,14 @@ def execute(options: argparse.Namespace) -> int:
 
     Raises:
         TraceError: A trace cannot be read.
+        UsageError: There is no trace in a directory.
     """
     with gilscope.reader_side():
         from gilscope.analysis.findings import find  # noqa: PLC0415 - loaded on demand
         from gilscope.cli.tables import working  # noqa: PLC0415 - loaded on demand
     known = read_baseline(options.baseline) if options.baseline else frozenset()
     found = []
-    for path in options.traces:
+    for path in traces_in(options.traces):
         with working(f"reading {path}"):
             trace = gilscope.open(path)
             found.append((trace, find(trace)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gilscope
 from gilscope.cli.plain import say, say_problems
 from gilscope.cli.progress import bar
+from gilscope.cli.traces import traces_in
 from gilscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +29,13 @@ def add(commands: Any) -> None:
         "the file cannot be written; then nothing half-written is left.",
     )
     option = parser.add_argument
-    option("traces", type=Path, nargs="+", metavar="TRACE")
+    option(
+        "traces",
+        type=Path,
+        nargs="+",
+        metavar="TRACE",
+        help="a trace, or a directory: all traces in it and below it",
+    )
     option("-o", "--output", type=Path, metavar="FILE", required=True, help="the merged trace")
     option(
         "--family",
@@ -46,11 +53,11 @@ def execute(options: argparse.Namespace) -> int:
     Raises:
         TraceError: A trace cannot be read.
         ExportError: The traces do not fit together, or the file cannot be written.
-        UsageError: One is named twice.
+        UsageError: One is named twice, or there is none in a directory.
     """
     with gilscope.reader_side():
         from gilscope.trace.writing.merge import merge  # noqa: PLC0415 - loaded on demand
-    paths = options.traces
+    paths = traces_in(options.traces)
     if options.family:
         found = [one for path in paths for one in gilscope.family(path)]
         paths = list({one.resolve(): one for one in found}.values())

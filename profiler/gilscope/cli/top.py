@@ -1,4 +1,7 @@
-"""``gilscope top``: the longest waits, by thread, lock, callable, line and native function."""
+"""``gilscope top``: the longest waits, by thread, lock, callable, line and native function.
+
+Several traces are one thing: what has the same name in them is one row.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import gilscope
 from gilscope.cli import concurrency
+from gilscope.cli.traces import traces_in
 from gilscope.options import argument, whole_number
 from gilscope.text import shortened
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from rich.table import Table
 
-    from gilscope.analysis.facts import Facts
-    from gilscope.analysis.top import Row
+    from gilscope.analysis.rows import Row
+    from gilscope.cli.top_tables import TopTables
 
 TABLES = ("thread", "lock", "callable", "line", "function", "span")
 MORE = ("blame", "path", "concurrent")
@@ -54,7 +58,14 @@ def add(commands: Any) -> None:
         epilog="Exit status: 0, 2 if the trace cannot be read.",
     )
     option = parser.add_argument
-    option("trace", type=Path, metavar="TRACE")
+    option(
+        "traces",
+        type=Path,
+        nargs="+",
+        metavar="TRACE",
+        help="a trace, or a directory: all traces in it and below it; several are taken together: "
+        "what has the same name is one row",
+    )
     option(
         "--by",
         choices=(*TABLES, *MORE),
@@ -79,21 +90,25 @@ def execute(options: argparse.Namespace) -> int:
     """Print the tables.
 
     Raises:
-        TraceError: The trace cannot be read.
+        TraceError: A trace cannot be read.
+        UsageError: There is no trace in a directory.
     """
     with gilscope.reader_side():
-        from gilscope.analysis.facts import Facts  # noqa: PLC0415 - loaded on demand
-        from gilscope.analysis.top import top  # noqa: PLC0415 - loaded on demand
         from gilscope.cli.tables import console, working  # noqa: PLC0415 - loaded on demand
+        from gilscope.cli.top_tables import of_all, of_one  # noqa: PLC0415 - loaded on demand
     wanted = tuple(dict.fromkeys(options.by or (*TABLES, *MORE)))
-    with working(f"reading {options.trace}"):
-        facts = Facts(gilscope.open(options.trace))
-        rows = {by: top(facts, by, options.sort) for by in wanted if by in TABLES}
-        if options.json:
-            print(json.dumps(_as_dict(facts, rows, wanted, options), indent=2))
-            return 0
-        tables = [_table(by, found, options.limit) for by, found in rows.items() if found]
-        tables += [_MORE[name](facts, options.limit) for name in wanted if name in MORE]
+    # A file that is named twice, or lies in a directory that is named, too, counts once.
+    paths = list({path.resolve(): path for path in traces_in(options.traces)}.values())
+    if len(paths) > 1:
+        found = of_all(paths, wanted, options.sort)
+    else:
+        with working(f"reading {paths[0]}"):
+            found = of_one(paths[0], wanted, options.sort)
+    if options.json:
+        print(json.dumps(_as_dict(found, options.limit), indent=2))
+        return 0
+    tables = [_table(by, rows, options.limit) for by, rows in found.rows.items() if rows]
+    tables += [_MORE[name](value, options.limit) for name, value in found.more.items()]
     screen = console()
     shown = [one for one in tables if one.row_count]
     for one in shown:
@@ -129,44 +144,23 @@ def _table(by: str, rows: list[Row], limit: int) -> Table:
     return table(title, [columns[p] for p in kept], cells, texts)
 
 
-def _blame(facts: Facts, limit: int) -> Table:
+def _blame(pairs: list[dict[str, Any]], limit: int) -> Table:
     """Return which thread waited for which: the worst pairs."""
     from gilscope.cli.tables import table, time  # noqa: PLC0415 - loaded on demand
 
     rows = [
         [pair["waiter"], pair["holder"] or "(none, or unknown)", time(pair["gil_s"] * 1e9),
          time(pair["lock_s"] * 1e9)]
-        for pair in _pairs(facts, limit)
+        for pair in pairs[:limit]
     ]  # fmt: skip
     head = ["thread", "waited for", "for the GIL", "for locks"]
     return table("which thread waited for which", head, rows, TEXTS)
 
 
-def _pairs(facts: Facts, limit: int | None = None) -> list[dict[str, Any]]:
-    blame, trace = facts.blame, facts.trace
-    columns = (blame.waiter, blame.holder, blame.gil_ns, blame.lock_ns)
-    pairs = sorted(
-        zip(*(column.tolist() for column in columns), strict=True),
-        key=lambda pair: (-pair[2] - pair[3], pair),
-    )
-    return [
-        {
-            "waiter": trace.thread_name(waiter),
-            "waiter_index": waiter,
-            "holder": trace.thread_name(holder) or None,
-            "holder_index": holder or None,
-            "gil_s": _seconds(gil),
-            "lock_s": _seconds(lock),
-        }
-        for waiter, holder, gil, lock in pairs[:limit]
-    ]
-
-
-def _path(facts: Facts, limit: int) -> Table:
+def _path(found: dict[str, Any], limit: int) -> Table:
     """Return what lies on the critical path."""
     from gilscope.cli.tables import table, time  # noqa: PLC0415 - loaded on demand
 
-    found = _path_as_dict(facts)
     names = ("holding_gil_s", "running_s", "waiting_gil_s", "waiting_lock_s", "blocked_s",
              "stopped_s")  # fmt: skip
     # A state in which no thread was has no column.
@@ -185,51 +179,15 @@ def _path(facts: Facts, limit: int) -> Table:
     return table(title, [word.replace("gil", "GIL") for word in head], rows)
 
 
-def _path_as_dict(facts: Facts) -> dict[str, Any]:
-    from gilscope.analysis.states.state import State  # noqa: PLC0415 - loaded on demand
-    from gilscope.analysis.waits.critical_path import on_path  # noqa: PLC0415 - loaded on demand
-
-    path, trace = facts.path, facts.trace
-    names = {
-        "holding_gil_s": State.HOLDING_GIL,
-        "running_s": State.RUNNING,
-        "waiting_gil_s": State.WAITING_GIL,
-        "waiting_lock_s": State.WAITING_LOCK,
-        "blocked_s": State.BLOCKED,
-        "stopped_s": State.STOPPED_WORLD,
-    }
-    covered = int((path.end - path.start).sum())
-    return {
-        "pieces": len(path),
-        "inferred": path.inferred,
-        "handover_s": _seconds(max(trace.duration_ns - covered, 0)),
-        "threads": [
-            {
-                "thread": trace.thread_name(one.thread),
-                "index": one.thread,
-                "total_s": _seconds(one.total_ns),
-                **{name: _seconds(one.states[state]) for name, state in names.items()},
-            }
-            for one in on_path(path, facts.lanes)
-        ],
-    }
-
-
-def _as_dict(
-    facts: Facts, rows: dict[str, list[Row]], wanted: Iterable[str], options: argparse.Namespace
-) -> dict[str, Any]:
-    limit = options.limit
+def _as_dict(found: TopTables, limit: int) -> dict[str, Any]:
     result: dict[str, Any] = {
-        "trace": str(facts.trace.path),
-        "duration_s": _seconds(facts.trace.duration_ns),
-        **{by: [_row(row) for row in found[:limit]] for by, found in rows.items()},
+        **found.about,
+        **{by: [_row(row) for row in rows[:limit]] for by, rows in found.rows.items()},
+        **found.more,
     }
-    if "blame" in wanted:
-        result["blame"] = _pairs(facts)
-    if "path" in wanted:
-        result["path"] = _path_as_dict(facts)
-    if "concurrent" in wanted:
-        result["concurrent"] = concurrency.as_dict(facts, limit)
+    if "concurrent" in result:
+        pairs = result["concurrent"]["pairs"][:limit]
+        result["concurrent"] = {**result["concurrent"], "pairs": pairs}
     return result
 
 
@@ -252,7 +210,7 @@ def _seconds(ns: int) -> float:
     return round(ns / 1e9, 9)
 
 
-_MORE: dict[str, Callable[[Facts, int], Table]] = {
+_MORE: dict[str, Callable[[Any, int], Table]] = {
     "blame": _blame,
     "path": _path,
     "concurrent": concurrency.as_table,

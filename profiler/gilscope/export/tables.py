@@ -17,7 +17,7 @@ from gilscope.export.progress import Progress, silent
 from gilscope.export.scene import process_name
 from gilscope.trace.model import TABLES
 from gilscope.trace.model.tables import of_intervals
-from gilscope.trace.tables import Category, DataTable, arrow_library, category
+from gilscope.trace.tables import Category, Column, DataTable, arrow_library, category
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,8 +52,9 @@ class TableExporter:
         """The rows, some at a time; at least one block, so that there are columns."""
         for number, trace in enumerate(traces):
             for table in _of(trace, self.table):
-                about = {"process": np.full(len(table), number, np.int32)}
+                about: dict[str, Column] = {"process": np.full(len(table), number, np.int32)}
                 about["pid"] = np.full(len(table), trace.pid, np.int64)
+                about["trace"] = Category(np.zeros(len(table), np.int32), (trace.path.name,))
                 yield DataTable({**about, **table.columns} if len(traces) > 1 else table.columns)
                 progress(len(table) if self.table == "intervals" else 0)
 

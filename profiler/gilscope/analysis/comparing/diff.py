@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gilscope.analysis.comparing.metrics import Metrics
-    from gilscope.analysis.top import Row
+    from gilscope.analysis.rows import Row
 
 _CONDITION = re.compile(
     r"\s*(?P<name>[a-z][a-z0-9_.-]*)\s*(?P<operator>>=|<=|>|<)\s*"

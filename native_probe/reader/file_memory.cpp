@@ -1,0 +1,230 @@
+#include "reader/file_memory.hpp"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
+#include <map>
+#include <mutex>
+#include <new>
+
+namespace gilscope::file_memory {
+namespace {
+
+constexpr std::size_t kPage = 4096;           // no page is smaller
+constexpr std::size_t kPiece = 64UL << 20;    // let go at a time
+constexpr long kPeriodNs = 5'000'000;         // little of the limit is filled in it
+constexpr std::size_t kLetGoTo = 3, kOf = 5;  // of the limit, so that it is not for each page
+
+struct Block {
+  std::size_t size;
+  bool in_file;
+};
+
+struct State {
+  std::mutex mutex;
+  std::map<std::uintptr_t, Block> blocks;
+  std::string folder;
+  Limits limits{};
+  Figures figures{};
+  std::size_t anonymous = 0;  // bytes of blocks that are not in files
+  std::uintptr_t next = 0;    // where letting go goes on
+  std::atomic<std::size_t> process_anonymous{0};
+  std::atomic<bool> running{false};
+  pthread_t keeper{};
+};
+
+// Never destroyed: arrays may be freed after static objects.
+State& state() {
+  static auto* one = new State;
+  return *one;
+}
+
+struct InMemory {
+  std::size_t resident, anonymous;
+};
+
+// What the process has in memory, bytes.
+InMemory in_memory(int statm) {
+  char text[128];
+  const ssize_t n = pread(statm, text, sizeof text - 1, 0);
+  if (n <= 0) return {0, 0};
+  text[n] = '\0';
+  unsigned long resident = 0, shared = 0;
+  if (std::sscanf(text, "%*u %lu %lu", &resident, &shared) != 2) return {0, 0};
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return {resident * page, (resident - std::min(shared, resident)) * page};
+}
+
+// Lets go of one piece after the other, in the order of addresses and round again. The lock is
+// held: a block that is freed meanwhile could become somebody else's memory.
+void let_go(State& s, int statm, std::size_t down_to) {
+  std::size_t gone = 0, all = 0;
+  {
+    const std::lock_guard lock(s.mutex);
+    all = s.figures.in_files;
+  }
+  while (gone < all && in_memory(statm).resident > down_to) {
+    const std::lock_guard lock(s.mutex);
+    if (s.blocks.empty()) return;
+    auto found = s.blocks.upper_bound(s.next);
+    if (found != s.blocks.begin()) {
+      const auto before = std::prev(found);
+      if (before->second.in_file && before->first + before->second.size > s.next) found = before;
+    }
+    while (found != s.blocks.end() && !found->second.in_file) ++found;
+    if (found == s.blocks.end()) {
+      if (s.next == 0) return;
+      s.next = 0;
+      continue;
+    }
+    const std::uintptr_t begin = std::max(found->first, s.next);
+    const std::uintptr_t end = std::min(begin + kPiece, found->first + found->second.size);
+    madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+    s.next = end;
+    gone += end - begin;
+  }
+}
+
+void* keep(void*) {
+  State& s = state();
+  const int statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  while (statm >= 0 && s.running.load(std::memory_order_acquire)) {
+    const InMemory now = in_memory(statm);
+    s.process_anonymous.store(now.anonymous, std::memory_order_relaxed);
+    if (now.resident > s.limits.resident) let_go(s, statm, s.limits.resident / kOf * kLetGoTo);
+    const timespec period{0, kPeriodNs};
+    nanosleep(&period, nullptr);
+  }
+  if (statm >= 0) close(statm);
+  return nullptr;
+}
+
+// A file of this size without a name, of which all room is there already: a disk that is full later
+// would end the process.
+int new_file(const std::string& folder, std::size_t size) {
+  const int file = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (file < 0) return -1;
+  int failed = 0;
+  do {
+    failed = fallocate(file, 0, 0, static_cast<off_t>(size));
+  } while (failed != 0 && errno == EINTR);
+  if (failed == 0) return file;
+  close(file);
+  return -1;
+}
+
+void* map_file(const std::string& folder, std::size_t size) {
+  const int file = new_file(folder, size);
+  if (file < 0) return nullptr;
+  void* block = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  close(file);
+  return block == MAP_FAILED ? nullptr : block;
+}
+
+void* map_anonymous(std::size_t size) {
+  void* block = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (block == MAP_FAILED) return nullptr;
+  madvise(block, size, MADV_HUGEPAGE);
+  return block;
+}
+
+}  // namespace
+
+bool start(const std::string& folder, const Limits& limits) {
+  State& s = state();
+  const std::lock_guard lock(s.mutex);
+  if (s.running.load()) return false;
+  struct statfs about{};
+  // Files of tmpfs are in memory themselves: nothing is taken there, and that is counted.
+  const bool on_disk = statfs(folder.c_str(), &about) == 0 && about.f_type != TMPFS_MAGIC;
+  s.folder = on_disk ? folder : std::string();
+  s.limits = limits;
+  s.figures.most_in_files = s.figures.in_files;
+  s.figures.refused = 0;
+  s.running.store(true, std::memory_order_release);
+  if (pthread_create(&s.keeper, nullptr, keep, nullptr) == 0) return true;
+  s.running.store(false);
+  return false;
+}
+
+void stop() {
+  State& s = state();
+  if (s.running.exchange(false)) pthread_join(s.keeper, nullptr);
+}
+
+void* take(std::size_t size) {
+  State& s = state();
+  if (size < s.limits.medium || !s.running.load(std::memory_order_relaxed)) return nullptr;
+  const bool pressed = s.process_anonymous.load(std::memory_order_relaxed) > s.limits.anonymous;
+  if (size < s.limits.large && !pressed) return nullptr;
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const std::size_t whole = (size + page - 1) / page * page;
+  std::string folder;
+  bool in_file = true;
+  {
+    const std::lock_guard lock(s.mutex);
+    in_file = pressed || s.anonymous + whole > s.limits.heap;
+    if (!in_file) s.anonymous += whole;
+    folder = s.folder;
+  }
+  void* block = in_file ? map_file(folder, whole) : map_anonymous(whole);
+  const std::lock_guard lock(s.mutex);
+  if (block != nullptr) {
+    try {
+      s.blocks[reinterpret_cast<std::uintptr_t>(block)] = {whole, in_file};
+    } catch (const std::bad_alloc&) {
+      munmap(block, whole);
+      block = nullptr;
+    }
+  }
+  if (!in_file && block == nullptr) s.anonymous -= whole;
+  if (in_file && block == nullptr) s.figures.refused += whole;
+  if (in_file && block != nullptr) {
+    s.figures.in_files += whole;
+    s.figures.most_in_files = std::max(s.figures.most_in_files, s.figures.in_files);
+  }
+  return block;
+}
+
+bool give_back(void* block) {
+  const auto at = reinterpret_cast<std::uintptr_t>(block);
+  if (at % kPage != 0) return false;
+  State& s = state();
+  Block found{};
+  {
+    const std::lock_guard lock(s.mutex);
+    const auto place = s.blocks.find(at);
+    if (place == s.blocks.end()) return false;
+    found = place->second;
+    s.blocks.erase(place);
+    (found.in_file ? s.figures.in_files : s.anonymous) -= found.size;
+  }
+  munmap(block, found.size);
+  return true;
+}
+
+std::size_t size_of(const void* block) {
+  const auto at = reinterpret_cast<std::uintptr_t>(block);
+  if (at % kPage != 0) return 0;
+  State& s = state();
+  const std::lock_guard lock(s.mutex);
+  const auto place = s.blocks.find(at);
+  return place == s.blocks.end() ? 0 : place->second.size;
+}
+
+Figures figures() {
+  State& s = state();
+  const std::lock_guard lock(s.mutex);
+  return s.figures;
+}
+
+}  // namespace gilscope::file_memory

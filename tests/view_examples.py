@@ -126,3 +126,23 @@ def many_locks_run(count: int) -> TraceBuilder:
         begin = 1000 * number
         builder.wait(worker, lock, begin, begin + 500 + number, peer=main)
     return builder
+
+
+def crowd_run(count: int, *, free_threaded: bool = False) -> TraceBuilder:
+    """Threads of one function, eight at a time: one in fifty waits for 6 ms, others for 500 µs."""
+    builder = TraceBuilder(free_threaded=free_threaded)
+    before = builder.thread("MainThread", main=True)
+    table = builder.lock("native_mutex", address=0x1000)
+    us = 1000
+    for number in range(count):
+        begin = 1000 * us * number
+        end = begin + (6500 if number % 50 == 25 else 1000) * us
+        thread = builder.thread(f"Thread-{number + 1} (f)", start=begin, end=begin + 8000 * us)
+        if free_threaded:
+            builder.wait(thread, table, begin + 500 * us, end, peer=before, flags=8)
+        else:
+            builder.gil_wait(thread, begin + 500 * us, end, peer=before)
+            builder.hold(thread, end, end + 500 * us)
+        before = thread
+    builder.ticks(1000 * us * count + 10_000 * us)
+    return builder

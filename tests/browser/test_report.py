@@ -304,9 +304,8 @@ def test_parallelism_counts_threads_that_have_a_processor(opened: Any) -> None:
     """A thread that is ready and has none does not count, in whatever state it is drawn."""
     mean = """() => {
       const [painter] = document.querySelector("#view-2").gilscope.painters, { timeline } = painter
-      const to = timeline.duration, lane = 1, width = 400, { all } = timeline
-      const shares = painter.shares(all, all.seen(lane, 0, to), 0, to, width, null)
-      painter.draw_progress(painter.parallelism, [shares], 0, to, width, [lane])
+      const to = timeline.duration, lane = 1, width = 400
+      painter.draw_progress(painter.parallelism, [lane], 0, to, width)
       const had = painter.parallelism.data.y.slice(0, -1)
       const end = timeline.cpu.time[timeline.cpu.offsets[lane + 1] - 1]
       return had.reduce((sum, share) => sum + share, 0) / width * to / end

@@ -33,7 +33,7 @@ ROWS = f"""([tab, filters]) => {{
 # Time of each state that is drawn of the first thread that is shown, µs.
 DRAWN = f"""() => {{
   const [painter] = {VIEW}.painters, {{ timeline }} = painter
-  const [lane] = timeline.shown_threads()
+  const [lane] = timeline.kept_threads
   const [from, to] = [0, timeline.duration], segments = timeline.segments(from, to)
   const shares = painter.shares(segments, segments.seen(lane, from, to), from, to, 1, {VIEW}.kept)
   return [...shares].map((share) => Math.round(share * (to - from) / 1e3))
@@ -171,7 +171,7 @@ def test_a_run_that_is_over_has_no_parallelism(report: Any) -> None:
     """Its curve ends with it, in whole columns of pixels, wherever it stands on the axis."""
     progress = f"""([left, right]) => {{
       const [painter] = {VIEW}.painters
-      painter.draw_progress(painter.parallelism, [new Float64Array(16).fill(0.5)], left, right, 8)
+      painter.draw_progress(painter.parallelism, [0], left, right, 8)
       return painter.parallelism.data.x.map((x) => Math.round(1000 * x))
     }}"""
     assert report.evaluate(progress, [0, 1_000_000])[::8] == [0, 1000]

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict"
 import test from "node:test"
 
-import { progress } from "../../profiler/gilscope/view/app/progress.js"
+import { active, progress } from "../../profiler/gilscope/view/app/progress.js"
 import { shares, stacked } from "../../profiler/gilscope/view/app/raster.js"
 import { HOLDING, RUNNING, WAITING_GIL } from "../../profiler/gilscope/view/app/states.js"
 import { LOOKS, thread, timeline } from "./traces.js"
@@ -31,7 +31,7 @@ test("a stalled state is never too small to be seen, and stands at the bottom", 
 
 test("the curve counts threads that do not wait, in whole columns of the run", () => {
   const one = run()
-  const { curve, most } = progress(one, [shares_of(one)], 0, 400, WIDTH)
+  const { curve, most } = progress(one, active(one, [0], 0, 400, WIDTH), 0, 400)
   assert.deepEqual(curve.y, [1, 0.5, 1, 1, 1])
   assert.deepEqual(curve.x.map((x) => Math.round(x * 1e6)), [0, 100, 200, 300, 400])
   assert.equal(most, 1)
@@ -39,7 +39,7 @@ test("the curve counts threads that do not wait, in whole columns of the run", (
 
 test("a run that is over has no curve, but keeps its sign in the legend", () => {
   const one = run()
-  const { curve, most } = progress(one, [new Float64Array(KINDS * WIDTH)], 1000, 1400, WIDTH)
+  const { curve, most } = progress(one, active(one, [0], 1000, 1400, WIDTH), 1000, 1400)
   assert.deepEqual(curve, { x: [0], y: [NaN] })
   assert.equal(most, 0)
 })
@@ -47,7 +47,7 @@ test("a run that is over has no curve, but keeps its sign in the legend", () => 
 test("a thread that had no processor makes no progress", () => {
   const columns = { "0.cpu.time": [0, 400], "0.cpu.ran": [0, 200], "0.cpu.ready": [0, 150] }
   const one = run({ cpu_offsets: [0, 2], columns })
-  const { curve } = progress(one, [shares_of(one)], 0, 400, WIDTH, [0])
+  const { curve } = progress(one, active(one, [0], 0, 400, WIDTH), 0, 400)
   const ran = curve.y.slice(0, -1).reduce((sum, share) => sum + share * 100, 0)
   assert.ok(Math.abs(ran - 200) < 1e-9)
 })

@@ -46,7 +46,7 @@ test("shown lanes stand from the top", () => {
   assert.deepEqual([one.level(1), one.level(0)], [1.5, 0.5])
   one.show([0])
   assert.equal(one.level(1), null)
-  assert.deepEqual(one.shown_threads(), [0])
+  assert.deepEqual(one.kept_threads, [0])
 })
 
 test("locks of one name and kind are one", () => {

@@ -21,8 +21,8 @@ test("what reaches out of the range counts in part", () => {
 
 test("waits that another thread held up are told from others", () => {
   const { time, contended, times, longest } = totals(run(), 0, 400, [0])
-  assert.deepEqual([...time[0]], [0, 200, 50])
-  assert.deepEqual([...contended[0]], [0, 200, 0])
+  assert.deepEqual([...time[0]], [[1, 200], [2, 50]])
+  assert.deepEqual([...contended[0]], [[1, 200]])
   assert.deepEqual([...times], [0, 1, 1])
   assert.deepEqual([...longest], [0, 200, 50])
 })

@@ -9,9 +9,9 @@ export const thread = (name) => ({ name, kind: "thread", native: false, rank: 0 
 
 /**
  * A timeline of lanes, each [head, [start, state, code][], end]; times in ns.
- * `more` are other parts of the description, and columns by their names.
+ * `more` are other parts of the description, columns by their names, and groups of threads.
  */
-export function timeline(lanes, { columns = {}, ...more } = {}) {
+export function timeline(lanes, { columns = {}, groups = [], ...more } = {}) {
   const data = { "0.start": [], "0.state": [], "0.code": [], "0.count": [] }
   const offsets = [0]
   const end_of_lane = 255
@@ -31,7 +31,7 @@ export function timeline(lanes, { columns = {}, ...more } = {}) {
     span_labels: [], sampled: [], details: [], stacks: [], ...more,
   }
   const all = Object.entries({ ...data, ...columns }).map(([name, values]) => [name, Float64Array.from(values)])
-  return new Timeline(0, meta, Object.fromEntries(all))
+  return new Timeline(0, meta, Object.fromEntries(all), groups)
 }
 
 /** Settings that filter nothing. */

@@ -41,7 +41,7 @@ test("words are read on their colour", () => {
 const written = (rows, lane_height) => {
   const painter = {
     timeline: run(rows), looks: { ...LOOKS, color: LOOKS.color.map(() => "#000000") }, band: 0.8, width: 1000,
-    figure: { frame_height: 2 * lane_height }, bottom: (lane) => 1 - lane,
+    pixels: lane_height, bottom: (lane) => 1 - lane,
   }
   const writer = new Writer(painter, 0, 1000, (text) => 6 * text.length)
   const { all } = painter.timeline

@@ -1,6 +1,7 @@
 // The chosen segment: what leads to it, and what is shown of it.
 
 import { details_html } from "./details.js"
+import { draw_choice } from "./marks.js"
 import { NOTHING } from "./states.js"
 
 /** @typedef {import("./timeline.js").Timeline} Timeline */
@@ -22,6 +23,7 @@ export class Chooser {
    * @param {boolean} [alone] Whether the other lanes are dimmed.
    */
   choose(timeline, lane, row, segments = timeline.all, alone = false) {
+    this.view.lanes.reveal(timeline, lane)
     const [start, end] = [segments.start[row], segments.start[row + 1]]
     const [, peer] = timeline.codes[segments.code[row]]
     const choice = { timeline, lane, row, segments, start, end, other: peer, alone }
@@ -37,7 +39,7 @@ export class Chooser {
 
   /** Mark the choice in the timelines. */
   mark() {
-    for (const painter of this.view.painters) painter.draw_choice(this.view.choice)
+    for (const painter of this.view.painters) draw_choice(painter, this.view.choice)
   }
 
   /**
@@ -111,7 +113,7 @@ export class Chooser {
   first() {
     const { timelines, axis, kept } = this.view
     for (const timeline of timelines) {
-      for (const lane of timeline.shown) {
+      for (const lane of timeline.shown.filter((one) => timeline.all.has(one))) {
         const [from, to] = timeline.all.seen(lane, ...axis.span(timeline))
         for (let row = from; row < to; row++) {
           if (kept.segment(timeline.all, row)) return this.choose(timeline, lane, row)
@@ -136,7 +138,8 @@ export class Chooser {
   move_lane(way) {
     const { choice, timelines } = this.view
     if (!choice) return this.first()
-    const places = timelines.flatMap((timeline) => timeline.shown.map((lane) => ({ timeline, lane })))
+    const places = timelines.flatMap((timeline) =>
+      timeline.shown.flatMap((lane) => (timeline.all.has(lane) ? [{ timeline, lane }] : [])))
     const now = places.findIndex(({ timeline, lane }) => timeline === choice.timeline && lane === choice.lane)
     const next = places[now + way]
     if (next) this.move_to(next.timeline, next.lane, (choice.start + choice.end) / 2)

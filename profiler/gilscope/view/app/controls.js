@@ -12,6 +12,7 @@ const KEYS = [
   ["Shift drag", "zoom to a range of time"],
   [",  .", "interval before, interval after, in the chosen lane (also ← →)"],
   ["↑  ↓", "lane above, lane below"],
+  ["PgUp  PgDn", "scroll the lanes, where they do not fit (also the wheel over their names, or with Shift)"],
   ["Z", "zoom to the chosen interval"],
   ["J", "go to the thread that ended the wait"],
   ["N", "next wait of the chosen lane"],

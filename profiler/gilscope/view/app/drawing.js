@@ -1,5 +1,6 @@
 // Draws the visible range of all timelines, and what stands around them.
 
+import { draw_choice } from "./marks.js"
 import { count_text, short_name, width_of } from "./text.js"
 
 /** Letters of a lane's name, where there is room. */
@@ -10,7 +11,11 @@ const OVERVIEW_COLUMNS = 400
 const MARK = 0.12  // how much the visible part is shaded in the overview
 
 /** @typedef {import("./painter.js").Painter} Painter */
-/** @typedef {{ painter: Painter, from: number, to: number, rows_of: import("./types.js").RowsOf[] }} Plan */
+/**
+ * What of a timeline is in view: segments by lane, groups, and how many segments these stand for.
+ * @typedef {{ painter: Painter, from: number, to: number, rows_of: import("./types.js").RowsOf[],
+ *   pools: import("./types.js").Pool[], shared: number }} Plan
+ */
 
 /**
  * The first of some titles that a figure has room for, or the last.
@@ -42,9 +47,11 @@ export class Drawing {
     if (letters !== view.letters) {
       view.letters = letters
       view.lanes.arrange()
-      const names = view.timelines.flatMap(({ lanes }) =>
-        lanes.map(({ name }) => short_name(name, letters).length))
-      for (const figure of this.figures()) figure.min_border_left = 24 + 7 * Math.max(0, ...names)
+      let longest = 0
+      for (const { lanes } of view.timelines) {
+        for (const { name } of lanes) longest = Math.max(longest, short_name(name, letters).length)
+      }
+      for (const figure of this.figures()) figure.min_border_left = 24 + 7 * longest
     }
     const ticks = Math.max(2, Math.min(8, Math.floor(view.painters[0].width / 60)))
     for (const figure of this.figures()) figure.below[0].ticker.desired_num_ticks = ticks
@@ -58,11 +65,13 @@ export class Drawing {
     const plans = view.painters.map((painter) => this.plan(painter))
     let count = 0
     for (const { rows_of } of plans) for (const [, [low, high]] of rows_of) count += high - low
+    const folded = plans.reduce((sum, { shared }) => sum + shared, 0)
     const few = count <= view.data.max_boxes && !plans.some(coarse)
     let progress = 1
     for (const plan of plans) progress = Math.max(progress, this.draw_one(plan, few))
     view.document.get_model_by_name("parallelism-height").setv({ start: 0, end: progress * 1.08 })
-    this.say(count)
+    this.say(count + folded)
+    view.gutter.show()
     view.find("tip").hidden = true
     // Where all is visible, there is nothing to mark.
     view.document.get_model_by_name("overview-mark")?.setv({ fill_alpha: view.axis.fits() ? 0 : MARK })
@@ -73,11 +82,22 @@ export class Drawing {
   plan(painter) {
     const { timeline } = painter
     const [from, to] = this.view.axis.span(timeline)
-    const rows_of = timeline.shown.map((lane) => {
+    const seen = (/** @type {number} */ lane) => {
       const segments = timeline.segments_of(lane, from, to)
       return /** @type {import("./types.js").RowsOf} */ ([lane, segments.seen(lane, from, to), segments])
-    })
-    return { painter, from, to, rows_of }
+    }
+    const lanes = painter.visible()
+    const pools = timeline.pools.filter(({ lane }) => lanes.includes(lane))
+    let shared = 0
+    for (const pool of pools) {
+      for (const lane of timeline.members(pool)) {
+        if (timeline.has_place(lane)) continue
+        const [, [low, high]] = seen(lane)
+        shared += high - low
+      }
+    }
+    const own = lanes.filter((lane) => timeline.lanes[lane].kind !== "group")
+    return { painter, from, to, rows_of: own.map(seen), pools, shared }
   }
 
   /** Report the visible range and the number of segments in it. @param {number} count */
@@ -91,7 +111,7 @@ export class Drawing {
   }
 
   /** Draw one timeline; returns the most threads that make progress. @param {Plan} plan @param {boolean} few */
-  draw_one({ painter, from: start, to: end, rows_of }, few) {
+  draw_one({ painter, from: start, to: end, rows_of, pools }, few) {
     const { timeline } = painter, { kept, axis, choice } = this.view
     const { raster } = timeline
     // The kernel draws what there is, whatever is filtered.
@@ -99,55 +119,30 @@ export class Drawing {
       raster.width === painter.width ? raster.images : null
     const [from, to, width] = few || ready
       ? /** @type {[number, number, number]} */ ([start, end, painter.width]) : painter.grid(start, end)
-    /** @type {Map<number, Float64Array>} */
-    const shares = new Map()
-    for (const [lane, , segments] of rows_of) {
-      shares.set(lane, painter.shares(segments, segments.seen(lane, from, to), from, to, width, kept))
-    }
     painter.draw_words(start, end, few ? rows_of : [], kept)
     if (few) painter.draw_boxes(rows_of, kept)
-    else {
-      painter.draw_images([...shares].map(([lane, share]) =>
-        [lane, ready?.get(lane) ?? painter.stacked(share, width)]), from, to, width)
-    }
+    const images = few ? [] : rows_of.map(([lane, , segments]) => {
+      const pixels = ready?.get(lane) ?? painter.stacked(painter.shares(
+        segments, segments.seen(lane, from, to), from, to, width, kept), width)
+      return { lane, pixels, rows: painter.rows, left: from, right: to, width }
+    })
+    painter.draw_images([...images, ...pools.map((pool) => painter.group_image(pool, start, end, kept))])
     painter.draw_spans(start, end, kept)
     painter.draw_samples(start, end)
     painter.box_view.visible = few
-    painter.picture_view.visible = !few
     painter.draw_ready(start, end)
     painter.draw_marks(axis.range)
-    painter.draw_choice(choice)
-    const threads = timeline.shown_threads()
-    return painter.draw_progress(
-      painter.parallelism, this.progress(painter, from, to, width, shares), from, to, width, threads)
-  }
-
-  /**
-   * Shares of the states of the threads that are shown, whatever else is filtered.
-   * @param {Painter} painter
-   * @param {number} from
-   * @param {number} to
-   * @param {number} width
-   * @param {Map<number, Float64Array>} shares Those that are drawn.
-   */
-  progress(painter, from, to, width, shares) {
-    const { timeline } = painter
-    const segments = timeline.segments(from, to)
-    return timeline.shown_threads().map((lane) =>
-      (this.view.kept.all && shares.get(lane)) ||
-      painter.shares(segments, segments.seen(lane, from, to), from, to, width, null))
+    draw_choice(painter, choice)
+    return painter.draw_progress(painter.parallelism, timeline.kept_threads, from, to, width)
   }
 
   /** Compute the curves above all: they show whole runs. */
   draw_overview() {
     let most = 1
     for (const painter of this.view.painters) {
-      const { timeline } = painter, { all, duration } = timeline
-      const lanes = timeline.threads()
-      const shares = lanes.map((lane) => painter.shares(
-        all, all.seen(lane, 0, duration), 0, duration, OVERVIEW_COLUMNS, null))
+      const { timeline } = painter
       most = Math.max(most, painter.draw_progress(
-        painter.overview, shares, 0, duration, OVERVIEW_COLUMNS, lanes))
+        painter.overview, timeline.threads(), 0, timeline.duration, OVERVIEW_COLUMNS))
     }
     this.view.document.get_model_by_name("overview-height").setv({ start: 0, end: most * 1.1 })
   }

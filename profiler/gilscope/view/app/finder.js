@@ -41,8 +41,8 @@ export class Finder {
 
   /** The lanes whose names a word fits; the row is open. @param {string} word @returns {Hit[]} */
   search_lanes(word) {
-    return this.view.timelines.flatMap((timeline) => timeline.lanes.flatMap(({ name }, lane) =>
-      (name.toLowerCase().includes(word) ? [/** @type {Hit} */ ([timeline, lane, -1, timeline.all])] : [])))
+    return this.view.timelines.flatMap((timeline) => timeline.lanes.flatMap(({ name, kind }, lane) =>
+      (kind !== "group" && name.toLowerCase().includes(word) ? [/** @type {Hit} */ ([timeline, lane, -1, timeline.all])] : [])))
   }
 
   /** The longest wait for each lock that a word fits, of those of one name for one of them. @param {string} word */

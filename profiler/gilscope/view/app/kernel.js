@@ -39,8 +39,10 @@ export class Kernel {
       return
     }
     const ranges = wanted.map((timeline) => [timeline.number, ...view.axis.span(timeline)])
+    const lanes = wanted.map(({ number }) =>
+      view.painters[number].visible().filter((lane) => view.timelines[number].lanes[lane].kind === "thread"))
     try {
-      const [, [buffer]] = await view.host.ask("range", { query, ranges, width: view.painters[0].width })
+      const [, [buffer]] = await view.host.ask("range", { query, ranges, lanes, width: view.painters[0].width })
       const answer = await unpack(buffer)
       if (query !== this.queries) return  // the latest range wins
       this.gone = ""

@@ -17,6 +17,7 @@ export class Keyboard {
       ",": () => chooser.step(-1), ".": () => chooser.step(1),
       arrowleft: () => chooser.step(-1), arrowright: () => chooser.step(1),
       arrowup: () => chooser.move_lane(-1), arrowdown: () => chooser.move_lane(1),
+      pageup: () => view.gutter.page(-1), pagedown: () => view.gutter.page(1),
       n: () => chooser.step(1, (state) => WAITS.includes(state)),
       j: () => chooser.jump(), z: () => chooser.zoom(),
       e: () => axis.align_next(), h: () => lanes.hide(), p: () => lanes.pin(),

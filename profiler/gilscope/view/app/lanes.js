@@ -1,45 +1,65 @@
-// Which lanes are shown, and in which order.
+// Which lanes are shown, in which order, and which of them are in view.
 
 import { Kept, meant } from "./kept.js"
-import { WAITING_GIL, WAITING_LOCK } from "./states.js"
-import { totals } from "./sums.js"
+import { many } from "./pools.js"
+import { HOLDING, WAITING_GIL, WAITING_LOCK } from "./states.js"
 
-const LANES_HEIGHT = 720, MOST_LANE = 30, LEAST_LANE = 12  // pixels
+const MOST_LANE = 30, LEAST_LANE = 12, SCROLLED_LANE = 18  // pixels
+const ROOM = 720, ROOM_WITH_GROUPS = 420  // pixels for all lanes of a timeline: of both builds in view
+const STEP = 30  // threads of a group that are unfolded at a time
+/** What puts a lane before others, by the order that is set. */
+const WEIGHTS = { waiting: [WAITING_GIL, WAITING_LOCK], contention: [WAITING_GIL, WAITING_LOCK, HOLDING] }
 
 /** @typedef {import("./timeline.js").Timeline} Timeline */
+/** @typedef {import("./types.js").Pool} Pool */
 
 export class Lanes {
   /** @param {import("./view.js").View} view */
   constructor(view) {
     this.view = view
+    /** @type {Map<string, number>} By group: how many of its threads have a lane of their own. */
+    this.unfolded = new Map()
+    /** @type {Set<string>} Threads that something led to: they have a lane whatever is folded. */
+    this.called = new Set()
   }
 
   /** Choose the lanes, and put them in order. */
   arrange() {
     const { view } = this, { settings } = view
     view.kept = new Kept(settings, view.timelines)
-    const kinds = { thread: true, lock: settings.locks, callback: settings.callbacks }
-    const fits = {
-      thread: meant(settings.thread, this.thread_names()),
-      lock: view.kept.lock,
-      callback: view.kept.label,
-    }
+    const kinds = { lock: settings.locks, callback: settings.callbacks }
+    const fits = { lock: view.kept.lock, callback: view.kept.label }
+    const thread = meant(settings.thread, this.thread_names())
+    const hidden = new Set(settings.hidden)
     const ranks = settings.order === "creation" ? null : this.ranks()
     for (const painter of view.painters) {
-      const { timeline } = painter
+      const { timeline } = painter, { lanes } = timeline
       const callers = this.callers(timeline)
       timeline.coded = Boolean(view.kept.locks)
-      timeline.show(this.order(timeline, ranks).filter((lane) => {
-        const { name, kind } = timeline.lanes[lane]
-        if (!kinds[kind] || settings.hidden.includes(name) || !fits[kind](name)) return false
-        return !(kind === "thread" && callers && !callers.has(lane))
-      }))
-      const lanes = Math.max(1, timeline.shown.length)
-      const height = Math.max(LEAST_LANE, Math.min(MOST_LANE, Math.floor(LANES_HEIGHT / lanes)))
+      const threads = timeline.threads().filter((lane) => {
+        const { name } = lanes[lane]
+        return !hidden.has(name) && !hidden.has(timeline.pool_of.get(lane)?.name ?? "") &&
+          thread(name) && !(callers && !callers.has(lane))
+      })
+      const others = timeline.others().filter((lane) => {
+        const { name, kind } = lanes[lane]
+        return kind !== "thread" && kind !== "group" && kinds[kind] && !hidden.has(name) && fits[kind](name)
+      })
+      timeline.show(this.order(timeline, threads, others, ranks), threads)
       const arranged = `${timeline.shown} ${view.letters}`
-      if (painter.arranged !== arranged) painter.arrange(height, view.letters)
+      if (painter.arranged !== arranged) this.fit(painter)
       painter.arranged = arranged
     }
+  }
+
+  /**
+   * Make lanes as high as there is room; where they do not fit, they are scrolled.
+   * @param {import("./painter.js").Painter} painter
+   */
+  fit(painter) {
+    const { height, pools } = painter.timeline, room = pools.length ? ROOM_WITH_GROUPS : ROOM
+    const pixels = Math.floor(room / Math.max(1, height))
+    painter.arrange(pixels < LEAST_LANE ? SCROLLED_LANE : Math.min(MOST_LANE, pixels), room, this.view.letters)
   }
 
   rearrange() {
@@ -62,40 +82,104 @@ export class Lanes {
   }
 
   /**
-   * All lanes, pinned ones first, threads before others.
+   * The lanes from the top: pinned ones first, threads and groups before others.
    * @param {Timeline} timeline
+   * @param {number[]} threads
+   * @param {number[]} others
    * @param {Map<string, number> | null} ranks
    */
-  order(timeline, ranks) {
-    const threads = timeline.threads()
-    if (ranks) {
-      const place = (/** @type {number} */ lane) => ranks.get(timeline.lanes[lane].name) ?? Infinity
-      threads.sort((a, b) => place(a) - place(b) || a - b)
+  order(timeline, threads, others, ranks) {
+    const { pinned } = this.view.settings
+    const place_of = new Map(pinned.map((name, place) => [name, place]))
+    const pin = (/** @type {number} */ lane) => place_of.get(timeline.lanes[lane].name) ?? -1
+    const rank = (/** @type {number} */ lane) => ranks?.get(timeline.lanes[lane].name) ?? (ranks ? Infinity : lane)
+    const by_rank = (/** @type {number} */ a, /** @type {number} */ b) => rank(a) - rank(b) || a - b
+    /** @type {Map<Pool, number[]>} */
+    const groups = new Map(timeline.pools.map((pool) => [pool, []]))
+    for (const lane of threads) {
+      const pool = timeline.pool_of.get(lane)
+      if (pool && pin(lane) < 0) groups.get(pool)?.push(lane)
     }
-    const pinned = (/** @type {number} */ lane) =>
-      this.view.settings.pinned.indexOf(timeline.lanes[lane].name)
-    const all = [...threads, ...timeline.others()]
-    return [...all.filter((lane) => pinned(lane) >= 0).sort((a, b) => pinned(a) - pinned(b)),
-            ...all.filter((lane) => pinned(lane) < 0)]
+    for (const [pool, lanes] of groups) if (!many(lanes)) groups.delete(pool)
+    const alone = threads.filter((lane) => !groups.has(/** @type {Pool} */ (timeline.pool_of.get(lane))) || pin(lane) >= 0)
+    /** @type {{ lanes: number[], rank: number }[]} */
+    const entries = alone.filter((lane) => pin(lane) < 0).map((lane) => ({ lanes: [lane], rank: rank(lane) }))
+    for (const [pool, lanes] of groups) {
+      const first = ranks ? ranks.get(pool.name) ?? Infinity : lanes[0]
+      entries.push({ lanes: [pool.lane, ...this.unfold(timeline, pool, lanes.sort(by_rank))], rank: first })
+    }
+    entries.sort((a, b) => a.rank - b.rank || a.lanes[0] - b.lanes[0])
+    const top = [...alone, ...others].filter((lane) => pin(lane) >= 0).sort((a, b) => pin(a) - pin(b))
+    return [...top, ...entries.flatMap(({ lanes }) => lanes), ...others.filter((lane) => pin(lane) < 0)]
   }
 
-  /** Place of each thread's name: the same in all timelines, whatever is filtered. */
+  /**
+   * The threads of a group that have a lane of their own.
+   * @param {Timeline} timeline
+   * @param {Pool} pool
+   * @param {number[]} members In their order.
+   */
+  unfold(timeline, { name }, members) {
+    const count = this.unfolded.get(name) ?? 0
+    return members.filter((lane, place) => place < count || this.called.has(timeline.lanes[lane].name))
+  }
+
+  /** Place of each thread's and group's name: the same in all timelines, whatever is filtered. */
   ranks() {
+    const { timelines, settings: { order } } = this.view
     /** @type {Map<string, number>} */
-    const waited = new Map()
-    for (const timeline of this.view.timelines) {
-      const { lanes, states } = totals(timeline, 0, timeline.duration, timeline.threads())
-      lanes.forEach((lane, place) => {
-        const { name } = timeline.lanes[lane]
-        const waits = states[place][WAITING_GIL] + states[place][WAITING_LOCK]
-        waited.set(name, (waited.get(name) ?? 0) + waits)
+    const weights = new Map()
+    for (const timeline of timelines) {
+      const times = timeline.times(order === "waiting" ? WEIGHTS.waiting : WEIGHTS.contention)
+      timeline.threads().forEach((lane) => {
+        for (const name of [timeline.lanes[lane].name, timeline.pool_of.get(lane)?.name]) {
+          if (name !== undefined) weights.set(name, (weights.get(name) ?? 0) + times[lane])
+        }
       })
     }
-    const names = [...waited]
-    if (this.view.settings.order === "name") {
-      names.sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }))
+    const names = [...weights]
+    if (order === "name") {
+      const { compare } = new Intl.Collator("en", { numeric: true })
+      names.sort(([a], [b]) => compare(a, b))
     } else names.sort(([, a], [, b]) => b - a)
     return new Map(names.map(([name], place) => [name, place]))
+  }
+
+  /** Give some more threads of a group a lane of their own. @param {string} name */
+  more(name) {
+    this.unfolded.set(name, (this.unfolded.get(name) ?? 0) + STEP)
+    this.rearrange()
+  }
+
+  /** Show a group as one lane. @param {Timeline} timeline @param {Pool} pool */
+  fold(timeline, pool) {
+    this.unfolded.delete(pool.name)
+    for (const lane of pool.members) this.called.delete(timeline.lanes[lane].name)
+    this.rearrange()
+  }
+
+  /** Whether any thread of a group has a lane of its own. @param {Timeline} timeline @param {Pool} pool */
+  open(timeline, pool) {
+    return pool.members.some((lane) => timeline.has_place(lane))
+  }
+
+  /** Bring a lane into view, out of its group if need be. @param {Timeline} timeline @param {number} lane */
+  reveal(timeline, lane) {
+    if (!timeline.has_place(lane)) {
+      if (!timeline.shows(lane)) return
+      this.called.add(timeline.lanes[lane].name)
+      this.rearrange()
+    }
+    const painter = this.view.painters[timeline.number]
+    const place = Number(timeline.places.get(lane))
+    if (!painter.sees(lane)) this.scroll(place - painter.window / 2)
+  }
+
+  /** Show the lanes of all timelines from a distance from the top on. @param {number} top */
+  scroll(top) {
+    for (const painter of this.view.painters) painter.scroll(top)
+    this.view.drawing.draw()
+    this.view.settle()
   }
 
   /** Clear all filters and show hidden lanes. */

@@ -1,6 +1,8 @@
 // Draws the visible range of one timeline: boxes if few segments are in view, else a raster.
 
-import { progress } from "./progress.js"
+import { no_boxes } from "./marks.js"
+import { areas, counts } from "./pools.js"
+import { active, progress } from "./progress.js"
 import { shares, stacked } from "./raster.js"
 import { TRACK, track_boxes } from "./samples.js"
 import { short_name, width_of } from "./text.js"
@@ -48,6 +50,11 @@ export class Painter {
     this.kinds = looks.height.length + 1
     /** What the figure was arranged for. */
     this.arranged = ""
+    /** Lanes above those that are in view, and how many of these there are. */
+    this.top = 0
+    this.window = 1
+    this.pixels = 1
+    this.letters = 0
   }
 
   get width() {
@@ -55,27 +62,57 @@ export class Painter {
   }
 
   /**
-   * Show lanes from the top in this order; the figure gets the height that they take.
-   * @param {number} height Pixels of a lane.
+   * Show the lanes that the timeline has now, as far as they fit.
+   * @param {number} pixels Of a lane of a thread.
+   * @param {number} room For all lanes together, pixels.
    * @param {number} letters Of a lane's name.
    */
-  arrange(height, letters) {
-    const { shown, lanes } = this.timeline
-    const n = Math.max(1, shown.length)
-    const places = shown.map((_, place) => n - place - 0.5)
-    const axis = this.figure.left[0]
-    axis.ticker.ticks = places
-    axis.major_label_overrides = new Map(
-      shown.map((lane, place) => [places[place], short_name(lanes[lane].name, letters)]))
-    this.figure.y_range.setv({ start: 0, end: n })
-    this.figure.frame_height = n * height
-    this.done.y = n / 2
+  arrange(pixels, room, letters) {
+    const { height } = this.timeline
+    this.pixels = pixels
+    this.letters = letters
+    /** How many lanes are in view. */
+    this.window = Math.max(1, Math.min(height, Math.floor(room / pixels)))
+    this.figure.frame_height = this.window * pixels
+    this.figure.left[0].major_label_text_font_size = `${Math.min(12, pixels - 2)}px`
+    this.scroll(this.top)
   }
 
-  /** Where drawing begins in a lane that is shown. @param {number} lane */
+  /** Show the lanes from a distance from the top on, as far as there are any. @param {number} top */
+  scroll(top) {
+    const { lanes, height } = this.timeline
+    this.top = Math.max(0, Math.min(top, height - this.window))
+    const end = Math.max(1, height) - this.top, start = end - this.window
+    this.figure.y_range.setv({ start, end, reset_start: start, reset_end: end })
+    const named = this.visible().filter((lane) => lanes[lane].kind !== "group")
+    const axis = this.figure.left[0], level = (/** @type {number} */ lane) => Number(this.timeline.level(lane))
+    axis.major_label_overrides = new Map(
+      named.map((lane) => [level(lane), short_name(lanes[lane].name, this.letters)]))
+    axis.ticker.ticks = named.map(level)
+    this.done.y = (start + end) / 2
+  }
+
+  /** Lanes that are in view. */
+  visible() {
+    return this.timeline.between(this.top, this.top + this.window)
+  }
+
+  /** Whether a lane is in view as a whole. @param {number} lane */
+  sees(lane) {
+    const { places } = this.timeline, begin = places.get(lane) ?? -1
+    return begin >= this.top && begin + this.timeline.height_of(lane) <= this.top + this.window
+  }
+
+  /** Where drawing begins in a lane that has a place. @param {number} lane */
   bottom(lane) {
-    const foot = this.timeline.cpu ? FOOT + 2 * FOOT_GAP : (1 - this.band) / 2
-    return Number(this.timeline.level(lane)) - 0.5 + foot + this.track
+    const { timeline } = this, group = timeline.lanes[lane].kind === "group"
+    const foot = timeline.cpu && !group ? FOOT + 2 * FOOT_GAP : (1 - this.band) / 2
+    return Number(timeline.level(lane)) - timeline.height_of(lane) / 2 + foot + (group ? 0 : this.track)
+  }
+
+  /** How much of a lane is drawn on. @param {number} lane */
+  depth(lane) {
+    return this.timeline.height_of(lane) - 1 + this.band
   }
 
   /**
@@ -132,7 +169,7 @@ export class Painter {
     const last = new Map()
     for (let row = 0; named && row < named.start.length && named.start[row] < to; row++) {
       const start = named.start[row], end = start + named.duration[row], lane = named.lane[row]
-      if (end < from || !kept.span(timeline, row)) continue
+      if (end < from || !timeline.has_place(lane) || !kept.span(timeline, row)) continue
       const depth = named.depth[row], key = 4 * lane + depth, before = last.get(key)
       if (before && start - before.end < pixel) {
         before.end = Math.max(before.end, end)
@@ -196,37 +233,46 @@ export class Painter {
   }
 
   /**
-   * Draw images from left to right in ns.
-   * @param {[lane: number, pixels: Uint8Array][]} images
-   * @param {number} left
-   * @param {number} right
-   * @param {number} width
+   * The picture of a group: how many of its threads are in which state.
+   * @param {import("./types.js").Pool} pool
+   * @param {number} from
+   * @param {number} to
+   * @param {import("./kept.js").Kept} kept
+   * @returns {import("./types.js").LaneImage}
    */
-  draw_images(images, left, right, width) {
+  group_image(pool, from, to, kept) {
+    const { timeline, kinds, looks } = this
+    const [left, right, width] = this.grid(from, to)
+    const sums = counts(timeline, timeline.members(pool), left, right, width, kinds, kept.all ? null : kept)
+    return { lane: pool.lane, ...areas(sums, width, pool.peak, looks), left, right, width }
+  }
+
+  /** Draw images of lanes. @param {import("./types.js").LaneImage[]} images */
+  draw_images(images) {
+    this.picture_view.visible = images.length > 0
     if (!images.length) return
     const NDArray = this.picture.data.image[0].constructor
     const { timeline } = this
-    const [start, end] = [timeline.to_axis(left), timeline.to_axis(right)]
     this.picture.data = {
-      image: images.map(([, pixels]) => new NDArray(pixels, [this.rows, width])),
-      x: images.map(() => start),
-      y: images.map(([lane]) => this.bottom(lane)),
-      dw: images.map(() => end - start),
-      dh: images.map(() => this.band),
+      image: images.map(({ pixels, rows, width }) => new NDArray(pixels, [rows, width])),
+      x: images.map(({ left }) => timeline.to_axis(left)),
+      y: images.map(({ lane }) => this.bottom(lane)),
+      dw: images.map(({ left, right }) => timeline.to_axis(right) - timeline.to_axis(left)),
+      dh: images.map(({ lane }) => this.depth(lane)),
     }
   }
 
   /**
    * Draw the threads that make progress, column by column; returns the most of them.
    * @param {import("./types.js").BokehModel} source
-   * @param {Float64Array[]} every
-   * @param {number} left
-   * @param {number} right
+   * @param {number[]} lanes
+   * @param {number} left ns
+   * @param {number} right ns
    * @param {number} width
-   * @param {number[]} [lanes]
    */
-  draw_progress(source, every, left, right, width, lanes = []) {
-    const { curve, most } = progress(this.timeline, every, left, right, width, lanes)
+  draw_progress(source, lanes, left, right, width) {
+    const { timeline } = this
+    const { curve, most } = progress(timeline, active(timeline, lanes, left, right, width), left, right)
     source.data = curve
     return most
   }
@@ -241,7 +287,8 @@ export class Painter {
     if (!timeline.cpu) return
     const data = no_boxes()
     const least = (2 * (to - from)) / this.width  // pixels
-    for (const lane of timeline.shown_threads()) {
+    for (const lane of this.visible()) {
+      if (timeline.lanes[lane].kind !== "thread") continue
       for (const { start, end, ready } of timeline.cpu.stretches(lane, from, to, least)) {
         const share = ready / (end - start)
         if (share < CLEARLY) continue
@@ -269,58 +316,4 @@ export class Painter {
     const room = ((range.end - x) / (range.end - range.start)) * this.width
     this.done.setv({ x, visible: room > ROOM_FOR_WORDS })
   }
-
-  /**
-   * Put a frame around a segment, and a line from its end to another lane.
-   * @param {import("./types.js").Choice | null} choice
-   */
-  draw_choice(choice) {
-    const { timeline } = this
-    const chosen = no_boxes()
-    const link = /** @type {Record<"x0" | "y0" | "x1" | "y1", number[]>} */ (
-      { x0: [], y0: [], x1: [], y1: [] })
-    const level = choice?.timeline === timeline ? timeline.level(choice.lane) : null
-    if (choice && level !== null) {
-      const bottom = this.bottom(choice.lane), x = timeline.to_axis(choice.end)
-      chosen.left.push(timeline.to_axis(choice.start))
-      chosen.right.push(x)
-      chosen.bottom.push(bottom)
-      chosen.top.push(bottom + this.band)
-      const other = choice.other >= 0 ? timeline.level(choice.other) : null
-      if (other !== null) {
-        link.x0.push(x)
-        link.x1.push(x)
-        link.y0.push(level)
-        link.y1.push(other)
-      }
-    }
-    this.chosen.data = chosen
-    this.link.data = link
-    this.dim(choice)
-  }
-
-  /**
-   * Dim what a finding does not speak of: all lanes but its own and the one that it leads to.
-   * @param {import("./types.js").Choice | null} choice
-   */
-  dim(choice) {
-    const { timeline } = this
-    const data = no_boxes()
-    for (const lane of choice?.alone ? timeline.shown : []) {
-      const mine = choice?.timeline === timeline && [choice.lane, choice.other].includes(lane)
-      const level = Number(timeline.level(lane))
-      if (mine) continue
-      data.left.push(timeline.to_axis(0))
-      data.right.push(timeline.to_axis(timeline.duration))
-      data.bottom.push(level - 0.5)
-      data.top.push(level + 0.5)
-    }
-    this.veil.data = data
-  }
-}
-
-/** The columns of boxes, empty. */
-function no_boxes() {
-  return /** @type {Record<"left" | "right" | "bottom" | "top", number[]>} */ (
-    { left: [], right: [], bottom: [], top: [] })
 }

@@ -1,6 +1,7 @@
 // The pointer: what is below it, what it selects and clicks.
 
 import { cpu_tip } from "./cpu.js"
+import { pool_tip } from "./pools.js"
 import { sample_tip } from "./samples.js"
 import { count_text, safe, time_text } from "./text.js"
 
@@ -44,7 +45,7 @@ export class Pointer {
    */
   locate({ clientX, clientY }) {
     const { range } = this.view.axis
-    for (const { figure, timeline } of this.view.painters) {
+    for (const { figure, timeline, top: first, window } of this.view.painters) {
       const shown = this.view.host.view_of(figure)
       if (!shown?.el) continue
       const { left, top } = shown.el.getBoundingClientRect()
@@ -54,7 +55,8 @@ export class Pointer {
       if (x < 0 || x > 1 || y < 0 || y >= 1) continue
       const value = range.start + x * (range.end - range.start)
       const time = timeline.from_axis(value)
-      const lane = timeline.shown[Math.floor(y * Math.max(1, timeline.shown.length))] ?? -1
+      const lane = timeline.lane_at(first + y * window)
+      if (timeline.pool(lane)) return { timeline, value, time, lane, segments: timeline.all, row: -1 }
       const segments = timeline.segments_of(lane, time, time)
       return { timeline, value, time, lane, segments, row: lane < 0 ? -1 : segments.at(lane, time) }
     }
@@ -75,8 +77,11 @@ export class Pointer {
   /** Tell what is at a place, if anything is. @param {Place | null} place */
   tell(place) {
     const tip = this.view.find("tip")
-    tip.hidden = !place || place.row < 0
-    if (place && place.row >= 0) tip.innerHTML = tip_html(place, this.view.data.looks)
+    const { looks } = this.view.data, pool = place?.timeline.pool(place.lane)
+    tip.hidden = !pool && (!place || place.row < 0)
+    if (tip.hidden || !place) return
+    const { timeline, time } = place
+    tip.innerHTML = pool ? pool_tip(timeline, pool, timeline.members(pool), time, looks) : tip_html(place, looks)
   }
 
   leave() {

@@ -30,6 +30,59 @@ export function shares(segments, [from, to], left, right, width, kinds, kept) {
   return result
 }
 
+/** Adds up the time of each state in each column over many lanes, without a look at each column. */
+export class Spread {
+  /**
+   * @param {number} left ns
+   * @param {number} right ns
+   * @param {number} width Columns.
+   * @param {number} kinds Number of states.
+   */
+  constructor(left, right, width, kinds) {
+    this.left = left
+    this.scale = width / (right - left)
+    this.width = width
+    this.parts = new Float64Array(kinds * width)
+    /** Where whole columns begin to be filled (1) and cease to be (-1). */
+    this.steps = new Float64Array(kinds * width + 1)
+  }
+
+  /**
+   * @param {import("./segments.js").Segments} segments
+   * @param {[from: number, to: number]} rows Those of a lane that are in view.
+   * @param {import("./kept.js").Kept | null} kept null for all segments.
+   */
+  add(segments, [from, to], kept) {
+    const { start, state } = segments, { left, scale, width, parts, steps } = this
+    for (let row = from; row < to; row++) {
+      if (state[row] === NOTHING || (kept && !kept.segment(segments, row))) continue
+      const offset = state[row] * width
+      const x0 = Math.max(0, (start[row] - left) * scale)
+      const x1 = Math.min(width, (start[row + 1] - left) * scale)
+      if (x1 <= x0) continue
+      const first = Math.floor(x0), last = Math.min(width - 1, Math.floor(x1))
+      if (first === last) {
+        parts[offset + first] += x1 - x0
+        continue
+      }
+      parts[offset + first] += first + 1 - x0
+      parts[offset + last] += x1 - last
+      steps[offset + first + 1] += 1
+      steps[offset + last] -= 1
+    }
+  }
+
+  /** Float64Array[kinds * width]. */
+  sums() {
+    const result = this.parts.slice()
+    for (let at = 0, level = 0; at < result.length; at++) {
+      level = (at % this.width ? level : 0) + this.steps[at]
+      result[at] += level
+    }
+    return result
+  }
+}
+
 /**
  * Stack the shares of a lane: u8[rows, width], bottom row first, a state's value plus 1.
  * @param {Float64Array} share

@@ -1,5 +1,6 @@
 // Sampled stacks: a track below the lane of each thread, coloured by the function that ran.
 
+import { no_boxes } from "./marks.js"
 import { safe } from "./text.js"
 
 /** Height of a track, as part of a lane's. */
@@ -37,7 +38,7 @@ export function track_boxes(timeline, from, to, pixel, top) {
   for (let row = 0; samples && row < samples.start.length && samples.start[row] < to; row++) {
     const start = samples.start[row], end = start + samples.duration[row]
     const lane = samples.lane[row], label = samples.label[row], before = last.get(lane)
-    if (end < from || !timeline.shows(lane)) continue
+    if (end < from || !timeline.has_place(lane)) continue
     if (before && start - before.end < pixel && (before.label === label || end - start < pixel)) {
       before.end = Math.max(before.end, end)
       data.right[before.place] = timeline.to_axis(before.end)
@@ -68,10 +69,4 @@ export function sample_tip(timeline, lane, time) {
     return frames.map((frame, depth) => `${depth ? "&nbsp;&nbsp;called by" : "sampled in"} ${safe(frame)}`)
   }
   return []
-}
-
-/** The columns of boxes, empty. */
-function no_boxes() {
-  return /** @type {Record<"left" | "right" | "bottom" | "top", number[]>} */ (
-    { left: [], right: [], bottom: [], top: [] })
 }

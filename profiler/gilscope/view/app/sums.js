@@ -19,8 +19,9 @@ export function totals(timeline, from, to, lanes, kept) {
   const { start, state, code, count } = segments
   const codes = timeline.codes.length
   const states = lanes.map(() => new Float64Array(KINDS))
-  const time = lanes.map(() => new Float64Array(codes))
-  const contended = lanes.map(() => new Float64Array(codes))
+  // Of thousands of threads, each has waits of a few codes.
+  const time = lanes.map(() => /** @type {Map<number, number>} */ (new Map()))
+  const contended = lanes.map(() => /** @type {Map<number, number>} */ (new Map()))
   const times = new Float64Array(codes), longest = new Float64Array(codes)
   lanes.forEach((lane, place) => {
     const [low, high] = segments.seen(lane, from, to)
@@ -29,13 +30,18 @@ export function totals(timeline, from, to, lanes, kept) {
       const part = Math.min(to, start[row + 1]) - Math.max(from, start[row])
       states[place][state[row]] += part
       if (state[row] !== WAITING_GIL && state[row] !== WAITING_LOCK && state[row] !== BLOCKED) continue
-      time[place][code[row]] += part
-      if (state[row] !== BLOCKED) contended[place][code[row]] += part
+      grow(time[place], code[row], part)
+      if (state[row] !== BLOCKED) grow(contended[place], code[row], part)
       times[code[row]] += count[row]
       if (count[row] === 1) longest[code[row]] = Math.max(longest[code[row]], start[row + 1] - start[row])
     }
   })
   return { lanes, states, time, contended, times, longest }
+}
+
+/** @param {Map<number, number>} sums @param {number} key @param {number} value */
+function grow(sums, key, value) {
+  sums.set(key, (sums.get(key) ?? 0) + value)
 }
 
 /**

@@ -1,5 +1,6 @@
 // What the visible range adds up to, as HTML tables: as far as the filters leave it (kept.js).
 
+import { pool_label } from "./pools.js"
 import { sorted } from "./sorting.js"
 import { BLOCKED, HOLDING, RUNNING, STATES, STOPPED, WAITING_GIL, WAITING_LOCK } from "./states.js"
 import { callback_totals, span_totals, totals } from "./sums.js"
@@ -137,13 +138,13 @@ export class Tables {
 
   /** Sums of what is shown of the threads. @param {Timeline} timeline @param {number} from @param {number} to */
   sums(timeline, from, to) {
-    return totals(timeline, from, to, timeline.shown_threads(), this.kept)
+    return totals(timeline, from, to, timeline.kept_threads, this.kept)
   }
 
   /** @param {Timeline} timeline @param {number} from @param {number} to */
   threads(timeline, from, to) {
     const { lanes, states } = this.sums(timeline, from, to)
-    const top = Math.max(1, ...states.flatMap((sums) => [...sums.slice(0, STATES.length)]))
+    const top = states.reduce((most, sums) => Math.max(most, ...sums.subarray(0, STATES.length)), 1)
     const cell = (/** @type {Float64Array} */ sums, /** @type {number} */ state) =>
       bar(sums[state], top, this.looks.color[state])
     const rows = lanes.map((lane, place) => {
@@ -172,19 +173,22 @@ export class Tables {
     const { time, contended, times, longest } = this.sums(timeline, from, to)
     /** @type {Map<number, LockSum>} */
     const sums = new Map()
+    const sum_of = (/** @type {number} */ code) => sums.get(timeline.groups[timeline.codes[code][0]])
     timeline.codes.forEach(([lock], code) => {
       if (lock < 0 || !times[code]) return
       const group = timeline.groups[lock]
       const sum = sums.get(group) ?? { lock, locks: new Set(), count: 0, held: 0, blocked: 0, longest: 0 }
       sum.locks.add(lock)
       sum.count += times[code]
-      time.forEach((thread, place) => {
-        sum.held += contended[place][code]
-        sum.blocked += thread[code] - contended[place][code]
-      })
       sum.longest = Math.max(sum.longest, longest[code])
       sums.set(group, sum)
     })
+    time.forEach((thread, place) => thread.forEach((ns, code) => {
+      const sum = sum_of(code), held = contended[place].get(code) ?? 0
+      if (!sum) return
+      sum.held += held
+      sum.blocked += ns - held
+    }))
     return [...sums.values()].sort((a, b) => b.held - a.held || b.blocked - a.blocked)
   }
 
@@ -234,22 +238,26 @@ export class Tables {
   /** @param {Timeline} timeline @param {number} from @param {number} to */
   blame(timeline, from, to) {
     const { lanes, contended } = this.sums(timeline, from, to)
+    const head = (/** @type {number} */ lane) => timeline.pool_of.get(lane)?.lane ?? lane
+    /** @type {Map<number, Map<number, number>>} Time by waiting lane and the lane waited for, or -1. */
+    const cells = new Map(lanes.map((lane) => [head(lane), new Map()]))
+    contended.forEach((sums, place) => sums.forEach((ns, code) => {
+      const row = cells.get(head(lanes[place])), peer = timeline.codes[code][1]
+      const other = peer < 0 ? -1 : head(peer)
+      if (ns) row?.set(other, (row.get(other) ?? 0) + ns)
+    }))
+    const waits = [...cells].filter(([, row]) => row.size)
     // Whom they waited for may be hidden.
-    const others = [...new Set([...lanes, ...timeline.threads()])]
-    const place_of = new Map(others.map((lane, place) => [lane, place]))
-    const cells = lanes.map(() => new Float64Array(others.length + 1))
-    timeline.codes.forEach(([, peer], code) => {
-      const column = place_of.get(peer) ?? others.length
-      contended.forEach((sums, place) => { cells[place][column] += sums[code] })
-    })
-    const used = [...others.keys(), others.length].filter((column) => cells.some((row) => row[column]))
-    const top = Math.max(1, ...cells.flatMap((row) => [...row]))
-    const rows = lanes.flatMap((lane, place) => {
-      if (!cells[place].some(Boolean)) return []
-      return [[safe(timeline.lanes[lane].name), ...used.map((column) => this.heat(cells[place][column], top))]]
-    })
-    const names = used.map((column) =>
-      column < others.length ? timeline.lanes[others[column]].name : "unknown")
+    const others = new Set([...cells.keys(), ...timeline.threads().map(head), -1])
+    const used = [...others].filter((other) => waits.some(([, row]) => row.has(other)))
+    const top = waits.reduce((most, [, row]) => Math.max(most, ...row.values()), 1)
+    const name = (/** @type {number} */ lane) => {
+      const pool = timeline.pool(lane)
+      return lane < 0 ? "unknown" : pool ? pool_label(pool, pool.members) : timeline.lanes[lane].name
+    }
+    const rows = waits.map(([lane, row]) =>
+      [safe(name(lane)), ...used.map((other) => this.heat(row.get(other) ?? 0, top))])
+    const names = used.map(name)
     return this.table("Waiting threads (rows) and the threads that they waited for (columns)",
                       ["Waits", ...names], rows, "no waits in this range", timeline.number)
   }

@@ -1,6 +1,7 @@
 // One trace of a view. Times are ns from the trace's start.
 
 import { CpuTimes } from "./cpu.js"
+import { POOL_HEIGHT, pools_of } from "./pools.js"
 import { samples_of } from "./samples.js"
 import { Segments } from "./segments.js"
 import { size_text, time_text } from "./text.js"
@@ -23,18 +24,36 @@ export function first_alike(locks) {
 
 /** One trace, and where it stands on the axis: axis = scale * ns + shift. */
 export class Timeline {
+  /** @type {number[]} Lanes that have a place, from the top. */
+  shown = []
+  /** @type {number[]} Threads that the filters leave: with a lane, or in that of their group. */
+  kept_threads = []
+  /** @type {Set<number>} */
+  kept_lanes = new Set()
+  /** @type {Map<number, number>} Where each lane begins, in lanes of threads from the top. */
+  places = new Map()
+  /** Height of all lanes, in lanes of threads. */
+  height = 0
+
   /**
    * @param {number} number
    * @param {import("./types.js").TimelineMeta} meta
    * @param {import("./types.js").Columns} columns
+   * @param {import("./types.js").GroupMeta[]} [groups]
    */
-  constructor(number, meta, columns) {
+  constructor(number, meta, columns, groups = []) {
     this.number = number
     const { titles, build, key, lanes, codes, locks, duration, grain } = meta
     this.titles = titles
     this.build = build
     this.key = key
-    this.lanes = lanes
+    /** The groups of threads that may share a lane. */
+    this.pools = pools_of(lanes, columns[`${number}.group`], groups)
+    /** Those of the trace, and then one for each group. */
+    this.lanes = [...lanes, ...this.pools.map(({ name }) =>
+      /** @type {import("./types.js").Lane} */ ({ name, kind: "group", native: false, rank: -1 }))]
+    /** Group of each thread that has one. */
+    this.pool_of = new Map(this.pools.flatMap((pool) => pool.members.map((lane) => [lane, pool])))
     this.codes = codes
     this.locks = locks
     this.duration = duration
@@ -64,22 +83,65 @@ export class Timeline {
     this.scale = 1e-6
     this.shift = 0
     this.groups = first_alike(locks)
-    /** @type {number[]} Lanes from the top. */
-    this.shown = []
-    /** @type {Map<number, number>} */
-    this.places = new Map()
     this.show(lanes.map((_, lane) => lane))
   }
 
-  /** Show lanes, from the top. @param {number[]} lanes */
-  show(lanes) {
+  /**
+   * Show lanes.
+   * @param {number[]} lanes From the top.
+   * @param {number[]} [threads] That are kept: those that have a lane or share one.
+   */
+  show(lanes, threads = lanes.filter((lane) => this.lanes[lane].kind === "thread")) {
     this.shown = lanes
-    this.places = new Map(lanes.map((lane, place) => [lane, place]))
+    this.kept_threads = threads
+    this.kept_lanes = new Set([...lanes, ...threads])
+    this.places = new Map()
+    this.height = 0
+    for (const lane of lanes) {
+      this.places.set(lane, this.height)
+      this.height += this.height_of(lane)
+    }
   }
 
-  /** @param {number} lane */
+  /** Whether a lane is left by the filters, if only as a part of its group. @param {number} lane */
   shows(lane) {
+    return this.kept_lanes.has(lane)
+  }
+
+  /** Whether a lane has a place of its own. @param {number} lane */
+  has_place(lane) {
     return this.places.has(lane)
+  }
+
+  /** Of a lane, in lanes of threads. @param {number} lane */
+  height_of(lane) {
+    return this.lanes[lane].kind === "group" ? POOL_HEIGHT : 1
+  }
+
+  /** The lane at a distance from the top, or -1. @param {number} distance */
+  lane_at(distance) {
+    return this.shown.find((lane) => {
+      const begin = Number(this.places.get(lane))
+      return distance >= begin && distance < begin + this.height_of(lane)
+    }) ?? -1
+  }
+
+  /** Lanes between two distances from the top. @param {number} top @param {number} bottom */
+  between(top, bottom) {
+    return this.shown.filter((lane) => {
+      const begin = Number(this.places.get(lane))
+      return begin < bottom && begin + this.height_of(lane) > top
+    })
+  }
+
+  /** The group whose lane this is. @param {number} lane */
+  pool(lane) {
+    return this.pools[lane - (this.lanes.length - this.pools.length)] ?? null
+  }
+
+  /** Threads of a group that the filters leave. @param {import("./types.js").Pool} pool */
+  members(pool) {
+    return pool.members.filter((lane) => this.shows(lane))
   }
 
   /** @param {number} time */
@@ -159,25 +221,42 @@ export class Timeline {
     return `${this.span_labels[named.label[row]]}: ${time_text(named.duration[row])}${size}`
   }
 
-  /** Height of a lane's middle, or null if it is not shown. @param {number} lane */
+  /** Height of a lane's middle, or null if it has no place. @param {number} lane */
   level(lane) {
     const place = this.places.get(lane)
-    return place === undefined ? null : this.shown.length - place - 0.5
+    return place === undefined ? null : this.height - place - this.height_of(lane) / 2
+  }
+
+  /** The same of the lane that shows a thread: its own, or that of its group. @param {number} lane */
+  seat(lane) {
+    return this.level(lane) ?? this.level(this.pool_of.get(lane)?.lane ?? -1)
+  }
+
+  /** Time that each lane of a thread is in one of some states, in the whole run, ns. @param {number[]} states */
+  times(states) {
+    const { offsets, start, state } = this.all
+    return this.threads().map((lane) => {
+      let sum = 0
+      for (let row = offsets[lane]; row < offsets[lane + 1] - 1; row++) {
+        if (states.includes(state[row])) sum += start[row + 1] - start[row]
+      }
+      return sum
+    })
   }
 
   /** Lanes of threads. */
   threads() {
-    return this.lanes.flatMap((lane, number) => (lane.kind === "thread" ? [number] : []))
+    return this.of_kind("thread")
   }
 
   /** Lanes of locks and callbacks. */
   others() {
-    return this.lanes.flatMap((lane, number) => (lane.kind === "thread" ? [] : [number]))
+    return [...this.of_kind("lock"), ...this.of_kind("callback")]
   }
 
-  /** Lanes of threads that are shown, from the top. */
-  shown_threads() {
-    return this.shown.filter((lane) => this.lanes[lane].kind === "thread")
+  /** @param {import("./types.js").Lane["kind"]} kind */
+  of_kind(kind) {
+    return this.lanes.flatMap((lane, number) => (lane.kind === kind ? [number] : []))
   }
 }
 

@@ -9,10 +9,34 @@ export type Columns = Record<string, Column>
 /** One lane of a timeline, from the top. */
 export interface Lane {
   name: string
-  kind: "thread" | "lock" | "callback"
+  kind: "thread" | "lock" | "callback" | "group"
   native: boolean
   /** Of the thread in the trace; -1 of other lanes. */
   rank: number
+}
+
+/** Threads that may share a lane, in all timelines; see Group in view/data/groups.py. */
+export interface GroupMeta {
+  name: string
+  peak: number
+}
+
+/** Such a group in one timeline. */
+export interface Pool extends GroupMeta {
+  /** Its own lane. */
+  lane: number
+  /** Lanes of its threads. */
+  members: number[]
+}
+
+/** A picture of a lane, from the bottom row up, between two times in ns. */
+export interface LaneImage {
+  lane: number
+  pixels: Uint8Array
+  rows: number
+  left: number
+  right: number
+  width: number
 }
 
 export interface Lock {
@@ -98,6 +122,7 @@ export interface SettingMeta {
 export interface Scene {
   columns: Columns
   timelines: TimelineMeta[]
+  groups: GroupMeta[]
   looks: Looks
   band: number
   rows: number
@@ -110,7 +135,7 @@ export interface Scene {
 /** What a reader can set. */
 export interface Settings {
   align: "start" | "end" | "normalised"
-  order: "creation" | "waiting" | "name"
+  order: "creation" | "contention" | "waiting" | "name"
   locks: boolean
   callbacks: boolean
   thread: string
@@ -176,9 +201,9 @@ export interface Totals {
   /** Time by lane and state. */
   states: Float64Array[]
   /** Time of waits by lane and code. */
-  time: Float64Array[]
+  time: Map<number, number>[]
   /** Those of them in which another thread held what was waited for. */
-  contended: Float64Array[]
+  contended: Map<number, number>[]
   /** Number of waits by code. */
   times: Float64Array
   longest: Float64Array

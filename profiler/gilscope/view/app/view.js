@@ -5,6 +5,7 @@ import { Chooser } from "./chooser.js"
 import { HtmlSettings, controls_html, keys_html } from "./controls.js"
 import { Drawing, NAME_LETTERS } from "./drawing.js"
 import { Finder } from "./finder.js"
+import { Gutter } from "./gutter.js"
 import { Kept, filter_words } from "./kept.js"
 import { Kernel, message_of } from "./kernel.js"
 import { Keyboard } from "./keyboard.js"
@@ -34,10 +35,10 @@ export class View {
     this.document = document
     this.host = host
     this.stage = this.find("stage")
-    this.timelines = data.timelines.map((meta, number) => new Timeline(number, meta, data.columns))
+    this.timelines = data.timelines.map((meta, number) => new Timeline(number, meta, data.columns, data.groups))
     this.painters = this.timelines.map((timeline) => new Painter(document, timeline, data))
     /** @type {import("./types.js").Settings} */
-    this.settings = { ...START, hidden: data.hidden, ...host.settings }
+    this.settings = { ...START, order: data.groups.length ? "contention" : START.order, hidden: data.hidden, ...host.settings }
     this.kept = new Kept(this.settings, this.timelines)
     /** @type {import("./types.js").Choice | null} */
     this.choice = null
@@ -47,6 +48,7 @@ export class View {
     this.panel = null
     this.axis = new TimeAxis(this)
     this.lanes = new Lanes(this)
+    this.gutter = new Gutter(this)
     this.drawing = new Drawing(this)
     this.kernel = new Kernel(this)
     this.chooser = new Chooser(this)
@@ -69,6 +71,7 @@ export class View {
     this.table.start()
     this.pointer.listen()
     this.keyboard.listen()
+    this.gutter.start()
     const { align, theme, range, search } = this.settings
     this.theme.show(theme)
     const unfollow = this.theme.follow()

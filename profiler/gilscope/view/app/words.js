@@ -67,7 +67,7 @@ export class Writer {
     this.width = width
     this.words = no_words()
     /** Pixels of a lane. */
-    this.height = painter.figure.frame_height / Math.max(1, painter.timeline.shown.length)
+    this.height = painter.pixels
   }
 
   /**

@@ -14,6 +14,7 @@ from gilscope.view.data.columns import Columns, columns_of
 from gilscope.view.data.details import embedded
 from gilscope.view.data.extra_lanes import callback_labels
 from gilscope.view.data.findings import findings_of
+from gilscope.view.data.groups import groups_of
 from gilscope.view.data.payload import pack
 from gilscope.view.data.processor import samples
 from gilscope.view.data.sampled_tracks import sampled_tracks
@@ -55,9 +56,12 @@ def scene(
     columns = columns_of(traces, indexes=indexes)
     arrays: dict[str, np.ndarray] = {}
     timelines = []
+    groups, members = groups_of([trace.threads for trace in traces])
     for number, (trace, drawn) in enumerate(zip(traces, columns, strict=True)):
         meta, more = _timeline(trace, drawn, live=live)
         timelines.append(meta)
+        if groups:
+            more["group"] = members[number][[h.position for h in drawn.heads if h.position >= 0]]
         arrays |= {f"{number}.{name}": column for name, column in more.items()}
     builds = (build for build, _ in comparison.traces())
     lanes = {
@@ -66,6 +70,7 @@ def scene(
     }
     meta = {
         "timelines": timelines,
+        "groups": [asdict(group) for group in groups],
         "looks": looks(),
         "band": BAND,
         "rows": ROWS,

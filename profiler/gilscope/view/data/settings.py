@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from gilscope.view.data.columns import Columns
 
 ALIGNMENTS = {"start": "starts aligned", "end": "ends aligned", "normalised": "normalised"}
-ORDERS = {"creation": "by creation", "waiting": "by waiting", "name": "by name"}
+ORDERS = {
+    "creation": "by creation",
+    "contention": "by waiting and holding",
+    "waiting": "by waiting",
+    "name": "by name",
+}
 TABS = ("threads", "locks", "callbacks", "spans", "blame", "difference", "findings")
 THEMES = ("auto", "light", "dark")
 MOST_NAMES = 200

@@ -20,8 +20,24 @@ MOST_COLUMNS = 4000
 type Part = tuple[dict[str, Any], dict[str, np.ndarray]]
 
 
-def part(index: Index, columns: Columns, start: float, end: float, width: int) -> Part:
+def part(
+    index: Index,
+    columns: Columns,
+    start: float,
+    end: float,
+    width: int,
+    *,
+    seen: Sequence[int] | None = None,
+) -> Part:
     """Return a stretch of time, ns: segments if they are few, else a raster of ``width`` columns.
+
+    Args:
+        index: Of the trace.
+        columns: What the page has of it.
+        start: Of the stretch.
+        end: Of the stretch.
+        width: Of the raster.
+        seen: Lanes of threads that are in view, which a raster has; None for all of them.
 
     Returns:
         What describes it, and its columns, both as the page takes them.
@@ -33,10 +49,10 @@ def part(index: Index, columns: Columns, start: float, end: float, width: int) -
         return _segments(index, order, first, last)
     edges = np.linspace(start, end, width + 1).astype(np.int64)
     lengths = np.maximum(1, np.diff(edges))
-    images = [stacked(index.times(lane, edges) / lengths, ROWS) for lane in order]
-    pixels = np.stack(images).ravel()
-    meta = {"lanes": list(range(len(order))), "rows": ROWS, "width": width}
-    return meta, {"pixels": pixels}
+    lanes = [*range(len(order))] if seen is None else [n for n in seen if 0 <= n < len(order)]
+    images = [stacked(index.times(order[lane], edges) / lengths, ROWS) for lane in lanes]
+    pixels = np.concatenate([np.zeros(0, np.uint8), *(image.ravel() for image in images)])
+    return {"lanes": lanes, "rows": ROWS, "width": width}, {"pixels": pixels}
 
 
 def _segments(index: Index, order: Sequence[int], start: int, end: int) -> Part:

@@ -83,8 +83,9 @@ def _margin(columns: Sequence[Columns]) -> int:
 
 
 def _timeline(number: int, trace: Trace, columns: Columns, shared: Range1d, margin: int) -> Any:
-    lanes = max(1, len(columns.heads))
-    height = max(LEAST_LANE, min(MOST_LANE, LANES // lanes))
+    # The page arranges the lanes: which, how high, and which of them are in view.
+    height = max(LEAST_LANE, min(MOST_LANE, LANES // max(1, len(columns.heads))))
+    lanes = max(1, min(len(columns.heads), LANES // height))
     plot = _figure(
         margin,
         title=titles(trace, columns.grain_ns)[0],
@@ -94,12 +95,7 @@ def _timeline(number: int, trace: Trace, columns: Columns, shared: Range1d, marg
         frame_height=lanes * height,
         background_fill_color=palette.BACKGROUND,
     )
-    plot.yaxis.ticker = FixedTicker(ticks=[lanes - 0.5 - lane for lane in range(lanes)])
-    plot.yaxis.major_label_overrides = {
-        lanes - 0.5 - lane: shortened(head.name, NAME_LENGTH)
-        for lane, head in enumerate(columns.heads)
-    }
-    plot.yaxis.major_label_text_font_size = f"{min(12, height - 2)}px"
+    plot.yaxis.ticker = FixedTicker(ticks=[])
     _add_marks(plot, number, trace, columns)
     _add_picture(plot, number)
     _add_boxes(plot, number)

@@ -24,6 +24,7 @@ from ipywidgets import widget_serialization
 from gilscope.analysis.states.time_index import Index
 from gilscope.errors import GilscopeError
 from gilscope.view.data import details, palette, viewport
+from gilscope.view.data.groups import groups_of
 from gilscope.view.data.scene import scene
 from gilscope.view.data.settings import ALIGNMENTS, ORDERS, TABS, THEMES, settings
 from gilscope.view.html.markup import element, join, sheet, style, text
@@ -87,7 +88,8 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         range: What is visible, (start, end) in the unit of the axis: ms, or % of the run if
             ``align`` is "normalised". None: the whole run.
         align: "start", "end" or "normalised".
-        order: Of the threads' lanes: by "creation", "waiting" or "name".
+        order: Of the threads' lanes: by "creation", "contention" (waiting and holding), "waiting"
+            or "name". Where threads are so many that they share lanes, it starts as "contention".
         locks: Whether lanes of locks are shown.
         callbacks: Whether lanes of callbacks are shown.
         thread: Lanes of these threads only.
@@ -144,6 +146,8 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         self.static_class = f"gilscope-static-{uuid4().hex}"
         self._comparison = comparison
         self._traces = [trace for _, trace in comparison.traces()]
+        if groups_of([trace.threads for trace in self._traces])[0]:
+            self.order = "contention"
         self._indexes: dict[int, Index] = {}
         self.controls = controls(settings(self._traces, self._scene[1]), self.trait_values())
         self.on_msg(self._answer)
@@ -227,9 +231,11 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         parts: list[dict[str, Any]] = []
         arrays: dict[str, np.ndarray] = {}
         width = max(1, min(int(message["width"]), viewport.MOST_COLUMNS))
-        for number, start, end in message["ranges"]:
+        every = message.get("lanes") or [None] * len(message["ranges"])
+        for (number, start, end), lanes in zip(message["ranges"], every, strict=True):
             index = self._index(int(number))
-            found = viewport.part(index, self._scene[1][int(number)], start, end, width)
+            columns = self._scene[1][int(number)]
+            found = viewport.part(index, columns, start, end, width, seen=lanes)
             parts.append({"timeline": int(number), **found[0]})
             arrays |= {f"{int(number)}.{name}": column for name, column in found[1].items()}
         return {}, [viewport.packed(parts, arrays)]

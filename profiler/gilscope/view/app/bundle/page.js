@@ -196,8 +196,9 @@ var Kernel = class {
       return;
     }
     const ranges = wanted.map((timeline) => [timeline.number, ...view.axis.span(timeline)]);
+    const lanes = wanted.map(({ number }) => view.painters[number].visible().filter((lane) => view.timelines[number].lanes[lane].kind === "thread"));
     try {
-      const [, [buffer]] = await view.host.ask("range", { query, ranges, width: view.painters[0].width });
+      const [, [buffer]] = await view.host.ask("range", { query, ranges, lanes, width: view.painters[0].width });
       const answer = await unpack(buffer);
       if (query !== this.queries) return;
       this.gone = "";
@@ -491,6 +492,54 @@ function details_html(choice, looks, told, stacks) {
   return `<h3><i class="dot" style="background:${looks.color[state]}"></i>${safe(looks.label[state])}: ${time_text(choice.end - choice.start)}</h3><p>${facts_of(choice, told).join(" · ")} ${jump}</p>` + holders + stacks_html(choice, told, stacks);
 }
 
+// profiler/gilscope/view/app/marks.js
+function draw_choice(painter, choice) {
+  const { timeline } = painter;
+  const chosen = no_boxes();
+  const link = (
+    /** @type {Record<"x0" | "y0" | "x1" | "y1", number[]>} */
+    { x0: [], y0: [], x1: [], y1: [] }
+  );
+  const level = choice?.timeline === timeline ? timeline.level(choice.lane) : null;
+  if (choice && level !== null) {
+    const bottom = painter.bottom(choice.lane), x = timeline.to_axis(choice.end);
+    chosen.left.push(timeline.to_axis(choice.start));
+    chosen.right.push(x);
+    chosen.bottom.push(bottom);
+    chosen.top.push(bottom + painter.band);
+    const other = choice.other >= 0 ? timeline.seat(choice.other) : null;
+    if (other !== null) {
+      link.x0.push(x);
+      link.x1.push(x);
+      link.y0.push(level);
+      link.y1.push(other);
+    }
+  }
+  painter.chosen.data = chosen;
+  painter.link.data = link;
+  dim(painter, choice);
+}
+function dim(painter, choice) {
+  const { timeline } = painter;
+  const data = no_boxes();
+  const mine = choice?.timeline === timeline ? [choice.lane, choice.other].map((lane) => timeline.seat(lane)) : [];
+  for (const lane of choice?.alone ? painter.visible() : []) {
+    const level = Number(timeline.level(lane)), half = timeline.height_of(lane) / 2;
+    if (mine.includes(level)) continue;
+    data.left.push(timeline.to_axis(0));
+    data.right.push(timeline.to_axis(timeline.duration));
+    data.bottom.push(level - half);
+    data.top.push(level + half);
+  }
+  painter.veil.data = data;
+}
+function no_boxes() {
+  return (
+    /** @type {Record<"left" | "right" | "bottom" | "top", number[]>} */
+    { left: [], right: [], bottom: [], top: [] }
+  );
+}
+
 // profiler/gilscope/view/app/chooser.js
 var Chooser = class {
   /** @param {import("./view.js").View} view */
@@ -506,6 +555,7 @@ var Chooser = class {
    * @param {boolean} [alone] Whether the other lanes are dimmed.
    */
   choose(timeline, lane, row, segments = timeline.all, alone = false) {
+    this.view.lanes.reveal(timeline, lane);
     const [start, end] = [segments.start[row], segments.start[row + 1]];
     const [, peer] = timeline.codes[segments.code[row]];
     const choice = { timeline, lane, row, segments, start, end, other: peer, alone };
@@ -520,7 +570,7 @@ var Chooser = class {
   }
   /** Mark the choice in the timelines. */
   mark() {
-    for (const painter of this.view.painters) painter.draw_choice(this.view.choice);
+    for (const painter of this.view.painters) draw_choice(painter, this.view.choice);
   }
   /**
    * Show what is known of a choice, if it is still that.
@@ -586,7 +636,7 @@ var Chooser = class {
   first() {
     const { timelines, axis, kept } = this.view;
     for (const timeline of timelines) {
-      for (const lane of timeline.shown) {
+      for (const lane of timeline.shown.filter((one) => timeline.all.has(one))) {
         const [from, to] = timeline.all.seen(lane, ...axis.span(timeline));
         for (let row = from; row < to; row++) {
           if (kept.segment(timeline.all, row)) return this.choose(timeline, lane, row);
@@ -609,7 +659,7 @@ var Chooser = class {
   move_lane(way) {
     const { choice, timelines } = this.view;
     if (!choice) return this.first();
-    const places = timelines.flatMap((timeline) => timeline.shown.map((lane) => ({ timeline, lane })));
+    const places = timelines.flatMap((timeline) => timeline.shown.flatMap((lane) => timeline.all.has(lane) ? [{ timeline, lane }] : []));
     const now = places.findIndex(({ timeline, lane }) => timeline === choice.timeline && lane === choice.lane);
     const next = places[now + way];
     if (next) this.move_to(next.timeline, next.lane, (choice.start + choice.end) / 2);
@@ -660,6 +710,7 @@ var KEYS = [
   ["Shift drag", "zoom to a range of time"],
   [",  .", "interval before, interval after, in the chosen lane (also ← →)"],
   ["↑  ↓", "lane above, lane below"],
+  ["PgUp  PgDn", "scroll the lanes, where they do not fit (also the wheel over their names, or with Shift)"],
   ["Z", "zoom to the chosen interval"],
   ["J", "go to the thread that ended the wait"],
   ["N", "next wait of the chosen lane"],
@@ -779,8 +830,11 @@ var Drawing = class {
     if (letters !== view.letters) {
       view.letters = letters;
       view.lanes.arrange();
-      const names = view.timelines.flatMap(({ lanes }) => lanes.map(({ name }) => short_name(name, letters).length));
-      for (const figure of this.figures()) figure.min_border_left = 24 + 7 * Math.max(0, ...names);
+      let longest = 0;
+      for (const { lanes } of view.timelines) {
+        for (const { name } of lanes) longest = Math.max(longest, short_name(name, letters).length);
+      }
+      for (const figure of this.figures()) figure.min_border_left = 24 + 7 * longest;
     }
     const ticks = Math.max(2, Math.min(8, Math.floor(view.painters[0].width / 60)));
     for (const figure of this.figures()) figure.below[0].ticker.desired_num_ticks = ticks;
@@ -793,11 +847,13 @@ var Drawing = class {
     const plans = view.painters.map((painter) => this.plan(painter));
     let count = 0;
     for (const { rows_of } of plans) for (const [, [low, high]] of rows_of) count += high - low;
+    const folded = plans.reduce((sum, { shared }) => sum + shared, 0);
     const few = count <= view.data.max_boxes && !plans.some(coarse);
     let progress2 = 1;
     for (const plan of plans) progress2 = Math.max(progress2, this.draw_one(plan, few));
     view.document.get_model_by_name("parallelism-height").setv({ start: 0, end: progress2 * 1.08 });
-    this.say(count);
+    this.say(count + folded);
+    view.gutter.show();
     view.find("tip").hidden = true;
     view.document.get_model_by_name("overview-mark")?.setv({ fill_alpha: view.axis.fits() ? 0 : MARK });
     view.box.dataset.drawn = few ? "boxes" : "raster";
@@ -806,14 +862,25 @@ var Drawing = class {
   plan(painter) {
     const { timeline } = painter;
     const [from, to] = this.view.axis.span(timeline);
-    const rows_of = timeline.shown.map((lane) => {
+    const seen = (lane) => {
       const segments = timeline.segments_of(lane, from, to);
       return (
         /** @type {import("./types.js").RowsOf} */
         [lane, segments.seen(lane, from, to), segments]
       );
-    });
-    return { painter, from, to, rows_of };
+    };
+    const lanes = painter.visible();
+    const pools = timeline.pools.filter(({ lane }) => lanes.includes(lane));
+    let shared = 0;
+    for (const pool of pools) {
+      for (const lane of timeline.members(pool)) {
+        if (timeline.has_place(lane)) continue;
+        const [, [low, high]] = seen(lane);
+        shared += high - low;
+      }
+    }
+    const own = lanes.filter((lane) => timeline.lanes[lane].kind !== "group");
+    return { painter, from, to, rows_of: own.map(seen), pools, shared };
   }
   /** Report the visible range and the number of segments in it. @param {number} count */
   say(count) {
@@ -823,7 +890,7 @@ var Drawing = class {
     this.view.say(`${start} to ${end}${unit} · ${count_text(count)} ${count === 1 ? "segment" : "segments"} in view` + (kernel.gone ? ` · ${kernel.gone}` : ""));
   }
   /** Draw one timeline; returns the most threads that make progress. @param {Plan} plan @param {boolean} few */
-  draw_one({ painter, from: start, to: end, rows_of }, few) {
+  draw_one({ painter, from: start, to: end, rows_of, pools }, few) {
     const { timeline } = painter, { kept, axis, choice } = this.view;
     const { raster } = timeline;
     const ready = kept.all && raster && raster.from === start && raster.to === end && raster.width === painter.width ? raster.images : null;
@@ -831,66 +898,39 @@ var Drawing = class {
       /** @type {[number, number, number]} */
       [start, end, painter.width]
     ) : painter.grid(start, end);
-    const shares2 = /* @__PURE__ */ new Map();
-    for (const [lane, , segments] of rows_of) {
-      shares2.set(lane, painter.shares(segments, segments.seen(lane, from, to), from, to, width, kept));
-    }
     painter.draw_words(start, end, few ? rows_of : [], kept);
     if (few) painter.draw_boxes(rows_of, kept);
-    else {
-      painter.draw_images([...shares2].map(([lane, share]) => [lane, ready?.get(lane) ?? painter.stacked(share, width)]), from, to, width);
-    }
+    const images = few ? [] : rows_of.map(([lane, , segments]) => {
+      const pixels = ready?.get(lane) ?? painter.stacked(painter.shares(
+        segments,
+        segments.seen(lane, from, to),
+        from,
+        to,
+        width,
+        kept
+      ), width);
+      return { lane, pixels, rows: painter.rows, left: from, right: to, width };
+    });
+    painter.draw_images([...images, ...pools.map((pool) => painter.group_image(pool, start, end, kept))]);
     painter.draw_spans(start, end, kept);
     painter.draw_samples(start, end);
     painter.box_view.visible = few;
-    painter.picture_view.visible = !few;
     painter.draw_ready(start, end);
     painter.draw_marks(axis.range);
-    painter.draw_choice(choice);
-    const threads = timeline.shown_threads();
-    return painter.draw_progress(
-      painter.parallelism,
-      this.progress(painter, from, to, width, shares2),
-      from,
-      to,
-      width,
-      threads
-    );
-  }
-  /**
-   * Shares of the states of the threads that are shown, whatever else is filtered.
-   * @param {Painter} painter
-   * @param {number} from
-   * @param {number} to
-   * @param {number} width
-   * @param {Map<number, Float64Array>} shares Those that are drawn.
-   */
-  progress(painter, from, to, width, shares2) {
-    const { timeline } = painter;
-    const segments = timeline.segments(from, to);
-    return timeline.shown_threads().map((lane) => this.view.kept.all && shares2.get(lane) || painter.shares(segments, segments.seen(lane, from, to), from, to, width, null));
+    draw_choice(painter, choice);
+    return painter.draw_progress(painter.parallelism, timeline.kept_threads, from, to, width);
   }
   /** Compute the curves above all: they show whole runs. */
   draw_overview() {
     let most = 1;
     for (const painter of this.view.painters) {
-      const { timeline } = painter, { all, duration } = timeline;
-      const lanes = timeline.threads();
-      const shares2 = lanes.map((lane) => painter.shares(
-        all,
-        all.seen(lane, 0, duration),
-        0,
-        duration,
-        OVERVIEW_COLUMNS,
-        null
-      ));
+      const { timeline } = painter;
       most = Math.max(most, painter.draw_progress(
         painter.overview,
-        shares2,
+        timeline.threads(),
         0,
-        duration,
-        OVERVIEW_COLUMNS,
-        lanes
+        timeline.duration,
+        OVERVIEW_COLUMNS
       ));
     }
     this.view.document.get_model_by_name("overview-height").setv({ start: 0, end: most * 1.1 });
@@ -935,7 +975,7 @@ var Finder = class {
   }
   /** The lanes whose names a word fits; the row is open. @param {string} word @returns {Hit[]} */
   search_lanes(word) {
-    return this.view.timelines.flatMap((timeline) => timeline.lanes.flatMap(({ name }, lane) => name.toLowerCase().includes(word) ? [
+    return this.view.timelines.flatMap((timeline) => timeline.lanes.flatMap(({ name, kind }, lane) => kind !== "group" && name.toLowerCase().includes(word) ? [
       /** @type {Hit} */
       [timeline, lane, -1, timeline.all]
     ] : []));
@@ -996,6 +1036,267 @@ var Finder = class {
     for (const [, lane, row, segments] of this.longest_wait(timeline, lock)) {
       this.view.chooser.choose(timeline, lane, row, segments);
     }
+  }
+};
+
+// profiler/gilscope/view/app/raster.js
+function shares(segments, [from, to], left, right, width, kinds, kept) {
+  const { start, state } = segments;
+  const scale = width / (right - left);
+  const result = new Float64Array(kinds * width);
+  for (let row = from; row < to; row++) {
+    if (state[row] === NOTHING || kept && !kept.segment(segments, row)) continue;
+    const offset = state[row] * width;
+    const x0 = Math.max(0, (start[row] - left) * scale);
+    const x1 = Math.min(width, (start[row + 1] - left) * scale);
+    const last = Math.min(width - 1, Math.floor(x1));
+    for (let column = Math.floor(x0); column <= last; column++) {
+      const part = Math.min(x1, column + 1) - Math.max(x0, column);
+      if (part > 0) result[offset + column] += part;
+    }
+  }
+  return result;
+}
+var Spread = class {
+  /**
+   * @param {number} left ns
+   * @param {number} right ns
+   * @param {number} width Columns.
+   * @param {number} kinds Number of states.
+   */
+  constructor(left, right, width, kinds) {
+    this.left = left;
+    this.scale = width / (right - left);
+    this.width = width;
+    this.parts = new Float64Array(kinds * width);
+    this.steps = new Float64Array(kinds * width + 1);
+  }
+  /**
+   * @param {import("./segments.js").Segments} segments
+   * @param {[from: number, to: number]} rows Those of a lane that are in view.
+   * @param {import("./kept.js").Kept | null} kept null for all segments.
+   */
+  add(segments, [from, to], kept) {
+    const { start, state } = segments, { left, scale, width, parts, steps } = this;
+    for (let row = from; row < to; row++) {
+      if (state[row] === NOTHING || kept && !kept.segment(segments, row)) continue;
+      const offset = state[row] * width;
+      const x0 = Math.max(0, (start[row] - left) * scale);
+      const x1 = Math.min(width, (start[row + 1] - left) * scale);
+      if (x1 <= x0) continue;
+      const first = Math.floor(x0), last = Math.min(width - 1, Math.floor(x1));
+      if (first === last) {
+        parts[offset + first] += x1 - x0;
+        continue;
+      }
+      parts[offset + first] += first + 1 - x0;
+      parts[offset + last] += x1 - last;
+      steps[offset + first + 1] += 1;
+      steps[offset + last] -= 1;
+    }
+  }
+  /** Float64Array[kinds * width]. */
+  sums() {
+    const result = this.parts.slice();
+    for (let at = 0, level = 0; at < result.length; at++) {
+      level = (at % this.width ? level : 0) + this.steps[at];
+      result[at] += level;
+    }
+    return result;
+  }
+};
+function stacked(share, width, rows, looks) {
+  const result = new Uint8Array(rows * width);
+  for (let column = 0; column < width; column++) {
+    let bottom = 0;
+    for (const code of looks.stack) {
+      const part = share[code * width + column];
+      if (part <= 0) continue;
+      let height = Math.floor(part * looks.height[code] * rows + 0.5);
+      if (looks.stalled[code] || code === CALLBACK) {
+        height = Math.max(height, Math.floor(rows / looks.least));
+      }
+      const top = Math.min(rows, bottom + height);
+      for (let row = bottom; row < top; row++) result[row * width + column] = code + 1;
+      bottom = top;
+    }
+  }
+  return result;
+}
+
+// profiler/gilscope/view/app/pools.js
+var POOL_HEIGHT = 3;
+var ROWS = 96;
+var FROM = 8;
+function pools_of(lanes, group, groups) {
+  const pools = groups.map(({ name, peak }, number) => ({ name, peak, lane: lanes.length + number, members: (
+    /** @type {number[]} */
+    []
+  ) }));
+  group?.forEach((number, lane) => {
+    if (number >= 0) pools[number].members.push(lane);
+  });
+  return pools;
+}
+var pool_label = ({ name }, members) => `${name} × ${count_text(members.length)}`;
+var many = (members) => members.length >= FROM;
+function counts(timeline, members, left, right, width, kinds, kept) {
+  const spread = new Spread(left, right, width, kinds);
+  for (const lane of members) {
+    const segments = timeline.segments_of(lane, left, right);
+    spread.add(segments, segments.seen(lane, left, right), kept);
+  }
+  return spread.sums();
+}
+function areas(sums, width, peak, looks) {
+  const pixels = new Uint8Array(ROWS * width);
+  for (let column = 0; column < width; column++) {
+    let level = 0, bottom = 0;
+    for (const code of looks.stack) {
+      const count = sums[code * width + column];
+      if (!(count > 0)) continue;
+      level += count;
+      const least = looks.stalled[code] ? bottom + 1 : bottom;
+      const top = Math.min(ROWS, Math.max(least, Math.round(level / Math.max(1, peak) * ROWS)));
+      for (let row = bottom; row < top; row++) pixels[row * width + column] = code + 1;
+      bottom = top;
+    }
+  }
+  return { pixels, rows: ROWS };
+}
+function pool_tip(timeline, pool, members, time, looks) {
+  const found = looks.label.map(() => 0);
+  for (const lane of members) {
+    const segments = timeline.segments_of(lane, time, time), row = segments.at(lane, time);
+    if (row >= 0) found[segments.state[row]] += 1;
+  }
+  const alive = found.reduce((sum, one) => sum + one, 0);
+  const lines = looks.stack.flatMap((code) => found[code] ? [`${count_text(found[code])} ${safe(looks.label[code])}`] : []);
+  return [
+    `<b>${safe(pool_label(pool, members))}</b> at ${(time / 1e6).toFixed(3)} ms`,
+    ...lines,
+    `${count_text(alive)} alive, ${count_text(pool.peak)} at most`
+  ].join("<br>");
+}
+
+// profiler/gilscope/view/app/gutter.js
+var BAR = 16;
+var Gutter = class {
+  /** @param {import("./view.js").View} view */
+  constructor(view) {
+    this.view = view;
+    this.box = document.createElement("div");
+    this.box.className = "gutter";
+    this.parts = /* @__PURE__ */ new Map();
+  }
+  start() {
+    const { view } = this;
+    view.stage.append(this.box);
+    for (const painter of view.painters) {
+      const names = document.createElement("div"), bar2 = document.createElement("div");
+      names.className = "names";
+      bar2.className = "bar-of-lanes";
+      bar2.tabIndex = 0;
+      bar2.setAttribute("role", "group");
+      bar2.setAttribute("aria-label", `Scroll the lanes of the ${painter.timeline.build}`);
+      bar2.innerHTML = "<i></i>";
+      bar2.addEventListener("scroll", view.guard(() => {
+        const top = bar2.scrollTop / painter.pixels;
+        if (Math.abs(top - painter.top) * painter.pixels >= 1) view.lanes.scroll(top);
+      }));
+      names.addEventListener("click", view.guard((event) => this.press(painter, event)));
+      this.box.append(names, bar2);
+      this.parts.set(painter, { names, bar: bar2, html: "" });
+    }
+    const sizes = new ResizeObserver(view.guard(() => this.show()));
+    for (const { figure } of view.painters) {
+      const shown = view.host.view_of(figure);
+      if (shown) sizes.observe(shown.el);
+    }
+    view.stage.addEventListener("wheel", view.guard((event) => this.wheel(event)), { capture: true, passive: false });
+  }
+  /** Unfold or fold. @param {Painter} painter @param {any} event */
+  press({ timeline }, { target }) {
+    const { pool, more } = target.dataset, { lanes } = this.view;
+    if (pool === void 0) return;
+    const found = timeline.pools[Number(pool)];
+    if (more === void 0 && lanes.open(timeline, found)) lanes.fold(timeline, found);
+    else lanes.more(found.name);
+    const again = `[data-pool="${pool}"]${more === void 0 ? "" : "[data-more]"}`;
+    const button = (
+      /** @type {HTMLElement | null} */
+      this.box.querySelector(again)
+    );
+    button?.focus({ preventScroll: true });
+  }
+  /** Over names, or with Shift, the wheel scrolls lanes; elsewhere it zooms time. @param {WheelEvent} event */
+  wheel(event) {
+    const over = this.view.painters.find((painter) => {
+      const area = this.area(painter);
+      if (!area || painter.window >= painter.timeline.height) return false;
+      const x = event.clientX - area.x, y = event.clientY - area.y;
+      const beside = x < area.left || x > area.left + area.width;
+      return y >= area.top && y < area.top + area.height && (beside || event.shiftKey);
+    });
+    if (!over) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.view.lanes.scroll(over.top + (event.deltaY || event.deltaX) / over.pixels);
+  }
+  /** One window of lanes up or down. @param {-1 | 1} way */
+  page(way) {
+    const longest = this.view.painters.reduce((a, b) => b.timeline.height > a.timeline.height ? b : a);
+    this.view.lanes.scroll(longest.top + way * longest.window);
+  }
+  /** Where the lanes of a timeline are: in the stage, which is at (x, y) in the window. @param {Painter} painter */
+  area({ figure }) {
+    const shown = this.view.host.view_of(figure);
+    if (!shown?.el) return null;
+    const { left: x, top: y } = this.view.stage.getBoundingClientRect();
+    const { left, top } = shown.el.getBoundingClientRect();
+    const { bbox } = shown.frame;
+    return { x, y, left: left - x + bbox.left, top: top - y + bbox.top, width: bbox.width, height: bbox.height };
+  }
+  /** Put everything where it belongs. */
+  show() {
+    for (const [painter, part] of this.parts) {
+      const { timeline, pixels, top, window } = painter, area = this.area(painter);
+      if (!area) continue;
+      const { names, bar: bar2 } = part;
+      Object.assign(names.style, { left: "0", width: `${area.left}px`, top: `${area.top}px`, height: `${area.height}px` });
+      const html = timeline.pools.map((pool, number) => this.name_html(painter, pool, number)).join("");
+      if (html !== part.html) names.innerHTML = part.html = html;
+      bar2.hidden = window >= timeline.height;
+      Object.assign(bar2.style, {
+        left: `${area.left + area.width + 4}px`,
+        width: `${BAR}px`,
+        top: `${area.top}px`,
+        height: `${area.height}px`
+      });
+      const inner = (
+        /** @type {HTMLElement} */
+        bar2.firstElementChild
+      );
+      inner.style.height = `${timeline.height * pixels}px`;
+      if (Math.abs(bar2.scrollTop - top * pixels) >= 1) bar2.scrollTop = top * pixels;
+    }
+  }
+  /**
+   * @param {Painter} painter
+   * @param {import("./types.js").Pool} pool
+   * @param {number} number
+   */
+  name_html({ timeline, top, pixels }, pool, number) {
+    const place = timeline.places.get(pool.lane);
+    if (place === void 0) return "";
+    const members = timeline.members(pool);
+    const own = members.filter((lane) => timeline.has_place(lane)).length;
+    const label = pool_label(pool, members), rest = members.length - own;
+    const title = own ? "Show them as one lane" : "Show the threads that wait and hold most";
+    const next = Math.min(30, rest);
+    const more = own && rest && many(members) ? `<button class="link" data-pool="${number}" data-more title="${count_text(rest)} are not shown">show ${count_text(next)} more</button>` : "";
+    const height = timeline.height_of(pool.lane) * pixels;
+    return `<div style="top:${(place - top) * pixels}px;height:${height}px"><button class="link" data-pool="${number}" aria-expanded="${Boolean(own)}" title="${title}">${own ? "▾" : "▸"} ${safe(label)}</button>${more}</div>`;
   }
 };
 
@@ -1082,6 +1383,8 @@ var Keyboard = class {
       arrowright: () => chooser.step(1),
       arrowup: () => chooser.move_lane(-1),
       arrowdown: () => chooser.move_lane(1),
+      pageup: () => view.gutter.page(-1),
+      pagedown: () => view.gutter.page(1),
       n: () => chooser.step(1, (state) => WAITS2.includes(state)),
       j: () => chooser.jump(),
       z: () => chooser.zoom(),
@@ -1182,97 +1485,56 @@ var Keyboard = class {
   }
 };
 
-// profiler/gilscope/view/app/sums.js
-var KINDS = 8;
-function totals(timeline, from, to, lanes, kept) {
-  const best = timeline.segments(from, to);
-  const segments = best === timeline.all ? timeline.counted() : best;
-  const { start, state, code, count } = segments;
-  const codes = timeline.codes.length;
-  const states = lanes.map(() => new Float64Array(KINDS));
-  const time = lanes.map(() => new Float64Array(codes));
-  const contended = lanes.map(() => new Float64Array(codes));
-  const times = new Float64Array(codes), longest = new Float64Array(codes);
-  lanes.forEach((lane, place) => {
-    const [low, high] = segments.seen(lane, from, to);
-    for (let row = low; row < high; row++) {
-      if (kept && !kept.segment(segments, row)) continue;
-      const part = Math.min(to, start[row + 1]) - Math.max(from, start[row]);
-      states[place][state[row]] += part;
-      if (state[row] !== WAITING_GIL && state[row] !== WAITING_LOCK && state[row] !== BLOCKED) continue;
-      time[place][code[row]] += part;
-      if (state[row] !== BLOCKED) contended[place][code[row]] += part;
-      times[code[row]] += count[row];
-      if (count[row] === 1) longest[code[row]] = Math.max(longest[code[row]], start[row + 1] - start[row]);
-    }
-  });
-  return { lanes, states, time, contended, times, longest };
-}
-function callback_totals(timeline, from, to, kept) {
-  const result = timeline.labels.map((label) => ({ label, count: 0, time: 0, enter: 0, longest: 0 }));
-  const { calls } = timeline;
-  if (!calls) return [];
-  for (let row = 0; row < calls.start.length && calls.start[row] < to; row++) {
-    if (calls.start[row] + calls.duration[row] < from || !kept.callback(timeline, row)) continue;
-    const sum = result[calls.label[row]];
-    sum.count += 1;
-    sum.time += calls.duration[row];
-    sum.enter += calls.enter[row];
-    sum.longest = Math.max(sum.longest, calls.duration[row]);
-  }
-  return result.filter((sum) => sum.count).sort((a, b) => b.time - a.time);
-}
-function span_totals(timeline, from, to, kept) {
-  const result = timeline.span_labels.map((label) => ({ label, count: 0, time: 0, longest: 0, bytes: 0, sized: false }));
-  const { named } = timeline;
-  if (!named) return [];
-  for (let row = 0; row < named.start.length && named.start[row] < to; row++) {
-    if (named.start[row] + named.duration[row] < from || !kept.span(timeline, row)) continue;
-    const sum = result[named.label[row]];
-    sum.count += 1;
-    sum.time += named.duration[row];
-    sum.longest = Math.max(sum.longest, named.duration[row]);
-    sum.bytes += Math.max(0, named.bytes[row]);
-    sum.sized ||= named.bytes[row] >= 0;
-  }
-  return result.filter((sum) => sum.count).sort((a, b) => b.time - a.time);
-}
-
 // profiler/gilscope/view/app/lanes.js
-var LANES_HEIGHT = 720;
 var MOST_LANE = 30;
 var LEAST_LANE = 12;
+var SCROLLED_LANE = 18;
+var ROOM = 720;
+var ROOM_WITH_GROUPS = 420;
+var STEP = 30;
+var WEIGHTS = { waiting: [WAITING_GIL, WAITING_LOCK], contention: [WAITING_GIL, WAITING_LOCK, HOLDING] };
 var Lanes = class {
   /** @param {import("./view.js").View} view */
   constructor(view) {
     this.view = view;
+    this.unfolded = /* @__PURE__ */ new Map();
+    this.called = /* @__PURE__ */ new Set();
   }
   /** Choose the lanes, and put them in order. */
   arrange() {
     const { view } = this, { settings } = view;
     view.kept = new Kept(settings, view.timelines);
-    const kinds = { thread: true, lock: settings.locks, callback: settings.callbacks };
-    const fits = {
-      thread: meant(settings.thread, this.thread_names()),
-      lock: view.kept.lock,
-      callback: view.kept.label
-    };
+    const kinds = { lock: settings.locks, callback: settings.callbacks };
+    const fits = { lock: view.kept.lock, callback: view.kept.label };
+    const thread = meant(settings.thread, this.thread_names());
+    const hidden = new Set(settings.hidden);
     const ranks = settings.order === "creation" ? null : this.ranks();
     for (const painter of view.painters) {
-      const { timeline } = painter;
+      const { timeline } = painter, { lanes } = timeline;
       const callers = this.callers(timeline);
       timeline.coded = Boolean(view.kept.locks);
-      timeline.show(this.order(timeline, ranks).filter((lane) => {
-        const { name, kind } = timeline.lanes[lane];
-        if (!kinds[kind] || settings.hidden.includes(name) || !fits[kind](name)) return false;
-        return !(kind === "thread" && callers && !callers.has(lane));
-      }));
-      const lanes = Math.max(1, timeline.shown.length);
-      const height = Math.max(LEAST_LANE, Math.min(MOST_LANE, Math.floor(LANES_HEIGHT / lanes)));
+      const threads = timeline.threads().filter((lane) => {
+        const { name } = lanes[lane];
+        return !hidden.has(name) && !hidden.has(timeline.pool_of.get(lane)?.name ?? "") && thread(name) && !(callers && !callers.has(lane));
+      });
+      const others = timeline.others().filter((lane) => {
+        const { name, kind } = lanes[lane];
+        return kind !== "thread" && kind !== "group" && kinds[kind] && !hidden.has(name) && fits[kind](name);
+      });
+      timeline.show(this.order(timeline, threads, others, ranks), threads);
       const arranged = `${timeline.shown} ${view.letters}`;
-      if (painter.arranged !== arranged) painter.arrange(height, view.letters);
+      if (painter.arranged !== arranged) this.fit(painter);
       painter.arranged = arranged;
     }
+  }
+  /**
+   * Make lanes as high as there is room; where they do not fit, they are scrolled.
+   * @param {import("./painter.js").Painter} painter
+   */
+  fit(painter) {
+    const { height, pools } = painter.timeline, room = pools.length ? ROOM_WITH_GROUPS : ROOM;
+    const pixels = Math.floor(room / Math.max(1, height));
+    painter.arrange(pixels < LEAST_LANE ? SCROLLED_LANE : Math.min(MOST_LANE, pixels), room, this.view.letters);
   }
   rearrange() {
     this.arrange();
@@ -1290,39 +1552,97 @@ var Lanes = class {
     return new Set(calls.lane.filter((_, row) => chosen[calls.label[row]]));
   }
   /**
-   * All lanes, pinned ones first, threads before others.
+   * The lanes from the top: pinned ones first, threads and groups before others.
    * @param {Timeline} timeline
+   * @param {number[]} threads
+   * @param {number[]} others
    * @param {Map<string, number> | null} ranks
    */
-  order(timeline, ranks) {
-    const threads = timeline.threads();
-    if (ranks) {
-      const place = (lane) => ranks.get(timeline.lanes[lane].name) ?? Infinity;
-      threads.sort((a, b) => place(a) - place(b) || a - b);
+  order(timeline, threads, others, ranks) {
+    const { pinned } = this.view.settings;
+    const place_of = new Map(pinned.map((name, place) => [name, place]));
+    const pin = (lane) => place_of.get(timeline.lanes[lane].name) ?? -1;
+    const rank = (lane) => ranks?.get(timeline.lanes[lane].name) ?? (ranks ? Infinity : lane);
+    const by_rank = (a, b) => rank(a) - rank(b) || a - b;
+    const groups = new Map(timeline.pools.map((pool) => [pool, []]));
+    for (const lane of threads) {
+      const pool = timeline.pool_of.get(lane);
+      if (pool && pin(lane) < 0) groups.get(pool)?.push(lane);
     }
-    const pinned = (lane) => this.view.settings.pinned.indexOf(timeline.lanes[lane].name);
-    const all = [...threads, ...timeline.others()];
-    return [
-      ...all.filter((lane) => pinned(lane) >= 0).sort((a, b) => pinned(a) - pinned(b)),
-      ...all.filter((lane) => pinned(lane) < 0)
-    ];
+    for (const [pool, lanes] of groups) if (!many(lanes)) groups.delete(pool);
+    const alone = threads.filter((lane) => !groups.has(
+      /** @type {Pool} */
+      timeline.pool_of.get(lane)
+    ) || pin(lane) >= 0);
+    const entries = alone.filter((lane) => pin(lane) < 0).map((lane) => ({ lanes: [lane], rank: rank(lane) }));
+    for (const [pool, lanes] of groups) {
+      const first = ranks ? ranks.get(pool.name) ?? Infinity : lanes[0];
+      entries.push({ lanes: [pool.lane, ...this.unfold(timeline, pool, lanes.sort(by_rank))], rank: first });
+    }
+    entries.sort((a, b) => a.rank - b.rank || a.lanes[0] - b.lanes[0]);
+    const top = [...alone, ...others].filter((lane) => pin(lane) >= 0).sort((a, b) => pin(a) - pin(b));
+    return [...top, ...entries.flatMap(({ lanes }) => lanes), ...others.filter((lane) => pin(lane) < 0)];
   }
-  /** Place of each thread's name: the same in all timelines, whatever is filtered. */
+  /**
+   * The threads of a group that have a lane of their own.
+   * @param {Timeline} timeline
+   * @param {Pool} pool
+   * @param {number[]} members In their order.
+   */
+  unfold(timeline, { name }, members) {
+    const count = this.unfolded.get(name) ?? 0;
+    return members.filter((lane, place) => place < count || this.called.has(timeline.lanes[lane].name));
+  }
+  /** Place of each thread's and group's name: the same in all timelines, whatever is filtered. */
   ranks() {
-    const waited = /* @__PURE__ */ new Map();
-    for (const timeline of this.view.timelines) {
-      const { lanes, states } = totals(timeline, 0, timeline.duration, timeline.threads());
-      lanes.forEach((lane, place) => {
-        const { name } = timeline.lanes[lane];
-        const waits = states[place][WAITING_GIL] + states[place][WAITING_LOCK];
-        waited.set(name, (waited.get(name) ?? 0) + waits);
+    const { timelines, settings: { order } } = this.view;
+    const weights = /* @__PURE__ */ new Map();
+    for (const timeline of timelines) {
+      const times = timeline.times(order === "waiting" ? WEIGHTS.waiting : WEIGHTS.contention);
+      timeline.threads().forEach((lane) => {
+        for (const name of [timeline.lanes[lane].name, timeline.pool_of.get(lane)?.name]) {
+          if (name !== void 0) weights.set(name, (weights.get(name) ?? 0) + times[lane]);
+        }
       });
     }
-    const names = [...waited];
-    if (this.view.settings.order === "name") {
-      names.sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+    const names = [...weights];
+    if (order === "name") {
+      const { compare } = new Intl.Collator("en", { numeric: true });
+      names.sort(([a], [b]) => compare(a, b));
     } else names.sort(([, a], [, b]) => b - a);
     return new Map(names.map(([name], place) => [name, place]));
+  }
+  /** Give some more threads of a group a lane of their own. @param {string} name */
+  more(name) {
+    this.unfolded.set(name, (this.unfolded.get(name) ?? 0) + STEP);
+    this.rearrange();
+  }
+  /** Show a group as one lane. @param {Timeline} timeline @param {Pool} pool */
+  fold(timeline, pool) {
+    this.unfolded.delete(pool.name);
+    for (const lane of pool.members) this.called.delete(timeline.lanes[lane].name);
+    this.rearrange();
+  }
+  /** Whether any thread of a group has a lane of its own. @param {Timeline} timeline @param {Pool} pool */
+  open(timeline, pool) {
+    return pool.members.some((lane) => timeline.has_place(lane));
+  }
+  /** Bring a lane into view, out of its group if need be. @param {Timeline} timeline @param {number} lane */
+  reveal(timeline, lane) {
+    if (!timeline.has_place(lane)) {
+      if (!timeline.shows(lane)) return;
+      this.called.add(timeline.lanes[lane].name);
+      this.rearrange();
+    }
+    const painter = this.view.painters[timeline.number];
+    const place = Number(timeline.places.get(lane));
+    if (!painter.sees(lane)) this.scroll(place - painter.window / 2);
+  }
+  /** Show the lanes of all timelines from a distance from the top on. @param {number} top */
+  scroll(top) {
+    for (const painter of this.view.painters) painter.scroll(top);
+    this.view.drawing.draw();
+    this.view.settle();
   }
   /** Clear all filters and show hidden lanes. */
   show_all() {
@@ -1354,75 +1674,89 @@ var Lanes = class {
 
 // profiler/gilscope/view/app/progress.js
 var ROUNDING = 1e-6;
-function on_processor({ cpu }, shares2, lane, left, step, width) {
-  const active = Float64Array.from({ length: width }, (_, column) => shares2[HOLDING * width + column] + shares2[RUNNING * width + column]);
-  if (!cpu || lane === void 0) return active;
-  const found = active.slice();
-  const column_of = (time) => Math.max(0, Math.min(width, Math.round((time - left) / step)));
-  for (const { start, end, ran } of cpu.stretches(lane, left, left + step * width, step)) {
-    const first = column_of(start), last = Math.max(first + 1, column_of(end));
-    let sum = 0;
-    for (let column = first; column < Math.min(last, width); column++) sum += active[column];
-    const part = ran / (end - start) * (Math.min(last, width) - first);
-    const factor = sum > 0 ? Math.min(1, part / sum) : 1;
-    for (let column = first; column < Math.min(last, width); column++) {
-      found[column] = active[column] * factor;
+var Awake = class {
+  /** @param {number} left ns @param {number} step ns a column @param {number} width */
+  constructor(left, step, width) {
+    this.left = left;
+    this.step = step;
+    this.awake = new Float64Array(width);
+    this.had = new Float64Array(width);
+    this.first = width;
+    this.end = 0;
+  }
+  /** Forget the last lane. */
+  clear() {
+    this.awake.fill(0, this.first, this.end);
+    this.first = this.awake.length;
+    this.end = 0;
+  }
+  /** @param {number} time */
+  column(time) {
+    return Math.max(0, Math.min(this.awake.length, Math.round((time - this.left) / this.step)));
+  }
+  /**
+   * Take the segments of a lane in which its thread does not wait.
+   * @param {import("./segments.js").Segments} segments
+   * @param {[from: number, to: number]} rows
+   */
+  take({ start, state }, [from, to]) {
+    const { left, step, awake } = this;
+    for (let row = from; row < to; row++) {
+      if (state[row] !== HOLDING && state[row] !== RUNNING) continue;
+      const x0 = Math.max(0, (start[row] - left) / step);
+      const x1 = Math.min(awake.length, (start[row + 1] - left) / step);
+      if (x1 <= x0) continue;
+      const first = Math.floor(x0), end = Math.ceil(x1);
+      for (let column = first; column < end; column++) {
+        awake[column] += Math.min(x1, column + 1) - Math.max(x0, column);
+      }
+      this.first = Math.min(this.first, first);
+      this.end = Math.max(this.end, end);
     }
   }
-  return found;
+  /** Leave what had a processor, as far as is known of the thread. @param {import("./cpu.js").Stretch[]} stretches */
+  limit(stretches) {
+    const { awake, had } = this;
+    for (let column = this.first; column < this.end; column++) had[column] = awake[column];
+    for (const { start, end, ran } of stretches) {
+      const first = this.column(start), last = Math.max(first + 1, this.column(end));
+      let sum = 0;
+      for (let column = first; column < Math.min(last, awake.length); column++) sum += awake[column];
+      const part = ran / (end - start) * (Math.min(last, awake.length) - first);
+      const factor = sum > 0 ? Math.min(1, part / sum) : 1;
+      const to = Math.min(last, this.end);
+      for (let column = Math.max(first, this.first); column < to; column++) had[column] = awake[column] * factor;
+    }
+  }
+};
+function active(timeline, lanes, left, right, width) {
+  const step = (right - left) / width;
+  const one = new Awake(left, step, width);
+  const result = new Float64Array(width);
+  for (const lane of lanes) {
+    const segments = timeline.segments_of(lane, left, right);
+    one.clear();
+    one.take(segments, segments.seen(lane, left, right));
+    if (one.end <= one.first) continue;
+    one.limit(timeline.cpu?.stretches(lane, left, right, step) ?? []);
+    for (let column = one.first; column < one.end; column++) result[column] += one.had[column];
+  }
+  return result;
 }
-function progress(timeline, every, left, right, width, lanes = []) {
+function progress(timeline, sums, left, right) {
   const x = [];
   const y = [];
-  const step = (right - left) / width;
-  const sums = every.map((shares2, place) => on_processor(timeline, shares2, lanes[place], left, step, width));
+  const width = sums.length, step = (right - left) / width;
   const first = Math.max(0, Math.ceil(-left / step - ROUNDING));
   const last = Math.min(width, Math.floor((timeline.duration - left) / step + ROUNDING));
   for (let column = first; column < last; column++) {
     x.push(timeline.to_axis(left + step * column));
-    y.push(sums.reduce((sum, share) => sum + share[column], 0));
+    y.push(sums[column]);
   }
   const most = Math.max(0, ...y);
   x.push(timeline.to_axis(y.length ? left + step * last : 0));
   y.push(y.at(-1) ?? NaN);
   return { curve: { x, y }, most };
-}
-
-// profiler/gilscope/view/app/raster.js
-function shares(segments, [from, to], left, right, width, kinds, kept) {
-  const { start, state } = segments;
-  const scale = width / (right - left);
-  const result = new Float64Array(kinds * width);
-  for (let row = from; row < to; row++) {
-    if (state[row] === NOTHING || kept && !kept.segment(segments, row)) continue;
-    const offset = state[row] * width;
-    const x0 = Math.max(0, (start[row] - left) * scale);
-    const x1 = Math.min(width, (start[row + 1] - left) * scale);
-    const last = Math.min(width - 1, Math.floor(x1));
-    for (let column = Math.floor(x0); column <= last; column++) {
-      const part = Math.min(x1, column + 1) - Math.max(x0, column);
-      if (part > 0) result[offset + column] += part;
-    }
-  }
-  return result;
-}
-function stacked(share, width, rows, looks) {
-  const result = new Uint8Array(rows * width);
-  for (let column = 0; column < width; column++) {
-    let bottom = 0;
-    for (const code of looks.stack) {
-      const part = share[code * width + column];
-      if (part <= 0) continue;
-      let height = Math.floor(part * looks.height[code] * rows + 0.5);
-      if (looks.stalled[code] || code === CALLBACK) {
-        height = Math.max(height, Math.floor(rows / looks.least));
-      }
-      const top = Math.min(rows, bottom + height);
-      for (let row = bottom; row < top; row++) result[row * width + column] = code + 1;
-      bottom = top;
-    }
-  }
-  return result;
 }
 
 // profiler/gilscope/view/app/samples.js
@@ -1447,7 +1781,7 @@ function track_boxes(timeline, from, to, pixel, top) {
   for (let row = 0; samples && row < samples.start.length && samples.start[row] < to; row++) {
     const start = samples.start[row], end = start + samples.duration[row];
     const lane = samples.lane[row], label = samples.label[row], before = last.get(lane);
-    if (end < from || !timeline.shows(lane)) continue;
+    if (end < from || !timeline.has_place(lane)) continue;
     if (before && start - before.end < pixel && (before.label === label || end - start < pixel)) {
       before.end = Math.max(before.end, end);
       data.right[before.place] = timeline.to_axis(before.end);
@@ -1471,16 +1805,10 @@ function sample_tip(timeline, lane, time) {
   }
   return [];
 }
-function no_boxes() {
-  return (
-    /** @type {Record<"left" | "right" | "bottom" | "top", number[]>} */
-    { left: [], right: [], bottom: [], top: [] }
-  );
-}
 
 // profiler/gilscope/view/app/words.js
 var FONT = "10px Arial, sans-serif";
-var ROOM = 10;
+var ROOM2 = 10;
 var PADDING = 8;
 var NARROWEST = 24;
 var BRIGHT = 150;
@@ -1522,7 +1850,7 @@ var Writer = class {
     this.to = to;
     this.width = width;
     this.words = no_words();
-    this.height = painter.figure.frame_height / Math.max(1, painter.timeline.shown.length);
+    this.height = painter.pixels;
   }
   /**
    * Put the first of some texts that there is room for into a box, in the part of it that is seen.
@@ -1535,7 +1863,7 @@ var Writer = class {
    */
   write(texts, start, end, bottom, top, color) {
     const { painter: { timeline, width }, from, to, words } = this;
-    if ((top - bottom) * this.height < ROOM) return;
+    if ((top - bottom) * this.height < ROOM2) return;
     const left = Math.max(start, from), right = Math.min(end, to);
     const room = (right - left) / (to - from) * width - PADDING;
     if (room < NARROWEST - PADDING) return;
@@ -1615,32 +1943,61 @@ var Painter = class {
     this.overview = named("overview");
     this.kinds = looks.height.length + 1;
     this.arranged = "";
+    this.top = 0;
+    this.window = 1;
+    this.pixels = 1;
+    this.letters = 0;
   }
   get width() {
     return Math.max(1, Math.round(this.figure.inner_width || 1e3));
   }
   /**
-   * Show lanes from the top in this order; the figure gets the height that they take.
-   * @param {number} height Pixels of a lane.
+   * Show the lanes that the timeline has now, as far as they fit.
+   * @param {number} pixels Of a lane of a thread.
+   * @param {number} room For all lanes together, pixels.
    * @param {number} letters Of a lane's name.
    */
-  arrange(height, letters) {
-    const { shown, lanes } = this.timeline;
-    const n = Math.max(1, shown.length);
-    const places = shown.map((_, place) => n - place - 0.5);
-    const axis = this.figure.left[0];
-    axis.ticker.ticks = places;
-    axis.major_label_overrides = new Map(
-      shown.map((lane, place) => [places[place], short_name(lanes[lane].name, letters)])
-    );
-    this.figure.y_range.setv({ start: 0, end: n });
-    this.figure.frame_height = n * height;
-    this.done.y = n / 2;
+  arrange(pixels, room, letters) {
+    const { height } = this.timeline;
+    this.pixels = pixels;
+    this.letters = letters;
+    this.window = Math.max(1, Math.min(height, Math.floor(room / pixels)));
+    this.figure.frame_height = this.window * pixels;
+    this.figure.left[0].major_label_text_font_size = `${Math.min(12, pixels - 2)}px`;
+    this.scroll(this.top);
   }
-  /** Where drawing begins in a lane that is shown. @param {number} lane */
+  /** Show the lanes from a distance from the top on, as far as there are any. @param {number} top */
+  scroll(top) {
+    const { lanes, height } = this.timeline;
+    this.top = Math.max(0, Math.min(top, height - this.window));
+    const end = Math.max(1, height) - this.top, start = end - this.window;
+    this.figure.y_range.setv({ start, end, reset_start: start, reset_end: end });
+    const named = this.visible().filter((lane) => lanes[lane].kind !== "group");
+    const axis = this.figure.left[0], level = (lane) => Number(this.timeline.level(lane));
+    axis.major_label_overrides = new Map(
+      named.map((lane) => [level(lane), short_name(lanes[lane].name, this.letters)])
+    );
+    axis.ticker.ticks = named.map(level);
+    this.done.y = (start + end) / 2;
+  }
+  /** Lanes that are in view. */
+  visible() {
+    return this.timeline.between(this.top, this.top + this.window);
+  }
+  /** Whether a lane is in view as a whole. @param {number} lane */
+  sees(lane) {
+    const { places } = this.timeline, begin = places.get(lane) ?? -1;
+    return begin >= this.top && begin + this.timeline.height_of(lane) <= this.top + this.window;
+  }
+  /** Where drawing begins in a lane that has a place. @param {number} lane */
   bottom(lane) {
-    const foot = this.timeline.cpu ? FOOT + 2 * FOOT_GAP : (1 - this.band) / 2;
-    return Number(this.timeline.level(lane)) - 0.5 + foot + this.track;
+    const { timeline } = this, group = timeline.lanes[lane].kind === "group";
+    const foot = timeline.cpu && !group ? FOOT + 2 * FOOT_GAP : (1 - this.band) / 2;
+    return Number(timeline.level(lane)) - timeline.height_of(lane) / 2 + foot + (group ? 0 : this.track);
+  }
+  /** How much of a lane is drawn on. @param {number} lane */
+  depth(lane) {
+    return this.timeline.height_of(lane) - 1 + this.band;
   }
   /**
    * Draw lanes as boxes, as far as they are kept.
@@ -1649,7 +2006,7 @@ var Painter = class {
    */
   draw_boxes(rows_of, kept) {
     const { timeline, looks, band } = this;
-    const data = { ...no_boxes2(), color: (
+    const data = { ...no_boxes(), color: (
       /** @type {string[]} */
       []
     ) };
@@ -1691,12 +2048,12 @@ var Painter = class {
   draw_spans(from, to, kept) {
     const { timeline, looks: { strip }, band } = this;
     const { named } = timeline;
-    const data = no_boxes2();
+    const data = no_boxes();
     const pixel = (to - from) / this.width, least = STRIP_PIXELS * pixel;
     const last = /* @__PURE__ */ new Map();
     for (let row = 0; named && row < named.start.length && named.start[row] < to; row++) {
       const start = named.start[row], end = start + named.duration[row], lane = named.lane[row];
-      if (end < from || !kept.span(timeline, row)) continue;
+      if (end < from || !timeline.has_place(lane) || !kept.span(timeline, row)) continue;
       const depth = named.depth[row], key = 4 * lane + depth, before = last.get(key);
       if (before && start - before.end < pixel) {
         before.end = Math.max(before.end, end);
@@ -1755,36 +2112,44 @@ var Painter = class {
     return [left, right, Math.max(1, Math.round((right - left) / step))];
   }
   /**
-   * Draw images from left to right in ns.
-   * @param {[lane: number, pixels: Uint8Array][]} images
-   * @param {number} left
-   * @param {number} right
-   * @param {number} width
+   * The picture of a group: how many of its threads are in which state.
+   * @param {import("./types.js").Pool} pool
+   * @param {number} from
+   * @param {number} to
+   * @param {import("./kept.js").Kept} kept
+   * @returns {import("./types.js").LaneImage}
    */
-  draw_images(images, left, right, width) {
+  group_image(pool, from, to, kept) {
+    const { timeline, kinds, looks } = this;
+    const [left, right, width] = this.grid(from, to);
+    const sums = counts(timeline, timeline.members(pool), left, right, width, kinds, kept.all ? null : kept);
+    return { lane: pool.lane, ...areas(sums, width, pool.peak, looks), left, right, width };
+  }
+  /** Draw images of lanes. @param {import("./types.js").LaneImage[]} images */
+  draw_images(images) {
+    this.picture_view.visible = images.length > 0;
     if (!images.length) return;
     const NDArray = this.picture.data.image[0].constructor;
     const { timeline } = this;
-    const [start, end] = [timeline.to_axis(left), timeline.to_axis(right)];
     this.picture.data = {
-      image: images.map(([, pixels]) => new NDArray(pixels, [this.rows, width])),
-      x: images.map(() => start),
-      y: images.map(([lane]) => this.bottom(lane)),
-      dw: images.map(() => end - start),
-      dh: images.map(() => this.band)
+      image: images.map(({ pixels, rows, width }) => new NDArray(pixels, [rows, width])),
+      x: images.map(({ left }) => timeline.to_axis(left)),
+      y: images.map(({ lane }) => this.bottom(lane)),
+      dw: images.map(({ left, right }) => timeline.to_axis(right) - timeline.to_axis(left)),
+      dh: images.map(({ lane }) => this.depth(lane))
     };
   }
   /**
    * Draw the threads that make progress, column by column; returns the most of them.
    * @param {import("./types.js").BokehModel} source
-   * @param {Float64Array[]} every
-   * @param {number} left
-   * @param {number} right
+   * @param {number[]} lanes
+   * @param {number} left ns
+   * @param {number} right ns
    * @param {number} width
-   * @param {number[]} [lanes]
    */
-  draw_progress(source, every, left, right, width, lanes = []) {
-    const { curve, most } = progress(this.timeline, every, left, right, width, lanes);
+  draw_progress(source, lanes, left, right, width) {
+    const { timeline } = this;
+    const { curve, most } = progress(timeline, active(timeline, lanes, left, right, width), left, right);
     source.data = curve;
     return most;
   }
@@ -1796,9 +2161,10 @@ var Painter = class {
   draw_ready(from, to) {
     const { timeline } = this;
     if (!timeline.cpu) return;
-    const data = no_boxes2();
+    const data = no_boxes();
     const least = 2 * (to - from) / this.width;
-    for (const lane of timeline.shown_threads()) {
+    for (const lane of this.visible()) {
+      if (timeline.lanes[lane].kind !== "thread") continue;
       for (const { start, end, ready } of timeline.cpu.stretches(lane, from, to, least)) {
         const share = ready / (end - start);
         if (share < CLEARLY) continue;
@@ -1824,61 +2190,7 @@ var Painter = class {
     const room = (range.end - x) / (range.end - range.start) * this.width;
     this.done.setv({ x, visible: room > ROOM_FOR_WORDS });
   }
-  /**
-   * Put a frame around a segment, and a line from its end to another lane.
-   * @param {import("./types.js").Choice | null} choice
-   */
-  draw_choice(choice) {
-    const { timeline } = this;
-    const chosen = no_boxes2();
-    const link = (
-      /** @type {Record<"x0" | "y0" | "x1" | "y1", number[]>} */
-      { x0: [], y0: [], x1: [], y1: [] }
-    );
-    const level = choice?.timeline === timeline ? timeline.level(choice.lane) : null;
-    if (choice && level !== null) {
-      const bottom = this.bottom(choice.lane), x = timeline.to_axis(choice.end);
-      chosen.left.push(timeline.to_axis(choice.start));
-      chosen.right.push(x);
-      chosen.bottom.push(bottom);
-      chosen.top.push(bottom + this.band);
-      const other = choice.other >= 0 ? timeline.level(choice.other) : null;
-      if (other !== null) {
-        link.x0.push(x);
-        link.x1.push(x);
-        link.y0.push(level);
-        link.y1.push(other);
-      }
-    }
-    this.chosen.data = chosen;
-    this.link.data = link;
-    this.dim(choice);
-  }
-  /**
-   * Dim what a finding does not speak of: all lanes but its own and the one that it leads to.
-   * @param {import("./types.js").Choice | null} choice
-   */
-  dim(choice) {
-    const { timeline } = this;
-    const data = no_boxes2();
-    for (const lane of choice?.alone ? timeline.shown : []) {
-      const mine = choice?.timeline === timeline && [choice.lane, choice.other].includes(lane);
-      const level = Number(timeline.level(lane));
-      if (mine) continue;
-      data.left.push(timeline.to_axis(0));
-      data.right.push(timeline.to_axis(timeline.duration));
-      data.bottom.push(level - 0.5);
-      data.top.push(level + 0.5);
-    }
-    this.veil.data = data;
-  }
 };
-function no_boxes2() {
-  return (
-    /** @type {Record<"left" | "right" | "bottom" | "top", number[]>} */
-    { left: [], right: [], bottom: [], top: [] }
-  );
-}
 
 // profiler/gilscope/view/app/cpu.js
 var CpuTimes = class {
@@ -2002,7 +2314,7 @@ var Pointer = class {
    */
   locate({ clientX, clientY }) {
     const { range } = this.view.axis;
-    for (const { figure, timeline } of this.view.painters) {
+    for (const { figure, timeline, top: first, window } of this.view.painters) {
       const shown = this.view.host.view_of(figure);
       if (!shown?.el) continue;
       const { left, top } = shown.el.getBoundingClientRect();
@@ -2012,7 +2324,8 @@ var Pointer = class {
       if (x < 0 || x > 1 || y < 0 || y >= 1) continue;
       const value = range.start + x * (range.end - range.start);
       const time = timeline.from_axis(value);
-      const lane = timeline.shown[Math.floor(y * Math.max(1, timeline.shown.length))] ?? -1;
+      const lane = timeline.lane_at(first + y * window);
+      if (timeline.pool(lane)) return { timeline, value, time, lane, segments: timeline.all, row: -1 };
       const segments = timeline.segments_of(lane, time, time);
       return { timeline, value, time, lane, segments, row: lane < 0 ? -1 : segments.at(lane, time) };
     }
@@ -2031,8 +2344,11 @@ var Pointer = class {
   /** Tell what is at a place, if anything is. @param {Place | null} place */
   tell(place) {
     const tip = this.view.find("tip");
-    tip.hidden = !place || place.row < 0;
-    if (place && place.row >= 0) tip.innerHTML = tip_html(place, this.view.data.looks);
+    const { looks } = this.view.data, pool = place?.timeline.pool(place.lane);
+    tip.hidden = !pool && (!place || place.row < 0);
+    if (tip.hidden || !place) return;
+    const { timeline, time } = place;
+    tip.innerHTML = pool ? pool_tip(timeline, pool, timeline.members(pool), time, looks) : tip_html(place, looks);
   }
   leave() {
     this.view.find("tip").hidden = true;
@@ -2170,6 +2486,71 @@ function csv(heads, rows) {
 `).join("");
 }
 
+// profiler/gilscope/view/app/sums.js
+var KINDS = 8;
+function totals(timeline, from, to, lanes, kept) {
+  const best = timeline.segments(from, to);
+  const segments = best === timeline.all ? timeline.counted() : best;
+  const { start, state, code, count } = segments;
+  const codes = timeline.codes.length;
+  const states = lanes.map(() => new Float64Array(KINDS));
+  const time = lanes.map(() => (
+    /** @type {Map<number, number>} */
+    /* @__PURE__ */ new Map()
+  ));
+  const contended = lanes.map(() => (
+    /** @type {Map<number, number>} */
+    /* @__PURE__ */ new Map()
+  ));
+  const times = new Float64Array(codes), longest = new Float64Array(codes);
+  lanes.forEach((lane, place) => {
+    const [low, high] = segments.seen(lane, from, to);
+    for (let row = low; row < high; row++) {
+      if (kept && !kept.segment(segments, row)) continue;
+      const part = Math.min(to, start[row + 1]) - Math.max(from, start[row]);
+      states[place][state[row]] += part;
+      if (state[row] !== WAITING_GIL && state[row] !== WAITING_LOCK && state[row] !== BLOCKED) continue;
+      grow(time[place], code[row], part);
+      if (state[row] !== BLOCKED) grow(contended[place], code[row], part);
+      times[code[row]] += count[row];
+      if (count[row] === 1) longest[code[row]] = Math.max(longest[code[row]], start[row + 1] - start[row]);
+    }
+  });
+  return { lanes, states, time, contended, times, longest };
+}
+function grow(sums, key, value) {
+  sums.set(key, (sums.get(key) ?? 0) + value);
+}
+function callback_totals(timeline, from, to, kept) {
+  const result = timeline.labels.map((label) => ({ label, count: 0, time: 0, enter: 0, longest: 0 }));
+  const { calls } = timeline;
+  if (!calls) return [];
+  for (let row = 0; row < calls.start.length && calls.start[row] < to; row++) {
+    if (calls.start[row] + calls.duration[row] < from || !kept.callback(timeline, row)) continue;
+    const sum = result[calls.label[row]];
+    sum.count += 1;
+    sum.time += calls.duration[row];
+    sum.enter += calls.enter[row];
+    sum.longest = Math.max(sum.longest, calls.duration[row]);
+  }
+  return result.filter((sum) => sum.count).sort((a, b) => b.time - a.time);
+}
+function span_totals(timeline, from, to, kept) {
+  const result = timeline.span_labels.map((label) => ({ label, count: 0, time: 0, longest: 0, bytes: 0, sized: false }));
+  const { named } = timeline;
+  if (!named) return [];
+  for (let row = 0; row < named.start.length && named.start[row] < to; row++) {
+    if (named.start[row] + named.duration[row] < from || !kept.span(timeline, row)) continue;
+    const sum = result[named.label[row]];
+    sum.count += 1;
+    sum.time += named.duration[row];
+    sum.longest = Math.max(sum.longest, named.duration[row]);
+    sum.bytes += Math.max(0, named.bytes[row]);
+    sum.sized ||= named.bytes[row] >= 0;
+  }
+  return result.filter((sum) => sum.count).sort((a, b) => b.time - a.time);
+}
+
 // profiler/gilscope/view/app/tables.js
 var TABS = {
   threads: "Threads",
@@ -2261,12 +2642,12 @@ var Tables = class {
   }
   /** Sums of what is shown of the threads. @param {Timeline} timeline @param {number} from @param {number} to */
   sums(timeline, from, to) {
-    return totals(timeline, from, to, timeline.shown_threads(), this.kept);
+    return totals(timeline, from, to, timeline.kept_threads, this.kept);
   }
   /** @param {Timeline} timeline @param {number} from @param {number} to */
   threads(timeline, from, to) {
     const { lanes, states } = this.sums(timeline, from, to);
-    const top = Math.max(1, ...states.flatMap((sums) => [...sums.slice(0, STATES.length)]));
+    const top = states.reduce((most, sums) => Math.max(most, ...sums.subarray(0, STATES.length)), 1);
     const cell = (sums, state) => bar(sums[state], top, this.looks.color[state]);
     const rows = lanes.map((lane, place) => {
       const sums = states[place];
@@ -2304,19 +2685,22 @@ var Tables = class {
   lock_sums(timeline, from, to) {
     const { time, contended, times, longest } = this.sums(timeline, from, to);
     const sums = /* @__PURE__ */ new Map();
+    const sum_of = (code) => sums.get(timeline.groups[timeline.codes[code][0]]);
     timeline.codes.forEach(([lock], code) => {
       if (lock < 0 || !times[code]) return;
       const group = timeline.groups[lock];
       const sum = sums.get(group) ?? { lock, locks: /* @__PURE__ */ new Set(), count: 0, held: 0, blocked: 0, longest: 0 };
       sum.locks.add(lock);
       sum.count += times[code];
-      time.forEach((thread, place) => {
-        sum.held += contended[place][code];
-        sum.blocked += thread[code] - contended[place][code];
-      });
       sum.longest = Math.max(sum.longest, longest[code]);
       sums.set(group, sum);
     });
+    time.forEach((thread, place) => thread.forEach((ns, code) => {
+      const sum = sum_of(code), held2 = contended[place].get(code) ?? 0;
+      if (!sum) return;
+      sum.held += held2;
+      sum.blocked += ns - held2;
+    }));
     return [...sums.values()].sort((a, b) => b.held - a.held || b.blocked - a.blocked);
   }
   /** @param {Timeline} timeline @param {number} from @param {number} to */
@@ -2324,9 +2708,9 @@ var Tables = class {
     const sums = this.lock_sums(timeline, from, to);
     const top = Math.max(1, ...sums.flatMap(({ held: held2, blocked }) => [held2, blocked]));
     const rows = sums.map((sum) => {
-      const { name, kind, group } = timeline.locks[sum.lock], many = sum.locks.size;
-      const link = `<button class="link" data-lock="${timeline.number}:${sum.lock}">${safe(many > 1 ? group : name)}</button>`;
-      const note = [kind, ...many > 1 ? [`${count_text(many)} of that name`] : []].join(", ");
+      const { name, kind, group } = timeline.locks[sum.lock], many2 = sum.locks.size;
+      const link = `<button class="link" data-lock="${timeline.number}:${sum.lock}">${safe(many2 > 1 ? group : name)}</button>`;
+      const note = [kind, ...many2 > 1 ? [`${count_text(many2)} of that name`] : []].join(", ");
       return [
         `${link} <small>${safe(note)}</small>`,
         count_text(sum.count),
@@ -2380,22 +2764,23 @@ var Tables = class {
   /** @param {Timeline} timeline @param {number} from @param {number} to */
   blame(timeline, from, to) {
     const { lanes, contended } = this.sums(timeline, from, to);
-    const others = [.../* @__PURE__ */ new Set([...lanes, ...timeline.threads()])];
-    const place_of = new Map(others.map((lane, place) => [lane, place]));
-    const cells = lanes.map(() => new Float64Array(others.length + 1));
-    timeline.codes.forEach(([, peer], code) => {
-      const column = place_of.get(peer) ?? others.length;
-      contended.forEach((sums, place) => {
-        cells[place][column] += sums[code];
-      });
-    });
-    const used = [...others.keys(), others.length].filter((column) => cells.some((row) => row[column]));
-    const top = Math.max(1, ...cells.flatMap((row) => [...row]));
-    const rows = lanes.flatMap((lane, place) => {
-      if (!cells[place].some(Boolean)) return [];
-      return [[safe(timeline.lanes[lane].name), ...used.map((column) => this.heat(cells[place][column], top))]];
-    });
-    const names = used.map((column) => column < others.length ? timeline.lanes[others[column]].name : "unknown");
+    const head = (lane) => timeline.pool_of.get(lane)?.lane ?? lane;
+    const cells = new Map(lanes.map((lane) => [head(lane), /* @__PURE__ */ new Map()]));
+    contended.forEach((sums, place) => sums.forEach((ns, code) => {
+      const row = cells.get(head(lanes[place])), peer = timeline.codes[code][1];
+      const other = peer < 0 ? -1 : head(peer);
+      if (ns) row?.set(other, (row.get(other) ?? 0) + ns);
+    }));
+    const waits = [...cells].filter(([, row]) => row.size);
+    const others = /* @__PURE__ */ new Set([...cells.keys(), ...timeline.threads().map(head), -1]);
+    const used = [...others].filter((other) => waits.some(([, row]) => row.has(other)));
+    const top = waits.reduce((most, [, row]) => Math.max(most, ...row.values()), 1);
+    const name = (lane) => {
+      const pool = timeline.pool(lane);
+      return lane < 0 ? "unknown" : pool ? pool_label(pool, pool.members) : timeline.lanes[lane].name;
+    };
+    const rows = waits.map(([lane, row]) => [safe(name(lane)), ...used.map((other) => this.heat(row.get(other) ?? 0, top))]);
+    const names = used.map(name);
     return this.table(
       "Waiting threads (rows) and the threads that they waited for (columns)",
       ["Waits", ...names],
@@ -2598,18 +2983,34 @@ ${kind}`;
   });
 }
 var Timeline = class {
+  /** @type {number[]} Lanes that have a place, from the top. */
+  shown = [];
+  /** @type {number[]} Threads that the filters leave: with a lane, or in that of their group. */
+  kept_threads = [];
+  /** @type {Set<number>} */
+  kept_lanes = /* @__PURE__ */ new Set();
+  /** @type {Map<number, number>} Where each lane begins, in lanes of threads from the top. */
+  places = /* @__PURE__ */ new Map();
+  /** Height of all lanes, in lanes of threads. */
+  height = 0;
   /**
    * @param {number} number
    * @param {import("./types.js").TimelineMeta} meta
    * @param {import("./types.js").Columns} columns
+   * @param {import("./types.js").GroupMeta[]} [groups]
    */
-  constructor(number, meta, columns) {
+  constructor(number, meta, columns, groups = []) {
     this.number = number;
     const { titles, build, key, lanes, codes, locks, duration, grain } = meta;
     this.titles = titles;
     this.build = build;
     this.key = key;
-    this.lanes = lanes;
+    this.pools = pools_of(lanes, columns[`${number}.group`], groups);
+    this.lanes = [...lanes, ...this.pools.map(({ name }) => (
+      /** @type {import("./types.js").Lane} */
+      { name, kind: "group", native: false, rank: -1 }
+    ))];
+    this.pool_of = new Map(this.pools.flatMap((pool) => pool.members.map((lane) => [lane, pool])));
     this.codes = codes;
     this.locks = locks;
     this.duration = duration;
@@ -2633,18 +3034,57 @@ var Timeline = class {
     this.scale = 1e-6;
     this.shift = 0;
     this.groups = first_alike(locks);
-    this.shown = [];
-    this.places = /* @__PURE__ */ new Map();
     this.show(lanes.map((_, lane) => lane));
   }
-  /** Show lanes, from the top. @param {number[]} lanes */
-  show(lanes) {
+  /**
+   * Show lanes.
+   * @param {number[]} lanes From the top.
+   * @param {number[]} [threads] That are kept: those that have a lane or share one.
+   */
+  show(lanes, threads = lanes.filter((lane) => this.lanes[lane].kind === "thread")) {
     this.shown = lanes;
-    this.places = new Map(lanes.map((lane, place) => [lane, place]));
+    this.kept_threads = threads;
+    this.kept_lanes = /* @__PURE__ */ new Set([...lanes, ...threads]);
+    this.places = /* @__PURE__ */ new Map();
+    this.height = 0;
+    for (const lane of lanes) {
+      this.places.set(lane, this.height);
+      this.height += this.height_of(lane);
+    }
   }
-  /** @param {number} lane */
+  /** Whether a lane is left by the filters, if only as a part of its group. @param {number} lane */
   shows(lane) {
+    return this.kept_lanes.has(lane);
+  }
+  /** Whether a lane has a place of its own. @param {number} lane */
+  has_place(lane) {
     return this.places.has(lane);
+  }
+  /** Of a lane, in lanes of threads. @param {number} lane */
+  height_of(lane) {
+    return this.lanes[lane].kind === "group" ? POOL_HEIGHT : 1;
+  }
+  /** The lane at a distance from the top, or -1. @param {number} distance */
+  lane_at(distance) {
+    return this.shown.find((lane) => {
+      const begin = Number(this.places.get(lane));
+      return distance >= begin && distance < begin + this.height_of(lane);
+    }) ?? -1;
+  }
+  /** Lanes between two distances from the top. @param {number} top @param {number} bottom */
+  between(top, bottom) {
+    return this.shown.filter((lane) => {
+      const begin = Number(this.places.get(lane));
+      return begin < bottom && begin + this.height_of(lane) > top;
+    });
+  }
+  /** The group whose lane this is. @param {number} lane */
+  pool(lane) {
+    return this.pools[lane - (this.lanes.length - this.pools.length)] ?? null;
+  }
+  /** Threads of a group that the filters leave. @param {import("./types.js").Pool} pool */
+  members(pool) {
+    return pool.members.filter((lane) => this.shows(lane));
   }
   /** @param {number} time */
   to_axis(time) {
@@ -2715,22 +3155,37 @@ var Timeline = class {
     const size = named.bytes[row] < 0 ? "" : `, ${size_text(named.bytes[row])}`;
     return `${this.span_labels[named.label[row]]}: ${time_text(named.duration[row])}${size}`;
   }
-  /** Height of a lane's middle, or null if it is not shown. @param {number} lane */
+  /** Height of a lane's middle, or null if it has no place. @param {number} lane */
   level(lane) {
     const place = this.places.get(lane);
-    return place === void 0 ? null : this.shown.length - place - 0.5;
+    return place === void 0 ? null : this.height - place - this.height_of(lane) / 2;
+  }
+  /** The same of the lane that shows a thread: its own, or that of its group. @param {number} lane */
+  seat(lane) {
+    return this.level(lane) ?? this.level(this.pool_of.get(lane)?.lane ?? -1);
+  }
+  /** Time that each lane of a thread is in one of some states, in the whole run, ns. @param {number[]} states */
+  times(states) {
+    const { offsets, start, state } = this.all;
+    return this.threads().map((lane) => {
+      let sum = 0;
+      for (let row = offsets[lane]; row < offsets[lane + 1] - 1; row++) {
+        if (states.includes(state[row])) sum += start[row + 1] - start[row];
+      }
+      return sum;
+    });
   }
   /** Lanes of threads. */
   threads() {
-    return this.lanes.flatMap((lane, number) => lane.kind === "thread" ? [number] : []);
+    return this.of_kind("thread");
   }
   /** Lanes of locks and callbacks. */
   others() {
-    return this.lanes.flatMap((lane, number) => lane.kind === "thread" ? [] : [number]);
+    return [...this.of_kind("lock"), ...this.of_kind("callback")];
   }
-  /** Lanes of threads that are shown, from the top. */
-  shown_threads() {
-    return this.shown.filter((lane) => this.lanes[lane].kind === "thread");
+  /** @param {import("./types.js").Lane["kind"]} kind */
+  of_kind(kind) {
+    return this.lanes.flatMap((lane, number) => lane.kind === kind ? [number] : []);
   }
 };
 function calls_of(columns, prefix) {
@@ -2771,15 +3226,16 @@ var View = class {
     this.document = document2;
     this.host = host;
     this.stage = this.find("stage");
-    this.timelines = data.timelines.map((meta, number) => new Timeline(number, meta, data.columns));
+    this.timelines = data.timelines.map((meta, number) => new Timeline(number, meta, data.columns, data.groups));
     this.painters = this.timelines.map((timeline) => new Painter(document2, timeline, data));
-    this.settings = { ...START, hidden: data.hidden, ...host.settings };
+    this.settings = { ...START, order: data.groups.length ? "contention" : START.order, hidden: data.hidden, ...host.settings };
     this.kept = new Kept(this.settings, this.timelines);
     this.choice = null;
     this.letters = NAME_LETTERS;
     this.panel = null;
     this.axis = new TimeAxis(this);
     this.lanes = new Lanes(this);
+    this.gutter = new Gutter(this);
     this.drawing = new Drawing(this);
     this.kernel = new Kernel(this);
     this.chooser = new Chooser(this);
@@ -2799,6 +3255,7 @@ var View = class {
     this.table.start();
     this.pointer.listen();
     this.keyboard.listen();
+    this.gutter.start();
     const { align, theme, range, search } = this.settings;
     this.theme.show(theme);
     const unfollow = this.theme.follow();

@@ -164,3 +164,16 @@ def stop_kernels(page: Any, server: dict[str, Any], name: str) -> None:
         if session["path"] == f"{name}.ipynb":
             kernel = session["kernel"]["id"]
             assert page.request.delete(f"{api}/kernels/{kernel}", headers=headers).ok
+
+
+def saved_with(page: Any, server: dict[str, Any], name: str, words: str) -> str:
+    """Save a notebook, as a reader does; returns its text once it has ``words``."""
+    # Within a view, keys are the view's.
+    page.locator(".jp-CodeCell .cm-content").first.click()
+    page.keyboard.press("Control+s")
+    saved = server["home"] / f"work/{name}.ipynb"
+    for _ in range(600):
+        if words in (text := saved.read_text()):
+            return str(text)
+        page.wait_for_timeout(100)
+    pytest.fail(f"the front end does not save {name}")

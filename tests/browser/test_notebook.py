@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from front_ends import LIVE, VIEW, opened, run_cell, run_first, shoot, stop_kernels
+from front_ends import LIVE, VIEW, opened, run_cell, run_first, saved_with, shoot, stop_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -323,16 +323,7 @@ def test_what_goes_wrong_in_the_kernel_is_shown(view: Any) -> None:
 
 def test_after_a_reload_the_view_comes_back(notebook: Any, server: dict[str, Any]) -> None:
     """The saved notebook shows its picture, and the live view while the kernel runs."""
-    # Within the view, keys are the view's.
-    notebook.locator(".jp-CodeCell .cm-content").first.click()
-    notebook.keyboard.press("Control+s")
-    saved = server["home"] / "work/threads.ipynb"
-    for _ in range(600):
-        if "gilscope-static" in saved.read_text():
-            break
-        notebook.wait_for_timeout(100)
-    assert "gilscope-static" in saved.read_text()
-    assert len(saved.read_text()) < SAVED_LIMIT
+    assert len(saved_with(notebook, server, "threads", "gilscope-static")) < SAVED_LIMIT
     notebook.reload()
     notebook.locator(".jp-CodeCell").nth(1).wait_for()
     notebook.locator("img.picture, .gilscope[role=application]").first.wait_for(state="attached")

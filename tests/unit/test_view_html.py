@@ -7,7 +7,7 @@ import json
 import re
 import zlib
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -30,6 +30,7 @@ from gilscope.view.data.findings import findings_of
 from gilscope.view.data.payload import pack
 from gilscope.view.data.processor import strip
 from gilscope.view.data.words import titles
+from gilscope.view.html.markup import text
 from gilscope.view.html.picture import BAND, LANE, image, svg
 from gilscope.view.html.report import write_report
 from gilscope.view.html.tables import tables
@@ -38,7 +39,7 @@ from gilscope.view.html.verdict import banners, verdict
 from gilscope.view.notebook.widget import TimelineWidget, static_html
 from trace_builder import TraceBuilder
 from trace_examples import ft_trace, gil_trace
-from view_examples import gil_run, pool_run
+from view_examples import comparison, gil_run, pool_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -336,7 +337,7 @@ def test_the_widget_sends_bokeh_and_the_view_when_asked(
     assert len(script) > 100_000
     assert view["replaces"] == widget.static_class
     assert b"timeline-1" in figures
-    assert b"class TimeAxis" in module
+    assert b"show_reports" in module
     assert unpacked(data)[0]["timelines"][1]["build"] == "Free-threaded build"
     assert len(str(widget.get_state())) < 20_000
 
@@ -436,6 +437,35 @@ def test_a_static_view_stays_small_whatever_happened(tmp_path: Path) -> None:
             builder.hold(thread, start, start + int(chance.integers(1, 900)))
     trace = read(builder.write(tmp_path / "t.gilscope"))
     assert len(static_html(comparison_of([trace]))) < 100_000
+
+
+def test_a_static_view_zooms_in_parts(tmp_path: Path) -> None:
+    """Four pictures of a quarter of the time each, folded; their axes go on where one ends."""
+    html = static_html(comparison(tmp_path, "long", 2_000, 20))
+    folded = html[html.index('<details class="zoom">') : html.index("</details>")]
+    pictures = [
+        base64.b64decode(part).decode() for part in re.findall(r"svg\+xml;base64,([^\"]+)", folded)
+    ]
+    times = [[float(t) for t in re.findall(r">([\d.]+)(?: ms)?</text>", one)] for one in pictures]
+    assert len(pictures) == 4
+    assert all(max(one) <= min(after) for one, after in pairwise(times))
+
+
+def test_a_short_run_has_no_zoom(traces: list[Trace]) -> None:
+    """What one picture shows needs no parts."""
+    assert 'class="zoom"' not in static_html(comparison_of(traces))
+
+
+def test_a_static_view_has_the_findings_with_their_evidence(traces: list[Trace]) -> None:
+    """As a saved notebook and a converted one show them; what programs are called is no markup."""
+    one = Finding("hot-lock", f"slow {EVIL}", Severity.HIGH, ("waited 5 ms",), "Split it.")
+    made = comparison_of(traces)
+    made.__dict__["findings"] = (("gil", one),)
+    html = static_html(made)
+    assert text(one.title) in html
+    assert EVIL not in html
+    assert "<li>waited 5 ms</li>" in html
+    assert "<p>Split it.</p>" in html
 
 
 def test_hidden_threads_are_in_neither_picture_nor_table(traces: list[Trace]) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gilscope.presentation import Comparison
 
 STEP = re.compile(r"\[(\d+)/(\d+)\]")
-LIVE_TEXT = "The interactive view; it needs a running kernel."
+LIVE_TEXT = "Run the cell again for live zoom."
 
 
 def show(comparison: Comparison, shown: Shown, *, live: bool) -> None:

@@ -2,6 +2,8 @@
 // kernel, once a page and version. Shows the live view and hides the static one above it.
 // All the rest comes over the comm as well: this file is saved with the widget's state, by some.
 
+import { hosted, keep } from "./hosted.js"
+
 const LOADING = "__gilscope_loading__"  // of the page: what its views share
 const PATIENCE = 10_000  // ms; a kernel that is gone does not answer at all
 const SLOW = 60_000  // ms; names of native functions are looked up in large files
@@ -52,21 +54,6 @@ function ask(model, kind, message = {}, patience = PATIENCE) {
       reject(new Error("the kernel is gone"))
     }
   })
-}
-
-/**
- * Change a model, here and in the kernel; without a kernel, here.
- * @param {WidgetModel} model
- * @param {string} name
- * @param {unknown} value
- */
-function keep(model, name, value) {
-  model.set(name, value)
-  try {
-    model.save_changes()
-  } catch (error) {
-    console.debug(`gilscope: ${name} is set in this page only: ${message_of(error)}`)
-  }
 }
 
 /** @param {ArrayBuffer} buffer */
@@ -127,92 +114,6 @@ function bokeh(model) {
 }
 
 /**
- * One setting and its control.
- * @typedef {{ name: SettingName, control: WidgetModel, view: any, values: string[] | null, key: string }} Part
- */
-
-/**
- * The settings as ipywidgets. A page that cannot host them within a widget gets HTML.
- * @param {WidgetModel} model
- * @param {import("./types.js").SettingMeta[]} settings
- */
-async function hosted(model, settings) {
-  const manager = model.widget_manager
-  if (!manager?.get_model || !manager.create_view) return null
-  const ids = model.get("controls")
-  const parts = await Promise.all(settings.map(async ({ name, options }) => {
-    const control = await manager.get_model(ids[name].replace("IPY_MODEL_", ""))
-    const view = await manager.create_view(control)
-    // What is chosen from a list is shared as its place there.
-    const values = options.length ? options.map(([value]) => value) : null
-    return { name, control, view, values, key: values ? "index" : "value" }
-  }))
-  return (/** @type {View} */ page) => new Ipywidgets(page, parts)
-}
-
-class Ipywidgets {
-  /** @param {View} page @param {Part[]} parts */
-  constructor(page, parts) {
-    this.page = page
-    this.parts = new Map(parts.map((part) => [part.name, part]))
-    /** @type {Map<SettingName, HTMLElement>} */
-    this.places = new Map()
-    this.ends = parts.map((part) => this.place(part))
-  }
-
-  /** Put a control into the page; returns what ends it. @param {Part} part */
-  place({ name, control, view, values, key }) {
-    const place = document.createElement("span")
-    this.places.set(name, place)
-    place.dataset.role = name
-    place.append(view.el)
-    this.page.find("settings").append(place)
-    const host = view.luminoWidget ?? view.pWidget
-    host?.processMessage({ type: "after-attach", isConflatable: false, conflate: () => false })
-    this.show(name, this.page.settings[name])
-    const change = this.page.guard(() => {
-      const value = control.get(key)
-      this.page.set(name, values ? values[value] ?? this.page.settings[name] : value)
-    })
-    control.on(`change:${key}`, change)
-    return () => {
-      control.off(`change:${key}`, change)
-      // It is not in the page any more, which it would complain of.
-      host?.processMessage({ type: "after-detach", isConflatable: false, conflate: () => false })
-      view.remove()
-    }
-  }
-
-  /** @param {SettingName} name @param {unknown} value */
-  show(name, value) {
-    const part = this.parts.get(name)
-    if (!part) return
-    const { control, values, key } = part
-    const wanted = values ? values.indexOf(String(value)) : value
-    if (control.get(key) !== wanted) keep(control, key, wanted)
-  }
-
-  /** @param {SettingName} name */
-  field(name) {
-    return this.places.get(name)?.querySelector("input")
-  }
-
-  /** @param {SettingName} name @param {boolean} bad */
-  mark(name, bad) {
-    this.field(name)?.setAttribute("aria-invalid", String(bad))
-  }
-
-  /** @param {SettingName} name */
-  focus(name) {
-    this.field(name)?.focus()
-  }
-
-  end() {
-    for (const end of this.ends) end()
-  }
-}
-
-/**
  * Tie the view's settings to the traits that cells read and set; returns what unties them.
  * @param {WidgetModel} model
  * @param {View} view
@@ -228,6 +129,46 @@ function tied(model, view, names) {
     return () => model.off(`change:${name}`, change)
   })
   return () => ends.forEach((end) => end())
+}
+
+/**
+ * Resolves when an element is in the page: front ends render before they attach, and may detach what
+ * is out of sight.
+ * @param {Element} element
+ * @param {AbortSignal} signal Rejects.
+ */
+function attached(element, signal) {
+  return new Promise((resolve, reject) => {
+    const watch = new MutationObserver(look)
+    function look() {
+      if (!element.isConnected && !signal.aborted) return
+      watch.disconnect()
+      signal.removeEventListener("abort", look)
+      if (signal.aborted) reject(new Error("the view was closed"))
+      else resolve(undefined)
+    }
+    signal.addEventListener("abort", look)
+    watch.observe(document, { childList: true, subtree: true })
+    look()
+  })
+}
+
+/**
+ * Have Bokeh draw its figures, which it does only in the page.
+ * @param {BokehLibrary} Bokeh
+ * @param {object} item
+ * @param {Element} stage
+ * @param {AbortSignal} signal
+ */
+async function embed(Bokeh, item, stage, signal) {
+  for (;;) {
+    await attached(stage, signal)
+    try {
+      return await Bokeh.embed.embed_item(item, stage)
+    } catch (error) {
+      if (stage.isConnected) throw error
+    }
+  }
 }
 
 /** The box that a view lives in. @param {string} frame Its HTML. */
@@ -246,8 +187,9 @@ function box_of(frame) {
  * @param {WidgetModel} model
  * @param {HTMLElement} el
  * @param {ReturnType<typeof setTimeout>} waiting
+ * @param {AbortSignal} signal
  */
-async function show(model, el, waiting) {
+async function show(model, el, waiting, signal) {
   const [Bokeh, { View, START, unpack }, [message, [figures, packed]]] = await Promise.all([
     bokeh(model), scripts(model), ask(model, "view", {}, LONG)])
   if (!Bokeh) throw new Error("BokehJS could not be loaded")
@@ -260,7 +202,7 @@ async function show(model, el, waiting) {
   const item = JSON.parse(new TextDecoder().decode(figures))
   const data = await unpack(packed)
   const [views, panel] = await Promise.all([
-    Bokeh.embed.embed_item(item, stage), hosted(model, data.settings)])
+    embed(Bokeh, item, stage, signal), hosted(model, data.settings)])
   const names = /** @type {SettingName[]} */ (Object.keys(START))
   const view = new View(box, data, views.roots[0].model.document, {
     ask: (kind, what) => ask(model, kind, what, kind === "detail" ? SLOW : PATIENCE),
@@ -291,22 +233,23 @@ async function show(model, el, waiting) {
 
 /** @param {{ model: WidgetModel, el: HTMLElement }} place */
 function render({ model, el }) {
-  let gone = false
+  const closing = new AbortController()
   /** @type {(() => void) | null} */
   let end = null
   const waiting = setTimeout(() => { el.textContent = "The interactive view will appear when the kernel is idle." }, SOON)
-  show(model, el, waiting).then(
+  show(model, el, waiting, closing.signal).then(
     (ready) => {
       end = ready
-      if (gone) end()
+      if (closing.signal.aborted) end()
     },
     (error) => {
       clearTimeout(waiting)
+      if (closing.signal.aborted) return
       el.textContent = `The picture above cannot be zoomed: ${message_of(error)}. Run the cell again.`
     },
   )
   return () => {
-    gone = true
+    closing.abort()
     end?.()
   }
 }

@@ -53,6 +53,7 @@ def svg(
     *,
     over: str = "",
     note: str = "",
+    span: tuple[float, float] | None = None,
 ) -> str:
     """Return an SVG document with the timelines of all (build, trace), one above the other.
 
@@ -62,6 +63,7 @@ def svg(
         hidden: Names of threads that are left out.
         over: Elements of SVG that are drawn last.
         note: What stands after each title.
+        span: The part of the time that is drawn, (start, end) in ms; None for all of it.
     """
     shown = [trace for _, trace in traces]
     found = columns or columns_of(shown)
@@ -69,9 +71,10 @@ def svg(
         (trace, one, [lane for lane, name in enumerate(one.names) if name not in hidden])
         for trace, one in zip(shown, found, strict=True)
     ]
-    pictures = (_svg(drawn, width, over, note) for width in COLUMNS)
+    span = span or (0.0, _longest(drawn))
+    pictures = (_svg(drawn, width, over, note, span) for width in COLUMNS)
     return next((picture for picture in pictures if len(picture) <= BUDGET), None) or _svg(
-        drawn, COLUMNS[-1], over, note
+        drawn, COLUMNS[-1], over, note, span
     )
 
 
@@ -79,29 +82,40 @@ def _longest(drawn: Sequence[tuple[Trace, Columns, Sequence[int]]]) -> float:
     return max([one.duration for _, one, _ in drawn] + [1e-3])
 
 
-def area(drawn: Sequence[tuple[Trace, Columns, Sequence[int]]]) -> tuple[int, float]:
-    """Return where times begin, in pixels from the left, and how many pixels a ms has."""
+def area(
+    drawn: Sequence[tuple[Trace, Columns, Sequence[int]]], duration: float = 0.0
+) -> tuple[int, float]:
+    """Return where times begin, in pixels from the left, and how many pixels a ms has.
+
+    Args:
+        drawn: Traces, their columns and the lanes that are drawn.
+        duration: How many ms are drawn; 0 for the longest trace.
+    """
     names = (one.names[lane] for _, one, lanes in drawn for lane in lanes)
     left = 16 + 7 * max((len(shortened(name, NAME_LENGTH)) for name in names), default=0)
-    return left, (WIDTH - left - RIGHT) / _longest(drawn)
+    return left, (WIDTH - left - RIGHT) / (duration or _longest(drawn))
 
 
 def _svg(
-    drawn: Sequence[tuple[Trace, Columns, Sequence[int]]], width: int, over: str, note: str
+    drawn: Sequence[tuple[Trace, Columns, Sequence[int]]],
+    width: int,
+    over: str,
+    note: str,
+    span: tuple[float, float],
 ) -> str:
-    """Draw lanes of traces, those of each as an image of ``width`` pixels."""
-    longest = _longest(drawn)
-    left, scale = area(drawn)
+    """Draw lanes of traces, those of each as an image of at most ``width`` pixels."""
+    left, scale = area(drawn, span[1] - span[0])
     parts: list[str] = []
     top = 0
     for trace, one, lanes in drawn:
         parts.append(_title(trace, left, top, note))
         # What all lanes have is said once: with many of them it took more room than their pixels.
         parts.append('<g image-rendering="pixelated" text-anchor="end">')
-        parts += _lanes(trace, one, lanes, (width, scale), (left, top + HEAD))
+        seen = (span[0], max(span[0] + 1e-6, min(span[1], one.duration)))
+        parts += _lanes(trace, one, lanes, (width, scale, seen), (left, top + HEAD))
         parts.append("</g>")
         top += HEAD + LANE * max(1, min(MAX_LANES, len(lanes)))
-        parts += _axis(longest, left, top)
+        parts += _axis(span, left, top)
         top += FOOT
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" '
@@ -114,9 +128,10 @@ def image(
     traces: Sequence[tuple[str, Trace]],
     columns: Sequence[Columns] | None = None,
     hidden: Collection[str] = (),
+    span: tuple[float, float] | None = None,
 ) -> str:
     """Return the picture as an HTML image that carries its data, see :func:`svg`."""
-    data = base64.b64encode(svg(traces, columns, hidden).encode()).decode()
+    data = base64.b64encode(svg(traces, columns, hidden, span=span).encode()).decode()
     names = " and ".join(build_title(trace) for _, trace in traces)
     return (
         f'<img class="picture" alt="Timelines of the threads: {text(names)}" '
@@ -136,11 +151,11 @@ def _lanes(
     trace: Trace,
     columns: Columns,
     lanes: Sequence[int],
-    grid: tuple[int, float],
+    grid: tuple[int, float, tuple[float, float]],
     place: tuple[int, int],
 ) -> Iterator[str]:
     """Yield the name of each lane and the image of all, as far as there is room for them."""
-    (pixels, scale), (left, top) = grid, place
+    (pixels, scale, (begin, end)), (left, top) = grid, place
     if not lanes:
         words = "no events in this trace"
         yield (
@@ -148,7 +163,7 @@ def _lanes(
             f"{words}</text>"
         )
         return
-    edges = np.linspace(0, max(columns.duration, 1e-6), pixels + 1)
+    edges = np.linspace(begin, end, pixels + 1)
     threads = [trace.threads[head.position].index for head in columns.heads if head.position >= 0]
     shown = lanes[:MAX_LANES]
     drawn = np.zeros((len(shown) * LANE + BELOW, pixels), np.uint8)
@@ -160,13 +175,13 @@ def _lanes(
         if len(named):
             band[BAND - 1 - STRIP : BAND - 1, touched(named, edges * 1e6)] = palette.SPAN
         band[band == 0] = BARE
-        end = (row + 1) * LANE - ABOVE_NEXT
-        drawn[end - BAND : end] = band[::-1]
+        foot_at = (row + 1) * LANE - ABOVE_NEXT
+        drawn[foot_at - BAND : foot_at] = band[::-1]
         foot = strip(trace, threads[lane], edges, FOOT_ROWS, palette.READY)
         if foot is not None:
-            drawn[end : end + FOOT_ROWS] = foot[::-1]
+            drawn[foot_at : foot_at + FOOT_ROWS] = foot[::-1]
     yield (
-        f'<image x="{left}" y="{top}" width="{columns.duration * scale:.1f}" '
+        f'<image x="{left}" y="{top}" width="{(end - begin) * scale:.1f}" '
         f'height="{len(drawn)}" preserveAspectRatio="none" '
         f'href="data:image/png;base64,{_png(drawn[::-1])}"/>'
     )
@@ -178,14 +193,15 @@ def _lanes(
         )
 
 
-def _axis(longest: float, left: int, top: int) -> Iterator[str]:
+def _axis(span: tuple[float, float], left: int, top: int) -> Iterator[str]:
     """Yield ticks and their times, ms."""
-    step = _step(longest)
-    scale = (WIDTH - left - RIGHT) / longest
-    count = int(longest / step + 1e-9)
-    for index in range(count + 1):
-        x = left + index * step * scale
-        unit = " ms" if index == count else ""
+    begin, end = span
+    step = _step(end - begin)
+    scale = (WIDTH - left - RIGHT) / (end - begin)
+    first, last = int(np.ceil(begin / step - 1e-9)), int(end / step + 1e-9)
+    for index in range(first, last + 1):
+        x = left + (index * step - begin) * scale
+        unit = " ms" if index == last else ""
         # The last one has the unit, too, and may stand at the edge.
         anchor, at = ("end", WIDTH - 2) if x > WIDTH - EDGE else ("middle", x)
         yield (

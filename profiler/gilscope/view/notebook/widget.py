@@ -27,17 +27,19 @@ from gilscope.view.data import details, palette, viewport
 from gilscope.view.data.groups import groups_of
 from gilscope.view.data.scene import scene
 from gilscope.view.data.settings import ALIGNMENTS, ORDERS, TABS, THEMES, settings
+from gilscope.view.html.findings import findings
 from gilscope.view.html.markup import element, join, sheet, style, text
 from gilscope.view.html.page import asset, frame, script
 from gilscope.view.html.picture import image
 from gilscope.view.html.tables import tables
 from gilscope.view.html.timeline import timelines
 from gilscope.view.html.verdict import verdict
+from gilscope.view.html.zoom import zoom
 from gilscope.view.notebook.controls import controls
 from gilscope.view.notebook.controls import end as close
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
 
@@ -53,7 +55,7 @@ type Answer = tuple[dict[str, Any], list[bytes]]
 def static_html(
     comparison: ComparisonData, css: str = "", columns: Sequence[Columns] | None = None
 ) -> str:
-    """Return the view without anything that runs: verdict, picture, tables.
+    """Return the view without anything that runs: verdict, pictures, findings, tables.
 
     Args:
         comparison: What is shown.
@@ -64,11 +66,18 @@ def static_html(
         [
             element("h2", text(comparison.title)),
             verdict(comparison),
-            image(comparison.traces(), columns, comparison.hidden) if comparison.traces() else "",
+            *_pictures(comparison, columns),
+            findings(comparison),
             tables(comparison),
         ]
     )
-    return style() + element("div", body, f"gilscope {css}".strip())
+    return style() + element("div", body, f"gilscope gilscope-static {css}".strip())
+
+
+def _pictures(comparison: ComparisonData, columns: Sequence[Columns] | None) -> Iterator[str]:
+    if comparison.traces():
+        yield image(comparison.traces(), columns, comparison.hidden)
+        yield zoom(comparison.traces(), columns, comparison.hidden)
 
 
 def _trait(kind: Any, *args: Any, **options: Any) -> Any:

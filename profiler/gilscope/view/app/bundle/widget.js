@@ -1,85 +1,11 @@
-// profiler/gilscope/view/app/widget.js
-var LOADING = "__gilscope_loading__";
-var PATIENCE = 1e4;
-var SLOW = 6e4;
-var LONG = 36e5;
-var SOON = 2e3;
-var asked = 0;
-var message_of = (error) => error instanceof Error ? error.message : String(error);
-function ask(model, kind, message = {}, patience = PATIENCE) {
-  const number = ++asked;
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      end();
-      reject(new Error("the kernel does not answer"));
-    }, patience);
-    function end() {
-      clearTimeout(timer);
-      model.off("msg:custom", listen);
-    }
-    function listen(answer, buffers) {
-      if (answer.number !== number) return;
-      end();
-      if (answer.kind === "error") reject(new Error(answer.text));
-      else resolve([answer, buffers]);
-    }
-    model.on("msg:custom", listen);
-    try {
-      model.send({ kind, number, ...message });
-    } catch {
-      end();
-      reject(new Error("the kernel is gone"));
-    }
-  });
-}
+// profiler/gilscope/view/app/hosted.js
 function keep(model, name, value) {
   model.set(name, value);
   try {
     model.save_changes();
   } catch (error) {
-    console.debug(`gilscope: ${name} is set in this page only: ${message_of(error)}`);
+    console.debug(`gilscope: ${name} is set in this page only: ${error}`);
   }
-}
-var url_of = (buffer) => URL.createObjectURL(new Blob([buffer], { type: "text/javascript" }));
-function once(name, get) {
-  const loading = (
-    /** @type {any} */
-    window[LOADING] ??= {}
-  );
-  loading[name] ??= get().catch((error) => {
-    delete loading[name];
-    throw error;
-  });
-  return loading[name];
-}
-var scripts = (model) => once(`view ${model.get("scripts")}`, async () => {
-  const [, [buffer]] = await ask(model, "scripts", {}, LONG);
-  const url = url_of(buffer);
-  return import(url).finally(() => URL.revokeObjectURL(url));
-});
-function run_script(buffer) {
-  const url = url_of(buffer);
-  return new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = url;
-    script.onload = resolve;
-    script.onerror = () => reject(new Error("BokehJS could not be loaded"));
-    document.head.appendChild(script);
-  }).finally(() => URL.revokeObjectURL(url));
-}
-function bokeh(model) {
-  const version = model.get("bokeh_version");
-  const page = (
-    /** @type {any} */
-    window
-  );
-  const present = () => page.Bokeh?.[version];
-  if (present()) return Promise.resolve(present());
-  return once(`bokeh ${version}`, async () => {
-    const [, [script]] = await ask(model, "bokeh", {}, LONG);
-    await run_script(script);
-    return present();
-  });
 }
 async function hosted(model, settings) {
   const manager = model.widget_manager;
@@ -146,6 +72,82 @@ var Ipywidgets = class {
     for (const end of this.ends) end();
   }
 };
+
+// profiler/gilscope/view/app/widget.js
+var LOADING = "__gilscope_loading__";
+var PATIENCE = 1e4;
+var SLOW = 6e4;
+var LONG = 36e5;
+var SOON = 2e3;
+var asked = 0;
+var message_of = (error) => error instanceof Error ? error.message : String(error);
+function ask(model, kind, message = {}, patience = PATIENCE) {
+  const number = ++asked;
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      end();
+      reject(new Error("the kernel does not answer"));
+    }, patience);
+    function end() {
+      clearTimeout(timer);
+      model.off("msg:custom", listen);
+    }
+    function listen(answer, buffers) {
+      if (answer.number !== number) return;
+      end();
+      if (answer.kind === "error") reject(new Error(answer.text));
+      else resolve([answer, buffers]);
+    }
+    model.on("msg:custom", listen);
+    try {
+      model.send({ kind, number, ...message });
+    } catch {
+      end();
+      reject(new Error("the kernel is gone"));
+    }
+  });
+}
+var url_of = (buffer) => URL.createObjectURL(new Blob([buffer], { type: "text/javascript" }));
+function once(name, get) {
+  const loading = (
+    /** @type {any} */
+    window[LOADING] ??= {}
+  );
+  loading[name] ??= get().catch((error) => {
+    delete loading[name];
+    throw error;
+  });
+  return loading[name];
+}
+var scripts = (model) => once(`view ${model.get("scripts")}`, async () => {
+  const [, [buffer]] = await ask(model, "scripts", {}, LONG);
+  const url = url_of(buffer);
+  return import(url).finally(() => URL.revokeObjectURL(url));
+});
+function run_script(buffer) {
+  const url = url_of(buffer);
+  return new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = url;
+    script.onload = resolve;
+    script.onerror = () => reject(new Error("BokehJS could not be loaded"));
+    document.head.appendChild(script);
+  }).finally(() => URL.revokeObjectURL(url));
+}
+function bokeh(model) {
+  const version = model.get("bokeh_version");
+  const page = (
+    /** @type {any} */
+    window
+  );
+  const present = () => page.Bokeh?.[version];
+  if (present()) return Promise.resolve(present());
+  return once(`bokeh ${version}`, async () => {
+    const [, [script]] = await ask(model, "bokeh", {}, LONG);
+    await run_script(script);
+    return present();
+  });
+}
 function tied(model, view, names) {
   const ends = names.map((name) => {
     const take = () => view.set(name, model.get(name));
@@ -154,6 +156,31 @@ function tied(model, view, names) {
     return () => model.off(`change:${name}`, change);
   });
   return () => ends.forEach((end) => end());
+}
+function attached(element, signal) {
+  return new Promise((resolve, reject) => {
+    const watch = new MutationObserver(look);
+    function look() {
+      if (!element.isConnected && !signal.aborted) return;
+      watch.disconnect();
+      signal.removeEventListener("abort", look);
+      if (signal.aborted) reject(new Error("the view was closed"));
+      else resolve(void 0);
+    }
+    signal.addEventListener("abort", look);
+    watch.observe(document, { childList: true, subtree: true });
+    look();
+  });
+}
+async function embed(Bokeh, item, stage, signal) {
+  for (; ; ) {
+    await attached(stage, signal);
+    try {
+      return await Bokeh.embed.embed_item(item, stage);
+    } catch (error) {
+      if (stage.isConnected) throw error;
+    }
+  }
 }
 function box_of(frame) {
   const box = document.createElement("div");
@@ -165,7 +192,7 @@ function box_of(frame) {
   box.innerHTML = frame;
   return box;
 }
-async function show(model, el, waiting) {
+async function show(model, el, waiting, signal) {
   const [Bokeh, { View, START, unpack }, [message, [figures, packed]]] = await Promise.all([
     bokeh(model),
     scripts(model),
@@ -184,7 +211,7 @@ async function show(model, el, waiting) {
   const item = JSON.parse(new TextDecoder().decode(figures));
   const data = await unpack(packed);
   const [views, panel] = await Promise.all([
-    Bokeh.embed.embed_item(item, stage),
+    embed(Bokeh, item, stage, signal),
     hosted(model, data.settings)
   ]);
   const names = (
@@ -219,23 +246,24 @@ async function show(model, el, waiting) {
   };
 }
 function render({ model, el }) {
-  let gone = false;
+  const closing = new AbortController();
   let end = null;
   const waiting = setTimeout(() => {
     el.textContent = "The interactive view will appear when the kernel is idle.";
   }, SOON);
-  show(model, el, waiting).then(
+  show(model, el, waiting, closing.signal).then(
     (ready) => {
       end = ready;
-      if (gone) end();
+      if (closing.signal.aborted) end();
     },
     (error) => {
       clearTimeout(waiting);
+      if (closing.signal.aborted) return;
       el.textContent = `The picture above cannot be zoomed: ${message_of(error)}. Run the cell again.`;
     }
   );
   return () => {
-    gone = true;
+    closing.abort();
     end?.();
   };
 }

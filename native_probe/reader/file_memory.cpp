@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <map>
 #include <mutex>
@@ -58,8 +58,10 @@ InMemory in_memory(int statm) {
   const ssize_t n = pread(statm, text, sizeof text - 1, 0);
   if (n <= 0) return {0, 0};
   text[n] = '\0';
-  unsigned long resident = 0, shared = 0;
-  if (std::sscanf(text, "%*u %lu %lu", &resident, &shared) != 2) return {0, 0};
+  char* rest = text;
+  std::strtoul(rest, &rest, 10);  // all that it has mapped
+  const std::size_t resident = std::strtoul(rest, &rest, 10);
+  const std::size_t shared = std::strtoul(rest, &rest, 10);
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   return {resident * page, (resident - std::min(shared, resident)) * page};
 }

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t kPage = 4096;           // no page is smaller
 constexpr std::size_t kPiece = 64UL << 20;    // let go at a time
-constexpr long kPeriodNs = 5'000'000;         // little of the limit is filled in it
+constexpr long kPeriodNs = 2'000'000;         // little of the limit is filled in it
 constexpr std::size_t kLetGoTo = 3, kOf = 5;  // of the limit, so that it is not for each page
 
 struct Block {

@@ -43,13 +43,16 @@ WATCHED_TARGETS = {
 WORKLOADS = ("native_logging", "parallel_eval", "python_threads")
 LONG_WAIT_NS = 10_000
 MILLIONS = (1, 10, 100)  # of intervals, in traces that are read
-STEPS = ("open", "intervals", "perfetto")
-EXPORT_BYTES = 200  # on the disk for each event, trace and export together
+READS = ("open", "intervals", "perfetto")
+COMMANDS = ("findings", "top", "report", "diff", "pack", "merge", "parquet")
+STEPS = READS + COMMANDS
+EXPORT_BYTES = 450  # on the disk for each event, trace, export and large arrays together
 READING_TARGETS: dict[tuple[str, int], tuple[float, float]] = {  # seconds, MB
     ("open", 10): (0.3, 1074),
     ("open", 100): (2, 1074),
     ("perfetto", 10): (15, 500),
 }
+COMMAND_MB = 2000  # of memory, for traces of any size
 
 
 @dataclass(frozen=True)
@@ -316,8 +319,15 @@ def step_rows(step: str, millions: int, path: str) -> list[Row]:
         min(each[name] for each in found) for name in ("seconds", "processor", "bytes")
     )
     most_s, most_mb = READING_TARGETS.get((step, millions), (None, None))
+    if step in COMMANDS:
+        most_mb = COMMAND_MB
     name, mb = f"reading.{step}.{millions}m", size / 1e6
+    more = [
+        Row(f"{name}.{part}", max(each[part] for each in found) / 1e6, "MB")
+        for part in (("anonymous", "files") if step in COMMANDS else ())
+    ]
     return [
+        *more,
         Row(f"{name}.seconds", seconds, "s", most_s, None if most_s is None else seconds <= most_s),
         Row(f"{name}.processor", busy, "s"),
         Row(f"{name}.memory", mb, "MB", most_mb, None if most_mb is None else mb <= most_mb),

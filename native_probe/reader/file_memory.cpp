@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <map>
 #include <mutex>
@@ -21,17 +21,22 @@ namespace {
 
 constexpr std::size_t kPage = 4096;           // no page is smaller
 constexpr std::size_t kPiece = 64UL << 20;    // let go at a time
-constexpr long kPeriodNs = 5'000'000;         // little of the limit is filled in it
+constexpr long kPeriodNs = 2'000'000;         // little of the limit is filled in it
 constexpr std::size_t kLetGoTo = 3, kOf = 5;  // of the limit, so that it is not for each page
+constexpr std::size_t kSpareOf = 2;           // of the limit, what spare blocks may have
+constexpr std::size_t kWaste = 8;             // of a block that is used again, what may be unused
 
 struct Block {
   std::size_t size;
   bool in_file;
+  bool spare;  // nobody's: written again, a file costs a tenth of a new one
 };
 
 struct State {
   std::mutex mutex;
   std::map<std::uintptr_t, Block> blocks;
+  std::multimap<std::size_t, std::uintptr_t> spare;  // the spare ones of these, by size
+  std::size_t spare_bytes = 0;
   std::string folder;
   Limits limits{};
   Figures figures{};
@@ -58,8 +63,10 @@ InMemory in_memory(int statm) {
   const ssize_t n = pread(statm, text, sizeof text - 1, 0);
   if (n <= 0) return {0, 0};
   text[n] = '\0';
-  unsigned long resident = 0, shared = 0;
-  if (std::sscanf(text, "%*u %lu %lu", &resident, &shared) != 2) return {0, 0};
+  char* rest = text;
+  std::strtoul(rest, &rest, 10);  // all that it has mapped
+  const std::size_t resident = std::strtoul(rest, &rest, 10);
+  const std::size_t shared = std::strtoul(rest, &rest, 10);
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   return {resident * page, (resident - std::min(shared, resident)) * page};
 }
@@ -137,6 +144,45 @@ void* map_anonymous(std::size_t size) {
   return block;
 }
 
+// Takes a block from the spare ones. The lock is held.
+void no_longer_spare(State& s, std::multimap<std::size_t, std::uintptr_t>::iterator one) {
+  s.spare_bytes -= one->first;
+  s.spare.erase(one);
+}
+
+void unmap_spare(State& s, std::multimap<std::size_t, std::uintptr_t>::iterator one) {
+  const std::uintptr_t at = one->second;
+  munmap(reinterpret_cast<void*>(at), one->first);
+  s.figures.in_files -= one->first;
+  s.blocks.erase(at);
+  no_longer_spare(s, one);
+}
+
+// A spare block that is as large or a little larger, or null. The lock is held.
+void* reuse(State& s, std::size_t size) {
+  const auto found = s.spare.lower_bound(size);
+  if (found == s.spare.end() || found->first > size + size / kWaste) return nullptr;
+  const std::uintptr_t at = found->second;
+  no_longer_spare(s, found);
+  s.blocks[at].spare = false;
+  return reinterpret_cast<void*>(at);
+}
+
+// Keeps a block in a file for later, instead of smaller ones if it must be. The lock is held.
+bool keep_spare(State& s, std::uintptr_t at, Block& block) {
+  const std::size_t most = s.limits.resident / kSpareOf;
+  if (block.size > most || !s.running.load(std::memory_order_relaxed)) return false;
+  while (s.spare_bytes + block.size > most) unmap_spare(s, s.spare.begin());
+  try {
+    s.spare.emplace(block.size, at);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  s.spare_bytes += block.size;
+  block.spare = true;
+  return true;
+}
+
 }  // namespace
 
 bool start(const std::string& folder, const Limits& limits) {
@@ -158,10 +204,13 @@ bool start(const std::string& folder, const Limits& limits) {
 
 void stop() {
   State& s = state();
-  if (s.running.exchange(false)) pthread_join(s.keeper, nullptr);
+  if (!s.running.exchange(false)) return;
+  pthread_join(s.keeper, nullptr);
+  const std::lock_guard lock(s.mutex);
+  while (!s.spare.empty()) unmap_spare(s, s.spare.begin());
 }
 
-void* take(std::size_t size) {
+void* take(std::size_t size, bool* zeroed) {
   State& s = state();
   if (size < s.limits.medium || !s.running.load(std::memory_order_relaxed)) return nullptr;
   const bool pressed = s.process_anonymous.load(std::memory_order_relaxed) > s.limits.anonymous;
@@ -175,12 +224,17 @@ void* take(std::size_t size) {
     in_file = pressed || s.anonymous + whole > s.limits.heap;
     if (!in_file) s.anonymous += whole;
     folder = s.folder;
+    if (void* used = in_file ? reuse(s, whole) : nullptr) {
+      *zeroed = false;
+      return used;
+    }
   }
+  *zeroed = true;
   void* block = in_file ? map_file(folder, whole) : map_anonymous(whole);
   const std::lock_guard lock(s.mutex);
   if (block != nullptr) {
     try {
-      s.blocks[reinterpret_cast<std::uintptr_t>(block)] = {whole, in_file};
+      s.blocks[reinterpret_cast<std::uintptr_t>(block)] = {whole, in_file, false};
     } catch (const std::bad_alloc&) {
       munmap(block, whole);
       block = nullptr;
@@ -204,6 +258,7 @@ bool give_back(void* block) {
     const std::lock_guard lock(s.mutex);
     const auto place = s.blocks.find(at);
     if (place == s.blocks.end()) return false;
+    if (place->second.in_file && keep_spare(s, at, place->second)) return true;
     found = place->second;
     s.blocks.erase(place);
     (found.in_file ? s.figures.in_files : s.anonymous) -= found.size;

@@ -30,8 +30,8 @@ bool start(const std::string& folder, const Limits& limits);
 // Ends the thread; blocks stay as they are until they are freed.
 void stop();
 
-// Zeroed memory that begins at a page, or null: it is for the heap.
-void* take(std::size_t size);
+// Memory that begins at a page, and whether it is zeroed; or null: it is for the heap.
+void* take(std::size_t size, bool* zeroed);
 
 // Whether the block was taken here; it is freed then.
 bool give_back(void* block);

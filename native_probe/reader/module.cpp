@@ -33,14 +33,18 @@ struct Handler {
 Allocator heap;  // numpy's own
 
 void* allocate(void*, std::size_t size) {
-  if (void* block = file_memory::take(size)) return block;
+  bool zeroed = false;
+  if (void* block = file_memory::take(size, &zeroed)) return block;
   return heap.allocate(heap.context, size);
 }
 
 void* allocate_zeroed(void*, std::size_t count, std::size_t size) {
   std::size_t total = 0;
+  bool zeroed = false;
   if (!__builtin_mul_overflow(count, size, &total)) {
-    if (void* block = file_memory::take(total)) return block;
+    if (void* block = file_memory::take(total, &zeroed)) {
+      return zeroed ? block : std::memset(block, 0, total);
+    }
   }
   return heap.allocate_zeroed(heap.context, count, size);
 }

@@ -119,6 +119,18 @@ def test_arrays_grow(tmp_path: Path) -> None:
     del keep
 
 
+@pytest.mark.usefixtures("files_only")
+def test_files_are_used_again(tmp_path: Path) -> None:
+    """What an array leaves behind is used for the next one, and zeros are zeros in it."""
+    with limited_memory(LEAST, str(tmp_path)) as taken:
+        for number in range(20):
+            array = np.full(MB, number)
+            assert int(array[-1]) == number
+            del array
+            assert not np.zeros(MB - 1000, np.int64).any()
+    assert 8 * MB <= taken.most < 100 * MB
+
+
 def test_no_room(tmp_path: Path) -> None:
     """Where there can be no files, arrays are in memory, and how much is known."""
     with limited_memory(LEAST, str(tmp_path / "none")) as taken:

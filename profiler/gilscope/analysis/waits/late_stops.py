@@ -56,7 +56,10 @@ def late_stops(trace: Trace, states: U8, handovers: Handovers) -> LateStops:
     ready = [_had_a_processor(trace, *one) for one in zip(threads, starts, ends, strict=True)]
     late &= np.array(ready, np.bool_)
     rows, starts, ends, threads = rows[late], starts[late], ends[late], threads[late]
-    wakes = dict(zip(handovers.effects.tolist(), handovers.causes.tolist(), strict=True))
+    # Of few rows: all hand-overs of a large trace would be too much for a dictionary.
+    ours = np.isin(handovers.effects, rows)
+    pairs = (handovers.effects[ours].tolist(), handovers.causes[ours].tolist())
+    wakes = dict(zip(*pairs, strict=True))
     stacks = [int(trace.wakes.stack[wakes[row]]) if row in wakes else 0 for row in rows.tolist()]
     # Of requests in two interpreters at a time the later one has what they share.
     ends = np.minimum(ends, np.append(starts[1:], np.iinfo(np.int64).max))

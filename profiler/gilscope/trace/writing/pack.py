@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+_RELEASE = 1 << 26  # bytes of the file that are read before their memory is given back
+
 
 @dataclass(frozen=True, slots=True)
 class Packed:
@@ -69,8 +71,14 @@ def pack(
             out.write(_header(file))
             writer = _Writer(out, header)
             walk = ChunkWalk(file, header, unknown=True)
+            read = 0
             for chunk in walk:
                 writer.copy(chunk)
+                read += len(chunk.payload)
+                if read > _RELEASE:
+                    # Pages of the file that is mapped; what is still needed comes back.
+                    file.release()
+                    read = 0
             problems += walk.problems
             writer.finish(problems)
             size = out.tell()

@@ -62,7 +62,7 @@ class Row:
     Attributes:
         name: dotted, stable.
         value: in ``unit``.
-        unit: "ns", "ms", "s", "x" (a ratio), "bytes", "MB", "%".
+        unit: "ns", "ms", "s", "x" (a ratio), "bytes", "MB", "px", "%".
         target: at most (for "%": at least) this; None if there is none.
         met: whether the target is met; None without one.
         quartiles: the lower and the upper one of the rounds; None for counts.
@@ -341,6 +341,13 @@ def viewport_rows(rounds: int) -> list[Row]:
     return [row(*figure) for figure in viewport_bench.rows(rounds) if figure[1]]
 
 
+def view_rows(rounds: int) -> list[Row]:
+    """What a report of thousands of threads costs a browser."""
+    from benchmarks import view_bench  # noqa: PLC0415 - takes a browser
+
+    return [row(*figure) for figure in view_bench.rows(rounds)]
+
+
 FIXED_COSTS: dict[str, tuple[str, str, float, float | None]] = {
     # figure: row, unit, factor, target of what the probe adds
     "busy": ("session.first_50_ms", "ms", 1e3, 1.0),
@@ -407,6 +414,7 @@ BENCHES: dict[str, Callable[[int], list[Row]]] = {
     "start_stop": start_stop_rows,
     **{name: (lambda _rounds, name=name: watched_rows(name)) for name in WATCHED_TARGETS},
     **{name: (lambda rounds, name=name: slowdown_rows(name, rounds)) for name in WORKLOADS},
+    "view": view_rows,
     "viewport": viewport_rows,
 }
 

@@ -13,7 +13,7 @@ import pytest
 
 from gilscope.analysis.states.state import State
 from gilscope.text import size_text, time_text
-from gilscope.view.data.palette import CALLBACK, NOTHING
+from gilscope.view.data.palette import CALLBACK, ENTERING, NOTHING
 
 NODE = Path(playwright.__file__).parent / "driver" / "node"
 APP = Path(__file__).parents[2] / "profiler" / "gilscope" / "view" / "app"
@@ -27,7 +27,7 @@ import(module).then(({ time_text, size_text }) => {
 STATES = """
 import(process.argv[1]).then((states) => console.log(JSON.stringify(states)))
 """
-NO_STATES = {"CALLBACK", "NOTHING", "STATES"}
+NO_STATES = {"CALLBACK", "ENTERING", "NOTHING", "STATES"}
 
 
 def node(program: str, *arguments: str | Path) -> Any:
@@ -78,4 +78,5 @@ def test_the_page_knows_the_values_of_the_states() -> None:
     for name in states.keys() - NO_STATES:
         assert states[name] == (names[name] if name in names else State[name]), name
     assert states["STATES"] == sorted(State)
-    assert (states["CALLBACK"], states["NOTHING"]) == (CALLBACK, NOTHING)
+    others = [states[name] for name in ("CALLBACK", "ENTERING", "NOTHING")]
+    assert others == [CALLBACK, ENTERING, NOTHING]

@@ -12,7 +12,7 @@ import gilscope.view.data.columns
 from gilscope.analysis.states.state import State
 from gilscope.trace.reading.reader import read
 from gilscope.view.data.columns import END, Columns, columns_of, raster, shares
-from gilscope.view.data.palette import CALLBACK, LEAST, LOOKS, NOTHING, STACK, STATES
+from gilscope.view.data.palette import CALLBACK, ENTERING, LEAST, LOOKS, NOTHING, STACK, STATES
 from gilscope.view.data.segments import Segments, bounded, merged
 from trace_builder import TraceBuilder
 from trace_examples import callback_trace, ft_trace, gil_trace
@@ -182,7 +182,7 @@ def test_locks_and_callbacks_have_lanes_of_their_own(tmp_path: Path) -> None:
     assert ("lock", "dict `app.CACHE`") in heads
     assert ("callback", "app.on_event") in heads
     rows = columns.lane(heads.index(("callback", "app.on_event")))
-    assert set(columns.state[rows]) == {CALLBACK, NOTHING}
+    assert set(columns.state[rows]) == {CALLBACK, ENTERING, NOTHING}
 
 
 def test_locks_of_one_name_have_one_lane(tmp_path: Path) -> None:

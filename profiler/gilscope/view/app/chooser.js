@@ -1,7 +1,6 @@
 // The chosen segment: what leads to it, and what is shown of it.
 
 import { details_html } from "./details.js"
-import { draw_choice } from "./marks.js"
 import { NOTHING } from "./states.js"
 
 /** @typedef {import("./timeline.js").Timeline} Timeline */
@@ -34,12 +33,7 @@ export class Chooser {
     if (place >= 0) this.tell(choice, timeline.details[place], timeline.stacks)
     else if (ref >= 0 && this.view.host.ask && !this.view.kernel.gone) this.ask(choice, ref)
     else this.tell(choice, null, [])
-    this.mark()
-  }
-
-  /** Mark the choice in the timelines. */
-  mark() {
-    for (const painter of this.view.painters) draw_choice(painter, this.view.choice)
+    this.view.drawing.mark()
   }
 
   /**
@@ -63,13 +57,13 @@ export class Chooser {
     this.tell(choice, "asked", [])
     const found = await this.view.kernel.details(choice.timeline.number, ref)
     this.tell(choice, found?.detail ?? null, found?.stacks ?? [])
-    this.mark()
+    this.view.drawing.mark()
   }
 
   clear() {
     this.view.choice = this.wanted = null
     this.view.find("details").hidden = true
-    this.mark()
+    this.view.drawing.mark()
   }
 
   /** Bring the choice into view. */

@@ -1,6 +1,6 @@
 // Draws the visible range of all timelines, and what stands around them.
 
-import { draw_choice } from "./marks.js"
+import { draw_arrows, draw_choice, draw_entries } from "./marks.js"
 import { count_text, short_name, width_of } from "./text.js"
 
 /** Letters of a lane's name, where there is room. */
@@ -32,6 +32,8 @@ export class Drawing {
   /** @param {import("./view.js").View} view */
   constructor(view) {
     this.view = view
+    /** @type {Plan[]} What is drawn now. */
+    this.plans = []
   }
 
   figures() {
@@ -62,13 +64,14 @@ export class Drawing {
 
   draw() {
     const { view } = this
-    const plans = view.painters.map((painter) => this.plan(painter))
+    const plans = this.plans = view.painters.map((painter) => this.plan(painter))
     let count = 0
     for (const { rows_of } of plans) for (const [, [low, high]] of rows_of) count += high - low
     const folded = plans.reduce((sum, { shared }) => sum + shared, 0)
     const few = count <= view.data.max_boxes && !plans.some(coarse)
     let progress = 1
     for (const plan of plans) progress = Math.max(progress, this.draw_one(plan, few))
+    this.mark()
     view.document.get_model_by_name("parallelism-height").setv({ start: 0, end: progress * 1.08 })
     this.say(count + folded)
     view.gutter.show()
@@ -76,6 +79,15 @@ export class Drawing {
     // Where all is visible, there is nothing to mark.
     view.document.get_model_by_name("overview-mark")?.setv({ fill_alpha: view.axis.fits() ? 0 : MARK })
     view.box.dataset.drawn = few ? "boxes" : "raster"
+  }
+
+  /** Mark the choice; without one, the longest waits. */
+  mark() {
+    const { choice, kept } = this.view
+    for (const { painter, from, to, rows_of } of this.plans) {
+      draw_choice(painter, choice)
+      draw_arrows(painter, from, to, choice ? [] : rows_of, kept)
+    }
   }
 
   /** @param {Painter} painter @returns {Plan} */
@@ -112,7 +124,7 @@ export class Drawing {
 
   /** Draw one timeline; returns the most threads that make progress. @param {Plan} plan @param {boolean} few */
   draw_one({ painter, from: start, to: end, rows_of, pools }, few) {
-    const { timeline } = painter, { kept, axis, choice } = this.view
+    const { timeline } = painter, { kept, axis } = this.view
     const { raster } = timeline
     // The kernel draws what there is, whatever is filtered.
     const ready = kept.all && raster && raster.from === start && raster.to === end &&
@@ -127,12 +139,12 @@ export class Drawing {
       return { lane, pixels, rows: painter.rows, left: from, right: to, width }
     })
     painter.draw_images([...images, ...pools.map((pool) => painter.group_image(pool, start, end, kept))])
+    draw_entries(painter, start, end)
     painter.draw_spans(start, end, kept)
     painter.draw_samples(start, end)
     painter.box_view.visible = few
     painter.draw_ready(start, end)
     painter.draw_marks(axis.range)
-    draw_choice(painter, choice)
     return painter.draw_progress(painter.parallelism, timeline.kept_threads, from, to, width)
   }
 

@@ -8,7 +8,7 @@
 // Lanes of locks and callbacks are about all threads, as is the curve above all. The parallelism is
 // that of the threads that are shown. Findings are about whole runs.
 
-import { CALLBACK } from "./states.js"
+import { CALLBACK, ENTERING } from "./states.js"
 import { count_text, parse_time, time_text } from "./text.js"
 
 /**
@@ -49,7 +49,7 @@ export class Kept {
     // In lanes of locks and callbacks, what touches is one: it is as long as any part of it.
     const parts = row < segments.thread_rows ? segments.count[row] : 1
     if (this.least && segments.duration(row) / parts < this.least) return false
-    if (!this.locks || state === CALLBACK) return true
+    if (!this.locks || state === CALLBACK || state === ENTERING) return true
     return Boolean(this.locks.get(timeline)?.[timeline.codes[segments.code[row]][0]])
   }
 

@@ -45,21 +45,37 @@ export class Lanes {
         const { name, kind } = lanes[lane]
         return kind !== "thread" && kind !== "group" && kinds[kind] && !hidden.has(name) && fits[kind](name)
       })
-      timeline.show(this.order(timeline, threads, others, ranks), threads)
-      const arranged = `${timeline.shown} ${view.letters}`
-      if (painter.arranged !== arranged) this.fit(painter)
+      const by_rank = (/** @type {number} */ a, /** @type {number} */ b) =>
+        this.rank(timeline, a, ranks) - this.rank(timeline, b, ranks) || a - b
+      timeline.show(this.order(timeline, threads.sort(by_rank), others, ranks), threads)
+    }
+    for (const painter of view.painters) {
+      const { timeline } = painter, pixels = this.pixels(timeline)
+      const arranged = `${timeline.shown} ${view.letters} ${pixels}`
+      if (painter.arranged !== arranged) {
+        painter.arrange(pixels, timeline.pools.length ? ROOM_WITH_GROUPS : ROOM, view.letters)
+      }
       painter.arranged = arranged
     }
   }
 
   /**
-   * Make lanes as high as there is room; where they do not fit, they are scrolled.
-   * @param {import("./painter.js").Painter} painter
+   * Place of a lane by its name, as it is sorted.
+   * @param {Timeline} timeline
+   * @param {number} lane
+   * @param {Map<string, number> | null} ranks null: by creation.
    */
-  fit(painter) {
-    const { height, pools } = painter.timeline, room = pools.length ? ROOM_WITH_GROUPS : ROOM
-    const pixels = Math.floor(room / Math.max(1, height))
-    painter.arrange(pixels < LEAST_LANE ? SCROLLED_LANE : Math.min(MOST_LANE, pixels), room, this.view.letters)
+  rank(timeline, lane, ranks) {
+    return ranks ? ranks.get(timeline.lanes[lane].name) ?? Infinity : lane
+  }
+
+  /** Height of a thread's lane: as there is room; lanes that do not fit are scrolled. @param {Timeline} timeline */
+  pixels(timeline) {
+    // Groups stand side by side in all timelines.
+    const side_by_side = timeline.pools.length > 0
+    const height = side_by_side ? Math.max(...this.view.timelines.map((one) => one.height)) : timeline.height
+    const pixels = Math.floor((side_by_side ? ROOM_WITH_GROUPS : ROOM) / Math.max(1, height))
+    return pixels < LEAST_LANE ? SCROLLED_LANE : Math.min(MOST_LANE, pixels)
   }
 
   rearrange() {
@@ -84,7 +100,7 @@ export class Lanes {
   /**
    * The lanes from the top: pinned ones first, threads and groups before others.
    * @param {Timeline} timeline
-   * @param {number[]} threads
+   * @param {number[]} threads In their order.
    * @param {number[]} others
    * @param {Map<string, number> | null} ranks
    */
@@ -92,8 +108,7 @@ export class Lanes {
     const { pinned } = this.view.settings
     const place_of = new Map(pinned.map((name, place) => [name, place]))
     const pin = (/** @type {number} */ lane) => place_of.get(timeline.lanes[lane].name) ?? -1
-    const rank = (/** @type {number} */ lane) => ranks?.get(timeline.lanes[lane].name) ?? (ranks ? Infinity : lane)
-    const by_rank = (/** @type {number} */ a, /** @type {number} */ b) => rank(a) - rank(b) || a - b
+    const rank = (/** @type {number} */ lane) => this.rank(timeline, lane, ranks)
     /** @type {Map<Pool, number[]>} */
     const groups = new Map(timeline.pools.map((pool) => [pool, []]))
     for (const lane of threads) {
@@ -105,8 +120,8 @@ export class Lanes {
     /** @type {{ lanes: number[], rank: number }[]} */
     const entries = alone.filter((lane) => pin(lane) < 0).map((lane) => ({ lanes: [lane], rank: rank(lane) }))
     for (const [pool, lanes] of groups) {
-      const first = ranks ? ranks.get(pool.name) ?? Infinity : lanes[0]
-      entries.push({ lanes: [pool.lane, ...this.unfold(timeline, pool, lanes.sort(by_rank))], rank: first })
+      const first = ranks ? rank(pool.lane) : lanes[0]
+      entries.push({ lanes: [pool.lane, ...this.unfold(timeline, pool, lanes)], rank: first })
     }
     entries.sort((a, b) => a.rank - b.rank || a.lanes[0] - b.lanes[0])
     const top = [...alone, ...others].filter((lane) => pin(lane) >= 0).sort((a, b) => pin(a) - pin(b))

@@ -37,6 +37,8 @@ export class Painter {
     this.spans = named("spans")
     this.sampled = named("sampled")
     this.words = named("words")
+    this.arrows = named("arrows")
+    this.entries = named("entries")
     this.veil = named("veil")
     this.chosen = named("chosen")
     this.link = named("link")

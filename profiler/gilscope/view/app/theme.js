@@ -86,11 +86,12 @@ export class Theme {
       document.get_model_by_name(`veil-view-${painter.timeline.number}`).glyph.setv({ fill_color: paper })
       painter.done.setv({ text_color: muted })
       painter.empty?.setv({ text_color: muted })
-      for (const name of ["link-view", "dot-view", "chosen-view"]) {
+      for (const name of ["link-view", "dot-view", "chosen-view", "arrow-view", "head-view"]) {
         const { glyph } = document.get_model_by_name(`${name}-${painter.timeline.number}`)
         glyph.setv({ line_color: ink })
-        if (name === "dot-view") glyph.setv({ fill_color: ink })
+        if (name === "dot-view" || name === "head-view") glyph.setv({ fill_color: ink })
       }
+      document.get_model_by_name(`entries-view-${painter.timeline.number}`).glyph.setv({ fill_color: paper })
     }
     document.get_model_by_name("parallelism-legend").setv({ label_text_color: muted })
     document.get_model_by_name("overview-mark")?.setv({ fill_color: ink, line_color: ink })

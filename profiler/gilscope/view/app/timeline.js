@@ -77,6 +77,7 @@ export class Timeline {
     /** @type {import("./types.js").Raster | null} */
     this.raster = null
     this.calls = calls_of(columns, `${number}.cb_`)
+    this.entries = entries_of(columns, `${number}.en_`)
     this.named = spans_of(columns, `${number}.sp_`)
     this.samples = samples_of(columns, `${number}.sm_`)
     this.cpu = meta.cpu_offsets && new CpuTimes(columns, `${number}.`, meta.cpu_offsets)
@@ -273,6 +274,18 @@ function calls_of(columns, prefix) {
     duration: columns[`${prefix}duration`],
     enter: columns[`${prefix}enter`],
     label: columns[`${prefix}label`],
+  }
+}
+
+/**
+ * When callbacks waited to get in, by lane and start, if any did.
+ * @param {import("./types.js").Columns} columns
+ * @param {string} prefix
+ */
+function entries_of(columns, prefix) {
+  if (!columns[`${prefix}start`]) return null
+  return {
+    lane: columns[`${prefix}lane`], start: columns[`${prefix}start`], duration: columns[`${prefix}duration`],
   }
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 from gilscope.analysis.states.state import State
 from gilscope.analysis.states.thread_states import interval_states
 from gilscope.results.lock_groups import group_name
-from gilscope.view.data.palette import CALLBACK, NOTHING
+from gilscope.view.data.palette import CALLBACK, ENTERING, NOTHING
 from gilscope.view.data.segments import Segments
 
 if TYPE_CHECKING:
@@ -99,9 +99,41 @@ def callback_lanes(trace: Trace) -> Iterator[tuple[str, str, Segments]]:
     spent = np.bincount(numbers, callbacks.duration, len(labels))
     for number in np.argsort(-spent, kind="stable")[:CALLBACK_LANES].tolist():
         rows = np.flatnonzero(numbers == number)
-        order = rows[np.argsort(callbacks.start[rows], kind="stable")]
-        segments = _union(callbacks.start[order], callbacks.end[order], CALLBACK, 0)
-        yield "callback", labels[number], segments
+        begun = callbacks.start[rows] + callbacks.enter_ns[rows]
+        inside = _joined(begun, callbacks.end[rows], CALLBACK)
+        yield "callback", labels[number], _first_of(inside, entering(trace, rows))
+
+
+def entering(trace: Trace, rows: I64) -> Segments:
+    """Return when at least one of these callbacks waits to get into Python, and the gaps."""
+    callbacks = trace.callbacks
+    rows = rows[callbacks.enter_ns[rows] > 0]
+    start = callbacks.start[rows]
+    return _joined(start, start + callbacks.enter_ns[rows], ENTERING)
+
+
+def _joined(starts: I64, ends: I64, state: int) -> Segments:
+    """Return where at least one of these intervals is, and the gaps between."""
+    order = np.argsort(starts, kind="stable")
+    return _union(starts[order], ends[order], state, 0)
+
+
+def _first_of(first: Segments, second: Segments) -> Segments:
+    """Return what ``first`` has, where it has nothing what ``second`` has, and the gaps."""
+    parts = [one for one in (first, second) if len(one)]
+    if len(parts) < 2:  # noqa: PLR2004 - the other one is all there is
+        return parts[0] if parts else first
+    cuts = np.unique(np.concatenate([one.starts for one in parts] + [one.ends for one in parts]))
+    states, counts = (np.full(len(cuts) - 1, value, np.int64) for value in (NOTHING, 1))
+    for one in (second, first):
+        at = np.searchsorted(one.starts, cuts[:-1], side="right") - 1
+        mine = (at >= 0) & (cuts[:-1] < one.ends[at]) & (one.states[at] != NOTHING)
+        states[mine], counts[mine] = one.states[at[mine]], one.counts[at[mine]]
+    new = np.flatnonzero(np.diff(states, prepend=-1))
+    starts = cuts[new]
+    none = np.zeros(len(new), np.int64)
+    ends = np.append(starts[1:], cuts[-1])
+    return Segments(starts, ends, states[new].astype(np.uint8), none - 1, counts[new], none)
 
 
 def callback_labels(trace: Trace) -> tuple[list[str], I64]:

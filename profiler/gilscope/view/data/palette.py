@@ -57,13 +57,19 @@ STATES = len(State)
 CALLBACK = STATES
 """What a lane of callbacks shows where there is one; drawn like a state."""
 
-NOTHING = STATES + 1
+ENTERING = STATES + 1
+"""What a lane of callbacks shows where all of them wait to get in; hatched, see entering.py."""
+
+NOTHING = STATES + 2
 """What the lanes of locks and callbacks show elsewhere; not drawn."""
 
-KINDS = STATES + 2
+KINDS = STATES + 3
 """Number of values that a segment's state may have."""
 
 CALLBACK_LOOK = Look("native code in Python", "#009E73", 1.0, stalled=False)
+
+ENTERING_LOOK = Look("native code waits to get in", "#009E73", 0.5, stalled=True)
+"""Hatched, and over the rest of its lane: others of them may be in Python at that moment."""
 
 READY_LOOK = Look("runnable but off CPU", "#F0E442", 0.25, stalled=False)
 """No state: it is known as a share of the time between two samples, see processor.py."""

@@ -12,6 +12,7 @@ from gilscope.results.lock_groups import group_name
 from gilscope.view.data import palette
 from gilscope.view.data.columns import Columns, columns_of
 from gilscope.view.data.details import embedded
+from gilscope.view.data.entering import entries
 from gilscope.view.data.extra_lanes import callback_labels
 from gilscope.view.data.findings import findings_of
 from gilscope.view.data.groups import groups_of
@@ -134,7 +135,7 @@ def _timeline(
         "sampled": sampled_stacks,
         **(told or {"details": [], "stacks": []}),
     }
-    return meta, arrays | callbacks | spans | sampled
+    return meta, arrays | callbacks | entries(trace, columns) | spans | sampled
 
 
 def _lane(trace: Trace, columns: Columns, lane: int) -> dict[str, Any]:
@@ -184,6 +185,7 @@ def _callbacks(trace: Trace, place: dict[int, int]) -> tuple[dict[str, np.ndarra
 def looks() -> dict[str, object]:
     """Return the palette as the page takes it: by the states' values."""
     ordered = [*(palette.LOOKS[state] for state in sorted(State)), palette.CALLBACK_LOOK]
+    ordered.append(palette.ENTERING_LOOK)
     return {
         "label": [look.label for look in ordered],
         "color": [look.color for look in ordered],

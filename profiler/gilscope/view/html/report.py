@@ -27,7 +27,7 @@ PAGE = (
     + """<style>
 body {{ margin: 0; background: #eef1f4; color: #1f2933; }}
 body[data-theme="dark"] {{ background: #0d1014; color: #e4e7eb; }}
-main {{ max-width: 1400px; margin: 0 auto; padding: 20px; }}
+main {{ margin: 0 auto; padding: 20px clamp(20px, 2vw, 60px); }}
 h1 {{
   font: 600 22px/1.3 Inter, "Segoe UI", "Helvetica Neue", Arial, sans-serif; margin: 0 0 14px;
 }}

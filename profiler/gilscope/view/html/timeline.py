@@ -100,11 +100,13 @@ def _timeline(number: int, trace: Trace, columns: Columns, shared: Range1d, marg
     _add_picture(plot, number)
     _add_boxes(plot, number)
     _add_quads(plot, number, "spans", palette.SPAN_LOOK, palette.INK)
+    _add_entries(plot, number)
     if len(trace.samples):
         _add_sampled(plot, number)
     if len(trace.cpu_times):
         _add_quads(plot, number, "ready", palette.READY_LOOK, palette.READY_EDGE)
     _add_words(plot, number)
+    _add_arrows(plot, number)
     _add_veil(plot, number)
     _add_choice(plot, number)
     return plot
@@ -219,7 +221,7 @@ def _add_marks(plot: Any, number: int, trace: Trace, columns: Columns) -> None:
     word = "ended early" if trace.ended_early else "done"
     text = f"{word} after {time_text(columns.duration * 1e6)}"
     _say(plot, text, f"done-{number}", x=columns.duration, y=len(columns.heads) / 2, x_offset=8)
-    if not len(trace.intervals):
+    if not len(trace.intervals) and not len(trace.callbacks):
         _say(plot, nothing(trace), f"empty-{number}", x=0, y=0.5, x_offset=12)
 
 
@@ -289,6 +291,44 @@ def _add_quads(plot: Any, number: int, name: str, look: palette.Look, edge: str)
         line_width=0.5,
         source=ColumnDataSource({side: [] for side in names}, name=f"{name}-{number}"),
     )
+
+
+def _add_entries(plot: Any, number: int) -> None:
+    """Add the hatched parts of the lanes of callbacks, which the page fills in."""
+    names = ("left", "right", "bottom", "top")
+    view = plot.quad(
+        **{side: side for side in names},
+        fill_color="white",
+        hatch_pattern="right_diagonal_line",
+        hatch_color=palette.ENTERING_LOOK.color,
+        hatch_scale=6,
+        hatch_weight=2,
+        line_color=palette.ENTERING_LOOK.color,
+        line_width=1,
+        source=ColumnDataSource({side: [] for side in names}, name=f"entries-{number}"),
+    )
+    view.name = f"entries-view-{number}"
+
+
+def _add_arrows(plot: Any, number: int) -> None:
+    """Add the arrows from the longest waits to the threads that they waited for."""
+    ends: dict[str, list[object]] = {name: [] for name in ("x0", "y0", "x1", "y1", "angle")}
+    source = ColumnDataSource(ends, name=f"arrows-{number}")
+    line = plot.segment(
+        "x0",
+        "y0",
+        "x1",
+        "y1",
+        line_width=1.5,
+        line_alpha=0.7,
+        line_color=palette.INK,
+        source=source,
+    )
+    line.name = f"arrow-view-{number}"
+    head = plot.scatter(
+        "x1", "y1", size=9, marker="triangle", angle="angle", color=palette.INK, source=source
+    )
+    head.name = f"head-view-{number}"
 
 
 def _add_words(plot: Any, number: int) -> None:

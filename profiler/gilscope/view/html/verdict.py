@@ -9,7 +9,14 @@ from gilscope.analysis.sampled_stacks import notes_of
 from gilscope.config import BUILDS
 from gilscope.results.outcome import outcome, range_text, ratio_text
 from gilscope.text import count_text, seconds_text, time_text
-from gilscope.view.data.palette import CALLBACK_LOOK, LOOKS, READY_EDGE, READY_LOOK, SPAN_LOOK
+from gilscope.view.data.palette import (
+    CALLBACK_LOOK,
+    ENTERING_LOOK,
+    LOOKS,
+    READY_EDGE,
+    READY_LOOK,
+    SPAN_LOOK,
+)
 from gilscope.view.data.processor import sampled
 from gilscope.view.data.sampled_tracks import COLORS as SAMPLED_COLORS
 from gilscope.view.data.words import build_name
@@ -206,6 +213,13 @@ def legend(traces: Sequence[Trace]) -> str:
         f"{text(look.label)}</span>"
         for look in looks
     ]
+    if any(trace.callbacks.enter_ns.any() for trace in traces):
+        color = ENTERING_LOOK.color
+        look = (
+            f"background:repeating-linear-gradient(135deg,{color} 0 2px,transparent 2px 5px);"
+            f"outline:1px solid {color};outline-offset:-1px;height:8px"
+        )
+        items.append(f'<span class="key"><i style="{look}"></i>{text(ENTERING_LOOK.label)}</span>')
     if ready:
         look = f"background:{READY_LOOK.color};outline:1px solid {READY_EDGE};height:4px"
         words = f"{text(READY_LOOK.label)} <small>{READY_HINT}</small>"

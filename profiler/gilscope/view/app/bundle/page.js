@@ -36,7 +36,8 @@ var WAITING_LOCK = 3;
 var BLOCKED = 4;
 var STOPPED = 5;
 var CALLBACK = 6;
-var NOTHING = 7;
+var ENTERING = 7;
+var NOTHING = 8;
 var STATES = [HOLDING, RUNNING, WAITING_GIL, WAITING_LOCK, BLOCKED, STOPPED];
 
 // profiler/gilscope/view/app/segments.js
@@ -492,54 +493,6 @@ function details_html(choice, looks, told, stacks) {
   return `<h3><i class="dot" style="background:${looks.color[state]}"></i>${safe(looks.label[state])}: ${time_text(choice.end - choice.start)}</h3><p>${facts_of(choice, told).join(" · ")} ${jump}</p>` + holders + stacks_html(choice, told, stacks);
 }
 
-// profiler/gilscope/view/app/marks.js
-function draw_choice(painter, choice) {
-  const { timeline } = painter;
-  const chosen = no_boxes();
-  const link = (
-    /** @type {Record<"x0" | "y0" | "x1" | "y1", number[]>} */
-    { x0: [], y0: [], x1: [], y1: [] }
-  );
-  const level = choice?.timeline === timeline ? timeline.level(choice.lane) : null;
-  if (choice && level !== null) {
-    const bottom = painter.bottom(choice.lane), x = timeline.to_axis(choice.end);
-    chosen.left.push(timeline.to_axis(choice.start));
-    chosen.right.push(x);
-    chosen.bottom.push(bottom);
-    chosen.top.push(bottom + painter.band);
-    const other = choice.other >= 0 ? timeline.seat(choice.other) : null;
-    if (other !== null) {
-      link.x0.push(x);
-      link.x1.push(x);
-      link.y0.push(level);
-      link.y1.push(other);
-    }
-  }
-  painter.chosen.data = chosen;
-  painter.link.data = link;
-  dim(painter, choice);
-}
-function dim(painter, choice) {
-  const { timeline } = painter;
-  const data = no_boxes();
-  const mine = choice?.timeline === timeline ? [choice.lane, choice.other].map((lane) => timeline.seat(lane)) : [];
-  for (const lane of choice?.alone ? painter.visible() : []) {
-    const level = Number(timeline.level(lane)), half = timeline.height_of(lane) / 2;
-    if (mine.includes(level)) continue;
-    data.left.push(timeline.to_axis(0));
-    data.right.push(timeline.to_axis(timeline.duration));
-    data.bottom.push(level - half);
-    data.top.push(level + half);
-  }
-  painter.veil.data = data;
-}
-function no_boxes() {
-  return (
-    /** @type {Record<"left" | "right" | "bottom" | "top", number[]>} */
-    { left: [], right: [], bottom: [], top: [] }
-  );
-}
-
 // profiler/gilscope/view/app/chooser.js
 var Chooser = class {
   /** @param {import("./view.js").View} view */
@@ -566,11 +519,7 @@ var Chooser = class {
     if (place >= 0) this.tell(choice, timeline.details[place], timeline.stacks);
     else if (ref >= 0 && this.view.host.ask && !this.view.kernel.gone) this.ask(choice, ref);
     else this.tell(choice, null, []);
-    this.mark();
-  }
-  /** Mark the choice in the timelines. */
-  mark() {
-    for (const painter of this.view.painters) draw_choice(painter, this.view.choice);
+    this.view.drawing.mark();
   }
   /**
    * Show what is known of a choice, if it is still that.
@@ -591,12 +540,12 @@ var Chooser = class {
     this.tell(choice, "asked", []);
     const found = await this.view.kernel.details(choice.timeline.number, ref);
     this.tell(choice, found?.detail ?? null, found?.stacks ?? []);
-    this.mark();
+    this.view.drawing.mark();
   }
   clear() {
     this.view.choice = this.wanted = null;
     this.view.find("details").hidden = true;
-    this.mark();
+    this.view.drawing.mark();
   }
   /** Bring the choice into view. */
   reveal() {
@@ -803,6 +752,120 @@ function setting_html({ name, label, kind, options, names, placeholder, live, wi
   return `<label>${safe(label)} <input ${role} size="${width}" placeholder="${safe(placeholder)}"${live ? " data-live" : ""}${list ? ` list="${list}"` : ""}></label>` + (list ? `<datalist id="${list}">${all}</datalist>` : "");
 }
 
+// profiler/gilscope/view/app/marks.js
+var MOST_ARROWS = 5;
+var LEAST_WAIT = 12;
+var APART = 120;
+var HALF = 0.5;
+function draw_choice(painter, choice) {
+  const { timeline } = painter;
+  const chosen = no_boxes();
+  const link = (
+    /** @type {Record<"x0" | "y0" | "x1" | "y1", number[]>} */
+    { x0: [], y0: [], x1: [], y1: [] }
+  );
+  const level = choice?.timeline === timeline ? timeline.level(choice.lane) : null;
+  if (choice && level !== null) {
+    const bottom = painter.bottom(choice.lane), x = timeline.to_axis(choice.end);
+    chosen.left.push(timeline.to_axis(choice.start));
+    chosen.right.push(x);
+    chosen.bottom.push(bottom);
+    chosen.top.push(bottom + painter.band);
+    const other = choice.other >= 0 ? timeline.seat(choice.other) : null;
+    if (other !== null) {
+      link.x0.push(x);
+      link.x1.push(x);
+      link.y0.push(level);
+      link.y1.push(other);
+    }
+  }
+  painter.chosen.data = chosen;
+  painter.link.data = link;
+  dim(painter, choice);
+}
+function dim(painter, choice) {
+  const { timeline } = painter;
+  const data = no_boxes();
+  const mine = choice?.timeline === timeline ? [choice.lane, choice.other].map((lane) => timeline.seat(lane)) : [];
+  for (const lane of choice?.alone ? painter.visible() : []) {
+    const level = Number(timeline.level(lane)), half = timeline.height_of(lane) / 2;
+    if (mine.includes(level)) continue;
+    data.left.push(timeline.to_axis(0));
+    data.right.push(timeline.to_axis(timeline.duration));
+    data.bottom.push(level - half);
+    data.top.push(level + half);
+  }
+  painter.veil.data = data;
+}
+function longest_waits({ timeline, width }, from, to, rows_of, kept) {
+  const pixel = (to - from) / width;
+  const found = [];
+  for (const [lane, [low, high], segments] of rows_of) {
+    if (timeline.lanes[lane].kind !== "thread") continue;
+    const { start, state, code, count } = segments;
+    for (let row = low; row < high; row++) {
+      if (state[row] !== WAITING_GIL && state[row] !== WAITING_LOCK || count[row] !== 1) continue;
+      const length = start[row + 1] - start[row];
+      if (length < LEAST_WAIT * pixel || !kept.segment(segments, row)) continue;
+      const [, peer, held2] = timeline.codes[code[row]];
+      if (peer < 0 || timeline.seat(peer) === null || timeline.seat(peer) === timeline.seat(lane)) continue;
+      const time = held2 ? start[row] : start[row + 1];
+      if (time >= from && time <= to) found.push({ length, time, lane, peer });
+    }
+  }
+  found.sort((a, b) => b.length - a.length);
+  const chosen = [];
+  for (const one of found) {
+    if (chosen.length === MOST_ARROWS) break;
+    if (chosen.every(({ time }) => Math.abs(time - one.time) >= APART * pixel)) chosen.push(one);
+  }
+  return chosen;
+}
+function draw_arrows(painter, from, to, rows_of, kept) {
+  const { timeline } = painter;
+  const data = (
+    /** @type {Record<"x0" | "y0" | "x1" | "y1" | "angle", number[]>} */
+    { x0: [], y0: [], x1: [], y1: [], angle: [] }
+  );
+  for (const { time, lane, peer } of longest_waits(painter, from, to, rows_of, kept)) {
+    const [begin, end] = [Number(timeline.seat(lane)), Number(timeline.seat(peer))];
+    data.x0.push(timeline.to_axis(time));
+    data.x1.push(timeline.to_axis(time));
+    data.y0.push(begin);
+    data.y1.push(end);
+    data.angle.push(end > begin ? 0 : Math.PI);
+  }
+  painter.arrows.data = data;
+}
+function draw_entries(painter, from, to) {
+  const { timeline, width, band } = painter, { entries } = timeline;
+  const data = no_boxes();
+  const pixel = (to - from) / width;
+  let last = -1, last_end = 0;
+  for (let row = 0; entries && row < entries.start.length; row++) {
+    const lane = entries.lane[row], start = entries.start[row], end = start + entries.duration[row];
+    if (end < from || start > to || !timeline.has_place(lane)) continue;
+    const right = timeline.to_axis(Math.max(end, start + pixel));
+    if (lane === last && start - last_end < pixel) data.right[data.right.length - 1] = right;
+    else {
+      const bottom = painter.bottom(lane);
+      data.left.push(timeline.to_axis(start));
+      data.right.push(right);
+      data.bottom.push(bottom);
+      data.top.push(bottom + band * HALF);
+    }
+    last = lane;
+    last_end = Math.max(end, start + pixel);
+  }
+  painter.entries.data = data;
+}
+function no_boxes() {
+  return (
+    /** @type {Record<"left" | "right" | "bottom" | "top", number[]>} */
+    { left: [], right: [], bottom: [], top: [] }
+  );
+}
+
 // profiler/gilscope/view/app/drawing.js
 var NAME_LETTERS = 26;
 var FEWEST_LETTERS = 9;
@@ -817,6 +880,7 @@ var Drawing = class {
   /** @param {import("./view.js").View} view */
   constructor(view) {
     this.view = view;
+    this.plans = [];
   }
   figures() {
     const { document: document2, timelines } = this.view;
@@ -844,19 +908,28 @@ var Drawing = class {
   }
   draw() {
     const { view } = this;
-    const plans = view.painters.map((painter) => this.plan(painter));
+    const plans = this.plans = view.painters.map((painter) => this.plan(painter));
     let count = 0;
     for (const { rows_of } of plans) for (const [, [low, high]] of rows_of) count += high - low;
     const folded = plans.reduce((sum, { shared }) => sum + shared, 0);
     const few = count <= view.data.max_boxes && !plans.some(coarse);
     let progress2 = 1;
     for (const plan of plans) progress2 = Math.max(progress2, this.draw_one(plan, few));
+    this.mark();
     view.document.get_model_by_name("parallelism-height").setv({ start: 0, end: progress2 * 1.08 });
     this.say(count + folded);
     view.gutter.show();
     view.find("tip").hidden = true;
     view.document.get_model_by_name("overview-mark")?.setv({ fill_alpha: view.axis.fits() ? 0 : MARK });
     view.box.dataset.drawn = few ? "boxes" : "raster";
+  }
+  /** Mark the choice; without one, the longest waits. */
+  mark() {
+    const { choice, kept } = this.view;
+    for (const { painter, from, to, rows_of } of this.plans) {
+      draw_choice(painter, choice);
+      draw_arrows(painter, from, to, choice ? [] : rows_of, kept);
+    }
   }
   /** @param {Painter} painter @returns {Plan} */
   plan(painter) {
@@ -891,7 +964,7 @@ var Drawing = class {
   }
   /** Draw one timeline; returns the most threads that make progress. @param {Plan} plan @param {boolean} few */
   draw_one({ painter, from: start, to: end, rows_of, pools }, few) {
-    const { timeline } = painter, { kept, axis, choice } = this.view;
+    const { timeline } = painter, { kept, axis } = this.view;
     const { raster } = timeline;
     const ready = kept.all && raster && raster.from === start && raster.to === end && raster.width === painter.width ? raster.images : null;
     const [from, to, width] = few || ready ? (
@@ -912,12 +985,12 @@ var Drawing = class {
       return { lane, pixels, rows: painter.rows, left: from, right: to, width };
     });
     painter.draw_images([...images, ...pools.map((pool) => painter.group_image(pool, start, end, kept))]);
+    draw_entries(painter, start, end);
     painter.draw_spans(start, end, kept);
     painter.draw_samples(start, end);
     painter.box_view.visible = few;
     painter.draw_ready(start, end);
     painter.draw_marks(axis.range);
-    draw_choice(painter, choice);
     return painter.draw_progress(painter.parallelism, timeline.kept_threads, from, to, width);
   }
   /** Compute the curves above all: they show whole runs. */
@@ -1327,7 +1400,7 @@ var Kept = class {
     const state = segments.state[row], { timeline } = segments;
     const parts = row < segments.thread_rows ? segments.count[row] : 1;
     if (this.least && segments.duration(row) / parts < this.least) return false;
-    if (!this.locks || state === CALLBACK) return true;
+    if (!this.locks || state === CALLBACK || state === ENTERING) return true;
     return Boolean(this.locks.get(timeline)?.[timeline.codes[segments.code[row]][0]]);
   }
   /**
@@ -1521,20 +1594,33 @@ var Lanes = class {
         const { name, kind } = lanes[lane];
         return kind !== "thread" && kind !== "group" && kinds[kind] && !hidden.has(name) && fits[kind](name);
       });
-      timeline.show(this.order(timeline, threads, others, ranks), threads);
-      const arranged = `${timeline.shown} ${view.letters}`;
-      if (painter.arranged !== arranged) this.fit(painter);
+      const by_rank = (a, b) => this.rank(timeline, a, ranks) - this.rank(timeline, b, ranks) || a - b;
+      timeline.show(this.order(timeline, threads.sort(by_rank), others, ranks), threads);
+    }
+    for (const painter of view.painters) {
+      const { timeline } = painter, pixels = this.pixels(timeline);
+      const arranged = `${timeline.shown} ${view.letters} ${pixels}`;
+      if (painter.arranged !== arranged) {
+        painter.arrange(pixels, timeline.pools.length ? ROOM_WITH_GROUPS : ROOM, view.letters);
+      }
       painter.arranged = arranged;
     }
   }
   /**
-   * Make lanes as high as there is room; where they do not fit, they are scrolled.
-   * @param {import("./painter.js").Painter} painter
+   * Place of a lane by its name, as it is sorted.
+   * @param {Timeline} timeline
+   * @param {number} lane
+   * @param {Map<string, number> | null} ranks null: by creation.
    */
-  fit(painter) {
-    const { height, pools } = painter.timeline, room = pools.length ? ROOM_WITH_GROUPS : ROOM;
-    const pixels = Math.floor(room / Math.max(1, height));
-    painter.arrange(pixels < LEAST_LANE ? SCROLLED_LANE : Math.min(MOST_LANE, pixels), room, this.view.letters);
+  rank(timeline, lane, ranks) {
+    return ranks ? ranks.get(timeline.lanes[lane].name) ?? Infinity : lane;
+  }
+  /** Height of a thread's lane: as there is room; lanes that do not fit are scrolled. @param {Timeline} timeline */
+  pixels(timeline) {
+    const side_by_side = timeline.pools.length > 0;
+    const height = side_by_side ? Math.max(...this.view.timelines.map((one) => one.height)) : timeline.height;
+    const pixels = Math.floor((side_by_side ? ROOM_WITH_GROUPS : ROOM) / Math.max(1, height));
+    return pixels < LEAST_LANE ? SCROLLED_LANE : Math.min(MOST_LANE, pixels);
   }
   rearrange() {
     this.arrange();
@@ -1554,7 +1640,7 @@ var Lanes = class {
   /**
    * The lanes from the top: pinned ones first, threads and groups before others.
    * @param {Timeline} timeline
-   * @param {number[]} threads
+   * @param {number[]} threads In their order.
    * @param {number[]} others
    * @param {Map<string, number> | null} ranks
    */
@@ -1562,8 +1648,7 @@ var Lanes = class {
     const { pinned } = this.view.settings;
     const place_of = new Map(pinned.map((name, place) => [name, place]));
     const pin = (lane) => place_of.get(timeline.lanes[lane].name) ?? -1;
-    const rank = (lane) => ranks?.get(timeline.lanes[lane].name) ?? (ranks ? Infinity : lane);
-    const by_rank = (a, b) => rank(a) - rank(b) || a - b;
+    const rank = (lane) => this.rank(timeline, lane, ranks);
     const groups = new Map(timeline.pools.map((pool) => [pool, []]));
     for (const lane of threads) {
       const pool = timeline.pool_of.get(lane);
@@ -1576,8 +1661,8 @@ var Lanes = class {
     ) || pin(lane) >= 0);
     const entries = alone.filter((lane) => pin(lane) < 0).map((lane) => ({ lanes: [lane], rank: rank(lane) }));
     for (const [pool, lanes] of groups) {
-      const first = ranks ? ranks.get(pool.name) ?? Infinity : lanes[0];
-      entries.push({ lanes: [pool.lane, ...this.unfold(timeline, pool, lanes.sort(by_rank))], rank: first });
+      const first = ranks ? rank(pool.lane) : lanes[0];
+      entries.push({ lanes: [pool.lane, ...this.unfold(timeline, pool, lanes)], rank: first });
     }
     entries.sort((a, b) => a.rank - b.rank || a.lanes[0] - b.lanes[0]);
     const top = [...alone, ...others].filter((lane) => pin(lane) >= 0).sort((a, b) => pin(a) - pin(b));
@@ -1931,6 +2016,8 @@ var Painter = class {
     this.spans = named("spans");
     this.sampled = named("sampled");
     this.words = named("words");
+    this.arrows = named("arrows");
+    this.entries = named("entries");
     this.veil = named("veil");
     this.chosen = named("chosen");
     this.link = named("link");
@@ -2951,11 +3038,12 @@ var Theme = class {
       document2.get_model_by_name(`veil-view-${painter.timeline.number}`).glyph.setv({ fill_color: paper });
       painter.done.setv({ text_color: muted });
       painter.empty?.setv({ text_color: muted });
-      for (const name of ["link-view", "dot-view", "chosen-view"]) {
+      for (const name of ["link-view", "dot-view", "chosen-view", "arrow-view", "head-view"]) {
         const { glyph } = document2.get_model_by_name(`${name}-${painter.timeline.number}`);
         glyph.setv({ line_color: ink });
-        if (name === "dot-view") glyph.setv({ fill_color: ink });
+        if (name === "dot-view" || name === "head-view") glyph.setv({ fill_color: ink });
       }
+      document2.get_model_by_name(`entries-view-${painter.timeline.number}`).glyph.setv({ fill_color: paper });
     }
     document2.get_model_by_name("parallelism-legend").setv({ label_text_color: muted });
     document2.get_model_by_name("overview-mark")?.setv({ fill_color: ink, line_color: ink });
@@ -3028,6 +3116,7 @@ var Timeline = class {
     this.part = null;
     this.raster = null;
     this.calls = calls_of(columns, `${number}.cb_`);
+    this.entries = entries_of(columns, `${number}.en_`);
     this.named = spans_of(columns, `${number}.sp_`);
     this.samples = samples_of(columns, `${number}.sm_`);
     this.cpu = meta.cpu_offsets && new CpuTimes(columns, `${number}.`, meta.cpu_offsets);
@@ -3196,6 +3285,14 @@ function calls_of(columns, prefix) {
     duration: columns[`${prefix}duration`],
     enter: columns[`${prefix}enter`],
     label: columns[`${prefix}label`]
+  };
+}
+function entries_of(columns, prefix) {
+  if (!columns[`${prefix}start`]) return null;
+  return {
+    lane: columns[`${prefix}lane`],
+    start: columns[`${prefix}start`],
+    duration: columns[`${prefix}duration`]
   };
 }
 function spans_of(columns, prefix) {

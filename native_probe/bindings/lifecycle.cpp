@@ -4,8 +4,10 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstring>
 #include <mutex>
 #include <new>
 
@@ -323,6 +325,33 @@ void snapshot(const std::string& path) {
   const bool gil_enabled = gilscope_gil_enabled_for_good() != 0;
   // The program goes on meanwhile.
   without_gil([&] { write_snapshot(*session, path, gil_enabled); });
+}
+
+std::optional<Counted> counted() {
+  const Turn turn;
+  Session* session = session_of_this_process();
+  if (session == nullptr) return std::nullopt;
+  Counted found{};
+  // The program goes on meanwhile.
+  without_gil([&] {
+    found.sums = session->event_sums();
+    format::FileHeader header;
+    std::memcpy(&header, session->file().header(), sizeof header);
+    // One rate for the whole recording: numbers must not fall because a better one is known.
+    const double ns =
+        header.ticks_per_second == 0 ? 1 : 1e9 / static_cast<double>(header.ticks_per_second);
+    const auto scale = [ns](std::uint64_t& ticks) {
+      ticks = static_cast<std::uint64_t>(static_cast<double>(ticks) * ns);
+    };
+    std::for_each(found.sums.ticks.begin(), found.sums.ticks.end(), scale);
+    std::for_each(found.sums.lock_wait_ticks.begin(), found.sums.lock_wait_ticks.end(), scale);
+    found.locks = session->counters().locks();
+    found.dropped = session->dropped();
+    found.overwritten = session->file().overwritten();
+    found.size = session->file().bytes_used();
+    found.start = header.start_realtime;
+  });
+  return found;
 }
 
 void in_turn(const std::function<void()>& body) {

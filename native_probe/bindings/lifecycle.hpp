@@ -16,9 +16,11 @@
 // - A forked child is idle, whatever its parent was doing.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "core/session.hpp"
@@ -56,6 +58,19 @@ bool running();
 
 // Writes what is recorded so far to a trace of its own. Refused unless running.
 void snapshot(const std::string& path);
+
+// What the recording of this process has counted; times in ns, sizes in bytes.
+struct Counted {
+  EventSums sums;  // with ns for ticks
+  std::array<std::uint64_t, EventSums::kLockKinds> locks;
+  std::uint64_t dropped;
+  std::uint64_t overwritten;
+  std::uint64_t size;
+  std::uint64_t start;  // on CLOCK_REALTIME
+};
+
+// Nothing where no recording of this process runs.
+std::optional<Counted> counted();
 
 // Calls `body` while nobody starts or stops; the second one is refused unless idle.
 void in_turn(const std::function<void()>& body);

@@ -85,7 +85,9 @@ void name_thread(py::handle thread, py::handle dummy) {
 
 }  // namespace
 
-PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
+// In subinterpreters, too, for their spans: nothing in here belongs to one of them.
+PYBIND11_MODULE(_probe, module, py::mod_gil_not_used(),
+                py::multiple_interpreters::per_interpreter_gil()) {
   module.doc() = "The native half of gilscope: hooks, and the trace file that they write.";
   py::register_exception<gilscope::ProbeFailure>(module, "Failure", PyExc_RuntimeError);
   // NOLINTNEXTLINE(performance-unnecessary-value-param): pybind11 prescribes the signature.
@@ -102,8 +104,11 @@ PYBIND11_MODULE(_probe, module, py::mod_gil_not_used()) {
              py::arg("native_locks") = true);
   module.def("stop", &gilscope::stop, py::arg("names"), py::arg("reason"));
   module.def("running", &gilscope::running);
+  module.def("in_main_interpreter",
+             [] { return PyInterpreterState_Get() == PyInterpreterState_Main(); });
   module.def("watch_ending", &gilscope::watch_ending, py::arg("path"));
   module.def("snapshot", &gilscope::snapshot, py::arg("path"));
+  module.def("counted", &gilscope::counted);
   module.def("before_fork", &gilscope::before_fork);
   module.def("after_fork_in_parent", &gilscope::after_fork_in_parent);
   module.def("self_test_state", &gilscope::self_test_state);

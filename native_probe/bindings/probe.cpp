@@ -58,6 +58,25 @@ void watch_ending(const std::string& path) { lifecycle::watch_ending(path); }
 
 void snapshot(const std::string& path) { lifecycle::snapshot(path); }
 
+std::optional<Counts> counted() {
+  const std::optional<lifecycle::Counted> found = lifecycle::counted();
+  if (!found) return std::nullopt;
+  const auto pairs = [](const auto& counts, const auto& times) {
+    std::vector<CountAndTime> both;
+    for (std::size_t i = 0; i < counts.size(); ++i) both.emplace_back(counts[i], times[i]);
+    return both;
+  };
+  const EventSums& sums = found->sums;
+  return Counts{pairs(sums.count, sums.ticks),
+                pairs(sums.lock_waits, sums.lock_wait_ticks),
+                {found->locks.begin(), found->locks.end()},
+                sums.forced,
+                found->dropped,
+                found->overwritten,
+                found->size,
+                found->start};
+}
+
 void before_fork() { lifecycle::before_python_forks(); }
 
 void after_fork_in_parent() { lifecycle::after_python_forked_in_parent(); }

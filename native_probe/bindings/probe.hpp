@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace gilscope {
@@ -34,6 +36,14 @@ void watch_ending(const std::string& path);
 
 // Writes what is recorded so far to a trace of its own.
 void snapshot(const std::string& path);
+
+// What the recording that runs has counted, in the order of target/recording/openmetrics.py; empty
+// without one. (count, ns) by kind of event and by kind of lock.
+using CountAndTime = std::pair<std::uint64_t, std::uint64_t>;
+using Counts =
+    std::tuple<std::vector<CountAndTime>, std::vector<CountAndTime>, std::vector<std::uint64_t>,
+               std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t>;
+std::optional<Counts> counted();
 
 // Around a fork that the interpreter makes: the session's own thread must not be there.
 void before_fork();

@@ -30,6 +30,8 @@ LockTable::Found find_lock(Session& session, const LockIdentity& lock, std::uint
   if (!session.file().define(body, name)) {
     // No room just now: the next one to meet the lock tries again.
     session.locks().forget(found.id);
+  } else {
+    session.counters().define_lock(found.id, kind);
   }
   return found;
 }

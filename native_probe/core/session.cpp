@@ -184,6 +184,22 @@ std::uint64_t Session::events_in_file() const {
   return found;
 }
 
+EventSums Session::event_sums() {
+  return counters_.read([this](auto visit) {
+    file_.for_each_events_chunk([&visit](const ChunkHeader& chunk, std::size_t size) {
+      if (__atomic_load_n(&chunk.state, __ATOMIC_ACQUIRE) == format::kSealed) return;
+      const auto* record = reinterpret_cast<const format::EventRecord*>(&chunk + 1);
+      const auto* end = record + (size - sizeof chunk) / sizeof *record;
+      for (; record < end; ++record) {
+        // Acquire: a record whose kind is there is there wholly.
+        const std::uint8_t kind = __atomic_load_n(&record->kind, __ATOMIC_ACQUIRE);
+        if (kind == 0) break;
+        visit(*record, kind);
+      }
+    });
+  });
+}
+
 std::string Session::end_json(std::string_view reason, bool gil_enabled,
                               std::uint64_t dropped) const {
   auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
@@ -440,7 +456,8 @@ void Session::seal_events(ThreadLog& log) {
   if (log.chunk == nullptr) return;
   const auto* first = reinterpret_cast<const format::EventRecord*>(log.chunk + 1);
   const auto count = static_cast<std::size_t>(log.cursor - first);
-  file_.seal_events(log.chunk, count * sizeof(format::EventRecord));
+  counters_.seal(first, count,
+                 [&] { file_.seal_events(log.chunk, count * sizeof(format::EventRecord)); });
   events_.fetch_add(count, std::memory_order_relaxed);
   log.chunk = nullptr;
   log.end = nullptr;

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/counters.hpp"
 #include "core/cpu_time.hpp"
 #include "core/held_table.hpp"
 #include "core/id_table.hpp"
@@ -78,6 +79,7 @@ class Session {
   TraceFile& file() { return file_; }
   const TraceFile& file() const { return file_; }
   LockTable& locks() { return locks_; }
+  Counters& counters() { return counters_; }
   WaitTable& waits() { return waits_; }
   HeldTable& held() { return held_; }
   NameTable& names() { return names_; }
@@ -135,6 +137,9 @@ class Session {
   // Counted one by one, those in chunks that are not sealed included.
   std::uint64_t events_in_file() const;
 
+  // Sums of all events so far, of ended threads, too. For one caller at a time.
+  EventSums event_sums();
+
   // In a forked child: no recording, the parent's file is not touched.
   static void after_fork();
 
@@ -178,6 +183,7 @@ class Session {
   CpuTimes cpu_times_;
   PageFeeder feeder_;
   LockTable locks_;
+  Counters counters_;
   WaitTable waits_;
   HeldTable held_;
   NameTable names_;

@@ -44,6 +44,7 @@ __all__ = [
     "family",
     "load_ipython_extension",
     "open",
+    "openmetrics",
     "profile",
     "races",
     "snapshot",
@@ -176,6 +177,23 @@ def snapshot(path: str | os.PathLike[str]) -> None:
 
     check_overwrite(Path(path))
     session.snapshot(path)
+
+
+def openmetrics() -> str:
+    """Return what the recording of this process has counted so far, as OpenMetrics text.
+
+    For a program that serves its own metrics: gilscope does not listen. The recording goes on; any
+    thread may ask. Events count when they are over. Without a recording, as in a forked child that
+    is not recorded, the text says so.
+
+    Raises:
+        ProbeError: The native probe cannot be loaded.
+    """
+    from gilscope.target.recording import openmetrics as metrics  # noqa: PLC0415 - only where it is asked for
+    from gilscope.target.recording import session  # noqa: PLC0415 - see above
+
+    counted = session.counted()
+    return metrics.text(None if counted is None else metrics.Counted(*counted))
 
 
 def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001 - gilscope.open reads well

@@ -9,6 +9,29 @@ TRACE_MAGIC = b"GILSCOPE"
 SESSION_IN_HEADER = slice(80, 96)
 """Offset of the session in the header of a trace, in bytes."""
 
+LOCK_KINDS: dict[int, str] = {
+    0: "unidentified",
+    1: "mutex",
+    2: "object",
+    3: "thread_lock",
+    4: "lock",
+    5: "rlock",
+    6: "simple_queue",
+    7: "event",
+    8: "stop_the_world",
+    9: "stop_the_world_request",
+    10: "raw_mutex",
+    11: "import_lock",
+    12: "rwlock",
+    13: "once",
+    14: "thread_end",
+    **dict.fromkeys(range(32, 48), "native"),
+    32: "native_mutex",
+    33: "native_rwlock",
+    34: "native_condition",
+}
+"""Kinds of lock by their numbers in a trace."""
+
 VARIABLE = "GILSCOPE_PARENT"
 """Environment variable that names the session to which the traces of other programs belong."""
 

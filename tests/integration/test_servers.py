@@ -152,3 +152,38 @@ def test_commands_of_gilscope_are_not_recorded(tmp_path: Path) -> None:
     )
     assert (tmp_path / "t.gilscope").exists()
     assert not (tmp_path / "traces").exists()
+
+
+PARALLEL = """
+import os
+import time
+import joblib
+
+def work(number):
+    end = time.monotonic() + 0.05
+    while time.monotonic() < end:
+        pass
+    return os.getpid()
+
+if __name__ == "__main__":
+    jobs = joblib.Parallel(n_jobs=2, backend="loky")(joblib.delayed(work)(n) for n in range(6))
+    print(*sorted(set(jobs)))
+"""
+
+
+def test_workers_of_joblib_record_themselves(tmp_path: Path) -> None:
+    """They are interpreters of their own: the variable reaches them, and all are one family."""
+    program, traces = tmp_path / "program.py", tmp_path / "traces"
+    program.write_text(PARALLEL)
+    done = subprocess.run(
+        [os.environ["GILSCOPE_PYTHON"], str(program)],
+        env=environment(tmp_path, f"children,max-bytes=64M,dir={traces}"),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    (own,) = traces.glob("program.*.gilscope")
+    family = {member.name for member in gilscope.family(own)}
+    for pid in done.stdout.split():
+        assert any(name.endswith(f".{pid}.gilscope") for name in family), (pid, family)

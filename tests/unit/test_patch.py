@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gilscope.target.recording.patch import Patch, Switch
+from gilscope.target.patch import Patch, Switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

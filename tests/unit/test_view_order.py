@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from gilscope.trace.model import Thread
 from gilscope.view.data.lane_order import aligned
 
 
 def shown(*timelines: list[str]) -> list[list[str]]:
     """Return the names of each timeline as they are shown."""
-    orders = aligned(timelines)
+    orders = aligned([[Thread(number, name) for number, name in enumerate(t)] for t in timelines])
     return [[names[i] for i in order] for names, order in zip(timelines, orders, strict=True)]
 
 
@@ -38,3 +39,22 @@ def test_the_main_thread_is_first_whatever_its_name() -> None:
 def test_no_threads_have_no_order() -> None:
     """A timeline without threads is no error."""
     assert shown([], ["MainThread"]) == [[], ["MainThread"]]
+
+
+def test_threads_of_an_interpreter_come_together() -> None:
+    """Behind those of the main interpreter, by the interpreter's number."""
+    threads = [
+        Thread(1, "MainThread", main=True),
+        Thread(2, "run-1", interpreter=1),
+        Thread(3, "run-2", interpreter=2),
+        Thread(4, "reader"),
+        Thread(5, "helper", interpreter=1),
+    ]
+    (order,) = aligned([threads])
+    assert [threads[place].label for place in order] == [
+        "MainThread",
+        "reader",
+        "interpreter 1: run-1",
+        "interpreter 1: helper",
+        "interpreter 2: run-2",
+    ]

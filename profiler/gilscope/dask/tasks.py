@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import distributed.worker
 
-from gilscope.target.recording.patch import Patch, Switch
+from gilscope.target.patch import Patch, Switch
 from gilscope.target.spans import Span
 
 if TYPE_CHECKING:

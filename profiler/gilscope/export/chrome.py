@@ -241,13 +241,13 @@ def _metadata(scene: Scene) -> Iterator[bytes]:
     yield event("process_name", {"name": scene.name})
     for order, thread in enumerate(scene.trace.threads):
         tid = scene.tids[thread.index]
-        yield event("thread_name", {"name": thread.name}, tid)
+        yield event("thread_name", {"name": thread.label}, tid)
         yield event("thread_sort_index", {"sort_index": 3 * order}, tid)
         more = {"callbacks": scene.callback_tids, "spans": scene.span_tids}
         for place, (what, tids) in enumerate(more.items(), 1):
             if thread.index in tids:
                 tid = tids[thread.index]
-                yield event("thread_name", {"name": f"{thread.name}: {what}"}, tid)
+                yield event("thread_name", {"name": f"{thread.label}: {what}"}, tid)
                 yield event("thread_sort_index", {"sort_index": 3 * order + place}, tid)
 
 

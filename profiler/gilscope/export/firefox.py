@@ -117,7 +117,7 @@ class _ThreadWriter:
         """Write the thread; names of markers are numbers of strings."""
         scene, thread = self._scene, self._thread
         about = {
-            "name": thread.name,
+            "name": thread.label,
             "isMainThread": thread.main,
             "processStartupTime": 0,
             "processShutdownTime": None,

@@ -64,7 +64,7 @@ class _Writer:
         for piece in scene.pieces():
             if piece.thread is not last:
                 self._end(last)
-                self._begin(prefix + piece.thread.name, piece.thread)
+                self._begin(prefix + piece.thread.label, piece.thread)
                 last = piece.thread
             numbers = scene.names.numbers(name_codes(piece.intervals))
             self._changes(edges(piece.nesting), self._frames(scene.names.strings)[numbers])
@@ -73,11 +73,11 @@ class _Writer:
         for thread, callbacks in nested_callbacks(scene.trace):
             numbers = scene.callback_names.numbers(scene.callback_codes)
             frames = self._frames(scene.callback_names.strings)[numbers]
-            self._whole(f"{prefix}{thread.name}: callbacks", thread, callbacks, frames)
+            self._whole(f"{prefix}{thread.label}: callbacks", thread, callbacks, frames)
         for thread, spans in nested_spans(scene.trace):
             numbers = scene.span_names.numbers(scene.trace.spans.name.astype(np.int64))
             frames = self._frames(scene.span_names.strings)[numbers]
-            self._whole(f"{prefix}{thread.name}: spans", thread, spans, frames)
+            self._whole(f"{prefix}{thread.label}: spans", thread, spans, frames)
 
     def _whole(self, name: str, thread: Thread, nested: Nested, frames: I64) -> None:
         """Write a profile at once; frames are by row."""

@@ -18,11 +18,26 @@ MOST_BYTES = (1 << 48) - 1
 
 
 class _Loaded:
+    """The native probe, once `gilscope.target.recording.session` has loaded it.
+
+    Attributes:
+        native: the probe; None in the main interpreter of a process that has not recorded.
+        sought: a subinterpreter has looked for it, or this is none.
+    """
+
     native: ModuleType | None = None
+    sought = False
+
+    def seek(self) -> ModuleType | None:
+        """Load it where this is a subinterpreter: the recording may run already."""
+        from gilscope.target.subinterpreter import join  # noqa: PLC0415 - once, if at all
+
+        self.sought = True
+        self.native = join()
+        return self.native
 
 
 loaded = _Loaded()
-"""The native probe, once `gilscope.target.recording.session` has loaded it."""
 
 
 class Span:
@@ -51,6 +66,8 @@ class Span:
     def __enter__(self) -> Self:
         """Begin."""
         native = loaded.native
+        if native is None and not loaded.sought:
+            native = loaded.seek()
         if native is not None:
             self._start = native.begin_span()
         return self

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gilscope import config
+
 if TYPE_CHECKING:
     from gilscope.trace.arrays import U8, U64
 
@@ -304,27 +306,8 @@ HAZARD_KINDS: dict[int, str] = {
 }
 
 
-LOCK_KINDS: dict[int, str] = {
-    0: "unidentified",
-    1: "mutex",
-    2: "object",
-    3: "thread_lock",
-    4: "lock",
-    5: "rlock",
-    6: "simple_queue",
-    7: "event",
-    8: "stop_the_world",
-    9: "stop_the_world_request",
-    10: "raw_mutex",
-    11: "import_lock",
-    12: "rwlock",
-    13: "once",
-    14: "thread_end",
-    **dict.fromkeys(range(32, 48), "native"),
-    32: "native_mutex",
-    33: "native_rwlock",
-    34: "native_condition",
-}
+LOCK_KINDS = config.LOCK_KINDS
+"""Kinds of lock by their numbers."""
 
 _BLOCK = 1 << 15  # words that are multiplied at a time: the weights stay in the cache
 _WEIGHTS: U64 = np.arange(1, _BLOCK + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)

@@ -151,7 +151,7 @@ class _SceneWriter:
         write(packets.descriptor(self._process, wire.message(3, process)))
         for thread in trace.threads:
             ids = wire.number(1, scene.pid) + wire.number(2, scene.tids[thread.index])
-            described = wire.message(4, ids + wire.text(5, thread.name))
+            described = wire.message(4, ids + wire.text(5, thread.label))
             write(packets.descriptor(self._tracks[thread.index], described))
         for name, tracks in (("callbacks", self._callback_tracks), ("spans", self._span_tracks)):
             for index, track in tracks.items():

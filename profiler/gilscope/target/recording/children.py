@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from gilscope.config import SESSION_IN_HEADER, TRACE_SUFFIX, VARIABLE
 from gilscope.target.frozen import Frozen
-from gilscope.target.recording.patch import Patch, Switch
+from gilscope.target.patch import Patch, Switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

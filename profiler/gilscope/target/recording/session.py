@@ -22,7 +22,7 @@ from gilscope.target.recording import children as child_processes
 from gilscope.target.recording import self_test as test_in_child
 from gilscope.target.recording.hang_watch import HangWatch
 from gilscope.target.recording.options import RecordingOptions
-from gilscope.target.recording.patch import Patch, Switch
+from gilscope.target.thread_names import ThreadNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +69,8 @@ def start(
     """
     options = (options or RecordingOptions()).replaced(**changes)
     native = _native()
+    if not native.in_main_interpreter():
+        raise ProbeError("a recording is begun and ended in the main interpreter")
     session, parent_pid = belongs_to or _session_of_environment()
     metadata = _metadata(parent_pid)
     file = Path(path).absolute()
@@ -181,6 +183,18 @@ def snapshot(path: str | os.PathLike[str]) -> None:
         with contextlib.suppress(OSError):
             draft.unlink()
         raise ProbeError(f"cannot write {file}: {error.strerror}") from None
+
+
+def counted() -> tuple[Any, ...] | None:
+    """Return what the recording that runs has counted; None without one. Any thread may ask.
+
+    The fields are those of `openmetrics.Counted`.
+
+    Raises:
+        ProbeError: The native probe cannot be loaded.
+    """
+    numbers: tuple[Any, ...] | None = _call(_native().counted)
+    return numbers
 
 
 def self_test() -> dict[str, str]:
@@ -400,43 +414,8 @@ class _Turn:
         self.lock = threading.RLock()
 
 
-class _ThreadNames:
-    """Tells the probe the name of each thread that starts while it runs.
-
-    Python does not give its threads' names to the system before 3.14, and they are gone when the
-    thread is. Each new thread calls ``Thread._set_native_id`` once, as its first act.
-    """
-
-    def __init__(self) -> None:
-        self._patch = Patch(threading.Thread, "_set_native_id", self._naming)
-
-    def install(self) -> None:
-        """Begin to listen."""
-        self._patch.install()
-
-    def remove(self) -> None:
-        """Put the method back."""
-        self._patch.remove()
-
-    @staticmethod
-    def _naming(switch: Switch, original: Callable[..., None]) -> Callable[..., None]:
-        name_thread = _native().name_thread
-
-        def _set_native_id(thread: threading.Thread) -> None:
-            original(thread)
-            if not switch.on:
-                return
-            # An exception here would let whoever starts the thread wait for ever.
-            try:  # noqa: SIM105 - contextlib.suppress takes memory, which may be what is missing
-                name_thread(thread, _DUMMY)
-            except Exception:  # noqa: BLE001, S110 - see above
-                pass
-
-        return _set_native_id
-
-
 _loaded = _Loaded()
-_names = _ThreadNames()
+_names = ThreadNames(_native, _DUMMY)
 _hangs = HangWatch()
 _turn = _Turn()
 

@@ -24,6 +24,8 @@ class Thread:
         start_ns: when the probe first saw it.
         end_ns: its exit, else the end of the trace.
         dropped: events of this thread that found no room.
+        interpreter: id of the subinterpreter, with a GIL of its own, that it mostly works for; 0 is
+            the main interpreter.
     """
 
     index: int
@@ -35,6 +37,12 @@ class Thread:
     start_ns: int = 0
     end_ns: int = 0
     dropped: int = 0
+    interpreter: int = 0
+
+    @property
+    def label(self) -> str:
+        """The name, with the subinterpreter if it works for one."""
+        return f"interpreter {self.interpreter}: {self.name}" if self.interpreter else self.name
 
 
 class Threads(tuple[Thread, ...]):
@@ -64,4 +72,5 @@ _NUMBERS: dict[str, Any] = {
     "start_ns": np.int64,
     "end_ns": np.int64,
     "dropped": np.uint64,
+    "interpreter": np.int64,
 }

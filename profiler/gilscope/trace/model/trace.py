@@ -251,9 +251,9 @@ class Trace:
         return TABLES[name](self)
 
     def thread_name(self, index: int) -> str:
-        """Name of the thread with this index; "" for 0 and for one that is not in the trace."""
+        """Label of the thread with this index; "" for 0 and for one that is not in the trace."""
         thread = self.threads_by_index.get(index)
-        return thread.name if thread else ""
+        return thread.label if thread else ""
 
 
 def _entry(number: int) -> Entry:

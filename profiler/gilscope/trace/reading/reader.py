@@ -17,6 +17,7 @@ from gilscope.trace.reading.cpu_samples import cpu_times
 from gilscope.trace.reading.definitions import Definitions, hazards, named_locks, read_json
 from gilscope.trace.reading.events import EventTables
 from gilscope.trace.reading.hangs import number, read_hangs
+from gilscope.trace.reading.interpreters import with_interpreters
 from gilscope.trace.reading.place_tables import PlaceTables
 from gilscope.trace.reading.records import Records
 from gilscope.trace.reading.samples import read_samples
@@ -206,9 +207,10 @@ def _load(file: File, header: Header, parts: Parts, places: PlaceTables) -> Trac
             f"threads that have events and no slot: {len(strangers)}, not known by name"
         )
     names = parts.definitions.names
+    threads = make_threads(parts.slots | strangers, names, parts.clock, duration_ns)
     return TraceEvents(
         duration_ns=duration_ns,
-        threads=make_threads(parts.slots | strangers, names, parts.clock, duration_ns),
+        threads=with_interpreters(threads, events.intervals, parts.definitions.gils),
         intervals=events.intervals,
         wakes=events.wakes,
         problems=tuple(problems),

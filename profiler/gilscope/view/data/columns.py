@@ -144,7 +144,7 @@ def columns_of(
         limit: Of the threads' segments of one trace.
         indexes: Of the traces, where they are there already; used for long ones.
     """
-    orders = aligned([[thread.name for thread in trace.threads] for trace in traces])
+    orders = aligned([trace.threads for trace in traces])
     ready = list(indexes) if indexes else [None] * len(traces)
     return [
         _columns(trace, order, limit, index)
@@ -168,7 +168,7 @@ def _columns(trace: Trace, order: Sequence[int], limit: int, index: Index | None
         lanes, grain = bounded(segments, limit)
     threads = [trace.threads[position] for position in order]
     heads = [
-        LaneHead(thread.name, "thread", position)
+        LaneHead(thread.label, "thread", position)
         for thread, position in zip(threads, order, strict=True)
     ]
     ends = [thread.end_ns for thread in threads]

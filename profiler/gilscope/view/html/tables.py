@@ -34,7 +34,7 @@ THREADS_SHOWN = 40
 def tables(comparison: ComparisonData) -> str:
     """Return the tables of all runs: one column of them a build."""
     runs = [(run, _shown(run, comparison.hidden)) for run in comparison.runs]
-    orders = aligned([[totals.thread.name for totals in threads] for _, threads in runs])
+    orders = aligned([[totals.thread for totals in threads] for _, threads in runs])
     columns = [
         element("div", _run(run, [threads[position] for position in order]), "column")
         for (run, threads), order in zip(runs, orders, strict=True)
@@ -86,7 +86,7 @@ def _threads(trace: Trace, threads: Sequence[ThreadTotals]) -> str:
     top = max(max(row.gil_wait_ns, row.gil_hold_ns) for row in threads)
     ready = {row.thread.index: _runnable(trace, row.thread) for row in threads}
     columns: list[Column[ThreadTotals]] = [
-        ("Thread", lambda row: _name(row.thread.name, "native" if row.thread.native else "")),
+        ("Thread", lambda row: _name(row.thread.label, "native" if row.thread.native else "")),
         ("Holds the GIL", lambda row: _bar(row.gil_hold_ns, top, State.HOLDING_GIL)),
         ("Waits for it", lambda row: _bar(row.gil_wait_ns, top, State.WAITING_GIL)),
         ("Waits for locks", lambda row: time_text(row.lock_wait_ns)),

@@ -29,19 +29,25 @@ constexpr std::size_t kWaste = 8;             // of a block that is used again, 
 struct Block {
   std::size_t size;
   bool in_file;
-  bool spare;  // nobody's: written again, a file costs a tenth of a new one
+  bool spare;
+};
+
+// Blocks that are nobody's, by size: written again, memory costs a tenth of that of a new one.
+struct Spare {
+  std::multimap<std::size_t, std::uintptr_t> blocks;
+  std::size_t bytes = 0;
 };
 
 struct State {
   std::mutex mutex;
   std::map<std::uintptr_t, Block> blocks;
-  std::multimap<std::size_t, std::uintptr_t> spare;  // the spare ones of these, by size
-  std::size_t spare_bytes = 0;
+  Spare spare[2];  // those of these that are nobody's: anonymous, in files
   std::string folder;
   Limits limits{};
   Figures figures{};
   std::size_t anonymous = 0;  // bytes of blocks that are not in files
   std::uintptr_t next = 0;    // where letting go goes on
+  int statm = -1;             // what the kernel says that is in memory
   std::atomic<std::size_t> process_anonymous{0};
   std::atomic<bool> running{false};
   pthread_t keeper{};
@@ -73,13 +79,13 @@ InMemory in_memory(int statm) {
 
 // Lets go of one piece after the other, in the order of addresses and round again. The lock is
 // held: a block that is freed meanwhile could become somebody else's memory.
-void let_go(State& s, int statm, std::size_t down_to) {
+void let_go(State& s, std::size_t down_to) {
   std::size_t gone = 0, all = 0;
   {
     const std::lock_guard lock(s.mutex);
     all = s.figures.in_files;
   }
-  while (gone < all && in_memory(statm).resident > down_to) {
+  while (gone < all && in_memory(s.statm).resident > down_to) {
     const std::lock_guard lock(s.mutex);
     if (s.blocks.empty()) return;
     auto found = s.blocks.upper_bound(s.next);
@@ -101,17 +107,25 @@ void let_go(State& s, int statm, std::size_t down_to) {
   }
 }
 
+// Lets go of files if the process has too much in memory, and they a part in it that counts: what
+// is in use comes back at once, and without that part nothing would be gained by it.
+InMemory look(State& s) {
+  const InMemory now = in_memory(s.statm);
+  const std::size_t in_files = now.resident - now.anonymous;
+  if (now.resident > s.limits.resident && in_files > s.limits.files) {
+    const std::size_t some = now.anonymous + s.limits.files / kOf * kLetGoTo;
+    let_go(s, std::max(s.limits.resident / kOf * kLetGoTo, some));
+  }
+  return now;
+}
+
 void* keep(void*) {
   State& s = state();
-  const int statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-  while (statm >= 0 && s.running.load(std::memory_order_acquire)) {
-    const InMemory now = in_memory(statm);
-    s.process_anonymous.store(now.anonymous, std::memory_order_relaxed);
-    if (now.resident > s.limits.resident) let_go(s, statm, s.limits.resident / kOf * kLetGoTo);
+  while (s.running.load(std::memory_order_acquire)) {
+    s.process_anonymous.store(look(s).anonymous, std::memory_order_relaxed);
     const timespec period{0, kPeriodNs};
     nanosleep(&period, nullptr);
   }
-  if (statm >= 0) close(statm);
   return nullptr;
 }
 
@@ -144,41 +158,44 @@ void* map_anonymous(std::size_t size) {
   return block;
 }
 
-// Takes a block from the spare ones. The lock is held.
-void no_longer_spare(State& s, std::multimap<std::size_t, std::uintptr_t>::iterator one) {
-  s.spare_bytes -= one->first;
-  s.spare.erase(one);
-}
+// What new memory is counted in. The lock is held.
+std::size_t& count_of(State& s, bool in_file) { return in_file ? s.figures.in_files : s.anonymous; }
 
-void unmap_spare(State& s, std::multimap<std::size_t, std::uintptr_t>::iterator one) {
-  const std::uintptr_t at = one->second;
-  munmap(reinterpret_cast<void*>(at), one->first);
-  s.figures.in_files -= one->first;
+// Gives memory of the smallest spare block back. The lock is held.
+void unmap_spare(State& s, bool in_file) {
+  Spare& spare = s.spare[in_file];
+  const auto [size, at] = *spare.blocks.begin();
+  munmap(reinterpret_cast<void*>(at), size);
+  count_of(s, in_file) -= size;
+  spare.bytes -= size;
+  spare.blocks.erase(spare.blocks.begin());
   s.blocks.erase(at);
-  no_longer_spare(s, one);
 }
 
 // A spare block that is as large or a little larger, or null. The lock is held.
-void* reuse(State& s, std::size_t size) {
-  const auto found = s.spare.lower_bound(size);
-  if (found == s.spare.end() || found->first > size + size / kWaste) return nullptr;
+void* reuse(State& s, std::size_t size, bool in_file) {
+  Spare& spare = s.spare[in_file];
+  const auto found = spare.blocks.lower_bound(size);
+  if (found == spare.blocks.end() || found->first > size + size / kWaste) return nullptr;
   const std::uintptr_t at = found->second;
-  no_longer_spare(s, found);
+  spare.bytes -= found->first;
+  spare.blocks.erase(found);
   s.blocks[at].spare = false;
   return reinterpret_cast<void*>(at);
 }
 
-// Keeps a block in a file for later, instead of smaller ones if it must be. The lock is held.
+// Keeps a block for later, instead of smaller ones if it must be. The lock is held.
 bool keep_spare(State& s, std::uintptr_t at, Block& block) {
-  const std::size_t most = s.limits.resident / kSpareOf;
+  Spare& spare = s.spare[block.in_file];
+  const std::size_t most = (block.in_file ? s.limits.resident : s.limits.heap) / kSpareOf;
   if (block.size > most || !s.running.load(std::memory_order_relaxed)) return false;
-  while (s.spare_bytes + block.size > most) unmap_spare(s, s.spare.begin());
+  while (spare.bytes + block.size > most) unmap_spare(s, block.in_file);
   try {
-    s.spare.emplace(block.size, at);
+    spare.blocks.emplace(block.size, at);
   } catch (const std::bad_alloc&) {
     return false;
   }
-  s.spare_bytes += block.size;
+  spare.bytes += block.size;
   block.spare = true;
   return true;
 }
@@ -196,6 +213,8 @@ bool start(const std::string& folder, const Limits& limits) {
   s.limits = limits;
   s.figures.most_in_files = s.figures.in_files;
   s.figures.refused = 0;
+  if (s.statm < 0) s.statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (s.statm < 0) return false;
   s.running.store(true, std::memory_order_release);
   if (pthread_create(&s.keeper, nullptr, keep, nullptr) == 0) return true;
   s.running.store(false);
@@ -207,7 +226,9 @@ void stop() {
   if (!s.running.exchange(false)) return;
   pthread_join(s.keeper, nullptr);
   const std::lock_guard lock(s.mutex);
-  while (!s.spare.empty()) unmap_spare(s, s.spare.begin());
+  for (const bool in_file : {false, true}) {
+    while (!s.spare[in_file].blocks.empty()) unmap_spare(s, in_file);
+  }
 }
 
 void* take(std::size_t size, bool* zeroed) {
@@ -215,19 +236,22 @@ void* take(std::size_t size, bool* zeroed) {
   if (size < s.limits.medium || !s.running.load(std::memory_order_relaxed)) return nullptr;
   const bool pressed = s.process_anonymous.load(std::memory_order_relaxed) > s.limits.anonymous;
   if (size < s.limits.large && !pressed) return nullptr;
+  // Where many programs want the processors, the thread comes too late for what is written next.
+  look(s);
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   const std::size_t whole = (size + page - 1) / page * page;
   std::string folder;
   bool in_file = true;
   {
     const std::lock_guard lock(s.mutex);
-    in_file = pressed || s.anonymous + whole > s.limits.heap;
+    *zeroed = false;
+    if (void* used = reuse(s, whole, false)) return used;
+    const auto crowded = [&] { return pressed || s.anonymous + whole > s.limits.heap; };
+    while (crowded() && !s.spare[false].blocks.empty()) unmap_spare(s, false);
+    in_file = crowded();
+    if (void* used = in_file ? reuse(s, whole, true) : nullptr) return used;
     if (!in_file) s.anonymous += whole;
     folder = s.folder;
-    if (void* used = in_file ? reuse(s, whole) : nullptr) {
-      *zeroed = false;
-      return used;
-    }
   }
   *zeroed = true;
   void* block = in_file ? map_file(folder, whole) : map_anonymous(whole);
@@ -258,10 +282,10 @@ bool give_back(void* block) {
     const std::lock_guard lock(s.mutex);
     const auto place = s.blocks.find(at);
     if (place == s.blocks.end()) return false;
-    if (place->second.in_file && keep_spare(s, at, place->second)) return true;
+    if (keep_spare(s, at, place->second)) return true;
     found = place->second;
     s.blocks.erase(place);
-    (found.in_file ? s.figures.in_files : s.anonymous) -= found.size;
+    count_of(s, found.in_file) -= found.size;
   }
   munmap(block, found.size);
   return true;

@@ -16,6 +16,7 @@ struct Limits {
   std::size_t heap;       // bytes of large blocks that may be anonymous
   std::size_t anonymous;  // bytes of anonymous memory of the whole process
   std::size_t resident;   // bytes that the process may have in memory before files let go of some
+  std::size_t files;      // bytes in memory that they keep
 };
 
 struct Figures {

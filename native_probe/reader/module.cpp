@@ -78,12 +78,13 @@ void** numpy_functions() {
   return table;
 }
 
-// begin(folder, large, medium, heap, anonymous, resident): the handler that was there before.
+// begin(folder, large, medium, heap, anonymous, resident, files): the handler that was there
+// before.
 PyObject* begin(PyObject*, PyObject* arguments) {
   const char* folder = nullptr;
-  Py_ssize_t large = 0, medium = 0, most_heap = 0, anonymous = 0, resident = 0;
-  if (!PyArg_ParseTuple(arguments, "snnnnn", &folder, &large, &medium, &most_heap, &anonymous,
-                        &resident)) {
+  Py_ssize_t large = 0, medium = 0, most_heap = 0, anonymous = 0, resident = 0, files = 0;
+  if (!PyArg_ParseTuple(arguments, "snnnnnn", &folder, &large, &medium, &most_heap, &anonymous,
+                        &resident, &files)) {
     return nullptr;
   }
   void** table = numpy_functions();
@@ -97,9 +98,9 @@ PyObject* begin(PyObject*, PyObject* arguments) {
     return nullptr;
   }
   const file_memory::Limits limits{
-      static_cast<std::size_t>(large), static_cast<std::size_t>(medium),
+      static_cast<std::size_t>(large),     static_cast<std::size_t>(medium),
       static_cast<std::size_t>(most_heap), static_cast<std::size_t>(anonymous),
-      static_cast<std::size_t>(resident)};
+      static_cast<std::size_t>(resident),  static_cast<std::size_t>(files)};
   // Set once: arrays that were made under it are freed by it, whenever that is.
   if (heap.allocate == nullptr) heap = old->allocator;
   PyObject* capsule = PyCapsule_New(&handler, kCapsule, nullptr);

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from gilscope.analysis.rows import Groups, Label, one_group, rows_of
-from gilscope.cli import main
+from gilscope.cli import beside, main
 from gilscope.trace.reading.reader import read
 from trace_builder import TraceBuilder
 from trace_examples import callback_trace, ft_trace, gil_trace, span_trace
@@ -130,6 +132,33 @@ def test_the_tables_for_people(folder: Path, capsys: pytest.CaptureFixture[str])
     text = capsys.readouterr().out
     assert "waits for the GIL and for locks, by thread" in text
     assert "spans, by name" in text
+
+
+@pytest.mark.parametrize("memory", ["all", "2G"])
+def test_several_processes(
+    memory: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However many processes read the traces, and whichever of them, the tables are the same."""
+    alone = printed(capsys, folder)
+    monkeypatch.setenv("GILSCOPE_MEMORY", memory)
+    monkeypatch.setattr(beside, "WORTH", 0)
+    monkeypatch.setattr(os, "process_cpu_count", lambda: 2)
+    assert printed(capsys, folder) == alone
+    sizes = sorted(path.stat().st_size for path in folder.rglob("*.gilscope"))
+    monkeypatch.setattr(beside, "SMALL", sizes[-2])
+    assert printed(capsys, folder) == alone
+
+
+def test_errors_of_other_processes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A trace that another process cannot read is the same error, and no process is left."""
+    (folder / "bad.gilscope").write_text("no trace at all" * 100)
+    monkeypatch.setattr(beside, "WORTH", 0)
+    monkeypatch.setattr(os, "process_cpu_count", lambda: 2)
+    assert main(["top", str(folder)]) == 2
+    assert "bad.gilscope is not a gilscope trace" in capsys.readouterr().err
+    assert multiprocessing.active_children() == []
 
 
 def test_a_directory_without_traces(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

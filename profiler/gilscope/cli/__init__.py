@@ -66,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if ours and isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # it need not be exact
         with terminate_as_exit() if ours else nullcontext():
-            with memory.bounded() if options.execute in READERS else nullcontext():
+            limit = memory.limit() if options.execute in READERS else None
+            with memory.bounded(limit):
                 status: int = options.execute(options)
             with suppress(AttributeError, ValueError):  # the program closed it, or has none
                 sys.stdout.flush()

@@ -48,13 +48,12 @@ def limit() -> int | None:
 
 
 @contextmanager
-def bounded() -> Iterator[None]:
+def bounded(wanted: int | None) -> Iterator[None]:
     """Keep to the limit while the block runs, and say so if that could not be.
 
-    Raises:
-        UsageError: The limit is none.
+    Args:
+        wanted: bytes; None: there is no limit.
     """
-    wanted = limit()
     # Without numpy the command itself says what is missing.
     if wanted is None or find_spec("numpy") is None:
         yield

@@ -12,6 +12,7 @@ from gilscope.analysis.states.state import State
 from gilscope.analysis.top import TABLES, top, top_of_all
 from gilscope.analysis.waits.critical_path import on_path
 from gilscope.cli import concurrency
+from gilscope.cli.beside import each
 from gilscope.cli.tables import working
 
 if TYPE_CHECKING:
@@ -56,30 +57,54 @@ def of_one(path: Path, wanted: Iterable[str], sort: str) -> TopTables:
     return TopTables(about, rows, more)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one of several traces adds; it holds on to nothing of the trace.
+
+    Attributes:
+        duration_ns: Length of the trace.
+        groups: By table.
+        more: As `TopTables.more`.
+    """
+
+    duration_ns: int
+    groups: dict[str, Groups]
+    more: dict[str, Any]
+
+
+def part_of(path: Path, wanted: Sequence[str]) -> Part:
+    """Return what a trace adds.
+
+    Raises:
+        TraceError: It cannot be read.
+    """
+    facts = Facts(gilscope.open(path))
+    groups = {by: one_group(TABLES[by](facts)) for by in wanted if by in TABLES}
+    more = {name: _MORE[name](facts) for name in wanted if name in _MORE}
+    for pair in more.get("concurrent", {"pairs": ()})["pairs"]:
+        pair["longest"]["trace"] = str(path)
+    return Part(facts.trace.duration_ns, groups, more)
+
+
 def of_all(paths: Sequence[Path], wanted: Sequence[str], sort: str) -> TopTables:
-    """Return the tables of several traces as one; no more than one is in memory at a time.
+    """Return the tables of several traces as one; small ones are read in several processes.
 
     Raises:
         TraceError: One cannot be read.
     """
-    groups: dict[str, list[Sequence[Groups]]] = {by: [] for by in wanted if by in TABLES}
-    more: dict[str, list[Any]] = {name: [] for name in wanted if name in _MORE}
-    duration = 0
-    for path in paths:
-        with working(f"reading {path}"):
-            facts = Facts(gilscope.open(path))
-            duration += facts.trace.duration_ns
-            for by, parts in groups.items():
-                # As one group, they hold on to nothing of the trace.
-                parts.append([one_group(TABLES[by](facts))])
-            for name, found in more.items():
-                found.append(_MORE[name](facts))
-            if "concurrent" in more:
-                for pair in more["concurrent"][-1]["pairs"]:
-                    pair["longest"]["trace"] = str(path)
+    with working(f"reading {len(paths)} traces"):
+        parts = list(each(part_of, paths, wanted))
+    duration = sum(part.duration_ns for part in parts)
     about = {"traces": [str(path) for path in paths], "duration_s": _seconds(duration)}
-    rows = {by: top_of_all(parts, sort) for by, parts in groups.items()}
-    return TopTables(about, rows, {name: _TOGETHER[name](found) for name, found in more.items()})
+    rows = {
+        by: top_of_all(([part.groups[by]] for part in parts), sort) for by in wanted if by in TABLES
+    }
+    more = {
+        name: together(part.more[name] for part in parts)
+        for name, together in _TOGETHER.items()
+        if name in wanted
+    }
+    return TopTables(about, rows, {name: more[name] for name in wanted if name in more})
 
 
 def _pairs(facts: Facts) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -106,13 +107,19 @@ class ParquetExporter(TableExporter):
         arrow_library()
         import pyarrow.parquet as parquet  # noqa: PLC0415, PLR0402 - only where it is wanted
 
-        writer = None
-        for table in self._blocks(traces, progress):
-            block = table.to_arrow()
-            if writer is None:
-                schema = block.schema.with_metadata(_about(traces))
-                writer = parquet.ParquetWriter(out, schema, compression="zstd")
-            writer.write_table(block)
+        writer = written = None
+        # A block is compressed while the next one is made.
+        with ThreadPoolExecutor(1) as beside:
+            for table in self._blocks(traces, progress):
+                block = table.to_arrow()
+                if writer is None:
+                    schema = block.schema.with_metadata(_about(traces))
+                    writer = parquet.ParquetWriter(out, schema, compression="zstd")
+                if written is not None:
+                    written.result()
+                written = beside.submit(writer.write_table, block)
+            if written is not None:
+                written.result()
         if writer is not None:
             writer.close()
 

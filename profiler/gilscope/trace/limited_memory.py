@@ -20,7 +20,8 @@ LEAST = 512 << 20
 _LARGE, _MEDIUM = 1 / 64, 1 / 2048  # of the limit: the sizes of arrays that may be in files
 _HEAP = 1 / 4  # what arrays of the former size may have outside of files
 _ANONYMOUS = 5 / 8  # what the process may have outside of files before those of the latter go there
-_RESIDENT = 5 / 8  # what it may have in memory; the rest is for what numpy sorts with
+_RESIDENT = 1 / 2  # what it may have in memory; the rest is for what numpy sorts with
+_FILES = 1 / 8  # what files keep in memory all the same
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ def limited_memory(limit: int, folder: str) -> Iterator[FileMemory]:
     """
     from gilscope import _file_memory  # noqa: PLC0415 - loads numpy
 
-    parts = _LARGE, _MEDIUM, _HEAP, _ANONYMOUS, _RESIDENT
+    parts = _LARGE, _MEDIUM, _HEAP, _ANONYMOUS, _RESIDENT, _FILES
     before = _file_memory.begin(folder, *(int(limit * part) for part in parts))
     taken = FileMemory()
     try:

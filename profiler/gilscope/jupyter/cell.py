@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from gilscope.target.worker.carried import Carried
 
 
+ASK = "input"
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
 class CellError(GilscopeError):
     """The code of a cell failed; shows the program's own traceback and nothing of ours."""
 
@@ -89,6 +93,11 @@ def as_program(
     free = free_names(code)
     if SHELL in free:
         raise UsageError(_needs_shell(tree, source))
+    if line := _asks(tree, source):
+        raise UsageError(
+            f"`{line}` asks for input, which a program of its own has not: assign the answer in "
+            "another cell, and use its name here"
+        )
     if unknown := [name for name in inputs if name not in namespace]:
         raise UsageError(f"--inputs: the notebook has no variable {', '.join(unknown)}")
     if setup:
@@ -118,6 +127,20 @@ def read_setup(name: str) -> Definition:
     except ValueError as error:
         raise UsageError(f"--setup {name}: not Python source: {error}") from None
     return Definition(text, str(path))
+
+
+def _asks(tree: ast.Module, source: Source) -> str:
+    """Return the first line that calls the built-in ``input``; empty if none does."""
+    nodes = list(ast.walk(tree))
+    names = [node for node in nodes if isinstance(node, ast.Name) and node.id == ASK]
+    if any(not isinstance(name.ctx, ast.Load) for name in names) or any(
+        (isinstance(node, ast.arg) and node.arg == ASK)
+        or (isinstance(node, FUNCTIONS) and node.name == ASK)
+        for node in nodes
+    ):
+        return ""  # one of the program's own
+    calls = (node for node in nodes if isinstance(node, ast.Call) and node.func in names)
+    return next((source.line(call.lineno) for call in calls), "")
 
 
 def _needs_shell(tree: ast.Module, source: Source) -> str:

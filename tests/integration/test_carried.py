@@ -56,6 +56,14 @@ def run(shell: InteractiveShell, cell: str) -> tuple[Any, str]:
     return result, captured.stdout
 
 
+def test_a_cell_waits_at_its_top_and_shows_its_last_expression(shell: InteractiveShell) -> None:
+    """Under both builds; what is shown is what the first of them shows."""
+    cell = "%%profile_threads --repeat 1\nimport asyncio\nawait asyncio.sleep(0, [factor])"
+    result, said = run(shell, cell)
+    assert result.success
+    assert said.startswith("[3]\n")
+
+
 def test_names_of_the_notebook_are_known_under_both_builds(shell: InteractiveShell) -> None:
     """Modules, what is in them, functions with what they need, classes, data and instances."""
     result, shown = run(shell, USE)

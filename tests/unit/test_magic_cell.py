@@ -125,6 +125,14 @@ def test_what_needs_the_shell_is_shown_as_it_was_typed(line: str) -> None:
     assert f"`{line}`" in str(caught.value)
 
 
+def test_input_is_refused_by_its_line() -> None:
+    """A program of its own has nobody to ask; a function of the same name is the cell's own."""
+    with pytest.raises(UsageError, match=r"`name = input\(1\)` asks for input"):
+        program("x = 1\nname = input(1)\n")
+    program("def input(x):\n    return x\ninput(1)\n")
+    program("def f(input):\n    return input(1)\nf(len)\n")
+
+
 def test_a_syntax_error_is_shown_with_the_cells_line() -> None:
     """The traceback of a syntax error is Python's own, without ours."""
     with pytest.raises(CellError) as caught:

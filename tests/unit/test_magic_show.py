@@ -332,6 +332,21 @@ def test_progress_is_a_bar_while_workers_run(monkeypatch: pytest.MonkeyPatch) ->
     assert set(_instances) == before
 
 
+@pytest.mark.parametrize(
+    ("elapsed", "done", "words"),
+    [
+        (1.0, 0, ""),
+        (1.0, 1, ""),
+        (6.0, 2, ", about 36 s left"),
+        (60.0, 2, ", about 6 min left"),
+        (0.01, 13, ", about 1 s left"),
+    ],
+)
+def test_progress_says_how_long_the_rest_takes(elapsed: float, done: int, words: str) -> None:
+    """Once two of fourteen runs are over."""
+    assert show.left_text(elapsed, done, 14) == words
+
+
 def test_help_is_no_failure(shell: InteractiveShell) -> None:
     """Asking for help shows it and runs nothing."""
     result, captured = run(shell, "%profile_threads -h")

@@ -41,6 +41,21 @@ def run(*target: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def run_cell(text: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the code of a notebook's cell, which needs nothing of the notebook."""
+    target = f"Target('code', {text!r}, (), '<cell 1>', Carried())"
+    start = START.replace("Target(*{target!r})", target)
+    imports = "from gilscope.target.worker.carried import Carried\n"
+    return subprocess.run(
+        [sys.executable, "-c", imports + start],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
 def python(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run python."""
     return subprocess.run(
@@ -139,3 +154,35 @@ def test_a_script_that_is_not_there() -> None:
 def test_names(target: Target, stem: str, command: tuple[str, ...]) -> None:
     """Short for files, complete for python."""
     assert (target.stem, target.command) == (stem, command)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("x = [1]\nx * 2", "[1, 1]"),
+        ("'one'\n'two'", "'two'"),
+        ("'é';", ""),
+        ("print('p')", "p"),
+        ("x = 1", ""),
+        ("import asyncio\nawait asyncio.sleep(0, 'late')", "'late'"),
+        ("import asyncio\ntask = asyncio.ensure_future(asyncio.sleep(0, 5))\n[await task]", "[5]"),
+    ],
+)
+def test_a_cell_shows_its_last_expression(tmp_path: Path, text: str, shown: str) -> None:
+    """As a notebook does, unless a semicolon follows; `await` may stand at the top."""
+    ran = run_cell(text, tmp_path)
+    assert ran.stdout.splitlines()[:-2] == [*filter(None, [shown])]
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("first", ["pass", "import asyncio; await asyncio.sleep(0)"])
+def test_an_error_in_a_cell_has_frames_of_the_cell_only(tmp_path: Path, first: str) -> None:
+    """Neither ours nor those of the loop that runs what waits."""
+    ran = run_cell(f"{first}\n1 / 0", tmp_path)
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[:3] == [
+        "Traceback (most recent call last):",
+        '  File "<cell 1>", line 2, in <module>',
+        "    1 / 0",
+    ]
+    assert ran.stderr.count("  File ") == 1

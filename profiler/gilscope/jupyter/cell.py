@@ -13,11 +13,16 @@ from gilscope.errors import GilscopeError, UsageError
 from gilscope.jupyter.carry import carry
 from gilscope.jupyter.names import SHELL, defined_names, free_names
 from gilscope.target.worker.carried import Definition
+from gilscope.target.worker.cell import compile_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gilscope.target.worker.carried import Carried
+
+
+ASK = "input"
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class CellError(GilscopeError):
@@ -82,13 +87,18 @@ def as_program(
     code = "\n" * (source.first_line - 1 + blank) + transform(source.text)
     try:
         tree = ast.parse(code, source.filename)
-        compile(code, source.filename, "exec", dont_inherit=True)
+        compile_cell(code, source.filename)
     except SyntaxError as error:
         lines = "".join(traceback.format_exception_only(error))
         raise CellError(f"SyntaxError: {error.msg}", lines) from None
     free = free_names(code)
     if SHELL in free:
         raise UsageError(_needs_shell(tree, source))
+    if line := _asks(tree, source):
+        raise UsageError(
+            f"`{line}` asks for input, which a program of its own has not: assign the answer in "
+            "another cell, and use its name here"
+        )
     if unknown := [name for name in inputs if name not in namespace]:
         raise UsageError(f"--inputs: the notebook has no variable {', '.join(unknown)}")
     if setup:
@@ -118,6 +128,20 @@ def read_setup(name: str) -> Definition:
     except ValueError as error:
         raise UsageError(f"--setup {name}: not Python source: {error}") from None
     return Definition(text, str(path))
+
+
+def _asks(tree: ast.Module, source: Source) -> str:
+    """Return the first line that calls the built-in ``input``; empty if none does."""
+    nodes = list(ast.walk(tree))
+    names = [node for node in nodes if isinstance(node, ast.Name) and node.id == ASK]
+    if any(not isinstance(name.ctx, ast.Load) for name in names) or any(
+        (isinstance(node, ast.arg) and node.arg == ASK)
+        or (isinstance(node, FUNCTIONS) and node.name == ASK)
+        for node in nodes
+    ):
+        return ""  # one of the program's own
+    calls = (node for node in nodes if isinstance(node, ast.Call) and node.func in names)
+    return next((source.line(call.lineno) for call in calls), "")
 
 
 def _needs_shell(tree: ast.Module, source: Source) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gilscope.presentation import Comparison
 
 STEP = re.compile(r"\[(\d+)/(\d+)\]")
+ENOUGH = 2  # runs that tell how long the others take
 LIVE_TEXT = "Run the cell again for live zoom."
 
 
@@ -54,6 +55,17 @@ def _bundle(widget: Any, words: str) -> dict[str, Any]:
     found: Any = widget._repr_mimebundle_()
     data = found[0] if isinstance(found, tuple) else found  # anywidget's has metadata with it
     return {**data, "text/plain": words}
+
+
+def left_text(elapsed_s: float, done: int, total: int) -> str:
+    """Say how long the rest of the runs takes, from those that are over: one is no measure."""
+    if done < ENOUGH:
+        return ""
+    left_s = elapsed_s / done * (total - done)
+    minutes = round(left_s / 60)
+    return (
+        f", about {minutes} min left" if minutes > 1 else f", about {max(1, round(left_s))} s left"
+    )
 
 
 class Progress:
@@ -86,7 +98,9 @@ class Progress:
             self._box = ipywidgets.HBox([self._bar, self._line])
             self._handle = display(_bundle(self._box, line), raw=True, display_id=True)
         if match := STEP.match(line):
-            self._bar.max, self._bar.value = int(match[2]), int(match[1]) - 1
+            done, total = int(match[1]) - 1, int(match[2])
+            self._bar.max, self._bar.value = total, done
+            line += left_text(perf_counter() - self._start, done, total)
         self._line.value = line
 
     def done(self) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gilscope.target.worker.carried import Carried
 
 OWN_DIRECTORY = str(Path(__file__).parents[2]) + os.sep
+WAITS = 0x80  # inspect.CO_COROUTINE, of code with an `await` at its top
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 
 
@@ -44,7 +45,8 @@ class Target:
         value: The path, the name or the text.
         args: What the program finds in ``sys.argv[1:]``.
         filename: For ``code``: the name that stands in tracebacks.
-        carried: For ``code``: names that are made known to it before it is measured.
+        carried: For ``code``: names that are made known to it before it is measured. Code that has
+            them is a notebook's cell: its last expression is shown, and it may wait at its top.
     """
 
     kind: str
@@ -165,7 +167,7 @@ def _has_package(target: Target) -> bool:
     return spec is not None and spec.submodule_search_locations is not None
 
 
-def _prepared(target: Target) -> tuple[CodeType, types.ModuleType] | Outcome:
+def _prepared(target: Target) -> tuple[tuple[CodeType, ...], types.ModuleType] | Outcome:
     """Return the program, or how it ended before it began."""
     try:
         return _prepare(target)
@@ -173,14 +175,15 @@ def _prepared(target: Target) -> tuple[CodeType, types.ModuleType] | Outcome:
         return _failure(error)
 
 
-def _prepare(target: Target) -> tuple[CodeType, types.ModuleType]:
+def _prepare(target: Target) -> tuple[tuple[CodeType, ...], types.ModuleType]:
     """Set up ``sys.argv``, ``sys.path[0]`` and ``__main__``, and compile the program."""
     main = types.ModuleType("__main__")
     names: dict[str, Any] = {}
+    after: list[CodeType] = []
     if target.kind == "module":
         code, names = _find_module(target)
     elif target.kind == "code":
-        code = _compile_text(target)
+        code, *after = _compile_text(target)
     elif importlib.machinery.PathFinder.find_spec("__main__", [target.value]):
         code, names = _find_directory(target)
     else:
@@ -191,7 +194,7 @@ def _prepare(target: Target) -> tuple[CodeType, types.ModuleType]:
     sys.modules["__main__"] = main
     if target.carried:
         target.carried.provide(vars(main))
-    return _as_loaded(code), main
+    return tuple(map(_as_loaded, (code, *after))), main
 
 
 def _as_loaded(code: CodeType) -> CodeType:
@@ -259,13 +262,17 @@ def _from_spec(spec: ModuleSpec | None, name: str) -> tuple[CodeType, dict[str, 
     return code, {"__file__": spec.origin, "__cached__": spec.cached, "__loader__": spec.loader}
 
 
-def _compile_text(target: Target) -> CodeType:
+def _compile_text(target: Target) -> tuple[CodeType, ...]:
     _set_path("")
     sys.argv = ["-c", *target.args]
     lines = target.value.splitlines(keepends=True)
     # No time stamp: tracebacks then take the lines from here and do not look for a file.
     linecache.cache[target.filename] = (len(target.value), None, lines, target.filename)
-    return compile(target.value, target.filename, "exec", dont_inherit=True)
+    if target.carried is not None:
+        from gilscope.target.worker.cell import compile_cell  # noqa: PLC0415 - other programs: no ast
+
+        return compile_cell(target.value, target.filename)
+    return (compile(target.value, target.filename, "exec", dont_inherit=True),)
 
 
 def _compile_script(target: Target) -> tuple[CodeType, dict[str, Any]]:
@@ -278,9 +285,15 @@ def _compile_script(target: Target) -> tuple[CodeType, dict[str, Any]]:
     return compile(source, path, "exec", dont_inherit=True), names
 
 
-def _execute(code: CodeType, main: types.ModuleType) -> Outcome:
+def _execute(codes: tuple[CodeType, ...], main: types.ModuleType) -> Outcome:
     try:
-        exec(code, vars(main))  # noqa: S102 - running the program is the purpose
+        if any(code.co_flags & WAITS for code in codes):
+            from gilscope.target.worker.cell import run_waiting  # noqa: PLC0415 - few programs wait
+
+            failed = run_waiting(codes, vars(main))
+            return _failure(failed) if failed else Outcome(0)
+        for code in codes:
+            exec(code, vars(main))  # noqa: S102 - running the program is the purpose
     except BaseException as error:  # noqa: BLE001 - as the interpreter does
         return _failure(error)
     return Outcome(0)

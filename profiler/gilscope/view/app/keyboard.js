@@ -40,6 +40,7 @@ export class Keyboard {
     on(view.find("tabs"), "click", ({ target }) => {
       if (target.dataset.tab) view.set("tab", target.dataset.tab)
     })
+    on(view.find("rows"), "input", ({ target }) => view.table.keep(target.value))
     on(view.find("table"), "click", ({ target }) => this.follow(target.dataset))
     on(view.find("details"), "click", ({ target }) => {
       if (target.dataset.role === "jump") view.chooser.jump()
@@ -51,6 +52,11 @@ export class Keyboard {
     const target = /** @type {HTMLElement} */ (event.target)
     const field = target.matches?.("input, select, textarea") ? target : null
     if (event.key === "Escape") this.escape(target)
+    else if (target.matches?.("[role=tab]") && this.view.table.turn(event.key)) {
+      event.preventDefault()
+      event.stopPropagation()
+      return
+    }
     else if (field) {
       if (event.key === "Enter" && field.closest('[data-role="search"]')) {
         this.view.finder.search_again(/** @type {HTMLInputElement} */ (field).value)

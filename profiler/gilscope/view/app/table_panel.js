@@ -13,6 +13,27 @@ export class TablePanel {
     this.orders = new Map()
     /** @type {Tables | null} */
     this.tables = null
+    /** Rows that have this text in them are shown. */
+    this.filter = ""
+  }
+
+  /** Show rows with a text only. @param {string} text */
+  keep(text) {
+    this.filter = text
+    this.show()
+  }
+
+  /** Go to the tab that a key leads to; returns whether it leads to one. @param {string} key */
+  turn(key) {
+    const tabs = /** @type {HTMLElement[]} */ ([...this.view.find("tabs").children])
+    const at = tabs.findIndex((tab) => tab.ariaSelected === "true"), last = tabs.length - 1
+    /** @type {Record<string, number>} */
+    const places = { ArrowLeft: at ? at - 1 : last, ArrowRight: at < last ? at + 1 : 0, Home: 0, End: last }
+    const tab = tabs[places[key]]
+    if (!tab) return false
+    this.view.set("tab", String(tab.dataset.tab))
+    tab.focus()
+    return true
   }
 
   /** Sort the tables of a caption by a column, or otherwise. @param {string} place Column and caption. */
@@ -41,13 +62,16 @@ export class TablePanel {
     const { view } = this, { data, timelines, kept, settings } = view
     const tab = settings.tab || (data.findings.length ? "findings" : "threads")
     for (const button of /** @type {HTMLCollectionOf<HTMLElement>} */ (view.find("tabs").children)) {
-      button.setAttribute("aria-selected", String(button.dataset.tab === tab))
+      const chosen = button.dataset.tab === tab
+      button.setAttribute("aria-selected", String(chosen))
+      button.tabIndex = chosen ? 0 : -1  // arrow keys lead to the others
     }
+    view.find("table").setAttribute("aria-label", TABS[tab])
     const spans = timelines.map((timeline) => {
       const [from, to] = view.axis.span(timeline)
       return /** @type {[number, number]} */ ([Math.max(0, from), Math.min(timeline.duration, to)])
     })
-    this.tables = new Tables(data, timelines, kept, view.filter_words(), this.orders)
+    this.tables = new Tables(data, timelines, kept, view.filter_words(), this.orders, this.filter)
     view.find("table").innerHTML = this.tables.html(tab, spans)
   }
 }

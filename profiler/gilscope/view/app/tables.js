@@ -4,7 +4,7 @@ import { pool_label } from "./pools.js"
 import { sorted } from "./sorting.js"
 import { BLOCKED, HOLDING, RUNNING, STATES, STOPPED, WAITING_GIL, WAITING_LOCK } from "./states.js"
 import { callback_totals, span_totals, totals } from "./sums.js"
-import { count_text, safe, size_text, time_text } from "./text.js"
+import { count_text, safe, size_text, text_of, time_text } from "./text.js"
 
 /** @typedef {import("./timeline.js").Timeline} Timeline */
 
@@ -87,9 +87,11 @@ export class Tables {
    * @param {import("./kept.js").Kept} kept
    * @param {string[]} words The filters.
    * @param {Map<string, import("./sorting.js").By | null>} [orders] By caption.
+   * @param {string} [filter] Rows with this text in them only, in any case.
    */
-  constructor({ looks, findings }, timelines, kept, words, orders = new Map()) {
+  constructor({ looks, findings }, timelines, kept, words, orders = new Map(), filter = "") {
     this.orders = orders
+    this.filter = filter.trim().toLowerCase()
     /** @type {Map<string, { heads: string[], rows: string[][] }>} Those that were made, by key. */
     this.made = new Map()
     this.looks = looks
@@ -132,8 +134,14 @@ export class Tables {
    */
   table(caption, heads, rows, empty, number = 0) {
     const key = `${number}:${caption}`, by = this.orders.get(caption) ?? null
-    this.made.set(key, { heads, rows: sorted(rows, by) })
-    return table(caption, heads, rows, empty, by, key)
+    const left = rows.filter((row) => this.meant(row.join(" ")))
+    this.made.set(key, { heads, rows: sorted(left, by) })
+    return table(caption, heads, left, rows.length ? `no row has “${this.filter}”` : empty, by, key)
+  }
+
+  /** Whether what is shown has the text of the filter. @param {string} html */
+  meant(html) {
+    return !this.filter || text_of(html).toLowerCase().includes(this.filter)
   }
 
   /** Sums of what is shown of the threads. @param {Timeline} timeline @param {number} from @param {number} to */
@@ -296,6 +304,7 @@ export class Tables {
       return '<p class="quiet">No findings. Reasons to doubt the numbers are listed at the top.</p>'
     }
     return this.findings.map((one, place) => {
+      if (!this.meant([one.title, one.advice, ...one.evidence].map(safe).join(" "))) return ""
       const evidence = one.evidence.map((line) => `<li>${safe(line)}</li>`).join("")
       const jumps = one.places.map((_, number) =>
         `${heading(one.places, number)}<button data-finding="${place}:${number}">${when(one.places[number])}</button>`)

@@ -69,7 +69,10 @@ def timelines(traces: Sequence[Trace], columns: Sequence[Columns]) -> Any:
         toolbar_options={"logo": None},
     )
     grid.spacing = 6
-    grid.toolbar.stylesheets = [".bk-divider { background-color: var(--line) !important; }"]
+    grid.toolbar.stylesheets = [
+        ".bk-divider { background-color: var(--line) !important; }",
+        "@media print { :host { display: none !important; } }",
+    ]
     overview = _overview(len(columns), longest, shared, margin)
     return column(overview, grid, sizing_mode="stretch_width", spacing=6)
 

@@ -1485,6 +1485,7 @@ var Keyboard = class {
     on(view.find("tabs"), "click", ({ target }) => {
       if (target.dataset.tab) view.set("tab", target.dataset.tab);
     });
+    on(view.find("rows"), "input", ({ target }) => view.table.keep(target.value));
     on(view.find("table"), "click", ({ target }) => this.follow(target.dataset));
     on(view.find("details"), "click", ({ target }) => {
       if (target.dataset.role === "jump") view.chooser.jump();
@@ -1498,7 +1499,11 @@ var Keyboard = class {
     );
     const field = target.matches?.("input, select, textarea") ? target : null;
     if (event.key === "Escape") this.escape(target);
-    else if (field) {
+    else if (target.matches?.("[role=tab]") && this.view.table.turn(event.key)) {
+      event.preventDefault();
+      event.stopPropagation();
+      return;
+    } else if (field) {
       if (event.key === "Enter" && field.closest('[data-role="search"]')) {
         this.view.finder.search_again(
           /** @type {HTMLInputElement} */
@@ -2684,9 +2689,11 @@ var Tables = class {
    * @param {import("./kept.js").Kept} kept
    * @param {string[]} words The filters.
    * @param {Map<string, import("./sorting.js").By | null>} [orders] By caption.
+   * @param {string} [filter] Rows with this text in them only, in any case.
    */
-  constructor({ looks, findings }, timelines, kept, words, orders = /* @__PURE__ */ new Map()) {
+  constructor({ looks, findings }, timelines, kept, words, orders = /* @__PURE__ */ new Map(), filter = "") {
     this.orders = orders;
+    this.filter = filter.trim().toLowerCase();
     this.made = /* @__PURE__ */ new Map();
     this.looks = looks;
     this.findings = findings;
@@ -2724,8 +2731,13 @@ var Tables = class {
    */
   table(caption, heads, rows, empty, number = 0) {
     const key = `${number}:${caption}`, by = this.orders.get(caption) ?? null;
-    this.made.set(key, { heads, rows: sorted(rows, by) });
-    return table(caption, heads, rows, empty, by, key);
+    const left = rows.filter((row) => this.meant(row.join(" ")));
+    this.made.set(key, { heads, rows: sorted(left, by) });
+    return table(caption, heads, left, rows.length ? `no row has “${this.filter}”` : empty, by, key);
+  }
+  /** Whether what is shown has the text of the filter. @param {string} html */
+  meant(html) {
+    return !this.filter || text_of(html).toLowerCase().includes(this.filter);
   }
   /** Sums of what is shown of the threads. @param {Timeline} timeline @param {number} from @param {number} to */
   sums(timeline, from, to) {
@@ -2908,6 +2920,7 @@ var Tables = class {
       return '<p class="quiet">No findings. Reasons to doubt the numbers are listed at the top.</p>';
     }
     return this.findings.map((one, place) => {
+      if (!this.meant([one.title, one.advice, ...one.evidence].map(safe).join(" "))) return "";
       const evidence = one.evidence.map((line) => `<li>${safe(line)}</li>`).join("");
       const jumps = one.places.map((_, number) => `${heading(one.places, number)}<button data-finding="${place}:${number}">${when(one.places[number])}</button>`);
       const build = this.timelines.find((timeline) => timeline.key === one.build)?.build ?? "";
@@ -2924,6 +2937,26 @@ var TablePanel = class {
     this.view = view;
     this.orders = /* @__PURE__ */ new Map();
     this.tables = null;
+    this.filter = "";
+  }
+  /** Show rows with a text only. @param {string} text */
+  keep(text) {
+    this.filter = text;
+    this.show();
+  }
+  /** Go to the tab that a key leads to; returns whether it leads to one. @param {string} key */
+  turn(key) {
+    const tabs = (
+      /** @type {HTMLElement[]} */
+      [...this.view.find("tabs").children]
+    );
+    const at = tabs.findIndex((tab2) => tab2.ariaSelected === "true"), last = tabs.length - 1;
+    const places = { ArrowLeft: at ? at - 1 : last, ArrowRight: at < last ? at + 1 : 0, Home: 0, End: last };
+    const tab = tabs[places[key]];
+    if (!tab) return false;
+    this.view.set("tab", String(tab.dataset.tab));
+    tab.focus();
+    return true;
   }
   /** Sort the tables of a caption by a column, or otherwise. @param {string} place Column and caption. */
   sort(place) {
@@ -2954,8 +2987,11 @@ var TablePanel = class {
       /** @type {HTMLCollectionOf<HTMLElement>} */
       view.find("tabs").children
     ) {
-      button.setAttribute("aria-selected", String(button.dataset.tab === tab));
+      const chosen = button.dataset.tab === tab;
+      button.setAttribute("aria-selected", String(chosen));
+      button.tabIndex = chosen ? 0 : -1;
     }
+    view.find("table").setAttribute("aria-label", TABS[tab]);
     const spans = timelines.map((timeline) => {
       const [from, to] = view.axis.span(timeline);
       return (
@@ -2963,7 +2999,7 @@ var TablePanel = class {
         [Math.max(0, from), Math.min(timeline.duration, to)]
       );
     });
-    this.tables = new Tables(data, timelines, kept, view.filter_words(), this.orders);
+    this.tables = new Tables(data, timelines, kept, view.filter_words(), this.orders, this.filter);
     view.find("table").innerHTML = this.tables.html(tab, spans);
   }
 };

@@ -146,3 +146,12 @@ def crowd_run(count: int, *, free_threaded: bool = False) -> TraceBuilder:
         before = thread
     builder.ticks(1000 * us * count + 10_000 * us)
     return builder
+
+
+def crowd(directory: Path, count: int) -> Comparison:
+    """Return a comparison of two runs of many threads."""
+    runs = [
+        run_of(build, read(crowd_run(count, free_threaded=build == "ft").write(path)))
+        for build, path in ((build, directory / f"{build}.gilscope") for build in ("gil", "ft"))
+    ]
+    return Comparison("crowd", ("crowd",), tuple(runs))

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gilscope.presentation import Comparison
-from gilscope.trace.reading.reader import read
 from gilscope.view.html.report import write_report
-from view_examples import crowd_run, run_of
+from view_examples import crowd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,16 +41,12 @@ RESET = f"""() => {{
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Write the report of two runs of 200 threads."""
     directory = tmp_path_factory.mktemp("crowd")
-    runs = [
-        run_of(build, read(crowd_run(THREADS, free_threaded=build == "ft").write(path)))
-        for build, path in ((build, directory / f"{build}.gilscope") for build in ("gil", "ft"))
-    ]
-    write_report([Comparison("crowd", ("crowd",), tuple(runs))], directory / "r.html", "crowd")
+    write_report([crowd(directory, THREADS)], directory / "r.html", "crowd")
     return (directory / "r.html").as_uri()
 
 
 @pytest.fixture(scope="module")
-def crowd(browser: Browser, address: str) -> Iterator[Page]:
+def opened(browser: Browser, address: str) -> Iterator[Page]:
     """Open the report."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(address)
@@ -62,10 +56,10 @@ def crowd(browser: Browser, address: str) -> Iterator[Page]:
 
 
 @pytest.fixture
-def page(crowd: Page) -> Page:
+def page(opened: Page) -> Page:
     """Return the page with all lanes folded."""
-    crowd.evaluate(RESET)
-    return crowd
+    opened.evaluate(RESET)
+    return opened
 
 
 def test_threads_of_one_function_are_one_lane(page: Any) -> None:

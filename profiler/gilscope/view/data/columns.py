@@ -116,7 +116,7 @@ class Columns:
         """Of the trace, ms."""
         return self.duration_ns / 1e6
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the threads' lanes."""
         return tuple(head.name for head in self.heads if head.kind == "thread")

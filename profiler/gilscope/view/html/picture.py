@@ -15,8 +15,9 @@ import numpy as np
 
 from gilscope.text import shortened
 from gilscope.view.data import palette
-from gilscope.view.data.columns import Columns, columns_of, raster
+from gilscope.view.data.columns import Columns, columns_of
 from gilscope.view.data.processor import strip
+from gilscope.view.data.rows import Row, band, rows_of
 from gilscope.view.data.strips import touched
 from gilscope.view.data.words import build_title
 from gilscope.view.html.markup import join, text
@@ -67,10 +68,9 @@ def svg(
     """
     shown = [trace for _, trace in traces]
     found = columns or columns_of(shown)
-    drawn = [
-        (trace, one, [lane for lane, name in enumerate(one.names) if name not in hidden])
-        for trace, one in zip(shown, found, strict=True)
-    ]
+    # What is drawn over them has a place by thread.
+    rows = rows_of(shown, found, hidden, shared=not over)
+    drawn = [*zip(shown, found, rows, strict=True)]
     span = span or (0.0, _longest(drawn))
     pictures = (_svg(drawn, width, over, note, span) for width in COLUMNS)
     return next((picture for picture in pictures if len(picture) <= BUDGET), None) or _svg(
@@ -78,12 +78,12 @@ def svg(
     )
 
 
-def _longest(drawn: Sequence[tuple[Trace, Columns, Sequence[int]]]) -> float:
+def _longest(drawn: Sequence[tuple[Trace, Columns, Sequence[Row]]]) -> float:
     return max([one.duration for _, one, _ in drawn] + [1e-3])
 
 
 def area(
-    drawn: Sequence[tuple[Trace, Columns, Sequence[int]]], duration: float = 0.0
+    drawn: Sequence[tuple[Trace, Columns, Sequence[Row]]], duration: float = 0.0
 ) -> tuple[int, float]:
     """Return where times begin, in pixels from the left, and how many pixels a ms has.
 
@@ -91,13 +91,13 @@ def area(
         drawn: Traces, their columns and the lanes that are drawn.
         duration: How many ms are drawn; 0 for the longest trace.
     """
-    names = (one.names[lane] for _, one, lanes in drawn for lane in lanes)
+    names = (row.name for _, _, rows in drawn for row in rows)
     left = 16 + 7 * max((len(shortened(name, NAME_LENGTH)) for name in names), default=0)
     return left, (WIDTH - left - RIGHT) / (duration or _longest(drawn))
 
 
 def _svg(
-    drawn: Sequence[tuple[Trace, Columns, Sequence[int]]],
+    drawn: Sequence[tuple[Trace, Columns, Sequence[Row]]],
     width: int,
     over: str,
     note: str,
@@ -150,7 +150,7 @@ def _title(trace: Trace, left: int, top: int, more: str) -> str:
 def _lanes(
     trace: Trace,
     columns: Columns,
-    lanes: Sequence[int],
+    lanes: Sequence[Row],
     grid: tuple[int, float, tuple[float, float]],
     place: tuple[int, int],
 ) -> Iterator[str]:
@@ -167,19 +167,21 @@ def _lanes(
     threads = [trace.threads[head.position].index for head in columns.heads if head.position >= 0]
     shown = lanes[:MAX_LANES]
     drawn = np.zeros((len(shown) * LANE + BELOW, pixels), np.uint8)
-    for row, lane in enumerate(shown):
-        name = text(shortened(columns.names[lane], NAME_LENGTH))
+    for row, one in enumerate(shown):
+        name = text(shortened(one.name, NAME_LENGTH))
         yield f'<text x="{left - 8}" y="{top + row * LANE + 15}">{name}</text>'
-        band = raster(columns, lane, edges, BAND)
-        named = trace.spans.of_thread(threads[lane])
-        if len(named):
-            band[BAND - 1 - STRIP : BAND - 1, touched(named, edges * 1e6)] = palette.SPAN
-        band[band == 0] = BARE
         foot_at = (row + 1) * LANE - ABOVE_NEXT
-        drawn[foot_at - BAND : foot_at] = band[::-1]
-        foot = strip(trace, threads[lane], edges, FOOT_ROWS, palette.READY)
-        if foot is not None:
-            drawn[foot_at : foot_at + FOOT_ROWS] = foot[::-1]
+        found = band(columns, one, edges, BAND)
+        if one.lane is not None:
+            thread = threads[one.lane]
+            named = trace.spans.of_thread(thread)
+            if len(named):
+                found[BAND - 1 - STRIP : BAND - 1, touched(named, edges * 1e6)] = palette.SPAN
+            foot = strip(trace, thread, edges, FOOT_ROWS, palette.READY)
+            if foot is not None:
+                drawn[foot_at : foot_at + FOOT_ROWS] = foot[::-1]
+        found[found == 0] = BARE
+        drawn[foot_at - BAND : foot_at] = found[::-1]
     yield (
         f'<image x="{left}" y="{top}" width="{(end - begin) * scale:.1f}" '
         f'height="{len(drawn)}" preserveAspectRatio="none" '

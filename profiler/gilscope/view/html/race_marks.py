@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gilscope.results.races import moment, same_in_all
 from gilscope.view.data import palette
 from gilscope.view.data.columns import columns_of
+from gilscope.view.data.rows import rows_of
 from gilscope.view.data.words import build_name
 from gilscope.view.html.markup import element, join, text
 from gilscope.view.html.picture import BAND, HEAD, LANE, MAX_LANES, area, svg
@@ -87,7 +88,7 @@ def _some_unknown(found: Sequence[SharedRace]) -> bool:
 
 def _svg(build: str, trace: Trace, marks: Sequence[Mark]) -> str:
     (columns,) = columns_of([trace])
-    left, scale = area([(trace, columns, range(len(columns.names)))])
+    left, scale = area([(trace, columns, rows_of([trace], [columns], (), shared=False)[0])])
     lanes = {
         head.position: place
         for place, head in enumerate(columns.heads[:MAX_LANES])

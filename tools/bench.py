@@ -62,7 +62,7 @@ class Row:
     Attributes:
         name: dotted, stable.
         value: in ``unit``.
-        unit: "ns", "ms", "s", "x" (a ratio), "bytes", "MB", "px", "%".
+        unit: "ns", "ms", "s", "1/s", "x" (a ratio), "bytes", "MB", "px", "%".
         target: at most (for "%": at least) this; None if there is none.
         met: whether the target is met; None without one.
         quartiles: the lower and the upper one of the rounds; None for counts.
@@ -264,6 +264,29 @@ def trace_rows(workload: str) -> list[Row]:
     ]
 
 
+def server_rows(rounds: int) -> list[Row]:
+    """What a server under load pays for a ring: requests a second, and the slowest of 100."""
+    command = [sys.executable, str(BENCHMARKS / "server_bench.py"), "--rounds", str(rounds)]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True, timeout=PATIENCE_S
+    )
+    rows = []
+    for route, figures in json.loads(done.stdout).items():
+        bare, ring = figures["bare"], figures["ring"]
+        for name, found in figures.items():
+            rows.append(row(f"server.{route}.{name}.requests", found["requests"], "1/s"))
+            times = [1e3 * seconds for seconds in found["p99"]]
+            rows.append(row(f"server.{route}.{name}.p99", times, "ms"))
+        more = [less / own for less, own in zip(bare["requests"], ring["requests"], strict=True)]
+        rows.append(row(f"server.{route}.time_a_request", more, "x", 1.05))
+        spent = zip(bare["processor"], ring["processor"], strict=True)
+        busy = [own / less for less, own in spent]
+        rows.append(row(f"server.{route}.processor_a_request", busy, "x", 1.05))
+        later = [own / less for less, own in zip(bare["p99"], ring["p99"], strict=True)]
+        rows.append(row(f"server.{route}.p99", later, "x", 1.1))
+    return rows
+
+
 def start_stop_rows(rounds: int) -> list[Row]:
     """What a start, a stop and a fork take, also in a process with 300 more loaded objects."""
     command = [sys.executable, str(BENCHMARKS / "start_stop.py"), str(rounds)]
@@ -411,6 +434,7 @@ BENCHES: dict[str, Callable[[int], list[Row]]] = {
     "fixed_costs": fixed_cost_rows,
     "pair": pair_rows,
     "reading": reading_rows,
+    "server": server_rows,
     "start_stop": start_stop_rows,
     **{name: (lambda _rounds, name=name: watched_rows(name)) for name in WATCHED_TARGETS},
     **{name: (lambda rounds, name=name: slowdown_rows(name, rounds)) for name in WORKLOADS},

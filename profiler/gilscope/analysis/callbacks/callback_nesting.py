@@ -83,6 +83,8 @@ class Inside:
 
     def at(self, threads: I32, times: I64) -> I64:
         """Return the innermost callback of each thread at each time: a row, or -1; i64[m]."""
+        if not len(self.order):
+            return np.full(len(threads), NONE)
         # Thread by thread the times are in order, more or less, and are found faster.
         order = order_by(threads)
         keys = threads[order].astype(np.int64) * self._span

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from front_ends import LIVE, VIEW, opened, run_cell, run_first, saved_with, shoot, stop_kernels
 
+from consumers import npm_release
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -109,6 +111,10 @@ TITLES_FIT = f"""() => {VIEW}.letters < 26 && {VIEW}.painters.every(({{ figure, 
   return timeline.titles.includes(figure.title.text) &&
     pen.measureText(figure.title.text).width <= figure.inner_width
 }})"""
+
+SERIOUS = """async () => (await axe.run(".gilscope[role=application]")).violations
+  .filter(({ impact }) => ["serious", "critical"].includes(impact))
+  .map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)}`)"""
 
 # The page gives up on a kernel after ten seconds; for one that is known to be gone, one is enough.
 IMPATIENT = """() => {
@@ -313,6 +319,12 @@ def test_a_narrow_cell_shows_whole_titles(view: Any) -> None:
     finally:
         view.set_viewport_size({"width": 1400, "height": 1300})
     view.wait_for_function(f"() => {VIEW}.letters === 26")
+
+
+def test_axe_finds_nothing_serious_in_the_view(view: Any) -> None:
+    """Contrast, roles and names of the live view; the front end's own page is not ours."""
+    view.evaluate(npm_release("axe-core").read_text())
+    assert view.evaluate(SERIOUS) == []
 
 
 def test_what_goes_wrong_in_the_kernel_is_shown(view: Any) -> None:

@@ -13,6 +13,7 @@ from ipywidgets.widgets.widget import _instances
 
 import gilscope.comparison
 from gilscope.comparison import Run
+from gilscope.errors import Interrupted
 from gilscope.jupyter import show
 from gilscope.jupyter.magic import load_ipython_extension
 from gilscope.presentation import Comparison
@@ -345,6 +346,19 @@ def test_progress_is_a_bar_while_workers_run(monkeypatch: pytest.MonkeyPatch) ->
 def test_progress_says_how_long_the_rest_takes(elapsed: float, done: int, words: str) -> None:
     """Once two of fourteen runs are over."""
     assert show.left_text(elapsed, done, 14) == words
+
+
+def test_an_interrupt_is_one_line(shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cell fails, with no frames of ours."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise Interrupted(None)
+
+    monkeypatch.setattr(gilscope.comparison, "compare_code", interrupted)
+    result, captured = run(shell, "%%profile_threads\nprint(1)")
+    assert isinstance(result.error_in_exec, KeyboardInterrupt)
+    lines = captured.stdout.strip().splitlines()
+    assert lines == ["profile_threads: interrupted"]
 
 
 def test_help_is_no_failure(shell: InteractiveShell) -> None:

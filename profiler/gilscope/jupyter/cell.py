@@ -38,6 +38,14 @@ class CellError(GilscopeError):
         return self.traceback.rstrip().splitlines()
 
 
+class CellInterrupted(KeyboardInterrupt):
+    """The notebook's interrupt came while a magic worked; shows one line and nothing of ours."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython shows for this exception."""
+        return [str(self)]
+
+
 @dataclass(frozen=True)
 class Source:
     """The text of a cell or of a statement.

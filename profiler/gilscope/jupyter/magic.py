@@ -12,7 +12,7 @@ from IPython.display import display
 
 from gilscope.errors import GilscopeError, Interrupted
 from gilscope.jupyter import complete
-from gilscope.jupyter.cell import CellError, Source, as_program, read_setup
+from gilscope.jupyter.cell import CellError, CellInterrupted, Source, as_program, read_setup
 from gilscope.jupyter.dump import check as check_file
 from gilscope.jupyter.dump import dump
 from gilscope.jupyter.here import check as check_here
@@ -246,6 +246,7 @@ def _worded[T](
 
     Raises:
         CellError: Something went wrong.
+        CellInterrupted: The notebook's interrupt came.
     """
     try:
         return work(line, cell)
@@ -255,6 +256,8 @@ def _worded[T](
         raise
     except GilscopeError as error:
         raise CellError(str(error), f"{name}: {error}") from None
+    except KeyboardInterrupt:
+        raise CellInterrupted(f"{name}: interrupted") from None
 
 
 class _Printed:

@@ -63,6 +63,7 @@ std::optional<Counts> counted() {
   if (!found) return std::nullopt;
   const auto pairs = [](const auto& counts, const auto& times) {
     std::vector<CountAndTime> both;
+    both.reserve(counts.size());
     for (std::size_t i = 0; i < counts.size(); ++i) both.emplace_back(counts[i], times[i]);
     return both;
   };

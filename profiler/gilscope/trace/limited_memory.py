@@ -19,7 +19,7 @@ LEAST = 512 << 20
 
 _LARGE, _MEDIUM = 1 / 64, 1 / 2048  # of the limit: the sizes of arrays that may be in files
 _HEAP = 1 / 4  # what arrays of the former size may have outside of files
-_ANONYMOUS = 5 / 8  # what the process may have outside of files before those of the latter go there
+_ANONYMOUS = 1 / 2  # what the process may have outside of files before those of the latter go there
 _RESIDENT = 1 / 2  # what it may have in memory; the rest is for what numpy sorts with
 _FILES = 1 / 8  # what files keep in memory all the same
 

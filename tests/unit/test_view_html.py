@@ -137,6 +137,12 @@ def test_the_verdict_says_how_much_faster_it_is(traces: list[Trace]) -> None:
     assert html.index("2.1 × faster") < html.index("median of 3 runs")
 
 
+def test_only_a_difference_that_is_shown_has_large_numbers(traces: list[Trace]) -> None:
+    """One run of each build shows none: the numbers of the cards do not claim one."""
+    assert 'class="cards good"' in verdict(comparison_of(traces))
+    assert 'class="cards open"' in verdict(comparison_of(traces, wall_s=(1.0,)))
+
+
 @pytest.mark.parametrize(
     ("facts", "words"),
     [

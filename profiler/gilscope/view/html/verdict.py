@@ -39,11 +39,12 @@ READY_HINT = "at the foot of a lane: its share of the time between two samples"
 def verdict(comparison: ComparisonData) -> str:
     """Return the strip above the timelines: the outcome, banners, a card a build, the legend."""
     cards = [_card(run, comparison.speedup_of(run.build)) for run in comparison.runs]
+    css, _ = SIGNS[outcome(comparison).kind]
     return join(
         [
             outcome_html(comparison),
             *(element("p", text(line), f"banner {level}") for level, line in banners(comparison)),
-            element("div", join(cards), "cards"),
+            element("div", join(cards), f"cards {css}"),
             legend([trace for _, trace in comparison.traces()]),
         ]
     )

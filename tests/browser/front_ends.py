@@ -33,6 +33,8 @@ QUIET = {"fetchNews": "false", "checkForUpdates": False}
 # JupyterLab's and Notebook's own: what hides the page while a theme is loaded is removed twice
 # where the second change of a theme comes before the first has been saved.
 SPLASH = "Failed to execute 'removeChild' on 'Node'"
+# Notebook's own, where it asks for its settings before they are there.
+SETTINGS = "Cannot read properties of undefined (reading 'schema')"
 
 FRONTS = {"lab": ("jupyterlab", "lab/tree"), "notebook": ("notebook", "notebooks")}
 
@@ -106,8 +108,13 @@ def opened(browser: Any, server: dict[str, Any], name: str, errors: list[str]) -
     context = browser.new_context(viewport={"width": 1400, "height": 1300})
     context.set_default_timeout(120_000)
     page = context.new_page()
-    page.on("console", lambda note: errors.append(note.text) if note.type == "error" else None)
-    page.on("pageerror", lambda error: SPLASH in str(error) or errors.append(str(error)))
+
+    def keep(text: str) -> None:
+        if SPLASH not in text and SETTINGS not in text:
+            errors.append(text)
+
+    page.on("console", lambda note: keep(note.text) if note.type == "error" else None)
+    page.on("pageerror", lambda error: keep(str(error)))
     page.goto(f"{server['url']}{server['place']}/{name}.ipynb?token={server['token']}&reset")
     page.locator(".jp-CodeCell").first.wait_for()
     page.wait_for_function(IDLE)

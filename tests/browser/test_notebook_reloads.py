@@ -11,7 +11,7 @@ from front_ends import LIVE, opened, run_first, saved_with, shoot
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LOADS = int(os.environ.get("GILSCOPE_RELOADS", "10"))
+LOADS = int(os.environ.get("GILSCOPE_RELOADS", "5"))
 
 pytestmark = pytest.mark.timeout(300 + 30 * LOADS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from ast import literal_eval
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ from front_ends import LIVE, opened, run_cell, run_first
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.timeout(300)
+RUNS = int(os.environ.get("GILSCOPE_RERUNS", "5"))
+
+pytestmark = pytest.mark.timeout(300 + 60 * RUNS)
 
 CODE = """\
 %%profile_threads --builds gil --repeat 1 -o result
@@ -32,7 +35,6 @@ print(f"counted {len(counts)}: {sorted(set(counts))}")
 PLAIN = "'plain'"
 NOTEBOOKS = {"reruns": ("%load_ext gilscope", CODE, COUNT, PLAIN)}
 
-RUNS = 10
 SLACK = 3  # MB; a view that stays has 4
 
 # Whether there is a view that was not there before; all that there were are remembered weakly.
@@ -48,7 +50,7 @@ ALIVE = "() => window.views.filter((one) => one.deref()).length"
 
 @pytest.fixture(scope="module")
 def runs(browser: Any, server: dict[str, Any], errors: list[str]) -> Iterator[dict[str, Any]]:
-    """Run the cell ten times; what there is then, and the page's own growth by plain cells."""
+    """Run the cell several times; what there is then, and the page's own growth by plain cells."""
     page = opened(browser, server, "reruns", errors)
     tools = page.context.new_cdp_session(page)
     for number in range(4):

@@ -210,13 +210,13 @@ def build_pool(python: str, folder: Path) -> None:
 
 
 EXIT = """
-import atexit, sys, time
+import atexit, sys
 import orderpool
 
 atexit.register(print, "first registered")
 {line}
 atexit.register(print, "last registered")
-time.sleep(0.05)
+orderpool.await_pump()
 sys.exit(3)
 """
 PUMP = "orderpool.start_pump(1_000_000)"
@@ -247,7 +247,7 @@ def test_native_threads_that_outlive_the_exit_handlers(
 
 
 FORKS = """
-import atexit, os, time
+import atexit, os
 import orderpool
 
 def fork():
@@ -257,7 +257,7 @@ def fork():
 
 atexit.register(fork)
 orderpool.start_pump(1_000_000)
-time.sleep(0.05)
+orderpool.await_pump()
 """
 
 

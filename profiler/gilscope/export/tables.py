@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -105,6 +104,9 @@ class ParquetExporter(TableExporter):
     def write(self, traces: Sequence[Trace], out: BinaryIO, progress: Progress = silent) -> None:
         """Write the table of all traces."""
         arrow_library()
+        # Not loaded by other formats: an interpreter that ends refuses it.
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
         import pyarrow.parquet as parquet  # noqa: PLC0415, PLR0402 - only where it is wanted
 
         writer = written = None

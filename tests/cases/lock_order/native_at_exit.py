@@ -1,9 +1,7 @@
 # expect: native thread
 """A native thread calls Python for as long as the process lives; nothing stops it."""
 
-import time
-
 import orderpool
 
 orderpool.start_pump(1_000_000)
-time.sleep(0.05)
+orderpool.await_pump()

@@ -2,10 +2,8 @@
 """The same, and an exit handler stops it."""
 
 import atexit
-import time
-
 import orderpool
 
 orderpool.start_pump(1_000_000)
 atexit.register(orderpool.stop_pump)
-time.sleep(0.05)
+orderpool.await_pump()

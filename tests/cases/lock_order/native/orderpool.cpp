@@ -186,15 +186,25 @@ PyObject* walk_without_gil(PyObject*, PyObject*) {
 
 // A thread that enters Python every few milliseconds, at most so often, and then stays without.
 std::atomic<bool> is_stopped{false};
+std::atomic<long> times_entered{0};
 std::thread* pump = nullptr;
 PyObject* start_pump(PyObject*, PyObject* most) {
   const long count = PyLong_AsLong(most);
   pump = new std::thread([count] {
     for (long i = 0; !is_stopped; ++i) {
-      if (i < count) enter();
+      if (i < count) {
+        enter();
+        ++times_entered;
+      }
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
   });
+  Py_RETURN_NONE;
+}
+PyObject* await_pump(PyObject*, PyObject*) {
+  PyThreadState* state = PyEval_SaveThread();
+  while (times_entered == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  PyEval_RestoreThread(state);
   Py_RETURN_NONE;
 }
 PyObject* stop_pump(PyObject*, PyObject*) {
@@ -207,6 +217,7 @@ PyObject* stop_pump(PyObject*, PyObject*) {
 
 PyMethodDef functions[] = {
     {"start_pump", start_pump, METH_O, nullptr},
+    {"await_pump", await_pump, METH_NOARGS, nullptr},
     {"stop_pump", stop_pump, METH_NOARGS, nullptr},
     {"static_with_gil", static_with_gil, METH_O, nullptr},
     {"static_without_gil", static_without_gil, METH_O, nullptr},

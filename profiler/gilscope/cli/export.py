@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gilscope
 from gilscope.cli.plain import say, say_problems
 from gilscope.cli.progress import bar
-from gilscope.cli.traces import traces_in
+from gilscope.cli.traces import add_traces, traces_in
 
 if TYPE_CHECKING:
     import argparse
@@ -44,13 +44,7 @@ def add(commands: Any) -> None:
         "nothing half-written is left.",
     )
     option = parser.add_argument
-    option(
-        "traces",
-        type=Path,
-        nargs="+",
-        metavar="TRACE",
-        help="a trace, or a directory: all traces in it and below it",
-    )
+    add_traces(parser)
     option("--format", choices=FORMATS, default="perfetto", help="output format (default perfetto)")
     option("--table", choices=TABLES, help="table for csv, parquet and arrow (default intervals)")
     option(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gilscope
 from gilscope.cli.markdown import item
 from gilscope.cli.plain import clean, say
-from gilscope.cli.traces import traces_in
+from gilscope.cli.traces import add_traces, traces_in
 from gilscope.identity import read_baseline
 from gilscope.severity import Severity
 
@@ -39,13 +39,7 @@ def add(commands: Any) -> None:
         "cannot be read.",
     )
     option = parser.add_argument
-    option(
-        "traces",
-        type=Path,
-        nargs="+",
-        metavar="TRACE",
-        help="a trace, or a directory: all traces in it and below it",
-    )
+    add_traces(parser)
     option(
         "--fail-on",
         choices=tuple(map(str, Severity)),

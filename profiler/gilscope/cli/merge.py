@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gilscope
 from gilscope.cli.plain import say, say_problems
 from gilscope.cli.progress import bar
-from gilscope.cli.traces import traces_in
+from gilscope.cli.traces import add_traces, traces_in
 from gilscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,13 +29,7 @@ def add(commands: Any) -> None:
         "the file cannot be written; then nothing half-written is left.",
     )
     option = parser.add_argument
-    option(
-        "traces",
-        type=Path,
-        nargs="+",
-        metavar="TRACE",
-        help="a trace, or a directory: all traces in it and below it",
-    )
+    add_traces(parser)
     option("-o", "--output", type=Path, metavar="FILE", required=True, help="the merged trace")
     option(
         "--family",

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gilscope.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 SUFFIX = ".gilscope"
+
+
+def add_traces(parser: Any) -> None:
+    """Add the argument ``traces`` to a parser."""
+    parser.add_argument(
+        "traces",
+        type=Path,
+        nargs="+",
+        metavar="TRACE",
+        help="a trace, or a directory: all traces in it and below it",
+    )
 
 
 def traces_in(paths: Iterable[Path]) -> list[Path]:

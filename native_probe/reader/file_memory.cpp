@@ -107,14 +107,16 @@ void let_go(State& s, std::size_t down_to) {
   }
 }
 
-// Lets go of files if the process has too much in memory, and they a part in it that counts: what
-// is in use comes back at once, and without that part nothing would be gained by it.
-InMemory look(State& s) {
+// Lets go of files if the process has too much in memory, or will have when so much more is
+// written, and they a part in it that counts: what is in use comes back at once, and without that
+// part nothing would be gained by it.
+InMemory look(State& s, std::size_t coming) {
   const InMemory now = in_memory(s.statm);
   const std::size_t in_files = now.resident - now.anonymous;
-  if (now.resident > s.limits.resident && in_files > s.limits.files) {
+  const std::size_t room = s.limits.resident - std::min(coming, s.limits.resident);
+  if (now.resident > room && in_files > s.limits.files) {
     const std::size_t some = now.anonymous + s.limits.files / kOf * kLetGoTo;
-    let_go(s, std::max(s.limits.resident / kOf * kLetGoTo, some));
+    let_go(s, std::max(room / kOf * kLetGoTo, some));
   }
   return now;
 }
@@ -122,7 +124,7 @@ InMemory look(State& s) {
 void* keep(void*) {
   State& s = state();
   while (s.running.load(std::memory_order_acquire)) {
-    s.process_anonymous.store(look(s).anonymous, std::memory_order_relaxed);
+    s.process_anonymous.store(look(s, 0).anonymous, std::memory_order_relaxed);
     const timespec period{0, kPeriodNs};
     nanosleep(&period, nullptr);
   }
@@ -237,7 +239,7 @@ void* take(std::size_t size, bool* zeroed) {
   const bool pressed = s.process_anonymous.load(std::memory_order_relaxed) > s.limits.anonymous;
   if (size < s.limits.large && !pressed) return nullptr;
   // Where many programs want the processors, the thread comes too late for what is written next.
-  look(s);
+  look(s, size);
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   const std::size_t whole = (size + page - 1) / page * page;
   std::string folder;

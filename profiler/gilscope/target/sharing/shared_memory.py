@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from gilscope.target.sharing.lines import Lines
 from gilscope.target.sharing.object_names import ObjectName, name_at
 from gilscope.target.sharing.pools import Pools
 from gilscope.target.sharing.processor_samples import PERIOD_NS, ProcessorSamples
+from gilscope.target.sharing.switches import Switches
 
 if TYPE_CHECKING:
     from gilscope.target.hangs.interpreter import PythonFrame
@@ -45,7 +47,9 @@ class SharedMemory:
             OSError: It is not allowed here.
             GilscopeError: The process cannot be read.
         """
+        self._pid = pid
         self._process = Process(pid)
+        self._samples: ProcessorSamples | None = None
         try:
             self._samples = ProcessorSamples(pid)
         except BaseException:
@@ -58,25 +62,52 @@ class SharedMemory:
         self._python: dict[int, dict[int, Counter[str]]] = {}  # by line and thread: lines of Python
         self._looks = self._rounds = 0
         self._pools = Pools(self._process, self._natives)
+        self._switches = Switches(pid)
+        self._rested_s = 0.0
+        self._rests_since = 0.0
 
     def close(self) -> None:
         """End."""
-        self._samples.close()
+        self._rest()
         self._process.close()
 
     def look(self) -> bool:
-        """Take what the kernel has sampled since; return whether there is something new."""
+        """Take what the kernel has sampled since; return whether there is something new.
+
+        While the threads change on the processors too often for it, nothing is sampled.
+        """
         self._rounds += 1
         if self._rounds % MAPS_ROUNDS == 0:
             self._process.forget_maps()
-        samples = list(self._samples.take())
+        samples = list(self._samples.take()) if self._samples is not None else []
+        if self._switches.often():
+            self._rest()
+        elif self._samples is None:
+            self._go_on()
         shared = self._lines.add(samples)
         self._pools.add(samples)
         if shared and self._looks < MOST_LOOKS:
             self._looks += 1
             with contextlib.suppress(GilscopeError, OSError, ValueError):
                 self._look_at_threads(shared)
-        return bool(shared) or self._pools.are_used
+        return bool(shared) or self._pools.are_used or self._rested > 0
+
+    def _rest(self) -> None:
+        if self._samples is not None:
+            self._samples.close()
+            self._samples = None
+            self._rests_since = time.monotonic()
+
+    def _go_on(self) -> None:
+        with contextlib.suppress(OSError):
+            self._samples = ProcessorSamples(self._pid)
+            self._rested_s += time.monotonic() - self._rests_since
+
+    @property
+    def _rested(self) -> float:
+        """For how long nothing was sampled, seconds."""
+        now = 0.0 if self._samples is not None else time.monotonic() - self._rests_since
+        return self._rested_s + now
 
     def _look_at_threads(self, shared: list[Line]) -> None:
         if self._interpreter is None:
@@ -117,6 +148,8 @@ class SharedMemory:
             found["shared_memory"] = lines
         if self._pools.are_used:
             found["pools"] = self._pools.data()
+        if self._rested > 0:
+            found["not_sampled_ns"] = int(self._rested * 1e9)
         return found
 
     def _shared_lines(self) -> list[dict[str, object]]:

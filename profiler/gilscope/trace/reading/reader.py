@@ -21,7 +21,7 @@ from gilscope.trace.reading.interpreters import with_interpreters
 from gilscope.trace.reading.place_tables import PlaceTables
 from gilscope.trace.reading.records import Records
 from gilscope.trace.reading.samples import read_samples
-from gilscope.trace.reading.shared_memory import read_pools, read_shared_memory
+from gilscope.trace.reading.shared_memory import not_sampled, read_pools, read_shared_memory
 from gilscope.trace.reading.slots import Slot, latest, make_threads, open_intervals, read_slots
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
         load_locks=lambda: named_locks(definitions, places),
         load_hazards=lambda: hazards(definitions, places),
         dropped_events=dropped,
-        not_measured=definitions.not_measured,
+        not_measured=definitions.not_measured | not_sampled(parts.metadata),
         probe_cost_ns=definitions.probe_cost_ns,
         gils=definitions.gils,
         codes=places.codes,

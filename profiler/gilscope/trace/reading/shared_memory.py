@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gilscope.text import time_text
 from gilscope.trace.model.shared_memory import Pools, PoolThread, SharedMemory, Sharer
 from gilscope.trace.reading.hangs import number, text
 
@@ -29,6 +30,18 @@ def read_pools(metadata: dict[str, Any]) -> Pools:
         if isinstance(one, dict)
     )
     return Pools(tuple(threads))
+
+
+def not_sampled(metadata: dict[str, Any]) -> dict[str, str]:
+    """Return what was not measured, and why, as `Trace.not_measured` has it."""
+    rested = number(metadata.get("not_sampled_ns"))
+    if not rested:
+        return {}
+    reason = (
+        f"not sampled for {time_text(rested)}, in which threads changed on the processors more "
+        "than 1,000 times a second: at each change it would cost 13 µs more"
+    )
+    return {"cache lines that threads share": reason}
 
 
 def _one(one: dict[str, Any], start_ns: int) -> SharedMemory:

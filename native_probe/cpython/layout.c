@@ -58,17 +58,25 @@ static void unlock_interpreters(PyThreadState* state) {
   if (state != NULL) PyEval_RestoreThread(state);
 }
 
-size_t gilscope_find_gils(uintptr_t* gils, size_t capacity) {
+static struct gilscope_found_gil found(const struct _gil_runtime_state* gil) {
+  struct gilscope_found_gil one = {(uintptr_t)gil, gilscope_interpreter_of_gil((uintptr_t)gil), 0};
+#ifdef Py_GIL_DISABLED
+  one.enabled = gil->enabled;
+#endif
+  return one;
+}
+
+size_t gilscope_find_gils(struct gilscope_found_gil* gils, size_t capacity) {
   size_t n = 0;
   if (capacity == 0) return 0;
-  gils[n++] = (uintptr_t)PyInterpreterState_Main()->ceval.gil;
+  gils[n++] = found(PyInterpreterState_Main()->ceval.gil);
   /* Interpreters with a GIL of their own come and go at any time, unless nobody can change the
    * list. */
   PyThreadState* const state = lock_interpreters();
   for (PyInterpreterState* interp = _PyRuntime.interpreters.head; interp != NULL && n < capacity;
        interp = interp->next) {
-    uintptr_t gil = (uintptr_t)interp->ceval.gil;
-    if (gil != 0 && gil == (uintptr_t)&interp->_gil && gil != gils[0]) gils[n++] = gil;
+    const struct _gil_runtime_state* gil = interp->ceval.gil;
+    if (gil == &interp->_gil && (uintptr_t)gil != gils[0].state) gils[n++] = found(gil);
   }
   unlock_interpreters(state);
   return n;

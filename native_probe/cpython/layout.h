@@ -27,12 +27,18 @@ struct gilscope_gil_layout {
 #define GILSCOPE_NO_MEMBER ((size_t)-1)
 void gilscope_find_gil_layout(struct gilscope_gil_layout* layout);
 
-/* Addresses of the GILs of all interpreters, the main one's first, each once; at most `capacity`.
- * A thread state must be attached. */
-size_t gilscope_find_gils(uintptr_t* gils, size_t capacity);
+/* A GIL, as it was while its interpreter could not end. */
+struct gilscope_found_gil {
+  uintptr_t state;     /* its address; the interpreter may have ended since */
+  int64_t interpreter; /* id of the one that it was made for */
+  int enabled;         /* free-threaded builds: whether it was switched on, INT_MAX for good */
+};
+/* The GILs of all interpreters, the main one's first, each once; at most `capacity`. A thread state
+ * must be attached. */
+size_t gilscope_find_gils(struct gilscope_found_gil* gils, size_t capacity);
 /* The GIL of the calling thread's interpreter. A thread state must be attached. */
 uintptr_t gilscope_own_gil(void);
-/* Id of the interpreter that a GIL was made for; -1 unknown. */
+/* Id of the interpreter that a GIL was made for, which must not have ended. */
 int64_t gilscope_interpreter_of_gil(uintptr_t gil);
 
 /* 1 in a free-threaded build. */

@@ -411,7 +411,7 @@ bool is_holder() {
 }
 
 // With `adding` held, or before there are hooks.
-Gil* add(std::uintptr_t state) {
+Gil* add(const gilscope_found_gil& found) {
   const std::size_t n = gil_count.load(std::memory_order_relaxed);
   if (n == kMaxGils) return nullptr;
   Gil& gil = gils[n];
@@ -421,9 +421,9 @@ Gil* add(std::uintptr_t state) {
   gil.released = 0;
   gil.looked = 0;
   gil.looker_until = 0;
-  gil.interpreter = gilscope_interpreter_of_gil(state);
-  gil.state.store(state, std::memory_order_relaxed);
-  gil.enabled = enabled(gil);
+  gil.interpreter = found.interpreter;
+  gil.state.store(found.state, std::memory_order_relaxed);
+  gil.enabled = found.enabled;
   gil_count.store(n + 1, std::memory_order_release);
   return &gil;
 }
@@ -438,7 +438,7 @@ void initialize(const ElfImage& interpreter) {
 bool tells_forced_releases() { return handle_pending.known(); }
 
 void find_gils() {
-  std::uintptr_t found[kMaxGils];
+  gilscope_found_gil found[kMaxGils];
   const std::size_t n = gilscope_find_gils(found, kMaxGils);
   gil_count = 0;
   for (Gil& gil : gils) gil.state.store(0, std::memory_order_relaxed);
@@ -460,12 +460,12 @@ void after_fork_in_child() {
 void begin_session(Session& session, bool enabled) {
   long_hold = kLongHold / 1000 * (Clock::ticks_per_second() / 1'000'000);
   {
-    std::uintptr_t found[kMaxGils];
+    gilscope_found_gil found[kMaxGils];
     const std::size_t n = gilscope_find_gils(found, kMaxGils);
     const std::lock_guard<std::mutex> lock(adding);
     // Those that were made since the hooks are there.
     for (std::size_t i = 0; i < n; ++i) {
-      if (gil_with(reinterpret_cast<const void*>(found[i]), 0) == nullptr) add(found[i]);
+      if (gil_with(reinterpret_cast<const void*>(found[i].state), 0) == nullptr) add(found[i]);
     }
     for (const Gil& gil : gils) {
       if (gil.state.load(std::memory_order_relaxed) != 0) define(session, gil);
@@ -568,7 +568,8 @@ int cond_init(pthread_cond_t* cond, const pthread_condattr_t* attributes) {
   Recording recording;
   if (recording) {
     const std::lock_guard<std::mutex> lock(adding);
-    if (const Gil* gil = add(candidate)) {
+    if (Gil* gil = add({candidate, gilscope_interpreter_of_gil(candidate), 0})) {
+      gil->enabled = enabled(*gil);  // this thread is making it: nobody takes it away
       define(recording.session(), *gil);
     } else {
       define_left_out(recording.session());

@@ -8,9 +8,8 @@ same whatever the number of intervals. Built once, in a second for ten million i
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,18 +58,28 @@ class Groups:
 
     @classmethod
     def build(cls, trace: Trace, keys: Keys) -> Groups:
-        """Group the intervals by a key for each."""
-        order = np.argsort(keys, kind="stable")  # two bytes wide: a radix sort
+        """Group the intervals by a key for each.
+
+        Part by part, so that each column is gone through once, in order, whatever its length.
+        """
         sizes = _sizes(keys)
         used = np.flatnonzero(sizes)
-        before = np.zeros(len(order) + 1, np.int64)
-        columns = trace.intervals.duration, trace.intervals.start
-        take = partial(np.take, indices=order, mode="clip")  # none is out of bounds
-        with ThreadPoolExecutor(len(columns)) as pool:  # numpy lets go of the GIL
-            durations, starts = pool.map(take, columns)
-        np.cumsum(durations, out=before[1:])
+        rows, starts = np.empty(len(keys), np.int32), np.empty(len(keys), np.int64)
+        before = np.zeros(len(keys) + 1, np.int64)
+        place = np.cumsum(sizes) - sizes  # of the next interval of each key
+        for first in range(0, len(keys), PART):
+            part = slice(first, first + PART)
+            order = np.argsort(keys[part], kind="stable")  # two bytes wide: a radix sort
+            ordered = keys[part][order]
+            counts = np.bincount(ordered, minlength=len(sizes))
+            at = np.arange(len(order)) + (place - np.cumsum(counts) + counts)[ordered]
+            rows[at] = first + order
+            starts[at] = trace.intervals.start[part][order]
+            before[at + 1] = trace.intervals.duration[part][order]
+            place += counts
+        np.cumsum(before, out=before)
         bounds = np.concatenate([[0], np.cumsum(sizes[used])])
-        return cls(used, bounds, order.astype(np.int32), starts, before)
+        return cls(used, bounds, rows, starts, before)
 
     def span(self, group: int) -> slice:
         """Return where a group stands in the columns."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gilscope.analysis.states.state import State
 from gilscope.results.lock_groups import grouped
+from gilscope.results.matching import PAIR
 from gilscope.text import time_text
 from gilscope.view.data.lane_order import aligned
 from gilscope.view.data.palette import LOOKS
@@ -50,7 +51,8 @@ def _shown(run: Run, hidden: Collection[str]) -> list[ThreadTotals]:
 def below(comparison: ComparisonData) -> str:
     """Return what stands below the tables of the runs: it is about all of them."""
     parts = [sampled(comparison.runs), races(comparison.watched), orders(comparison.ordered)]
-    parts.append(differences(comparison.differences))
+    if {run.build for run in comparison.runs} >= set(PAIR):  # else there are none, found at length
+        parts.append(differences(comparison.differences))
     return join([*parts, scaling(comparison.scaling)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from gilscope.view.data.columns import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from conftest import Interpreter, Recorded
 
@@ -119,3 +121,55 @@ def test_recording_is_begun_in_the_main_interpreter(recorded: Recorded) -> None:
     assert (
         recorded.out.splitlines() == ["a recording is begun and ended in the main interpreter"] * 2
     )
+
+
+CALLING = """
+import sys
+import threading
+import _interpreters
+import gilscope
+
+CODE = '''
+import sys
+sys.path[:] = {path!r}
+import per_interpreter
+
+def fired():
+    return 2
+
+per_interpreter.fire(fired, 20)
+'''.format(path=sys.path)
+
+def run():
+    number = _interpreters.create("isolated")
+    failed = _interpreters.exec(number, CODE)
+    _interpreters.destroy(number)
+    assert not failed, failed.errdisplay
+
+with gilscope.profile(sys.argv[1]):
+    threads = [threading.Thread(target=run, name=f"runner-{n}") for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+def test_callbacks_in_subinterpreters(interpreter: Interpreter, tmp_path: Path) -> None:
+    """Each is recorded, by the native function and what it called, in its own thread."""
+    interpreter.compile("per_interpreter")
+    program, path = tmp_path / "program.py", tmp_path / "t.gilscope"
+    program.write_text(CALLING)
+    done = finished(interpreter.start_command(program, path), path)
+    assert done.status == 0, done.err
+    trace, rows = done.trace, done.trace.callbacks
+    columns = zip(rows.entry.tolist(), rows.callable.tolist(), rows.thread.tolist(), strict=True)
+    calls = Counter(
+        (trace.entries[entry].function, trace.callables[called].label, thread)
+        for entry, called, thread in columns
+        if called
+    )
+    assert len(calls) == 2
+    for (function, called, thread), count in calls.items():
+        assert (function, called, count) == ("own_thread", "__main__.fired", 20)
+        assert trace.threads_by_index[thread].native

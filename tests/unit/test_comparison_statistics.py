@@ -45,6 +45,15 @@ def test_the_same_times_give_the_same_interval() -> None:
     assert speedup(*times) == speedup(*times)
 
 
+def test_two_rounds_show_large_differences_only() -> None:
+    """By chance alone both are on the same side of 1 every second time."""
+    small, large = speedup([1.05, 1.06], [1.0, 1.0]), speedup([2.0, 2.1], [1.0, 1.0])
+    assert small is not None
+    assert large is not None
+    assert small.shown is False
+    assert large.interval == pytest.approx((2.0 / 1.1, 2.1 * 1.1))
+
+
 def test_one_repetition_has_no_interval() -> None:
     """Nothing is known about its spread."""
     found = speedup([2.0], [1.0, 1.1])

@@ -133,7 +133,15 @@ def test_options_reach_the_comparison(shell: InteractiveShell, recorder: Recorde
     run(shell, "%%profile_threads --builds ft --repeat 7\nprint(1)")
     [call] = recorder.calls
     assert (call["builds"], call["repeat"], call["cwd"]) == (("ft",), 7, Path.cwd())
+    assert call["fewer_after"] is None
     assert call["code"] == "\nprint(1)\n"
+
+
+def test_long_cells_may_run_fewer_times(shell: InteractiveShell, recorder: Recorder) -> None:
+    """Unless somebody has asked for a number of runs."""
+    run(shell, "%%profile_threads\nprint(1)")
+    [call] = recorder.calls
+    assert (call["repeat"], call["fewer_after"]) == (3, 10)
 
 
 def test_the_result_is_kept_under_a_name(shell: InteractiveShell) -> None:

@@ -9,7 +9,8 @@ import pytest
 from gilscope.analysis.findings import Finding
 from gilscope.comparison import Run
 from gilscope.results.model import ComparisonData
-from gilscope.results.outcome import Outcome, factor_text, outcome, range_text, ratio_text
+from gilscope.results.outcome import Outcome, outcome
+from gilscope.results.ratios import factor_text, range_text, ratio_text
 from gilscope.results.statistics import Speedup
 from gilscope.severity import Severity
 
@@ -52,13 +53,17 @@ def test_a_slow_down_is_named_with_its_times_and_interval() -> None:
     """Never a speed-up below 1; the interval is in the same unit."""
     found = outcome_of(run("gil", 0.71, 0.72, 0.73), run("ft", 1.56, 1.57, 1.58))
     assert found.kind == "slower"
-    assert found.headline == "Slower without the GIL: 720 ms → 1.57 s (2.2 × slower, 2.2 to 2.2)"
+    assert found.headline == (
+        "Slower without the GIL: 720 ms with the GIL → 1.57 s without (2.2 × slower, 2.2 to 2.2)"
+    )
 
 
 def test_a_speed_up_is_named_so() -> None:
     """With its factor above 1."""
     found = outcome_of(run("gil", 3.0, 3.1, 3.2), run("ft", 2.0, 2.0, 2.1))
-    assert found.headline.startswith("Faster without the GIL: 3.1 s → 2 s (1.6 × faster, ")
+    assert found.headline.startswith(
+        "Faster without the GIL: 3.1 s with the GIL → 2 s without (1.6 × faster, "
+    )
 
 
 def test_no_difference_has_no_number_in_the_headline() -> None:
@@ -68,7 +73,7 @@ def test_no_difference_has_no_number_in_the_headline() -> None:
         "no difference shown",
         "No difference shown without the GIL",
     )
-    assert found.times == "1.2 s → 1.2 s (1.10 × slower to 1.08 × faster)"
+    assert found.times == "1.2 s with the GIL → 1.2 s without (1.10 × slower to 1.08 × faster)"
 
 
 def test_a_single_pair_gives_no_verdict() -> None:
@@ -76,7 +81,7 @@ def test_a_single_pair_gives_no_verdict() -> None:
     found = outcome_of(run("gil", 1.0), run("ft", 2.0))
     assert found.kind == "not compared"
     assert "slower" not in " ".join(found.lines)
-    assert found.times == "1 s → 2 s; run each build several times (--repeat)"
+    assert found.times == "1 s with the GIL → 2 s without; run each build several times (--repeat)"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import gilscope
 from gilscope.errors import InterpreterError
 from gilscope.runner import interpreters
 from gilscope.runner.interpreters import Interpreter, Refusal, examine, find
@@ -29,7 +30,12 @@ def fake(tmp_path: Path) -> Fake:
     def make(name: str, **facts: Any) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = {"version": [3, 13, 5], "free_threaded": False, "gilscope": "0.1.0", **facts}
+        found = {
+            "version": [3, 13, 5],
+            "free_threaded": False,
+            "gilscope": gilscope.__version__,
+            **facts,
+        }
         path.write_text(f"#!/bin/sh\necho '{json.dumps(found)}'\n")
         path.chmod(0o755)
         return path
@@ -61,6 +67,7 @@ def test_a_fit_interpreter(fake: Fake) -> None:
         ({"version": [3, 9, 1], "missing": "gilscope"}, "gilscope needs 3.13 or later"),
         ({"free_threaded": True}, "is a free-threaded build"),
         ({"missing": "gilscope"}, "-m pip install --no-deps gilscope"),
+        ({"gilscope": "0.0.1"}, f"-m pip install --no-deps gilscope=={gilscope.__version__}"),
         ({"broken": "bad magic"}, "cannot be imported in "),
     ],
 )
@@ -69,7 +76,8 @@ def test_an_unfit_interpreter(fake: Fake, facts: dict[str, Any], reason: str) ->
     refusal = examine(fake("python", **facts), "gil", "here")
     assert isinstance(refusal, Refusal)
     assert reason in refusal.reason
-    assert refusal.lacks_gilscope == ("--no-deps" in reason)
+    assert refusal.repairable == ("--no-deps" in reason)
+    assert refusal.lacks_gilscope == ("missing" in facts and refusal.repairable)
 
 
 @pytest.mark.parametrize("body", ["echo hello", "exit 3", "echo '{}'", "echo 1", "true"])

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from gilscope.runner import arms
 from gilscope.target.recording.options import RecordingOptions
+from gilscope.target.start import START
 from gilscope.target.worker import job
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def work(place: Path, code: str, **job: Any) -> tuple[subprocess.CompletedProces
     } | job
     (place / "job.json").write_text(json.dumps(facts))
     done = subprocess.run(
-        [sys.executable, "-c", arms.START, place / "job.json", place / "result.json"],
+        [sys.executable, "-c", START, place / "job.json", place / "result.json"],
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gilscope
 from gilscope.cli.plain import say
 from gilscope.errors import Interrupted, UsageError
-from gilscope.options import COMPARE, add_options, behind
+from gilscope.options import COMPARE, add_options
 from gilscope.options import comparison as comparison_options
 from gilscope.trace.writing.output import check_replaceable, replace_text
 
@@ -25,14 +25,12 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "compare",
         program=True,
-        behind=behind(COMPARE),
         help="run a program under the GIL build and the free-threaded build and compare",
         description="Run a program under several builds of Python, timed with the probe off and "
         "recorded with it on, and compare the results. The program's standard input is empty. Its "
         "output is shown for the first run under each build.",
-        epilog="--builds, --repeat and a list for --threads may also follow the program, unless -- "
-        "precedes it. Exit status: 0; 1 if the program failed under a build; 2 if nothing could "
-        "be run.",
+        epilog="What follows the program is passed to it. Exit status: 0; 1 if the program failed "
+        "under a build; 2 if nothing could be run.",
     )
     option = parser.add_argument
     add_options(parser, COMPARE)

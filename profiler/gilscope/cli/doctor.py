@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from gilscope.cli.plain import say
 from gilscope.config import BUILDS, DEFAULT_BUILDS, PYTHON_OPTIONS
 from gilscope.errors import InterpreterError
+from gilscope.runner.advice import different_versions
 from gilscope.runner.interpreters import environment, find
+from gilscope.runner.provisioning import provided
 
 if TYPE_CHECKING:
     import argparse
@@ -21,12 +23,14 @@ if TYPE_CHECKING:
 
 CHECK_SECONDS = 60
 NOT_MEASURED = "not measured"
+MADE_LATER = "; `gilscope compare` makes one in gilscope's cache, which takes some minutes"
 
 # Runs in the interpreter that is examined; what stands in the working directory is not imported.
 CHECK = """
 import sys
 if not sys.flags.safe_path:
     del sys.path[0]
+sys.path += sys.argv[1:]
 import json
 from gilscope.target.recording import session
 from gilscope.errors import GilscopeError
@@ -53,7 +57,7 @@ class Diagnosis:
         source: Where it was found.
         refused: Interpreters that cannot be used, and why.
         advice: What to do if there is none.
-        error: Why the probe cannot run in it.
+        error: Why the probe cannot run in it, or why one that was named is none.
         self_test: Outcome by class of event.
         hooks: Function, file and number of slots of each hook.
     """
@@ -70,7 +74,7 @@ class Diagnosis:
 
     @property
     def broken(self) -> bool:
-        """Whether there is an interpreter and the probe cannot measure all of its core in it."""
+        """Whether one was found or named in which the probe cannot measure all of its core."""
         lost = any(outcome.startswith(NOT_MEASURED) for outcome in self.self_test.values())
         return self.error is not None or lost
 
@@ -83,7 +87,8 @@ def add(commands: Any) -> None:
         description="Show the interpreters that were found, the hooks that can be installed in "
         "them, and the result of the probe's self-test for each class of event.",
         epilog="Exit status: 0, 1 if the probe cannot run in an interpreter that was found or a "
-        "class of event is not measured there, 2 if no interpreter was found.",
+        "class of event is not measured there, or if one that was named cannot be used, 2 if no "
+        "interpreter was found.",
     )
     for build, name in PYTHON_OPTIONS.items():
         parser.add_argument(
@@ -103,7 +108,9 @@ def execute(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([asdict(diagnosis) for diagnosis in diagnoses], indent=2))
     else:
-        say("\n\n".join(map(text, diagnoses)))
+        parts = [text(diagnosis) for diagnosis in diagnoses]
+        different = different_versions({one.build: one.python for one in diagnoses if one.python})
+        say("\n\n".join([*parts, *([f"note: {different}"] if different else [])]))
     if all(diagnosis.executable is None for diagnosis in diagnoses):
         raise InterpreterError("found no interpreter that has gilscope")
     return 1 if any(diagnosis.broken for diagnosis in diagnoses) else 0
@@ -130,13 +137,24 @@ def _lost(diagnosis: Diagnosis) -> str:
 
 
 def _examine(build: str, explicit: str | None) -> Diagnosis:
+    bare: list[Path] = []
+
+    def in_cache(python: Path) -> Path | None:
+        """Return a gilscope that was made for an interpreter before; nothing is made here."""
+        found = provided(python)
+        bare.extend([python] if found is None else [])
+        return found
+
     try:
-        discovery = find(build, explicit)
+        discovery = find(build, explicit, in_cache)
     except InterpreterError as error:
-        return Diagnosis(build, advice=str(error))
+        if bare:
+            return Diagnosis(build, advice=f"{error}{MADE_LATER}")
+        return Diagnosis(build, error=str(error))
     refused = [f"{refusal.reason} ({refusal.source})" for refusal in discovery.refusals]
     if discovery.interpreter is None:
-        return Diagnosis(build, refused=refused, advice=discovery.advice)
+        advice = f"{discovery.advice}{MADE_LATER if bare else ''}"
+        return Diagnosis(build, refused=refused, advice=advice)
     return _probe(discovery, discovery.interpreter, refused)
 
 
@@ -151,7 +169,7 @@ def _probe(discovery: Discovery, interpreter: Interpreter, refused: list[str]) -
     )
     try:
         done = subprocess.run(
-            [interpreter.path, "-c", CHECK],
+            [interpreter.path, "-c", CHECK, *filter(None, [interpreter.library])],
             capture_output=True,
             stdin=subprocess.DEVNULL,
             env=environment(),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gilscope.cli.plain import clean, say
@@ -12,7 +12,7 @@ from gilscope.options import argument
 from gilscope.target.worker.program import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 KINDS = {"-m": "module", "-c": "code"}
 
@@ -21,16 +21,13 @@ class CommandParser(argparse.ArgumentParser):
     """Parses one command; with ``program=True`` one that ends in a program and its arguments.
 
     The program is left in ``options.program`` as a :class:`Target`. ``argparse`` alone would take
-    the program's options for ours. What follows the program is the program's, but for the options
-    of ``behind``, each with the pattern of the values that make it ours: many write the script
-    first. They are said on stderr, and are the program's where ``--`` comes before the program.
+    the program's options for ours. What follows the program is the program's; where that looks like
+    an option of ours, a line on stderr says so, unless ``--`` comes before the program.
     """
 
-    def __init__(
-        self, *, program: bool = False, behind: Mapping[str, str] | None = None, **more: Any
-    ) -> None:
+    def __init__(self, *, program: bool = False, **more: Any) -> None:
         self.takes_program = program
-        self.behind = dict(behind or {})
+        self.own: set[str] = set()
         self.valued: set[str] = set()
         super().__init__(allow_abbrev=False, **more)
         if program:
@@ -42,6 +39,7 @@ class CommandParser(argparse.ArgumentParser):
         if parse is not None and not isinstance(parse, type):
             more["type"] = argument(parse)  # argparse would print the name of the function
         action = super().add_argument(*names, **more)
+        self.own.update(action.option_strings)
         if action.nargs != 0:
             self.valued.update(action.option_strings)
         return action
@@ -52,11 +50,11 @@ class CommandParser(argparse.ArgumentParser):
         """Parse gilscope's options; the rest is the program."""
         words = list(sys.argv[1:] if args is None else args)
         begin = self._program_begins(words) if self.takes_program else len(words)
-        rest, ours = self._taken_back(words[begin:])
-        if ours:
-            text = "read as options of gilscope; put -- before the program to pass them to it"
-            say(f"{self.prog}: {' '.join(ours)}: {text}", sys.stderr)
-        options, unknown = super().parse_known_args([*words[:begin], *ours], namespace)
+        rest = words[begin:]
+        if found := self._like_own(rest):
+            text = "passed to the program; options of gilscope come before it"
+            say(f"{self.prog}: {' '.join(found)}: {text}", sys.stderr)
+        options, unknown = super().parse_known_args(words[:begin], namespace)
         if unknown:  # reported here, with the usage of the command that does not know it
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         if self.takes_program:
@@ -76,23 +74,13 @@ class CommandParser(argparse.ArgumentParser):
             place += 2 if word in self.valued else 1
         return len(words)
 
-    def _taken_back(self, words: list[str]) -> tuple[list[str], list[str]]:
-        """Separate the program and its arguments from gilscope's own."""
-        if not self.behind or words[:1] == ["--"]:
-            return words, []
+    def _like_own(self, words: Sequence[str]) -> list[str]:
+        """Return the program's options that have names of ours."""
+        if words[:1] == ["--"]:
+            return []
         first = 2 if words[:1] and words[0] in KINDS else 1
-        end = words.index("--", first) if "--" in words[first:] else len(words)
-        kept, ours = words[:first], list[str]()
-        place = first
-        while place < end:
-            name, equals, value = words[place].partition("=")
-            used = 1 if equals else 2
-            value = value if equals else "".join(words[place + 1 : min(place + 2, end)])
-            mine = name in self.behind and re.fullmatch(self.behind[name], value)
-            used = used if mine else 1
-            (ours if mine else kept).extend(words[place : place + used])
-            place += used
-        return kept + words[place:], ours
+        names = (word.partition("=")[0] for word in takewhile("--".__ne__, words[first:]))
+        return [name for name in names if name.startswith("--") and name in self.own]
 
     def _program(self, words: Sequence[str]) -> Target:
         if words[:1] == ["--"]:

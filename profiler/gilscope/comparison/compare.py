@@ -24,19 +24,23 @@ from gilscope.config import (
 from gilscope.errors import Interrupted, TraceError, UsageError
 from gilscope.results.model import ComparisonData, Run
 from gilscope.results.scaling import Scaling, scaling
-from gilscope.runner.arms import Options, run_arms
+from gilscope.runner.arm import Options
+from gilscope.runner.arms import long_run, run_arms
 from gilscope.runner.machine import Watch, usable_cpus
+from gilscope.runner.schedule import FEW
 from gilscope.target.recording.options import RecordingOptions
 from gilscope.target.recording.overwrite import check_overwrite
 from gilscope.target.worker.program import Target
+from gilscope.text import seconds_text
 from gilscope.trace.reading.reader import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from gilscope.runner.arms import Arm
+    from gilscope.runner.arm import Arm
     from gilscope.runner.attempt import Attempt
     from gilscope.runner.interpreters import Interpreter
+    from gilscope.runner.outputs import Display
     from gilscope.target.worker.carried import Carried
     from gilscope.trace.writing.merge import Process
 
@@ -114,6 +118,7 @@ def compare_target(
     *,
     builds: Sequence[str] = DEFAULT_BUILDS,
     repeat: int = 3,
+    fewer_after: float | None = None,
     out_dir: str | os.PathLike[str] | None = None,
     title: str | None = None,
     name: str | None = None,
@@ -127,6 +132,7 @@ def compare_target(
     lock_order: bool = False,
     progress: Callable[[str], None] | None = None,
     output: Callable[[str, str, str], None] | None = None,
+    display: Callable[[str, Display], None] | None = None,
     **changes: Any,
 ) -> ComparisonData:
     """Run a program under several builds, timed and recorded.
@@ -138,6 +144,8 @@ def compare_target(
         target: The program.
         builds: Keys of ``config.BUILDS``, in the order of display.
         repeat: How often each build is timed with the probe off and recorded with it on.
+        fewer_after: Seconds that a first run may take; where it takes longer, each build is timed
+            twice and recorded once, and a notice says so. None for no limit.
         out_dir: Where one trace a build is kept, as ``NAME-BUILD.gilscope``, and with ``races``
             ``NAME-BUILD-races.gilscope``; by default the traces are kept as long as the returned
             object.
@@ -153,10 +161,11 @@ def compare_target(
         recording: How the program is recorded.
         races: Whether each build runs once more, watched for races.
         lock_order: Whether each build runs once more, watched for the order of its locks.
-        progress: Called with a line about the next step, and with several lines when a program
-            deadlocks: where its threads wait.
+        progress: Called with a line about the next step; with text that has an end of a line, it
+            is more than that: a build that is missing, where the threads of a deadlock wait.
         output: Called with the build, the stream and the text that the program prints in its first
             run.
+        display: Called with the build and what a notebook's cell displays in its first run.
         **changes: Fields of `RecordingOptions` that differ from ``recording``: ``max_bytes``,
             ``native_locks``.
 
@@ -180,6 +189,7 @@ def compare_target(
     interpreters, notices = find_interpreters(builds, pythons or {}, progress)
     options = Options(
         repeat=repeat,
+        fewer_after=fewer_after,
         cwd=Path(cwd) if cwd else None,
         timeout=timeout,
         recording=recording,
@@ -189,6 +199,7 @@ def compare_target(
         cpus=cpus if affinity else (),
         progress=progress,
         output=output,
+        display=display,
     )
     files = tempfile.TemporaryDirectory(prefix=".gilscope-", dir=out_dir)
     try:
@@ -211,6 +222,7 @@ def compare_target(
             *([INTERRUPTED] if interrupted else []),
             *notices,
             *noticed(runs, arms, conditions),
+            *_fewer(arms, options),
         ),
         conditions=conditions,
         scaling=_scaling(arms) if threads else (),
@@ -238,6 +250,17 @@ def _run_arms(
         if not any(arm.recorded for arm in arms):
             raise
         return arms, True
+
+
+def _fewer(arms: Sequence[Arm], options: Options) -> list[str]:
+    """Say that there were fewer runs than usual, if there were."""
+    took = long_run(arms, options)
+    if took is None:
+        return []
+    words = (
+        f"A run took {seconds_text(took)}, so each build was timed {FEW} times and recorded once"
+    )
+    return [f"{words}; --repeat {options.repeat} does both {options.repeat} times."]
 
 
 def _check(builds: Sequence[str], repeat: int, threads: Sequence[int]) -> None:

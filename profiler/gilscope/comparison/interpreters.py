@@ -23,7 +23,7 @@ def find_interpreters(
     pythons: Mapping[str, str | os.PathLike[str]],
     progress: Callable[[str], None] | None,
 ) -> tuple[list[Interpreter], list[str]]:
-    """Find the interpreters; what is missing is a notice as long as one is there.
+    """Find the interpreters; what is missing is a notice as long as one is there, and said at once.
 
     Raises:
         InterpreterError: None can be used, or one that was named cannot.
@@ -39,4 +39,7 @@ def find_interpreters(
     ]
     if not interpreters:
         raise InterpreterError("; ".join(missing))
+    if progress:
+        for notice in missing:
+            progress(f"{notice}\n")
     return interpreters, missing

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gilscope.comparison.outputs import differences
 from gilscope.config import BUILDS
+from gilscope.runner.advice import different_versions, missing_module
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gilscope.results.conditions import Conditions
     from gilscope.results.model import Run
-    from gilscope.runner.arms import Arm
+    from gilscope.runner.arm import Arm
 
 BUSY = 0.1
 """Share of the processors that other processes may take before it is worth a notice."""
@@ -30,12 +32,12 @@ def _on_runs(runs: Sequence[Run]) -> list[str]:
         build = BUILDS[run.build]
         if run.error:
             lines.append(f"{build}: the program failed: {run.error}")
+            if todo := missing_module(run.error, Path(run.executable)):
+                lines.append(f"{build}: {todo}")
         if not run.valid:
             lines.append(f"{build}: {run.invalid}")
-    if len({run.python.rpartition(".")[0] for run in runs}) > 1:
-        versions = ", ".join(f"{run.python} ({run.build})" for run in runs)
-        lines.append(f"the builds have different Python versions: {versions}")
-    return lines
+    different = different_versions({run.build: run.python for run in runs})
+    return [*lines, different] if different else lines
 
 
 def _on_arms(arms: Sequence[Arm]) -> list[str]:

@@ -15,7 +15,7 @@ from gilscope.target.worker.program import Target
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gilscope.runner.arms import Arm
+    from gilscope.runner.arm import Arm
     from gilscope.target.worker.carried import Carried
 
 
@@ -70,7 +70,7 @@ def watch_order(
         carried: Names that are made known to it.
         builds: ``gil``, ``ft`` or both.
         title: Short name for people.
-        **options: ``pythons``, ``cwd``, ``timeout``, ``progress`` and ``output`` of
+        **options: ``pythons``, ``cwd``, ``timeout``, ``progress``, ``output`` and ``display`` of
             :func:`gilscope.comparison.races.watch_target`.
 
     Raises:

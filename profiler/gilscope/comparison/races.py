@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from gilscope.race import Races
     from gilscope.results.races import SharedRace
-    from gilscope.runner.arms import Arm
+    from gilscope.runner.arm import Arm
+    from gilscope.runner.outputs import Display
     from gilscope.target.worker.carried import Carried
     from gilscope.trace.model import Trace
 
@@ -72,6 +73,7 @@ def watch_target(
     timeout: float | None = None,
     progress: Callable[[str], None] | None = None,
     output: Callable[[str, str, str], None] | None = None,
+    display: Callable[[str, Display], None] | None = None,
 ) -> RacesResult:
     """Run a program once under each build, watched for races.
 
@@ -85,6 +87,7 @@ def watch_target(
         timeout: Seconds that one run may take.
         progress: Takes a line about what is done next.
         output: Takes build, stream and text that the program prints.
+        display: Takes build and what a notebook's cell displays.
 
     Raises:
         UsageError: A build shares no objects between its workers.
@@ -102,6 +105,7 @@ def watch_target(
         cwd=cwd,
         timeout=timeout,
         output=output,
+        display=display,
     )
     return RacesResult(title, watched_runs(arms), notices, stderr)
 

@@ -11,7 +11,8 @@ from gilscope.results.activity import ACTIVITIES
 from gilscope.results.difference_rows import CAPTION, difference_rows
 from gilscope.results.lock_groups import grouped
 from gilscope.results.orders import orders_lines
-from gilscope.results.outcome import factor_text, outcome, range_text, ratio_text
+from gilscope.results.outcome import outcome
+from gilscope.results.ratios import factor_text, range_text, ratio_text
 from gilscope.text import count_text, seconds_text, size_text, time_text
 
 if TYPE_CHECKING:

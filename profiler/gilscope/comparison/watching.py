@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from gilscope.comparison.interpreters import find_interpreters
 from gilscope.config import EXECUTORS
 from gilscope.errors import Interrupted, UsageError
-from gilscope.runner.arms import Options, watch_arms
+from gilscope.runner.arm import Options
+from gilscope.runner.arms import watch_arms
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping, Sequence
 
-    from gilscope.runner.arms import Arm, WatchFor
+    from gilscope.runner.arm import Arm
+    from gilscope.runner.arms import WatchFor
     from gilscope.target.worker.program import Target
 
 
@@ -39,7 +41,7 @@ def watched_arms(
         pythons: Interpreters by the keys of ``config.PYTHON_OPTIONS``; by default they are looked
             for.
         progress: Takes a line about what is done next.
-        **options: Others of `gilscope.runner.arms.Options`.
+        **options: Others of `gilscope.runner.arm.Options`.
 
     Returns:
         The arms, lines that a reader must see, and what the program printed to standard error under

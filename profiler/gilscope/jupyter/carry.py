@@ -28,6 +28,8 @@ MAX_BYTES = 64 << 20
 """The most that the values of a cell may take together when pickled, in bytes."""
 
 MAIN = "__main__"
+DISPLAYS = ("IPython.core.display_functions", "display")
+"""A function that needs the notebook's shell; there is one that does not."""
 ENTRY = 4
 """Fields of an entry of linecache: size, time, lines, name. Text that is in no file has no time."""
 
@@ -153,6 +155,8 @@ def _import(name: str, value: Any) -> Import | None:
     module, path = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(path, str) or module == MAIN:
         return None
+    if (module, path) == DISPLAYS:
+        return Import(name, "gilscope.target.worker.display", path)
     try:
         found = attrgetter(path)(sys.modules[module])
     except (AttributeError, KeyError):

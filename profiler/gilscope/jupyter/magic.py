@@ -27,10 +27,12 @@ from gilscope.jupyter.options import (
     make_races_parser,
     parse,
 )
+from gilscope.jupyter.printed import Printed
 from gilscope.jupyter.shown import Shown
 from gilscope.options import comparison as comparison_options
 from gilscope.options import pythons
 from gilscope.options import recording as recording_options
+from gilscope.runner.schedule import LONG_S
 
 if TYPE_CHECKING:
     import argparse
@@ -107,7 +109,7 @@ class ThreadMagics:
 
         options, source = _source(line, cell, parser)
         filename, code, carried = self._program(source, 1 if cell is None else 2, options)
-        printed, progress = _Printed(), Progress(live=self._live)
+        printed, progress = Printed(), Progress(live=self._live)
         try:
             result = watch(
                 code,
@@ -120,6 +122,7 @@ class ThreadMagics:
                 pythons=pythons(options),
                 progress=progress.step,
                 output=printed.take,
+                display=printed.display,
             )
         finally:
             progress.done()
@@ -160,7 +163,7 @@ class ThreadMagics:
         from gilscope.results.model import ComparisonData  # noqa: PLC0415 - slow to load
 
         filename, code, carried = self._program(text, first_line, options)
-        printed = _Printed()
+        printed = Printed()
         progress = Progress(live=self._live)
         try:
             found = compare_code(
@@ -170,8 +173,10 @@ class ThreadMagics:
                 title=f"Cell {self._cell_number}",
                 cwd=Path.cwd(),
                 **comparison_options(options),
+                fewer_after=None if options.repeat else LONG_S,
                 progress=progress.step,
                 output=printed.take,
+                display=printed.display,
             )
         except Interrupted as interrupt:
             if isinstance(interrupt.found, ComparisonData):
@@ -258,26 +263,6 @@ def _worded[T](
         raise CellError(str(error), f"{name}: {error}") from None
     except KeyboardInterrupt:
         raise CellInterrupted(f"{name}: interrupted") from None
-
-
-class _Printed:
-    """Shows what the program prints: of its first run under the first build, each line once."""
-
-    def __init__(self) -> None:
-        self._build: str | None = None
-
-    def take(self, build: str, stream: str, text: str) -> None:
-        """Take what the program prints; standard error is shown at the end, see ``finish``."""
-        self._build = self._build or build
-        if build == self._build and stream == "stdout":
-            sys.stdout.write(text)
-            sys.stdout.flush()
-
-    def finish(self, comparison: Comparison) -> None:
-        """Show standard error, without the traceback with which the cell is going to fail."""
-        for run in comparison.runs[:1]:
-            text = run.stderr.replace(run.traceback, "", 1) if run.traceback else run.stderr
-            sys.stderr.write(text)
 
 
 def _fail(comparison: Comparison, told: str) -> None:

@@ -83,21 +83,21 @@ class Progress:
     def step(self, line: str) -> None:
         """Show ``line`` in place of the one before; the bar stands at 2 of 12 for ``[3/12]``.
 
-        Where the threads of a program stand that hangs is several lines, and they stay.
+        Text that has an end of a line stays, such as where the threads of a deadlock wait.
         """
-        if not self._live:
-            return
         if "\n" in line:
             sys.stderr.write(line)
             self.told += line
             return
-        self._steps += 1
+        if not self._live:
+            return
         if self._handle is None:
             self._bar = ipywidgets.IntProgress(layout={"width": "200px"})
             self._line = ipywidgets.Label()
             self._box = ipywidgets.HBox([self._bar, self._line])
             self._handle = display(_bundle(self._box, line), raw=True, display_id=True)
         if match := STEP.match(line):
+            self._steps += 1
             done, total = int(match[1]) - 1, int(match[2])
             self._bar.max, self._bar.value = total, done
             line += left_text(perf_counter() - self._start, done, total)

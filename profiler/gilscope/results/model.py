@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import cpu_count
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ from gilscope.analysis.prediction.predict import predict
 from gilscope.config import EXECUTORS
 from gilscope.results.activity import GroupActivity, activity
 from gilscope.results.matching import Differences, differences
-from gilscope.results.statistics import Speedup, quartile_spread, speedup
+from gilscope.results.ratios import ratio_text
+from gilscope.results.statistics import LEAST_SPREAD, Speedup, quartile_spread, speedup
 from gilscope.results.totals import Totals
 
 if TYPE_CHECKING:
@@ -102,9 +103,6 @@ class Run:
 
 BUSY = 0.1
 """Share of the processors that others use, above which times are unreliable."""
-
-LEAST_SPREAD = 1.1
-"""Runs of one program differ by 5 % (docs/overhead.md), and a speed-up is made of two."""
 
 
 @dataclass(frozen=True)
@@ -264,9 +262,15 @@ class ComparisonData:
     def findings(self) -> tuple[tuple[str, Finding], ...]:
         """Build and finding: what an expert would point out in each run, watched runs included."""
         from gilscope.analysis.findings import find  # noqa: PLC0415 - most comparisons need none
+        from gilscope.analysis.findings.model import TO_BE_MEASURED  # noqa: PLC0415 - as above
         from gilscope.results import orders, races  # noqa: PLC0415 - as above
 
-        measured = ((build, one) for build, trace in self.traces() for one in find(trace))
+        gain = self._gain or TO_BE_MEASURED
+        measured = (
+            (build, replace(one, advice=one.advice.replace(TO_BE_MEASURED, gain)))
+            for build, trace in self.traces()
+            for one in find(trace)
+        )
         raced = ((run.build, races.as_finding(one)) for run in self.watched for one in run.races)
         ordered = (
             (run.build, orders.as_finding(hazard))
@@ -275,6 +279,14 @@ class ComparisonData:
             for hazard in run.found.hazards
         )
         return (*measured, *raced, *ordered)
+
+    @property
+    def _gain(self) -> str:
+        """What the free-threaded build has brought; empty if nothing was timed here."""
+        if not any(run.wall_s for run in self.runs):
+            return ""
+        found = self.speedup_of("ft")
+        return f"here: {ratio_text(found)}" if found else "not measured here"
 
     def findings_text(self) -> str:
         """Return a line a finding."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
 from gilscope.config import BUILDS
+from gilscope.results.ratios import factor_text, ratio_text
 from gilscope.text import seconds_text, time_text
 
 if TYPE_CHECKING:
@@ -15,15 +15,11 @@ if TYPE_CHECKING:
 
     from gilscope.analysis.findings import Finding
     from gilscope.results.model import ComparisonData, Run
-    from gilscope.results.statistics import Speedup
 
 type Kind = Literal["faster", "slower", "no difference shown", "not compared"]
 
 ENOUGH = 0.5
 """A finding is called the main cause if it took at least this share of the time that was lost."""
-
-DECIMALS = ((1.2, 2), (20.0, 1))
-"""Decimals of a factor, by its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +73,7 @@ def outcome(comparison: ComparisonData) -> Outcome:
     if speedup is None or gil is None or ft is None:
         return Outcome("not compared", *_not_compared(comparison), _causes(comparison, None))
     before, after = median(gil.wall_s), median(ft.wall_s)
-    times = f"{seconds_text(before)} → {seconds_text(after)}"
+    times = f"{seconds_text(before)} with the GIL → {seconds_text(after)} without"
     if speedup.interval is None:
         headline = "Not compared: one run of each build does not show a difference"
         more = f"{times}; run each build several times (--repeat)"
@@ -91,45 +87,6 @@ def outcome(comparison: ComparisonData) -> Outcome:
     headline = f"{kind.capitalize()} without the GIL: {times} ({ratio_text(speedup)})"
     sure = f"Median wall time of {len(gil.wall_s)} runs of each build, probe off; 95 % interval"
     return Outcome(kind, headline, sure, _causes(comparison, max(0.0, after - before)))
-
-
-def ratio_text(speedup: Speedup) -> str:
-    """Return ``2.2 × slower, 2.1 to 2.4`` or ``1.5 × faster, 1.4 to 1.6``, in one unit.
-
-    Where the interval spans 1, only that is said. One run of each shows nothing.
-    """
-    if speedup.interval is None:
-        return "not known from one run of each"
-    low, high = speedup.interval
-    if low <= 1 <= high:
-        return f"no difference shown: {factor_text(low)} to {factor_text(high)}"
-    return f"{factor_text(speedup.factor)}, {_range(low, high)}"
-
-
-def factor_text(factor: float) -> str:
-    """Return a speed-up in words: ``2.2 × slower``, ``1.5 × faster``, ``equal``."""
-    number = f"{_number(factor if factor >= 1 else 1 / factor)} ×"
-    if number == f"{_number(1.0)} ×":
-        return "equal"
-    return f"{number} {'faster' if factor > 1 else 'slower'}"
-
-
-def range_text(factor: float, low: float, high: float) -> str:
-    """Return a predicted speed-up with the range that it lies in."""
-    if low < 1 < high:
-        return f"{factor_text(factor)} ({factor_text(low)} to {factor_text(high)})"
-    return f"{factor_text(factor)} ({_range(low, high)})"
-
-
-def _range(low: float, high: float) -> str:
-    """Return the ends of an interval that does not span 1, in the unit of `factor_text`."""
-    ends = (low, high) if low >= 1 else (1 / high, 1 / low)
-    return f"{_number(ends[0])} to {_number(ends[1])}"
-
-
-def _number(factor: float) -> str:
-    decimals = next((n for limit, n in DECIMALS if factor < limit), 0)
-    return f"{math.floor(factor * 10**decimals + 0.5) / 10**decimals:,.{decimals}f}"
 
 
 def _not_compared(comparison: ComparisonData) -> tuple[str, str]:

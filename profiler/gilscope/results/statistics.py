@@ -15,6 +15,12 @@ RESAMPLES = 10_000
 SEED = 20_250_601
 """Any number: with a fixed one, the same times always give the same interval."""
 
+LEAST_SPREAD = 1.1
+"""Runs of one program differ by 5 % (docs/overhead.md), and a speed-up is made of two."""
+
+ENOUGH = 3
+"""Rounds from which on their own spread is enough."""
+
 
 @dataclass(frozen=True)
 class Speedup:
@@ -43,6 +49,8 @@ def speedup(baseline: Sequence[float], times: Sequence[float]) -> Speedup | None
     The interval is the percentile bootstrap's. Arms take turns, so what slows the machine down for
     a while slows down one round of all of them: rounds are drawn, the same ones for both arms, as
     long as both have a time of each. From few times it is too narrow; seven are a good number.
+    That of two is made wider by what single runs differ by: by chance alone, both are on the same
+    side of 1 every second time.
 
     Args:
         baseline: Seconds, one a round.
@@ -60,6 +68,8 @@ def speedup(baseline: Sequence[float], times: Sequence[float]) -> Speedup | None
     ratios = np.median(np.asarray(baseline)[rounds], axis=1) / np.maximum(medians, 1e-12)
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(ratios, [tail, 100 - tail])
+    if min(len(baseline), len(times)) < ENOUGH:
+        low, high = low / LEAST_SPREAD, high * LEAST_SPREAD
     return Speedup(factor, (float(low), float(high)))
 
 

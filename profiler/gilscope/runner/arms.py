@@ -15,122 +15,36 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from statistics import median_low
 from typing import TYPE_CHECKING, Any, Literal
 
-from gilscope.config import (
-    BUILDS,
-    EXECUTOR_VARIABLE,
-    EXECUTORS,
-    THREADS_VARIABLE,
-)
+from gilscope.config import EXECUTOR_VARIABLE, EXECUTORS, THREADS_VARIABLE
 from gilscope.errors import Interrupted, TargetError
 from gilscope.runner import process
-from gilscope.runner.attempt import Attempt, judge
+from gilscope.runner.arm import Arm
+from gilscope.runner.attempt import judge
 from gilscope.runner.culprit import find_culprit
 from gilscope.runner.deadlock import wait_for_gil
 from gilscope.runner.interpreters import environment
+from gilscope.runner.outputs import Outputs
+from gilscope.runner.schedule import FEW, WARM_UP, rounds
 from gilscope.runner.watchdog import DUMP_SIGNAL, Watchdog
-from gilscope.target.recording.options import RecordingOptions
 from gilscope.target.start import START
 from gilscope.target.worker.carried import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
+    from gilscope.runner.arm import Options
+    from gilscope.runner.attempt import Attempt
     from gilscope.runner.interpreters import Interpreter
+    from gilscope.runner.schedule import Round
     from gilscope.target.worker.program import Target
 
 type WatchFor = Literal["races", "order"]
 WATCHED: dict[WatchFor, str] = {"races": "races", "order": "the order of its locks"}
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to run.
-
-    Attributes:
-        repeat: How often each arm is timed with the probe off and recorded with it on.
-        cwd: The working directory of the program; None for this process's own.
-        timeout: Seconds that one run may take; None for no limit.
-        recording: How the programs are recorded.
-        races: Whether each build is also watched for races.
-        lock_order: Whether each build is also watched for the order of its locks.
-        threads: Numbers of threads to run with; none for what the program itself chooses.
-        cpus: The processors that the workers may run on; none for all of this process.
-        progress: Takes a line about what is done next, and where the threads of a program wait that
-            can never go on, which takes several lines.
-        output: Takes build, stream and text that a program prints in its first run.
-    """
-
-    repeat: int = 3
-    cwd: Path | None = None
-    timeout: float | None = None
-    recording: RecordingOptions = field(default_factory=RecordingOptions)
-    races: bool = False
-    lock_order: bool = False
-    threads: tuple[int, ...] = ()
-    cpus: tuple[int, ...] = ()
-    progress: Callable[[str], None] | None = None
-    output: Callable[[str, str, str], None] | None = None
-
-
-@dataclass
-class Arm:
-    """An interpreter and its runs of the program so far.
-
-    Attributes:
-        interpreter: The interpreter, with the build that it stands for.
-        attempts: The runs; the first one of an arm that is recorded warms up.
-        threads: What the program is told about threads; None for nothing.
-        recorded: Whether it is run with the probe on as well.
-        watched: The run that was watched for races; None if there was none.
-        ordered: The run that was watched for the order of its locks; None if there was none.
-    """
-
-    interpreter: Interpreter
-    attempts: list[Attempt] = field(default_factory=list)
-    threads: int | None = None
-    recorded: bool = True
-    watched: Attempt | None = None
-    ordered: Attempt | None = None
-
-    @property
-    def title(self) -> str:
-        """The name of the run in progress messages."""
-        build = BUILDS[self.interpreter.build]
-        if self.threads is None:
-            return build
-        return f"{build}, {self.threads} thread{'' if self.threads == 1 else 's'}"
-
-    @property
-    def over(self) -> bool:
-        """Whether further runs are pointless: the last one failed or could not be timed."""
-        return bool(self.attempts and (self.attempts[-1].error or self.attempts[-1].untimed))
-
-    @property
-    def failure(self) -> Attempt | None:
-        """The attempt that failed, if one did; it is the last one."""
-        return self.attempts[-1] if self.attempts and self.attempts[-1].error else None
-
-    def counted(self, *, probed: bool) -> list[Attempt]:
-        """Return the attempts whose time counts."""
-        return [
-            attempt
-            for attempt in self.attempts[self.recorded :]
-            if attempt.probed == probed and attempt.wall_ns is not None
-        ]
-
-    def representative(self) -> Attempt:
-        """Return the attempt to show: the one that failed, else the median one, probe on."""
-        counted = self.counted(probed=True)
-        if self.failure or not counted:
-            return self.failure or self.attempts[0]
-        wall = median_low(attempt.wall_ns or 0 for attempt in counted)
-        return next(attempt for attempt in counted if attempt.wall_ns == wall)
 
 
 def run_arms(
@@ -157,30 +71,61 @@ def run_arms(
         for number in threads
         for interpreter in interpreters
     ]
-    steps = [
-        (arm, label, probed)
-        for label, probed, warming_up in _schedule(options.repeat)
-        for arm in arms
-        if arm.recorded or not (probed or warming_up)
-    ]
     to_watch = _to_watch(arms) if options.races else []
     to_order = _to_watch(arms) if options.lock_order else []
-    done = len(steps) + len(to_watch)
-    total = done + len(to_order)
+    further = len(to_watch) + len(to_order)
+    warming_up = _steps(arms, [WARM_UP])
+    timed = _steps(arms, rounds(options.repeat, options.repeat))
     try:
-        for count, (arm, label, probed) in enumerate(steps, 1):
-            if arm.over:
-                continue
-            if options.progress:
-                options.progress(f"[{count}/{total}] {arm.title}: {label}")
-            _take(arm, _attempt(target, arm, directory, options, probed=probed))
-        _watch(target, to_watch, directory, options, (len(steps), total), traced=True)
+        begun = len(warming_up)
+        _run(target, warming_up, directory, options, (0, begun + len(timed) + further))
+        if long_run(arms, options):
+            timed = _steps(arms, rounds(FEW, 1))
+        done = begun + len(timed)
+        total = done + further
+        _run(target, timed, directory, options, (begun, total))
+        _watch(target, to_watch, directory, options, (done, total), traced=True)
+        done += len(to_watch)
         _watch(target, to_order, directory, options, (done, total), watch_for="order")
         for arm in arms:
             _name_culprit(arm, options)
     except KeyboardInterrupt:
         raise Interrupted(arms) from None
     return arms
+
+
+def long_run(arms: Sequence[Arm], options: Options) -> float | None:
+    """Return how many seconds the longest first run took, if the other runs are fewer for that."""
+    first = [arm.attempts[0].wall_ns or 0 for arm in arms if arm.recorded and arm.attempts]
+    longest = max(first, default=0) / 1e9
+    limit = options.fewer_after
+    return longest if limit is not None and longest > limit and options.repeat > FEW else None
+
+
+def _steps(arms: Sequence[Arm], of: Iterable[Round]) -> list[tuple[Arm, Round]]:
+    """Return the runs of these rounds; arms that are not recorded are only timed."""
+    return [(arm, one) for one in of for arm in arms if arm.recorded or not one.probed]
+
+
+def _run(
+    target: Target,
+    steps: Sequence[tuple[Arm, Round]],
+    directory: Path,
+    options: Options,
+    numbers: tuple[int, int],
+) -> None:
+    """Do these runs; ``numbers`` are how many were done before, and all.
+
+    Raises:
+        KeyboardInterrupt: It was interrupted.
+    """
+    done, total = numbers
+    for count, (arm, one) in enumerate(steps, done + 1):
+        if arm.over:
+            continue
+        if options.progress:
+            options.progress(f"[{count}/{total}] {arm.title}: {one.label}")
+        _take(arm, _attempt(target, arm, directory, options, probed=one.probed))
 
 
 def watch_arms(
@@ -264,14 +209,6 @@ def _name_culprit(arm: Arm, options: Options) -> None:
     ]
 
 
-def _schedule(repeat: int) -> Iterator[tuple[str, bool, bool]]:
-    """Yield label, probe state and whether it only warms up, of each round over the arms."""
-    yield "first run, probe on, not counted", True, True
-    for number in range(1, repeat + 1):
-        yield f"run {number} of {repeat}, probe off", False, False
-        yield f"run {number} of {repeat}, probe on", True, False
-
-
 def _attempt(
     target: Target,
     arm: Arm,
@@ -284,10 +221,12 @@ def _attempt(
     """Run the program once."""
     place = Path(tempfile.mkdtemp(prefix=f"{arm.interpreter.build}-", dir=directory))
     trace = place / "trace.gilscope"
-    first, build = not arm.attempts, arm.interpreter.build
+    first = not arm.attempts and arm.recorded
+    outputs = Outputs(place, arm.interpreter.build, options.output, options.display, first=first)
     job = _job(target, arm, place, options, trace=trace if probed else None, watch_for=watch_for)
+    if target.carried:
+        job["display"] = outputs.place
     (place / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    output = options.output if first and arm.recorded else None
     try:
         ended = process.run(
             _command(arm.interpreter, place),
@@ -295,11 +234,13 @@ def _attempt(
             env=_environment(arm),
             data=target.carried.values + target.carried.instances if target.carried else b"",
             timeout=options.timeout,
-            output=None if output is None else lambda stream, text: output(build, stream, text),
+            output=outputs.take if first else None,
             watch=Watchdog(place / "stacks.txt", partial(wait_for_gil, trace) if probed else None),
         )
     except OSError as error:
         raise TargetError(f"cannot start {arm.interpreter.path}: {error}") from None
+    outputs.finish()
+    ended = replace(ended, stdout=outputs.plain(ended.stdout))
     return judge(ended, place, options.timeout, probed=probed, say=partial(_tell, arm, options))
 
 

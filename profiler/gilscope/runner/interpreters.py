@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import gilscope
 from gilscope.config import (
     BUILDS,
     MINIMUM_PYTHON,
@@ -80,12 +81,14 @@ class Refusal:
         path: The interpreter.
         source: Where it was found.
         reason: One line that says why, and what to do about it.
-        lacks_gilscope: Whether installing gilscope there would make it fit.
+        repairable: Whether installing gilscope there would make it fit.
+        lacks_gilscope: Whether there is none, so that one of ours can serve.
     """
 
     path: Path
     source: str
     reason: str
+    repairable: bool = False
     lacks_gilscope: bool = False
 
 
@@ -101,13 +104,15 @@ class Discovery:
     def advice(self) -> str:
         """One line that says how to get an interpreter of this build."""
         option, variable = PYTHON_OPTIONS[self.build], PYTHON_VARIABLES[self.build]
-        for refusal in self.refusals:
-            if refusal.lacks_gilscope:
+        others = [one for one in self.refusals if one.path.parent.parent != Path(sys.prefix)]
+        for refusal in others:
+            if refusal.repairable:
                 return f"no interpreter for the {BUILDS[self.build]}: {refusal.reason}"
+        refused = f" ({others[0].reason})" if others else ""
         suffix = "t" if self.build == "ft" else ""
         wanted = "{}.{}".format(*own_series()) + suffix
         return (
-            f"no interpreter for the {BUILDS[self.build]}: get one, for example with "
+            f"no interpreter for the {BUILDS[self.build]}{refused}: get one, for example with "
             f"`uv python install {wanted}`; then `gilscope setup` makes an environment beside this "
             f"one, or install gilscope there with `PYTHON -m pip install --no-deps gilscope` and "
             f"name it with {option} or {variable}"
@@ -124,8 +129,8 @@ def own_series() -> tuple[int, int]:
     return sys.version_info[0], sys.version_info[1]
 
 
-type Provide = Callable[[Path], Path]
-"""Returns a directory with gilscope for an interpreter that lacks it."""
+type Provide = Callable[[Path], Path | None]
+"""Returns a directory with gilscope for an interpreter that lacks it; None if there is none."""
 
 
 def find(
@@ -167,9 +172,10 @@ def find(
 
 def _provided(build: str, lacking: Refusal, provide: Provide | None) -> Interpreter | None:
     """Return the interpreter with a gilscope provided for it; None if it is still unfit."""
-    if provide is None:
+    library = provide(lacking.path) if provide is not None else None
+    if library is None:
         return None
-    found = examine(lacking.path, build, lacking.source, provide(lacking.path))
+    found = examine(lacking.path, build, lacking.source, library)
     return found if isinstance(found, Interpreter) else None
 
 
@@ -214,7 +220,13 @@ def examine(
         return Refusal(path, source, reason)
     if "missing" in facts:
         reason = f"gilscope is not installed for {path}: {path} -m pip install --no-deps gilscope"
-        return Refusal(path, source, reason, lacks_gilscope=True)
+        return Refusal(path, source, reason, repairable=True, lacks_gilscope=True)
+    if facts["gilscope"] != gilscope.__version__:
+        reason = (
+            f"gilscope {facts['gilscope']} is installed for {path}, and {gilscope.__version__} is "
+            f"needed: {path} -m pip install --no-deps gilscope=={gilscope.__version__}"
+        )
+        return Refusal(path, source, reason, repairable=True)
     return Interpreter(build, path, version, source, library)
 
 

@@ -101,11 +101,11 @@ def find_pair() -> Pair:
 
 
 def _unfit(python: Path, build: str) -> str | None:
-    """Return why ``python`` is none of ``build``, or None; it may lack gilscope."""
+    """Return why ``python`` is none of ``build``, or None; gilscope may be missing there."""
     found = examine(python, build, "")
     if isinstance(found, Interpreter):
         return None
-    return None if found.lacks_gilscope else found.reason
+    return None if found.repairable else found.reason
 
 
 def find_base(build: str) -> Path:

@@ -44,7 +44,7 @@ def provide(python: Path, say: Callable[[str], None] | None = None) -> Path:
         InterpreterError: It cannot be made, with pip's reason.
     """
     source = own_source()
-    place = cache_directory() / "targets" / f"{_digest(source)}{_tag(python)}"
+    place = _place(python, source)
     if (place / "gilscope").is_dir():
         return place
     if say:
@@ -61,6 +61,20 @@ def provide(python: Path, say: Callable[[str], None] | None = None) -> Path:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return place
+
+
+def provided(python: Path) -> Path | None:
+    """Return the directory with a gilscope for ``python``; None if it would have to be made.
+
+    Raises:
+        InterpreterError: The interpreter does not work.
+    """
+    place = _place(python, own_source())
+    return place if (place / "gilscope").is_dir() else None
+
+
+def _place(python: Path, source: str) -> Path:
+    return cache_directory() / "targets" / f"{_digest(source)}{_tag(python)}"
 
 
 def own_source() -> str:

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.findings.model import Finding, had_back, jumps, limit, matters, of_run
+from gilscope.analysis.findings.model import (
+    TO_BE_MEASURED,
+    Finding,
+    had_back,
+    jumps,
+    limit,
+    matters,
+    of_run,
+)
 from gilscope.analysis.grouping import order_by, typical_total
 from gilscope.severity import Severity
 from gilscope.text import time_text
@@ -66,7 +74,7 @@ def serialised(facts: Facts) -> Iterator[Finding]:
             ),
             advice="Under the GIL only one thread at a time runs Python. Do less in the callback, "
             "pass results through a native queue that one Python thread empties, or use the "
-            "free-threaded build (`gilscope compare` measures the gain).",
+            f"free-threaded build ({TO_BE_MEASURED}).",
             intervals=jumps(trace.intervals, mine, f"waits for the GIL to call {work.name}"),
             cost_ns=gained,
         )

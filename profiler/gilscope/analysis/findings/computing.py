@@ -8,6 +8,7 @@ import numpy as np
 
 from gilscope.analysis.findings.in_spans import held_in
 from gilscope.analysis.findings.model import (
+    TO_BE_MEASURED,
     Finding,
     had_back,
     jumps,
@@ -96,7 +97,7 @@ def _finding(facts: Facts, threads: I64, rows: I64, cost: int) -> Finding:
             *held_in(facts, _theirs(facts, threads)),
         ),
         advice="More threads do not make this faster under the GIL. A free-threaded build runs "
-        "them in parallel (`gilscope compare` measures the gain). So do processes, subinterpreters "
+        f"them in parallel ({TO_BE_MEASURED}). So do processes, subinterpreters "
         "(gilscope.executor), and native code that releases the GIL.",
         intervals=jumps(intervals, rows, "waits for its turn"),
         cost_ns=gained,

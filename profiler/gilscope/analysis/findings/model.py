@@ -28,6 +28,9 @@ LEAST_NS = 10_000_000
 NEARLY_ALL = 0.95
 """Of what was waited: what is lost of it is not worth a word."""
 
+TO_BE_MEASURED = "`gilscope compare` measures the gain"
+"""In advice to take the free-threaded build: a comparison has its result in place of it."""
+
 MOST_JUMPS = 10
 """The most intervals that a finding names: the longest ones."""
 

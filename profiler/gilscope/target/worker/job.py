@@ -11,6 +11,7 @@ The job and its result are JSON files in a private directory of the runner:
              order: whether it is watched for the order of its locks; optional
              holds: where threads are held until all are there, as `holding` takes it; optional
              carried: names of a notebook, see gilscope.target.worker.carried; or null
+             display: where displays of a cell go, as gilscope.target.worker.display takes it
              live: whether output should appear as it is printed
              cpus: numbers of the processors to run on, none for all
              stacks: file for the Python stacks of all threads, written at stack_signal; or null
@@ -43,7 +44,7 @@ from gilscope.target.worker.carried import receive
 from gilscope.target.worker.program import Outcome, Target, run_as_main
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 GIL_WARNING = re.compile(
     r"The global interpreter lock \(GIL\) has been enabled to load module '(.+?)'"
@@ -201,6 +202,7 @@ def work(job: dict[str, Any], result: Path) -> int:
         os.sched_setaffinity(0, job["cpus"])
     if job["stacks"]:
         _listen_for_requests(job["stacks"], job["stack_signal"])
+    finish = _displays(job.get("display")) if carried is not None else None
     measurement = Measurement(job["trace"], _recording(job["recording"]))
     measured = _measured(measurement, target, job)
     try:
@@ -208,10 +210,20 @@ def work(job: dict[str, Any], result: Path) -> int:
     except GilscopeError as error:
         measurement.result["probe_error"] = str(error)
         outcome = Outcome(2)
+    if finish is not None:
+        finish()
     write_result(result, measurement.result, outcome)
     if measurement.trace is not None and not measurement.result["probe_error"]:
         session.watch_ending(measurement.trace)
     return outcome.status
+
+
+def _displays(place: dict[str, str] | None) -> Callable[[], None]:
+    """Let displays of a cell be seen; returns what displays what it leaves."""
+    from gilscope.target.worker import display  # noqa: PLC0415 - programs that are no cells: none
+
+    display.install(place)
+    return display.finish
 
 
 def _measured(

@@ -9,6 +9,7 @@ const PATIENCE = 10_000  // ms; a kernel that is gone does not answer at all
 const SLOW = 60_000  // ms; names of native functions are looked up in large files
 const LONG = 3_600_000  // ms; at first the kernel may still have other cells to run
 const SOON = 2_000  // ms
+const ALONE = "jupyter-widgets-disconnected"  // ipywidgets' class of what has no kernel
 
 /** @typedef {import("./types.js").WidgetModel} WidgetModel */
 /** @typedef {import("./types.js").SettingName} SettingName */
@@ -233,6 +234,10 @@ async function show(model, el, waiting, signal) {
 
 /** @param {{ model: WidgetModel, el: HTMLElement }} place */
 function render({ model, el }) {
+  if (el.closest(`.${ALONE}`)) {
+    el.textContent = "The picture above cannot be zoomed: this page has no kernel."
+    return () => {}
+  }
   const closing = new AbortController()
   /** @type {(() => void) | null} */
   let end = null

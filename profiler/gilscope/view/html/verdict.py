@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from gilscope.analysis.sampled_stacks import notes_of
 from gilscope.config import BUILDS
-from gilscope.results.outcome import outcome, range_text, ratio_text
+from gilscope.results.outcome import outcome
+from gilscope.results.ratios import range_text, ratio_text
 from gilscope.text import count_text, seconds_text, time_text
 from gilscope.view.data.palette import (
     CALLBACK_LOOK,

@@ -79,6 +79,7 @@ var PATIENCE = 1e4;
 var SLOW = 6e4;
 var LONG = 36e5;
 var SOON = 2e3;
+var ALONE = "jupyter-widgets-disconnected";
 var asked = 0;
 var message_of = (error) => error instanceof Error ? error.message : String(error);
 function ask(model, kind, message = {}, patience = PATIENCE) {
@@ -246,6 +247,11 @@ async function show(model, el, waiting, signal) {
   };
 }
 function render({ model, el }) {
+  if (el.closest(`.${ALONE}`)) {
+    el.textContent = "The picture above cannot be zoomed: this page has no kernel.";
+    return () => {
+    };
+  }
   const closing = new AbortController();
   let end = null;
   const waiting = setTimeout(() => {

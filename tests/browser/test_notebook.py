@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from front_ends import LIVE, VIEW, opened, run_cell, run_first, saved_with, shoot, stop_kernels
@@ -321,10 +322,24 @@ def test_a_narrow_cell_shows_whole_titles(view: Any) -> None:
     view.wait_for_function(f"() => {VIEW}.letters === 26")
 
 
-def test_axe_finds_nothing_serious_in_the_view(view: Any) -> None:
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_in_the_view(view: Any, theme: str) -> None:
     """Contrast, roles and names of the live view; the front end's own page is not ours."""
     view.evaluate(npm_release("axe-core").read_text())
+    view.evaluate(f"(theme) => {VIEW}.set('theme', theme)", theme)
+    view.wait_for_function(f"(theme) => {VIEW}.box.dataset.theme === theme", arg=theme)
     assert view.evaluate(SERIOUS) == []
+
+
+def test_the_picture_is_saved_from_a_cell(view: Any) -> None:
+    """As SVG, with the names of the lanes and the verdict."""
+    with view.expect_download() as saved:
+        view.locator(".gilscope [data-role=svg]").click()
+    assert saved.value.suggested_filename.endswith(".svg")
+    root = ET.parse(saved.value.path()).getroot()  # noqa: S314 - our own
+    words = "".join(root.itertext())
+    assert "worker 1" in words
+    assert "Not compared" in words
 
 
 def test_what_goes_wrong_in_the_kernel_is_shown(view: Any) -> None:

@@ -1,8 +1,9 @@
-"""What leaves a report: sorted tables as CSV, Markdown for an issue, an address, paper."""
+"""What leaves a report: tables as CSV, Markdown for an issue, pictures, an address, paper."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -20,6 +21,21 @@ RANGE = """() => {
 }"""
 FIRST = "#view-1 [role=tabpanel] table tbody tr td:first-child"
 PASTED = "() => navigator.clipboard.readText()"
+# Size of the PNG in the clipboard, and which of some colours are in it.
+PICTURE = """async (wanted) => {
+  const [item] = await navigator.clipboard.read()
+  const bitmap = await createImageBitmap(await item.getType("image/png"))
+  const { width, height } = bitmap
+  const canvas = new OffscreenCanvas(width, height), pen = canvas.getContext("2d")
+  pen.drawImage(bitmap, 0, 0)
+  const { data } = pen.getImageData(0, 0, width, height), seen = new Set()
+  for (let at = 0; at < data.length; at += 4) {
+    seen.add((data[at] << 16) | (data[at + 1] << 8) | data[at + 2])
+  }
+  return [width, height, wanted.filter((color) => seen.has(parseInt(color.slice(1), 16)))]
+}"""
+STAGE = "() => document.querySelector('#view-1 [data-role=stage]').clientWidth"
+STATES = ["#0072b2", "#d55e00"]  # holding the GIL, waiting for it
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +96,52 @@ def test_verdict_and_findings_are_copied_as_markdown(opened: Any) -> None:
     assert "▲" not in text
     count = opened.evaluate("() => document.querySelector('#view-1').gilscope.data.findings.length")
     assert text.count("\n- **") == count
+
+
+def test_the_picture_is_copied_as_png(opened: Any) -> None:
+    """Sharp, with the states in their colours."""
+    opened.locator("#view-1 [data-role=png]").click()
+    opened.get_by_text("copied: the picture as PNG").wait_for()
+    width, height, colors = opened.evaluate(PICTURE, STATES)
+    assert width == 2 * (opened.evaluate(STAGE) + 32)
+    assert height > 600
+    assert colors == STATES
+
+
+@pytest.mark.parametrize("zoom", [None, (5, 6)], ids=["whole", "zoomed"])
+def test_the_picture_is_saved_as_svg(opened: Any, zoom: tuple[int, int] | None) -> None:
+    """What is in view, with title, verdict, legend and lanes, as XML that is well-formed."""
+    if zoom:
+        opened.evaluate("(to) => document.querySelector('#view-1').gilscope.axis.show(...to)", zoom)
+        opened.get_by_text("5 to 6 ms").wait_for()
+    with opened.expect_download() as saved:
+        opened.locator("#view-1 [data-role=svg]").click()
+    assert saved.value.suggested_filename == "gilscope-few.svg"
+    root = ET.parse(saved.value.path()).getroot()  # noqa: S314 - our own
+    words = list(root.itertext())
+    for expected in ("few", "waiting for the GIL", "MainThread", "eval-0"):
+        assert expected in words
+    assert any(word.startswith("– Not compared") for word in words)
+    assert ("5.5" in words) == (zoom is not None)
+
+
+def test_what_the_clipboard_refuses_is_saved(browser: Any, address: str) -> None:
+    """As a file of its kind, and the status line says so."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_function(READY)
+        session = context.new_cdp_session(page)
+        target = session.send("Target.getTargetInfo")["targetInfo"]
+        refused = {"permission": {"name": "clipboard-write"}, "setting": "denied"}
+        refused["browserContextId"] = target["browserContextId"]
+        session.send("Browser.setPermission", refused)
+        for role, end in (("markdown", ".md"), ("png", ".png")):
+            with page.expect_download() as saved:
+                page.locator(f"#view-1 [data-role={role}]").click()
+            name = saved.value.suggested_filename
+            assert name == f"gilscope-few{end}"
+            page.get_by_text(f"as {name}").wait_for()
 
 
 def test_the_address_leads_to_what_is_seen(opened: Any, address: str) -> None:

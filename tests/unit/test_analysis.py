@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from itertools import pairwise
 from typing import TYPE_CHECKING
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -70,6 +72,23 @@ def test_lane_refers_to_intervals(read_built: Reader) -> None:
         running = lane.states == State.RUNNING
         assert (lane.refs[running] == -1).all()
         assert (trace.intervals.thread[lane.refs[~running]] == lane.thread.index).all()
+
+
+def test_lanes_of_a_short_trace_are_worked_out_once(read_built: Reader) -> None:
+    """Whoever asks again gets the same, in a list of its own."""
+    trace = read_built(gil_trace())
+    first, again = lanes(trace), lanes(trace)
+    assert first is not again
+    assert all(one is other for one, other in zip(first, again, strict=True))
+
+
+def test_lanes_are_kept_no_longer_than_their_trace(read_built: Reader) -> None:
+    """Nothing but the trace keeps them."""
+    trace = read_built(gil_trace())
+    states = ref(lanes(trace)[0].states)
+    del trace
+    gc.collect()
+    assert states() is None
 
 
 def test_lanes_of_a_free_threaded_build(read_built: Reader) -> None:

@@ -80,7 +80,7 @@ def test_one_build_alone_tells_nothing(traces: list[tuple[str, Trace]]) -> None:
 def test_the_table_shows_the_longest_waits_first(found: Differences) -> None:
     """With the columns that have a number; names of the program are no markup."""
     head, *rows = difference_rows(found)
-    assert head == ["", "waited for the GIL", "object locks", "stop-the-world", "nothing"]
+    assert head == ["where", "waited for the GIL", "object locks", "stop-the-world", "nothing"]
     assert [row[0] for row in rows[:2]] == ["threads pool", "threads worker"]
     assert rows[-1] == ["unknown place", "80.6 µs", "6 µs", "1.5 µs", "73.1 µs"]
     renamed = {**found, "threads": [replace(found["threads"][0], place=("<b>",))]}

@@ -19,8 +19,8 @@ from gilscope.trace.reading.reader import read
 from gilscope.trace.writing.merge import merge
 from gilscope.trace.writing.pack import pack
 from gilscope.view.data.sampled_tracks import COLORS, sampled_tracks
+from gilscope.view.html.legend import legend
 from gilscope.view.html.sampled import sampled as flame_graphs
-from gilscope.view.html.verdict import legend
 from trace_builder import START_MONOTONIC
 from trace_examples import gil_trace
 from view_examples import run_of

@@ -10,7 +10,7 @@ from gilscope.trace.reading.reader import read
 from gilscope.view.data.columns import columns_of
 from gilscope.view.data.entering import entries
 from gilscope.view.data.palette import CALLBACK, ENTERING, NOTHING
-from gilscope.view.html.verdict import legend
+from gilscope.view.html.legend import legend
 from trace_builder import TraceBuilder
 
 if TYPE_CHECKING:

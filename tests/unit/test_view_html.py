@@ -131,7 +131,7 @@ def test_the_verdict_says_how_much_faster_it_is(traces: list[Trace]) -> None:
     """The outcome in words is on top; median wall times and their spread follow."""
     html = verdict(comparison_of(traces))
     assert "410 ms" in html
-    assert "median of 3 runs, 400 ms to 420 ms, probe off" in html
+    assert "median of 3 runs, 400 ms to 420 ms, timed without recording" in html
     assert html.startswith('<div class="outcome good">')
     assert "Faster without the GIL: " in html
     assert html.index("2.1 × faster") < html.index("median of 3 runs")

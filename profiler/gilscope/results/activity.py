@@ -10,6 +10,7 @@ import numpy as np
 
 from gilscope.analysis.states.state import State
 from gilscope.analysis.states.thread_states import lanes
+from gilscope.trace.distinct import distinct
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from gilscope.analysis.states.thread_states import Lane
     from gilscope.trace.arrays import U8
-    from gilscope.trace.model import Trace
+    from gilscope.trace.model import Lock, Trace
 
 ACTIVITIES = {
     "holding_gil": "holding the GIL",
@@ -81,12 +82,18 @@ def lock_activities(trace: Trace) -> U8:
     """Return what a wait for a lock counts as, u8[n + 1] by interval; 255 as its state says."""
     result = np.full(len(trace.intervals) + 1, 255, np.uint8)
     rows = np.flatnonzero(np.isin(trace.intervals.kind, (Event.LOCK_WAIT, Event.SPIN)))
-    for number in np.unique(trace.intervals.what[rows]).tolist():
-        lock = trace.locks[number]
-        if lock.kind == "object" or lock.native:
-            name = "native_locks" if lock.native else "object_locks"
-            result[rows[trace.intervals.what[rows] == number]] = NAMES.index(name)
+    used, places = distinct(trace.intervals.what[rows])
+    names = [_lock_activity(trace.locks[number]) for number in used.tolist()]
+    codes = np.array([NAMES.index(name) if name else 255 for name in names], np.uint8)
+    result[rows] = codes[places]
     return result
+
+
+def _lock_activity(lock: Lock) -> str:
+    """Return what waits for a lock count as; nothing where their state says it."""
+    if lock.native:
+        return "native_locks"
+    return "object_locks" if lock.kind == "object" else ""
 
 
 def _spent(lane: Lane, kinds: U8) -> dict[str, float]:

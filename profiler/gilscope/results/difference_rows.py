@@ -39,7 +39,7 @@ def difference_rows(differences: Differences) -> list[list[str]]:
         if row.became is not None
     ]
     columns = [name for name in BECAME if any(name in became for *_, became in rows)]
-    head = ["", "waited for the GIL", *(BECAME[name] for name in columns)]
+    head = ["where", "waited for the GIL", *(BECAME[name] for name in columns)]
     body = [
         [
             shortened(place, NAME_LENGTH),

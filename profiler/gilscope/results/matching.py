@@ -37,6 +37,7 @@ ACTIVE = (State.HOLDING_GIL, State.RUNNING)
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 PAIR = ("gil", "ft")
 
+type F64 = np.typing.NDArray[np.float64]
 type Key = tuple[str, ...]
 type Cells = dict[Key, dict[str, float]]
 """Time in ns by what a place is called, and by activity."""
@@ -152,7 +153,7 @@ class _Places:
         side_by_side = _side_by_side(drawn)
         self._lives = {lane.thread.index: self._life(lane, side_by_side) for lane in drawn}
 
-    def _life(self, lane: Lane, side_by_side: tuple[I64, I64]) -> _Life:
+    def _life(self, lane: Lane, side_by_side: tuple[F64, F64]) -> _Life:
         what = activities(lane, self._kinds)
         lengths = lane.ends - lane.starts
         rates = np.zeros((len(lane), len(NAMES) + 1), np.int64)
@@ -241,7 +242,7 @@ def _add(cells: Cells, key: Key, spent: I64) -> None:
         cell[name] += ns
 
 
-def _side_by_side(drawn: Sequence[Lane]) -> tuple[I64, I64]:
+def _side_by_side(drawn: Sequence[Lane]) -> tuple[F64, F64]:
     """Return moments, and for each how long two threads or more have run at a time until then."""
     active = [np.isin(lane.states, ACTIVE) for lane in drawn]
     starts = [lane.starts[mask] for lane, mask in zip(drawn, active, strict=True)]
@@ -252,4 +253,6 @@ def _side_by_side(drawn: Sequence[Lane]) -> tuple[I64, I64]:
     order = np.argsort(moments, kind="stable")
     moments, running = moments[order], np.cumsum(steps[order])
     together = np.diff(moments) * (running[:-1] > 1)
-    return moments, np.concatenate([[0], np.cumsum(together)])
+    # As numbers that can be interpolated between as they are, for each of thousands of threads.
+    sums = np.concatenate([[0], np.cumsum(together)])
+    return moments.astype(np.float64), sums.astype(np.float64)

@@ -85,7 +85,7 @@ def outcome(comparison: ComparisonData) -> Outcome:
         return Outcome("no difference shown", headline, times, _causes(comparison, None))
     kind: Kind = "faster" if speedup.factor > 1 else "slower"
     headline = f"{kind.capitalize()} without the GIL: {times} ({ratio_text(speedup)})"
-    sure = f"Median wall time of {len(gil.wall_s)} runs of each build, probe off; 95 % interval"
+    sure = f"Median of {len(gil.wall_s)} runs of each build, timed without recording; 95 % interval"
     return Outcome(kind, headline, sure, _causes(comparison, max(0.0, after - before)))
 
 
@@ -102,7 +102,7 @@ def _not_compared(comparison: ComparisonData) -> tuple[str, str]:
     if not names:
         return "Not compared: nothing was run", times
     if {"gil", "ft"} <= {run.build for run in runs}:
-        return "Not compared: no complete run under both builds with the probe off", times
+        return "Not compared: no complete run under both builds without recording", times
     return f"Not compared: {names} only", times
 
 

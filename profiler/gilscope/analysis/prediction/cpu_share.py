@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gilscope.analysis.states.thread_states import Lane
     from gilscope.analysis.waits.joins import Join
-    from gilscope.trace.arrays import Bools
+    from gilscope.trace.arrays import U8, Bools
     from gilscope.trace.model import CpuTimes, Trace
 
     type F64 = np.typing.NDArray[np.float64]
@@ -76,9 +76,10 @@ class Work:
             for worker in join.workers:
                 lane = lanes[self._numbers[worker]]
                 idle.setdefault(worker, []).extend(_idle_around(lane, join))
+        flags = np.append(trace.intervals.flags, np.uint8(0))  # the last is of no interval
         self._holding = [_spans(lane, lane.states == State.HOLDING_GIL, ()) for lane in lanes]
         self._running = [
-            _spans(lane, _working(trace, lane), idle.get(lane.thread.index, ())) for lane in lanes
+            _spans(lane, _working(flags, lane), idle.get(lane.thread.index, ())) for lane in lanes
         ]
         self._clock = _shares([*self._holding, *self._running], processors)
         self._measured = [
@@ -183,14 +184,19 @@ def shared_work(total: float, delays: Sequence[float], processors: float) -> lis
     return parts
 
 
-def _working(trace: Trace, lane: Lane) -> Bools:
+def _working(flags: U8, lane: Lane) -> Bools:
     """Return the segments without the GIL in which the thread may have been at work, bool[n].
 
     One that had to give up the GIL has nothing to do but to ask for it again; where that takes
     long, the thread has lost its processor, too.
+
+    Args:
+        flags: u8[n + 1], of all intervals; the last is of none.
+        lane: The thread.
     """
-    flags = np.append(trace.intervals.flags, np.uint8(0))[lane.refs]  # the last is of -1
-    forced = (lane.states == State.HOLDING_GIL) & ((flags & np.uint8(HoldFlag.FORCED)) != 0)
+    forced = (lane.states == State.HOLDING_GIL) & (
+        (flags[lane.refs] & np.uint8(HoldFlag.FORCED)) != 0
+    )
     working: Bools = lane.states == State.RUNNING
     working[1:] &= ~forced[:-1]
     return working

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gilscope.analysis.prediction.cpu_share import Basis, Work
+from gilscope.analysis.prediction.cpu_share import Basis, Done, Work
 from gilscope.analysis.prediction.replay import Kind, Step, replay
 from gilscope.analysis.states.state import State
 from gilscope.analysis.states.thread_states import ended_by_itself, lanes
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from gilscope.trace.arrays import I64
     from gilscope.trace.model import Trace
 
+    type Cut = tuple[int, int, Step]  # when, ns; which comes first of one moment; what is done
+    type F64 = np.typing.NDArray[np.float64]
     type Milestone = tuple[int, int]  # a thread's index; ns from the trace's start
 
 MOST_WAITS = 300_000
@@ -110,10 +112,9 @@ def predict(
         return None
     model = _Model(trace, recorded_on or processors)
     left = max(processors - others, LEAST * processors)
+    shared = dict.fromkeys((tuple(model.together), tuple(model.joins), ()))  # they may be the same
     times = [
-        model.expected(left, model.together, Basis.SAMPLES),
-        model.expected(left, model.joins, Basis.SAMPLES),
-        model.expected(left, (), Basis.SAMPLES),
+        *(model.expected(left, some, Basis.SAMPLES) for some in shared),
         model.expected(left, model.together, Basis.HOLDS),
         model.expected(processors, model.together, Basis.SHARES),
     ]
@@ -152,6 +153,7 @@ class _Model:
         self.joins = hidden_joins(trace, self.lanes)
         self.together = [join for join in self.joins if join.together]
         self.work = Work(trace, self.lanes, self.joins, recorded_on)
+        self._known: dict[Basis, list[Done]] = {}
         self.unexplained: list[tuple[int, int, int]] = []  # thread, start, end
         # When each worker began to work for a join: by the join's start and the worker.
         self.begins: dict[tuple[int, int], int] = {}
@@ -273,7 +275,18 @@ class _Model:
         self, processors: float, shared: Sequence[Join], basis: Basis
     ) -> tuple[list[list[Step]], list[int]]:
         """Return a program a thread, and the milestones at which all is done."""
-        cuts: list[list[tuple[int, int, Step]]] = [[] for _ in self.lanes]
+        cuts, ends = self._cuts
+        factors = self.work.even_factors(shared, self.begins, processors, basis)
+        done = self._done(basis)
+        return [
+            self._program(number, cut, factors[number], done[number])
+            for number, cut in enumerate(cuts)
+        ], ends
+
+    @cached_property
+    def _cuts(self) -> tuple[list[list[Cut]], list[int]]:
+        """Where the work of each thread is cut into steps, and the milestones at its end."""
+        cuts: list[list[Cut]] = [[] for _ in self.lanes]
         for number, (thread, end, (peer, at)) in enumerate(self.waits):
             cuts[self.numbers[thread]].append((end, 0, Step(Kind.AWAIT, number)))
             cuts[self.numbers[peer]].append((at, 1, Step(Kind.REACH, number)))
@@ -285,11 +298,21 @@ class _Model:
         for number, lane in enumerate(self.lanes):
             ends.append(len(self.waits) + number)
             cuts[number].append((self._last(lane), 2, Step(Kind.REACH, ends[-1])))
-        factors = self.work.even_factors(shared, self.begins, processors, basis)
-        return [
-            self._program(number, sorted(cut, key=lambda c: c[:2]), factors[number], basis)
-            for number, cut in enumerate(cuts)
-        ], ends
+        return [sorted(cut, key=lambda c: c[:2]) for cut in cuts], ends
+
+    def _done(self, basis: Basis) -> list[Done]:
+        """Return what each thread did between its cuts: the same in all replays on one basis."""
+        if basis not in self._known:
+            self._known[basis] = [
+                self.work.between(number, self._times(number), basis)
+                for number in range(len(self.lanes))
+            ]
+        return self._known[basis]
+
+    def _times(self, number: int) -> F64:
+        """Return the beginning of a thread and where it is cut, f64[n + 1]."""
+        begin = self.lanes[number].thread.start_ns
+        return np.array([begin, *(at for at, _, _ in self._cuts[0][number])], np.float64)
 
     def _last(self, lane: Lane) -> int:
         """Return up to when a thread's work counts: one that is idle keeps no program running."""
@@ -301,20 +324,20 @@ class _Model:
     def _program(
         self,
         number: int,
-        cuts: list[tuple[int, int, Step]],
+        cuts: list[Cut],
         factors: list[tuple[int, int, float]],
-        basis: Basis,
+        done: Done,
     ) -> list[Step]:
-        lane = self.lanes[number]
-        begin = lane.thread.start_ns
+        begin = self.lanes[number].thread.start_ns
         known = any(step.kind == Kind.AWAIT and at == begin for at, _, step in cuts)
         steps = [] if known else [Step(Kind.PASS, begin)]
-        times = np.array([begin, *(at for at, _, _ in cuts)], np.float64)
-        done = self.work.between(number, times, basis)
-        for start, end, factor in factors:
-            within = (start < times[1:]) & (times[1:] <= end)
-            for part in done:
-                part[within] *= factor
+        if factors:
+            times = self._times(number)
+            done = Done(done.work.copy(), done.asleep.copy())
+            for start, end, factor in factors:
+                within = (start < times[1:]) & (times[1:] <= end)
+                for part in done:
+                    part[within] *= factor
         for ran, slept, (_, _, step) in zip(*(part.tolist() for part in done), cuts, strict=True):
             steps += [Step(Kind.RUN, ran), Step(Kind.PASS, slept), step]
         return steps

@@ -158,9 +158,8 @@ def nested_spans(trace: Trace) -> Iterator[tuple[Thread, Nested]]:
 
 
 def _nested_rows(trace: Trace, table: Callbacks | Spans) -> Iterator[tuple[Thread, Nested]]:
-    for index in np.unique(table.thread).tolist():
-        thread = trace.threads_by_index[index]
-        rows = np.flatnonzero(table.thread == index)
+    for index, mine in thread_rows(table.thread).items():
+        thread, rows = trace.threads_by_index[index], mine.astype(np.int64)
         starts = np.clip(table.start[rows], thread.start_ns, thread.end_ns)
         ends = np.clip(table.end[rows], starts, thread.end_ns)
         order = np.lexsort((-ends, starts))

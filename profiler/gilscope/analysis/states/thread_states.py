@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -27,6 +28,11 @@ LOCK_STATES = {
     "stop_the_world_request": State.STOPPED_WORLD,
 }
 
+MOST_KEPT = 300_000
+"""Intervals of a trace whose lanes are kept as long as it is: a view asks for them many times, and
+with thousands of threads that takes longer than all else."""
+
+_kept: WeakKeyDictionary[Trace, list[Lane]] = WeakKeyDictionary()
 _BLOCK = 1 << 17  # intervals that are looked at together
 _STATE_OF_KIND = np.full(256, State.WAITING_GIL, np.uint8)
 _STATE_OF_KIND[Event.GIL_HOLD] = State.HOLDING_GIL
@@ -60,6 +66,14 @@ class Lane:
 
 def lanes(trace: Trace) -> list[Lane]:
     """One lane a thread, in the order of `trace.threads`; a life of length 0 has no segments."""
+    if len(trace.intervals) > MOST_KEPT:
+        return _lanes(trace)
+    if trace not in _kept:
+        _kept[trace] = _lanes(trace)
+    return list(_kept[trace])
+
+
+def _lanes(trace: Trace) -> list[Lane]:
     # One more than there are intervals: the last is what -1 refers to.
     states = np.append(interval_states(trace), np.uint8(State.RUNNING))
     return [_lane(thread, intervals, states) for thread, intervals in nested(trace)]

@@ -18,7 +18,7 @@ from gilscope.analysis.states.state import State
 from gilscope.analysis.states.thread_states import Lane, lanes
 from gilscope.analysis.waits.contention import acquired_waits
 from gilscope.analysis.waits.handover import gil_handovers, lock_handovers
-from gilscope.analysis.waits.joins import hidden_joins, unexplained
+from gilscope.analysis.waits.joins import hidden_joins, unexplained, work_signs
 from gilscope.trace.format import Event
 
 if TYPE_CHECKING:
@@ -116,8 +116,9 @@ def on_path(path: CriticalPath, life: Iterable[Lane]) -> list[OnPath]:
     """Return what each thread of the path did on it, the longest first."""
     found = []
     order = order_by(path.thread)
+    threads = path.thread[order]
     for lane in life:
-        begin, end = np.searchsorted(path.thread[order], [lane.thread.index, lane.thread.index + 1])
+        begin, end = np.searchsorted(threads, [lane.thread.index, lane.thread.index + 1])
         mine = order[begin:end]
         if not len(mine) or not len(lane):
             continue
@@ -205,16 +206,12 @@ def _of_locks(trace: Trace) -> tuple[I64, I64, I64, I64]:
 
 def _joins(trace: Trace, joins: Iterable[Join]) -> Iterable[tuple[int, int, int, int]]:
     """Yield, of each wait of native code for its threads, its end and what began with it."""
-    intervals = trace.intervals
-    signs: dict[int, I64] = {}
+    joins = list(joins)
+    workers = sorted({worker for join in joins for worker in join.workers})
+    _, signs = work_signs(trace, unexplained(trace), workers)
     for join in joins:
         done = {}
         for worker in join.workers:
-            if worker not in signs:
-                mine = intervals.thread == worker
-                gone = intervals.start[mine & unexplained(trace)]
-                left = intervals.end[mine & (intervals.kind == Event.GIL_HOLD)]
-                signs[worker] = np.sort(np.append(gone, left))
             place = int(np.searchsorted(signs[worker], join.end)) - 1
             thread = trace.threads_by_index[worker]
             done[worker] = int(signs[worker][place]) if place >= 0 else 0

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gilscope.analysis.states.thread_states import Lane
-    from gilscope.trace.arrays import I64, Bools
-    from gilscope.trace.model import Trace
+    from gilscope.trace.arrays import I64, U32, Bools
+    from gilscope.trace.model import Thread, Trace
 
 SHORTEST_NS = 1_000_000
 SHARE = 0.01
@@ -68,15 +68,14 @@ def slack_of(start: float, end: float) -> float:
 
 def hidden_joins(trace: Trace, lanes: Sequence[Lane]) -> list[Join]:
     """Return the waits that can be inferred, by thread and start."""
-    intervals = trace.intervals
-    holds, idle = intervals.where(Event.GIL_HOLD), intervals.select(unexplained(trace))
-    begins, ends = {}, {}
-    for index in (lane.thread.index for lane in lanes):
-        held, waited = holds.thread == index, idle.thread == index
-        begins[index] = np.sort(np.concatenate([holds.start[held], idle.end[waited]]))
-        ends[index] = np.sort(np.concatenate([holds.end[held], idle.start[waited]]))
-    others = _Others(trace, lanes, begins, ends)
-    found = [join for lane in lanes for join in _of_lane(trace, lane, others)]
+    idle = unexplained(trace)
+    others = _Others(
+        trace,
+        [lane.thread for lane in lanes if lane.thread.native],
+        np.append(idle, np.False_),
+        *work_signs(trace, idle, [lane.thread.index for lane in lanes]),
+    )
+    found = [join for lane in lanes for join in _of_lane(lane, others)]
     joins: list[Join] = []
     main = {lane.thread.index for lane in lanes if lane.thread.main}
     order = sorted(found, key=lambda join: (join.thread not in main, join.start - join.end))
@@ -106,13 +105,15 @@ class _Others:
 
     Attributes:
         trace: The trace.
-        lanes: All threads.
+        native: Those that Python did not start.
+        idle: bool[n + 1], the waits that are not explained; the last one is of no interval.
         begins: When they took the GIL, or had waited long enough for something native.
         ends: When they gave the GIL up, or began to wait for something native.
     """
 
     trace: Trace
-    lanes: Sequence[Lane]
+    native: list[Thread]
+    idle: Bools
     begins: dict[int, I64]
     ends: dict[int, I64]
 
@@ -133,15 +134,48 @@ class _Others:
         return float(times[place - 1]) if place else float("-inf")
 
 
+def work_signs(
+    trace: Trace, idle: Bools, indexes: Sequence[int]
+) -> tuple[dict[int, I64], dict[int, I64]]:
+    """Return when threads began with something, and when they were done with something.
+
+    Args:
+        trace: The trace.
+        idle: bool[n], `unexplained(trace)`.
+        indexes: `Thread.index` of the threads.
+
+    Returns:
+        By index the times, increasing, ns: when each took the GIL or had waited for something
+        native, and when it gave the GIL up or began to wait for something native.
+    """
+    holds, waits = trace.intervals.where(Event.GIL_HOLD), trace.intervals.select(idle)
+    threads = np.concatenate([holds.thread, waits.thread])
+    return (
+        _by_thread(indexes, threads, np.concatenate([holds.start, waits.end])),
+        _by_thread(indexes, threads, np.concatenate([holds.end, waits.start])),
+    )
+
+
+def _by_thread(indexes: Sequence[int], threads: U32, times: I64) -> dict[int, I64]:
+    """Return the times of each thread, increasing."""
+    order = np.lexsort((times, threads))
+    threads, times = threads[order], times[order]
+    first, last = (np.searchsorted(threads, indexes, side=side) for side in ("left", "right"))
+    return {
+        index: times[low:high]
+        for index, low, high in zip(indexes, first.tolist(), last.tolist(), strict=True)
+    }
+
+
 def _any_between(times: I64, start: float, end: float) -> bool:
     return bool(np.searchsorted(times, end) > np.searchsorted(times, start))
 
 
-def _of_lane(trace: Trace, lane: Lane, others: _Others) -> Iterator[Join]:
+def _of_lane(lane: Lane, others: _Others) -> Iterator[Join]:
     """Yield the waits of one thread."""
     if not (lane.states == State.HOLDING_GIL).any():
         return  # it was never in Python to leave it: it is one of those that work
-    stays = _stays(lane, np.append(unexplained(trace), False))
+    trace, stays = others.trace, _stays(lane, others.idle)
     lengths = stays[:, 1] - stays[:, 0]
     stays = stays[lengths >= max(SHORTEST_NS, SHARE * trace.duration_ns)][:MOST]
     before = 0
@@ -192,8 +226,7 @@ def _last_signs(lane: Lane, times: tuple[int, int, int, int], others: _Others) -
     before, start, end, later = times
     slack = slack_of(start, end)
     signs: dict[int, float] = {}
-    for other in others.lanes:
-        thread = other.thread
+    for thread in others.native:
         if thread.index == lane.thread.index:
             continue
         ended = abs(thread.end_ns - end) <= slack and thread.end_ns < others.trace.duration_ns
@@ -202,7 +235,7 @@ def _last_signs(lane: Lane, times: tuple[int, int, int, int], others: _Others) -
             or others.begin_work(thread.index, start - slack, end)
             or others.end_work(thread.index, start, end + slack)
         )
-        if not thread.native or not at_work:
+        if not at_work:
             continue
         if others.begin_work(thread.index, before, start - slack) or others.begin_work(
             thread.index, end + slack, later

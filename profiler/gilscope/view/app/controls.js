@@ -33,7 +33,9 @@ export function controls_html() {
     <button data-role="fit" title="The whole run (F)">Fit</button></span>
     <span class="settings" data-role="settings"></span>
     <span class="group"><button data-role="markdown" title="Verdict and findings, for an issue">Copy as Markdown</button>
-    <button data-role="theme" title="Light or dark (T)" aria-label="Light or dark">◐</button>
+    <button data-role="png" title="The picture as it is shown, for the clipboard">Copy PNG</button>
+    <button data-role="svg" title="The picture as it is shown, as a file">Save SVG</button></span>
+    <span class="group"><button data-role="theme" title="Light or dark (T)" aria-label="Light or dark">◐</button>
     <button data-role="help" title="Keys (?)" aria-label="Keys">?</button></span>
   </div>`
 }

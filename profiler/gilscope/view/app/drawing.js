@@ -7,6 +7,11 @@ import { count_text, short_name, width_of } from "./text.js"
 export const NAME_LETTERS = 26
 const FEWEST_LETTERS = 9
 const PARALLELISM = ["Parallelism: threads that have a processor", "Parallelism"]
+const WHOLE_RUN = [
+  "The whole run: threads that have a processor. Drag the shaded part to move.",
+  "The whole run: threads that have a processor",
+  "The whole run",
+]
 const OVERVIEW_COLUMNS = 400
 const MARK = 0.12  // how much the visible part is shaded in the overview
 
@@ -58,8 +63,10 @@ export class Drawing {
     const ticks = Math.max(2, Math.min(8, Math.floor(view.painters[0].width / 60)))
     for (const figure of this.figures()) figure.below[0].ticker.desired_num_ticks = ticks
     for (const { figure, timeline } of view.painters) figure.title.text = fitting(timeline.titles, figure)
-    const parallelism = view.document.get_model_by_name("parallelism")
-    parallelism.title.text = fitting(PARALLELISM, parallelism)
+    for (const [name, titles] of /** @type {const} */ ([["parallelism", PARALLELISM], ["overview", WHOLE_RUN]])) {
+      const figure = view.document.get_model_by_name(name)
+      figure.title.text = fitting(titles, figure)
+    }
   }
 
   draw() {

@@ -1,6 +1,6 @@
 // Keys and buttons.
 
-import { copy, markdown } from "./share.js"
+import { copy_markdown, copy_png, save_svg } from "./share.js"
 import { STOPPED, WAITING_GIL, WAITING_LOCK } from "./states.js"
 
 const WAITS = [WAITING_GIL, WAITING_LOCK, STOPPED]
@@ -24,10 +24,11 @@ export class Keyboard {
       t: () => theme.turn(), "/": () => view.panel?.focus("search"),
       "?": () => this.toggle_help(),
     }
-    /** @type {Record<string, () => void>} */
+    /** @type {Record<string, () => unknown>} */
     this.buttons = {
       in: () => axis.zoom(0.5), out: () => axis.zoom(2), fit: () => axis.fit(),
-      theme: () => theme.turn(), help: () => this.toggle_help(), markdown: () => this.copy_markdown(),
+      theme: () => theme.turn(), help: () => this.toggle_help(),
+      markdown: () => copy_markdown(view), png: () => copy_png(view), svg: () => save_svg(view),
     }
   }
 
@@ -90,12 +91,6 @@ export class Keyboard {
     if (lane || lock) chooser.reveal()
     // The table is made anew, and with it the button: keys go on to reach the view.
     box.focus({ preventScroll: true })
-  }
-
-  /** Copy verdict and findings, for an issue on a forge. */
-  async copy_markdown() {
-    await copy(markdown(this.view))
-    this.view.say("copied: verdict and findings as Markdown")
   }
 
   /** The list of keys. */

@@ -1,6 +1,6 @@
 // The tabs below the timelines, and the table of the one that is open.
 
-import { copy } from "./share.js"
+import { copy_text } from "./share.js"
 import { csv, turned } from "./sorting.js"
 import { TABS, Tables } from "./tables.js"
 import { count_text } from "./text.js"
@@ -46,11 +46,11 @@ export class TablePanel {
   }
 
   /** Copy a table as CSV. @param {string} key */
-  async copy(key) {
+  copy(key) {
     const made = this.tables?.made.get(key)
     if (!made) return
-    await copy(csv(made.heads, made.rows))
-    this.view.say(`copied: ${count_text(made.rows.length)} rows as CSV`)
+    const what = `${count_text(made.rows.length)} rows as CSV`
+    return copy_text(this.view, csv(made.heads, made.rows), "text/csv", ".csv", what)
   }
 
   start() {

@@ -60,6 +60,9 @@ export function text_of(html) {
   return html.replace(/<[^>]*>/g, "").replace(/&(amp|lt|gt|quot|#39);/g, (entity) => LETTERS[entity]).trim()
 }
 
+/** The text of an element, in one line. @param {Element | null} element */
+export const words_in = (element) => (element?.textContent ?? "").replace(/\s+/g, " ").trim()
+
 /** @type {CanvasRenderingContext2D | null} */
 let ruler = null
 

@@ -267,6 +267,7 @@ export interface BokehModel {
 export interface BokehView {
   el: HTMLElement
   frame: { bbox: { left: number, top: number, width: number, height: number } }
+  export(type: "svg", hidpi: boolean): { canvas: SVGSVGElement }
 }
 
 export interface BokehDocument {

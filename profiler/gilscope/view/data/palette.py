@@ -68,7 +68,7 @@ KINDS = STATES + 3
 
 CALLBACK_LOOK = Look("native code in Python", "#009E73", 1.0, stalled=False)
 
-ENTERING_LOOK = Look("native code waits to get in", "#009E73", 0.5, stalled=True)
+ENTERING_LOOK = Look("native code waits to get into Python", "#009E73", 0.5, stalled=True)
 """Hatched, and over the rest of its lane: others of them may be in Python at that moment."""
 
 READY_LOOK = Look("runnable but off CPU", "#F0E442", 0.25, stalled=False)
@@ -79,6 +79,12 @@ READY_EDGE = "#8A7F00"
 
 SPAN_LOOK = Look("named by the program", "#882255", 0.3, stalled=False)
 """Spans: a strip at the top of their thread's lane, each in the middle of the one around it."""
+
+CURVES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+"""Of the threads that have a processor, a curve a trace."""
+
+DASHES = ("", "6", "2 4", "2 4 6 4", "6 4 2 4", "")
+"""The same curves, for who does not tell the colours apart: pixels drawn and left out by turns."""
 
 READY, SPAN = STATES + 1, STATES + 2
 """Values of their pixels in the static picture."""

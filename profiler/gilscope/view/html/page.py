@@ -33,7 +33,7 @@ def frame(comparison: ComparisonData, stage: str = "") -> str:
         comparison: What is shown.
         stage: The id of the element that takes the figures.
     """
-    head = [element("h2", text(comparison.title)), verdict(comparison)]
+    head = [element("h2", text(comparison.title)), verdict(comparison, live=True)]
     if not comparison.traces():
         return join([*head, element("p", NO_TRACE, "quiet")])
     identity = f' id="{stage}"' if stage else ""

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 NAME_LENGTH = 26
 FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
-CURVES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-DASHES = ("solid", "dashed", "dotted", "dotdash", "dashdot", "solid")
 LANES = 720  # pixels for all lanes of a timeline, as long as each gets LEAST_LANE
 MOST_LANE, LEAST_LANE = 30, 12
 
@@ -120,6 +118,7 @@ def _overview(count: int, longest: float, shared: Range1d, margin: int) -> Any:
     whole = Range1d(0, longest, name="whole")
     plot = _figure(
         margin,
+        title="The whole run",
         name="overview",
         x_range=whole,
         y_range=Range1d(0, 1, name="overview-height"),
@@ -128,6 +127,8 @@ def _overview(count: int, longest: float, shared: Range1d, margin: int) -> Any:
         toolbar_location=None,
         background_fill_color=palette.BACKGROUND,
     )
+    plot.title.text_font_size = "12px"
+    plot.title.text_font_style = "normal"
     plot.yaxis.visible = False
     plot.xgrid.grid_line_color = None
     _add_curves(plot, [""] * count, "overview")
@@ -145,7 +146,7 @@ def _parallelism(names: Sequence[str], shared: Range1d, margin: int) -> Any:
     """Return how many threads make progress, over the visible time."""
     plot = _figure(
         margin,
-        title="Parallelism: threads that do not wait",
+        title="Parallelism: threads that have a processor",
         name="parallelism",
         x_range=shared,
         y_range=Range1d(0, 1, name="parallelism-height"),
@@ -399,8 +400,8 @@ def _add_curves(plot: Any, names: Sequence[str], name: str) -> list[tuple[str, l
             "y",
             mode="after",
             line_width=1.5,
-            line_color=CURVES[number % len(CURVES)],
-            line_dash=DASHES[number % len(DASHES)],
+            line_color=palette.CURVES[number % len(palette.CURVES)],
+            line_dash=[int(part) for part in palette.DASHES[number % len(palette.DASHES)].split()],
             source=ColumnDataSource({"x": [], "y": []}, name=f"{name}-{number}"),
         )
         entries.append((build, [curve]))

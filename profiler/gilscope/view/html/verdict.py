@@ -5,22 +5,12 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from gilscope.analysis.sampled_stacks import notes_of
 from gilscope.config import BUILDS
 from gilscope.results.outcome import outcome
 from gilscope.results.ratios import range_text, ratio_text
 from gilscope.text import count_text, seconds_text, time_text
-from gilscope.view.data.palette import (
-    CALLBACK_LOOK,
-    ENTERING_LOOK,
-    LOOKS,
-    READY_EDGE,
-    READY_LOOK,
-    SPAN_LOOK,
-)
-from gilscope.view.data.processor import sampled
-from gilscope.view.data.sampled_tracks import COLORS as SAMPLED_COLORS
 from gilscope.view.data.words import build_name
+from gilscope.view.html.legend import legend
 from gilscope.view.html.markup import element, join, text
 
 if TYPE_CHECKING:
@@ -34,11 +24,14 @@ if TYPE_CHECKING:
 
 ONE_PAIR = "one run of each does not show whether they differ: run more (--repeat)"
 
-READY_HINT = "at the foot of a lane: its share of the time between two samples"
 
+def verdict(comparison: ComparisonData, *, live: bool = False) -> str:
+    """Return the strip above the timelines: the outcome, banners, a card a build, the legend.
 
-def verdict(comparison: ComparisonData) -> str:
-    """Return the strip above the timelines: the outcome, banners, a card a build, the legend."""
+    Args:
+        comparison: What is shown.
+        live: Whether the timelines are the live ones, not the static picture.
+    """
     cards = [_card(run, comparison.speedup_of(run.build)) for run in comparison.runs]
     css, _ = SIGNS[outcome(comparison).kind]
     return join(
@@ -46,7 +39,7 @@ def verdict(comparison: ComparisonData) -> str:
             outcome_html(comparison),
             *(element("p", text(line), f"banner {level}") for level, line in banners(comparison)),
             element("div", join(cards), f"cards {css}"),
-            legend([trace for _, trace in comparison.traces()]),
+            legend([trace for _, trace in comparison.traces()], live=live),
         ]
     )
 
@@ -147,7 +140,7 @@ def _card(run: Run, speedup: Speedup | None) -> str:
 
 
 def _number(run: Run) -> str:
-    """Return the time of a run: with the probe off, else on, else the length of what there is."""
+    """Return the time of a run: not recorded, else recorded, else the length of what there is."""
     if walls := run.wall_s or run.probed_wall_s:
         return seconds_text(median(walls))
     return time_text(run.trace.duration_ns) if run.trace else "failed"
@@ -155,12 +148,12 @@ def _number(run: Run) -> str:
 
 def _spread(walls: Sequence[float]) -> str:
     if not walls:
-        return "recorded; no complete run with the probe off"
+        return "recorded; no complete run without recording"
     if len(walls) == 1:
-        return "one run, probe off"
+        return "one run, timed without recording"
     return (
         f"median of {len(walls)} runs, {seconds_text(min(walls))} to {seconds_text(max(walls))}, "
-        "probe off"
+        "timed without recording"
     )
 
 
@@ -194,41 +187,7 @@ def _lives(trace: Trace) -> int:
 
 
 def _probed(run: Run) -> str:
-    """Say what the probe itself cost."""
+    """Say how long it took while it was recorded: what the probe itself cost."""
     if not run.wall_s or not run.probed_wall_s:
         return ""
-    return f"{seconds_text(median(run.probed_wall_s))} with the probe on"
-
-
-def legend(traces: Sequence[Trace]) -> str:
-    """Return the colours and heights of the states, and of what else is drawn, where it is."""
-    callbacks = any(len(trace.callbacks) for trace in traces)
-    spans = any(len(trace.spans) for trace in traces)
-    looks = [
-        *LOOKS.values(),
-        *([CALLBACK_LOOK] if callbacks else []),
-        *([SPAN_LOOK] if spans else []),
-    ]
-    ready = sampled(traces)
-    items = [
-        f'<span class="key"><i style="background:{look.color};height:{16 * look.height:.0f}px"></i>'
-        f"{text(look.label)}</span>"
-        for look in looks
-    ]
-    if any(trace.callbacks.enter_ns.any() for trace in traces):
-        color = ENTERING_LOOK.color
-        look = (
-            f"background:repeating-linear-gradient(135deg,{color} 0 2px,transparent 2px 5px);"
-            f"outline:1px solid {color};outline-offset:-1px;height:8px"
-        )
-        items.append(f'<span class="key"><i style="{look}"></i>{text(ENTERING_LOOK.label)}</span>')
-    if ready:
-        look = f"background:{READY_LOOK.color};outline:1px solid {READY_EDGE};height:4px"
-        words = f"{text(READY_LOOK.label)} <small>{READY_HINT}</small>"
-        items.append(f'<span class="key wide"><i style="{look}"></i><span>{words}</span></span>')
-    if any(trace.samples.rate for trace in traces):
-        notes = text("; ".join(dict.fromkeys(notes_of([t for t in traces if t.samples.rate]))))
-        look = f"background:linear-gradient(90deg,{','.join(SAMPLED_COLORS[:4])});height:5px"
-        words = f"below a lane: the function that ran, <small>{notes}</small>"
-        items.append(f'<span class="key wide"><i style="{look}"></i><span>{words}</span></span>')
-    return element("div", join(items), "legend")
+    return f"{seconds_text(median(run.probed_wall_s))} while recorded"

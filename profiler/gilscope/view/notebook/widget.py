@@ -24,6 +24,7 @@ from ipywidgets import widget_serialization
 from gilscope.analysis.states.time_index import Index
 from gilscope.errors import GilscopeError
 from gilscope.view.data import details, palette, viewport
+from gilscope.view.data.columns import columns_of
 from gilscope.view.data.groups import groups_of
 from gilscope.view.data.scene import scene
 from gilscope.view.data.settings import ALIGNMENTS, ORDERS, TABS, THEMES, settings
@@ -75,9 +76,11 @@ def static_html(
 
 
 def _pictures(comparison: ComparisonData, columns: Sequence[Columns] | None) -> Iterator[str]:
-    if comparison.traces():
-        yield image(comparison.traces(), columns, comparison.hidden)
-        yield zoom(comparison.traces(), columns, comparison.hidden)
+    traces = comparison.traces()
+    if traces:
+        shown = columns or columns_of([trace for _, trace in traces])
+        yield image(traces, shown, comparison.hidden)
+        yield zoom(traces, shown, comparison.hidden)
 
 
 def _trait(kind: Any, *args: Any, **options: Any) -> Any:

@@ -139,6 +139,7 @@ var LETTERS = Object.fromEntries(Object.entries(ENTITIES).map(([letter, entity])
 function text_of(html) {
   return html.replace(/<[^>]*>/g, "").replace(/&(amp|lt|gt|quot|#39);/g, (entity) => LETTERS[entity]).trim();
 }
+var words_in = (element) => (element?.textContent ?? "").replace(/\s+/g, " ").trim();
 var ruler = null;
 function width_of(text, font) {
   ruler ??= /** @type {CanvasRenderingContext2D} */
@@ -254,8 +255,132 @@ var Kernel = class {
 };
 var message_of = (error) => error instanceof Error ? error.message : String(error);
 
+// profiler/gilscope/view/app/picture.js
+var EDGE = 16;
+var FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif";
+var LINE = 1.35;
+var KEYS = { size: 12, line: 20, gap: 18, sign: 6 };
+var SHARP = 2;
+var NO_XML = /[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
+var STYLE = "image { image-rendering: pixelated }";
+var DARK_STYLE = ".curve-0 { stroke: #4ca6e8 }";
+function lines_of(text, width, width_in) {
+  const lines = [];
+  for (const word of text.split(" ")) {
+    const longer = lines.length ? `${lines[lines.length - 1]} ${word}` : word;
+    if (lines.length && width_in(longer) <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
+function heading({ box }, room) {
+  const parts = [];
+  let y = EDGE;
+  for (const element of [box.querySelector("h2"), ...box.querySelectorAll(".outcome p")]) {
+    if (!element) continue;
+    const { fontSize, fontWeight, color } = getComputedStyle(element), size = Number.parseFloat(fontSize);
+    const font = `${fontWeight} ${fontSize} ${FONT}`;
+    const words = words_in(element).replace(/^([▲▼=–])\s*/, "$1 ");
+    for (const line of lines_of(words, room, (text) => width_of(text, font))) {
+      y += size * LINE;
+      parts.push(`<text x="${EDGE}" y="${y}" font-size="${size}" font-weight="${fontWeight}" fill="${color}">${safe(line)}</text>`);
+    }
+    y += KEYS.sign;
+  }
+  return { html: parts.join(""), end: y + KEYS.sign };
+}
+function legend({ box }, room, top) {
+  const parts = [];
+  let x = 0, y = top;
+  for (const key of box.querySelectorAll(".legend .key")) {
+    const sign = key.querySelector("svg"), words = words_in(key);
+    const begin = Number(sign?.getAttribute("width")) + KEYS.sign;
+    const width = begin + width_of(words, `${KEYS.size}px ${FONT}`);
+    if (x && x + width > room) [x, y] = [0, y + KEYS.line];
+    parts.push(`<g transform="translate(${EDGE + x} ${y})">${sign?.outerHTML ?? ""}<text x="${begin}" y="${KEYS.size}" font-size="${KEYS.size}">${safe(words)}</text></g>`);
+    x += width + KEYS.gap;
+  }
+  return { html: parts.join(""), end: y + KEYS.line + KEYS.sign };
+}
+function figures({ stage, drawing, host }, x, y) {
+  const origin = stage.getBoundingClientRect();
+  const moved = ({ left, top }) => `translate(${x + left - origin.left} ${y + top - origin.top})`;
+  const parts = drawing.figures().map((figure) => {
+    const shown = host.view_of(figure);
+    if (!shown) return "";
+    const svg = new XMLSerializer().serializeToString(shown.export("svg", false).canvas);
+    return `<g transform="${moved(shown.el.getBoundingClientRect())}">${svg}</g>`;
+  });
+  for (const area of stage.querySelectorAll(".names")) {
+    const { top, bottom } = area.getBoundingClientRect();
+    for (const name of area.querySelectorAll("button:not([data-more])")) {
+      const place = name.getBoundingClientRect(), middle = (place.top + place.bottom) / 2;
+      if (middle < top || middle > bottom) continue;
+      parts.push(`<text x="${x + place.right - origin.left}" y="${y + middle - origin.top + 4}" text-anchor="end" font-size="12">${safe(words_in(name))}</text>`);
+    }
+  }
+  return { html: parts.join(""), end: y + origin.height };
+}
+function picture(view) {
+  const { color, backgroundColor } = getComputedStyle(view.box);
+  const room = Math.ceil(view.stage.getBoundingClientRect().width);
+  const head = heading(view, room), keys = legend(view, room, head.end), rest = figures(view, EDGE, keys.end);
+  const width = room + 2 * EDGE, height = Math.ceil(rest.end) + EDGE;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${safe(FONT)}" color="${color}" fill="${color}"><style>${STYLE}${view.theme.dark ? DARK_STYLE : ""}</style><rect width="${width}" height="${height}" fill="${backgroundColor}"/>${head.html}${keys.html}${rest.html}</svg>`;
+  return { svg: svg.replace(NO_XML, "�"), width, height };
+}
+async function png_of({ svg, width, height }) {
+  const image = new Image();
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
+  await image.decode();
+  const canvas = document.createElement("canvas");
+  canvas.width = SHARP * width;
+  canvas.height = SHARP * height;
+  canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
+  return new Promise((resolve, reject) => {
+    canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("the browser cannot draw so large a picture")));
+  });
+}
+
 // profiler/gilscope/view/app/share.js
-async function copy(text) {
+var LONGEST = 60;
+var SOON = 6e4;
+function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), SOON);
+}
+async function hand_over(view, copy, blob, end, what) {
+  try {
+    await copy();
+  } catch {
+    const name = file_name(view, end);
+    save(await blob, name);
+    return view.say(`the browser does not let the page use the clipboard: saved ${what} as ${name}`);
+  }
+  view.say(`copied: ${what}`);
+}
+function file_name({ box }, end) {
+  const title = words_in(box.querySelector("h2")).replace(/[^\p{L}\p{N}.]+/gu, "-").replace(/^[-.]+|-+$/g, "");
+  return `gilscope-${title.slice(0, LONGEST) || "view"}${end}`;
+}
+function copy_text(view, text, type, end, what) {
+  return hand_over(view, () => copied(text), new Blob([text], { type }), end, what);
+}
+function copy_png(view) {
+  const png = png_of(picture(view));
+  const copy = () => navigator.clipboard.write([new ClipboardItem({ "image/png": png })]);
+  return hand_over(view, copy, png, ".png", "the picture as PNG");
+}
+function save_svg(view) {
+  const name = file_name(view, ".svg");
+  save(new Blob([picture(view).svg], { type: "image/svg+xml" }), name);
+  view.say(`saved: the picture as ${name}`);
+}
+var copy_markdown = (view) => copy_text(view, markdown(view), "text/markdown", ".md", "verdict and findings as Markdown");
+async function copied(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const field = document.createElement("textarea");
   field.value = text;
@@ -265,7 +390,6 @@ async function copy(text) {
   field.remove();
   if (!done) throw new Error("the browser does not let the page use the clipboard");
 }
-var words_in = (element) => (element?.textContent ?? "").replace(/\s+/g, " ").trim();
 var plain = (text) => text.replace(/[\\`*_[\]<>|]/g, (letter) => `\\${letter}`);
 function markdown({ box, data, timelines }) {
   const verdict = [...box.querySelectorAll(".outcome p")].map((line, place) => {
@@ -652,7 +776,7 @@ var Chooser = class {
 };
 
 // profiler/gilscope/view/app/controls.js
-var KEYS = [
+var KEYS2 = [
   ["W  S", "zoom in, zoom out, around the pointer or the middle"],
   ["A  D", "earlier, later"],
   ["F", "fit: the whole run"],
@@ -678,12 +802,14 @@ function controls_html() {
     <button data-role="fit" title="The whole run (F)">Fit</button></span>
     <span class="settings" data-role="settings"></span>
     <span class="group"><button data-role="markdown" title="Verdict and findings, for an issue">Copy as Markdown</button>
-    <button data-role="theme" title="Light or dark (T)" aria-label="Light or dark">◐</button>
+    <button data-role="png" title="The picture as it is shown, for the clipboard">Copy PNG</button>
+    <button data-role="svg" title="The picture as it is shown, as a file">Save SVG</button></span>
+    <span class="group"><button data-role="theme" title="Light or dark (T)" aria-label="Light or dark">◐</button>
     <button data-role="help" title="Keys (?)" aria-label="Keys">?</button></span>
   </div>`;
 }
 function keys_html() {
-  const rows = KEYS.map(([keys, what]) => {
+  const rows = KEYS2.map(([keys, what]) => {
     const caps = keys.split(/\s+/).map((key) => `<kbd>${safe(key)}</kbd>`).join(" ");
     return `<tr><td>${caps}</td><td>${safe(what)}</td></tr>`;
   });
@@ -870,6 +996,11 @@ function no_boxes() {
 var NAME_LETTERS = 26;
 var FEWEST_LETTERS = 9;
 var PARALLELISM = ["Parallelism: threads that have a processor", "Parallelism"];
+var WHOLE_RUN = [
+  "The whole run: threads that have a processor. Drag the shaded part to move.",
+  "The whole run: threads that have a processor",
+  "The whole run"
+];
 var OVERVIEW_COLUMNS = 400;
 var MARK = 0.12;
 function fitting(titles, { inner_width, title }) {
@@ -903,8 +1034,14 @@ var Drawing = class {
     const ticks = Math.max(2, Math.min(8, Math.floor(view.painters[0].width / 60)));
     for (const figure of this.figures()) figure.below[0].ticker.desired_num_ticks = ticks;
     for (const { figure, timeline } of view.painters) figure.title.text = fitting(timeline.titles, figure);
-    const parallelism = view.document.get_model_by_name("parallelism");
-    parallelism.title.text = fitting(PARALLELISM, parallelism);
+    for (
+      const [name, titles] of
+      /** @type {const} */
+      [["parallelism", PARALLELISM], ["overview", WHOLE_RUN]]
+    ) {
+      const figure = view.document.get_model_by_name(name);
+      figure.title.text = fitting(titles, figure);
+    }
   }
   draw() {
     const { view } = this;
@@ -1474,7 +1611,9 @@ var Keyboard = class {
       fit: () => axis.fit(),
       theme: () => theme.turn(),
       help: () => this.toggle_help(),
-      markdown: () => this.copy_markdown()
+      markdown: () => copy_markdown(view),
+      png: () => copy_png(view),
+      svg: () => save_svg(view)
     };
   }
   listen() {
@@ -1536,11 +1675,6 @@ var Keyboard = class {
     else return;
     if (lane || lock) chooser.reveal();
     box.focus({ preventScroll: true });
-  }
-  /** Copy verdict and findings, for an issue on a forge. */
-  async copy_markdown() {
-    await copy(markdown(this.view));
-    this.view.say("copied: verdict and findings as Markdown");
   }
   /** The list of keys. */
   get help() {
@@ -1897,7 +2031,7 @@ function sample_tip(timeline, lane, time) {
 }
 
 // profiler/gilscope/view/app/words.js
-var FONT = "10px Arial, sans-serif";
+var FONT2 = "10px Arial, sans-serif";
 var ROOM2 = 10;
 var PADDING = 8;
 var NARROWEST = 24;
@@ -2127,7 +2261,7 @@ var Painter = class {
    */
   draw_words(from, to, rows_of, kept) {
     if (!rows_of.length) return void (this.words.data = no_words());
-    const writer = new Writer(this, from, to, (text) => width_of(text, FONT));
+    const writer = new Writer(this, from, to, (text) => width_of(text, FONT2));
     writer.segments(rows_of, kept);
     this.words.data = writer.words;
   }
@@ -2671,7 +2805,7 @@ function bar(value, top, color) {
   const mark = `<i class="bar" style="width:${share.toFixed(1)}%;background:${color}"></i>`;
   return time_text(value) + (value ? mark : "");
 }
-function heading(places, number) {
+function heading2(places, number) {
   const note = places[number][2];
   return number && places[number - 1][2] === note ? "" : `<span>${safe(note || "Show")}:</span> `;
 }
@@ -2922,7 +3056,7 @@ var Tables = class {
     return this.findings.map((one, place) => {
       if (!this.meant([one.title, one.advice, ...one.evidence].map(safe).join(" "))) return "";
       const evidence = one.evidence.map((line) => `<li>${safe(line)}</li>`).join("");
-      const jumps = one.places.map((_, number) => `${heading(one.places, number)}<button data-finding="${place}:${number}">${when(one.places[number])}</button>`);
+      const jumps = one.places.map((_, number) => `${heading2(one.places, number)}<button data-finding="${place}:${number}">${when(one.places[number])}</button>`);
       const build = this.timelines.find((timeline) => timeline.key === one.build)?.build ?? "";
       const about = [build, one.label, one.page || one.name].filter(Boolean).join(" · ");
       return `<article class="finding ${safe(one.severity)}"><h4>${safe(one.title)} <small>${safe(about)}</small></h4><ul>${evidence}</ul><p>${safe(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`;
@@ -2970,11 +3104,11 @@ var TablePanel = class {
     [...heads].find((head) => head.dataset.sort === place)?.focus();
   }
   /** Copy a table as CSV. @param {string} key */
-  async copy(key) {
+  copy(key) {
     const made = this.tables?.made.get(key);
     if (!made) return;
-    await copy(csv(made.heads, made.rows));
-    this.view.say(`copied: ${count_text(made.rows.length)} rows as CSV`);
+    const what = `${count_text(made.rows.length)} rows as CSV`;
+    return copy_text(this.view, csv(made.heads, made.rows), "text/csv", ".csv", what);
   }
   start() {
     this.view.find("tabs").innerHTML = Object.entries(TABS).map(([tab, name]) => `<button role="tab" data-tab="${tab}">${name}</button>`).join("");

@@ -13,6 +13,7 @@ import argparse
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,7 +133,7 @@ PROGRAMS = {
     "many": Program(MANY, ONCE, ("3000",)),
 }
 FIRST_FINDING = "[data-tab=findings]", "[data-finding]"
-FIRST_THREAD = "[data-tab=threads]", "[data-lane]"
+SECOND_THREAD = "[data-tab=threads]", "[data-lane] >> nth=1"
 STATES = {
     "faster": State("faster"),
     "slower": State("slower"),
@@ -143,19 +144,19 @@ STATES = {
     "many-folded": State("many"),
     "many-unfolded": State("many", (".names button",)),
     "finding": State("many", FIRST_FINDING),
-    "wait": State("faster", FIRST_THREAD),
+    "wait": State("faster", SECOND_THREAD),
     "paper": State("held", paper=True, size=(760, HEIGHT)),
-    "dark": State("faster", FIRST_THREAD, dark=True),
+    "dark": State("faster", SECOND_THREAD, dark=True),
     "narrow": State("held", size=(600, HEIGHT)),
     "4k": State("held", size=(3840, 2160)),
 }
 
 
+@cache
 def report_of(name: str, folder: Path) -> Path:
-    """Run a program, unless its report is there already; return the report."""
+    """Run a program, once for all pictures of its report; return the report."""
     report = folder / f"{name}.html"
-    if report.is_file():
-        return report
+    report.unlink(missing_ok=True)
     print(f"states: running {name}", file=sys.stderr, flush=True)
     command = [sys.executable, "-c", HERE]
     if name != "here":

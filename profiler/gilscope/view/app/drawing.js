@@ -8,7 +8,7 @@ export const NAME_LETTERS = 26
 const FEWEST_LETTERS = 9
 const PARALLELISM = ["Parallelism: threads that have a processor", "Parallelism"]
 const WHOLE_RUN = [
-  "The whole run: threads that have a processor. Drag the shaded part to move.",
+  "The whole run: threads that have a processor; shaded: what is shown below",
   "The whole run: threads that have a processor",
   "The whole run",
 ]
@@ -63,7 +63,9 @@ export class Drawing {
     const ticks = Math.max(2, Math.min(8, Math.floor(view.painters[0].width / 60)))
     for (const figure of this.figures()) figure.below[0].ticker.desired_num_ticks = ticks
     for (const { figure, timeline } of view.painters) figure.title.text = fitting(timeline.titles, figure)
-    for (const [name, titles] of /** @type {const} */ ([["parallelism", PARALLELISM], ["overview", WHOLE_RUN]])) {
+    // Where all is visible, nothing is shaded.
+    const whole = view.axis.fits() ? WHOLE_RUN.slice(1) : WHOLE_RUN
+    for (const [name, titles] of /** @type {const} */ ([["parallelism", PARALLELISM], ["overview", whole]])) {
       const figure = view.document.get_model_by_name(name)
       figure.title.text = fitting(titles, figure)
     }

@@ -68,7 +68,7 @@ function joined(found, gap) {
  * @param {number} end
  */
 export function holders_html(timeline, start, end) {
-  const found = holds(timeline, start, end)
+  const found = holds(timeline, start, end)?.filter(({ from, to }) => to > from)
   if (!found?.length) return ""
   const sums = held(found)
   const colors = new Map(sums.map(([lane], place) => [lane, COLORS[place] ?? OTHER]))

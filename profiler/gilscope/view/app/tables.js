@@ -303,7 +303,7 @@ export class Tables {
     if (!this.findings.length) {
       return '<p class="quiet">No findings. Reasons to doubt the numbers are listed at the top.</p>'
     }
-    return this.findings.map((one, place) => {
+    const found = this.findings.map((one, place) => {
       if (!this.meant([one.title, one.advice, ...one.evidence].map(safe).join(" "))) return ""
       const evidence = one.evidence.map((line) => `<li>${safe(line)}</li>`).join("")
       const jumps = one.places.map((_, number) =>
@@ -313,6 +313,7 @@ export class Tables {
       return `<article class="finding ${safe(one.severity)}"><h4>${safe(one.title)}` +
         ` <small>${safe(about)}</small></h4><ul>${evidence}</ul>` +
         `<p>${safe(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`
-    }).join("")
+    })
+    return `<div class="findings">${found.join("")}</div>`
   }
 }

@@ -17,8 +17,10 @@ FRAME = """<div data-role="errors" class="banner alarm" role="alert" hidden></di
 <div data-role="status" class="status" role="status" aria-live="polite">loading …</div>
 <div data-role="stage"{stage}></div>
 <div data-role="details" class="details" aria-live="polite" hidden></div>
+<div class="tab-row">
 <div data-role="tabs" class="tabs" role="tablist" aria-label="Tables of the visible range"></div>
 <label class="rows">Filter rows <input data-role="rows" type="search" size="14"></label>
+</div>
 <div data-role="table" role="tabpanel"></div>
 <div data-role="tip" class="tip" hidden></div>
 <div data-role="selection" class="selection" hidden></div>"""

@@ -542,7 +542,7 @@ function joined(found, gap) {
   return result;
 }
 function holders_html(timeline, start, end) {
-  const found = holds(timeline, start, end);
+  const found = holds(timeline, start, end)?.filter(({ from, to }) => to > from);
   if (!found?.length) return "";
   const sums = held(found);
   const colors = new Map(sums.map(([lane], place) => [lane, COLORS[place] ?? OTHER]));
@@ -997,7 +997,7 @@ var NAME_LETTERS = 26;
 var FEWEST_LETTERS = 9;
 var PARALLELISM = ["Parallelism: threads that have a processor", "Parallelism"];
 var WHOLE_RUN = [
-  "The whole run: threads that have a processor. Drag the shaded part to move.",
+  "The whole run: threads that have a processor; shaded: what is shown below",
   "The whole run: threads that have a processor",
   "The whole run"
 ];
@@ -1034,10 +1034,11 @@ var Drawing = class {
     const ticks = Math.max(2, Math.min(8, Math.floor(view.painters[0].width / 60)));
     for (const figure of this.figures()) figure.below[0].ticker.desired_num_ticks = ticks;
     for (const { figure, timeline } of view.painters) figure.title.text = fitting(timeline.titles, figure);
+    const whole = view.axis.fits() ? WHOLE_RUN.slice(1) : WHOLE_RUN;
     for (
       const [name, titles] of
       /** @type {const} */
-      [["parallelism", PARALLELISM], ["overview", WHOLE_RUN]]
+      [["parallelism", PARALLELISM], ["overview", whole]]
     ) {
       const figure = view.document.get_model_by_name(name);
       figure.title.text = fitting(titles, figure);
@@ -3053,14 +3054,15 @@ var Tables = class {
     if (!this.findings.length) {
       return '<p class="quiet">No findings. Reasons to doubt the numbers are listed at the top.</p>';
     }
-    return this.findings.map((one, place) => {
+    const found = this.findings.map((one, place) => {
       if (!this.meant([one.title, one.advice, ...one.evidence].map(safe).join(" "))) return "";
       const evidence = one.evidence.map((line) => `<li>${safe(line)}</li>`).join("");
       const jumps = one.places.map((_, number) => `${heading2(one.places, number)}<button data-finding="${place}:${number}">${when(one.places[number])}</button>`);
       const build = this.timelines.find((timeline) => timeline.key === one.build)?.build ?? "";
       const about = [build, one.label, one.page || one.name].filter(Boolean).join(" · ");
       return `<article class="finding ${safe(one.severity)}"><h4>${safe(one.title)} <small>${safe(about)}</small></h4><ul>${evidence}</ul><p>${safe(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`;
-    }).join("");
+    });
+    return `<div class="findings">${found.join("")}</div>`;
   }
 };
 

@@ -14,6 +14,7 @@ import pytest
 import gilscope
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from conftest import Interpreter
@@ -180,7 +181,13 @@ def test_paths_may_follow_the_option(interpreter: Interpreter, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "option", ["--gilscope=tset", "--gilscope-threads=many", "--gilscope-fail-on=much"]
+    "option",
+    [
+        "--gilscope=tset",
+        "--gilscope-threads=many",
+        "--gilscope-fail-on=much",
+        "--gilscope-fail-on=low",  # of nothing
+    ],
 )
 def test_bad_options_are_one_clear_line(
     interpreter: Interpreter, tmp_path: Path, option: str
@@ -209,6 +216,60 @@ def test_a_hang_fails_its_test_and_the_session_goes_on(
     assert "in takes" in done.out
 
 
+LEFT_BEHIND = """
+import threading, time
+A, B = threading.Lock(), threading.Lock()
+
+def takes(first, second):
+    with first:
+        time.sleep(0.2)
+        with second:
+            pass
+
+def test_deadlock():
+    pairs = [(A, B), (B, A)]
+    threads = [threading.Thread(target=takes, args=pair, daemon=True) for pair in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+def test_slow():
+    time.sleep(6)
+"""
+
+
+def test_a_hang_fails_no_later_test(stock: Interpreter, tmp_path: Path) -> None:
+    """Threads that an earlier test left in a deadlock are not the fault of one that sleeps."""
+    done = run(stock, tmp_path, LEFT_BEHIND, "--gilscope", "-p", "no:timeout")
+    assert (done.status, counts(done)) == (1, "1 failed, 1 passed"), done.out + done.err
+    assert "FAILED test_it.py::test_deadlock" in done.out
+
+
+@pytest.mark.parametrize("mode", ["--gilscope", "--gilscope=test"])
+def test_what_was_not_recorded_fails_the_run(
+    interpreter: Interpreter, tmp_path: Path, mode: str
+) -> None:
+    """Nobody can say that it has no findings."""
+    options = (mode, "--gilscope-fail-on=high", "--gilscope-dir=/proc/none")
+    done = run(interpreter, tmp_path, "def test(): pass", *options)
+    assert (done.status, counts(done)) == (1, "1 passed"), done.out + done.err
+    assert "not recorded: " in done.out
+    assert "failed: --gilscope-fail-on high could not be checked" in done.out
+
+
+def test_a_run_that_cannot_be_read_here_fails(
+    interpreter_of: Callable[[str], Interpreter], tmp_path: Path
+) -> None:
+    """Where numpy is missing findings are not told, and their limit is not met."""
+    bare = interpreter_of("ft")
+    done = run(bare, tmp_path, "def test(): pass", "--gilscope", "--gilscope-fail-on=high")
+    assert (done.status, counts(done)) == (1, "1 passed"), done.out + done.err
+    assert "findings are not told: reading traces needs numpy" in done.out
+    assert "no findings" not in done.out
+    assert "trace: " in done.out
+
+
 def test_findings_are_said_by_test(tmp_path: Path, stock: Interpreter) -> None:
     """In the summary, and as properties for JUnit; --gilscope-fail-on makes the test fail."""
     options = ("--gilscope=test", "--junitxml=junit.xml")
@@ -226,6 +287,7 @@ def test_findings_of_a_run_decide_over_its_status(tmp_path: Path, stock: Interpr
     """Where all tests passed."""
     done = run(stock, tmp_path, CONTENDED, "--gilscope", "--gilscope-fail-on=medium")
     assert (done.status, counts(done)) == (1, "1 passed")
+    assert "failed: the run has findings of --gilscope-fail-on medium or above" in done.out
 
 
 @pytest.mark.parametrize("mode", [(), ("--gilscope=test",)])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gilscope
 from gilscope.cli.markdown import item
-from gilscope.cli.plain import clean, say
+from gilscope.cli.plain import clean, say, say_problems
 from gilscope.cli.traces import add_traces, traces_in
 from gilscope.identity import read_baseline
 from gilscope.severity import Severity
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     type Found = list[tuple[Trace, list[Finding]]]
 
 FOUND = 1
+UNDECIDED = 2
 JUMPS_SHOWN = 3
 FORMATS = ("text", "json", "sarif", "markdown")
 
@@ -36,7 +38,7 @@ def add(commands: Any) -> None:
         "where to look, what to do. `gilscope explain NAME` prints the page of each, with an "
         "example and a fix.",
         epilog="Exit status: 0; 1 if there is a finding as severe as --fail-on; 2 if a trace "
-        "cannot be read.",
+        "cannot be read, or with --fail-on if one is incomplete and has no such finding.",
     )
     option = parser.add_argument
     add_traces(parser)
@@ -86,15 +88,35 @@ def execute(options: argparse.Namespace) -> int:
             trace = gilscope.open(path)
             found.append((trace, find(trace)))
     say(_WRITERS[options.format](found, known))
-    limit = Severity(options.fail_on).rank if options.fail_on else -1
+    gaps = [f"{trace.path}: {gap}" for trace, _ in found for gap in incomplete(trace)]
+    if options.format != "text":
+        say_problems(gaps)
+    if not options.fail_on:
+        return 0
+    limit = Severity(options.fail_on).rank
     new = [one for _, findings in found for one in findings if one.id not in known]
-    return FOUND if any(one.severity.rank <= limit for one in new) else 0
+    if any(one.severity.rank <= limit for one in new):
+        return FOUND
+    if gaps:
+        say(f"gilscope: error: --fail-on cannot be decided: {gaps[0]}", sys.stderr)
+    return UNDECIDED if gaps else 0
+
+
+def incomplete(trace: Trace) -> list[str]:
+    """Return why there may be more findings than a trace shows; nothing if it is whole."""
+    gaps = list(trace.problems)
+    if trace.dropped_events:
+        gaps.append(f"{trace.dropped_events:,} events did not fit into it")
+    if trace.ended_early and not gaps:
+        gaps.append("it has no end: the process was killed, or the file was cut")
+    return gaps
 
 
 def _json(found: Found, known: frozenset[str]) -> str:
     objects = [
         {
             "trace": str(trace.path),
+            "incomplete": incomplete(trace),
             "findings": [
                 {**one.as_dict(trace), **({"known": True} if one.id in known else {})}
                 for one in findings
@@ -109,18 +131,21 @@ def _sarif(found: Found, known: frozenset[str]) -> str:
     from gilscope.export.sarif import document, of_finding  # noqa: PLC0415 - loaded on demand
 
     results = [of_finding(trace, one, known) for trace, findings in found for one in findings]
-    return json.dumps(document(results, gilscope.__version__), indent=2)
+    gaps = [f"{trace.path}: {gap}" for trace, _ in found for gap in incomplete(trace)]
+    return json.dumps(document(results, gilscope.__version__, problems=gaps), indent=2)
 
 
 def _markdown(found: Found, known: frozenset[str]) -> str:
     """Return headings and lists as a forge's job summary shows them."""
     return "\n\n".join(
-        "\n".join([f"### Threads in `{trace.path.name}`", "", *_items(findings, known)])
+        "\n".join([f"### Threads in `{trace.path.name}`", "", *_items(trace, findings, known)])
         for trace, findings in found
     )
 
 
-def _items(findings: list[Finding], known: frozenset[str]) -> Iterator[str]:
+def _items(trace: Trace, findings: list[Finding], known: frozenset[str]) -> Iterator[str]:
+    for gap in incomplete(trace):
+        yield f"**Incomplete, so there may be more findings**: {clean(gap)}\n"
     if not findings:
         yield "No findings."
     for one in findings:
@@ -136,8 +161,10 @@ def _text(trace: Trace, findings: list[Finding], known: frozenset[str], named: b
     lines = [f"{trace.path}:"] if named else []
     if not findings:
         lines.append("no findings")
-    if trace.dropped_events or trace.ended_early:
-        lines.append("note: the trace is incomplete, so there may be more findings")
+    lines += [
+        f"note: the trace is incomplete, so there may be more findings: {clean(gap)}"
+        for gap in incomplete(trace)
+    ]
     for number, one in enumerate(findings):
         lines += [""] * bool(number or named)
         marks = ", suspected" * one.suspected + ", known" * (one.id in known)

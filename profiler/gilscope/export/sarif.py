@@ -118,13 +118,19 @@ def _accessed(access: Access) -> Location:
     return Location(access.place.file, access.place.line, words)
 
 
-def document(results: Sequence[Result], version: str, here: Path | None = None) -> dict[str, Any]:
+def document(
+    results: Sequence[Result],
+    version: str,
+    here: Path | None = None,
+    problems: Sequence[str] = (),
+) -> dict[str, Any]:
     """Return the log of one run of gilscope.
 
     Args:
         results: In the order in which they are shown.
         version: Of gilscope.
         here: Files below this folder are named relative to it; by default the current one.
+        problems: Why there may be more results.
     """
     base = (here or Path.cwd()).resolve()
     rules = sorted({one.rule for one in results})
@@ -142,6 +148,14 @@ def document(results: Sequence[Result], version: str, here: Path | None = None) 
                 },
                 "columnKind": "unicodeCodePoints",
                 "originalUriBaseIds": {"SRCROOT": {"uri": base.as_uri() + "/"}},
+                "invocations": [
+                    {
+                        "executionSuccessful": not problems,
+                        "toolExecutionNotifications": [
+                            {"level": "error", "message": {"text": text}} for text in problems
+                        ],
+                    }
+                ],
                 "results": [_result(one, rules.index(one.rule), base) for one in results],
             }
         ],

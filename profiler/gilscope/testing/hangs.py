@@ -54,7 +54,7 @@ class Hangs:
         self._in_test = False
 
     def _hangs(self, _number: int, _frame: FrameType | None) -> None:
-        if not self._in_test:
+        if not self._in_test or not _is_stuck():
             return
         self._in_test = False
         self.ended += 1
@@ -76,6 +76,14 @@ class Hangs:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os._exit(self._status)
+
+
+def _is_stuck() -> bool:
+    """Whether the main thread is part of the hang: others may be left of an earlier test."""
+    found = session.hang_report()
+    hangs = json.loads(found).get("hangs") if found else None
+    main = threading.main_thread().native_id
+    return not hangs or any(one["stuck"] and one["tid"] == main for one in hangs[-1]["threads"])
 
 
 def report() -> str:

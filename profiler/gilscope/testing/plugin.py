@@ -72,14 +72,20 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     mode = _mode(config)
     threads = _threads(config.getoption("--gilscope-threads"))
-    if threads or mode or config.getoption("--gilscope-races"):
+    measured = mode or config.getoption("--gilscope-races")
+    if config.getoption("--gilscope-fail-on") and not measured:
+        raise pytest.UsageError(
+            "--gilscope-fail-on: nothing is recorded; add --gilscope, --gilscope=test or "
+            "--gilscope-races"
+        )
+    if threads or measured:
         for marker in MARKERS:
             config.addinivalue_line("markers", marker)
     if threads:
         from gilscope.testing.threads import Threads  # noqa: PLC0415 - on request only
 
         config.pluginmanager.register(Threads(threads), "gilscope-threads")
-    if mode or config.getoption("--gilscope-races"):
+    if measured:
         from gilscope.testing.recorder import Recorder  # noqa: PLC0415 - on request only
 
         config.pluginmanager.register(Recorder(config, mode), "gilscope-recorder")
@@ -95,7 +101,9 @@ def _mode(config: pytest.Config) -> str:
     if not mode or mode in MODES:
         return mode
     if not Path(mode.partition("::")[0]).exists():
-        raise pytest.UsageError(f"--gilscope={mode}: choose from {', '.join(MODES)}")
+        raise pytest.UsageError(
+            f"--gilscope={mode}: choose from {', '.join(MODES)}; there is no such file either"
+        )
     config.option.gilscope = "run"
     given = config.args_source is pytest.Config.ArgsSource.ARGS
     config.args = [mode, *(config.args if given else [])]

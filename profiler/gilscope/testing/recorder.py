@@ -44,6 +44,7 @@ class Recorder:
         self.found: list[dict[str, Any]] = []
         self.notes: list[str] = []
         self.bad_runs = False
+        self.unchecked = False  # something was not recorded, or its findings cannot be told
         self._of_item: dict[str, dict[str, Any]] = {}
 
     def _options(self) -> dict[str, Any]:
@@ -67,6 +68,7 @@ class Recorder:
             session.start(path, **self._options())
         except (GilscopeError, OSError) as error:
             self._note(f"not recorded: {error}")
+            self.unchecked = True
             return None
         return path
 
@@ -125,13 +127,15 @@ class Recorder:
                 result["trace"] = str(path)
 
     def _findings(self, path: Path) -> list[dict[str, Any]]:
+        """Return what is found in a trace; nothing, and a note, if that cannot be told."""
         try:
             with gilscope.reader_side():
                 from gilscope.analysis.findings import find  # noqa: PLC0415 - loaded on demand
             trace = gilscope.open(path)
             return [one.as_dict(trace) for one in find(trace)]
         except GilscopeError as error:
-            self._note(f"{path}: {error}")
+            self._note(f"findings are not told: {error}")
+            self.unchecked = True
             return []
 
     def _finish(self, item: pytest.Item, result: dict[str, Any], *, failed: bool) -> None:
@@ -168,26 +172,38 @@ class Recorder:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """End the recording of the run."""
+        if self.run_trace is not None and not self.reports_only:
+            self._finish_run()
+        self._judge(session)
         if self.reports_only:
-            if self.bad_runs and session.exitstatus == 0:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
             return
-        if self.run_trace is not None:
-            self._finish_run(session)
         self.hangs.ignore()
         output = getattr(self.config, "workeroutput", None)
         if output is not None:
-            output[KEY] = {"found": self.found, "notes": self.notes}
+            output[KEY] = {"found": self.found, "notes": self.notes, "unchecked": self.unchecked}
         self.hangs.end_with(int(session.exitstatus))
 
-    def _finish_run(self, pytest_session: pytest.Session) -> None:
+    def _judge(self, session: pytest.Session) -> None:
+        """Fail the run that has findings, or of which that cannot be said; say why at the end."""
+        if self.limit is None or self.worker:
+            return
+        if self.unchecked:
+            self._note(f"failed: --gilscope-fail-on {self.limit} could not be checked (see above)")
+        elif self.bad_runs:
+            self._note(f"failed: the run has findings of --gilscope-fail-on {self.limit} or above")
+        if (self.unchecked or self.bad_runs) and session.exitstatus == 0:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _finish_run(self) -> None:
         path = self.run_trace
         assert path is not None  # noqa: S101 - asked by the caller
         session.stop()
         findings = self._findings(path)
-        self.found.append({"test": "", "findings": findings, "trace": str(path)})
-        if any(map(self._is_bad, findings)) and pytest_session.exitstatus == 0:
-            pytest_session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if not self.unchecked:
+            self.found.append({"test": "", "findings": findings, "trace": str(path)})
+        else:
+            self._note(f"trace: {path}")
+        self.bad_runs |= any(map(self._is_bad, findings))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -197,6 +213,7 @@ class Recorder:
             self.found += output["found"]
             for note in output["notes"]:
                 self._note(note)
+            self.unchecked |= output["unchecked"]
             self.bad_runs |= any(
                 self._is_bad(one) for run in output["found"] for one in run["findings"]
             )

@@ -107,7 +107,7 @@ def _check(path: Path, sources: Iterable[Path], *, force: bool) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise ExportError(f"cannot write {path}: not a regular file")
     if not force:
-        raise ExportError(f"{path} exists: choose another name or overwrite it with force")
+        raise ExportError(f"{path} exists: choose another name, or --force to overwrite it")
     if any(_same_file(path, source) for source in sources):
         raise ExportError(f"{path} is the trace itself: choose another name")
 

@@ -174,6 +174,15 @@ def test_snapshots_are_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_what_is_no_client_is_refused(tmp_path: Path) -> None:
+    """In one clear line."""
+    with (
+        pytest.raises(UsageError, match=r"needs a distributed\.Client"),
+        gilscope.dask.profile(None, tmp_path / "a.gilscope"),
+    ):
+        pass
+
+
 def test_a_file_of_the_user_is_left_alone(tmp_path: Path) -> None:
     """Before anything is recorded."""
     path = tmp_path / "notes.txt"

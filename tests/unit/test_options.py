@@ -96,6 +96,13 @@ def test_a_size_that_no_trace_can_have(number: int) -> None:
         RecordingOptions(max_bytes=number)
 
 
+@pytest.mark.parametrize("name", ["max_bytes", "sample"])
+def test_what_is_no_number(name: str) -> None:
+    """One clear line, not an error of a comparison."""
+    with pytest.raises(UsageError, match=f"{name} is a whole number, not 'lots'"):
+        RecordingOptions().replaced(**{name: "lots"})
+
+
 @pytest.mark.parametrize(("text", "number"), [("7", 7), ("2K", 2048), ("3m", 3 << 20)])
 def test_sizes(text: str, number: int) -> None:
     """K, M and G are powers of 1024."""

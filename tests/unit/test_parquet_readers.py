@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -96,3 +97,12 @@ def test_types_are_those_of_the_manual(week: Path) -> None:
         str(field.type) for field in schema
     }  # fmt: skip
     assert found == {name: expected[name] for name in schema.names}
+
+
+def test_metadata_name_the_processes_of_the_columns(week: Path) -> None:
+    """Each trace is the object with the number that its rows have."""
+    table = pyarrow.parquet.read_table(week / "intervals.parquet")
+    about = json.loads(table.schema.metadata[b"gilscope"])
+    named = {one["process"]: one["trace"] for one in about}
+    rows = table.select(["process", "trace"]).to_pylist()
+    assert {row["process"]: row["trace"] for row in rows}.items() <= named.items()

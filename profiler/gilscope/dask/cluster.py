@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from distributed import Client
+
 import gilscope
 from gilscope.dask import worker as on_worker
 from gilscope.dask.clocks import HostClock, Reading, read_clock
@@ -24,8 +26,6 @@ from gilscope.target.recording.overwrite import check_overwrite
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping, Sequence
-
-    from distributed import Client
 
 
 @dataclass(slots=True)
@@ -49,8 +49,8 @@ class Recorded:
 @contextmanager
 def recording(client: Client, path: str | os.PathLike[str], **options: Any) -> Iterator[Recorded]:
     """See `gilscope.dask.profile`."""
-    if client.asynchronous:
-        raise UsageError("gilscope.dask.profile needs a client that is not asynchronous")
+    if not isinstance(client, Client) or client.asynchronous:
+        raise UsageError("gilscope.dask.profile needs a distributed.Client, no asynchronous one")
     how = RecordingOptions().replaced(**options)
     if how.when:
         raise UsageError("gilscope.dask.profile does not take when: snapshots are not collected")

@@ -150,7 +150,8 @@ def _about(traces: Sequence[Trace]) -> dict[bytes, bytes]:
     about: list[dict[str, Any]] = [
         {
             "trace": trace.path.name,
-            "process": process_name(trace),
+            "process": number,
+            "name": process_name(trace),
             "pid": trace.pid,
             "build": trace.build,
             "python": trace.python,
@@ -160,6 +161,6 @@ def _about(traces: Sequence[Trace]) -> dict[bytes, bytes]:
             "dropped_events": trace.dropped_events,
             "problems": trace.problems,
         }
-        for trace in traces
+        for number, trace in enumerate(traces)
     ]
     return {b"gilscope": json.dumps(about).encode()}

@@ -127,7 +127,13 @@ class Recorder:
                 result["trace"] = str(path)
 
     def _findings(self, path: Path) -> list[dict[str, Any]]:
-        """Return what is found in a trace; nothing, and a note, if that cannot be told."""
+        """Return what is found in a trace; nothing, and a note, if that cannot be told.
+
+        Nothing where races are watched for: threads wait for the watch then, at each access.
+        """
+        if self.races:
+            self._note("waits are not judged: --gilscope-races makes threads wait for its watch")
+            return []
         try:
             with gilscope.reader_side():
                 from gilscope.analysis.findings import find  # noqa: PLC0415 - loaded on demand

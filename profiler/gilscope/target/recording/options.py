@@ -175,6 +175,9 @@ class RecordingOptions(Frozen):
                 raise UsageError("when writes a ring down: it takes ring=True (--ring)")
             if self.when.strip() == HANG and self.on_hang == "off":
                 raise UsageError("when='hang' watches for hangs: it does not go with on_hang='off'")
+        for name, value in (("sample", self.sample), ("max_bytes", self.max_bytes)):
+            if not isinstance(value, int):
+                raise UsageError(f"{name} is a whole number, not {value!r}")
         if not 0 <= self.sample <= MOST_SAMPLES:
             raise UsageError(f"sample is 0 to {MOST_SAMPLES} a second, not {self.sample}")
         if not MIN_BYTES <= self.max_bytes <= MAX_BYTES:

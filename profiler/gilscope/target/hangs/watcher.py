@@ -43,6 +43,10 @@ MOST_STACKS = 64  # threads of a report that stand in the trace with their stack
 class Sampler(Protocol):
     """Samples what the threads of a process do, for the end of its trace."""
 
+    @property
+    def samples(self) -> bool:
+        """Whether samples are taken now: the end of a recording waits for the last ones."""
+
     def look(self) -> bool:
         """Take what there is; return whether something is new."""
 
@@ -191,7 +195,7 @@ class Watcher:
     def _look_at_shared_memory(self) -> None:
         if self._shared is not None and self._shared.look():
             self._put_ending()
-            self._channel.set_busy(busy=True)
+            self._channel.set_busy(busy=self._shared.samples)
 
     def _end_shared(self) -> None:
         """Take what was sampled last: the process waits for it a moment."""

@@ -71,6 +71,11 @@ class SharedMemory:
         self._rest()
         self._process.close()
 
+    @property
+    def samples(self) -> bool:
+        """Whether the kernel samples now."""
+        return self._samples is not None
+
     def look(self) -> bool:
         """Take what the kernel has sampled since; return whether there is something new.
 

@@ -38,8 +38,8 @@ def not_sampled(metadata: dict[str, Any]) -> dict[str, str]:
     if not rested:
         return {}
     reason = (
-        f"not sampled for {time_text(rested)}, in which threads changed on the processors more "
-        "than 1,000 times a second: at each change it would cost 13 µs more"
+        f"not sampled for {time_text(rested)} or more, in which threads changed on the processors "
+        "more than 1,000 times a second: at each change it would cost 13 µs more"
     )
     return {"cache lines that threads share": reason}
 

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope.cli.plain import say
 from gilscope.config import BUILDS, DEFAULT_BUILDS, PYTHON_OPTIONS
 from gilscope.errors import InterpreterError
-from gilscope.runner.advice import different_versions
 from gilscope.runner.interpreters import environment, find
-from gilscope.runner.provisioning import provided
 
 if TYPE_CHECKING:
     import argparse
@@ -109,6 +107,8 @@ def execute(options: argparse.Namespace) -> int:
         print(json.dumps([asdict(diagnosis) for diagnosis in diagnoses], indent=2))
     else:
         parts = [text(diagnosis) for diagnosis in diagnoses]
+        from gilscope.runner.advice import different_versions  # noqa: PLC0415 - as below
+
         different = different_versions({one.build: one.python for one in diagnoses if one.python})
         say("\n\n".join([*parts, *([f"note: {different}"] if different else [])]))
     if all(diagnosis.executable is None for diagnosis in diagnoses):
@@ -137,6 +137,9 @@ def _lost(diagnosis: Diagnosis) -> str:
 
 
 def _examine(build: str, explicit: str | None) -> Diagnosis:
+    # Not above: every command loads this module, `gilscope run` in the program's own process.
+    from gilscope.runner.provisioning import provided  # noqa: PLC0415
+
     bare: list[Path] = []
 
     def in_cache(python: Path) -> Path | None:

@@ -24,28 +24,7 @@ import threading
 import _interpreters
 import gilscope
 
-CODE = '''
-import sys
-sys.path[:] = {path!r}
-import gilscope
-import threading
-
-def inner():
-    with gilscope.span("inner"):
-        for _ in range(200):
-            sum(range(10_000))
-
-with gilscope.span("outer"):
-    threads = [threading.Thread(target=inner, name=f"inner-{{n}}") for n in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-try:
-    gilscope.profile("no.gilscope").__enter__()
-except gilscope.GilscopeError as error:
-    print(error)
-'''.format(path=sys.path)
+CODE = f"import sys; sys.path[:] = {sys.path!r}\\n" + sys.argv[2]
 
 def run():
     number = _interpreters.create("isolated")
@@ -60,6 +39,37 @@ with gilscope.profile(sys.argv[1]):
     for thread in threads:
         thread.join()
 """
+"""Runs code in two subinterpreters, each made by a thread of its own."""
+
+SPANS = """
+import gilscope
+import threading
+
+def inner():
+    with gilscope.span("inner"):
+        for _ in range(200):
+            sum(range(10_000))
+
+with gilscope.span("outer"):
+    threads = [threading.Thread(target=inner, name=f"inner-{n}") for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+try:
+    gilscope.profile("no.gilscope").__enter__()
+except gilscope.GilscopeError as error:
+    print(error)
+"""
+
+CALLING = """
+import per_interpreter
+
+def fired():
+    return 2
+
+per_interpreter.fire(fired, 20)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +80,7 @@ def recorded(
     folder = tmp_path_factory.mktemp("interpreters")
     program, trace = folder / "program.py", folder / "t.gilscope"
     program.write_text(PROGRAM)
-    done = finished(interpreter_of("gil").start_command(program, trace), trace)
+    done = finished(interpreter_of("gil").start_command(program, trace, SPANS), trace)
     assert done.status == 0, done.err
     return done
 
@@ -123,44 +133,12 @@ def test_recording_is_begun_in_the_main_interpreter(recorded: Recorded) -> None:
     )
 
 
-CALLING = """
-import sys
-import threading
-import _interpreters
-import gilscope
-
-CODE = '''
-import sys
-sys.path[:] = {path!r}
-import per_interpreter
-
-def fired():
-    return 2
-
-per_interpreter.fire(fired, 20)
-'''.format(path=sys.path)
-
-def run():
-    number = _interpreters.create("isolated")
-    failed = _interpreters.exec(number, CODE)
-    _interpreters.destroy(number)
-    assert not failed, failed.errdisplay
-
-with gilscope.profile(sys.argv[1]):
-    threads = [threading.Thread(target=run, name=f"runner-{n}") for n in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-"""
-
-
 def test_callbacks_in_subinterpreters(interpreter: Interpreter, tmp_path: Path) -> None:
     """Each is recorded, by the native function and what it called, in its own thread."""
     interpreter.compile("per_interpreter")
     program, path = tmp_path / "program.py", tmp_path / "t.gilscope"
-    program.write_text(CALLING)
-    done = finished(interpreter.start_command(program, path), path)
+    program.write_text(PROGRAM)
+    done = finished(interpreter.start_command(program, path, CALLING), path)
     assert done.status == 0, done.err
     trace, rows = done.trace, done.trace.callbacks
     columns = zip(rows.entry.tolist(), rows.callable.tolist(), rows.thread.tolist(), strict=True)

@@ -88,7 +88,7 @@ def execute(options: argparse.Namespace) -> int:
             trace = gilscope.open(path)
             found.append((trace, find(trace)))
     say(_WRITERS[options.format](found, known))
-    gaps = [f"{trace.path}: {gap}" for trace, _ in found for gap in incomplete(trace)]
+    gaps = _gaps(found)
     if options.format != "text":
         say_problems(gaps)
     if not options.fail_on:
@@ -112,6 +112,10 @@ def incomplete(trace: Trace) -> list[str]:
     return gaps
 
 
+def _gaps(found: Found) -> list[str]:
+    return [f"{trace.path}: {gap}" for trace, _ in found for gap in incomplete(trace)]
+
+
 def _json(found: Found, known: frozenset[str]) -> str:
     objects = [
         {
@@ -131,8 +135,7 @@ def _sarif(found: Found, known: frozenset[str]) -> str:
     from gilscope.export.sarif import document, of_finding  # noqa: PLC0415 - loaded on demand
 
     results = [of_finding(trace, one, known) for trace, findings in found for one in findings]
-    gaps = [f"{trace.path}: {gap}" for trace, _ in found for gap in incomplete(trace)]
-    return json.dumps(document(results, gilscope.__version__, problems=gaps), indent=2)
+    return json.dumps(document(results, gilscope.__version__, problems=_gaps(found)), indent=2)
 
 
 def _markdown(found: Found, known: frozenset[str]) -> str:

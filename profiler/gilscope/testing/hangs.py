@@ -80,19 +80,23 @@ class Hangs:
 
 def _is_stuck() -> bool:
     """Whether the main thread is part of the hang: others may be left of an earlier test."""
+    last = _last()
+    main = threading.main_thread().native_id
+    return last is None or any(one["stuck"] and one["tid"] == main for one in last["threads"])
+
+
+def _last() -> dict[str, Any] | None:
+    """Return the last hang that the watcher found."""
     found = session.hang_report()
     hangs = json.loads(found).get("hangs") if found else None
-    main = threading.main_thread().native_id
-    return not hangs or any(one["stuck"] and one["tid"] == main for one in hangs[-1]["threads"])
+    return hangs[-1] if hangs else None
 
 
 def report() -> str:
     """Return what the watcher found: who waits for whom, and the stacks of those that are stuck."""
-    found = session.hang_report()
-    hangs = json.loads(found).get("hangs") if found else None
-    if not hangs:
+    last = _last()
+    if last is None:
         return "the test hangs"
-    last = hangs[-1]
     lines = [last["headline"] or "the test hangs"]
     if last["advice"]:
         lines.append(f"    do: {last['advice']}")

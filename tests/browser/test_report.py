@@ -295,9 +295,9 @@ def test_waiting_for_a_processor_is_shown_as_a_share(opened: Any) -> None:
     }"""
     known, unknown = opened.evaluate(tips)
     assert "of the time between two samples, " in known
-    assert known.endswith("25 % on a CPU, 50 % runnable but off CPU, 25 % asleep")
+    assert known.endswith("25 % on a CPU, 50 % ready, waiting for a processor, 25 % asleep")
     assert "between two samples" not in unknown
-    assert "Off CPU" in opened.locator("#view-2 [role=tabpanel]").inner_text()
+    assert "Waits for a processor" in opened.locator("#view-2 [role=tabpanel]").inner_text()
 
 
 def test_parallelism_counts_threads_that_have_a_processor(opened: Any) -> None:

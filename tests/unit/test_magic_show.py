@@ -382,4 +382,4 @@ def test_a_terminal_gets_the_table(shell: InteractiveShell) -> None:
     _, captured = run(shell, "%%profile_threads\nprint(1)")
     [output] = captured.outputs
     assert set(output.data) == {"text/plain"}
-    assert "wall time, probe off" in output.data["text/plain"]
+    assert "wall time, recorded" in output.data["text/plain"]

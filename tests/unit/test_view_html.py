@@ -7,8 +7,9 @@ import json
 import re
 import zlib
 from dataclasses import replace
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -445,16 +446,48 @@ def test_a_static_view_stays_small_whatever_happened(tmp_path: Path) -> None:
     assert len(static_html(comparison_of([trace]))) < 100_000
 
 
-def test_a_static_view_zooms_in_parts(tmp_path: Path) -> None:
-    """Four pictures of a quarter of the time each, folded; their axes go on where one ends."""
-    html = static_html(comparison(tmp_path, "long", 2_000, 20))
+def pictures(html: str) -> list[str]:
+    """Return the SVG documents that HTML carries."""
+    return [unquote(one) for one in re.findall(r'"data:image/svg\+xml,([^"]+)"', html)]
+
+
+def times_of(picture: str) -> list[float]:
+    """Return what its axes say, ms."""
+    return [float(time) for time in re.findall(r">([\d.]+)(?: ms)?</text>", picture)]
+
+
+def test_a_static_view_zooms_at_what_is_worst(tmp_path: Path) -> None:
+    """Two pictures around what the first finding points to, a tenth and a hundredth of the run."""
+    made = comparison(tmp_path, "long", 20_000, 20)
+    longest = max(trace.duration_ns for _, trace in made.traces()) / 1e6
+    worst = Jump(1, int(longest * 3e5), int(longest * 3e5) + 1_000)
+    one = Finding("hot-lock", "slow", Severity.HIGH, ("waited",), "Split it.", (worst,))
+    made.__dict__["findings"] = (("gil", one),)
+    html = static_html(made)
     folded = html[html.index('<details class="zoom">') : html.index("</details>")]
-    pictures = [
-        base64.b64decode(part).decode() for part in re.findall(r"svg\+xml;base64,([^\"]+)", folded)
-    ]
-    times = [[float(t) for t in re.findall(r">([\d.]+)(?: ms)?</text>", one)] for one in pictures]
-    assert len(pictures) == 4
-    assert all(max(one) <= min(after) for one, after in pairwise(times))
+    found = [times_of(one) for one in pictures(folded)]
+    assert len(found) == 2
+    for times, part in zip(found, (10, 100), strict=True):
+        assert longest / part / 2 < max(times) - min(times) <= longest / part
+        assert min(times) <= worst.start_ns / 1e6 <= max(times)
+
+
+def test_a_zoom_without_a_finding_is_at_the_longest_wait(tmp_path: Path) -> None:
+    """It says so."""
+    made = comparison(tmp_path, "long", 20_000, 20)
+    made.__dict__["findings"] = ()
+    assert "around the longest wait</summary>" in static_html(made)
+
+
+def test_pictures_in_a_page_keep_what_names_have(tmp_path: Path) -> None:
+    """Signs that mean something in URLs, HTML and SVG, and letters of other languages."""
+    name = "50%23 <&> \"ü' #+"
+    builder = TraceBuilder()
+    builder.hold(builder.thread(name, main=True), 0, 1_000)
+    trace = read(builder.write(tmp_path / "t.gilscope"))
+    (one,) = pictures(image([(trace.build, trace)]))
+    texts = [part.text for part in ET.fromstring(one).iter() if part.text]  # noqa: S314
+    assert name in texts
 
 
 def test_a_short_run_has_no_zoom(traces: list[Trace]) -> None:
@@ -525,7 +558,7 @@ def test_a_share_off_the_processor_is_drawn_where_there_are_samples(tmp_path: Pa
     assert picture is not None
     assert picture.tolist() == [[0] * 4, [0] * 4, [7, 7, 0, 0], [7, 7, 0, 0]]
     assert strip(trace, 1, edges, 4, 7) is None
-    assert "runnable but off CPU" in verdict(comparison_of([trace]))
+    assert "ready, waiting for a processor" in verdict(comparison_of([trace]))
     drawn = pixels_of(svg([(trace.build, trace)])) == palette.READY
     assert np.flatnonzero(drawn.any(axis=1)).tolist()[0] == 2 * LANE - 2
 

@@ -6,7 +6,6 @@ python analysis_bench.py INTERVALS      one trace, in this process; prints one J
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from peak_memory import peak_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,7 +101,7 @@ def measure(n: int) -> dict[str, float]:
     from gilscope.analysis.top import TABLES, top  # noqa: PLC0415
 
     facts = Facts(made_up(n))
-    before = peak()
+    before = peak_memory()
     result: dict[str, float] = {}
 
     def timed(name: str, function: Callable[[], object]) -> None:
@@ -114,12 +114,8 @@ def measure(n: int) -> dict[str, float]:
     timed("top", lambda: [top(facts, by) for by in TABLES])
     timed("critical_path", lambda: facts.path)
     timed("metrics", lambda: metrics(facts, []))
-    return {**result, "total": sum(result.values()), "memory": peak(), "trace_memory": before}
-
-
-def peak() -> int:
-    """Return the most memory that this process has had, bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    result |= {"total": sum(result.values()), "memory": peak_memory(), "trace_memory": before}
+    return result
 
 
 def available() -> int:

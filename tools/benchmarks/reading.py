@@ -20,6 +20,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from large_trace import write
+from peak_memory import peak_memory
 
 import gilscope
 from gilscope.trace.reading.reader import read
@@ -103,7 +104,7 @@ def main() -> None:
     begin, busy = time.perf_counter(), time.process_time()
     intervals = step(name, path)
     seconds, busy = time.perf_counter() - begin, time.process_time() - busy
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_memory()
     facts = {"seconds": seconds, "processor": busy, "bytes": peak, "intervals": intervals}
     facts |= {"anonymous": anonymous.most, "files": _files()}
     print(json.dumps(facts | {"gilscope": gilscope.__version__}))

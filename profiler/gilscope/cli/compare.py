@@ -26,8 +26,8 @@ def add(commands: Any) -> None:
         "compare",
         program=True,
         help="run a program under the GIL build and the free-threaded build and compare",
-        description="Run a program under several builds of Python, timed with the probe off and "
-        "recorded with it on, and compare the results. The program's standard input is empty. Its "
+        description="Run a program under several builds of Python, timed without recording and "
+        "recorded, and compare the results. The program's standard input is empty. Its "
         "output is shown for the first run under each build.",
         epilog="What follows the program is passed to it. Exit status: 0; 1 if the program failed "
         "under a build; 2 if nothing could be run.",

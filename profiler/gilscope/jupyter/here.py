@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gilscope.presentation import Comparison
     from gilscope.target.recording.options import RecordingOptions
 
-NOTICE = "The code ran once, in this kernel, with the probe on; no other build ran."
+NOTICE = "The code ran once, in this kernel, while it was recorded; no other build ran."
 
 
 def check(options: argparse.Namespace) -> None:

@@ -27,17 +27,17 @@ class Round(NamedTuple):
     probed: bool
 
 
-WARM_UP = Round("first run, probe on, not counted", probed=True)
+WARM_UP = Round("first run, recorded, not counted", probed=True)
 
 
 def rounds(repeat: int, recorded: int) -> Iterator[Round]:
     """Yield the rounds after the first one.
 
     Args:
-        repeat: How many with the probe off.
-        recorded: How many with the probe on, at most as many.
+        repeat: How many are timed without recording.
+        recorded: How many are recorded, at most as many.
     """
     for number in range(1, repeat + 1):
-        yield Round(f"run {number} of {repeat}, probe off", probed=False)
+        yield Round(f"run {number} of {repeat}, timed", probed=False)
         if number <= recorded:
-            yield Round(f"run {number} of {recorded}, probe on", probed=True)
+            yield Round(f"run {number} of {recorded}, recorded", probed=True)

@@ -102,6 +102,6 @@ export function cpu_tip(timeline, lane, time) {
   const share = (/** @type {number} */ part) => `${Math.round((100 * part) / (end - start))} %`
   const ms = (/** @type {number} */ ns) => Number((ns / 1e6).toFixed(1))
   return [`of the time between two samples, ${ms(start)} to ${ms(end)} ms:`,
-          `${share(ran)} on a CPU, ${share(ready)} runnable but off CPU, ` +
+          `${share(ran)} on a CPU, ${share(ready)} ready, waiting for a processor, ` +
           `${share(end - start - ran - ready)} asleep`]
 }

@@ -167,7 +167,7 @@ export class Tables {
     })
     const heads = this.kept.locks ? ["Thread", "Waits for locks", "Blocked"]
       : ["Thread", "Holds the GIL", "Runs without", "Waits for it", "Waits for locks", "Blocked",
-         ...(timeline.cpu ? ["Off CPU"] : [])]
+         ...(timeline.cpu ? ["Waits for a processor"] : [])]
     return this.table("Threads", heads, rows, "none is shown", timeline.number)
   }
 

@@ -71,7 +71,7 @@ CALLBACK_LOOK = Look("native code in Python", "#009E73", 1.0, stalled=False)
 ENTERING_LOOK = Look("native code waits to get into Python", "#009E73", 0.5, stalled=True)
 """Hatched, and over the rest of its lane: others of them may be in Python at that moment."""
 
-READY_LOOK = Look("runnable but off CPU", "#F0E442", 0.25, stalled=False)
+READY_LOOK = Look("ready, waiting for a processor", "#F0E442", 0.25, stalled=False)
 """No state: it is known as a share of the time between two samples, see processor.py."""
 
 READY_EDGE = "#8A7F00"

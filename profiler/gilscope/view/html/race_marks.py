@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from gilscope.view.data.columns import columns_of
 from gilscope.view.data.rows import rows_of
 from gilscope.view.data.words import build_name
 from gilscope.view.html.markup import element, join, text
-from gilscope.view.html.picture import BAND, HEAD, LANE, MAX_LANES, area, svg
+from gilscope.view.html.picture import BAND, HEAD, LANE, MAX_LANES, area, carried, svg
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,11 +70,8 @@ def race_marks(runs: Sequence[WatchedRun], found: Sequence[SharedRace]) -> str:
         if run.trace is None or not marks:
             continue
         name = f"{build_name(run.build)}, watched for races"
-        data = base64.b64encode(_svg(run.build, run.trace, marks).encode()).decode()
-        parts.append(
-            f'<img class="picture" alt="Timelines with the races: {text(name)}" '
-            f'src="data:image/svg+xml;base64,{data}">'
-        )
+        picture = _svg(run.build, run.trace, marks)
+        parts.append(carried(picture, f"Timelines with the races: {name}"))
     if not parts:
         return ""
     notes = [NOTE, UNKNOWN] if _some_unknown(found) else [NOTE]

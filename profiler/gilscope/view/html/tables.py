@@ -95,7 +95,7 @@ def _threads(trace: Trace, threads: Sequence[ThreadTotals]) -> str:
         ("Blocked", lambda row: time_text(row.blocked_ns)),
     ]
     if any(ready.values()):
-        columns.append(("Off CPU", lambda row: ready[row.thread.index] or "–"))
+        columns.append(("Waits for a processor", lambda row: ready[row.thread.index] or "–"))
     return _table("Threads", columns, threads, THREADS_SHOWN)
 
 

@@ -80,7 +80,7 @@ def _pictures(comparison: ComparisonData, columns: Sequence[Columns] | None) -> 
     if traces:
         shown = columns or columns_of([trace for _, trace in traces])
         yield image(traces, shown, comparison.hidden)
-        yield zoom(traces, shown, comparison.hidden)
+        yield zoom(comparison, shown)
 
 
 def _trait(kind: Any, *args: Any, **options: Any) -> Any:

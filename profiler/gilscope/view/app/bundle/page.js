@@ -2505,7 +2505,7 @@ function cpu_tip(timeline, lane, time) {
   const ms = (ns) => Number((ns / 1e6).toFixed(1));
   return [
     `of the time between two samples, ${ms(start)} to ${ms(end)} ms:`,
-    `${share(ran)} on a CPU, ${share(ready)} runnable but off CPU, ${share(end - start - ran - ready)} asleep`
+    `${share(ran)} on a CPU, ${share(ready)} ready, waiting for a processor, ${share(end - start - ran - ready)} asleep`
   ];
 }
 
@@ -2906,7 +2906,7 @@ var Tables = class {
       "Waits for it",
       "Waits for locks",
       "Blocked",
-      ...timeline.cpu ? ["Off CPU"] : []
+      ...timeline.cpu ? ["Waits for a processor"] : []
     ];
     return this.table("Threads", heads, rows, "none is shown", timeline.number);
   }

@@ -83,7 +83,7 @@ def execute(options: argparse.Namespace) -> int:
         from gilscope.cli.tables import working  # noqa: PLC0415 - loaded on demand
     known = read_baseline(options.baseline) if options.baseline else frozenset()
     found = []
-    for path in traces_in(options.traces):
+    for path in traces_in(options.traces, apart=True):
         with working(f"reading {path}"):
             trace = gilscope.open(path)
             found.append((trace, find(trace)))

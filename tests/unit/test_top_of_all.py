@@ -85,7 +85,7 @@ def test_blame_and_path_are_sums(folder: Path, capsys: pytest.CaptureFixture[str
 def test_a_trace_twice_is_its_double(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:  # fmt: skip
-    """Two runs that are the same have twice its sums and the same quantiles; one file counts once."""
+    """Two runs that are the same: twice the sums, the same quantiles; one file counts once."""
     one = callback_trace().write(tmp_path / "a.gilscope")
     other = callback_trace().of_session(1).write(tmp_path / "b.gilscope")
     alone, both = printed(capsys, one, one), printed(capsys, one, other, tmp_path)
@@ -237,7 +237,7 @@ def test_findings_keep_a_snapshot_with_what_the_ring_has_lost(
 ) -> None:
     """`top` leaves it out and says that a part is missing: a sum would have the rest twice."""
     # The snapshot has chunks that the trace has no more.
-    trace, snapshot = recording(tmp_path / "runs", snapshot_split=2)
+    trace, _ = recording(tmp_path / "runs", snapshot_split=2)
     assert main(["findings", "--json", str(trace.parent)]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 2
     assert main(["top", "--json", str(trace.parent)]) == 0

@@ -222,7 +222,7 @@ def test_snapshots_are_refused(tmp_path: Path) -> None:
     """They would stay on the workers."""
     with (
         cluster(processes=False) as client,
-        pytest.raises(UsageError, match="does not take when"),
+        pytest.raises(UsageError, match="leave it out; with ring=True"),
         gilscope.dask.profile(client, tmp_path / "a.gilscope", ring=True, when="hang"),
     ):
         pass
@@ -268,3 +268,28 @@ def test_distributed_is_asked_for_in_one_line(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.strip().endswith("is not installed: pip install distributed")
+
+
+SCRIPT = """
+import ctypes
+import gilscope
+from distributed import Client, LocalCluster
+
+def keep_gil(number):
+    ctypes.PyDLL(None).usleep(60_000)
+
+if __name__ == "__main__":
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, dashboard_address=None
+    ) as cluster, Client(cluster) as client:
+        with gilscope.dask.profile(client, "cluster.gilscope"):
+            client.gather(client.map(keep_gil, range(10)))
+"""
+
+
+def test_functions_of_the_script_are_of_its_file(tmp_path: Path) -> None:
+    """They come to the workers without it: a finding names file and line all the same."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, timeout=PATIENCE_S, check=True)
+    titles = [one.title for one in find(gilscope.open(tmp_path / "cluster.gilscope"))]
+    assert any("script.py:7 in keep_gil" in title for title in titles), titles

@@ -55,7 +55,10 @@ def recording(client: Client, path: str | os.PathLike[str], **options: Any) -> I
         raise UsageError("gilscope.dask.profile needs a distributed.Client, no asynchronous one")
     how = RecordingOptions().replaced(**options)
     if how.when:
-        raise UsageError("gilscope.dask.profile does not take when: snapshots are not collected")
+        raise UsageError(
+            "gilscope.dask.profile does not take when, which writes snapshots on the workers: "
+            "leave it out; with ring=True the trace has the latest events of each worker"
+        )
     target = Path(path).absolute()
     check_overwrite(target)
     cluster = _Cluster(client, how, Recorded(target))
@@ -172,7 +175,7 @@ class _Cluster:
 
     def _merge(self, found: Sequence[Collected], members: Sequence[Member]) -> None:
         with gilscope.reader_side():
-            from gilscope.dask.joining import on_this_clock  # noqa: PLC0415 - numpy is loaded on demand
+            from gilscope.dask.joining import on_this_clock, sent_functions  # noqa: PLC0415 - numpy is loaded on demand
             from gilscope.trace.writing.merge import merge  # noqa: PLC0415 - see above
         clocks = {name: HostClock(readings) for name, readings in self._readings.items()}
         own, problems = on_worker.clock_name(), self.found.problems
@@ -191,7 +194,14 @@ class _Cluster:
                 on_this_clock(one.path, clocks[one.member.clock])
         names = [one.process for one in found]
         paths = [one.path for one in found]
-        merge(paths, self.found.path, names=names, force=True, remarks=problems)
+        merge(
+            paths,
+            self.found.path,
+            names=names,
+            force=True,
+            remarks=problems,
+            functions=sent_functions(),
+        )
         self.found.workers += [name for member in members for name in member.names]
 
     def _read_clocks(self, clocks: Mapping[str, str]) -> None:

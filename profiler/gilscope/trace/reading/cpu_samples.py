@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 
 def cpu_times(
-    samples: Sequence[npt.NDArray[Any]], births: dict[int, int], clock: ClockMap
+    samples: Sequence[npt.NDArray[Any]],
+    births: dict[int, int],
+    own: frozenset[int],
+    clock: ClockMap,
 ) -> tuple[CpuTimes, int]:
     """The samples of a file.
 
     Args:
         samples: arrays of `format.CPU_TIME`.
         births: start in ticks of the threads that started in the session: they began with zero.
+        own: threads that are left out.
         clock: the trace's.
 
     Returns:
@@ -34,6 +38,8 @@ def cpu_times(
     if not samples:
         return CpuTimes.empty(), 0
     rows = np.concatenate([zeros, *samples])
+    if own:
+        rows = rows[np.isin(rows["thread"], list(own), invert=True)]
     time, good = clock.convert(rows["ticks"])
     for name in ("on_cpu", "runnable"):
         good &= rows[name] < np.uint64(1 << 62)

@@ -15,6 +15,7 @@ import gilscope
 from gilscope.config import TRACE_SUFFIX, build_of
 from gilscope.errors import UsageError
 from gilscope.options import check_here
+from gilscope.runner.machine import Watch, usable_cpus
 
 if TYPE_CHECKING:
     import argparse
@@ -46,21 +47,32 @@ def run_here(shell: Any, code: str, title: str, options: RecordingOptions) -> Co
     Raises:
         ProbeError: The probe cannot record in this process.
     """
-    from gilscope.presentation import Comparison  # noqa: PLC0415 - slow to load
+    from gilscope.comparison.notices import on_the_machine  # noqa: PLC0415 - slow to load
+    from gilscope.presentation import Comparison  # noqa: PLC0415
 
     files = tempfile.TemporaryDirectory(prefix="gilscope-")
     path = Path(files.name) / f"here{TRACE_SUFFIX}"
     before = _threads()
     gil_before = _gil_enabled()
     with gilscope.profile(path, **options.as_dict()):
+        watch = Watch(usable_cpus())
         start = perf_counter()
         result = shell.run_cell(code, store_history=False)
         wall = perf_counter() - start
+        conditions = watch.finish()
     trace = gilscope.open(path)
     error = result.error_before_exec or result.error_in_exec
     run = _run(path, trace, wall, error, gil_before=gil_before)
     own = {thread.name for thread in trace.threads if thread.tid in before and not thread.main}
-    return Comparison(title, ("cell",), (run,), (NOTICE,), hidden=frozenset(own), _files=files)
+    return Comparison(
+        title,
+        ("cell",),
+        (run,),
+        (NOTICE, *on_the_machine(conditions)),
+        conditions=conditions,
+        hidden=frozenset(own),
+        _files=files,
+    )
 
 
 def _run(

@@ -70,13 +70,21 @@ class CpuTimes:
     @property
     def total_on_cpu_ns(self) -> int:
         """Processor time of all threads between the first sample of each and its last one."""
+        return self._total(self.on_cpu)
+
+    @property
+    def total_runnable_ns(self) -> int:
+        """How long all threads waited for a processor, likewise."""
+        return self._total(self.runnable)
+
+    def _total(self, counted: I64) -> int:
         if not len(self.thread):
             return 0
         _, first, counts = np.unique(self.thread, return_index=True, return_counts=True)
         # A thread that began with the session has a sample of its birth, and one of that moment.
         at_first = self.time == np.repeat(self.time[first], counts)
-        begun = np.maximum.reduceat(np.where(at_first, self.on_cpu, 0), first)
-        return int((self.on_cpu[first + counts - 1] - begun).sum())
+        begun = np.maximum.reduceat(np.where(at_first, counted, 0), first)
+        return int((counted[first + counts - 1] - begun).sum())
 
     def shifted(self, ns: int) -> CpuTimes:
         """The same samples, later by ``ns``."""

@@ -16,7 +16,7 @@ const sampled = () => timeline([[thread("main"), [[0, RUNNING]], 8 * MS], [threa
 test("the pointer is told shares between two samples, and nothing where there are none", () => {
   assert.deepEqual(cpu_tip(sampled(), 0, MS), [
     "of the time between two samples, 0 to 4 ms:",
-    "25 % on a CPU, 50 % runnable but off CPU, 25 % asleep"])
+    "25 % on a CPU, 50 % ready, waiting for a processor, 25 % asleep"])
   assert.deepEqual(cpu_tip(sampled(), 1, MS), [])
 })
 

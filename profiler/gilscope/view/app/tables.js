@@ -4,7 +4,7 @@ import { pool_label } from "./pools.js"
 import { sorted } from "./sorting.js"
 import { BLOCKED, HOLDING, RUNNING, STATES, STOPPED, WAITING_GIL, WAITING_LOCK } from "./states.js"
 import { callback_totals, span_totals, totals } from "./sums.js"
-import { count_text, safe, size_text, text_of, time_text } from "./text.js"
+import { count_text, prose, safe, size_text, text_of, time_text } from "./text.js"
 
 /** @typedef {import("./timeline.js").Timeline} Timeline */
 
@@ -63,7 +63,7 @@ function bar(value, top, color) {
  */
 function heading(places, number) {
   const note = places[number][2]
-  return number && places[number - 1][2] === note ? "" : `<span>${safe(note || "Show")}:</span> `
+  return number && places[number - 1][2] === note ? "" : `<span>${prose(note || "Show")}:</span> `
 }
 
 /** @param {import("./types.js").Finding["places"][0]} place */
@@ -305,14 +305,14 @@ export class Tables {
     }
     const found = this.findings.map((one, place) => {
       if (!this.meant([one.title, one.advice, ...one.evidence].map(safe).join(" "))) return ""
-      const evidence = one.evidence.map((line) => `<li>${safe(line)}</li>`).join("")
+      const evidence = one.evidence.map((line) => `<li>${prose(line)}</li>`).join("")
       const jumps = one.places.map((_, number) =>
         `${heading(one.places, number)}<button data-finding="${place}:${number}">${when(one.places[number])}</button>`)
       const build = this.timelines.find((timeline) => timeline.key === one.build)?.build ?? ""
       const about = [build, one.label, one.page || one.name].filter(Boolean).join(" · ")
-      return `<article class="finding ${safe(one.severity)}"><h4>${safe(one.title)}` +
+      return `<article class="finding ${safe(one.severity)}"><h4>${prose(one.title)}` +
         ` <small>${safe(about)}</small></h4><ul>${evidence}</ul>` +
-        `<p>${safe(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`
+        `<p>${prose(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`
     })
     return `<div class="findings">${found.join("")}</div>`
   }

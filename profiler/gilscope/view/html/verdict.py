@@ -11,7 +11,7 @@ from gilscope.results.ratios import range_text, ratio_text
 from gilscope.text import count_text, seconds_text, time_text
 from gilscope.view.data.words import build_name
 from gilscope.view.html.legend import legend
-from gilscope.view.html.markup import element, join, text
+from gilscope.view.html.markup import element, join, prose, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ def verdict(comparison: ComparisonData, *, live: bool = False) -> str:
     return join(
         [
             outcome_html(comparison),
-            *(element("p", text(line), f"banner {level}") for level, line in banners(comparison)),
+            *(element("p", prose(line), f"banner {level}") for level, line in banners(comparison)),
             element("div", join(cards), f"cards {css}"),
             legend([trace for _, trace in comparison.traces()], live=live),
         ]
@@ -69,7 +69,7 @@ def outcome_html(comparison: ComparisonData) -> str:
 
 def _cause(cause: Cause) -> str:
     """Return a finding with what to do about it."""
-    return f"{text(cause.text)} <small>{text(cause.finding.advice)}</small>"
+    return f"{prose(cause.text)} <small>{prose(cause.finding.advice)}</small>"
 
 
 def _predicted(prediction: Prediction | None) -> str:

@@ -147,9 +147,11 @@ function width_of(text, font) {
   ruler.font = font;
   return ruler.measureText(text).width;
 }
+var called = (name) => /`(.+)`/.exec(name)?.[1] ?? name;
+var prose = (value) => safe(value).replace(/`([^`]+)`/g, "<code>$1</code>");
 function short_name(name, letters) {
   const all = name.replace("(anonymous namespace)::", "").replace(".<locals>", "");
-  const own = all.length > letters && /`(.+)`|\b((?:created|allocated) at .+)$/.exec(all);
+  const own = all.length > letters && /`(.+)`|\b((?:created|allocated|first waited for) .+)$/.exec(all);
   const words = own ? own[1] ?? own[2] : all;
   const end = Math.floor(letters * 2 / 5);
   return words.length <= letters ? words : `${words.slice(0, letters - 1 - end)}…${words.slice(-end)}`;
@@ -541,8 +543,8 @@ function joined(found, gap) {
   }
   return result;
 }
-function holders_html(timeline, start, end) {
-  const found = holds(timeline, start, end)?.filter(({ from, to }) => to > from);
+function holders_html(timeline, start, end, every, words) {
+  const found = every?.filter(({ from, to }) => to > from);
   if (!found?.length) return "";
   const sums = held(found);
   const colors = new Map(sums.map(([lane], place) => [lane, COLORS[place] ?? OTHER]));
@@ -551,7 +553,7 @@ function holders_html(timeline, start, end) {
   const named = sums.slice(0, NAMED).map(([lane, ns]) => `<span><i class="dot" style="background:${colors.get(lane)}"></i>${safe(timeline.lanes[lane].name)} ${time_text(ns)}</span>`);
   const more = sums.length - NAMED;
   if (more > 0) named.push(`<span>and ${more} more</span>`);
-  return `<div class="holders" aria-hidden="true">${bars.join("")}</div><p class="holder-names">Held the GIL meanwhile: ${named.join(" ")}</p>`;
+  return `<div class="holders" aria-hidden="true">${bars.join("")}</div><p class="holder-names">${words} meanwhile: ${named.join(" ")}</p>`;
 }
 
 // profiler/gilscope/view/app/details.js
@@ -577,7 +579,7 @@ function facts_of(choice, told) {
     `<b>${name_of(choice, lane)}</b> · ${safe(timeline.build)}`,
     `from ${(choice.start / 1e6).toFixed(6)} to ${(choice.end / 1e6).toFixed(6)} ms`
   ];
-  if (lock >= 0) facts.push(`for <b>${safe(timeline.locks[lock].name)}</b> (${safe(timeline.locks[lock].kind)})`);
+  if (lock >= 0) facts.push(`for <b>${prose(timeline.locks[lock].name)}</b> (${safe(timeline.locks[lock].kind)})`);
   if (peer >= 0) {
     const how = held2 ? "held by" : "ended by", when2 = held2 ? " when it began" : "";
     facts.push(`${how} <b>${name_of(choice, peer)}</b>${when2}`);
@@ -609,12 +611,20 @@ function stacks_html(choice, told, stacks) {
   const caption = by >= 0 ? `${name_of(choice, by)}, which ${what}` : "unknown thread, which ended the wait";
   return `<div class="stacks">${stack_html(`${name}, which waits`, stacks[own])}${stack_html(caption, stacks[other])}</div>`;
 }
+function held_html({ timeline, row, segments, start, end }, told) {
+  const state = segments.state[row];
+  if (state === WAITING_GIL) {
+    return holders_html(timeline, start, end, holds(timeline, start, end), "Held the GIL");
+  }
+  const known = Array.isArray(told) ? told[3] : null;
+  if (state !== WAITING_LOCK || !known) return "";
+  return holders_html(timeline, start, end, known.map(([lane, from, to]) => ({ lane, from, to })), "Had the lock");
+}
 function details_html(choice, looks, told, stacks) {
   const { lane, row, segments, other } = choice;
   const state = segments.state[row];
   const jump = other >= 0 && other !== lane ? `<button class="plain" data-role="jump">Go to ${name_of(choice, other)} (J)</button>` : "";
-  const holders = state === WAITING_GIL ? holders_html(choice.timeline, choice.start, choice.end) : "";
-  return `<h3><i class="dot" style="background:${looks.color[state]}"></i>${safe(looks.label[state])}: ${time_text(choice.end - choice.start)}</h3><p>${facts_of(choice, told).join(" · ")} ${jump}</p>` + holders + stacks_html(choice, told, stacks);
+  return `<h3><i class="dot" style="background:${looks.color[state]}"></i>${safe(looks.label[state])}: ${time_text(choice.end - choice.start)}</h3><p>${facts_of(choice, told).join(" · ")} ${jump}</p>` + held_html(choice, told) + stacks_html(choice, told, stacks);
 }
 
 // profiler/gilscope/view/app/chooser.js
@@ -2053,7 +2063,7 @@ function said_of(timeline, segments, row) {
   const other = peer >= 0 ? timeline.lanes[peer].name : "";
   if (state === WAITING_GIL) return other && held2 ? [`waits for ${other}`, other] : ["waits for the GIL"];
   if (state === WAITING_LOCK && lock >= 0) {
-    const { name } = timeline.locks[lock];
+    const name = called(timeline.locks[lock].name);
     const who = other ? [`waits for ${name}, ${held2 ? "held" : "ended"} by ${other}`] : [];
     return [...who, `waits for ${name}`, name];
   }
@@ -2808,7 +2818,7 @@ function bar(value, top, color) {
 }
 function heading2(places, number) {
   const note = places[number][2];
-  return number && places[number - 1][2] === note ? "" : `<span>${safe(note || "Show")}:</span> `;
+  return number && places[number - 1][2] === note ? "" : `<span>${prose(note || "Show")}:</span> `;
 }
 var when = ([start, end]) => `${time_text(end - start)} at ${Number((start / 1e6).toFixed(1))} ms`;
 var time_of = (ns) => ns === null ? "–" : time_text(ns);
@@ -3056,11 +3066,11 @@ var Tables = class {
     }
     const found = this.findings.map((one, place) => {
       if (!this.meant([one.title, one.advice, ...one.evidence].map(safe).join(" "))) return "";
-      const evidence = one.evidence.map((line) => `<li>${safe(line)}</li>`).join("");
+      const evidence = one.evidence.map((line) => `<li>${prose(line)}</li>`).join("");
       const jumps = one.places.map((_, number) => `${heading2(one.places, number)}<button data-finding="${place}:${number}">${when(one.places[number])}</button>`);
       const build = this.timelines.find((timeline) => timeline.key === one.build)?.build ?? "";
       const about = [build, one.label, one.page || one.name].filter(Boolean).join(" · ");
-      return `<article class="finding ${safe(one.severity)}"><h4>${safe(one.title)} <small>${safe(about)}</small></h4><ul>${evidence}</ul><p>${safe(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`;
+      return `<article class="finding ${safe(one.severity)}"><h4>${prose(one.title)} <small>${safe(about)}</small></h4><ul>${evidence}</ul><p>${prose(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`;
     });
     return `<div class="findings">${found.join("")}</div>`;
   }

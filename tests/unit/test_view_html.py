@@ -22,7 +22,7 @@ from gilscope.errors import ExportError, GilscopeError
 from gilscope.results.lock_groups import grouped
 from gilscope.results.model import ComparisonData, Run
 from gilscope.severity import Severity
-from gilscope.text import seconds_text, shortened
+from gilscope.text import seconds_text, shortened, time_text
 from gilscope.trace.model import Lock
 from gilscope.trace.reading.reader import read
 from gilscope.view.data import palette, processor, viewport
@@ -159,6 +159,22 @@ def test_a_card_is_never_empty(traces: list[Trace], facts: dict[str, Any], words
     assert words in html
     assert not re.search(r'class="number">(–|)</div>', html)
     assert "Speed-up" not in html
+
+
+def test_the_card_of_a_failed_run_has_no_time_in_large(traces: list[Trace]) -> None:
+    """It says that the run failed, and after how long: the same time as the line on top."""
+    html = verdict(comparison_of(traces, wall_s=(), error="it failed"))
+    after = time_text(traces[-1].duration_ns)
+    assert '<div class="number">failed</div>' in html
+    assert f"after {after}, recorded" in html
+    assert f"free-threaded build: failed after {after}" in html
+
+
+def test_a_card_has_no_number_of_what_a_build_has_not(traces: list[Trace]) -> None:
+    """Without a GIL no thread waits for it: no share of it is told."""
+    gil, ft = verdict(comparison_of(traces)).split('class="card"')[1:]
+    assert "of all threads’ time went into waiting for the GIL" in gil
+    assert "waiting for the GIL" not in ft.split('class="legend"')[0]
 
 
 def test_an_invalid_run_is_marked_wherever_it_is_shown(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ more of them ran than there were processors.
 from __future__ import annotations
 
 from enum import Enum, auto
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from gilscope.trace.model import CpuTimes, Trace
 
     type F64 = np.typing.NDArray[np.float64]
-
-SWITCHING = 0.1
-"""Share of the time in which threads want processors that they lose without other processes."""
 
 
 class Basis(Enum):
@@ -86,7 +82,6 @@ class Work:
             _spans(lane, _working(flags, lane), idle.get(lane.thread.index, ())) for lane in lanes
         ]
         self._clock = _shares([*self._holding, *self._running], processors)
-        self._samples = trace.cpu_times
         self._measured = [
             self._hold_against(trace.cpu_times, index, number)
             for index, number in self._numbers.items()
@@ -120,22 +115,6 @@ class Work:
             work += np.where(known, lasted * ran, shared)
             asleep += lasted * slept
         return Done(summed(work), summed(asleep))
-
-    @cached_property
-    def kept_waiting_ns(self) -> float:
-        """How long threads waited for processors that other processes had, ns.
-
-        Not what the threads took from one another, and none where it is so little that waking up
-        and changing places takes as long.
-        """
-        ends = np.full(1, np.inf)
-        spans = [*self._holding, *self._running]
-        each_other = sum(
-            float((_up_to(some, ends, None) - _up_to(some, ends, self._clock))[0]) for some in spans
-        )
-        waited = max(self._samples.total_runnable_ns - each_other, 0.0)
-        wanted = self._samples.total_on_cpu_ns + self._samples.total_runnable_ns
-        return waited if waited > SWITCHING * wanted else 0.0
 
     def _hold_against(self, samples: CpuTimes, index: int, number: int) -> _Measured:
         """Compare a thread's assumed work with the kernel's samples of it."""

@@ -33,9 +33,12 @@ test("the bar has each hold at its time, and names the threads", () => {
 })
 
 test("the bar of a lock has the threads that had it, as the details say", () => {
-  const choice = { timeline: timeline([[thread("waits"), [[0, WAITING_LOCK, 0, 1]], 1000], [thread("has it"), [[0, RUNNING]], 1000]],
-    { codes: [[0, -1, false]], locks: [{ name: "lock `table`", kind: "lock", group: "lock `table`" }] }), lane: 0, row: 0, start: 0, end: 1000, other: -1 }
-  choice.segments = choice.timeline.all
+  const lock = { name: "lock `table`", kind: "lock", group: "lock `table`" }
+  const locked = timeline(
+    [[thread("waits"), [[0, WAITING_LOCK, 0, 1]], 1000], [thread("has it"), [[0, RUNNING]], 1000]],
+    { codes: [[0, -1, false]], locks: [lock] })
+  const choice = { timeline: locked, lane: 0, row: 0, start: 0, end: 1000, other: -1 }
+  choice.segments = locked.all
   const html = details_html(choice, LOOKS, [0, -1, -1, [[1, 250, 1000]]], [])
   assert.match(html, /left:25\.00%;width:75\.00%/)
   assert.match(html, /Had the lock meanwhile: .*has it 750 ns/)

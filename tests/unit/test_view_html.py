@@ -30,12 +30,11 @@ from gilscope.view.data.columns import columns_of
 from gilscope.view.data.findings import findings_of
 from gilscope.view.data.payload import pack
 from gilscope.view.data.processor import strip
-from gilscope.view.data.words import titles
+from gilscope.view.data.words import nothing, titles
 from gilscope.view.html.markup import text
 from gilscope.view.html.picture import BAND, LANE, image, svg
 from gilscope.view.html.report import write_report
 from gilscope.view.html.tables import tables
-from gilscope.view.html.timeline import nothing
 from gilscope.view.html.verdict import banners, verdict
 from gilscope.view.notebook.widget import TimelineWidget, static_html
 from trace_builder import TraceBuilder

@@ -2,7 +2,7 @@
 
 import { holders_html, holds } from "./holders.js"
 import { BLOCKED, RUNNING, STOPPED, WAITING_GIL, WAITING_LOCK } from "./states.js"
-import { count_text, prose, safe, time_text } from "./text.js"
+import { count_text, prose, safe, things, time_text } from "./text.js"
 
 const SPANS_SHOWN = 4
 const WAITS = [WAITING_GIL, WAITING_LOCK, BLOCKED, STOPPED]
@@ -53,7 +53,7 @@ function facts_of(choice, told) {
   if (thread) {
     const named = timeline.spans_of(lane, choice.start, choice.end)
     for (const one of named.slice(0, SPANS_SHOWN)) facts.push(`<b>${safe(timeline.span_text(one))}</b>`)
-    if (named.length > SPANS_SHOWN) facts.push(`${count_text(named.length - SPANS_SHOWN)} more spans`)
+    if (named.length > SPANS_SHOWN) facts.push(things(named.length - SPANS_SHOWN, "more span"))
   }
   const by = ender(told)
   const said = peer >= 0 && !held && by === peer

@@ -41,6 +41,9 @@ export function size_text(bytes) {
 /** @param {number} number */
 export const count_text = (number) => Math.round(number).toLocaleString("en")
 
+/** A number of things: "1 row", "2,400 rows". @param {number} number @param {string} what */
+export const things = (number, what) => `${count_text(number)} ${what}${number === 1 ? "" : "s"}`
+
 /** @type {Record<string, string>} */
 const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" }
 

@@ -179,8 +179,8 @@ def _against_gil(build: str, speedup: Speedup | None) -> str:
 def _waiting(run: Run) -> str:
     if run.trace is None or run.totals is None:
         return "no trace"
-    if not run.totals.gil.acquires:
-        return ""  # there was none to wait for
+    if not run.trace.gil_enabled_start and not run.totals.gil.wait_ns:
+        return ""  # there was no GIL to wait for
     lives = _lives(run.trace)
     share = run.totals.gil.wait_ns / lives if lives else 0.0
     if not share:

@@ -131,6 +131,7 @@ function size_text(bytes) {
   return `${three_digits(bytes)} B`;
 }
 var count_text = (number) => Math.round(number).toLocaleString("en");
+var things = (number, what) => `${count_text(number)} ${what}${number === 1 ? "" : "s"}`;
 var ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 function safe(value) {
   return String(value).replace(/[&<>"']/g, (letter) => ENTITIES[letter]);
@@ -587,7 +588,7 @@ function facts_of(choice, told) {
   if (thread) {
     const named = timeline.spans_of(lane, choice.start, choice.end);
     for (const one of named.slice(0, SPANS_SHOWN)) facts.push(`<b>${safe(timeline.span_text(one))}</b>`);
-    if (named.length > SPANS_SHOWN) facts.push(`${count_text(named.length - SPANS_SHOWN)} more spans`);
+    if (named.length > SPANS_SHOWN) facts.push(things(named.length - SPANS_SHOWN, "more span"));
   }
   const by = ender(told);
   const said = peer >= 0 && !held2 && by === peer;
@@ -1108,7 +1109,7 @@ var Drawing = class {
     const { axis: { range }, settings, kernel } = this.view;
     const unit = settings.align === "normalised" ? " %" : " ms";
     const [start, end] = [range.start, range.end].map((value) => Number(value.toPrecision(6)));
-    this.view.say(`${start} to ${end}${unit} · ${count_text(count)} ${count === 1 ? "segment" : "segments"} in view` + (kernel.gone ? ` · ${kernel.gone}` : ""));
+    this.view.say(`${start} to ${end}${unit} · ${things(count, "segment")} in view` + (kernel.gone ? ` · ${kernel.gone}` : ""));
   }
   /** Draw one timeline; returns the most threads that make progress. @param {Plan} plan @param {boolean} few */
   draw_one({ painter, from: start, to: end, rows_of, pools }, few) {
@@ -1578,7 +1579,7 @@ function filter_words({ thread, callable, lock, hidden }, { least }, timelines) 
     callable.trim() && `callable “${callable.trim()}” and the threads that called it`,
     lock.trim() && `waits for “${lock.trim()}”`,
     least && `at least ${time_text(least)}${merged}`,
-    without && `without ${count_text(without)} hidden ${without > 1 ? "lanes" : "lane"}`
+    without && `without ${things(without, "hidden lane")}`
   ];
   return words.filter((one) => typeof one === "string").filter(Boolean);
 }
@@ -2174,7 +2175,6 @@ var Painter = class {
     this.before = named("before");
     this.after = named("after");
     this.done = named("done");
-    this.empty = named("empty");
     this.ready = named("ready");
     this.parallelism = named("parallelism");
     this.overview = named("overview");
@@ -2723,6 +2723,28 @@ function csv(heads, rows) {
 `).join("");
 }
 
+// profiler/gilscope/view/app/findings.js
+function heading2(places, number) {
+  const note = places[number][2];
+  return number && places[number - 1][2] === note ? "" : `<span>${prose(note || "Show")}:</span> `;
+}
+var when = ([start, end]) => `${time_text(end - start)} at ${Number((start / 1e6).toFixed(1))} ms`;
+function findings_html(findings, timelines, meant2) {
+  if (!findings.length) {
+    return '<p class="quiet">No findings. Reasons to doubt the numbers are listed at the top.</p>';
+  }
+  const found = findings.map((one, place) => {
+    if (!meant2([one.title, one.advice, ...one.evidence].map(safe).join(" "))) return "";
+    const evidence = one.evidence.map((line) => `<li>${prose(line)}</li>`).join("");
+    const jumps = one.places.map((_, number) => `${heading2(one.places, number)}<button data-finding="${place}:${number}">${when(one.places[number])}</button>`);
+    const build = timelines.find((timeline) => timeline.key === one.build)?.build ?? "";
+    const about = [build, one.label, one.page || one.name].filter(Boolean).join(" · ");
+    return `<article class="finding ${safe(one.severity)}"><h4>${prose(one.title)} <small>${safe(about)}</small></h4><ul>${evidence}</ul><p>${prose(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`;
+  });
+  const shown = found.join("");
+  return shown ? `<div class="findings">${shown}</div>` : '<p class="quiet">No finding has this text.</p>';
+}
+
 // profiler/gilscope/view/app/sums.js
 var KINDS = 8;
 function totals(timeline, from, to, lanes, kept) {
@@ -2816,11 +2838,6 @@ function bar(value, top, color) {
   const mark = `<i class="bar" style="width:${share.toFixed(1)}%;background:${color}"></i>`;
   return time_text(value) + (value ? mark : "");
 }
-function heading2(places, number) {
-  const note = places[number][2];
-  return number && places[number - 1][2] === note ? "" : `<span>${prose(note || "Show")}:</span> `;
-}
-var when = ([start, end]) => `${time_text(end - start)} at ${Number((start / 1e6).toFixed(1))} ms`;
 var time_of = (ns) => ns === null ? "–" : time_text(ns);
 function filter_note(tab, words) {
   if (!words.length) return "";
@@ -2854,7 +2871,7 @@ var Tables = class {
   html(tab, spans) {
     const note = filter_note(tab, this.words);
     if (tab === "difference") return note + this.difference(spans);
-    if (tab === "findings") return note + this.found();
+    if (tab === "findings") return note + findings_html(this.findings, this.timelines, (html) => this.meant(html));
     const columns = this.timelines.map((timeline, place) => `<div class="column"><h3>${safe(timeline.build)}</h3>${this.one(tab, timeline, spans[place])}</div>`);
     return `${note}<div class="columns">${columns.join("")}</div>`;
   }
@@ -2974,7 +2991,7 @@ var Tables = class {
   /** @param {Timeline} timeline @param {number} from @param {number} to */
   callbacks(timeline, from, to) {
     if (timeline.callbacks && !timeline.calls) {
-      return `<p class="quiet">${count_text(timeline.callbacks)} callbacks: too many to be shown by range; the summary has their sums.</p>`;
+      return `<p class="quiet">${things(timeline.callbacks, "callback")}: too many to be shown by range; the summary has their sums.</p>`;
     }
     const rows = callback_totals(timeline, from, to, this.kept).map((sum) => [
       safe(sum.label),
@@ -3047,32 +3064,20 @@ var Tables = class {
     });
     const who = this.words.length ? "Visible threads together" : "All threads together";
     const heads = [who, ...this.timelines.map((timeline) => timeline.build)];
-    if (sums.length > 1) heads.push("Change");
+    const [first, ...others] = this.timelines.map(({ build }) => build);
+    heads.push(...others.map((build) => others.length > 1 ? `Change, ${first} to ${build}` : "Change"));
     const shown = this.kept.locks ? [WAITING_LOCK, BLOCKED, STOPPED] : STATES;
     const rows = shown.map((state) => {
       const label = this.looks.label[state];
       const key = `<i class="dot" style="background:${this.looks.color[state]}"></i>${safe(label)}`;
       const cells = sums.map((sum) => time_text(sum[state]));
-      const change = sums[sums.length - 1][state] - sums[0][state];
-      const sign = change > 0 ? "+" : change < 0 ? "−" : "";
-      if (sums.length > 1) cells.push(sign + time_text(Math.abs(change)));
-      return [key, ...cells];
+      const changes = sums.slice(1).map((sum) => {
+        const change = sum[state] - sums[0][state];
+        return (change > 0 ? "+" : change < 0 ? "−" : "") + time_text(Math.abs(change));
+      });
+      return [key, ...cells, ...changes];
     });
     return this.table("What the threads did", heads, rows, "nothing");
-  }
-  found() {
-    if (!this.findings.length) {
-      return '<p class="quiet">No findings. Reasons to doubt the numbers are listed at the top.</p>';
-    }
-    const found = this.findings.map((one, place) => {
-      if (!this.meant([one.title, one.advice, ...one.evidence].map(safe).join(" "))) return "";
-      const evidence = one.evidence.map((line) => `<li>${prose(line)}</li>`).join("");
-      const jumps = one.places.map((_, number) => `${heading2(one.places, number)}<button data-finding="${place}:${number}">${when(one.places[number])}</button>`);
-      const build = this.timelines.find((timeline) => timeline.key === one.build)?.build ?? "";
-      const about = [build, one.label, one.page || one.name].filter(Boolean).join(" · ");
-      return `<article class="finding ${safe(one.severity)}"><h4>${prose(one.title)} <small>${safe(about)}</small></h4><ul>${evidence}</ul><p>${prose(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`;
-    });
-    return `<div class="findings">${found.join("")}</div>`;
   }
 };
 
@@ -3119,11 +3124,15 @@ var TablePanel = class {
   copy(key) {
     const made = this.tables?.made.get(key);
     if (!made) return;
-    const what = `${count_text(made.rows.length)} rows as CSV`;
+    const what = `${things(made.rows.length, "row")} as CSV`;
     return copy_text(this.view, csv(made.heads, made.rows), "text/csv", ".csv", what);
   }
   start() {
-    this.view.find("tabs").innerHTML = Object.entries(TABS).map(([tab, name]) => `<button role="tab" data-tab="${tab}">${name}</button>`).join("");
+    this.view.find("tabs").innerHTML = Object.keys(TABS).map((tab) => `<button role="tab" data-tab="${tab}">${this.name_of(tab)}</button>`).join("");
+  }
+  /** What a tab is called: one run differs from nothing. @param {string} tab */
+  name_of(tab) {
+    return tab === "difference" && this.view.timelines.length < 2 ? "All threads" : TABS[tab];
   }
   show() {
     const { view } = this, { data, timelines, kept, settings } = view;
@@ -3137,7 +3146,7 @@ var TablePanel = class {
       button.setAttribute("aria-selected", String(chosen));
       button.tabIndex = chosen ? 0 : -1;
     }
-    view.find("table").setAttribute("aria-label", TABS[tab]);
+    view.find("table").setAttribute("aria-label", this.name_of(tab));
     const spans = timelines.map((timeline) => {
       const [from, to] = view.axis.span(timeline);
       return (
@@ -3219,7 +3228,6 @@ var Theme = class {
       for (const mark of [painter.after, painter.before]) mark.setv({ fill_color: paper });
       document2.get_model_by_name(`veil-view-${painter.timeline.number}`).glyph.setv({ fill_color: paper });
       painter.done.setv({ text_color: muted });
-      painter.empty?.setv({ text_color: muted });
       for (const name of ["link-view", "dot-view", "chosen-view", "arrow-view", "head-view"]) {
         const { glyph } = document2.get_model_by_name(`${name}-${painter.timeline.number}`);
         glyph.setv({ line_color: ink });

@@ -176,6 +176,15 @@ def test_a_card_has_no_number_of_what_a_build_has_not(traces: list[Trace]) -> No
     assert "waiting for the GIL" not in ft.split('class="legend"')[0]
 
 
+def test_no_parallelism_is_told_of_a_run_too_short_for_two_samples(tmp_path: Path) -> None:
+    """One sample of a thread says nothing of what it did."""
+    builder = gil_trace()
+    builder.cpu_times((1, 0, 70_000, 0))
+    trace = read(builder.write(tmp_path / "t.gilscope"))
+    assert len(trace.cpu_times)
+    assert "parallelism" not in verdict(comparison_of([trace]))
+
+
 def test_an_invalid_run_is_marked_wherever_it_is_shown(tmp_path: Path) -> None:
     """On its card, at its tables and above its timeline."""
     builder = TraceBuilder(free_threaded=True, gil_enabled=False)

@@ -3,13 +3,18 @@
 import { prose, safe, time_text } from "./text.js"
 
 /**
- * What is the same about some places of a finding stands before the first of them.
+ * Buttons that lead to the places of a finding: those of one kind together, behind what they are.
  * @param {import("./types.js").Finding["places"]} places
- * @param {number} number
+ * @param {number} number Of the finding.
  */
-function heading(places, number) {
-  const note = places[number][2]
-  return number && places[number - 1][2] === note ? "" : `<span>${prose(note || "Show")}:</span> `
+function jumps(places, number) {
+  /** @type {Map<string, string[]>} */
+  const kinds = new Map()
+  places.forEach((place, at) => {
+    const kind = place[2] || "Show"
+    kinds.set(kind, [...(kinds.get(kind) ?? []), `<button data-finding="${number}:${at}">${when(place)}</button>`])
+  })
+  return [...kinds].map(([kind, buttons]) => `<span>${prose(kind)}:</span> ${buttons.join(" ")}`).join(" ")
 }
 
 /** @param {import("./types.js").Finding["places"][0]} place */
@@ -27,13 +32,11 @@ export function findings_html(findings, timelines, meant) {
   const found = findings.map((one, place) => {
     if (!meant([one.title, one.advice, ...one.evidence].map(safe).join(" "))) return ""
     const evidence = one.evidence.map((line) => `<li>${prose(line)}</li>`).join("")
-    const jumps = one.places.map((_, number) =>
-      `${heading(one.places, number)}<button data-finding="${place}:${number}">${when(one.places[number])}</button>`)
     const build = timelines.find((timeline) => timeline.key === one.build)?.build ?? ""
     const about = [build, one.label, one.page || one.name].filter(Boolean).join(" · ")
     return `<article class="finding ${safe(one.severity)}"><h4>${prose(one.title)}` +
       ` <small>${safe(about)}</small></h4><ul>${evidence}</ul>` +
-      `<p>${prose(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`
+      `<p>${prose(one.advice)}</p><p class="jumps">${jumps(one.places, place)}</p></article>`
   })
   const shown = found.join("")
   return shown ? `<div class="findings">${shown}</div>` : '<p class="quiet">No finding has this text.</p>'

@@ -191,9 +191,10 @@ def _waiting(run: Run) -> str:
 
 def _parallelism(run: Run) -> str:
     """Say how many threads had a processor, on average."""
-    if run.trace is None or not run.trace.duration_ns or not len(run.trace.cpu_times):
-        return ""
-    found = run.trace.cpu_times.total_on_cpu_ns / run.trace.duration_ns
+    ran = run.trace.cpu_times.total_on_cpu_ns if run.trace else 0
+    if run.trace is None or not run.trace.duration_ns or not ran:
+        return ""  # one sample, or none, tells nothing
+    found = ran / run.trace.duration_ns
     words = f"{found:.1f}" if found >= LEAST_PARALLELISM else f"below {LEAST_PARALLELISM}"
     return f"parallelism {words}"
 

@@ -2724,9 +2724,13 @@ function csv(heads, rows) {
 }
 
 // profiler/gilscope/view/app/findings.js
-function heading2(places, number) {
-  const note = places[number][2];
-  return number && places[number - 1][2] === note ? "" : `<span>${prose(note || "Show")}:</span> `;
+function jumps(places, number) {
+  const kinds = /* @__PURE__ */ new Map();
+  places.forEach((place, at) => {
+    const kind = place[2] || "Show";
+    kinds.set(kind, [...kinds.get(kind) ?? [], `<button data-finding="${number}:${at}">${when(place)}</button>`]);
+  });
+  return [...kinds].map(([kind, buttons]) => `<span>${prose(kind)}:</span> ${buttons.join(" ")}`).join(" ");
 }
 var when = ([start, end]) => `${time_text(end - start)} at ${Number((start / 1e6).toFixed(1))} ms`;
 function findings_html(findings, timelines, meant2) {
@@ -2736,10 +2740,9 @@ function findings_html(findings, timelines, meant2) {
   const found = findings.map((one, place) => {
     if (!meant2([one.title, one.advice, ...one.evidence].map(safe).join(" "))) return "";
     const evidence = one.evidence.map((line) => `<li>${prose(line)}</li>`).join("");
-    const jumps = one.places.map((_, number) => `${heading2(one.places, number)}<button data-finding="${place}:${number}">${when(one.places[number])}</button>`);
     const build = timelines.find((timeline) => timeline.key === one.build)?.build ?? "";
     const about = [build, one.label, one.page || one.name].filter(Boolean).join(" · ");
-    return `<article class="finding ${safe(one.severity)}"><h4>${prose(one.title)} <small>${safe(about)}</small></h4><ul>${evidence}</ul><p>${prose(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`;
+    return `<article class="finding ${safe(one.severity)}"><h4>${prose(one.title)} <small>${safe(about)}</small></h4><ul>${evidence}</ul><p>${prose(one.advice)}</p><p class="jumps">${jumps(one.places, place)}</p></article>`;
   });
   const shown = found.join("");
   return shown ? `<div class="findings">${shown}</div>` : '<p class="quiet">No finding has this text.</p>';

@@ -6,6 +6,7 @@ import os
 import sys
 import sysconfig
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from platform import python_version
 from time import perf_counter
@@ -19,6 +20,7 @@ from gilscope.runner.machine import Watch, usable_cpus
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from gilscope.presentation import Comparison
     from gilscope.target.recording.options import RecordingOptions
@@ -36,6 +38,25 @@ def check(options: argparse.Namespace) -> None:
     for name in ("setup", "inputs"):
         if getattr(options, name):
             raise UsageError(f"--{name} does not go with --here, where the code has all variables")
+
+
+def numbered(code: str, first_line: int) -> str:
+    """Return code whose lines have the numbers that they have in the cell.
+
+    The shell drops empty lines at the beginning, but no comments. A magic must stay the first line.
+    """
+    return code if code.lstrip().startswith("%%") else "#\n" * (first_line - 1) + code
+
+
+@contextmanager
+def named(shell: Any, name: str) -> Iterator[None]:
+    """Let the code that the shell runs have this file name, in place of one made of a checksum."""
+    compiler = shell.compile
+    compiler.get_code_name = lambda *_: name
+    try:
+        yield
+    finally:
+        del compiler.get_code_name
 
 
 def run_here(shell: Any, code: str, title: str, options: RecordingOptions) -> Comparison:

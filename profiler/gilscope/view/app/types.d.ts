@@ -120,6 +120,8 @@ export interface SettingMeta {
 
 /** The data of a view. */
 export interface Scene {
+  /** Of gilscope. */
+  version: string
   columns: Columns
   timelines: TimelineMeta[]
   groups: GroupMeta[]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +71,7 @@ def scene(
         for build, trace, drawn in zip(builds, traces, columns, strict=True)
     }
     meta = {
+        "version": version("gilscope"),
         "timelines": timelines,
         "groups": [asdict(group) for group in groups],
         "looks": looks(),

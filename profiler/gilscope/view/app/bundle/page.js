@@ -258,6 +258,50 @@ var Kernel = class {
 };
 var message_of = (error) => error instanceof Error ? error.message : String(error);
 
+// profiler/gilscope/view/app/markdown.js
+var CODE = /`([^`]+)`/;
+var plain = (text) => text.replace(/[\\`*_[\]<>|]/g, (letter) => `\\${letter}`);
+var prose2 = (text) => text.split(CODE).map((part, at) => at % 2 ? `\`${part}\`` : plain(part)).join("");
+function written(element) {
+  const copy = (
+    /** @type {Element | undefined} */
+    element?.cloneNode(true)
+  );
+  if (!copy) return "";
+  for (const code of copy.querySelectorAll("code")) code.textContent = `\`${code.textContent}\``;
+  return words_in(copy);
+}
+function cause(line) {
+  const advice = written(line.querySelector("small")), all = written(line);
+  return advice ? `${all.slice(0, all.length - advice.length).trim()}. ${advice}` : all;
+}
+function markdown({ box, data, timelines }) {
+  const verdict = [...box.querySelectorAll(".outcome p")].map((line, place) => {
+    const words = prose2(cause(line).replace(/^[▲▼=–]\s*/, ""));
+    return place ? words : `**${words}**`;
+  });
+  const doubts = [...box.querySelectorAll("p.banner")].map((line) => `> ${prose2(written(line))}`);
+  const cards = [...box.querySelectorAll(".cards > *")].map((card) => `- ${[...card.children].map((line) => prose2(written(line))).filter(Boolean).join(" · ")}`);
+  const findings = data.findings.map(({ title, build, label, evidence, advice }) => {
+    const where = timelines.find(({ key }) => key === build)?.build ?? build;
+    return [
+      `- **${prose2(title)}** (${plain([where, label].filter(Boolean).join(", "))})`,
+      ...evidence.map((line) => `  - ${prose2(line)}`),
+      `  - ${prose2(advice)}`
+    ].join("\n");
+  });
+  const parts = [
+    `### ${plain(words_in(box.querySelector("h2")))}`,
+    verdict.join("  \n"),
+    doubts.join("\n>\n"),
+    cards.join("\n")
+  ];
+  if (findings.length) parts.push(["#### Findings", ...findings].join("\n\n"));
+  parts.push(`gilscope ${plain(data.version)}`);
+  return `${parts.filter(Boolean).join("\n\n")}
+`;
+}
+
 // profiler/gilscope/view/app/picture.js
 var EDGE = 16;
 var FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif";
@@ -382,7 +426,7 @@ function save_svg(view) {
   save(new Blob([picture(view).svg], { type: "image/svg+xml" }), name);
   view.say(`saved: the picture as ${name}`);
 }
-var copy_markdown = (view) => copy_text(view, markdown(view), "text/markdown", ".md", "verdict and findings as Markdown");
+var copy_markdown = (view) => copy_text(view, markdown(view), "text/markdown", ".md", "verdict and findings as Markdown; “Copy PNG” has the picture for it");
 async function copied(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const field = document.createElement("textarea");
@@ -392,26 +436,6 @@ async function copied(text) {
   const done = document.execCommand("copy");
   field.remove();
   if (!done) throw new Error("the browser does not let the page use the clipboard");
-}
-var plain = (text) => text.replace(/[\\`*_[\]<>|]/g, (letter) => `\\${letter}`);
-function markdown({ box, data, timelines }) {
-  const verdict = [...box.querySelectorAll(".outcome p")].map((line, place) => {
-    const words = plain(words_in(line).replace(/^[▲▼=–]\s*/, ""));
-    return place ? words : `**${words}**`;
-  });
-  const cards = [...box.querySelectorAll(".cards > *")].map((card) => `- ${[...card.children].map((line) => plain(words_in(line))).filter(Boolean).join(" · ")}`);
-  const findings = data.findings.map(({ title, build, label, evidence, advice }) => {
-    const where = timelines.find(({ key }) => key === build)?.build ?? build;
-    return [
-      `- **${plain(title)}** (${plain([where, label].filter(Boolean).join(", "))})`,
-      ...evidence.map((line) => `  - ${plain(line)}`),
-      `  - ${plain(advice)}`
-    ].join("\n");
-  });
-  const parts = [`### ${plain(words_in(box.querySelector("h2")))}`, verdict.join("  \n"), cards.join("\n")];
-  if (findings.length) parts.push(["#### Findings", ...findings].join("\n\n"));
-  return `${parts.filter(Boolean).join("\n\n")}
-`;
 }
 var PART = /^view-(\d+)=(-?[\d.e+-]+?),(-?[\d.e+-]+)$/;
 function ranges_in(fragment) {

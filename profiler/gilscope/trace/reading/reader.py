@@ -125,7 +125,9 @@ class Parts:
             for slot in slots.values()
             if not slot.flags & fmt.ThreadFlag.STARTED_BEFORE
         }
-        samples, impossible = cpu_times(definitions.cpu_times, births, own, clock)
+        # Of a session that did not come to its end nobody knows who ran last.
+        lasting = [slot.thread for slot in slots.values() if end is not None and not slot.end_ticks]
+        samples, impossible = cpu_times(definitions.cpu_times, births, own, clock, lasting)
         if impossible:
             definitions.unknown["samples of processor time that cannot be right"] += impossible
         earlier = _of_type(metadata, fmt.PROBLEMS_BEFORE_PACKING, list) or []

@@ -143,7 +143,7 @@ STATES = {
     "here": State("here"),
     "many-folded": State("many"),
     "many-unfolded": State("many", (".names button",)),
-    "finding": State("many", FIRST_FINDING),
+    "finding": State("held", FIRST_FINDING),
     "wait": State("faster", SECOND_THREAD),
     "paper": State("held", paper=True, size=(760, HEIGHT)),
     "dark": State("faster", SECOND_THREAD, dark=True),

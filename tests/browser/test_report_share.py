@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from gilscope import __version__
 from gilscope.view.html.report import write_report
 from view_examples import comparison
 
@@ -96,6 +97,7 @@ def test_verdict_and_findings_are_copied_as_markdown(opened: Any) -> None:
     assert "▲" not in text
     count = opened.evaluate("() => document.querySelector('#view-1').gilscope.data.findings.length")
     assert text.count("\n- **") == count
+    assert text.endswith(f"\n\ngilscope {__version__}\n")
 
 
 def test_the_picture_is_copied_as_png(opened: Any) -> None:

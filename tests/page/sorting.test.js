@@ -1,7 +1,8 @@
 import assert from "node:assert/strict"
 import test from "node:test"
 
-import { plain, ranges_in, with_range } from "../../profiler/gilscope/view/app/share.js"
+import { plain } from "../../profiler/gilscope/view/app/markdown.js"
+import { ranges_in, with_range } from "../../profiler/gilscope/view/app/share.js"
 import { csv, sorted, turned, value_of } from "../../profiler/gilscope/view/app/sorting.js"
 
 test("cells count as what they say: times, sizes, numbers, names", () => {

@@ -22,6 +22,11 @@ test("a wait names who held what was waited for, as far as it is known", () => {
   assert.equal(said(WAITING_LOCK, 2)[0], "waits for table, ended by two")
 })
 
+test("a lock is called by its own name, without its type", () => {
+  const made = run([[0, WAITING_LOCK, 3, 1]], { locks: [{ name: "_thread.lock `jobs.lock`", kind: "lock", group: "" }] })
+  assert.deepEqual(said_of(made, made.all, 0), ["waits for jobs.lock, held by two", "waits for jobs.lock", "jobs.lock"])
+})
+
 test("a hold names its function where the page has its stack", () => {
   const columns = { "0.detail": [0, -1, -1, -1] }
   const made = run([[0, HOLDING]], { columns, details: [[0, -1, -1]], stacks: [[["crunch", "a.py", 3, false]]] })

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from gilscope.trace.model import CpuShare, CpuTimes
@@ -69,7 +70,19 @@ def test_part_of_a_stretch_is_in_proportion(trace: Trace) -> None:
 
 def test_thread_of_the_session_begins_with_nothing(trace: Trace) -> None:
     """So one sample is enough for it."""
-    assert trace.cpu_times.share(2, 0, 500 * MS) == CpuShare(100 * MS, 40 * MS, 60 * MS, 0)
+    assert trace.cpu_times.share(2, 0, 300 * MS) == CpuShare(100 * MS, 40 * MS, 60 * MS, 0)
+
+
+def test_a_thread_without_a_sample_at_the_end_did_not_run_any_more(trace: Trace) -> None:
+    """Others were sampled then: it was at rest since its last sample, as `FORMAT.md` has it."""
+    assert trace.cpu_times.share(2, 300 * MS, 500 * MS) == CpuShare(100 * MS, 0, 0, 100 * MS)
+
+
+def test_of_a_session_that_did_not_end_no_rest_is_known(tmp_path: Path) -> None:
+    """A thread may have run since its last sample."""
+    trace = read(builder().write(tmp_path / "x.gilscope", end=False))
+    assert trace.ended_early
+    assert trace.cpu_times.share(2, 300 * MS, 500 * MS) is None
 
 
 def test_thread_without_samples(trace: Trace) -> None:
@@ -89,7 +102,7 @@ def test_impossible_samples_are_left_out(read_built: Reader) -> None:
     built = builder()
     built.cpu_times((1, 1 << 62, 1, 1), (1, 420 * MS, 1 << 63, 1))
     trace = read_built(built)
-    assert len(trace.cpu_times) == 7
+    assert len(trace.cpu_times) == 8  # six, the start of one thread, and the rest of it
     assert trace.problems == ("samples of processor time that cannot be right: 2 left out",)
 
 
@@ -98,3 +111,22 @@ def test_trace_without_samples(read_built: Reader) -> None:
     built = TraceBuilder()
     built.thread("MainThread", main=True)
     assert len(read_built(built).cpu_times) == 0
+
+
+@pytest.mark.parametrize(
+    ("threads", "on_cpu", "runnable", "taken"),
+    [
+        (8, 250, 750, 0),  # they shared two processors among themselves
+        (1, 250, 750, 750),  # one thread with a processor for it: others had that
+        (2, 950, 50, 0),  # no more than waking up takes
+        (4, 250, 750, 1000),  # two processors too few for four, and others had much of the two
+    ],
+)
+def test_what_other_processes_took_is_told_from_what_threads_shared(
+    threads: int, on_cpu: int, runnable: int, taken: int
+) -> None:
+    """On two processors, in a trace of 1,000 ns."""
+    samples = [(n, at, at * on_cpu, at * runnable) for n in range(threads) for at in (0, 1)]
+    columns = np.array(samples, np.int64).T * [[1], [1000], [1], [1]]
+    found = CpuTimes(columns[0].astype(np.int32), *columns[1:])
+    assert found.taken_by_others_ns(1000, 2) == pytest.approx(taken, abs=1)

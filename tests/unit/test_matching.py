@@ -81,7 +81,7 @@ def test_the_table_shows_the_longest_waits_first(found: Differences) -> None:
     """With the columns that have a number; names of the program are no markup."""
     head, *rows = difference_rows(found)
     assert head == ["where", "waited for the GIL", "object locks", "stop-the-world", "nothing"]
-    assert [row[0] for row in rows[:2]] == ["threads pool", "threads worker"]
+    assert [row[0] for row in rows[:2]] == ["thread pool", "thread worker"]
     assert rows[-1] == ["unknown place", "80.6 µs", "6 µs", "1.5 µs", "73.1 µs"]
     renamed = {**found, "threads": [replace(found["threads"][0], place=("<b>",))]}
     assert "&lt;b&gt;" in table(renamed)

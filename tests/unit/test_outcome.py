@@ -76,6 +76,13 @@ def test_no_difference_has_no_number_in_the_headline() -> None:
     assert found.times == "1.2 s with the GIL → 1.2 s without (1.16 × slower to 1.16 × faster)"
 
 
+def test_a_difference_that_no_number_shows_is_none() -> None:
+    """Times may differ by less than a hundredth, each time: that is neither faster nor slower."""
+    found = outcome_of(run("gil", *[0.2004] * 5), run("ft", *[0.2] * 5))
+    assert found.kind == "no difference shown"
+    assert found.times == "200 ms with the GIL → 200 ms without (equal)"
+
+
 def test_a_single_pair_gives_no_verdict() -> None:
     """Two times differ by chance as well."""
     found = outcome_of(run("gil", 1.0), run("ft", 2.0))
@@ -133,6 +140,8 @@ def test_what_holds_the_gil_build_up_is_the_last_line() -> None:
         (Speedup(0.97, (0.96, 0.98)), "1.03 × slower, 1.02 to 1.04"),
         (Speedup(30.4, (25.2, 1234.0)), "30 × faster, 25 to 1,234"),
         (Speedup(1.04, (0.9, 1.2)), "no difference shown: 1.11 × slower to 1.2 × faster"),
+        (Speedup(1.001, (0.98, 1.02)), "no difference shown: 1.02 × slower to 1.02 × faster"),
+        (Speedup(1.002, (1.001, 1.004)), "no difference shown: equal"),
         (Speedup(2.0), "not known from one run of each"),
     ],
 )
@@ -146,3 +155,7 @@ def test_a_factor_next_to_one_is_equal() -> None:
     assert factor_text(0.999) == factor_text(1.001) == "equal"
     assert range_text(1.5, 1.4, 1.75) == "1.5 × faster (1.4 to 1.8)"
     assert range_text(1.0, 0.8, 1.3) == "equal (1.3 × slower to 1.3 × faster)"
+    assert range_text(1.0, 1.0, 1.8) == "equal (up to 1.8 × faster)"
+    assert range_text(1.0, 0.8, 1.0) == "equal (up to 1.3 × slower)"
+    assert range_text(1.5, 1.0, 1.8) == "1.5 × faster (1.00 to 1.8)"
+    assert range_text(1.0, 0.998, 1.001) == "equal"

@@ -81,6 +81,20 @@ def test_no_speedup_is_above_processors_by_measured_parallelism(tmp_path: Path) 
     assert found.interval[1] <= most + 1e-6
 
 
+def test_processors_that_others_had_are_no_gain_to_come(tmp_path: Path) -> None:
+    """Threads took turns with a quarter of a processor, since other processes had the rest."""
+    builder = TraceBuilder()
+    main = builder.thread("MainThread", main=True)
+    threads = [builder.thread(f"t{i}") for i in range(3)]
+    end = takes_turns(builder, threads, 4)
+    joined(builder, main, threads, end, 10 * MS)
+    for thread in threads:
+        builder.cpu_times((thread, 0, 0, 0), (thread, end, 10 * MS, 30 * MS))
+    found = predicted(builder, tmp_path, 2, recorded_on=8)
+    assert found.speedup == pytest.approx(2.0, rel=1e-6)
+    assert found.interval[1] <= 2.0 + 1e-6
+
+
 def test_without_waits_for_the_gil_nothing_changes(tmp_path: Path) -> None:
     """Native work in parallel already, on fewer processors than threads."""
     builder = TraceBuilder()

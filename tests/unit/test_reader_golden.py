@@ -59,12 +59,20 @@ def span_rows(trace: Trace) -> list[list[int | str]]:
 
 
 def cpu_rows(trace: Trace) -> dict[str, list[list[int]]]:
-    """Samples of processor time by thread, without the zero at a thread's start."""
+    """Samples of processor time by thread, without the zero at a thread's start.
+
+    And without the one at the end of a thread that has not run since its last one: both are known,
+    and not in the file.
+    """
     found: dict[str, list[list[int]]] = {}
     t = trace.cpu_times
+    final = int(t.time.max(initial=0))
     for thread, *times in np.column_stack((t.thread, t.time, t.on_cpu, t.runnable)).tolist():
         if times != [trace.threads_by_index[thread].start_ns, 0, 0]:
             found.setdefault(str(thread), []).append(times)
+    for mine in found.values():
+        if len(mine) > 1 and mine[-1] == [final, *mine[-2][1:]]:
+            mine.pop()
     return found
 
 

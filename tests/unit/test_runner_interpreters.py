@@ -80,15 +80,24 @@ def test_an_unfit_interpreter(fake: Fake, facts: dict[str, Any], reason: str) ->
     assert refusal.lacks_gilscope == ("missing" in facts and refusal.repairable)
 
 
-@pytest.mark.parametrize("body", ["echo hello", "exit 3", "echo '{}'", "echo 1", "true"])
-def test_what_is_no_python(tmp_path: Path, body: str) -> None:
-    """It is refused, whatever it answers."""
+NO_ANSWERS = ("echo hello", "echo '{}'", "echo 1", "true")
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        ("exit 3", "it ended with status 3"),
+        *((body, "it does not answer as Python does") for body in NO_ANSWERS),
+    ],
+)
+def test_what_is_no_python(tmp_path: Path, body: str, cause: str) -> None:
+    """It is refused in one short line, whatever it answers."""
     path = tmp_path / "python"
     path.write_text(f"#!/bin/sh\n{body}\n")
     path.chmod(0o755)
     refusal = examine(path, "gil", "here")
     assert isinstance(refusal, Refusal)
-    assert "does not work as a Python" in refusal.reason
+    assert refusal.reason == f"{path} does not work as a Python interpreter: {cause}"
 
 
 def test_the_cause_is_the_last_line_of_what_it_said(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gilscope.trace.format import Event
 from gilscope.trace.reading.reader import read
-from gilscope.view.data.details import detail, embedded, frames
+from gilscope.view.data.details import by_lane, detail, embedded, frames
 from trace_builder import TraceBuilder
 from trace_examples import callback_trace
 
@@ -80,3 +80,33 @@ def test_source_lines_are_shown_of_source_files_only(
     evil = read(builder.write(tmp_path / "e.gilscope"))
     assert "secret\n" not in str(frames(evil, int(evil.intervals.stack[0]), {}))
     assert frames(evil, int(evil.intervals.stack[0]), {})[0][4] == ""
+
+
+def handed_round(tmp_path: Path) -> Trace:
+    """Return a trace in which a lock goes from one thread to the next while another one waits."""
+    builder = TraceBuilder()
+    names = "MainThread", "second", "third"
+    main, second, third = (builder.thread(name, main=name == names[0]) for name in names)
+    lock = builder.lock("lock", address=0x10)
+    builder.wait(second, lock, 1_000, 4_000)
+    builder.wake(main, lock, 2, 4_000)
+    builder.wait(third, lock, 2_000, 9_000)
+    builder.wake(second, lock, 3, 9_000)
+    return read(builder.write(tmp_path / "t.gilscope", duration=20_000))
+
+
+def test_a_lock_wait_tells_who_had_the_lock_in_turn(tmp_path: Path) -> None:
+    """Holds are cut at the ends of the wait; what is asked for one by one and together agrees."""
+    trace = handed_round(tmp_path)
+    row = int(np.flatnonzero(trace.intervals.duration == 7_000)[0])
+    [holds] = detail(trace, row)["detail"][3:]
+    named = [(trace.thread_name(thread), start, end) for thread, start, end in holds]
+    assert named == [("MainThread", 2_000, 4_000), ("second", 4_000, 9_000)]
+    told = embedded(trace)
+    assert told["details"][told["rows"].index(row)][3] == holds
+
+
+def test_who_has_no_lane_is_left_out_of_the_bar() -> None:
+    """Threads become lanes, those that ended waits as well as those that had locks."""
+    found = by_lane([7, 2, 8, [(1, 0, 10), (2, 10, 30)]], {2: 5})
+    assert found == [7, 5, 8, [(5, 10, 30)]]

@@ -22,7 +22,7 @@ from gilscope.errors import ExportError, GilscopeError
 from gilscope.results.lock_groups import grouped
 from gilscope.results.model import ComparisonData, Run
 from gilscope.severity import Severity
-from gilscope.text import seconds_text, shortened
+from gilscope.text import seconds_text, shortened, time_text
 from gilscope.trace.model import Lock
 from gilscope.trace.reading.reader import read
 from gilscope.view.data import palette, processor, viewport
@@ -30,12 +30,11 @@ from gilscope.view.data.columns import columns_of
 from gilscope.view.data.findings import findings_of
 from gilscope.view.data.payload import pack
 from gilscope.view.data.processor import strip
-from gilscope.view.data.words import titles
+from gilscope.view.data.words import nothing, titles
 from gilscope.view.html.markup import text
 from gilscope.view.html.picture import BAND, LANE, image, svg
 from gilscope.view.html.report import write_report
 from gilscope.view.html.tables import tables
-from gilscope.view.html.timeline import nothing
 from gilscope.view.html.verdict import banners, verdict
 from gilscope.view.notebook.widget import TimelineWidget, static_html
 from trace_builder import TraceBuilder
@@ -159,6 +158,31 @@ def test_a_card_is_never_empty(traces: list[Trace], facts: dict[str, Any], words
     assert words in html
     assert not re.search(r'class="number">(–|)</div>', html)
     assert "Speed-up" not in html
+
+
+def test_the_card_of_a_failed_run_has_no_time_in_large(traces: list[Trace]) -> None:
+    """It says that the run failed, and after how long: the same time as the line on top."""
+    html = verdict(comparison_of(traces, wall_s=(), error="it failed"))
+    after = time_text(traces[-1].duration_ns)
+    assert '<div class="number">failed</div>' in html
+    assert f"after {after}, recorded" in html
+    assert f"free-threaded build: failed after {after}" in html
+
+
+def test_a_card_has_no_number_of_what_a_build_has_not(traces: list[Trace]) -> None:
+    """Without a GIL no thread waits for it: no share of it is told."""
+    gil, ft = verdict(comparison_of(traces)).split('class="card"')[1:]
+    assert "of all threads’ time went into waiting for the GIL" in gil
+    assert "waiting for the GIL" not in ft.split('class="legend"')[0]
+
+
+def test_no_parallelism_is_told_of_a_run_too_short_for_two_samples(tmp_path: Path) -> None:
+    """One sample of a thread says nothing of what it did."""
+    builder = gil_trace()
+    builder.cpu_times((1, 0, 70_000, 0))
+    trace = read(builder.write(tmp_path / "t.gilscope"))
+    assert len(trace.cpu_times)
+    assert "parallelism" not in verdict(comparison_of([trace]))
 
 
 def test_an_invalid_run_is_marked_wherever_it_is_shown(tmp_path: Path) -> None:

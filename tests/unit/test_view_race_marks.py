@@ -46,7 +46,7 @@ def race(*accesses: Access) -> Race:
 
 def picture(html: str) -> ET.Element:
     """Return the first picture."""
-    found = re.search(r'data:image/svg\+xml,([^"]*)', html)
+    found = re.search(r'src="data:image/svg\+xml,([^"]*)"', html)
     assert found is not None
     return ET.fromstring(unquote(found[1]))  # noqa: S314 - made by us
 

@@ -86,7 +86,7 @@ def execute(options: argparse.Namespace) -> int:
     program = options.program
     program.check()
     check_format(options)
-    known = known_ids(options)
+    known = known_ids(options, "lock-order")
     if program.kind == "script" and program.value.endswith(TRACE_SUFFIX):
         return _of_trace(options, known)
     before = None

@@ -55,13 +55,13 @@ def add_baseline(parser: Any, what: str) -> None:
     )
 
 
-def known_ids(options: argparse.Namespace) -> frozenset[str]:
-    """Return the ids of what is known.
+def known_ids(options: argparse.Namespace, command: str) -> frozenset[str]:
+    """Return the ids of what is known, from what ``command`` wrote earlier.
 
     Raises:
         UsageError: The baseline cannot be read, or is none.
     """
-    return read_baseline(options.baseline) if options.baseline else frozenset()
+    return read_baseline(options.baseline, command) if options.baseline else frozenset()
 
 
 def check_format(options: argparse.Namespace) -> None:

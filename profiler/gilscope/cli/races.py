@@ -125,7 +125,7 @@ def execute(options: argparse.Namespace) -> int:
     program = options.program
     program.check()
     check_format(options)
-    known = known_ids(options)
+    known = known_ids(options, "races")
     if options.watch_only and not options.packages:
         raise UsageError("--watch-only watches nothing without --watch PACKAGE")
     if options.native:

@@ -22,7 +22,7 @@ BUSY = 0.1
 
 def noticed(runs: Sequence[Run], arms: Sequence[Arm], conditions: Conditions) -> list[str]:
     """Return one line for each notice: on the runs shown and the arms timed."""
-    return [*_on_runs(runs), *differences(runs), *_on_arms(arms), *_on_the_machine(conditions)]
+    return [*_on_runs(runs), *differences(runs), *_on_arms(arms), *on_the_machine(conditions)]
 
 
 def _on_runs(runs: Sequence[Run]) -> list[str]:
@@ -53,7 +53,7 @@ def _on_arms(arms: Sequence[Arm]) -> list[str]:
     return untimed + failed
 
 
-def _on_the_machine(conditions: Conditions) -> list[str]:
+def on_the_machine(conditions: Conditions) -> list[str]:
     """Say that the machine was busy with something else, if it was."""
     count = len(conditions.cpus)
     if conditions.others is None:

@@ -6,6 +6,7 @@ import os
 import sys
 import sysconfig
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from platform import python_version
 from time import perf_counter
@@ -15,9 +16,11 @@ import gilscope
 from gilscope.config import TRACE_SUFFIX, build_of
 from gilscope.errors import UsageError
 from gilscope.options import check_here
+from gilscope.runner.machine import Watch, usable_cpus
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from gilscope.presentation import Comparison
     from gilscope.target.recording.options import RecordingOptions
@@ -37,6 +40,25 @@ def check(options: argparse.Namespace) -> None:
             raise UsageError(f"--{name} does not go with --here, where the code has all variables")
 
 
+def numbered(code: str, first_line: int) -> str:
+    """Return code whose lines have the numbers that they have in the cell.
+
+    The shell drops empty lines at the beginning, but no comments. A magic must stay the first line.
+    """
+    return code if code.lstrip().startswith("%%") else "#\n" * (first_line - 1) + code
+
+
+@contextmanager
+def named(shell: Any, name: str) -> Iterator[None]:
+    """Let the code that the shell runs have this file name, in place of one made of a checksum."""
+    compiler = shell.compile
+    compiler.get_code_name = lambda *_: name
+    try:
+        yield
+    finally:
+        del compiler.get_code_name
+
+
 def run_here(shell: Any, code: str, title: str, options: RecordingOptions) -> Comparison:
     """Run ``code`` as the shell runs cells, and return what was recorded.
 
@@ -46,21 +68,32 @@ def run_here(shell: Any, code: str, title: str, options: RecordingOptions) -> Co
     Raises:
         ProbeError: The probe cannot record in this process.
     """
-    from gilscope.presentation import Comparison  # noqa: PLC0415 - slow to load
+    from gilscope.comparison.notices import on_the_machine  # noqa: PLC0415 - slow to load
+    from gilscope.presentation import Comparison  # noqa: PLC0415
 
     files = tempfile.TemporaryDirectory(prefix="gilscope-")
     path = Path(files.name) / f"here{TRACE_SUFFIX}"
     before = _threads()
     gil_before = _gil_enabled()
     with gilscope.profile(path, **options.as_dict()):
+        watch = Watch(usable_cpus())
         start = perf_counter()
         result = shell.run_cell(code, store_history=False)
         wall = perf_counter() - start
+        conditions = watch.finish()
     trace = gilscope.open(path)
     error = result.error_before_exec or result.error_in_exec
     run = _run(path, trace, wall, error, gil_before=gil_before)
     own = {thread.name for thread in trace.threads if thread.tid in before and not thread.main}
-    return Comparison(title, ("cell",), (run,), (NOTICE,), hidden=frozenset(own), _files=files)
+    return Comparison(
+        title,
+        ("cell",),
+        (run,),
+        (NOTICE, *on_the_machine(conditions)),
+        conditions=conditions,
+        hidden=frozenset(own),
+        _files=files,
+    )
 
 
 def _run(

@@ -16,7 +16,7 @@ from gilscope.jupyter.cell import CellError, CellInterrupted, Source, as_program
 from gilscope.jupyter.dump import check as check_file
 from gilscope.jupyter.dump import dump
 from gilscope.jupyter.here import check as check_here
-from gilscope.jupyter.here import run_here
+from gilscope.jupyter.here import named, numbered, run_here
 from gilscope.jupyter.options import (
     NAME,
     ORDER_NAME,
@@ -77,7 +77,7 @@ class ThreadMagics:
             check_file(options.file)
         told = ""
         if options.here:
-            comparison = self._here(source, options)
+            comparison = self._here(source, 1 if cell is None else 2, options)
         else:
             comparison, told = self._compare(source, 1 if cell is None else 2, options)
         if options.name:
@@ -140,12 +140,13 @@ class ThreadMagics:
             )
         return result if cell is None else None
 
-    def _here(self, text: str, options: argparse.Namespace) -> Comparison:
-        """Run ``text`` in the kernel and show the result."""
+    def _here(self, text: str, first_line: int, options: argparse.Namespace) -> Comparison:
+        """Run ``text``, which starts at a line of the cell, in the kernel and show the result."""
         check_here(options)
-        comparison = run_here(
-            self.shell, text, f"Cell {self._cell_number}", recording_options(options)
-        )
+        number = self._cell_number
+        code = numbered(text, first_line)
+        with named(self.shell, f"<cell {number}>"):
+            comparison = run_here(self.shell, code, f"Cell {number}", recording_options(options))
         self._show(comparison)
         return comparison
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from IPython.display import display
 if TYPE_CHECKING:
     from gilscope.presentation import Comparison
     from gilscope.runner.outputs import Display
+
+COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Printed:
@@ -36,5 +39,17 @@ class Printed:
     def finish(self, comparison: Comparison) -> None:
         """Show standard error, without the traceback with which the cell is going to fail."""
         for run in comparison.runs[:1]:
-            text = run.stderr.replace(run.traceback, "", 1) if run.traceback else run.stderr
-            sys.stderr.write(text)
+            sys.stderr.write(without(run.stderr, run.traceback or ""))
+
+
+def without(text: str, part: str) -> str:
+    """Return a text without a part, which may be in colours there: kernels ask Python for them."""
+    colors = [match.span() for match in COLOR.finditer(text)]
+    at = COLOR.sub("", text).find(part)
+    if not part or at < 0:
+        return text
+    start, end = at, at + len(part)
+    for first, last in colors:
+        start += last - first if first < start else 0
+        end += last - first if first <= end else 0
+    return text[:start] + text[end:]

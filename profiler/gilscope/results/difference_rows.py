@@ -16,6 +16,9 @@ SHOWN = 4
 """Rows of each table."""
 
 NAME_LENGTH = 60
+MANY = "#"
+"""Stands for the numbers in the names of threads of one kind."""
+
 BECAME = {
     "object_locks": "object locks",
     "native_locks": "native locks",
@@ -62,7 +65,7 @@ def _line(function: str, module: str, line: str) -> str:
 
 
 PLACES: dict[str, Callable[..., str]] = {
-    "threads": lambda threads: f"threads {threads}",
+    "threads": lambda name: f"thread{'s' if MANY in name else ''} {name}",
     "callbacks": lambda entry, called: f"{entry} → {called or 'Python'}",
     "lines": _line,
 }

@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Literal
 
 from gilscope.config import BUILDS
-from gilscope.results.ratios import factor_text, ratio_text
+from gilscope.results.ratios import NO_DIFFERENCE, differs, ratio_text
 from gilscope.text import seconds_text, time_text
 
 if TYPE_CHECKING:
@@ -78,9 +78,8 @@ def outcome(comparison: ComparisonData) -> Outcome:
         headline = "Not compared: one run of each build does not show a difference"
         more = f"{times}; run each build several times (--repeat)"
         return Outcome("not compared", headline, more, _causes(comparison, None))
-    if not speedup.shown:
-        low, high = speedup.interval
-        times += f" ({factor_text(low)} to {factor_text(high)})"
+    if not differs(speedup):
+        times += f" ({ratio_text(speedup).removeprefix(f'{NO_DIFFERENCE}: ')})"
         headline = "No difference shown without the GIL"
         return Outcome("no difference shown", headline, times, _causes(comparison, None))
     kind: Kind = "faster" if speedup.factor > 1 else "slower"
@@ -109,8 +108,10 @@ def _not_compared(comparison: ComparisonData) -> tuple[str, str]:
 def _time(run: Run) -> str:
     """Return how long a run took, as far as that is known."""
     name = BUILDS.get(run.build, run.build)
-    if run.wall_s:
+    if run.wall_s and not run.error:
         return f"{name}: {seconds_text(median(run.wall_s))}"
+    if run.trace is not None and run.error:
+        return f"{name}: failed after {time_text(run.trace.duration_ns)}"
     if run.trace is not None:
         return f"{name}: {time_text(run.trace.duration_ns)} recorded"
     return f"{name}: no complete run"

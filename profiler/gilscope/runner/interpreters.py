@@ -243,10 +243,17 @@ def _unfit(facts: dict[str, object], build: str, path: Path, version: str) -> st
 
 
 def _cause(error: Exception) -> str:
-    """Return the last line of a failed program's output, or else the error."""
+    """Return the last line of a failed program's output, or else what is wrong with it."""
     said = getattr(error, "stderr", None) or b""
-    lines = said.decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else str(error)
+    if lines := said.decode(errors="replace").strip().splitlines():
+        return lines[-1]
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"it did not answer within {CHECK_SECONDS} s"
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"it ended with status {error.returncode}"
+    return "it does not answer as Python does"
 
 
 def environment(build: str | None = None) -> dict[str, str]:

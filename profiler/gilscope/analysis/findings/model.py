@@ -28,7 +28,7 @@ LEAST_NS = 10_000_000
 NEARLY_ALL = 0.95
 """Of what was waited: what is lost of it is not worth a word."""
 
-TO_BE_MEASURED = "`gilscope compare` measures the gain"
+TO_BE_MEASURED = "`gilscope compare`, or `%%profile_threads` in a notebook, measures the gain"
 """In advice to take the free-threaded build: a comparison has its result in place of it."""
 
 MOST_JUMPS = 10

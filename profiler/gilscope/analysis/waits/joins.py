@@ -10,7 +10,7 @@ not recorded: for estimates only.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from gilscope.analysis.states.thread_states import Lane
     from gilscope.trace.arrays import I64, U32, Bools
-    from gilscope.trace.model import Thread, Trace
+    from gilscope.trace.model import Trace
 
 SHORTEST_NS = 1_000_000
 SHARE = 0.01
@@ -68,13 +68,7 @@ def slack_of(start: float, end: float) -> float:
 
 def hidden_joins(trace: Trace, lanes: Sequence[Lane]) -> list[Join]:
     """Return the waits that can be inferred, by thread and start."""
-    idle = unexplained(trace)
-    others = _Others(
-        trace,
-        [lane.thread for lane in lanes if lane.thread.native],
-        np.append(idle, np.False_),
-        *work_signs(trace, idle, [lane.thread.index for lane in lanes]),
-    )
+    others = _Others(trace, lanes, unexplained(trace))
     found = [join for lane in lanes for join in _of_lane(lane, others)]
     joins: list[Join] = []
     main = {lane.thread.index for lane in lanes if lane.thread.main}
@@ -99,39 +93,63 @@ def unexplained(trace: Trace) -> Bools:
     return rows
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Moments:
+    """n moments of threads.
+
+    Attributes:
+        times: i64[n], ns, increasing.
+        places: i64[n], of each one's thread in `_Others.native`.
+    """
+
+    times: I64
+    places: I64
+
+    @classmethod
+    def of(cls, found: dict[int, I64], threads: I64) -> Self:
+        """Return those of some threads, by index."""
+        mine = [found[index] for index in threads.tolist()]
+        times = np.concatenate([np.zeros(0, np.int64), *mine])
+        order = np.argsort(times, kind="stable")
+        places = np.repeat(np.arange(len(mine)), [len(each) for each in mine])
+        return cls(times[order], places[order])
+
+    def between(self, start: float, end: float) -> I64:
+        """Return the places of those who have one from ``start`` on and before ``end``."""
+        low, high = np.searchsorted(self.times, [start, end])
+        return self.places[low : max(low, high)]
+
+
 class _Others:
-    """Signs of the threads, by index.
+    """Signs of work of the threads that Python did not start.
 
     Attributes:
         trace: The trace.
-        native: Those that Python did not start.
+        native: i64[k], `Thread.index` of each.
+        native_ends: i64[k], when each ended, ns.
+        native_begins: When they took the GIL, or had waited long enough for something native.
+        native_stops: When they gave the GIL up, or began to wait for something native.
         idle: bool[n + 1], the waits that are not explained; the last one is of no interval.
-        begins: When they took the GIL, or had waited long enough for something native.
-        ends: When they gave the GIL up, or began to wait for something native.
     """
 
-    trace: Trace
-    native: list[Thread]
-    idle: Bools
-    begins: dict[int, I64]
-    ends: dict[int, I64]
+    def __init__(self, trace: Trace, lanes: Sequence[Lane], idle: Bools) -> None:
+        threads = [lane.thread for lane in lanes if lane.thread.native]
+        self.trace = trace
+        self.native = np.array([thread.index for thread in threads], np.int64)
+        self.native_ends = np.array([thread.end_ns for thread in threads], np.int64)
+        begins, self._stops = work_signs(trace, idle, self.native.tolist())
+        self.native_begins = _Moments.of(begins, self.native)
+        self.native_stops = _Moments.of(self._stops, self.native)
+        self.idle = np.append(idle, np.False_)
 
-    def begin_work(self, thread: int, start: float, end: float) -> bool:
-        """Return whether there is a sign that the thread began with something between two times."""
-        return _any_between(self.begins[thread], start, end)
-
-    def end_work(self, thread: int, start: float, end: float) -> bool:
-        """Return whether there is a sign that the thread was done with something then."""
-        return _any_between(self.ends[thread], start, end)
-
-    def last_sign(self, thread: int, end: float, exit_ns: int) -> float:
-        """Return when the thread was last done with something, or ended, up to a time."""
+    def last_sign(self, place: int, end: float) -> float:
+        """Return when a thread was last done with something, or ended, up to a time."""
+        exit_ns = int(self.native_ends[place])
         if exit_ns <= end and exit_ns < self.trace.duration_ns:
             return exit_ns
-        times = self.ends[thread]
-        place = np.searchsorted(times, end, side="right")
-        return float(times[place - 1]) if place else float("-inf")
+        times = self._stops[int(self.native[place])]
+        last = np.searchsorted(times, end, side="right")
+        return float(times[last - 1]) if last else float("-inf")
 
 
 def work_signs(
@@ -165,10 +183,6 @@ def _by_thread(indexes: Sequence[int], threads: U32, times: I64) -> dict[int, I6
         index: times[low:high]
         for index, low, high in zip(indexes, first.tolist(), last.tolist(), strict=True)
     }
-
-
-def _any_between(times: I64, start: float, end: float) -> bool:
-    return bool(np.searchsorted(times, end) > np.searchsorted(times, start))
 
 
 def _of_lane(lane: Lane, others: _Others) -> Iterator[Join]:
@@ -225,21 +239,18 @@ def _last_signs(lane: Lane, times: tuple[int, int, int, int], others: _Others) -
     """
     before, start, end, later = times
     slack = slack_of(start, end)
-    signs: dict[int, float] = {}
-    for thread in others.native:
-        if thread.index == lane.thread.index:
-            continue
-        ended = abs(thread.end_ns - end) <= slack and thread.end_ns < others.trace.duration_ns
-        at_work = (
-            ended
-            or others.begin_work(thread.index, start - slack, end)
-            or others.end_work(thread.index, start, end + slack)
-        )
-        if not at_work:
-            continue
-        if others.begin_work(thread.index, before, start - slack) or others.begin_work(
-            thread.index, end + slack, later
-        ):
-            return {}
-        signs[thread.index] = others.last_sign(thread.index, end + slack, thread.end_ns)
+    ends = others.native_ends
+    at_work = (np.abs(ends - end) <= slack) & (ends < others.trace.duration_ns)
+    at_work[others.native_begins.between(start - slack, end)] = True
+    at_work[others.native_stops.between(start, end + slack)] = True
+    at_work &= others.native != lane.thread.index
+    begun = np.zeros(len(at_work), np.bool_)
+    begun[others.native_begins.between(before, start - slack)] = True
+    begun[others.native_begins.between(end + slack, later)] = True
+    if (at_work & begun).any():
+        return {}
+    signs = {
+        int(others.native[place]): others.last_sign(place, end + slack)
+        for place in np.flatnonzero(at_work).tolist()
+    }
     return signs if max(signs.values(), default=float("-inf")) >= end - slack else {}

@@ -30,12 +30,14 @@ class HeldDuring:
         waits: i64[k], place of the wait in what was asked for.
         holder: i64[k], `Thread.index`.
         stack: i64[k], key of `Trace.stacks`: where the holder gave the lock up; 0 unknown.
+        start: i64[k], from when on, ns from the trace's start.
         ns: i64[k], how long.
     """
 
     waits: I64
     holder: I64
     stack: I64
+    start: I64
     ns: I64
 
 
@@ -71,7 +73,9 @@ def held_during(trace: Trace, rows: I64) -> HeldDuring:
     waits = order[waits]
     # Nobody waits for a lock that it has: what says so is not known well.
     good = (ns > 0) & (holder[at] > 0) & (holder[at] != trace.intervals.thread[rows[waits]])
-    return HeldDuring(waits[good], holder[at[good]], stack[at[good]], ns[good])
+    waits, at, ns = waits[good], at[good], ns[good]
+    begun = np.maximum(stretches.starts[at], starts[waits]) - number[waits] * span
+    return HeldDuring(waits, holder[at], stack[at], begun, ns)
 
 
 def hold_times(trace: Trace, rows: I64) -> I64:

@@ -7,6 +7,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from gilscope.config import SNAPSHOT_THREAD
 from gilscope.errors import GilscopeError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Snapshots:
         """
         self._path, self._write = path, write
         self._wait, self.pipe = os.pipe()
-        self._thread = threading.Thread(target=self._serve, name="gilscope-snapshots", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name=SNAPSHOT_THREAD, daemon=True)
         try:
             self._thread.start()
         except BaseException:

@@ -1,8 +1,8 @@
 // The details of the chosen segment: which thread waited for which, and the stacks of both.
 
-import { holders_html } from "./holders.js"
+import { holders_html, holds } from "./holders.js"
 import { BLOCKED, RUNNING, STOPPED, WAITING_GIL, WAITING_LOCK } from "./states.js"
-import { count_text, safe, time_text } from "./text.js"
+import { count_text, prose, safe, things, time_text } from "./text.js"
 
 const SPANS_SHOWN = 4
 const WAITS = [WAITING_GIL, WAITING_LOCK, BLOCKED, STOPPED]
@@ -45,7 +45,7 @@ function facts_of(choice, told) {
     `<b>${name_of(choice, lane)}</b> · ${safe(timeline.build)}`,
     `from ${(choice.start / 1e6).toFixed(6)} to ${(choice.end / 1e6).toFixed(6)} ms`,
   ]
-  if (lock >= 0) facts.push(`for <b>${safe(timeline.locks[lock].name)}</b> (${safe(timeline.locks[lock].kind)})`)
+  if (lock >= 0) facts.push(`for <b>${prose(timeline.locks[lock].name)}</b> (${safe(timeline.locks[lock].kind)})`)
   if (peer >= 0) {
     const how = held ? "held by" : "ended by", when = held ? " when it began" : ""
     facts.push(`${how} <b>${name_of(choice, peer)}</b>${when}`)
@@ -53,7 +53,7 @@ function facts_of(choice, told) {
   if (thread) {
     const named = timeline.spans_of(lane, choice.start, choice.end)
     for (const one of named.slice(0, SPANS_SHOWN)) facts.push(`<b>${safe(timeline.span_text(one))}</b>`)
-    if (named.length > SPANS_SHOWN) facts.push(`${count_text(named.length - SPANS_SHOWN)} more spans`)
+    if (named.length > SPANS_SHOWN) facts.push(things(named.length - SPANS_SHOWN, "more span"))
   }
   const by = ender(told)
   const said = peer >= 0 && !held && by === peer
@@ -89,6 +89,21 @@ function stacks_html(choice, told, stacks) {
 }
 
 /**
+ * Who had meanwhile what was waited for.
+ * @param {Choice} choice
+ * @param {Told} told
+ */
+function held_html({ timeline, row, segments, start, end }, told) {
+  const state = segments.state[row]
+  if (state === WAITING_GIL) {
+    return holders_html(timeline, start, end, holds(timeline, start, end), "Held the GIL")
+  }
+  const known = Array.isArray(told) ? told[3] : null
+  if (state !== WAITING_LOCK || !known) return ""
+  return holders_html(timeline, start, end, known.map(([lane, from, to]) => ({ lane, from, to })), "Had the lock")
+}
+
+/**
  * HTML of a choice.
  * @param {Choice} choice
  * @param {import("./types.js").Looks} looks
@@ -100,8 +115,7 @@ export function details_html(choice, looks, told, stacks) {
   const state = segments.state[row]
   const jump = other >= 0 && other !== lane
     ? `<button class="plain" data-role="jump">Go to ${name_of(choice, other)} (J)</button>` : ""
-  const holders = state === WAITING_GIL ? holders_html(choice.timeline, choice.start, choice.end) : ""
   return `<h3><i class="dot" style="background:${looks.color[state]}"></i>${safe(looks.label[state])}: ` +
     `${time_text(choice.end - choice.start)}</h3><p>${facts_of(choice, told).join(" · ")} ${jump}</p>` +
-    holders + stacks_html(choice, told, stacks)
+    held_html(choice, told) + stacks_html(choice, told, stacks)
 }

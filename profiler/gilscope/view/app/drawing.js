@@ -1,7 +1,7 @@
 // Draws the visible range of all timelines, and what stands around them.
 
 import { draw_arrows, draw_choice, draw_entries } from "./marks.js"
-import { count_text, short_name, width_of } from "./text.js"
+import { short_name, things, width_of } from "./text.js"
 
 /** Letters of a lane's name, where there is room. */
 export const NAME_LETTERS = 26
@@ -126,8 +126,7 @@ export class Drawing {
     const { axis: { range }, settings, kernel } = this.view
     const unit = settings.align === "normalised" ? " %" : " ms"
     const [start, end] = [range.start, range.end].map((/** @type {number} */ value) => Number(value.toPrecision(6)))
-    this.view.say(`${start} to ${end}${unit} · ` +
-      `${count_text(count)} ${count === 1 ? "segment" : "segments"} in view` +
+    this.view.say(`${start} to ${end}${unit} · ${things(count, "segment")} in view` +
       (kernel.gone ? ` · ${kernel.gone}` : ""))
   }
 

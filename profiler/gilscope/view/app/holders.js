@@ -1,4 +1,4 @@
-// Which threads held the GIL while another one waited for it.
+// Which threads had the GIL, or a lock, while another one waited for it.
 
 import { HOLDING } from "./states.js"
 import { safe, time_text } from "./text.js"
@@ -62,13 +62,16 @@ function joined(found, gap) {
 }
 
 /**
- * A bar of the holders in time, and how long each of them had the GIL; "" if that is not known.
+ * A bar of the holders in time, and how long each of them had what was waited for; "" if that is
+ * not known.
  * @param {import("./timeline.js").Timeline} timeline
  * @param {number} start
  * @param {number} end
+ * @param {Hold[] | null} every In order.
+ * @param {string} words What they did meanwhile.
  */
-export function holders_html(timeline, start, end) {
-  const found = holds(timeline, start, end)?.filter(({ from, to }) => to > from)
+export function holders_html(timeline, start, end, every, words) {
+  const found = every?.filter(({ from, to }) => to > from)
   if (!found?.length) return ""
   const sums = held(found)
   const colors = new Map(sums.map(([lane], place) => [lane, COLORS[place] ?? OTHER]))
@@ -81,5 +84,5 @@ export function holders_html(timeline, start, end) {
   const more = sums.length - NAMED
   if (more > 0) named.push(`<span>and ${more} more</span>`)
   return `<div class="holders" aria-hidden="true">${bars.join("")}</div>` +
-    `<p class="holder-names">Held the GIL meanwhile: ${named.join(" ")}</p>`
+    `<p class="holder-names">${words} meanwhile: ${named.join(" ")}</p>`
 }

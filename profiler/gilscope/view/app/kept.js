@@ -9,7 +9,7 @@
 // that of the threads that are shown. Findings are about whole runs.
 
 import { CALLBACK, ENTERING } from "./states.js"
-import { count_text, parse_time, time_text } from "./text.js"
+import { parse_time, things, time_text } from "./text.js"
 
 /**
  * Whether a name is meant by the text of a filter: it is one of the names, or parts of some.
@@ -88,7 +88,7 @@ export function filter_words({ thread, callable, lock, hidden }, { least }, time
     callable.trim() && `callable “${callable.trim()}” and the threads that called it`,
     lock.trim() && `waits for “${lock.trim()}”`,
     least && `at least ${time_text(least)}${merged}`,
-    without && `without ${count_text(without)} hidden ${without > 1 ? "lanes" : "lane"}`,
+    without && `without ${things(without, "hidden lane")}`,
   ]
   return words.filter((one) => typeof one === "string").filter(Boolean)
 }

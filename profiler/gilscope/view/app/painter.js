@@ -45,7 +45,6 @@ export class Painter {
     this.before = named("before")
     this.after = named("after")
     this.done = named("done")
-    this.empty = named("empty")
     this.ready = named("ready")
     this.parallelism = named("parallelism")
     this.overview = named("overview")

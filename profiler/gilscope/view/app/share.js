@@ -1,6 +1,7 @@
 // What leaves the page: text and pictures for the clipboard or as files, and the visible range in the
 // address of a report.
 
+import { markdown } from "./markdown.js"
 import { picture, png_of } from "./picture.js"
 import { words_in } from "./text.js"
 
@@ -76,7 +77,7 @@ export function save_svg(view) {
 
 /** Copy verdict and findings. @param {View} view */
 export const copy_markdown = (view) =>
-  copy_text(view, markdown(view), "text/markdown", ".md", "verdict and findings as Markdown")
+  copy_text(view, markdown(view), "text/markdown", ".md", "verdict and findings as Markdown; “Copy PNG” has the picture for it")
 
 /** @param {string} text */
 async function copied(text) {
@@ -89,30 +90,6 @@ async function copied(text) {
   const done = document.execCommand("copy")
   field.remove()
   if (!done) throw new Error("the browser does not let the page use the clipboard")
-}
-
-/** Text that Markdown does not take for markup. @param {string} text */
-export const plain = (text) => text.replace(/[\\`*_[\]<>|]/g, (letter) => `\\${letter}`)
-
-/**
- * Verdict, builds and findings as Markdown, for an issue on a forge.
- * @param {View} view
- */
-export function markdown({ box, data, timelines }) {
-  const verdict = [...box.querySelectorAll(".outcome p")].map((line, place) => {
-    const words = plain(words_in(line).replace(/^[▲▼=–]\s*/, ""))
-    return place ? words : `**${words}**`
-  })
-  const cards = [...box.querySelectorAll(".cards > *")].map((card) =>
-    `- ${[...card.children].map((line) => plain(words_in(line))).filter(Boolean).join(" · ")}`)
-  const findings = data.findings.map(({ title, build, label, evidence, advice }) => {
-    const where = timelines.find(({ key }) => key === build)?.build ?? build
-    return [`- **${plain(title)}** (${plain([where, label].filter(Boolean).join(", "))})`,
-            ...evidence.map((line) => `  - ${plain(line)}`), `  - ${plain(advice)}`].join("\n")
-  })
-  const parts = [`### ${plain(words_in(box.querySelector("h2")))}`, verdict.join("  \n"), cards.join("\n")]
-  if (findings.length) parts.push(["#### Findings", ...findings].join("\n\n"))
-  return `${parts.filter(Boolean).join("\n\n")}\n`
 }
 
 const PART = /^view-(\d+)=(-?[\d.e+-]+?),(-?[\d.e+-]+)$/

@@ -3,7 +3,7 @@
 import { copy_text } from "./share.js"
 import { csv, turned } from "./sorting.js"
 import { TABS, Tables } from "./tables.js"
-import { count_text } from "./text.js"
+import { things } from "./text.js"
 
 export class TablePanel {
   /** @param {import("./view.js").View} view */
@@ -49,13 +49,18 @@ export class TablePanel {
   copy(key) {
     const made = this.tables?.made.get(key)
     if (!made) return
-    const what = `${count_text(made.rows.length)} rows as CSV`
+    const what = `${things(made.rows.length, "row")} as CSV`
     return copy_text(this.view, csv(made.heads, made.rows), "text/csv", ".csv", what)
   }
 
   start() {
-    this.view.find("tabs").innerHTML = Object.entries(TABS).map(([tab, name]) =>
-      `<button role="tab" data-tab="${tab}">${name}</button>`).join("")
+    this.view.find("tabs").innerHTML = Object.keys(TABS).map((tab) =>
+      `<button role="tab" data-tab="${tab}">${this.name_of(tab)}</button>`).join("")
+  }
+
+  /** What a tab is called: one run differs from nothing. @param {string} tab */
+  name_of(tab) {
+    return tab === "difference" && this.view.timelines.length < 2 ? "All threads" : TABS[tab]
   }
 
   show() {
@@ -66,7 +71,7 @@ export class TablePanel {
       button.setAttribute("aria-selected", String(chosen))
       button.tabIndex = chosen ? 0 : -1  // arrow keys lead to the others
     }
-    view.find("table").setAttribute("aria-label", TABS[tab])
+    view.find("table").setAttribute("aria-label", this.name_of(tab))
     const spans = timelines.map((timeline) => {
       const [from, to] = view.axis.span(timeline)
       return /** @type {[number, number]} */ ([Math.max(0, from), Math.min(timeline.duration, to)])

@@ -1,10 +1,11 @@
 // What the visible range adds up to, as HTML tables: as far as the filters leave it (kept.js).
 
+import { findings_html } from "./findings.js"
 import { pool_label } from "./pools.js"
 import { sorted } from "./sorting.js"
 import { BLOCKED, HOLDING, RUNNING, STATES, STOPPED, WAITING_GIL, WAITING_LOCK } from "./states.js"
 import { callback_totals, span_totals, totals } from "./sums.js"
-import { count_text, safe, size_text, text_of, time_text } from "./text.js"
+import { count_text, safe, size_text, text_of, things, time_text } from "./text.js"
 
 /** @typedef {import("./timeline.js").Timeline} Timeline */
 
@@ -56,19 +57,6 @@ function bar(value, top, color) {
   return time_text(value) + (value ? mark : "")
 }
 
-/**
- * What is the same about some places of a finding stands before the first of them.
- * @param {import("./types.js").Finding["places"]} places
- * @param {number} number
- */
-function heading(places, number) {
-  const note = places[number][2]
-  return number && places[number - 1][2] === note ? "" : `<span>${safe(note || "Show")}:</span> `
-}
-
-/** @param {import("./types.js").Finding["places"][0]} place */
-const when = ([start, end]) => `${time_text(end - start)} at ${Number((start / 1e6).toFixed(1))} ms`
-
 /** @param {number | null} ns */
 const time_of = (ns) => (ns === null ? "–" : time_text(ns))
 
@@ -109,7 +97,7 @@ export class Tables {
   html(tab, spans) {
     const note = filter_note(tab, this.words)
     if (tab === "difference") return note + this.difference(spans)
-    if (tab === "findings") return note + this.found()
+    if (tab === "findings") return note + findings_html(this.findings, this.timelines, (html) => this.meant(html))
     const columns = this.timelines.map((timeline, place) =>
       `<div class="column"><h3>${safe(timeline.build)}</h3>${this.one(tab, timeline, spans[place])}</div>`)
     return `${note}<div class="columns">${columns.join("")}</div>`
@@ -221,7 +209,7 @@ export class Tables {
   /** @param {Timeline} timeline @param {number} from @param {number} to */
   callbacks(timeline, from, to) {
     if (timeline.callbacks && !timeline.calls) {
-      return `<p class="quiet">${count_text(timeline.callbacks)} callbacks: too many to be shown by ` +
+      return `<p class="quiet">${things(timeline.callbacks, "callback")}: too many to be shown by ` +
         "range; the summary has their sums.</p>"
     }
     const rows = callback_totals(timeline, from, to, this.kept).map((sum) => [
@@ -285,35 +273,20 @@ export class Tables {
     })
     const who = this.words.length ? "Visible threads together" : "All threads together"
     const heads = [who, ...this.timelines.map((timeline) => timeline.build)]
-    if (sums.length > 1) heads.push("Change")
+    const [first, ...others] = this.timelines.map(({ build }) => build)
+    // With two runs it is clear what changed from which to which.
+    heads.push(...others.map((build) => (others.length > 1 ? `Change, ${first} to ${build}` : "Change")))
     const shown = this.kept.locks ? [WAITING_LOCK, BLOCKED, STOPPED] : STATES
     const rows = shown.map((state) => {
       const label = this.looks.label[state]
       const key = `<i class="dot" style="background:${this.looks.color[state]}"></i>${safe(label)}`
       const cells = sums.map((sum) => time_text(sum[state]))
-      const change = sums[sums.length - 1][state] - sums[0][state]
-      const sign = change > 0 ? "+" : change < 0 ? "−" : ""
-      if (sums.length > 1) cells.push(sign + time_text(Math.abs(change)))
-      return [key, ...cells]
+      const changes = sums.slice(1).map((sum) => {
+        const change = sum[state] - sums[0][state]
+        return (change > 0 ? "+" : change < 0 ? "−" : "") + time_text(Math.abs(change))
+      })
+      return [key, ...cells, ...changes]
     })
     return this.table("What the threads did", heads, rows, "nothing")
-  }
-
-  found() {
-    if (!this.findings.length) {
-      return '<p class="quiet">No findings. Reasons to doubt the numbers are listed at the top.</p>'
-    }
-    const found = this.findings.map((one, place) => {
-      if (!this.meant([one.title, one.advice, ...one.evidence].map(safe).join(" "))) return ""
-      const evidence = one.evidence.map((line) => `<li>${safe(line)}</li>`).join("")
-      const jumps = one.places.map((_, number) =>
-        `${heading(one.places, number)}<button data-finding="${place}:${number}">${when(one.places[number])}</button>`)
-      const build = this.timelines.find((timeline) => timeline.key === one.build)?.build ?? ""
-      const about = [build, one.label, one.page || one.name].filter(Boolean).join(" · ")
-      return `<article class="finding ${safe(one.severity)}"><h4>${safe(one.title)}` +
-        ` <small>${safe(about)}</small></h4><ul>${evidence}</ul>` +
-        `<p>${safe(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`
-    })
-    return `<div class="findings">${found.join("")}</div>`
   }
 }

@@ -41,6 +41,9 @@ export function size_text(bytes) {
 /** @param {number} number */
 export const count_text = (number) => Math.round(number).toLocaleString("en")
 
+/** A number of things: "1 row", "2,400 rows". @param {number} number @param {string} what */
+export const things = (number, what) => `${count_text(number)} ${what}${number === 1 ? "" : "s"}`
+
 /** @type {Record<string, string>} */
 const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" }
 
@@ -77,6 +80,15 @@ export function width_of(text, font) {
   return ruler.measureText(text).width
 }
 
+/** What something is called, without its type: `table` of "_thread.lock `table`". @param {string} name */
+export const called = (name) => /`(.+)`/.exec(name)?.[1] ?? name
+
+/**
+ * Safe text in which what stands between backticks looks like code; as html/markup.py.
+ * @param {unknown} value
+ */
+export const prose = (value) => safe(value).replace(/`([^`]+)`/g, "<code>$1</code>")
+
 /**
  * A name in at most so many letters; as `cut` of words.py.
  * @param {string} name
@@ -84,7 +96,7 @@ export function width_of(text, font) {
  */
 export function short_name(name, letters) {
   const all = name.replace("(anonymous namespace)::", "").replace(".<locals>", "")
-  const own = all.length > letters && /`(.+)`|\b((?:created|allocated) at .+)$/.exec(all)
+  const own = all.length > letters && /`(.+)`|\b((?:created|allocated|first waited for) .+)$/.exec(all)
   const words = own ? own[1] ?? own[2] : all
   const end = Math.floor((letters * 2) / 5)
   return words.length <= letters ? words : `${words.slice(0, letters - 1 - end)}…${words.slice(-end)}`

@@ -85,7 +85,6 @@ export class Theme {
       for (const mark of [painter.after, painter.before]) mark.setv({ fill_color: paper })
       document.get_model_by_name(`veil-view-${painter.timeline.number}`).glyph.setv({ fill_color: paper })
       painter.done.setv({ text_color: muted })
-      painter.empty?.setv({ text_color: muted })
       for (const name of ["link-view", "dot-view", "chosen-view", "arrow-view", "head-view"]) {
         const { glyph } = document.get_model_by_name(`${name}-${painter.timeline.number}`)
         glyph.setv({ line_color: ink })

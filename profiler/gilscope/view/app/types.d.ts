@@ -50,7 +50,7 @@ export interface Lock {
 export type Code = [lock: number, peer: number, held: boolean]
 
 /** Own stack, lane of the thread that ended the wait or -1, and its stack. */
-export type Detail = [own: number, by: number, other: number]
+export type Detail = [own: number, by: number, other: number, holds?: [lane: number, from: number, to: number][]]
 
 /** Function, file, line, whether it is native, and the text of the line. */
 export type Frame = [name: string, file: string, line: number, native: boolean, source?: string]
@@ -122,6 +122,8 @@ export interface SettingMeta {
 
 /** The data of a view. */
 export interface Scene {
+  /** Of gilscope. */
+  version: string
   columns: Columns
   timelines: TimelineMeta[]
   groups: GroupMeta[]

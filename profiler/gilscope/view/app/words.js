@@ -1,6 +1,7 @@
 // The words in boxes and strips that have room for them: what a thread runs, what it waits for.
 
 import { HOLDING, RUNNING, WAITING_GIL, WAITING_LOCK } from "./states.js"
+import { called } from "./text.js"
 
 /** As html/timeline.py has it. */
 export const FONT = "10px Arial, sans-serif"
@@ -42,7 +43,7 @@ export function said_of(timeline, segments, row) {
   const other = peer >= 0 ? timeline.lanes[peer].name : ""
   if (state === WAITING_GIL) return other && held ? [`waits for ${other}`, other] : ["waits for the GIL"]
   if (state === WAITING_LOCK && lock >= 0) {
-    const { name } = timeline.locks[lock]
+    const name = called(timeline.locks[lock].name)
     const who = other ? [`waits for ${name}, ${held ? "held" : "ended"} by ${other}`] : []
     return [...who, `waits for ${name}`, name]
   }

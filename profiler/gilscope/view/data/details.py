@@ -12,8 +12,11 @@ import numpy as np
 
 from gilscope.analysis.waits.handover import lock_handovers
 from gilscope.trace.format import Event
+from gilscope.view.data.lock_holds import lock_holds
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gilscope.trace.arrays import I64
     from gilscope.trace.model import Frame, Trace
 
@@ -65,9 +68,11 @@ def embedded(trace: Trace) -> dict[str, Any]:
         for name in ("stack", "by_stack"):
             if entry[name] and (entry[name] in used or len(used) < MOST_STACKS):
                 used.setdefault(entry[name], len(used))
+    holds = lock_holds(trace, rows)
     compact = [
         [used.get(entry["stack"], -1), entry["by"], used.get(entry["by_stack"], -1)]
-        for entry in found
+        + ([holds[place]] if place in holds else [])
+        for place, entry in enumerate(found)
     ]
     sources: dict[tuple[str, int], str] = {}
     stacks = [frames(trace, stack, sources) for stack in used]
@@ -76,10 +81,26 @@ def embedded(trace: Trace) -> dict[str, Any]:
 
 def detail(trace: Trace, row: int) -> dict[str, Any]:
     """Return what :func:`embedded` says, of one interval."""
-    [found] = details(trace, np.array([row], np.int64))
+    rows = np.array([row], np.int64)
+    [found] = details(trace, rows)
     sources: dict[tuple[str, int], str] = {}
     stacks = [frames(trace, found[name], sources) for name in ("stack", "by_stack")]
-    return {"detail": [0, found["by"], 1], "stacks": stacks}
+    return {"detail": [0, found["by"], 1, *lock_holds(trace, rows).values()], "stacks": stacks}
+
+
+def by_lane(detail: list[Any], lanes: Mapping[int, int]) -> list[Any]:
+    """Return a detail with lanes in the place of threads; holds without a lane are left out.
+
+    Args:
+        detail: As :func:`embedded` has it.
+        lanes: Of threads, by `Thread.index`.
+    """
+    own, by, other, *holds = detail
+    shown = [
+        [(lanes[thread], start, end) for thread, start, end in some if thread in lanes]
+        for some in holds
+    ]
+    return [own, lanes.get(by, -1), other, *shown]
 
 
 def frames(trace: Trace, stack: int, sources: dict[tuple[str, int], str]) -> list[list[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from gilscope.analysis.states.state import State
 from gilscope.results.lock_groups import group_name
 from gilscope.view.data import palette
 from gilscope.view.data.columns import Columns, columns_of
-from gilscope.view.data.details import embedded
+from gilscope.view.data.details import by_lane, embedded
 from gilscope.view.data.entering import entries
 from gilscope.view.data.extra_lanes import callback_labels
 from gilscope.view.data.findings import findings_of
@@ -70,6 +71,7 @@ def scene(
         for build, trace, drawn in zip(builds, traces, columns, strict=True)
     }
     meta = {
+        "version": version("gilscope"),
         "timelines": timelines,
         "groups": [asdict(group) for group in groups],
         "looks": looks(),
@@ -108,7 +110,7 @@ def _timeline(
     if told:
         named = np.array(told.pop("rows"), np.int64)
         arrays["detail"] = _positions(columns.ref, named)
-        told["details"] = [[a, place.get(by, -1), b] for a, by, b in told["details"]]
+        told["details"] = [by_lane(one, place) for one in told["details"]]
     callbacks, labels = _callbacks(trace, place)
     spans, span_labels = strips(trace, place)
     sampled, sampled_stacks = sampled_tracks(trace, place)

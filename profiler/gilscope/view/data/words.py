@@ -36,7 +36,20 @@ def titles(trace: Trace, grain_ns: int) -> list[str]:
     merged = f" · short intervals are merged: details down to {time_text(grain_ns)}"
     brief = full.replace(f" – CPython {trace.python}", "", 1).replace("Free-threaded", "FT", 1)
     found = [full + merged] if grain_ns else []
+    if not len(trace.intervals) and not len(trace.callbacks):
+        found.append(f"{full} · {nothing(trace)}")
     return [*found, full, brief.replace(": the GIL was turned on", "")]
+
+
+def nothing(trace: Trace) -> str:
+    """Say why a trace has no events."""
+    if trace.not_measured:
+        return f"no events: not measured: {', '.join(trace.not_measured)}"
+    if trace.ended_early:
+        return "no events: the program ended before the first one"
+    if trace.gil_enabled_start:
+        return "no thread took the GIL or waited for anything"
+    return "no thread waited for anything"
 
 
 def short_name(trace: Trace) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gilscope.view.data.findings import findings_of
 from gilscope.view.data.words import build_name
-from gilscope.view.html.markup import element, join, text
+from gilscope.view.html.markup import element, join, prose, text
 
 if TYPE_CHECKING:
     from typing import Any
@@ -25,8 +25,8 @@ def findings(comparison: ComparisonData) -> str:
 def _finding(one: dict[str, Any]) -> str:
     about = (build_name(one["build"]), one["label"], one["page"] or one["name"])
     parts = [
-        element("h4", f"{text(one['title'])} <small>{text(' · '.join(about))}</small>"),
-        element("ul", join(element("li", text(line)) for line in one["evidence"])),
-        element("p", text(one["advice"])),
+        element("h4", f"{prose(one['title'])} <small>{text(' · '.join(about))}</small>"),
+        element("ul", join(element("li", prose(line)) for line in one["evidence"])),
+        element("p", prose(one["advice"])),
     ]
     return element("article", join(parts), f"finding {text(one['severity'])}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+
+CODE = re.compile("`([^`]+)`")
 
 HEAD = """<!DOCTYPE html>
 <html lang="en">
@@ -26,6 +29,11 @@ HEAD = """<!DOCTYPE html>
 def text(value: object) -> str:
     """Return ``value`` as text that cannot be taken for markup."""
     return escape(str(value), quote=True)
+
+
+def prose(value: object) -> str:
+    """Return ``value`` as :func:`text`, in which what stands between backticks looks like code."""
+    return CODE.sub(r"<code>\1</code>", text(value))
 
 
 def element(name: str, content: str, css: str = "") -> str:

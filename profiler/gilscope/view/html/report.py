@@ -32,6 +32,12 @@ h1 {{
   font: 600 22px/1.3 Inter, "Segoe UI", "Helvetica Neue", Arial, sans-serif; margin: 0 0 14px;
 }}
 .gilscope {{ margin-bottom: 20px; }}
+@page {{ margin: 12mm; }}
+@media print {{
+  body, body[data-theme] {{ background: none; color: #1f2933; }}
+  main {{ padding: 0; }}
+  .gilscope + .gilscope {{ break-before: page; }}
+}}
 </style>
 {scripts}
 </head>

@@ -63,7 +63,7 @@ def _run(run: Run, threads: Sequence[ThreadTotals]) -> str:
     return join(
         [
             title,
-            _gil(run.totals.gil),
+            _gil(run.totals.gil) if run.trace.gil_enabled_start or run.totals.gil.acquires else "",
             _threads(run.trace, threads),
             _locks("Contended locks", run.totals.locks, "no thread waited for a lock"),
             _locks("Waits for events and queues", run.totals.blocked, ""),

@@ -207,7 +207,7 @@ def _figure(margin: int, *, tools: bool = True, **options: Any) -> Any:
 
 
 def _add_marks(plot: Any, number: int, trace: Trace, columns: Columns) -> None:
-    """Show where the run was over, and why there is nothing where there is nothing."""
+    """Show where the run was over."""
     plot.add_layout(
         BoxAnnotation(
             left=columns.duration,
@@ -225,17 +225,6 @@ def _add_marks(plot: Any, number: int, trace: Trace, columns: Columns) -> None:
     word = "ended early" if trace.ended_early else "done"
     text = f"{word} after {time_text(columns.duration * 1e6)}"
     _say(plot, text, f"done-{number}", x=columns.duration, y=len(columns.heads) / 2, x_offset=8)
-    if not len(trace.intervals) and not len(trace.callbacks):
-        _say(plot, nothing(trace), f"empty-{number}", x=0, y=0.5, x_offset=12)
-
-
-def nothing(trace: Trace) -> str:
-    """Say why a trace has no events."""
-    if trace.not_measured:
-        return f"no events in this trace: not measured: {', '.join(trace.not_measured)}"
-    if trace.ended_early:
-        return "no events in this trace: the program ended before the first one"
-    return "no events in this trace: no thread took the GIL or waited for anything"
 
 
 def _say(plot: Any, text: str, name: str, **place: float) -> None:

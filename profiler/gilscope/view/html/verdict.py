@@ -11,10 +11,10 @@ from gilscope.results.ratios import range_text, ratio_text
 from gilscope.text import count_text, seconds_text, time_text
 from gilscope.view.data.words import build_name
 from gilscope.view.html.legend import legend
-from gilscope.view.html.markup import element, join, text
+from gilscope.view.html.markup import element, join, prose, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from gilscope.analysis.prediction.predict import Prediction
     from gilscope.results.model import ComparisonData, Run
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from gilscope.results.statistics import Speedup
     from gilscope.trace.model import Trace
 
+LEAST_SHARE = 0.01
+LEAST_PARALLELISM = 0.1
 ONE_PAIR = "one run of each does not show whether they differ: run more (--repeat)"
 
 
@@ -37,7 +39,7 @@ def verdict(comparison: ComparisonData, *, live: bool = False) -> str:
     return join(
         [
             outcome_html(comparison),
-            *(element("p", text(line), f"banner {level}") for level, line in banners(comparison)),
+            *(element("p", prose(line), f"banner {level}") for level, line in banners(comparison)),
             element("div", join(cards), f"cards {css}"),
             legend([trace for _, trace in comparison.traces()], live=live),
         ]
@@ -69,7 +71,7 @@ def outcome_html(comparison: ComparisonData) -> str:
 
 def _cause(cause: Cause) -> str:
     """Return a finding with what to do about it."""
-    return f"{text(cause.text)} <small>{text(cause.finding.advice)}</small>"
+    return f"{prose(cause.text)} <small>{prose(cause.finding.advice)}</small>"
 
 
 def _predicted(prediction: Prediction | None) -> str:
@@ -128,7 +130,7 @@ def _card(run: Run, speedup: Speedup | None) -> str:
                 element("div", build, "what"),
                 "" if run.valid else element("div", "invalid: see above", "detail alarm"),
                 element("div", _number(run), "number"),
-                element("div", text(_spread(run.wall_s)), "detail"),
+                element("div", text(_spread(run)), "detail"),
                 element("div", text(_against_gil(run.build, speedup)), "detail"),
                 element("div", text(_waiting(run)), "detail"),
                 element("div", text(_parallelism(run)), "detail"),
@@ -140,13 +142,21 @@ def _card(run: Run, speedup: Speedup | None) -> str:
 
 
 def _number(run: Run) -> str:
-    """Return the time of a run: not recorded, else recorded, else the length of what there is."""
+    """Return the time of a run: not recorded, else recorded, else the length of what there is.
+
+    One that failed has none.
+    """
+    if run.error:
+        return "failed"
     if walls := run.wall_s or run.probed_wall_s:
         return seconds_text(median(walls))
     return time_text(run.trace.duration_ns) if run.trace else "failed"
 
 
-def _spread(walls: Sequence[float]) -> str:
+def _spread(run: Run) -> str:
+    walls = run.wall_s
+    if run.error:
+        return f"after {time_text(run.trace.duration_ns)}, recorded" if run.trace else ""
     if not walls:
         return "recorded; no complete run without recording"
     if len(walls) == 1:
@@ -169,16 +179,24 @@ def _against_gil(build: str, speedup: Speedup | None) -> str:
 def _waiting(run: Run) -> str:
     if run.trace is None or run.totals is None:
         return "no trace"
+    if not run.trace.gil_enabled_start and not run.totals.gil.wait_ns:
+        return ""  # there was no GIL to wait for
     lives = _lives(run.trace)
     share = run.totals.gil.wait_ns / lives if lives else 0.0
-    return f"{share:.0%} of all threads’ time went into waiting for the GIL"
+    if not share:
+        return "no thread waited for the GIL"
+    part = f"{share:.0%}" if share >= LEAST_SHARE else f"less than {LEAST_SHARE:.0%}"
+    return f"{part} of all threads’ time went into waiting for the GIL"
 
 
 def _parallelism(run: Run) -> str:
     """Say how many threads had a processor, on average."""
-    if run.trace is None or not run.trace.duration_ns or not len(run.trace.cpu_times):
-        return ""
-    return f"parallelism {run.trace.cpu_times.total_on_cpu_ns / run.trace.duration_ns:.1f}"
+    ran = run.trace.cpu_times.total_on_cpu_ns if run.trace else 0
+    if run.trace is None or not run.trace.duration_ns or not ran:
+        return ""  # one sample, or none, tells nothing
+    found = ran / run.trace.duration_ns
+    words = f"{found:.1f}" if found >= LEAST_PARALLELISM else f"below {LEAST_PARALLELISM}"
+    return f"parallelism {words}"
 
 
 def _lives(trace: Trace) -> int:

@@ -257,6 +257,5 @@ class TimelineWidget(anywidget.AnyWidget):  # type: ignore[misc]
         number = int(message["timeline"])
         trace, columns = self._traces[number], self._scene[1][number]
         found = details.detail(trace, int(message["row"]))
-        own, by, other = found["detail"]
-        found["detail"] = [own, columns.lane_of_thread(trace).get(by, -1), other]
+        found["detail"] = details.by_lane(found["detail"], columns.lane_of_thread(trace))
         return found, []

@@ -131,6 +131,7 @@ function size_text(bytes) {
   return `${three_digits(bytes)} B`;
 }
 var count_text = (number) => Math.round(number).toLocaleString("en");
+var things = (number, what) => `${count_text(number)} ${what}${number === 1 ? "" : "s"}`;
 var ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 function safe(value) {
   return String(value).replace(/[&<>"']/g, (letter) => ENTITIES[letter]);
@@ -147,9 +148,11 @@ function width_of(text, font) {
   ruler.font = font;
   return ruler.measureText(text).width;
 }
+var called = (name) => /`(.+)`/.exec(name)?.[1] ?? name;
+var prose = (value) => safe(value).replace(/`([^`]+)`/g, "<code>$1</code>");
 function short_name(name, letters) {
   const all = name.replace("(anonymous namespace)::", "").replace(".<locals>", "");
-  const own = all.length > letters && /`(.+)`|\b((?:created|allocated) at .+)$/.exec(all);
+  const own = all.length > letters && /`(.+)`|\b((?:created|allocated|first waited for) .+)$/.exec(all);
   const words = own ? own[1] ?? own[2] : all;
   const end = Math.floor(letters * 2 / 5);
   return words.length <= letters ? words : `${words.slice(0, letters - 1 - end)}…${words.slice(-end)}`;
@@ -254,6 +257,50 @@ var Kernel = class {
   }
 };
 var message_of = (error) => error instanceof Error ? error.message : String(error);
+
+// profiler/gilscope/view/app/markdown.js
+var CODE = /`([^`]+)`/;
+var plain = (text) => text.replace(/[\\`*_[\]<>|]/g, (letter) => `\\${letter}`);
+var prose2 = (text) => text.split(CODE).map((part, at) => at % 2 ? `\`${part}\`` : plain(part)).join("");
+function written(element) {
+  const copy = (
+    /** @type {Element | undefined} */
+    element?.cloneNode(true)
+  );
+  if (!copy) return "";
+  for (const code of copy.querySelectorAll("code")) code.textContent = `\`${code.textContent}\``;
+  return words_in(copy);
+}
+function cause(line) {
+  const advice = written(line.querySelector("small")), all = written(line);
+  return advice ? `${all.slice(0, all.length - advice.length).trim()}. ${advice}` : all;
+}
+function markdown({ box, data, timelines }) {
+  const verdict = [...box.querySelectorAll(".outcome p")].map((line, place) => {
+    const words = prose2(cause(line).replace(/^[▲▼=–]\s*/, ""));
+    return place ? words : `**${words}**`;
+  });
+  const doubts = [...box.querySelectorAll("p.banner")].map((line) => `> ${prose2(written(line))}`);
+  const cards = [...box.querySelectorAll(".cards > *")].map((card) => `- ${[...card.children].map((line) => prose2(written(line))).filter(Boolean).join(" · ")}`);
+  const findings = data.findings.map(({ title, build, label, evidence, advice }) => {
+    const where = timelines.find(({ key }) => key === build)?.build ?? build;
+    return [
+      `- **${prose2(title)}** (${plain([where, label].filter(Boolean).join(", "))})`,
+      ...evidence.map((line) => `  - ${prose2(line)}`),
+      `  - ${prose2(advice)}`
+    ].join("\n");
+  });
+  const parts = [
+    `### ${plain(words_in(box.querySelector("h2")))}`,
+    verdict.join("  \n"),
+    doubts.join("\n>\n"),
+    cards.join("\n")
+  ];
+  if (findings.length) parts.push(["#### Findings", ...findings].join("\n\n"));
+  parts.push(`gilscope ${plain(data.version)}`);
+  return `${parts.filter(Boolean).join("\n\n")}
+`;
+}
 
 // profiler/gilscope/view/app/picture.js
 var EDGE = 16;
@@ -379,7 +426,7 @@ function save_svg(view) {
   save(new Blob([picture(view).svg], { type: "image/svg+xml" }), name);
   view.say(`saved: the picture as ${name}`);
 }
-var copy_markdown = (view) => copy_text(view, markdown(view), "text/markdown", ".md", "verdict and findings as Markdown");
+var copy_markdown = (view) => copy_text(view, markdown(view), "text/markdown", ".md", "verdict and findings as Markdown; “Copy PNG” has the picture for it");
 async function copied(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const field = document.createElement("textarea");
@@ -389,26 +436,6 @@ async function copied(text) {
   const done = document.execCommand("copy");
   field.remove();
   if (!done) throw new Error("the browser does not let the page use the clipboard");
-}
-var plain = (text) => text.replace(/[\\`*_[\]<>|]/g, (letter) => `\\${letter}`);
-function markdown({ box, data, timelines }) {
-  const verdict = [...box.querySelectorAll(".outcome p")].map((line, place) => {
-    const words = plain(words_in(line).replace(/^[▲▼=–]\s*/, ""));
-    return place ? words : `**${words}**`;
-  });
-  const cards = [...box.querySelectorAll(".cards > *")].map((card) => `- ${[...card.children].map((line) => plain(words_in(line))).filter(Boolean).join(" · ")}`);
-  const findings = data.findings.map(({ title, build, label, evidence, advice }) => {
-    const where = timelines.find(({ key }) => key === build)?.build ?? build;
-    return [
-      `- **${plain(title)}** (${plain([where, label].filter(Boolean).join(", "))})`,
-      ...evidence.map((line) => `  - ${plain(line)}`),
-      `  - ${plain(advice)}`
-    ].join("\n");
-  });
-  const parts = [`### ${plain(words_in(box.querySelector("h2")))}`, verdict.join("  \n"), cards.join("\n")];
-  if (findings.length) parts.push(["#### Findings", ...findings].join("\n\n"));
-  return `${parts.filter(Boolean).join("\n\n")}
-`;
 }
 var PART = /^view-(\d+)=(-?[\d.e+-]+?),(-?[\d.e+-]+)$/;
 function ranges_in(fragment) {
@@ -541,8 +568,8 @@ function joined(found, gap) {
   }
   return result;
 }
-function holders_html(timeline, start, end) {
-  const found = holds(timeline, start, end)?.filter(({ from, to }) => to > from);
+function holders_html(timeline, start, end, every, words) {
+  const found = every?.filter(({ from, to }) => to > from);
   if (!found?.length) return "";
   const sums = held(found);
   const colors = new Map(sums.map(([lane], place) => [lane, COLORS[place] ?? OTHER]));
@@ -551,7 +578,7 @@ function holders_html(timeline, start, end) {
   const named = sums.slice(0, NAMED).map(([lane, ns]) => `<span><i class="dot" style="background:${colors.get(lane)}"></i>${safe(timeline.lanes[lane].name)} ${time_text(ns)}</span>`);
   const more = sums.length - NAMED;
   if (more > 0) named.push(`<span>and ${more} more</span>`);
-  return `<div class="holders" aria-hidden="true">${bars.join("")}</div><p class="holder-names">Held the GIL meanwhile: ${named.join(" ")}</p>`;
+  return `<div class="holders" aria-hidden="true">${bars.join("")}</div><p class="holder-names">${words} meanwhile: ${named.join(" ")}</p>`;
 }
 
 // profiler/gilscope/view/app/details.js
@@ -577,7 +604,7 @@ function facts_of(choice, told) {
     `<b>${name_of(choice, lane)}</b> · ${safe(timeline.build)}`,
     `from ${(choice.start / 1e6).toFixed(6)} to ${(choice.end / 1e6).toFixed(6)} ms`
   ];
-  if (lock >= 0) facts.push(`for <b>${safe(timeline.locks[lock].name)}</b> (${safe(timeline.locks[lock].kind)})`);
+  if (lock >= 0) facts.push(`for <b>${prose(timeline.locks[lock].name)}</b> (${safe(timeline.locks[lock].kind)})`);
   if (peer >= 0) {
     const how = held2 ? "held by" : "ended by", when2 = held2 ? " when it began" : "";
     facts.push(`${how} <b>${name_of(choice, peer)}</b>${when2}`);
@@ -585,7 +612,7 @@ function facts_of(choice, told) {
   if (thread) {
     const named = timeline.spans_of(lane, choice.start, choice.end);
     for (const one of named.slice(0, SPANS_SHOWN)) facts.push(`<b>${safe(timeline.span_text(one))}</b>`);
-    if (named.length > SPANS_SHOWN) facts.push(`${count_text(named.length - SPANS_SHOWN)} more spans`);
+    if (named.length > SPANS_SHOWN) facts.push(things(named.length - SPANS_SHOWN, "more span"));
   }
   const by = ender(told);
   const said = peer >= 0 && !held2 && by === peer;
@@ -609,12 +636,20 @@ function stacks_html(choice, told, stacks) {
   const caption = by >= 0 ? `${name_of(choice, by)}, which ${what}` : "unknown thread, which ended the wait";
   return `<div class="stacks">${stack_html(`${name}, which waits`, stacks[own])}${stack_html(caption, stacks[other])}</div>`;
 }
+function held_html({ timeline, row, segments, start, end }, told) {
+  const state = segments.state[row];
+  if (state === WAITING_GIL) {
+    return holders_html(timeline, start, end, holds(timeline, start, end), "Held the GIL");
+  }
+  const known = Array.isArray(told) ? told[3] : null;
+  if (state !== WAITING_LOCK || !known) return "";
+  return holders_html(timeline, start, end, known.map(([lane, from, to]) => ({ lane, from, to })), "Had the lock");
+}
 function details_html(choice, looks, told, stacks) {
   const { lane, row, segments, other } = choice;
   const state = segments.state[row];
   const jump = other >= 0 && other !== lane ? `<button class="plain" data-role="jump">Go to ${name_of(choice, other)} (J)</button>` : "";
-  const holders = state === WAITING_GIL ? holders_html(choice.timeline, choice.start, choice.end) : "";
-  return `<h3><i class="dot" style="background:${looks.color[state]}"></i>${safe(looks.label[state])}: ${time_text(choice.end - choice.start)}</h3><p>${facts_of(choice, told).join(" · ")} ${jump}</p>` + holders + stacks_html(choice, told, stacks);
+  return `<h3><i class="dot" style="background:${looks.color[state]}"></i>${safe(looks.label[state])}: ${time_text(choice.end - choice.start)}</h3><p>${facts_of(choice, told).join(" · ")} ${jump}</p>` + held_html(choice, told) + stacks_html(choice, told, stacks);
 }
 
 // profiler/gilscope/view/app/chooser.js
@@ -1098,7 +1133,7 @@ var Drawing = class {
     const { axis: { range }, settings, kernel } = this.view;
     const unit = settings.align === "normalised" ? " %" : " ms";
     const [start, end] = [range.start, range.end].map((value) => Number(value.toPrecision(6)));
-    this.view.say(`${start} to ${end}${unit} · ${count_text(count)} ${count === 1 ? "segment" : "segments"} in view` + (kernel.gone ? ` · ${kernel.gone}` : ""));
+    this.view.say(`${start} to ${end}${unit} · ${things(count, "segment")} in view` + (kernel.gone ? ` · ${kernel.gone}` : ""));
   }
   /** Draw one timeline; returns the most threads that make progress. @param {Plan} plan @param {boolean} few */
   draw_one({ painter, from: start, to: end, rows_of, pools }, few) {
@@ -1568,7 +1603,7 @@ function filter_words({ thread, callable, lock, hidden }, { least }, timelines) 
     callable.trim() && `callable “${callable.trim()}” and the threads that called it`,
     lock.trim() && `waits for “${lock.trim()}”`,
     least && `at least ${time_text(least)}${merged}`,
-    without && `without ${count_text(without)} hidden ${without > 1 ? "lanes" : "lane"}`
+    without && `without ${things(without, "hidden lane")}`
   ];
   return words.filter((one) => typeof one === "string").filter(Boolean);
 }
@@ -2053,7 +2088,7 @@ function said_of(timeline, segments, row) {
   const other = peer >= 0 ? timeline.lanes[peer].name : "";
   if (state === WAITING_GIL) return other && held2 ? [`waits for ${other}`, other] : ["waits for the GIL"];
   if (state === WAITING_LOCK && lock >= 0) {
-    const { name } = timeline.locks[lock];
+    const name = called(timeline.locks[lock].name);
     const who = other ? [`waits for ${name}, ${held2 ? "held" : "ended"} by ${other}`] : [];
     return [...who, `waits for ${name}`, name];
   }
@@ -2164,7 +2199,6 @@ var Painter = class {
     this.before = named("before");
     this.after = named("after");
     this.done = named("done");
-    this.empty = named("empty");
     this.ready = named("ready");
     this.parallelism = named("parallelism");
     this.overview = named("overview");
@@ -2713,6 +2747,31 @@ function csv(heads, rows) {
 `).join("");
 }
 
+// profiler/gilscope/view/app/findings.js
+function jumps(places, number) {
+  const kinds = /* @__PURE__ */ new Map();
+  places.forEach((place, at) => {
+    const kind = place[2] || "Show";
+    kinds.set(kind, [...kinds.get(kind) ?? [], `<button data-finding="${number}:${at}">${when(place)}</button>`]);
+  });
+  return [...kinds].map(([kind, buttons]) => `<span>${prose(kind)}:</span> ${buttons.join(" ")}`).join(" ");
+}
+var when = ([start, end]) => `${time_text(end - start)} at ${Number((start / 1e6).toFixed(1))} ms`;
+function findings_html(findings, timelines, meant2) {
+  if (!findings.length) {
+    return '<p class="quiet">No findings. Reasons to doubt the numbers are listed at the top.</p>';
+  }
+  const found = findings.map((one, place) => {
+    if (!meant2([one.title, one.advice, ...one.evidence].map(safe).join(" "))) return "";
+    const evidence = one.evidence.map((line) => `<li>${prose(line)}</li>`).join("");
+    const build = timelines.find((timeline) => timeline.key === one.build)?.build ?? "";
+    const about = [build, one.label, one.page || one.name].filter(Boolean).join(" · ");
+    return `<article class="finding ${safe(one.severity)}"><h4>${prose(one.title)} <small>${safe(about)}</small></h4><ul>${evidence}</ul><p>${prose(one.advice)}</p><p class="jumps">${jumps(one.places, place)}</p></article>`;
+  });
+  const shown = found.join("");
+  return shown ? `<div class="findings">${shown}</div>` : '<p class="quiet">No finding has this text.</p>';
+}
+
 // profiler/gilscope/view/app/sums.js
 var KINDS = 8;
 function totals(timeline, from, to, lanes, kept) {
@@ -2806,11 +2865,6 @@ function bar(value, top, color) {
   const mark = `<i class="bar" style="width:${share.toFixed(1)}%;background:${color}"></i>`;
   return time_text(value) + (value ? mark : "");
 }
-function heading2(places, number) {
-  const note = places[number][2];
-  return number && places[number - 1][2] === note ? "" : `<span>${safe(note || "Show")}:</span> `;
-}
-var when = ([start, end]) => `${time_text(end - start)} at ${Number((start / 1e6).toFixed(1))} ms`;
 var time_of = (ns) => ns === null ? "–" : time_text(ns);
 function filter_note(tab, words) {
   if (!words.length) return "";
@@ -2844,7 +2898,7 @@ var Tables = class {
   html(tab, spans) {
     const note = filter_note(tab, this.words);
     if (tab === "difference") return note + this.difference(spans);
-    if (tab === "findings") return note + this.found();
+    if (tab === "findings") return note + findings_html(this.findings, this.timelines, (html) => this.meant(html));
     const columns = this.timelines.map((timeline, place) => `<div class="column"><h3>${safe(timeline.build)}</h3>${this.one(tab, timeline, spans[place])}</div>`);
     return `${note}<div class="columns">${columns.join("")}</div>`;
   }
@@ -2964,7 +3018,7 @@ var Tables = class {
   /** @param {Timeline} timeline @param {number} from @param {number} to */
   callbacks(timeline, from, to) {
     if (timeline.callbacks && !timeline.calls) {
-      return `<p class="quiet">${count_text(timeline.callbacks)} callbacks: too many to be shown by range; the summary has their sums.</p>`;
+      return `<p class="quiet">${things(timeline.callbacks, "callback")}: too many to be shown by range; the summary has their sums.</p>`;
     }
     const rows = callback_totals(timeline, from, to, this.kept).map((sum) => [
       safe(sum.label),
@@ -3037,32 +3091,20 @@ var Tables = class {
     });
     const who = this.words.length ? "Visible threads together" : "All threads together";
     const heads = [who, ...this.timelines.map((timeline) => timeline.build)];
-    if (sums.length > 1) heads.push("Change");
+    const [first, ...others] = this.timelines.map(({ build }) => build);
+    heads.push(...others.map((build) => others.length > 1 ? `Change, ${first} to ${build}` : "Change"));
     const shown = this.kept.locks ? [WAITING_LOCK, BLOCKED, STOPPED] : STATES;
     const rows = shown.map((state) => {
       const label = this.looks.label[state];
       const key = `<i class="dot" style="background:${this.looks.color[state]}"></i>${safe(label)}`;
       const cells = sums.map((sum) => time_text(sum[state]));
-      const change = sums[sums.length - 1][state] - sums[0][state];
-      const sign = change > 0 ? "+" : change < 0 ? "−" : "";
-      if (sums.length > 1) cells.push(sign + time_text(Math.abs(change)));
-      return [key, ...cells];
+      const changes = sums.slice(1).map((sum) => {
+        const change = sum[state] - sums[0][state];
+        return (change > 0 ? "+" : change < 0 ? "−" : "") + time_text(Math.abs(change));
+      });
+      return [key, ...cells, ...changes];
     });
     return this.table("What the threads did", heads, rows, "nothing");
-  }
-  found() {
-    if (!this.findings.length) {
-      return '<p class="quiet">No findings. Reasons to doubt the numbers are listed at the top.</p>';
-    }
-    const found = this.findings.map((one, place) => {
-      if (!this.meant([one.title, one.advice, ...one.evidence].map(safe).join(" "))) return "";
-      const evidence = one.evidence.map((line) => `<li>${safe(line)}</li>`).join("");
-      const jumps = one.places.map((_, number) => `${heading2(one.places, number)}<button data-finding="${place}:${number}">${when(one.places[number])}</button>`);
-      const build = this.timelines.find((timeline) => timeline.key === one.build)?.build ?? "";
-      const about = [build, one.label, one.page || one.name].filter(Boolean).join(" · ");
-      return `<article class="finding ${safe(one.severity)}"><h4>${safe(one.title)} <small>${safe(about)}</small></h4><ul>${evidence}</ul><p>${safe(one.advice)}</p><p class="jumps">${jumps.join(" ")}</p></article>`;
-    });
-    return `<div class="findings">${found.join("")}</div>`;
   }
 };
 
@@ -3109,11 +3151,15 @@ var TablePanel = class {
   copy(key) {
     const made = this.tables?.made.get(key);
     if (!made) return;
-    const what = `${count_text(made.rows.length)} rows as CSV`;
+    const what = `${things(made.rows.length, "row")} as CSV`;
     return copy_text(this.view, csv(made.heads, made.rows), "text/csv", ".csv", what);
   }
   start() {
-    this.view.find("tabs").innerHTML = Object.entries(TABS).map(([tab, name]) => `<button role="tab" data-tab="${tab}">${name}</button>`).join("");
+    this.view.find("tabs").innerHTML = Object.keys(TABS).map((tab) => `<button role="tab" data-tab="${tab}">${this.name_of(tab)}</button>`).join("");
+  }
+  /** What a tab is called: one run differs from nothing. @param {string} tab */
+  name_of(tab) {
+    return tab === "difference" && this.view.timelines.length < 2 ? "All threads" : TABS[tab];
   }
   show() {
     const { view } = this, { data, timelines, kept, settings } = view;
@@ -3127,7 +3173,7 @@ var TablePanel = class {
       button.setAttribute("aria-selected", String(chosen));
       button.tabIndex = chosen ? 0 : -1;
     }
-    view.find("table").setAttribute("aria-label", TABS[tab]);
+    view.find("table").setAttribute("aria-label", this.name_of(tab));
     const spans = timelines.map((timeline) => {
       const [from, to] = view.axis.span(timeline);
       return (
@@ -3209,7 +3255,6 @@ var Theme = class {
       for (const mark of [painter.after, painter.before]) mark.setv({ fill_color: paper });
       document2.get_model_by_name(`veil-view-${painter.timeline.number}`).glyph.setv({ fill_color: paper });
       painter.done.setv({ text_color: muted });
-      painter.empty?.setv({ text_color: muted });
       for (const name of ["link-view", "dot-view", "chosen-view", "arrow-view", "head-view"]) {
         const { glyph } = document2.get_model_by_name(`${name}-${painter.timeline.number}`);
         glyph.setv({ line_color: ink });

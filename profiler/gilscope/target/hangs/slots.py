@@ -11,6 +11,7 @@ _CHUNK_MAGIC, _DEFINITIONS, _THREADS = 0x4B435347, 2, 4
 _LOCK = 4  # tag of a lock's definition
 _PAUSES = (8, 9)  # kinds of lock: stop_the_world, stop_the_world_request
 _SLOT_SIZE = 128
+_TID = 4
 _OPEN_WAIT, _OPEN_KIND, _OPEN_WHAT = 56, 64, 68
 _GIL_WAITS, _LOCK_WAIT = (2, 3), 4
 _MOST_CHUNKS = 4096
@@ -24,11 +25,13 @@ class Open(NamedTuple):
         thread: Number of the slot.
         kind: ``gil_wait``, ``lock_wait`` or ``pause``.
         start: Ticks.
+        tid: The kernel's id of the thread.
     """
 
     thread: int
     kind: str
     start: int
+    tid: int
 
 
 class Slots:
@@ -70,7 +73,8 @@ class Slots:
                 if kind == "lock_wait" and self._is_pause(what):
                     kind = "pause"
                 if kind:
-                    found.append(Open(number << 16 | at // _SLOT_SIZE, kind, start))
+                    tid = struct.unpack_from("<I", data, at + _TID)[0]
+                    found.append(Open(number << 16 | at // _SLOT_SIZE, kind, start, tid))
         return found
 
     def _find_chunks(self) -> None:

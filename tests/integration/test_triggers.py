@@ -138,6 +138,42 @@ def test_a_long_wait_for_a_lock_is_a_finding(build: str, tmp_path: Path) -> None
     assert main(["findings", "--fail-on", "medium", str(tmp_path)]) == 1
 
 
+IDLE = """
+import queue, threading, time
+from concurrent.futures import ThreadPoolExecutor
+
+work, condition, event = queue.Queue(), threading.Condition(), threading.Event()
+
+def waits_for_condition():
+    with condition:
+        condition.wait(2)
+
+for wait in (lambda: work.get(), waits_for_condition, event.wait):
+    threading.Thread(target=wait, daemon=True).start()
+with ThreadPoolExecutor(1) as pool:
+    pool.submit(int).result()
+    time.sleep(1.5)
+"""
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_threads_that_have_nothing_to_do_hold_nobody_up(build: str, tmp_path: Path) -> None:
+    """A server's idle workers are no reason for a snapshot, however long they wait."""
+    done = subprocess.run(
+        [
+            *(os.environ[BUILDS[build]], "-m", "gilscope", "run", "--ring"),
+            *("--when", "lock_wait > 100 ms", "-o", "t.gilscope", "-c", IDLE),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=2 * REPORT_S,
+        check=True,
+    )
+    assert "a snapshot is written" not in done.stderr
+    assert [one.name for one in tmp_path.iterdir()] == ["t.gilscope"]
+
+
 def test_a_pause_is_no_wait_for_a_lock(tmp_path: Path) -> None:
     """Each condition has one meaning."""
     done = subprocess.run(

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from gilscope.target.hangs.picture import Thread
 
 KIND = "long-wait"
-LOCKS = ("lock", "mutex", "rwlock", "guard", "once", "stdio")
+LOCKS = ("lock", "mutex", "rwlock", "guard", "once", "stdio", "import")
+NOBODY: dict[str, Any] = {}
 MOST_THREADS = 8
 ADVICE = (
     "Do less while holding what is waited for: wait, read files and call other systems outside of "
@@ -30,7 +31,10 @@ ADVICE = (
 
 
 def explained(pid: int, waits: Mapping[int, float]) -> dict[str, Any] | None:
-    """Return a report as the metadata of traces have it; None where it cannot be said.
+    """Return a report as the metadata of traces have it, of the waits for a lock.
+
+    It is `NOBODY` where those that go on are for something to happen, such as for the next item of
+    a queue, and None where it cannot be said what they are for.
 
     Args:
         pid: The process.
@@ -40,7 +44,11 @@ def explained(pid: int, waits: Mapping[int, float]) -> dict[str, Any] | None:
         with Process(pid) as process:
             picture = Picture(process)
             find_waits(picture)
-            told = [t for tid in waits if (t := picture.threads.get(tid)) and t.wait is not None]
+            seen = [t for tid in waits if (t := picture.threads.get(tid)) and t.wait is not None]
+            told = [t for t in seen if t.wait is not None and t.wait.kind in LOCKS]
+            if not told:
+                unknown = any(t.wait is not None and t.wait.kind == "unknown" for t in seen)
+                return None if unknown else NOBODY
             # First those for a lock that somebody has, then the longest.
             told.sort(key=lambda t: (not _is_held(t), -waits[t.tid]))
             holders = [
@@ -57,7 +65,7 @@ def explained(pid: int, waits: Mapping[int, float]) -> dict[str, Any] | None:
             moved = [t for t in told + holders if t.tid not in now or _moved(t, now[t.tid].wakes)]
     except (GilscopeError, OSError, ValueError):
         return None
-    if not told or told[0] in moved:
+    if told[0] in moved:
         return None
     longest = waits[told[0].tid]
     others = count_text(len(told) - 1, "other thread")
@@ -67,7 +75,7 @@ def explained(pid: int, waits: Mapping[int, float]) -> dict[str, Any] | None:
         "pid": pid,
         "headline": f"{doing[0]}: for {time_text(int(longest * 1e9))} or longer{rest}",
         "advice": ADVICE,
-        "suspected": bool(moved),
+        "suspected": bool(moved) or not _is_held(told[0]),
         "threads": [_program_only(asdict(one)) for one in reports[:MOST_THREADS]],
         "monotonic_ns": time.monotonic_ns() - int(longest * 1e9),
     }

@@ -7,6 +7,7 @@ import json
 import os
 import select
 import shutil
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ REST_SECONDS = 10.0
 """Between two snapshots, at least."""
 
 MOST_SNAPSHOTS = 20
+MOST_SHARE = 20
+"""A closer look is taken again after so many times the processor time that the last one took."""
+
 MOST_FRAMES = 12, 6, 3, 0  # of a stack: the most for which there is room
 LEAST_PAUSE, LOOKS = 0.005, 4
 SLICED, SLICED_PAUSE, MOST_MISSES = "pause", 0.01, 2
@@ -57,6 +61,8 @@ class Trigger:
             f"/proc/{pid}/fd/{config['pipe']}", os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK
         )
         self._seen: dict[int, _Seen] = {}
+        self._idle: set[tuple[int, int]] = set()  # threads and starts of waits that are no matter
+        self._long: set[tuple[int, int]] = set()
         self._rest, self._count = 0.0, 0
 
     @property
@@ -71,6 +77,8 @@ class Trigger:
         By the kernel's ids, with the seconds for which they have been seen to wait.
         """
         found = [wait for wait in self._slots.open_waits() if wait.kind == self._kind]
+        self._idle &= {(wait.thread, wait.start) for wait in found}
+        found = [wait for wait in found if (wait.thread, wait.start) not in self._idle]
         waits = {wait.thread: wait.start for wait in found}
         seen: dict[int, _Seen] = {}
         for thread, start in waits.items():
@@ -86,11 +94,21 @@ class Trigger:
         long = {tid: seconds for tid, seconds in lasted.items() if seconds >= self._longer}
         if not long or now < self._rest or self._count >= MOST_SNAPSHOTS:
             return {}
-        self._rest, self._count = now + REST_SECONDS, self._count + 1
+        self._long = {(wait.thread, wait.start) for wait in found if wait.tid in long}
         return long
+
+    def dismiss(self, cost: float) -> None:
+        """Pass over what was returned last: nobody is held up.
+
+        Args:
+            cost: Seconds that it took to find that out.
+        """
+        self._idle |= self._long
+        self._rest = time.monotonic() + MOST_SHARE * cost
 
     def ask(self, report: Mapping[str, object] | None) -> None:
         """Ask the process for a snapshot, and give it what is known of the waits."""
+        self._rest, self._count = time.monotonic() + REST_SECONDS, self._count + 1
         with contextlib.suppress(OSError):
             os.write(self._pipe, request(report))
 

@@ -75,6 +75,7 @@ class TraceBuilder:
         minor: the format's minor version.
         event_size, slot_size: sizes of records; a later minor version may have longer ones.
         split: event records a chunk at most.
+        session: 16 bytes; traces of different recordings have different ones.
     """
 
     def __init__(
@@ -92,7 +93,9 @@ class TraceBuilder:
         event_size: int = EVENT,
         slot_size: int = SLOT,
         split: int = 1000,
+        session: bytes = bytes(range(16)),
     ) -> None:
+        self.session = session
         self.free_threaded = free_threaded
         self.gil_enabled = not free_threaded if gil_enabled is None else gil_enabled
         self.python, self.pid, self.alignment, self.clock = python, pid, alignment, clock
@@ -443,6 +446,11 @@ class TraceBuilder:
         path.write_bytes(self.to_bytes(**options))  # type: ignore[arg-type]
         return path
 
+    def of_session(self, number: int) -> TraceBuilder:
+        """This builder, for a trace of another recording."""
+        self.session = bytes([number]) * 16
+        return self
+
     def _open_wait(self, kind: int, thread: int, start: int, what: int, peer: int) -> None:
         self.slots[thread - 1] |= {
             "open_wait": self.ticks(start),
@@ -471,7 +479,7 @@ class TraceBuilder:
             START_MONOTONIC,
             START_REALTIME,
             self.ticks_per_second,
-            bytes(range(16)),
+            self.session,
             bytes(24),
         )
         header = fixed + struct.pack("<Q", checksum(fixed))

@@ -242,6 +242,30 @@ def golden_files() -> dict[str, bytes]:
     }
 
 
+def calls(gap: int, *, work: int = 5_000, count: int = 2000) -> TraceBuilder:
+    """Two native threads call back in turns; the GIL is free for ``gap`` ns before."""
+    builder = TraceBuilder(split=5000)
+    threads = [builder.thread(f"pool-{i}", native=True) for i in range(2)]
+    library = builder.module("/usr/lib/libevents.so.1")
+    entry = builder.entry(builder.site(library, 0x10, "events::fire(int)"), 2)
+    called = builder.callable(builder.code("on_event", "/src/app.py", 40, "app"))
+    time = free = 1_000
+    for number in range(count):
+        thread, other = threads[number % 2], threads[1 - number % 2]
+        time = free + gap
+        # Each asks while the other one still holds it.
+        asked = free - work // 2 if number else time
+        if gap and number:
+            builder.gil_wait(thread, asked, time, peer=other)
+        begin = asked if gap else time
+        builder.hold(thread, time, time + work)
+        builder.callback(
+            thread, begin, time + work, enter=time - begin, entry=entry, callable=called
+        )
+        free = time + work
+    return builder
+
+
 def main() -> None:
     """Write the golden files and what plain_reader.py reads from them."""
     GOLDEN.mkdir(exist_ok=True)

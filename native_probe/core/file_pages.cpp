@@ -30,6 +30,19 @@ std::uint64_t round_up(std::uint64_t value, std::uint64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
 
+// The program may close descriptors that are not its own, and its files then get their numbers. No
+// program has so many files open that it would be given this one; and the numbers that its files
+// have are the same with a trace and without.
+constexpr int kOutOfTheWay = 200;
+
+// Moves a descriptor there; where that is too high, it stays where it is.
+int out_of_the_way(int fd) {
+  const int moved = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, kOutOfTheWay);
+  if (moved < 0) return fd;
+  ::close(fd);
+  return moved;
+}
+
 // To write beyond this limit is a signal that ends the program.
 std::uint64_t file_limit() {
   rlimit limit{};
@@ -61,7 +74,7 @@ int create_trace_file(const std::string& path) {
     // A new inode: a reader that has the old file open keeps what it reads.
     unlink(path.c_str());
   }
-  return open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  return out_of_the_way(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
 }
 
 std::size_t FilePages::page() { return page_size; }
@@ -123,14 +136,46 @@ std::uint64_t FilePages::write_zeros(std::uint64_t begin, std::uint64_t end) {
   return std::max(begin, at / page() * page());
 }
 
+bool FilePages::is_ours(const struct stat& status) const {
+  return status.st_dev == device_ && status.st_ino == inode_;
+}
+
+// Whether the descriptor is that of the file: see kOutOfTheWay.
+bool FilePages::has_file() const {
+  struct stat status{};
+  return fstat(fd_, &status) == 0 && is_ours(status);
+}
+
+// Before anything is done to the file, whose descriptor may be one of the program's by now: what
+// is written there would be lost to the program.
+bool FilePages::find_file() {
+  if (has_file()) return true;
+  fd_ = -1;  // not to be closed: it is the program's
+  const int fd = out_of_the_way(open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (fd < 0) return false;
+  struct stat status{};
+  if (fstat(fd, &status) == 0 && is_ours(status)) {
+    fd_ = fd;
+    return true;
+  }
+  ::close(fd);
+  errno = ENOENT;
+  return false;
+}
+
 // Whether the file is shorter than it was made.
 bool FilePages::is_cut(std::uint64_t written) const {
   struct stat status{};
-  return fstat(fd_, &status) == 0 && static_cast<std::uint64_t>(status.st_size) < written;
+  return fstat(fd_, &status) == 0 && is_ours(status) &&
+         static_cast<std::uint64_t>(status.st_size) < written;
 }
 
 std::uint64_t FilePages::make(std::uint64_t begin, std::uint64_t end) {
   if (error() != 0) return begin;
+  if (!path_.empty() && !find_file()) {
+    error_ = EBADF;
+    return begin;
+  }
   if (!path_.empty() && is_cut(highest_)) {
     truncated_ = true;
     error_ = EIO;
@@ -192,7 +237,7 @@ FilePages::Fate FilePages::fate(std::uint64_t size) const {
   if (path_.empty()) return Fate::kept;
   struct stat status{};
   if (lstat(path_.c_str(), &status) != 0) return Fate::removed;
-  if (status.st_dev != device_ || status.st_ino != inode_) return Fate::replaced;
+  if (!is_ours(status)) return Fate::replaced;
   if (truncated() || static_cast<std::uint64_t>(status.st_size) < size) return Fate::truncated;
   return Fate::kept;
 }
@@ -200,7 +245,8 @@ FilePages::Fate FilePages::fate(std::uint64_t size) const {
 void FilePages::finish(std::uint64_t size) {
   unmap();
   // Without this the reader would only skip the zeros behind the last chunk.
-  if (fd_ >= 0 && !truncated() && !is_cut(size) && ftruncate(fd_, static_cast<off_t>(size)) != 0) {
+  if (!path_.empty() && !truncated() && find_file() && !is_cut(size) &&
+      ftruncate(fd_, static_cast<off_t>(size)) != 0) {
     errno = 0;
   }
   close();
@@ -215,8 +261,9 @@ void FilePages::unmap() {
 }
 
 void FilePages::close() {
+  const bool ours = has_file();
   const int fd = fd_.exchange(-1);
-  if (fd >= 0) ::close(fd);
+  if (ours) ::close(fd);
 }
 
 }  // namespace gilscope

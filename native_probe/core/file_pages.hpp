@@ -7,6 +7,7 @@
 // is in one piece.
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <atomic>
@@ -74,6 +75,9 @@ class FilePages {
   static constexpr std::size_t kSegments = 4096;
 
   bool map(std::uint64_t index);
+  bool is_ours(const struct stat& status) const;
+  bool has_file() const;
+  bool find_file();
   bool is_cut(std::uint64_t written) const;
   std::uint64_t write_zeros(std::uint64_t begin, std::uint64_t end);
   void unmap();

@@ -1,7 +1,9 @@
 // The pages of a trace: segments, and what became of the file by the end.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -38,6 +40,60 @@ std::uint64_t mapped_bytes(const std::string& path) {
     total += std::stoull(line.substr(dash + 1), nullptr, 16) - begin;
   }
   return total;
+}
+
+// The descriptor that is open for this file.
+int descriptor_of(const std::string& path) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(entry.path(), gone) == path) {
+      return std::stoi(entry.path().filename());
+    }
+  }
+  return -1;
+}
+
+// A file of the program's, under the number that the trace has.
+int take_descriptor_of(const std::string& trace, const std::string& path, std::size_t size) {
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const std::string content(size, 'x');
+  CHECK_EQUAL(write(fd, content.data(), size), static_cast<ssize_t>(size));
+  const int taken = descriptor_of(trace);
+  CHECK_EQUAL(dup2(fd, taken), taken);
+  close(fd);
+  return taken;
+}
+
+TEST("files of the program have the numbers that they have without a trace") {
+  const TemporaryDirectory directory;
+  const int before = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  close(before);
+  TraceFile file(directory / "t", kMegabyte);
+  CHECK_EQUAL(open("/dev/null", O_RDONLY | O_CLOEXEC), before);
+}
+
+TEST("a file that has taken the trace's number is not touched, and the trace goes on") {
+  const TemporaryDirectory directory;
+  Session* session = started_session(directory / "t");
+  emit(1);
+  const int taken = take_descriptor_of(directory / "t", directory / "own", 8 * kMegabyte);
+  CHECK(session->file().extend(kMegabyte));
+  stop_session(session);
+  CHECK_EQUAL(descriptor_of(directory / "own"), taken);
+  CHECK(contents(directory / "own") == std::string(8 * kMegabyte, 'x'));
+  CHECK(!read_trace(directory / "t").chunks.empty());
+}
+
+TEST("a trace that cannot be found again is not grown, and no other file either") {
+  const TemporaryDirectory directory;
+  TraceFile file(directory / "t", 4 * kMegabyte);
+  take_descriptor_of(directory / "t", directory / "own", 8 * kMegabyte);
+  CHECK_EQUAL(rename((directory / "t").c_str(), (directory / "away").c_str()), 0);
+  CHECK_EQUAL(symlink((directory / "own").c_str(), (directory / "t").c_str()), 0);
+  CHECK(!file.extend(kMegabyte));
+  CHECK_EQUAL(file.error(), EBADF);
+  file.finish();
+  CHECK(contents(directory / "own") == std::string(8 * kMegabyte, 'x'));
 }
 
 TEST("a chunk that lies across the end of a segment is in one piece") {

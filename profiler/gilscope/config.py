@@ -41,6 +41,10 @@ THREADS_VARIABLE = "GILSCOPE_THREADS"
 EXECUTOR_VARIABLE = "GILSCOPE_EXECUTOR"
 """Environment variable with the kind of `gilscope.executor`."""
 
+SNAPSHOT_THREAD, AGENT_THREAD = "gilscope-snapshots", "gilscope-agent"
+OWN_THREADS = frozenset({SNAPSHOT_THREAD, AGENT_THREAD})
+"""Names of the threads that gilscope has in a program: they are left out wherever threads are."""
+
 DEFAULT_MAX_BYTES = 1 << 30
 """Size of a trace file, in bytes, at which recording ends."""
 

@@ -15,8 +15,23 @@ if TYPE_CHECKING:
 # A number with its unit that is no part of a name; a line number behind a file; a thread's number.
 _QUANTITY = re.compile(r"(?<![\w.])\d[\d,.]*\d?\s?(?:ns|µs|ms|s|%|[kMG]?B|[x×]|times)?(?![\w])")
 _LINE = re.compile(r"(?<=[\w)]):\d+\b")
-_KEYS = {"findings", "races", "cycles"}
 _PLURAL = re.compile(r"\b(\w{3,})s\b")
+TRACE = b"GILSCOPE"
+"""What a trace begins with."""
+
+# By what the JSON of each command can be told: names that it has; the first one that fits counts.
+_WRITERS: dict[str, set[str]] = {
+    "compare": {"schema", "outcome", "runs"},
+    "info": {"trace", "end_reason"},
+    "findings": {"trace", "findings"},
+    "races": {"races"},
+    "lock-order": {"cycles"},
+    "diff": {"before", "after", "metrics"},
+    "ready": {"ready", "extensions"},
+    "top": {"duration_s"},
+    "dump": {"kind", "threads"},
+    "doctor": {"hooks"},
+}
 
 
 def of_finding(name: str, title: str) -> str:
@@ -53,29 +68,53 @@ def of_hazard(kind: str, locks: Iterable[str], places: Iterable[tuple[str, str]]
     return of_race(kind, "\0".join(names), places)
 
 
-def read_baseline(path: Path) -> frozenset[str]:
-    """Return the ids in what ``--json`` wrote earlier: of findings, races or hazards.
+def read_baseline(path: Path, command: str) -> frozenset[str]:
+    """Return the ids in what a command wrote earlier with ``--json``.
+
+    Args:
+        path: The file.
+        command: `findings`, `races` or `lock-order`.
 
     Raises:
-        UsageError: The file cannot be read, or has another format.
+        UsageError: The file cannot be read, or is something else; what it is, is said.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read the baseline {path}: {error.strerror}") from None
+    try:
+        content = json.loads(data)
     except ValueError:
-        raise UsageError(f"{path} is no baseline: it is not JSON") from None
-    kinds = isinstance(data, dict) and _KEYS & data.keys()
-    if not kinds and not isinstance(data, list):
-        raise UsageError(f"{path} is no baseline: write one with --json")
-    return frozenset(_ids(data))
+        content = None
+        is_ = "a trace" if data.startswith(TRACE) else "no JSON"
+    else:
+        is_ = _writer(content)
+    if is_ == command or content == []:
+        return frozenset(_ids(content))
+    if is_ in _WRITERS:
+        is_ = f"the JSON of `gilscope {is_}`"
+    raise UsageError(
+        f"{path} is no baseline: it is {is_}, but what `gilscope {command} --json` wrote is needed"
+    )
+
+
+def _writer(content: Any) -> str:
+    """Return which command wrote a JSON document, else what it is."""
+    one = content
+    while isinstance(one, list) and one:
+        one = one[0]
+    names = set(one) if isinstance(one, dict) else set()
+    for command, wanted in _WRITERS.items():
+        if wanted <= names:
+            return command
+    return "SARIF" if {"$schema", "runs"} <= names else "other JSON"
 
 
 def _ids(data: Any) -> Iterable[str]:
     if isinstance(data, dict):
         if isinstance(data.get("id"), str):
             yield data["id"]
-        for key in _KEYS:
+        for key in ("findings", "races", "cycles"):
             yield from _ids(data.get(key))
     elif isinstance(data, list):
         for one in data:

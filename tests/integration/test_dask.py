@@ -8,7 +8,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,7 @@ from gilscope.analysis.findings import find
 from gilscope.errors import GilscopeError, UsageError
 
 distributed = pytest.importorskip("distributed", reason="distributed is not installed")
+dask = pytest.importorskip("dask", reason="dask is not installed")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +34,13 @@ import work  # noqa: E402 - found by the line above
 
 
 @pytest.fixture(autouse=True)
-def _workers_find_the_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+def _workers_find_the_tasks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     monkeypatch.setenv("PYTHONPATH", str(TARGETS))
+    # What is left there by others is not counted.
+    with dask.config.set({"temporary-directory": str(tmp_path_factory.mktemp("scratch"))}):
+        yield
 
 
 @contextmanager
@@ -112,23 +118,71 @@ def test_a_late_worker_is_recorded(tmp_path: Path) -> None:
     assert ("worker 1", "late-task") in tasks_of(gilscope.open(path))
 
 
-def test_a_dead_worker_is_named(tmp_path: Path) -> None:
-    """Also one that was killed; the others' traces are there."""
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_killed_worker_has_recorded_is_there(workers: int, tmp_path: Path) -> None:
+    """It is named, its trace ends early, and nothing of it is left where it was."""
     path = tmp_path / "cluster.gilscope"
-    with cluster() as client, gilscope.dask.profile(client, path) as recorded:
-        (dead, about), (alive, _) = client.scheduler_info()["workers"].items()
-        client.submit(work.count, 1, key="alive", workers=[alive]).result()
+    with cluster(workers) as client, gilscope.dask.profile(client, path) as recorded:
+        (dead, about), *_ = client.scheduler_info()["workers"].items()
+        client.submit(work.count, 1, key="before", workers=[dead]).result()
+        (pid,) = client.run(os.getpid, workers=[dead]).values()
+        (place,) = client.run(work.scratch, workers=[dead]).values()
         last = client.submit(work.die, workers=[dead], retries=0)
         end = time.monotonic() + PATIENCE_S
         while dead in client.scheduler_info()["workers"]:
             assert time.monotonic() < end
             time.sleep(0.1)
         last.cancel()
-    problem = f"worker {about['name']} ({dead}) was gone before the recording ended"
+    name = f"{about['name']} (gone, process {pid})"
+    gone = f"worker {about['name']} ({dead}) was gone before the recording ended"
+    ends = f"{gone}: its trace ends there"
     trace = gilscope.open(path)
-    assert any(problem in line for line in recorded.problems), recorded.problems
-    assert any(problem in line for line in trace.problems)
-    assert "alive" in {task for _, task in tasks_of(trace)}
+    assert ends in recorded.problems
+    assert {ends, f"worker {name}: ended early"} <= set(trace.problems)
+    assert name in recorded.workers
+    assert (f"worker {name}", "before") in tasks_of(trace)
+    assert not list(Path(place).glob("gilscope-*"))
+
+
+def test_a_worker_reads_what_another_one_on_its_host_has_left(tmp_path: Path) -> None:
+    """Where the client does not see the file."""
+    from gilscope.dask import departed  # noqa: PLC0415 - needs distributed
+
+    left = tmp_path / "gilscope-left"
+    left.mkdir()
+    data = os.urandom((4 << 20) + 100)  # two pieces
+    (left / "worker.gilscope").write_bytes(data)
+    gone = departed.Seen("tcp://10.0.0.1:1", "a", "", str(left), "another host", 7)
+    with cluster(1) as client:
+
+        def run(function: Any, *args: Any, workers: list[str] | None = None) -> dict[str, Any]:
+            return dict(client.run(function, *args, workers=workers))
+
+        (found,) = departed.find([gone], run).values()
+        (collected,) = found.collect(run, tmp_path / "here")
+        assert collected.path.read_bytes() == data
+        assert collected.process == "worker a (gone, process 7)"
+        found.discard(run)
+    assert not found.here
+    assert not left.exists()
+
+
+def test_what_a_closed_worker_has_recorded_is_there(tmp_path: Path) -> None:
+    """Also where a cluster becomes smaller meanwhile."""
+    path = tmp_path / "cluster.gilscope"
+    with cluster() as client, gilscope.dask.profile(client, path) as recorded:
+        (closed, _), *_ = client.scheduler_info()["workers"].items()
+        client.submit(work.count, 1, key="before", workers=[closed]).result()
+        (pid,) = client.run(os.getpid, workers=[closed]).values()
+        client.retire_workers([closed])
+        end = time.monotonic() + PATIENCE_S
+        while Path(f"/proc/{pid}").exists():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+    trace = gilscope.open(path)
+    assert len(recorded.workers) == 2
+    assert "before" in {task for worker, task in tasks_of(trace) if f"process {pid}" in worker}
+    assert not any("ended early" in line for line in trace.problems)
 
 
 def test_options_reach_the_workers(tmp_path: Path) -> None:
@@ -168,7 +222,7 @@ def test_snapshots_are_refused(tmp_path: Path) -> None:
     """They would stay on the workers."""
     with (
         cluster(processes=False) as client,
-        pytest.raises(UsageError, match="does not take when"),
+        pytest.raises(UsageError, match="leave it out; with ring=True"),
         gilscope.dask.profile(client, tmp_path / "a.gilscope", ring=True, when="hang"),
     ):
         pass
@@ -214,3 +268,28 @@ def test_distributed_is_asked_for_in_one_line(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.strip().endswith("is not installed: pip install distributed")
+
+
+SCRIPT = """
+import ctypes
+import gilscope
+from distributed import Client, LocalCluster
+
+def keep_gil(number):
+    ctypes.PyDLL(None).usleep(60_000)
+
+if __name__ == "__main__":
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, dashboard_address=None
+    ) as cluster, Client(cluster) as client:
+        with gilscope.dask.profile(client, "cluster.gilscope"):
+            client.gather(client.map(keep_gil, range(10)))
+"""
+
+
+def test_functions_of_the_script_are_of_its_file(tmp_path: Path) -> None:
+    """They come to the workers without it: a finding names file and line all the same."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, timeout=PATIENCE_S, check=True)
+    titles = [one.title for one in find(gilscope.open(tmp_path / "cluster.gilscope"))]
+    assert any("script.py:7 in keep_gil" in title for title in titles), titles

@@ -43,6 +43,44 @@ print(flush=True)
 time.sleep(60)
 """
 
+NAMED = """
+import threading, time
+import stock
+
+class Store:
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def wait(self):
+        mine = self.lock
+        with mine:
+            pass
+
+def wait(one):
+    with one:
+        pass
+
+store, script, local = Store(), threading.Lock(), threading.Lock()
+held = [store.lock, script, stock.SHELF, local]
+del local
+for lock in held:
+    lock.acquire()
+del lock
+threading.Thread(target=store.wait, name="attribute", daemon=True).start()
+threading.Thread(target=wait, args=(script,), name="script", daemon=True).start()
+threading.Thread(target=stock.wait, args=(stock.SHELF,), name="module", daemon=True).start()
+threading.Thread(target=wait, args=held[3:], name="local", daemon=True).start()
+print(flush=True)
+time.sleep(60)
+"""
+STOCK = """
+import threading
+SHELF = threading.Lock()
+def wait(one):
+    with one:
+        pass
+"""
+
 pytestmark = pytest.mark.skipif(
     "GILSCOPE_FT_PYTHON" not in os.environ, reason="no interpreters: run `make test`"
 )
@@ -176,3 +214,27 @@ def test_a_thread_of_the_kernel_is_refused(tmp_path: Path) -> None:
         pytest.skip("no threads of the kernel are seen here")
     said = command("dump", 2, cwd=tmp_path).error_line
     assert said == "process 2 is a kernel thread"
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_locks_have_the_names_that_traces_give_them(build: str, tmp_path: Path) -> None:
+    """A global variable, an attribute with its type, and only then a local variable."""
+    (tmp_path / "stock.py").write_text(STOCK)
+    (tmp_path / "program.py").write_text(NAMED)
+    with subprocess.Popen(
+        [os.environ[BUILDS[build]], "program.py"], cwd=tmp_path, stdout=subprocess.PIPE
+    ) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(0.5)  # until they wait
+            threads = dumping.look(process.pid).threads
+        finally:
+            process.kill()
+    found = {one.name: one.doing.partition(" waits for ")[2] for one in threads}
+    assert {name: found[name] for name in ("attribute", "script", "module", "local")} == {
+        "attribute": "threading.Lock `Store.lock`",
+        "script": "threading.Lock `script`",
+        "module": "threading.Lock `stock.SHELF`",
+        "local": "threading.Lock `one`",
+    }

@@ -60,6 +60,19 @@ def test_contended():
     for thread in threads: thread.join()
 """
 
+# Ctrl-C, which the first process gets; under pytest-xdist that is the one that runs no tests.
+INTERRUPTED = (
+    CONTENDED
+    + """
+import os, signal
+
+def test_interrupts():
+    main = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+    os.kill(main, signal.SIGINT)
+    time.sleep(60)
+"""
+)
+
 RACY = """
 import threading
 
@@ -167,6 +180,31 @@ def test_a_run_is_one_trace(interpreter: Interpreter, tmp_path: Path) -> None:
     trace = gilscope.open(tmp_path / ".gilscope" / "run.gilscope")
     names = set(trace.spans.names.values())
     assert {"test_it.py::test_passes", "test_it.py::test_fails"} <= names
+
+
+@pytest.mark.parametrize(
+    ("words", "trace"),
+    [
+        (["--gilscope"], "/run.gilscope"),
+        (["--gilscope=test"], "/test_it.py-test_interrupts.gilscope"),
+        (["--gilscope", "-n", "1"], ""),
+    ],
+    ids=["run", "test", "xdist"],
+)
+def test_an_interrupted_run_ends_without_findings(
+    interpreter: Interpreter, tmp_path: Path, words: list[str], trace: str
+) -> None:
+    """Someone waits for its end: the traces are kept, and how to get the findings is said."""
+    if "-n" in words and interpreter.build == "ft":
+        pytest.skip("pytest-xdist is installed beside the stock build only")
+    done = run(interpreter, tmp_path, INTERRUPTED, *words, "--gilscope-fail-on", "low")
+    assert done.status == pytest.ExitCode.INTERRUPTED, done.out + done.err
+    kept = f"{tmp_path}/.gilscope{trace}"
+    assert f"interrupted, findings are not told: gilscope findings {kept}\n" in done.out
+    assert "the whole run: " not in done.out
+    for name in done.traces:
+        assert not gilscope.open(tmp_path / ".gilscope" / name).ended_early
+    assert not trace or trace[1:] in done.traces
 
 
 def test_paths_may_follow_the_option(interpreter: Interpreter, tmp_path: Path) -> None:

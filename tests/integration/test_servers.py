@@ -127,6 +127,27 @@ def test_gunicorn_records_its_workers(tmp_path: Path, build: str) -> None:
     assert any(f".{worker}." in member.name for member in family), family
 
 
+def test_a_killed_worker_leaves_its_trace(tmp_path: Path) -> None:
+    """As by a master that waits no longer, or by the kernel: what it had recorded is there."""
+    traces = tmp_path / "traces"
+    with serving("gil", tmp_path, f"ring,children,max-bytes=64M,dir={traces}", *GUNICORN) as (
+        server,
+        port,
+    ):
+        worker = int(get(port, "/"))
+        get(port, "/hold")
+        os.kill(worker, signal.SIGKILL)
+        end = time.monotonic() + PATIENCE_S
+        while int(get(port, "/")) == worker:
+            assert time.monotonic() < end
+        assert ended(server) == 0
+    (path,) = traces.glob(f"*.{worker}.gilscope")
+    trace = gilscope.open(path)
+    assert trace.ended_early
+    assert len(trace.intervals)
+    assert path in gilscope.family(traces / f"gunicorn.{server.pid}.gilscope")
+
+
 def test_a_wrong_word_is_one_warning(tmp_path: Path) -> None:
     """And the program runs as without it."""
     done = subprocess.run(

@@ -44,6 +44,13 @@ test("a run that is over has no curve, but keeps its sign in the legend", () => 
   assert.equal(most, 0)
 })
 
+test("no more threads have a processor than there are processors", () => {
+  const one = run({ processors: 1 })
+  const { curve, most } = progress(one, active(one, [0, 0, 0], 0, 400, WIDTH), 0, 400)
+  assert.deepEqual(curve.y, [1, 1, 1, 1, 1])
+  assert.equal(most, 1)
+})
+
 test("a thread that had no processor makes no progress", () => {
   const columns = { "0.cpu.time": [0, 400], "0.cpu.ran": [0, 200], "0.cpu.ready": [0, 150] }
   const one = run({ cpu_offsets: [0, 2], columns })

@@ -21,6 +21,7 @@ from gilscope.target.worker.program import Target
 from gilscope.text import seconds_text
 from gilscope.trace.reading.reader import read
 from trace_builder import TraceBuilder
+from trace_examples import calls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,6 +103,25 @@ def test_the_gil_is_meant_to_be_on_in_ft_gil() -> None:
 def test_an_invalid_run_makes_no_speedup() -> None:
     """A number without meaning is not shown."""
     assert make(make_run("gil"), make_run("ft", gil_enabled_after=True)).speedup is None
+
+
+@pytest.mark.parametrize(
+    ("wall_s", "says"),
+    [
+        ((1.0, 1.1, 1.2), "(here: 2.7 × faster,"),
+        ((6.0, 6.1, 6.2), "(not as it is: 2.0 × slower,"),
+        ((3.0,), "(here: not known from one run of each)"),
+    ],
+)
+def test_advice_says_what_the_free_threaded_build_brings(
+    wall_s: tuple[float, ...], says: str, tmp_path: Path
+) -> None:
+    """Where the program was slower there, nobody is told to take it as it is."""
+    path = calls(30_000, work=MS, count=200).write(tmp_path / "x.gilscope")
+    times = (3.0, 3.0, 3.1) if len(wall_s) > 1 else (3.0,)
+    gil = make_run("gil", wall_s=times, trace_path=path, trace=gilscope.open(path))
+    ((_, finding),) = make(gil, make_run("ft", wall_s=wall_s)).findings
+    assert says in finding.advice
 
 
 def test_runs_by_build() -> None:

@@ -15,7 +15,7 @@ from gilscope.trace.format import GilWaitFlag
 from gilscope.trace.model import Frame
 from gilscope.trace.reading.reader import read
 from trace_builder import GIL_HOLD, SITE_FRAME, TraceBuilder
-from trace_examples import callback_trace, ft_trace, gil_trace
+from trace_examples import callback_trace, calls, ft_trace, gil_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,30 +51,6 @@ def test_every_finding_has_its_page(name: str) -> None:
     assert page.startswith(f"# {name}\n")
     for heading in ("## Example", "## Repair", "## When it speaks up"):
         assert heading in page
-
-
-def calls(gap: int, *, work: int = 5 * US, count: int = 2000) -> TraceBuilder:
-    """Two native threads call back in turns; the GIL is free for a time before each gets it."""
-    builder = TraceBuilder(split=5000)
-    threads = [builder.thread(f"pool-{i}", native=True) for i in range(2)]
-    library = builder.module("/usr/lib/libevents.so.1")
-    entry = builder.entry(builder.site(library, 0x10, "events::fire(int)"), 2)
-    called = builder.callable(builder.code("on_event", "/src/app.py", 40, "app"))
-    time = free = US
-    for number in range(count):
-        thread, other = threads[number % 2], threads[1 - number % 2]
-        time = free + gap
-        # Each asks while the other one still holds it.
-        asked = free - work // 2 if number else time
-        if gap and number:
-            builder.gil_wait(thread, asked, time, peer=other)
-        begin = asked if gap else time
-        builder.hold(thread, time, time + work)
-        builder.callback(
-            thread, begin, time + work, enter=time - begin, entry=entry, callable=called
-        )
-        free = time + work
-    return builder
 
 
 def test_chatty_callbacks(found: Found) -> None:

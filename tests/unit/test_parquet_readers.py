@@ -26,7 +26,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with all tables of some traces."""
     folder = tmp_path_factory.mktemp("week")
     for number, make in enumerate(EXAMPLES):
-        make().write(folder / f"{number}.gilscope")
+        make().of_session(number).write(folder / f"{number}.gilscope")
     for table in TABLES:
         out = folder / f"{table}.parquet"
         words = ("export", "--format", "parquet", "--table", table, "-o", out, folder)

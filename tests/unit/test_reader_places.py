@@ -188,3 +188,30 @@ def test_what_was_open_before_the_session(path: Path) -> None:
     builder.wait(builder.thread(), builder.lock("event"), -500)
     intervals = read(builder.write(path, duration=100)).intervals
     assert (intervals.start.tolist(), intervals.duration.tolist()) == ([0], [100])
+
+
+@pytest.mark.parametrize("options", [{}, {"packed": True}], ids=["file", "packed"])
+def test_threads_of_gilscope_are_left_out(options: dict[str, object], path: Path) -> None:
+    """With all that they did; who waited for one of them waited for nobody who is known."""
+    builder = TraceBuilder()
+    main, worker = builder.thread("MainThread", main=True), builder.thread("worker")
+    own = builder.thread("gilscope-snapshots")
+    builder.hold(own, 0, 50)
+    builder.gil_wait(main, 10, 50, peer=own)
+    builder.hold(main, 50, 100)
+    builder.gil_wait(own, 60, 100, peer=main)
+    builder.gil_wait(worker, 70, 100, peer=main)
+    builder.cpu_times((own, 0, 0, 0), (own, 100, 50, 0), (main, 0, 0, 0), (main, 100, 50, 0))
+    entry = builder.entry(0)
+    called = [builder.callable(name=f"f{number}") for number in range(own + 1)]
+    assert own in called
+    for number in called:
+        builder.callback(worker, number * 10 + 200, number * 10 + 205, entry=entry, callable=number)
+    builder.gil_wait(worker, 900, None, peer=own)
+    trace = read(builder.write(path, **options))
+    assert [thread.name for thread in trace.threads] == ["MainThread", "worker"]
+    assert trace.problems == ()
+    assert set(trace.intervals.thread.tolist()) == {main, worker}
+    assert sorted(trace.intervals.peer.tolist()) == [0, 0, 0, main]
+    assert trace.callbacks.callable.tolist() == called
+    assert own not in trace.cpu_times.thread.tolist()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+import gilscope
 from gilscope.analysis.rows import Groups, Label, one_group, rows_of
 from gilscope.cli import beside, main
 from gilscope.trace.reading.reader import read
@@ -36,7 +37,8 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "week"
     (folder / "monday").mkdir(parents=True)
     for number, make in enumerate(EXAMPLES):
-        make().write(folder / ("monday" if number % 2 else "") / f"{number}.gilscope")
+        trace = make().of_session(number + 1)
+        trace.write(folder / ("monday" if number % 2 else "") / f"{number}.gilscope")
     (folder / "notes.txt").write_text("no trace")
     return folder
 
@@ -83,9 +85,9 @@ def test_blame_and_path_are_sums(folder: Path, capsys: pytest.CaptureFixture[str
 def test_a_trace_twice_is_its_double(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:  # fmt: skip
-    """Two copies of a trace have twice its sums and the same quantiles; one file counts once."""
+    """Two runs that are the same: twice the sums, the same quantiles; one file counts once."""
     one = callback_trace().write(tmp_path / "a.gilscope")
-    other = callback_trace().write(tmp_path / "b.gilscope")
+    other = callback_trace().of_session(1).write(tmp_path / "b.gilscope")
     alone, both = printed(capsys, one, one), printed(capsys, one, other, tmp_path)
     assert alone["trace"] == str(one)
     for by in ("callable", "line", "thread"):
@@ -189,9 +191,61 @@ def test_an_export_of_a_directory(folder: Path, tmp_path: Path) -> None:
 
 def test_a_trace_without_events(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A trace with nothing in it adds nothing to the others."""
-    one = gil_trace().write(tmp_path / "a.gilscope")
+    one = gil_trace().of_session(1).write(tmp_path / "a.gilscope")
     TraceBuilder().write(tmp_path / "empty.gilscope")
     whole, alone = printed(capsys, tmp_path), printed(capsys, one)
     assert [row["total_s"] for row in whole["thread"]] == [
         row["total_s"] for row in alone["thread"]
     ]
+
+
+def recording(folder: Path, snapshot_split: int = 1000) -> tuple[Path, Path]:
+    """A trace and a snapshot of it in a directory."""
+    folder.mkdir()
+    trace = gil_trace().write(folder / "run.gilscope")
+    snapshot = gil_trace()
+    snapshot.split = snapshot_split
+    return trace, snapshot.write(folder / "run.1.gilscope", reason="snapshot")
+
+
+@pytest.mark.parametrize("named", ["directory", "files"])
+def test_a_snapshot_of_a_trace_that_is_there_counts_once(
+    named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is in both does not count twice, and it is said what was left out."""
+    trace, snapshot = recording(tmp_path / "runs")
+    words = [trace.parent] if named == "directory" else [snapshot, trace]
+    assert main(["top", "--json", *map(str, words)]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["trace"] == str(trace)
+    assert printed.err == f"note: {snapshot} is left out: it is a copy of {trace}\n"
+
+
+def test_findings_leave_out_a_snapshot_in_a_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A snapshot that was named itself stays."""
+    trace, snapshot = recording(tmp_path / "runs")
+    assert main(["findings", "--json", str(trace.parent)]) == 0
+    assert [one["trace"] for one in json.loads(capsys.readouterr().out)] == [str(trace)]
+    assert main(["findings", "--json", str(snapshot), str(trace)]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+def test_findings_keep_a_snapshot_with_what_the_ring_has_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`top` leaves it out and says that a part is missing: a sum would have the rest twice."""
+    # The snapshot has chunks that the trace has no more.
+    trace, _ = recording(tmp_path / "runs", snapshot_split=2)
+    assert main(["findings", "--json", str(trace.parent)]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2
+    assert main(["top", "--json", str(trace.parent)]) == 0
+    assert "which has lost a part of it: for that part, name it alone" in capsys.readouterr().err
+
+
+def test_a_family_has_each_process_once(tmp_path: Path) -> None:
+    """With the file that was asked for, be it the snapshot."""
+    trace, snapshot = recording(tmp_path / "runs")
+    assert gilscope.family(trace) == [trace]
+    assert gilscope.family(snapshot) == [snapshot]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ from gilscope.cli.parser import CommandParser
 from gilscope.cli.plain import clean, say
 from gilscope.cli.termination import terminate_as_exit
 from gilscope.errors import GilscopeError
+from gilscope.target.worker.ending import ProgramInterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,11 +70,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             limit = memory.limit() if options.execute in READERS else None
             with memory.bounded(limit):
                 status: int = options.execute(options)
-            with suppress(AttributeError, ValueError):  # the program closed it, or has none
+            if ours and sys.stdout is not None:  # a program's own is flushed as the program ends
                 sys.stdout.flush()
     except GilscopeError as error:
         say(f"gilscope: error: {clean(str(error))}", sys.stderr)
         return FAILED
+    except ProgramInterrupted as interrupted:
+        ended = interrupted
     except KeyboardInterrupt:
         print("gilscope: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -81,7 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of the output closed it; the interpreter's last flush must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    return status
+    else:
+        return status
+    return ended.end()
 
 
 def make_parser() -> CommandParser:

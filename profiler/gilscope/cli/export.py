@@ -72,10 +72,11 @@ def execute(options: argparse.Namespace) -> int:
         from gilscope.export import FORMATS as EXPORTERS  # noqa: PLC0415 - loaded on demand
         from gilscope.export import export_file  # noqa: PLC0415 - loaded on demand
         from gilscope.trace.reading.family import on_one_axis  # noqa: PLC0415 - loaded on demand
-    traces = on_one_axis([gilscope.open(path) for path in traces_in(options.traces)])
+    paths = traces_in(options.traces)
+    traces = on_one_axis([gilscope.open(path) for path in paths])
     suffix = EXPORTERS[options.format].suffix
     table = options.table
-    default = options.traces[0].with_suffix(f".{table}{suffix}" if table else suffix)
+    default = paths[0].with_suffix(f".{table}{suffix}" if table else suffix)
     path = options.output or default
     intervals = sum(len(trace.intervals) for trace in traces)
     with bar(f"writing {path.name}", intervals) as advance:

@@ -81,9 +81,9 @@ def execute(options: argparse.Namespace) -> int:
     with gilscope.reader_side():
         from gilscope.analysis.findings import find  # noqa: PLC0415 - loaded on demand
         from gilscope.cli.tables import working  # noqa: PLC0415 - loaded on demand
-    known = read_baseline(options.baseline) if options.baseline else frozenset()
+    known = read_baseline(options.baseline, "findings") if options.baseline else frozenset()
     found = []
-    for path in traces_in(options.traces):
+    for path in traces_in(options.traces, apart=True):
         with working(f"reading {path}"):
             trace = gilscope.open(path)
             found.append((trace, find(trace)))

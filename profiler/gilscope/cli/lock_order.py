@@ -20,6 +20,7 @@ from gilscope.cli.program_report import (
     check_format,
     known_ids,
     left_out,
+    made_at_end,
     marked,
     own_output,
     write,
@@ -27,6 +28,7 @@ from gilscope.cli.program_report import (
 from gilscope.cli.termination import terminate_as_exit
 from gilscope.errors import UsageError
 from gilscope.severity import Severity
+from gilscope.target.worker.ending import leave
 from gilscope.target.worker.program import run_as_main
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from gilscope.analysis.order.model import Found, Hazard
     from gilscope.target.again import Program
+    from gilscope.target.descriptors import OwnDescriptor
     from gilscope.target.order.watch import Watch
 
 
@@ -86,7 +89,7 @@ def execute(options: argparse.Namespace) -> int:
     program = options.program
     program.check()
     check_format(options)
-    known = known_ids(options)
+    known = known_ids(options, "lock-order")
     if program.kind == "script" and program.value.endswith(TRACE_SUFFIX):
         return _of_trace(options, known)
     before = None
@@ -104,7 +107,7 @@ def execute(options: argparse.Namespace) -> int:
     if before is not None:
         with terminate_as_exit():
             found = _confirmed(before, found)
-    return FOUND if _tell(found, options, descriptor, title, known) else outcome.status
+    return FOUND if _tell(found, options, descriptor, title, known) else leave(outcome)
 
 
 class _Watched:
@@ -134,7 +137,7 @@ class _Watched:
             with hangs_are_said(), at_exit_at_once(self._leave):
                 yield
         finally:
-            with self._ends:
+            with self._ends, made_at_end():
                 self._recorded = self.watch.end()
 
     def _leave(self, status: int) -> int:
@@ -144,12 +147,13 @@ class _Watched:
 
     def found(self) -> Found:
         """Return what the watch found."""
-        # The program has ended: only now may more be loaded.
-        from gilscope.analysis.order.hazards import find  # noqa: PLC0415
-        from gilscope.analysis.order.model import Found  # noqa: PLC0415
-        from gilscope.analysis.order.recorded import Recorded  # noqa: PLC0415
+        with made_at_end():
+            # The program has ended: only now may more be loaded.
+            from gilscope.analysis.order.hazards import find  # noqa: PLC0415
+            from gilscope.analysis.order.model import Found  # noqa: PLC0415
+            from gilscope.analysis.order.recorded import Recorded  # noqa: PLC0415
 
-        return find(Recorded(self._recorded)) if self._recorded else Found((), 0, 0, 0, ())
+            return find(Recorded(self._recorded)) if self._recorded else Found((), 0, 0, 0, ())
 
 
 def _of_trace(options: argparse.Namespace, known: frozenset[str]) -> int:
@@ -172,12 +176,14 @@ def _of_trace(options: argparse.Namespace, known: frozenset[str]) -> int:
 def _tell(
     found: Found,
     options: argparse.Namespace,
-    descriptor: int | None,
+    descriptor: OwnDescriptor | None,
     title: str,
     known: frozenset[str],
 ) -> bool:
     """Write the report; whether it has a new hazard as severe as --fail-on."""
-    write(_report(found, options.format, title, known), options, descriptor)
+    with made_at_end():
+        report = _report(found, options.format, title, known)
+    write(report, options, descriptor)
     worst = _new(found, known).worst() if options.fail_on else None
     return worst is not None and worst.rank <= Severity(options.fail_on).rank
 

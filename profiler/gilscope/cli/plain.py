@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,9 +14,18 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def say(text: object, file: TextIO | None = None) -> None:
-    """Print a text of one or more lines without control characters, by default to stdout."""
-    print("\n".join(map(clean, str(text).split("\n"))), file=file or sys.stdout, flush=True)
+_STDOUT: Any = object()
+
+
+def say(text: object, file: TextIO | None = _STDOUT) -> None:
+    """Print a text of one or more lines without control characters, by default to stdout.
+
+    Where the stream is None, as that of a descriptor which is closed, there is nobody to tell.
+    """
+    if file is _STDOUT:
+        file = sys.stdout
+    if file is not None:
+        print("\n".join(map(clean, str(text).split("\n"))), file=file, flush=True)
 
 
 def say_problems(problems: Iterable[str]) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.cli.plain import say
-from gilscope.errors import UsageError
+from gilscope.errors import GilscopeError, ProbeError, UsageError
 from gilscope.identity import read_baseline
+from gilscope.target.descriptors import OwnDescriptor
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
 FORMATS = {
     "text": "text, for people",
@@ -55,13 +57,13 @@ def add_baseline(parser: Any, what: str) -> None:
     )
 
 
-def known_ids(options: argparse.Namespace) -> frozenset[str]:
-    """Return the ids of what is known.
+def known_ids(options: argparse.Namespace, command: str) -> frozenset[str]:
+    """Return the ids of what is known, from what ``command`` wrote earlier.
 
     Raises:
         UsageError: The baseline cannot be read, or is none.
     """
-    return read_baseline(options.baseline) if options.baseline else frozenset()
+    return read_baseline(options.baseline, command) if options.baseline else frozenset()
 
 
 def check_format(options: argparse.Namespace) -> None:
@@ -87,7 +89,23 @@ def left_out(count: int, singular: str, plural: str) -> str:
     return f"\n{count} known {singular if count == 1 else plural} left out" if count else ""
 
 
-def own_output(options: argparse.Namespace) -> int | None:
+@contextlib.contextmanager
+def made_at_end() -> Iterator[None]:
+    """Around what makes the report when the program has ended, which may have changed the process.
+
+    Raises:
+        ProbeError: It fails, as in a jail or for another user, who may not read what it takes.
+    """
+    try:
+        yield
+    except GilscopeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the program's doings lead to
+        reason = f"{type(error).__name__}: {error}"
+        raise ProbeError(f"the report of this run cannot be made ({reason})") from None
+
+
+def own_output(options: argparse.Namespace) -> OwnDescriptor | None:
     """Keep standard output for a report that programs read, and give the program standard error.
 
     Raises:
@@ -101,10 +119,14 @@ def own_output(options: argparse.Namespace) -> int | None:
         return None
     if options.format == "text" and options.output is None:
         return None
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    return kept
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # it may be closed, or none
+        sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    except OSError as error:
+        raise UsageError(f"cannot write the report to standard output: {error.strerror}") from None
+    return OwnDescriptor(kept)
 
 
 def _check(path: Path) -> None:
@@ -124,7 +146,7 @@ def _cannot(path: Path, error: OSError) -> UsageError:
     return UsageError(f"cannot write {path}: {error.strerror or error}")
 
 
-def write(report: str, options: argparse.Namespace, descriptor: int | None) -> None:
+def write(report: str, options: argparse.Namespace, descriptor: OwnDescriptor | None) -> None:
     """Write a report where the options say, when the program has ended.
 
     Args:
@@ -133,16 +155,16 @@ def write(report: str, options: argparse.Namespace, descriptor: int | None) -> N
         descriptor: What `own_output` returned.
     """
     report = report.encode("utf-8", "backslashreplace").decode()
-    with contextlib.suppress(AttributeError, OSError, ValueError):  # it may be closed, or none
+    with contextlib.suppress(Exception):  # it may be closed, or none, or the program's
         sys.stdout.flush()
-    if descriptor is not None:
-        with open(descriptor, "w", encoding="utf-8") as output:  # noqa: PTH123 - it is no path
+    if descriptor is not None and descriptor.number >= 0:
+        with open(descriptor.number, "w", encoding="utf-8") as output:  # noqa: PTH123 - it is no path
             output.write(report + "\n")
-    elif options.output is not None:
+    elif descriptor is None and options.output is not None:
         try:
             options.output.write_text(report + "\n", encoding="utf-8")
         except OSError as error:
             raise _cannot(options.output, error) from None
     else:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(Exception):
             say(report, sys.stderr)

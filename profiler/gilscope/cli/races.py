@@ -20,6 +20,7 @@ from gilscope.cli.program_report import (
     check_format,
     known_ids,
     left_out,
+    made_at_end,
     marked,
     own_output,
     write,
@@ -28,12 +29,14 @@ from gilscope.cli.termination import terminate_as_exit
 from gilscope.errors import UsageError
 from gilscope.options import argument, whole_number
 from gilscope.race import DEFAULT_MAX_VARIABLES, GRADES, Races
+from gilscope.target.worker.ending import leave
 from gilscope.target.worker.program import run_as_main
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
+    from gilscope.target.descriptors import OwnDescriptor
     from gilscope.target.races.watch import Watch
 
 
@@ -125,7 +128,7 @@ def execute(options: argparse.Namespace) -> int:
     program = options.program
     program.check()
     check_format(options)
-    known = known_ids(options)
+    known = known_ids(options, "races")
     if options.watch_only and not options.packages:
         raise UsageError("--watch-only watches nothing without --watch PACKAGE")
     if options.native:
@@ -153,7 +156,7 @@ def execute(options: argparse.Namespace) -> int:
 
         with terminate_as_exit():
             found = confirm(before, settings, found, _say, outcome.error)
-    return FOUND if _tell(found, options, descriptor, known) else outcome.status
+    return FOUND if _tell(found, options, descriptor, known) else leave(outcome)
 
 
 class _Watched:
@@ -187,7 +190,7 @@ class _Watched:
             with hangs_are_said(), at_exit_at_once(self._leave):
                 yield
         finally:
-            with self._ends:
+            with self._ends, made_at_end():
                 self.found = self._watch.end()
 
     def _leave(self, status: int) -> int:
@@ -196,10 +199,15 @@ class _Watched:
 
 
 def _tell(
-    found: Races, options: argparse.Namespace, descriptor: int | None, known: frozenset[str]
+    found: Races,
+    options: argparse.Namespace,
+    descriptor: OwnDescriptor | None,
+    known: frozenset[str],
 ) -> bool:
     """Write the report; whether it has a new race as severe as --fail-on."""
-    write(_report(found, options, known), options, descriptor)
+    with made_at_end():
+        report = _report(found, options, known)
+    write(report, options, descriptor)
     return bool(options.fail_on) and _fails(_new(found, known), options.fail_on)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gilscope
 from gilscope.cli.plain import say, say_problems
+from gilscope.cli.traces import add_traces, traces_in
 from gilscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def add(commands: Any) -> None:
         "read or the file cannot be written; then nothing half-written is left.",
     )
     option = parser.add_argument
-    option("traces", type=Path, nargs="+", metavar="TRACE")
+    add_traces(parser)
     option(
         "-o",
         "--output",
@@ -50,17 +51,18 @@ def execute(options: argparse.Namespace) -> int:
     Raises:
         TraceError: A trace cannot be read.
         ExportError: The file cannot be written.
-        UsageError: The file would be a trace.
+        UsageError: The file would be a trace, or there is no trace in a directory.
     """
-    path = options.output or options.traces[0].with_suffix(".html")
-    if path in options.traces:
-        raise UsageError(f"{path} is a trace: choose another file with -o")
     with gilscope.reader_side():
         from gilscope.cli.tables import working  # noqa: PLC0415 - loaded on demand
         from gilscope.results.model import ComparisonData  # noqa: PLC0415 - loaded on demand
         from gilscope.trace.writing.output import check_replaceable  # noqa: PLC0415 - see above
         from gilscope.view.html.report import write_report  # noqa: PLC0415 - loaded on demand
-    traces = [gilscope.open(trace) for trace in options.traces]
+    paths = traces_in(options.traces, apart=True)
+    path = options.output or paths[0].with_suffix(".html")
+    if path in paths:
+        raise UsageError(f"{path} is a trace: choose another file with -o")
+    traces = [gilscope.open(trace) for trace in paths]
     if not options.force:
         check_replaceable(path)
     sections = []

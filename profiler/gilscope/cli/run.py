@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from gilscope.options import RUN, add_options
 from gilscope.options import recording as recording_options
 from gilscope.target.recording import session
 from gilscope.target.recording.overwrite import check_overwrite
+from gilscope.target.worker.ending import leave
 from gilscope.target.worker.program import run_as_main
 
 if TYPE_CHECKING:
@@ -56,8 +57,9 @@ def execute(options: argparse.Namespace) -> int:
     recording = Recording(path, recording_options(options))
     outcome = run_as_main(options.program, recording.session())
     if recording.report:
-        say(f"gilscope: {path}: {recording.report}", sys.stderr)
-    return outcome.status
+        with suppress(Exception):  # the stream is the program's
+            say(f"gilscope: {path}: {recording.report}", sys.stderr)
+    return leave(outcome)
 
 
 class Recording:

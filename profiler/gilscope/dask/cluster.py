@@ -19,6 +19,8 @@ import gilscope
 from gilscope.dask import worker as on_worker
 from gilscope.dask.clocks import HostClock, Reading, read_clock
 from gilscope.dask.collecting import Collected, Member, collect
+from gilscope.dask.departed import Departed, Seen, seen_by
+from gilscope.dask.departed import find as departed_workers
 from gilscope.errors import GilscopeError, UsageError
 from gilscope.target.recording.options import RecordingOptions
 from gilscope.target.recording.overwrite import check_overwrite
@@ -53,7 +55,10 @@ def recording(client: Client, path: str | os.PathLike[str], **options: Any) -> I
         raise UsageError("gilscope.dask.profile needs a distributed.Client, no asynchronous one")
     how = RecordingOptions().replaced(**options)
     if how.when:
-        raise UsageError("gilscope.dask.profile does not take when: snapshots are not collected")
+        raise UsageError(
+            "gilscope.dask.profile does not take when, which writes snapshots on the workers: "
+            "leave it out; with ring=True the trace has the latest events of each worker"
+        )
     target = Path(path).absolute()
     check_overwrite(target)
     cluster = _Cluster(client, how, Recorded(target))
@@ -84,6 +89,7 @@ class _Cluster:
         self._name = f"gilscope-{uuid.uuid4().hex}"
         self._readings: dict[str, list[Reading]] = {}
         self._registered = False
+        self._departed: list[Departed] = []
         self.found = found
 
     def begin(self) -> None:
@@ -101,8 +107,8 @@ class _Cluster:
             raise GilscopeError(
                 f"cannot record the workers ({error}): install gilscope where they run"
             ) from None
-        seen = self._seen()
-        refused = [f"worker {name}: {problem}" for name, problem in seen.values() if problem]
+        seen = seen_by(self._client, self._name)
+        refused = [f"worker {one.name}: {one.problem}" for one in seen if one.problem]
         if seen and len(refused) == len(seen):
             self._remove()
             raise GilscopeError(f"cannot record the workers: {refused[0]}")
@@ -114,8 +120,8 @@ class _Cluster:
         Raises:
             GilscopeError: There is none, or the trace cannot be written.
         """
-        seen = self._seen()
         reports = self._run(on_worker.stop, self._name)
+        seen = seen_by(self._client, self._name)
         self._read_clocks({address: report["clock"] for address, report in reports.items()})
         path = self.found.path
         try:
@@ -126,44 +132,50 @@ class _Cluster:
             raise UsageError(f"cannot write {path}: {error.strerror}") from None
         try:
             members = self._members(seen, reports)
-            found = collect(self._run, self._name, members, place)
+            found = collect(self._run, members, place)
+            for number, one in enumerate(self._departed):
+                found += one.collect(self._run, place / str(number))
+                members.append(one.member)
             self._remove()
             self._merge(found, members)
         finally:
             self._remove()
             shutil.rmtree(place, ignore_errors=True)
 
-    def _seen(self) -> dict[str, tuple[str, str]]:
-        """Return address → (name, problem) of all workers that ever began."""
-        events = self._client.get_events(self._name)
-        return {one["address"]: (one["name"], one["problem"]) for _, one in events}
-
-    def _members(
-        self, seen: Mapping[str, tuple[str, str]], reports: Mapping[str, dict[str, Any]]
-    ) -> list[Member]:
+    def _members(self, seen: Sequence[Seen], reports: Mapping[str, dict[str, Any]]) -> list[Member]:
         """Return the processes that can be collected; what is missing is noted."""
-        by_process: dict[str, Member] = {}
-        for address, (given, problem) in seen.items():
-            name = given.rpartition("//")[2]
-            report = reports.get(address)
-            if report is None:
-                lost = "was gone before the recording ended: it is not in the trace"
-                self.found.problems.append(f"worker {name} ({address}) {lost}")
-            elif not report["files"]:
-                why = report["problem"] or problem
-                self.found.problems.append(f"worker {name} was not recorded: {why}")
-            elif report["process"] in by_process:
-                by_process[report["process"]].names.append(name)
+        # A worker may have taken the address of one that is gone.
+        there = {one for one in seen if reports.get(one.address, {}).get("folder") == one.folder}
+        by_folder: dict[str, Member] = {}
+        for one in seen:
+            report = reports.get(one.address)
+            if one not in there or report is None:
+                continue
+            if not report["files"]:
+                why = report["problem"] or one.problem
+                self.found.problems.append(f"worker {one.name} was not recorded: {why}")
+            elif one.folder in by_folder:
+                by_folder[one.folder].names.append(one.name)
             else:
                 files = [(file, size) for file, size in report["files"]]
-                member = Member(address, report["clock"], [name], files)
+                member = Member(one.address, report["clock"], [one.name], one.folder, files)
                 member.problems += [report["problem"]] * bool(report["problem"])
-                by_process[report["process"]] = member
-        return list(by_process.values())
+                by_folder[one.folder] = member
+        gone = [one for one in seen if one not in there and one.folder not in by_folder]
+        departed = departed_workers(gone, self._run)
+        self._departed = list(departed.values())
+        for one in seen:
+            if one not in there:
+                kept = one.folder in departed or one.folder in by_folder
+                what = "its trace ends there" if kept else "it is not in the trace"
+                self.found.problems.append(
+                    f"worker {one.name} ({one.address}) was gone before the recording ended: {what}"
+                )
+        return list(by_folder.values())
 
     def _merge(self, found: Sequence[Collected], members: Sequence[Member]) -> None:
         with gilscope.reader_side():
-            from gilscope.dask.joining import on_this_clock  # noqa: PLC0415 - numpy is loaded on demand
+            from gilscope.dask.joining import on_this_clock, sent_functions  # noqa: PLC0415 - numpy is loaded on demand
             from gilscope.trace.writing.merge import merge  # noqa: PLC0415 - see above
         clocks = {name: HostClock(readings) for name, readings in self._readings.items()}
         own, problems = on_worker.clock_name(), self.found.problems
@@ -182,7 +194,14 @@ class _Cluster:
                 on_this_clock(one.path, clocks[one.member.clock])
         names = [one.process for one in found]
         paths = [one.path for one in found]
-        merge(paths, self.found.path, names=names, force=True, remarks=problems)
+        merge(
+            paths,
+            self.found.path,
+            names=names,
+            force=True,
+            remarks=problems,
+            functions=sent_functions(),
+        )
         self.found.workers += [name for member in members for name in member.names]
 
     def _read_clocks(self, clocks: Mapping[str, str]) -> None:
@@ -218,3 +237,6 @@ class _Cluster:
         if self._registered:
             self._registered = False
             self._client.unregister_worker_plugin(self._name)
+        for one in self._departed:
+            one.discard(self._run)
+        self._departed = []

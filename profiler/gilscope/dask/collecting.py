@@ -29,9 +29,10 @@ class Member:
     """A process with workers, and the traces in it.
 
     Attributes:
-        address: one of its workers'.
+        address: of a worker that can read them: one of its own, or of one beside it.
         clock: name of its clock.
         names: of its workers.
+        folder: where they are.
         files: name and size in bytes of each trace: its own, and those of its children.
         problems: what is missing, in lines.
     """
@@ -39,6 +40,7 @@ class Member:
     address: str
     clock: str
     names: list[str]
+    folder: str
     files: list[tuple[str, int]]
     problems: list[str] = field(default_factory=list)
 
@@ -64,14 +66,13 @@ class Collected:
 
 
 def collect(
-    run: Callable[..., dict[str, Any]], name: str, members: Sequence[Member], place: Path
+    run: Callable[..., dict[str, Any]], members: Sequence[Member], place: Path
 ) -> list[Collected]:
-    """Fetch the traces of all members.
+    """Fetch the traces of all members, which have different addresses.
 
     Args:
         run: runs a function with arguments on ``workers``; returns its results by address, without
             the workers that failed.
-        name: of the recording.
         members: whose; one that is lost on the way gets a problem.
         place: a folder for the files.
     """
@@ -81,7 +82,7 @@ def collect(
             (one for one in members if len(one.files) > number), AT_ONCE, strict=False
         ):
             paths = [place / f"{len(found) + at}{TRACE_SUFFIX}" for at in range(len(group))]
-            _fetch(run, name, number, dict(zip(paths, group, strict=True)))
+            _fetch(run, number, dict(zip(paths, group, strict=True)))
             for path, member in zip(paths, group, strict=True):
                 if path.stat().st_size:
                     found.append(Collected(path, _process(member, number), member))
@@ -90,18 +91,20 @@ def collect(
     return found
 
 
-def _fetch(
-    run: Callable[..., dict[str, Any]], name: str, number: int, files: dict[Path, Member]
-) -> None:
+def _fetch(run: Callable[..., dict[str, Any]], number: int, files: dict[Path, Member]) -> None:
     """Fetch the file with a number of several members, all at the same time."""
     with ExitStack() as closing:
         outs = {
             member.address: (closing.enter_context(path.open("wb")), member)
             for path, member in files.items()
         }
+        wanted = {
+            member.address: f"{member.folder}/{member.files[number][0]}"
+            for member in files.values()
+        }
         at = 0
         while outs:
-            answers = run(on_worker.piece, name, number, at, PIECE, workers=list(outs))
+            answers = run(on_worker.piece, wanted, at, PIECE, workers=list(outs))
             at += PIECE
             for address, (out, member) in list(outs.items()):
                 size = member.files[number][1]

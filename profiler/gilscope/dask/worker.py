@@ -26,7 +26,12 @@ from gilscope.target.recording import session
 from gilscope.target.recording.options import RecordingOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from distributed import Worker
+
+FOLDER = "gilscope-"
+"""What the names of the folders begin with in which workers keep their traces."""
 
 LEVEL = 1
 """Of compression: traces are mostly small numbers, and the worker has other things to do."""
@@ -64,7 +69,7 @@ class Recording:
         self.report: dict[str, Any] | None = None
         self._runs = False
         try:
-            self.folder = Path(tempfile.mkdtemp(prefix="gilscope-", dir=place))
+            self.folder = Path(tempfile.mkdtemp(prefix=FOLDER, dir=place))
             trace = self.folder / f"worker{TRACE_SUFFIX}"
             session.start(trace, RecordingOptions(**options))
         except (GilscopeError, OSError) as error:
@@ -84,29 +89,30 @@ class Recording:
                 fate = session.FATES[session.stop()["fate"]]
             except GilscopeError as error:
                 fate = str(error)
-        found = sorted(self.folder.glob(f"*{TRACE_SUFFIX}")) if self.folder and self._runs else []
         self.report = {
-            "process": f"{clock_name()} {os.getpid()}",
             "clock": clock_name(),
-            "pid": os.getpid(),
-            "files": [[file.name, file.stat().st_size] for file in found],
+            "folder": str(self.folder or ""),
+            "files": files_in(self.folder) if self.folder and self._runs else [],
             "problem": fate or self.problem,
         }
         return self.report
 
-    def remove(self) -> None:
-        """End it, and remove what it has written."""
+    def leave(self) -> None:
+        """End it: the process has no worker any more.
+
+        What it has written is removed if the client has ended the recording before. Else the worker
+        leaves early: the client is going to look for its trace.
+        """
+        collected = self.report is not None
         self.stop()
-        if self.folder is not None:
+        if self.folder is not None and (collected or not self._runs):
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def piece(self, number: int, offset: int, size: int) -> bytes:
-        """Return a piece of the file with this number in the report, compressed."""
-        if self.folder is None or self.report is None:
-            return zlib.compress(b"")
-        with (self.folder / self.report["files"][number][0]).open("rb") as file:
-            file.seek(offset)
-            return zlib.compress(file.read(size), LEVEL)
+
+def files_in(folder: Path) -> list[list[Any]]:
+    """Return name and size in bytes of each trace in a folder."""
+    found = sorted(folder.glob(f"*{TRACE_SUFFIX}"))
+    return [[file.name, file.stat().st_size] for file in found]
 
 
 class _Recordings:
@@ -116,22 +122,17 @@ class _Recordings:
         self._lock = threading.Lock()
         self._found: dict[str, Recording] = {}
 
-    def begin(self, name: str, address: str, place: str, options: dict[str, Any]) -> str:
+    def begin(self, name: str, address: str, place: str, options: dict[str, Any]) -> Recording:
         with self._lock:
             if name not in self._found:
                 self._found[name] = Recording(place, options)
             self._found[name].workers.add(address)
-            return self._found[name].problem
+            return self._found[name]
 
     def stop(self, name: str) -> dict[str, Any] | None:
         with self._lock:
             found = self._found.get(name)
             return found.stop() if found else None
-
-    def piece(self, name: str, number: int, offset: int, size: int) -> bytes:
-        with self._lock:
-            found = self._found.get(name)
-        return found.piece(number, offset, size) if found else zlib.compress(b"")
 
     def leave(self, name: str, address: str) -> None:
         with self._lock:
@@ -140,7 +141,7 @@ class _Recordings:
                 return
             found.workers.discard(address)
             if not found.workers:
-                found.remove()
+                found.leave()
                 del self._found[name]
 
 
@@ -163,15 +164,23 @@ class Recorder(WorkerPlugin):  # type: ignore[misc]  # its types are not read
 
     async def setup(self, worker: Worker) -> None:
         """Begin."""
-        about = self.name, worker.address, worker.local_directory, self._options
-        problem = await offload(_recordings.begin, *about)
-        worker.log_event(
-            self.name,
-            {"address": worker.address, "name": str(worker.name), "problem": problem},
+        # Not in the worker's own directory: its nanny removes that if the worker is killed.
+        place = str(Path(worker.local_directory).parent)
+        recording = await offload(
+            _recordings.begin, self.name, worker.address, place, self._options
         )
+        about = {
+            "address": worker.address,
+            "name": str(worker.name),
+            "problem": recording.problem,
+            "folder": str(recording.folder or ""),
+            "clock": clock_name(),
+            "pid": os.getpid(),
+        }
+        worker.log_event(self.name, about)
 
     async def teardown(self, worker: Worker) -> None:
-        """End, and remove everything."""
+        """End, and remove what was collected."""
         await offload(_recordings.leave, self.name, worker.address)
 
 
@@ -181,14 +190,37 @@ async def stop(name: str) -> dict[str, Any] | None:
     return report
 
 
-async def piece(name: str, number: int, offset: int, size: int) -> bytes:
-    """Return a piece of a trace of this process, compressed by zlib.
+async def piece(
+    files: dict[str, str], offset: int, size: int, dask_worker: Worker | None = None
+) -> bytes:
+    """Return a piece of a file on this host, compressed by zlib.
 
     Args:
-        name: of the recording.
-        number: of the file, in the report of `stop`.
+        files: path of the file, by the address of the worker that is asked for it.
         offset: where the piece begins, in bytes.
         size: of the piece, in bytes; the last one is shorter.
+        dask_worker: the worker that this runs in; distributed gives it.
     """
-    data: bytes = await offload(_recordings.piece, name, number, offset, size)
+    if dask_worker is None:
+        return zlib.compress(b"")
+    data: bytes = await offload(read_piece, files[dask_worker.address], offset, size)
     return data
+
+
+def read_piece(path: str, offset: int, size: int) -> bytes:
+    """Return a piece of a file, compressed by zlib."""
+    with Path(path).open("rb") as file:
+        file.seek(offset)
+        return zlib.compress(file.read(size), LEVEL)
+
+
+def left_behind(folders: Sequence[str]) -> dict[str, list[list[Any]]]:
+    """Return which of the folders are here, and the traces in them: of workers that are gone."""
+    return {folder: files_in(Path(folder)) for folder in folders if Path(folder).is_dir()}
+
+
+def discard(folders: Sequence[str]) -> None:
+    """Remove folders of workers that are gone."""
+    for folder in map(Path, folders):
+        if folder.name.startswith(FOLDER):
+            shutil.rmtree(folder, ignore_errors=True)

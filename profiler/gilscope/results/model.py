@@ -286,7 +286,10 @@ class ComparisonData:
         if not any(run.wall_s for run in self.runs):
             return ""
         found = self.speedup_of("ft")
-        return f"here: {ratio_text(found)}" if found else "not measured here"
+        if found is None:
+            return "not measured here"
+        slower = found.interval is not None and found.interval[1] < 1
+        return f"{'not as it is' if slower else 'here'}: {ratio_text(found)}"
 
     def findings_text(self) -> str:
         """Return a line a finding."""

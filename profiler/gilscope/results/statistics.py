@@ -1,4 +1,4 @@
-"""How sure a speed-up is: the bootstrap interval of a ratio of medians."""
+"""How sure a speed-up is: the interval of a ratio of medians."""
 
 from __future__ import annotations
 
@@ -18,8 +18,14 @@ SEED = 20_250_601
 LEAST_SPREAD = 1.1
 """Runs of one program differ by 5 % (docs/overhead.md), and a speed-up is made of two."""
 
-ENOUGH = 3
+ENOUGH = 5
 """Rounds from which on their own spread is enough."""
+
+STUDENT = {3: 3.18, 4: 2.78, 5: 2.57}
+"""Half the width of the interval in standard errors, by degrees of freedom."""
+
+PRIOR = 2
+"""How many degrees of freedom `LEAST_SPREAD` counts for beside the spread of few rounds."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +54,9 @@ def speedup(baseline: Sequence[float], times: Sequence[float]) -> Speedup | None
 
     The interval is the percentile bootstrap's. Arms take turns, so what slows the machine down for
     a while slows down one round of all of them: rounds are drawn, the same ones for both arms, as
-    long as both have a time of each. From few times it is too narrow; seven are a good number.
-    That of two is made wider by what single runs differ by: by chance alone, both are on the same
-    side of 1 every second time.
+    long as both have a time of each. From fewer than five rounds it is too narrow (of three, it has
+    the true ratio in it 75 times in a hundred), and Student's is taken where it is wider, with what
+    runs differ by in general beside their own spread: docs/decisions/0023-few-rounds.md.
 
     Args:
         baseline: Seconds, one a round.
@@ -69,8 +75,20 @@ def speedup(baseline: Sequence[float], times: Sequence[float]) -> Speedup | None
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(ratios, [tail, 100 - tail])
     if min(len(baseline), len(times)) < ENOUGH:
-        low, high = low / LEAST_SPREAD, high * LEAST_SPREAD
+        off = _off(baseline, times)
+        low, high = min(low, factor / off), max(high, factor * off)
     return Speedup(factor, (float(low), float(high)))
+
+
+def _off(baseline: Sequence[float], times: Sequence[float]) -> float:
+    """Return by what factor the ratio of few rounds may be off."""
+    ones, others = (np.log(np.maximum(one, 1e-12)) for one in (baseline, times))
+    rounds = min(len(ones), len(others))
+    parts = (ones - others,) if len(ones) == len(others) else (ones, others)
+    own = sum(float(np.var(part, ddof=1)) for part in parts)
+    freedom = PRIOR + rounds - 1
+    spread = (PRIOR * np.log(LEAST_SPREAD) ** 2 + (rounds - 1) * own) / freedom
+    return float(np.exp(STUDENT[freedom] * np.sqrt(spread / rounds)))
 
 
 def _drawn(random: np.random.Generator, times: Sequence[float]) -> np.typing.NDArray[np.int64]:

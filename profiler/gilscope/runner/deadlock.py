@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gilscope.errors import TraceError
-from gilscope.target.worker.program import OWN_DIRECTORY
+from gilscope.target.worker.ending import OWN_DIRECTORY
 from gilscope.text import shortened
 from gilscope.trace.format import Event, LockWaitFlag
 from gilscope.trace.reading.reader import read

@@ -44,6 +44,7 @@ class Recorder:
         self.found: list[dict[str, Any]] = []
         self.notes: list[str] = []
         self.bad_runs = False
+        self.interrupted = False  # by Ctrl-C
         self.unchecked = False  # something was not recorded, or its findings cannot be told
         self._of_item: dict[str, dict[str, Any]] = {}
 
@@ -120,29 +121,38 @@ class Recorder:
         path = self._started(self.folder / _file_name(item.nodeid)) if self.mode == "test" else None
         try:
             yield
+        except KeyboardInterrupt:
+            self.interrupted = True
+            raise
         finally:
             if path is not None:
                 session.stop()
-                result["findings"] += self._findings(path)
                 result["trace"] = str(path)
+                before = self.interrupted
+                result["findings"] += self._findings(path)
+                if self.interrupted and not before:
+                    raise KeyboardInterrupt
 
     def _findings(self, path: Path) -> list[dict[str, Any]]:
         """Return what is found in a trace; nothing, and a note, if that cannot be told.
 
-        Nothing where races are watched for: threads wait for the watch then, at each access.
+        Nothing where races are watched for: threads wait for the watch then, at each access. And
+        nothing after Ctrl-C: that takes time, and someone waits.
         """
         if self.races:
             self._note("waits are not judged: --gilscope-races makes threads wait for its watch")
             return []
         try:
-            with gilscope.reader_side():
-                from gilscope.analysis.findings import find  # noqa: PLC0415 - loaded on demand
-            trace = gilscope.open(path)
-            return [one.as_dict(trace) for one in find(trace)]
+            if not self.interrupted:
+                return _found_in(path)
+        except KeyboardInterrupt:
+            self.interrupted = True
         except GilscopeError as error:
             self._note(f"findings are not told: {error}")
             self.unchecked = True
             return []
+        self._note(f"interrupted, findings are not told: gilscope findings {path}")
+        return []
 
     def _finish(self, item: pytest.Item, result: dict[str, Any], *, failed: bool) -> None:
         """Keep the trace of a test that failed or has findings, and tell JUnit."""
@@ -180,6 +190,8 @@ class Recorder:
         """End the recording of the run."""
         if self.run_trace is not None and not self.reports_only:
             self._finish_run()
+        if self.interrupted:
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
         self._judge(session)
         if self.reports_only:
             return
@@ -200,11 +212,20 @@ class Recorder:
         if (self.unchecked or self.bad_runs) and session.exitstatus == 0:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Note that someone waits for the end: Ctrl-C, not a run that ends itself."""
+        itself = (pytest.Session.Interrupted, pytest.exit.Exception)
+        self.interrupted |= not excinfo.errisinstance(itself)
+        if self.interrupted and self.reports_only:
+            self._note(f"interrupted, findings are not told: gilscope findings {self.folder}")
+
     def _finish_run(self) -> None:
         path = self.run_trace
         assert path is not None  # noqa: S101 - asked by the caller
         session.stop()
         findings = self._findings(path)
+        if self.interrupted:
+            return
         if not self.unchecked:
             self.found.append({"test": "", "findings": findings, "trace": str(path)})
         else:
@@ -234,6 +255,13 @@ class Recorder:
         for one in self.found:
             for line in _summary(one):
                 terminalreporter.line(line)
+
+
+def _found_in(path: Path) -> list[dict[str, Any]]:
+    with gilscope.reader_side():
+        from gilscope.analysis.findings import find  # noqa: PLC0415 - loaded on demand
+    trace = gilscope.open(path)
+    return [one.as_dict(trace) for one in find(trace)]
 
 
 def _summary(one: dict[str, Any]) -> Iterator[str]:

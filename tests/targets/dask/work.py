@@ -43,12 +43,16 @@ def probe_options() -> dict[str, object]:
     return {"ring": bool(flags & 4), "name": name, "threads": threading.active_count()}
 
 
+def scratch(dask_worker: object) -> str:
+    """Where recordings of the worker that this runs in are kept."""
+    return str(Path(dask_worker.local_directory).parent)  # type: ignore[attr-defined]
+
+
 def left(dask_worker: object) -> tuple[list[str], bool]:
     """What a recording has left on the worker that this runs in."""
     from gilscope.target.recording import session  # noqa: PLC0415
 
-    place = Path(dask_worker.local_directory)  # type: ignore[attr-defined]
-    return [one.name for one in place.glob("gilscope-*")], session.running()
+    return [one.name for one in Path(scratch(dask_worker)).glob("gilscope-*")], session.running()
 
 
 def stamp() -> int:

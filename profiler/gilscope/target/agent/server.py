@@ -17,6 +17,7 @@ import struct
 import threading
 from typing import TYPE_CHECKING, Any
 
+from gilscope.config import AGENT_THREAD
 from gilscope.errors import GilscopeError
 from gilscope.target.agent.place import PRIVATE_SOCKET, prepare, socket_of
 
@@ -92,7 +93,7 @@ def _begin_thread(target: Callable[[socket.socket], None], one: socket.socket) -
     Raises:
         OSError: The system gives no thread.
     """
-    thread = threading.Thread(target=target, args=(one,), name="gilscope-agent", daemon=True)
+    thread = threading.Thread(target=target, args=(one,), name=AGENT_THREAD, daemon=True)
     try:
         thread.start()
     except RuntimeError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gilscope.config import OWN_THREADS
 from gilscope.target.hangs import waits
 from gilscope.target.hangs.forks import fork_of, taker_in_parent
 from gilscope.target.hangs.names import is_own
@@ -279,7 +280,7 @@ _ADVICE = (
 
 
 def _reports(picture: Picture, told: list[Thread]) -> list[ThreadReport]:
-    rest = [t for t in picture.threads.values() if t not in told]
+    rest = [t for t in picture.threads.values() if t not in told and t.name not in OWN_THREADS]
     stuck = {thread.tid for thread in told}
     return [
         ThreadReport(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ _OWN = str(Path(__file__).parents[2])
 # Another environment's, too: `gilscope dump` need not be of that of the process.
 _INSTALLED = re.compile(r"/(site|dist)-packages/gilscope/|/gilscope/_(probe|order|races)\.")
 _NEAREST = 6  # frames whose variables are looked at
+_NAMELESS = {"self", "cls", "_"}  # local variables whose names say nothing
 _PLAIN = {"module", "type", "function", "str", "int", "dict", "list", "tuple", "NoneType"}
 
 
@@ -50,7 +52,7 @@ def is_binding(function: str) -> bool:
 
 def variables_near(interpreter: Interpreter, stack: list[PythonFrame]) -> Iterator[tuple[str, int]]:
     """Yield names and objects where a thread stands: locals and their attributes, then globals."""
-    frames = [f for f in stack if not is_library(f.file)][:_NEAREST] or stack[:_NEAREST]
+    frames = _nearest(stack)
     for frame in frames:
         try:
             found = interpreter.variables(frame)
@@ -75,6 +77,10 @@ def variables_near(interpreter: Interpreter, stack: list[PythonFrame]) -> Iterat
                 yield from _attributes(interpreter, name, value)
 
 
+def _nearest(stack: list[PythonFrame]) -> list[PythonFrame]:
+    return [f for f in stack if not is_library(f.file)][:_NEAREST] or stack[:_NEAREST]
+
+
 def _attributes(interpreter: Interpreter, name: str, value: int) -> Iterator[tuple[str, int]]:
     objects = interpreter.objects
     try:
@@ -87,9 +93,54 @@ def _attributes(interpreter: Interpreter, name: str, value: int) -> Iterator[tup
 
 
 def name_of(interpreter: Interpreter, stack: list[PythonFrame], address: int) -> str:
-    """Return the variable that holds an object where a thread stands; "" if none does."""
-    found = (n for n, value in variables_near(interpreter, stack) if value == address)
-    return next(found, "")
+    """Return what holds an object where a thread stands; "" if nothing does.
+
+    As traces name locks: a global variable is ``module.NAME``, an attribute ``Type.name``, and only
+    if there is none of these it is a local variable. Of the script, whose file stands beside it, a
+    global variable is ``NAME``.
+    """
+    frames = _nearest(stack)
+    modules = _modules(interpreter, frames)
+    local: list[tuple[str, int]] = []
+    for frame in reversed(frames):  # the outermost one counts
+        with contextlib.suppress(UnreadableError):
+            local += interpreter.variables(frame)
+    names = [name for name, value in local if value == address and name not in _NAMELESS]
+    return (
+        next((f"{module}{n}" for module, found in modules for n, v in found if v == address), "")
+        or _attribute(interpreter, local, address)
+        or next((n for _, found in modules if (n := _attribute(interpreter, found, address))), "")
+        or (names[-1] if names else "")
+    )
+
+
+def _modules(
+    interpreter: Interpreter, frames: list[PythonFrame]
+) -> list[tuple[str, list[tuple[str, int]]]]:
+    """Return prefix and global variables of the modules that frames are of, each module once."""
+    found: dict[int, tuple[str, list[tuple[str, int]]]] = {}
+    for frame in frames:
+        with contextlib.suppress(UnreadableError):
+            module = interpreter.globals_of(frame)
+            if module not in found:
+                variables = list(interpreter.objects.globals(module))
+                name = interpreter.objects.text(dict(variables).get("__name__", 0))
+                shown = [(n, value) for n, value in variables if not n.startswith("__")]
+                found[module] = "" if name == "__main__" else f"{name}.", shown
+    return list(found.values())
+
+
+def _attribute(interpreter: Interpreter, variables: list[tuple[str, int]], address: int) -> str:
+    """Return which attribute of an object in a variable holds another one: ``Type.name``."""
+    for _, value in variables:
+        with contextlib.suppress(UnreadableError):
+            kind = interpreter.objects.type_name(value)
+            if kind in _PLAIN:
+                continue
+            for attribute, found in interpreter.objects.attributes(value):
+                if found == address:
+                    return f"{kind}.{attribute}"
+    return ""
 
 
 def lock_with_semaphore(interpreter: Interpreter, stack: list[PythonFrame], semaphore: int) -> int:

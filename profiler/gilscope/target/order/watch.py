@@ -72,6 +72,7 @@ class Watch:
     def _begin(self, undo: contextlib.ExitStack) -> None:
         """Begin step by step; ``undo`` puts back what was done when a step fails."""
         self.patches = Patches(self.native)
+        self.outside = scope.outside()  # now: it loads what cannot be loaded in a jail
         try:
             self.native.begin(threading.Condition.wait.__code__)
         except RuntimeError as error:
@@ -125,7 +126,7 @@ class Watch:
         recorded["places"] = [_place(place, symbols) for place in recorded["places"]]
         recorded["locks"] = {id_: symbols.named(*lock) for id_, lock in recorded["locks"].items()}
         recorded["missing"] = self.patches.missing
-        recorded |= {"own": scope.OWN, "outside": scope.outside()}
+        recorded |= {"own": scope.OWN, "outside": self.outside}
         self.native.drop()
         return recorded
 

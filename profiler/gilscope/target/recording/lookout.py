@@ -9,6 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from gilscope.target.descriptors import OwnDescriptor
 from gilscope.target.hangs import words
 from gilscope.target.hangs.watch import Watch
 from gilscope.target.recording import beside
@@ -31,31 +32,33 @@ main(int({pid}))
 def hangs_are_said() -> Iterator[None]:
     """Have a process beside this one say so on standard error if this one hangs in the block."""
     process = os.getpid()
-    try:
+    end = None
+    # Whatever goes wrong here, the program is watched all the same.
+    with contextlib.suppress(Exception):
         end = _start()
-    except Exception:  # noqa: BLE001 - whatever it is, the program is watched all the same
-        end = -1
     try:
         yield
     finally:
-        if end >= 0 and os.getpid() == process:  # a forked child leaves it to its parent
-            with contextlib.suppress(OSError):  # the program may close what it did not open
-                os.eventfd_write(end, 1)
-                os.close(end)
+        if end is not None and os.getpid() == process:  # a forked child leaves it to its parent
+            with contextlib.suppress(OSError):
+                if end.number >= 0:
+                    os.ftruncate(end.number, 1)
+                end.close()
 
 
-def _start() -> int:
-    """Start the process; return the descriptor that ends it, or -1."""
+def _start() -> OwnDescriptor | None:
+    """Start the process; return the memory that ends it when it has a size, if it could start."""
     from gilscope import _probe  # noqa: PLC0415 - loaded by those who use it
 
     interpreter = next(iter(interpreters()), None)
     if interpreter is None:
-        return -1
-    end = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-    if beside.start(_probe, interpreter, _CODE.format(pid=os.getpid()), end):
+        return None
+    # No eventfd: all of these have one inode, so another one could not be told from it.
+    end = OwnDescriptor(os.memfd_create("gilscope-lookout", os.MFD_CLOEXEC))
+    if beside.start(_probe, interpreter, _CODE.format(pid=os.getpid()), end.number):
         return end
-    os.close(end)
-    return -1
+    end.close()
+    return None
 
 
 def main(pid: int) -> None:
@@ -65,7 +68,9 @@ def main(pid: int) -> None:
     except OSError:
         return
     watch, told = Watch(pid, time.monotonic), False
-    while not select.select([process, beside.MEMORY], [], [], LOOK_SECONDS)[0]:
+    while not select.select([process], [], [], LOOK_SECONDS)[0]:
+        if os.fstat(beside.MEMORY).st_size:
+            return
         with contextlib.suppress(OSError):  # it has just ended
             report = watch.look()
             if report is not None:

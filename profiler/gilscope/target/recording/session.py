@@ -149,10 +149,11 @@ def watch_ending(path: str | os.PathLike[str]) -> None:
     """Add to the trace ``path`` what native threads do while the interpreter ends.
 
     After the last `stop` of a program that is over. Where no other thread lives there is nothing
-    to watch, and the process is left as it is.
+    to watch, and the process is left as it is. So it is where that cannot be found out.
     """
-    if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208 - the names are not needed
-        _call(_native().watch_ending, os.fsencode(Path(path).absolute()))
+    with contextlib.suppress(OSError):  # there is no /proc in a jail
+        if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208 - the names are not needed
+            _call(_native().watch_ending, os.fsencode(Path(path).absolute()))
 
 
 def hang_report() -> str:

@@ -41,7 +41,8 @@ from gilscope.errors import GilscopeError, ProbeError
 from gilscope.target.recording import session
 from gilscope.target.recording.options import RecordingOptions
 from gilscope.target.worker.carried import receive
-from gilscope.target.worker.program import Outcome, Target, run_as_main
+from gilscope.target.worker.ending import Outcome, ProgramInterrupted
+from gilscope.target.worker.program import Target, run_as_main
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -262,7 +263,11 @@ def main() -> None:
         status = work(json.loads(job.read_text(encoding="utf-8")), result.absolute())
     except OSError as error:
         sys.exit(f"gilscope: the result of the run cannot be written: {error}")
-    sys.exit(status)
+    except ProgramInterrupted as interrupted:
+        ended = interrupted  # a forked child of the program
+    else:
+        sys.exit(status)
+    ended.end()
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ def at_exit_at_once(do: Callable[[int], int]) -> Iterator[None]:
     Args:
         do: Takes the exit status and returns the one to end with.
     """
-    leave, process = os._exit, os.getpid()
+    leave, process, ended = os._exit, os.getpid(), False
 
     def _exit(status: int) -> NoReturn:
-        if os.getpid() == process:
+        if os.getpid() == process and not ended:
             status = do(status)
         leave(status)
 
@@ -30,4 +30,5 @@ def at_exit_at_once(do: Callable[[int], int]) -> Iterator[None]:
     try:
         yield
     finally:
+        ended = True  # an exit handler may be this very function
         os._exit = leave

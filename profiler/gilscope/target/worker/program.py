@@ -5,6 +5,7 @@ Standard library only: this is the part that shares a process with the program u
 
 from __future__ import annotations
 
+import atexit
 import builtins
 import contextlib
 import importlib.machinery
@@ -14,26 +15,23 @@ import marshal
 import os
 import shlex
 import sys
-import threading
-import traceback
 import types
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.errors import TargetError
+from gilscope.target.worker.ending import Outcome, failure, leave, wait_for_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from importlib.machinery import ModuleSpec
-    from types import CodeType, TracebackType
+    from types import CodeType
 
     from gilscope.target.worker.carried import Carried
 
-OWN_DIRECTORY = str(Path(__file__).parents[2]) + os.sep
 WAITS = 0x80  # inspect.CO_COROUTINE, of code with an `await` at its top
-INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class Target:
         return [self.value.partition(".")[0]] if self.kind == "module" else []
 
     def check(self) -> None:
-        """Find out early whether there is such a script.
+        """Find out early whether there is such a script; a pipe can be opened only once.
 
         Raises:
             TargetError: There is none, or it cannot be read.
@@ -92,24 +90,10 @@ class Target:
                 raise TargetError(f"can't find '__main__' module in {str(path.absolute())!r}")
             return
         try:
-            path.open("rb").close()
+            if not path.is_fifo():
+                path.open("rb").close()
         except OSError as error:
             raise TargetError(f"can't open file {str(path)!r}: {error.strerror}") from None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a program ended.
-
-    Attributes:
-        status: Its exit status, 0 to 255.
-        error: One line if it failed.
-        traceback: Its own traceback if it raised.
-    """
-
-    status: int
-    error: str | None = None
-    traceback: str | None = None
 
 
 def run_as_main(
@@ -146,13 +130,23 @@ def run_as_main(
         stack.enter_context(session)
         prepared = prepared or _prepared(target)
         outcome = prepared if isinstance(prepared, Outcome) else _execute(*prepared)
-        _wait_for_threads()
+        if target.kind == "script":
+            _forget_file()
+        wait_for_threads()
         if os.getpid() == process:
             at_end()
         if os.getpid() != process:
             stack.pop_all()  # a child that the program forked: the session is its parent's
-            raise SystemExit(outcome.status)
+            raise SystemExit(leave(outcome))
     return outcome
+
+
+def _forget_file() -> None:
+    """Take from ``__main__`` what Python takes from it when a script has ended."""
+    names = vars(sys.modules["__main__"]) if "__main__" in sys.modules else {}
+    if names.get("__spec__") is None:  # no directory and no zip file
+        for name in ("__file__", "__cached__"):
+            names.pop(name, None)
 
 
 def _has_package(target: Target) -> bool:
@@ -172,7 +166,8 @@ def _prepared(target: Target) -> tuple[tuple[CodeType, ...], types.ModuleType] |
     try:
         return _prepare(target)
     except BaseException as error:  # noqa: BLE001 - a program may raise anything while it is found
-        return _failure(error)
+        failed = error
+    return failure(failed)
 
 
 def _prepare(target: Target) -> tuple[tuple[CodeType, ...], types.ModuleType]:
@@ -186,6 +181,8 @@ def _prepare(target: Target) -> tuple[tuple[CodeType, ...], types.ModuleType]:
         code, *after = _compile_text(target)
     elif importlib.machinery.PathFinder.find_spec("__main__", [target.value]):
         code, names = _find_directory(target)
+    elif _is_compiled(target.value):
+        code, names = _load_compiled(target)
     else:
         code, names = _compile_script(target)
     vars(main).update({"__builtins__": builtins, **names})
@@ -245,9 +242,10 @@ def _say_as_python(name: str) -> None:
 
 def _find_directory(target: Target) -> tuple[CodeType, dict[str, Any]]:
     """Find ``__main__`` in a directory or a zip file."""
-    _set_path(target.value)
+    path = str(Path(target.value).absolute())
+    _set_path(path)
     sys.argv = [target.value, *target.args]
-    spec = importlib.machinery.PathFinder.find_spec("__main__", [target.value])
+    spec = importlib.machinery.PathFinder.find_spec("__main__", [path])
     code, names = _from_spec(spec, target.value)
     return code, {**names, "__spec__": spec, "__package__": ""}
 
@@ -275,6 +273,27 @@ def _compile_text(target: Target) -> tuple[CodeType, ...]:
     return (compile(target.value, target.filename, "exec", dont_inherit=True),)
 
 
+def _is_compiled(path: str) -> bool:
+    """Return whether Python takes a script for compiled code."""
+    if path.endswith(".pyc"):
+        return True
+    if not Path(path).is_file():
+        return False
+    with Path(path).open("rb") as file:
+        return file.read(4) == importlib.util.MAGIC_NUMBER
+
+
+def _load_compiled(target: Target) -> tuple[CodeType, dict[str, Any]]:
+    _set_path(str(Path(target.value).resolve().parent))
+    sys.argv = [target.value, *target.args]
+    path = str(Path(target.value).absolute())
+    loader = importlib.machinery.SourcelessFileLoader("__main__", path)
+    code = loader.get_code("__main__")
+    if code is None:
+        raise ImportError(f"{path} is not Python code")
+    return code, {"__file__": path, "__cached__": None, "__loader__": loader}
+
+
 def _compile_script(target: Target) -> tuple[CodeType, dict[str, Any]]:
     _set_path(str(Path(target.value).resolve().parent))
     sys.argv = [target.value, *target.args]
@@ -286,68 +305,25 @@ def _compile_script(target: Target) -> tuple[CodeType, dict[str, Any]]:
 
 
 def _execute(codes: tuple[CodeType, ...], main: types.ModuleType) -> Outcome:
+    failed: BaseException | None = None
+    before = sys.gettrace(), sys.getprofile()
     try:
         if any(code.co_flags & WAITS for code in codes):
             from gilscope.target.worker.cell import run_waiting  # noqa: PLC0415 - few programs wait
 
             failed = run_waiting(codes, vars(main))
-            return _failure(failed) if failed else Outcome(0)
-        for code in codes:
-            exec(code, vars(main))  # noqa: S102 - running the program is the purpose
+        else:
+            for code in codes:
+                exec(code, vars(main))  # noqa: S102 - running the program is the purpose
     except BaseException as error:  # noqa: BLE001 - as the interpreter does
-        return _failure(error)
-    return Outcome(0)
-
-
-def _failure(error: BaseException) -> Outcome:
-    """Print what ended the program as Python prints it, and say how the program ended."""
-    if isinstance(error, SystemExit):
-        return _exit(error.code)
-    error.__traceback__ = own = _without_our_frames(error.__traceback__)
-    text = "".join(traceback.format_exception(error))
-    try:
-        sys.excepthook(type(error), error, own)
-    except Exception:  # noqa: BLE001 - the hook is the program's
-        sys.__excepthook__(type(error), error, own)
-    line = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
-    return Outcome(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1, line, text)
-
-
-def _exit(code: object) -> Outcome:
-    """Turn the argument of ``sys.exit`` into an exit status."""
-    if code is None:
-        return Outcome(0)
-    if isinstance(code, int):
-        # As the interpreter does: what does not fit into a C long is -1 there.
-        status = (code if -(1 << 63) <= code < 1 << 63 else -1) & 0xFF
-        return Outcome(status, f"exit status {status}" if status else None)
-    print(code, file=sys.stderr, flush=True)  # noqa: T201 - as Python does
-    return Outcome(1, str(code).strip() or "exit status 1")
-
-
-def _without_our_frames(frames: TracebackType | None) -> TracebackType | None:
-    """Take our frames out of a traceback: those that led into the program, and stand-ins in it."""
-    first = _next_of_program(frames)
-    frames = first
-    while frames:
-        following = _next_of_program(frames.tb_next)
-        if following is not frames.tb_next:
-            frames.tb_next = following
-        frames = following
-    return first
-
-
-def _next_of_program(frames: TracebackType | None) -> TracebackType | None:
-    while frames and frames.tb_frame.f_code.co_filename.startswith(OWN_DIRECTORY):
-        frames = frames.tb_next
-    return frames
-
-
-def _wait_for_threads() -> None:
-    """Wait for the threads that the interpreter would wait for before it ends.
-
-    ``threading._shutdown`` is what the interpreter itself calls by this name; it also tells thread
-    pools that were never shut down to end, which joining threads would wait for in vain.
-    """
-    with contextlib.suppress(KeyboardInterrupt):  # the interpreter gives up waiting, too
-        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
+        failed = error
+    # What the program traces with sees its exit handlers, and not us. It would see a function that
+    # does that.
+    after: tuple[Any, Any] = sys.gettrace(), sys.getprofile()
+    if after != before:
+        sys.settrace(before[0])
+        sys.setprofile(before[1])
+        atexit.register(sys.settrace, after[0])
+        atexit.register(sys.setprofile, after[1])
+    # Not in the handler: what a hook of the program raises has nothing to do with it.
+    return failure(failed) if failed else Outcome(0)

@@ -184,6 +184,11 @@ def opened(path: Path, *, max_read: int | None = None) -> Iterator[File]:
         raise TraceError(f"cannot read {path}: {error.strerror or error}") from None
 
 
+def _is_text(data: U8) -> bool:
+    """Whether a file begins like the output of a command, such as JSON."""
+    return all(32 <= byte < 127 or byte in b"\r\n\t" for byte in data[: fmt.HEADER_SIZE].tolist())  # noqa: PLR2004 - ASCII
+
+
 def read_header(data: U8, path: Path) -> tuple[Header, list[str]]:
     """Read the header.
 
@@ -196,7 +201,8 @@ def read_header(data: U8, path: Path) -> tuple[Header, list[str]]:
     """
     record: Any = data[: fmt.HEADER_SIZE].view(fmt.HEADER)[0]
     if bytes(record["magic"]) != fmt.MAGIC:
-        raise TraceError(f"{path} is not a gilscope trace")
+        text = " but text: a trace is a file *.gilscope" if _is_text(data) else ""
+        raise TraceError(f"{path} is not a gilscope trace{text}")
     problems = []
     if fmt.checksum(data[: fmt.HEADER_CHECKSUMMED]) != int(record["checksum"]):
         problems.append("the header is damaged: times, build and version may be wrong")

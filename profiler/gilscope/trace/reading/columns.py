@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from gilscope.trace.reading.records import Positions, Recorded, Records
 
 
+# Kinds of which the field is a thread.
+_WITH_PEER = [
+    fmt.Event.GIL_WAIT,
+    fmt.Event.LOCK_WAIT,
+    fmt.Event.LOCK_WAKE,
+    fmt.Event.GIL_SAMPLE,
+]
+
+
 class EventRows(NamedTuple):
     """Rows of a table: where their records are, and some columns."""
 
@@ -126,11 +135,19 @@ class EventColumns:
     def _values(self, name: str, positions: Positions) -> npt.NDArray[Any]:
         closed = positions < self._records.end
         if closed.all():
-            return _VALUES[name](self._take(positions), self._clock)
+            return self._of(name, self._take(positions))
         values = np.zeros(len(positions), COLUMN_TYPES.get(name, np.int64))
-        values[closed] = _VALUES[name](self._records.take(positions[closed]), self._clock)
+        values[closed] = self._of(name, self._records.take(positions[closed]))
         if name in COLUMN_TYPES:
             values[~closed] = self._open[name][positions[~closed] - self._records.end]
+        return values
+
+    def _of(self, name: str, records: Recorded) -> npt.NDArray[Any]:
+        values = _VALUES[name](records, self._clock)
+        own = self._records.own_peers
+        if name == "peer" and len(own):
+            left_out = np.isin(values, own) & np.isin(records["kind"], _WITH_PEER)
+            values = np.where(left_out, 0, values)
         return values
 
     def _take(self, positions: Positions) -> Recorded:

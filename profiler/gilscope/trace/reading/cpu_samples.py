@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def cpu_times(
     samples: Sequence[npt.NDArray[Any]],
     births: dict[int, int],
+    own: frozenset[int],
     clock: ClockMap,
     lasting: Collection[int] = (),
 ) -> tuple[CpuTimes, int]:
@@ -29,6 +30,7 @@ def cpu_times(
     Args:
         samples: arrays of `format.CPU_TIME`.
         births: start in ticks of the threads that started in the session: they began with zero.
+        own: threads that are left out.
         clock: the trace's.
         lasting: threads that were there when the session ended: those without a sample of then had
             not run since their last one.
@@ -40,6 +42,8 @@ def cpu_times(
     if not samples:
         return CpuTimes.empty(), 0
     rows = np.concatenate([zeros, *samples])
+    if own:
+        rows = rows[np.isin(rows["thread"], list(own), invert=True)]
     time, good = clock.convert(rows["ticks"])
     for name in ("on_cpu", "runnable"):
         good &= rows[name] < np.uint64(1 << 62)

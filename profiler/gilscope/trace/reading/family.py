@@ -6,11 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from gilscope.errors import TraceError
-from gilscope.trace import format as fmt
 from gilscope.trace.model import Threads
+from gilscope.trace.reading.copies import copies_among, header_of
 
 if TYPE_CHECKING:
     import os
@@ -24,6 +22,9 @@ SUFFIX = ".gilscope"
 def find(path: str | os.PathLike[str]) -> list[Path]:
     """The traces in the directory of ``path`` that are of its session, by their start.
 
+    Each process is there once: snapshots and other copies of a trace are left out. In the place of
+    the process of ``path``, however, that file stands.
+
     Raises:
         TraceError: ``path`` cannot be read, or is no trace.
     """
@@ -36,6 +37,9 @@ def find(path: str | os.PathLike[str]) -> list[Path]:
         identity = _identity(other)
         if identity is not None and other != path and identity[0] == wanted[0]:
             found[other] = identity
+    for copy in copies_among(found):
+        # The file that was asked for may be the copy.
+        found.pop(copy.of if copy.path == path else copy.path, None)
     return sorted(found, key=lambda one: (found[one][1], one))
 
 
@@ -80,14 +84,7 @@ def _later(trace: Trace, ns: int) -> Trace:
 
 def _identity(path: Path) -> tuple[bytes, int] | None:
     """The session of a trace, and its start on the clock that all of them share, in ns."""
-    try:
-        if not path.is_file():  # opening a pipe would wait for its writer
-            return None
-        with path.open("rb") as file:
-            header = file.read(fmt.HEADER_SIZE)
-    except OSError as error:
-        raise TraceError(f"cannot read {path}: {error.strerror or error}") from None
-    if len(header) < fmt.HEADER_SIZE or not header.startswith(fmt.MAGIC):
+    header = header_of(path)
+    if header is None:
         return None
-    record = np.frombuffer(header, fmt.HEADER)[0]
-    return record["session"].tobytes(), int(record["start_monotonic"])
+    return header["session"].tobytes(), int(header["start_monotonic"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gilscope.config import OWN_THREADS
 from gilscope.trace import format as fmt
 from gilscope.trace.model import CpuTimes, GilSwitches, Trace, TraceEvents
 from gilscope.trace.reading.chunks import Chunk, ChunkWalk, File, Head, Header, opened, read_header
@@ -80,7 +81,11 @@ def _parts_of(file: File) -> tuple[Header, Parts]:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The contents of a file's chunks, except the events."""
+    """The contents of a file's chunks, except the events.
+
+    Attributes:
+        own: numbers of gilscope's threads in the program; nothing of theirs is in the others.
+    """
 
     definitions: Definitions
     metadata: dict[str, Any]
@@ -92,6 +97,7 @@ class Parts:
     latest: int
     problems: list[str]
     samples: list[Chunk]
+    own: frozenset[int]
 
     @classmethod
     def of(cls, header: Header, chunks: dict[int, list[Chunk]], events: list[Head]) -> Parts:
@@ -104,6 +110,8 @@ class Parts:
         slots, slot_problems = read_slots(
             chunks[fmt.Chunk.THREADS], fmt.slot_dtype(header.slot_size)
         )
+        own = frozenset(n for n, name in definitions.names.items() if name in OWN_THREADS)
+        slots = {index: slot for index, slot in slots.items() if index not in own}
         clock, clock_problems = make_clock(
             clock=header.clock,
             start_ticks=header.start_ticks,
@@ -119,7 +127,7 @@ class Parts:
         }
         # Of a session that did not come to its end nobody knows who ran last.
         lasting = [slot.thread for slot in slots.values() if end is not None and not slot.end_ticks]
-        samples, impossible = cpu_times(definitions.cpu_times, births, clock, lasting)
+        samples, impossible = cpu_times(definitions.cpu_times, births, own, clock, lasting)
         if impossible:
             definitions.unknown["samples of processor time that cannot be right"] += impossible
         earlier = _of_type(metadata, fmt.PROBLEMS_BEFORE_PACKING, list) or []
@@ -141,6 +149,7 @@ class Parts:
             last,
             problems,
             chunks[fmt.Chunk.SAMPLES],
+            own,
         )
 
 
@@ -194,10 +203,10 @@ def _assemble(file: File, header: Header, parts: Parts) -> Trace:
 
 def _load(file: File, header: Header, parts: Parts, places: PlaceTables) -> TraceEvents:
     """Read the part that depends on the events."""
-    records = Records(file, header, parts.events)
+    records = Records(file, header, parts.events, parts.own)
     tables = EventTables(records, parts.clock, spare=3 * len(parts.slots))
     stop_ns, duration_ns = _stop(parts, tables.latest)
-    tables.add_open(open_intervals(parts.slots.values(), parts.clock, stop_ns))
+    tables.add_open(open_intervals(parts.slots.values(), parts.own, parts.clock, stop_ns))
     events = tables.finish()
     strangers = {
         index: Slot(index, start_ticks=header.start_ticks)

@@ -48,10 +48,18 @@ class Records:
     Attributes:
         runs: all of them, in the order of the file.
         lost: what was passed over → how often.
+        own_peers: u32, threads that are left out: where they are a peer, none is known.
     """
 
-    def __init__(self, file: File, header: Header, heads: Sequence[Head]) -> None:
+    def __init__(
+        self,
+        file: File,
+        header: Header,
+        heads: Sequence[Head],
+        own: frozenset[int] = frozenset(),
+    ) -> None:
         self._file = file
+        self._own = own
         self._dtype = fmt.event_dtype(header.event_size)
         usable = len(file.data) // fmt.EVENT_SIZE * fmt.EVENT_SIZE
         self._mapped: Recorded = file.data[:usable].view(fmt.event_dtype())
@@ -62,6 +70,7 @@ class Records:
         self._taken = 0
         self.runs: list[Run] = []
         self.lost: Counter[str] = Counter()
+        self.own_peers = np.array(sorted(own), np.uint32)
         for head in heads:
             self._add(head)
         if self._added:
@@ -184,6 +193,8 @@ class Records:
             self._next += len(records)
 
     def _run(self, begin: int, n: int, thread: int) -> None:
+        if thread in self._own:
+            return
         if 0 < thread <= MAX_INDEX:
             self.runs.append(Run(begin, n, thread))
         elif n:

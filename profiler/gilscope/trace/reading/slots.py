@@ -88,8 +88,13 @@ def _stamps(slot: Slot) -> tuple[int, ...]:
     return slot.start_ticks, slot.end_ticks, slot.open_hold, slot.open_wait, slot.open_callback
 
 
-def open_intervals(slots: Iterable[Slot], clock: ClockMap, end_ns: int) -> Iterator[OpenInterval]:
-    """Return the holds and waits that were open, closed when their thread ended, or at `end_ns`."""
+def open_intervals(
+    slots: Iterable[Slot], own: frozenset[int], clock: ClockMap, end_ns: int
+) -> Iterator[OpenInterval]:
+    """Return the holds and waits that were open, closed when their thread ended, or at `end_ns`.
+
+    Threads that are left out, ``own``, are nobody's peer.
+    """
     for slot in slots:
         end = _end(slot, clock, end_ns)
         for kind, flags, what, since, peer, stack in _open(slot):
@@ -104,7 +109,7 @@ def open_intervals(slots: Iterable[Slot], clock: ClockMap, end_ns: int) -> Itera
                     thread=slot.thread,
                     start=start,
                     end=max(start, end),
-                    peer=peer if peer <= MAX_INDEX else 0,
+                    peer=0 if peer > MAX_INDEX or (kind in _WAITS and peer in own) else peer,
                     stack=stack,
                 )
 

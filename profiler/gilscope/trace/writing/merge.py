@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from gilscope.trace.arrays import I64
     from gilscope.trace.model import Intervals, Trace
+    from gilscope.trace.writing.functions import Functions
 
 SAME_BOOT_NS = 1_000_000_000  # the clocks of one boot drift apart by less
 RECORDS = 1 << 13  # in a chunk
@@ -82,6 +83,7 @@ def merge(
     *,
     names: Sequence[str] | None = None,
     remarks: Sequence[str] = (),
+    functions: Functions | None = None,
     force: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Merged:
@@ -93,6 +95,7 @@ def merge(
         names: of the process of each source; threads of one without a name, "", keep theirs. By
             default the names of all threads end in the process id.
         remarks: what else to know of the result; it is among its problems.
+        functions: which files they are of that the traces do not name.
         force: replace a file that exists.
         progress: told of each so many intervals that are written.
 
@@ -110,6 +113,9 @@ def merge(
         Source(trace, *parts_of(path), start - min(starts), name)
         for trace, path, start, name in zip(traces, paths, starts, called, strict=True)
     ]
+    if functions is not None:
+        for source in found:
+            functions.name_in(source.parts.definitions.places)
     problems = [*remarks]
     problems += [line for pair in zip(traces, called, strict=True) for line in _problems(*pair)]
     if clock == "realtime":

@@ -110,7 +110,8 @@ export function progress(timeline, sums, left, right) {
   const last = Math.min(width, Math.floor((timeline.duration - left) / step + ROUNDING))
   for (let column = first; column < last; column++) {
     x.push(timeline.to_axis(left + step * column))
-    y.push(sums[column])
+    // What a thread ran is known for stretches only: in a part of one, the sum may be too large.
+    y.push(Math.min(sums[column], timeline.processors))
   }
   const most = Math.max(0, ...y)
   // One point that is nowhere keeps its sign in the legend.

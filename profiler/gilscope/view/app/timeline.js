@@ -58,6 +58,8 @@ export class Timeline {
     this.locks = locks
     this.duration = duration
     this.grain = grain
+    /** That the program could use: no more of its threads have one at a time. */
+    this.processors = meta.processors || Infinity
     /** Number of callbacks and spans in the trace, of which the page may have a part. */
     this.callbacks = meta.callbacks
     this.spans = meta.spans

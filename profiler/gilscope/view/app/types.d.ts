@@ -69,6 +69,8 @@ export interface TimelineMeta {
   codes: Code[]
   locks: Lock[]
   duration: number
+  /** That the program could use; 0: not known. */
+  processors: number
   grain: number
   ended_early: boolean
   callbacks: number

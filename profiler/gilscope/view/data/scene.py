@@ -129,6 +129,7 @@ def _timeline(
         "locks": [_lock(trace, lock) for lock in columns.locks],
         "duration": columns.duration_ns,
         "grain": columns.grain_ns,
+        "processors": trace.processors,
         "ended_early": trace.ended_early,
         "callbacks": len(trace.callbacks),
         "labels": labels,

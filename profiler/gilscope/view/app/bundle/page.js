@@ -2012,7 +2012,7 @@ function progress(timeline, sums, left, right) {
   const last = Math.min(width, Math.floor((timeline.duration - left) / step + ROUNDING));
   for (let column = first; column < last; column++) {
     x.push(timeline.to_axis(left + step * column));
-    y.push(sums[column]);
+    y.push(Math.min(sums[column], timeline.processors));
   }
   const most = Math.max(0, ...y);
   x.push(timeline.to_axis(y.length ? left + step * last : 0));
@@ -3321,6 +3321,7 @@ var Timeline = class {
     this.locks = locks;
     this.duration = duration;
     this.grain = grain;
+    this.processors = meta.processors || Infinity;
     this.callbacks = meta.callbacks;
     this.spans = meta.spans;
     this.labels = meta.labels;

@@ -322,6 +322,19 @@ def test_a_narrow_cell_shows_whole_titles(view: Any) -> None:
     view.wait_for_function(f"() => {VIEW}.letters === 26")
 
 
+def test_a_view_is_put_into_no_box_of_some_lines(view: Any) -> None:
+    """Notebook 7 does that to tall outputs; of a view one would see a fifth, and print no more."""
+    cell = view.locator(".jp-CodeCell", has=view.locator(LIVE))
+    cell.evaluate("(cell) => cell.classList.add('jp-mod-outputsScrolled')")
+    try:
+        area = cell.locator(".jp-Cell-outputArea")
+        shown, whole = area.evaluate("(area) => [area.clientHeight, area.scrollHeight]")
+        assert shown == whole
+        assert whole > view.locator(LIVE).bounding_box()["height"]
+    finally:
+        cell.evaluate("(cell) => cell.classList.remove('jp-mod-outputsScrolled')")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious_in_the_view(view: Any, theme: str) -> None:
     """Contrast, roles and names of the live view; the front end's own page is not ours."""

@@ -58,3 +58,9 @@ test("a thread that had no processor makes no progress", () => {
   const ran = curve.y.slice(0, -1).reduce((sum, share) => sum + share * 100, 0)
   assert.ok(Math.abs(ran - 200) < 1e-9)
 })
+
+test("before its first sample and after its last one a thread is taken to go on as between them", () => {
+  const columns = { "0.cpu.time": [100, 300], "0.cpu.ran": [50, 50], "0.cpu.ready": [0, 0] }
+  const one = run({ cpu_offsets: [0, 2], columns })
+  assert.equal(progress(one, active(one, [0], 0, 400, WIDTH), 0, 400).most, 0)
+})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 from gilscope.trace.model import CpuShare, CpuTimes
@@ -111,22 +110,3 @@ def test_trace_without_samples(read_built: Reader) -> None:
     built = TraceBuilder()
     built.thread("MainThread", main=True)
     assert len(read_built(built).cpu_times) == 0
-
-
-@pytest.mark.parametrize(
-    ("threads", "on_cpu", "runnable", "taken"),
-    [
-        (8, 250, 750, 0),  # they shared two processors among themselves
-        (1, 250, 750, 750),  # one thread with a processor for it: others had that
-        (2, 950, 50, 0),  # no more than waking up takes
-        (4, 250, 750, 1000),  # two processors too few for four, and others had much of the two
-    ],
-)
-def test_what_other_processes_took_is_told_from_what_threads_shared(
-    threads: int, on_cpu: int, runnable: int, taken: int
-) -> None:
-    """On two processors, in a trace of 1,000 ns."""
-    samples = [(n, at, at * on_cpu, at * runnable) for n in range(threads) for at in (0, 1)]
-    columns = np.array(samples, np.int64).T * [[1], [1000], [1], [1]]
-    found = CpuTimes(columns[0].astype(np.int32), *columns[1:])
-    assert found.taken_by_others_ns(1000, 2) == pytest.approx(taken, abs=1)

@@ -104,6 +104,11 @@ def test_a_single_pair_gives_no_verdict() -> None:
             f"Not compared: free-threaded build: {TURNED_ON}",
             "GIL build: 1 s; free-threaded build: 2 s",
         ),
+        (
+            (run("gil", 1.0, error="ValueError: no"), run("ft", 2.0, 2.0)),
+            "Not compared: the program failed under the GIL build",
+            "GIL build: 1 s, then it failed; free-threaded build: 2 s",
+        ),
         ((run("gil", 1.0, 1.2),), "Not compared: GIL build only", "GIL build: 1.1 s"),
         ((), "Not compared: nothing was run", "no run was recorded"),
     ],

@@ -70,7 +70,9 @@ def outcome(comparison: ComparisonData) -> Outcome:
     runs = {run.build: run for run in comparison.runs}
     gil, ft = runs.get("gil"), runs.get("ft")
     speedup = comparison.speedup_of("ft")
-    if speedup is None or gil is None or ft is None:
+    failed = any(run.error for run in (gil, ft) if run)
+    # Complete runs before one that failed may be enough to compare, but not a single pair.
+    if not speedup or not gil or not ft or (failed and speedup.interval is None):
         return Outcome("not compared", *_not_compared(comparison), _causes(comparison, None))
     before, after = median(gil.wall_s), median(ft.wall_s)
     times = f"{seconds_text(before)} with the GIL → {seconds_text(after)} without"
@@ -108,12 +110,12 @@ def _not_compared(comparison: ComparisonData) -> tuple[str, str]:
 def _time(run: Run) -> str:
     """Return how long a run took, as far as that is known."""
     name = BUILDS.get(run.build, run.build)
-    if run.wall_s and not run.error:
-        return f"{name}: {seconds_text(median(run.wall_s))}"
-    if run.trace is not None and run.error:
-        return f"{name}: failed after {time_text(run.trace.duration_ns)}"
+    if run.wall_s:
+        failed = ", then it failed" if run.error else ""
+        return f"{name}: {seconds_text(median(run.wall_s))}{failed}"
     if run.trace is not None:
-        return f"{name}: {time_text(run.trace.duration_ns)} recorded"
+        ran = time_text(run.trace.duration_ns)
+        return f"{name}: failed after {ran}" if run.error else f"{name}: {ran} recorded"
     return f"{name}: no complete run"
 
 

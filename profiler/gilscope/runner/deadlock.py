@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gilscope.trace.model import Frame, Thread, Trace
 
+OWN_PACKAGE = "gilscope.target.worker."
 MAX_TOLD = 4  # waits in one line
 MAX_NAME = 100  # characters of a function's name; those of templates can be very long
 GIL_WAITS = (Event.GIL_WAIT, Event.GIL_SWITCH_WAIT)
@@ -147,11 +148,16 @@ def _stacks(trace: Trace, wait: Wait) -> list[str]:
 def _stack(title: str, stack: Sequence[Frame]) -> str:
     """Return a stack, without the frames that led from us into the program."""
     frames = list(reversed(stack))
-    ours = [n for n, frame in enumerate(frames) if frame.file.startswith(OWN_DIRECTORY)]
+    ours = [n for n, frame in enumerate(frames) if _is_ours(frame)]
     while ours and len(ours) > 1 and ours[1] == ours[0] + 1:
         del ours[0]
     frames = frames[ours[0] + 1 :] if ours else frames
     return "\n".join([title + ":", *map(_frame, frames)])
+
+
+def _is_ours(frame: Frame) -> bool:
+    """Whether a frame is of what runs the program: each environment has a copy of that."""
+    return frame.file.startswith(OWN_DIRECTORY) or frame.module.startswith(OWN_PACKAGE)
 
 
 def _frame(frame: Frame) -> str:

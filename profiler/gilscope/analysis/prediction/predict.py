@@ -113,7 +113,7 @@ def predict(
         times = [min(time, float(trace.duration_ns)) for time in times]
     # The work that the kernel has counted cannot be done faster than by all processors at once.
     on_cpu = trace.cpu_times.total_on_cpu_ns
-    taken = trace.cpu_times.taken_by_others_ns(trace.duration_ns, recorded_on or processors)
+    taken = model.work.taken_by_others_ns(recorded_on or processors)
     least = max(on_cpu, min(on_cpu + taken, processors * trace.duration_ns)) / processors
     times = [max(time, least) for time in times]
     return Prediction(

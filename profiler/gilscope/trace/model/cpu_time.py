@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Self
 
 import numpy as np
 
 from gilscope.trace.arrays import I32, I64, later
-
-PARTS = 256
-"""Of a trace, in each of which it is looked at how many processors its threads wanted."""
-
-SWITCHING = 0.1
-"""Share of the time in which threads want processors that they lose without other processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,41 +70,13 @@ class CpuTimes:
     @property
     def total_on_cpu_ns(self) -> int:
         """Processor time of all threads between the first sample of each and its last one."""
-        return self._total(self.on_cpu)
-
-    @property
-    def total_runnable_ns(self) -> int:
-        """How long all threads waited for a processor, likewise."""
-        return self._total(self.runnable)
-
-    def _total(self, counted: I64) -> int:
         if not len(self.thread):
             return 0
         _, first, counts = np.unique(self.thread, return_index=True, return_counts=True)
         # A thread that began with the session has a sample of its birth, and one of that moment.
         at_first = self.time == np.repeat(self.time[first], counts)
-        begun = np.maximum.reduceat(np.where(at_first, counted, 0), first)
-        return int((counted[first + counts - 1] - begun).sum())
-
-    def taken_by_others_ns(self, duration_ns: int, processors: int) -> int:
-        """How long threads waited for processors that other processes had, all together.
-
-        What the threads took from one another is left out: as much as they wanted more processors
-        than there are. So is as little as waking up and changing places takes.
-
-        Args:
-            duration_ns: Of the trace.
-            processors: How many there were.
-        """
-        edges = np.linspace(0, duration_ns, PARTS + 1)
-        wanted = np.zeros(PARTS)
-        bounds = np.flatnonzero(np.diff(self.thread, prepend=-1)).tolist()
-        for low, high in pairwise([*bounds, len(self)]):
-            both = self.on_cpu[low:high] + self.runnable[low:high]
-            wanted += np.diff(np.interp(edges, self.time[low:high], both))
-        each_other = np.maximum(wanted - processors * np.diff(edges), 0).sum()
-        waited = max(self.total_runnable_ns - float(each_other), 0.0)
-        return int(waited) if waited > SWITCHING * float(wanted.sum()) else 0
+        begun = np.maximum.reduceat(np.where(at_first, self.on_cpu, 0), first)
+        return int((self.on_cpu[first + counts - 1] - begun).sum())
 
     def shifted(self, ns: int) -> CpuTimes:
         """The same samples, later by ``ns``."""

@@ -1978,15 +1978,16 @@ var Awake = class {
   limit(stretches) {
     const { awake, had } = this;
     for (let column = this.first; column < this.end; column++) had[column] = awake[column];
-    for (const { start, end, ran } of stretches) {
+    stretches.forEach(({ start, end, ran }, place) => {
       const first = this.column(start), last = Math.max(first + 1, this.column(end));
       let sum = 0;
       for (let column = first; column < Math.min(last, awake.length); column++) sum += awake[column];
       const part = ran / (end - start) * (Math.min(last, awake.length) - first);
       const factor = sum > 0 ? Math.min(1, part / sum) : 1;
-      const to = Math.min(last, this.end);
-      for (let column = Math.max(first, this.first); column < to; column++) had[column] = awake[column] * factor;
-    }
+      const from = place ? Math.max(first, this.first) : this.first;
+      const to = place < stretches.length - 1 ? Math.min(last, this.end) : this.end;
+      for (let column = from; column < to; column++) had[column] = awake[column] * factor;
+    });
   }
 };
 function active(timeline, lanes, left, right, width) {

@@ -72,4 +72,4 @@ def test_callbacks_that_get_in_at_once_have_nothing_to_hatch(tmp_path: Path) -> 
 def test_the_legend_explains_what_is_hatched(tmp_path: Path) -> None:
     """Where there is any."""
     trace, _ = shown(tmp_path, (100, 300, 50))
-    assert "native code waits to get in" in legend([trace])
+    assert "callback waits to get in" in legend([trace])

@@ -213,7 +213,8 @@ def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001 - gilscope.open r
 def family(path: str | os.PathLike[str]) -> list[Path]:
     """Return the traces of all processes that were recorded together with that of ``path``.
 
-    They are looked for in its directory, and come in the order in which they began.
+    They are looked for in its directory, and come in the order in which they began; snapshots and
+    other copies of a trace are left out.
 
     Raises:
         TraceError: The file cannot be read, or is no trace.

@@ -138,6 +138,43 @@ def test_run_leaves_forked_children_alone(tmp_path: Path) -> None:
     assert not package.open(tmp_path / "program.gilscope").ended_early
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_killed_process_of_a_pool_leaves_its_trace(method: str, tmp_path: Path) -> None:
+    """What it had recorded is there, ends early, and is merged with the others."""
+    script(
+        tmp_path,
+        f"""
+        import multiprocessing, os, signal, threading, time
+        from concurrent.futures import ProcessPoolExecutor
+        from concurrent.futures.process import BrokenProcessPool
+
+        def die():
+            thread = threading.Thread(target=time.sleep, args=(0.1,), name="last")
+            thread.start()
+            thread.join()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        if __name__ == "__main__":
+            context = multiprocessing.get_context("{method}")
+            with ProcessPoolExecutor(1, mp_context=context) as pool:
+                print(pool.submit(os.getpid).result())
+                try:
+                    pool.submit(die).result()
+                except BrokenProcessPool:
+                    pass
+        """,
+    )
+    done = gilscope("run", "--children", "program.py", cwd=tmp_path)
+    pid = done.out.strip()
+    trace = package.open(tmp_path / f"program.{pid}.gilscope")
+    assert trace.ended_early
+    assert "last" in {thread.name for thread in trace.threads}
+    merged = gilscope("merge", "--family", "program.gilscope", "-o", "m.gilscope", cwd=tmp_path)
+    assert merged.err == f"problem: program.{pid}.gilscope: ended early\n"
+    names = {thread.name for thread in package.open(tmp_path / "m.gilscope").threads}
+    assert f"last ({pid})" in names
+
+
 def test_run_module_and_code(tmp_path: Path) -> None:
     """-m and -c take the rest of the line for the program."""
     (tmp_path / "tool.py").write_text("import sys; print(__name__, sys.argv[1:])")

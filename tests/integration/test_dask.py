@@ -250,6 +250,16 @@ def test_a_file_of_the_user_is_left_alone(tmp_path: Path) -> None:
     assert path.read_text() == "mine"
 
 
+def test_a_folder_that_is_missing_is_said_before_anything_runs(tmp_path: Path) -> None:
+    """Not at the end, when nobody can record it again."""
+    with (
+        cluster(processes=False) as client,
+        pytest.raises(UsageError, match=r"the folder .*/missing does not exist"),
+        gilscope.dask.profile(client, tmp_path / "missing" / "a.gilscope"),
+    ):
+        pytest.fail("the block runs")
+
+
 def test_distributed_is_asked_for_in_one_line(tmp_path: Path) -> None:
     """Where it is not installed; importing gilscope does not load it."""
     (tmp_path / "distributed.py").write_text(

@@ -221,6 +221,24 @@ def test_a_snapshot_of_a_trace_that_is_there_counts_once(
     assert printed.err == f"note: {snapshot} is left out: it is a copy of {trace}\n"
 
 
+@pytest.mark.parametrize("gone", [False, True], ids=["all there", "one gone"])
+def test_a_merged_trace_beside_its_members_counts_once(
+    gone: bool,  # noqa: FBT001 - a parameter of the test
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is left out, unless there is a member that only it has."""
+    first, second, merged = (folder / f"{name}.gilscope" for name in ("a", "b", "merged"))
+    gil_trace().of_session(1).write(first)
+    gil_trace().of_session(2).write(second)
+    assert main(["merge", str(first), str(second), "-o", str(merged)]) == 0
+    if gone:
+        second.unlink()
+    capsys.readouterr()
+    found = printed(capsys, folder)
+    assert (str(merged) in found["traces"]) is gone
+
+
 def test_findings_leave_out_a_snapshot_in_a_directory(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -71,7 +71,8 @@ def traces_in(paths: Iterable[Path], *, apart: bool = False) -> list[Path]:
 def _say(left_out: Sequence[Copy]) -> None:
     for copy in left_out[:MOST_SAID]:
         more = "" if copy.whole else ", which lacks a part of it: for that part, name it alone"
-        say(f"note: {copy.path} is left out: it is a copy of {copy.of}{more}", sys.stderr)
+        what = "merged from traces that are there" if copy.merged else f"a copy of {copy.of}"
+        say(f"note: {copy.path} is left out: it is {what}{more}", sys.stderr)
     if len(left_out) > MOST_SAID:
         rest = len(left_out) - MOST_SAID
         say(f"note: {rest} more are left out: they are copies of others, too", sys.stderr)

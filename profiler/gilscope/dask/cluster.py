@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -26,7 +27,6 @@ from gilscope.target.recording.options import RecordingOptions
 from gilscope.target.recording.overwrite import check_overwrite
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator, Mapping, Sequence
 
 
@@ -61,6 +61,9 @@ def recording(client: Client, path: str | os.PathLike[str], **options: Any) -> I
         )
     target = Path(path).absolute()
     check_overwrite(target)
+    if not os.access(target.parent, os.W_OK):
+        why = "may not be written to" if target.parent.is_dir() else "does not exist"
+        raise UsageError(f"cannot write {target}: the folder {target.parent} {why}")
     cluster = _Cluster(client, how, Recorded(target))
     cluster.begin()
     try:

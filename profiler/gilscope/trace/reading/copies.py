@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,11 +16,11 @@ from gilscope.trace.reading.hangs import read_hangs
 from gilscope.trace.reading.reader import parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gilscope.trace.model.hangs import Hang
 
+MAX_METADATA = 1 << 24  # bytes
 SNAPSHOT = "snapshot"  # why a trace ended
 
 
@@ -29,12 +31,14 @@ class Copy:
     Attributes:
         path: The file.
         of: The one that goes on longest of those of its recording.
+        merged: It was merged from that one and others, which are there, too.
         whole: That one has all events and reports of the file: a ring has overwritten none of them.
     """
 
     path: Path
     of: Path
     whole: bool
+    merged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +77,43 @@ def copies_among(paths: Iterable[Path]) -> list[Copy]:
         TraceError: One of several files of a recording cannot be read.
     """
     groups: defaultdict[tuple[bytes, int, int], list[Path]] = defaultdict(list)
-    for path in paths:
-        header = header_of(path)
-        if header is not None and any(session := header["session"].tobytes()):
+    headers = {path: header for path in paths if (header := header_of(path)) is not None}
+    for path, header in headers.items():
+        if any(session := header["session"].tobytes()):
             groups[session, int(header["pid"]), int(header["start_ticks"])].append(path)
     found: list[Copy] = []
     for group in groups.values():
         if len(group) > 1:
             found += _copies([_file(path) for path in group])
-    return found
+    copies = {copy.path for copy in found}
+    return found + [copy for copy in _merged(headers) if copy.path not in copies]
+
+
+def _merged(headers: Mapping[Path, Any]) -> Iterator[Copy]:
+    """Yield the traces that were merged from others of them."""
+    pids = {path.resolve(): int(header["pid"]) for path, header in headers.items()}
+    for path, header in headers.items() if len(headers) > 1 else ():
+        members = _members(path, int(header["header_size"]))
+        folder = path.resolve().parent
+        if members and all(pids.get(folder / name) == pid for name, pid in members):
+            yield Copy(path, path.with_name(members[0][0]), whole=True, merged=True)
+
+
+def _members(path: Path, begin: int) -> list[tuple[str, int]]:
+    """Return name and process id of what a trace was merged from: its first chunk has them."""
+    with path.open("rb") as file:
+        file.seek(begin)
+        head = file.read(fmt.CHUNK_HEADER_SIZE)
+        if len(head) < fmt.CHUNK_HEADER_SIZE:
+            return []
+        chunk: Any = np.frombuffer(head, fmt.CHUNK_HEADER)[0]
+        if int(chunk["kind"]) != fmt.Chunk.METADATA or int(chunk["used"]) > MAX_METADATA:
+            return []
+        try:
+            merged = json.loads(file.read(int(chunk["used"]))).get("merged", [])
+            return [(Path(str(one["trace"])).name, int(one["pid"])) for one in merged]
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+            return []
 
 
 def _file(path: Path) -> _File:

@@ -369,6 +369,7 @@ void while_idle(const std::function<void()>& body) {
 }
 
 void before_python_forks() {
+  hooks::installation::before_python_forks();
   Life& own = life();
   const std::lock_guard<std::mutex> lock(own.sessions);
   ++own.forks;
@@ -378,7 +379,10 @@ void before_python_forks() {
 void after_python_forked_in_parent() {
   Life& own = life();
   const std::lock_guard<std::mutex> lock(own.sessions);
-  if (own.forks > 0) --own.forks;
+  if (own.forks > 0) {
+    --own.forks;
+    hooks::installation::after_python_forked_in_parent();
+  }
   if (own.forks != 0 || !own.paused) return;
   own.paused = false;
   if (session_of_this_process() != nullptr && !single_threaded()) own.session->gets_threads();

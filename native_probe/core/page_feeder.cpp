@@ -39,15 +39,6 @@ constexpr std::uint64_t kSamplePeriod = 90'000'000;    // ns; a little less than
 constexpr std::uint64_t kSampleShare = 200;            // of this thread's time, one part
 constexpr std::uint64_t kPatience = 2'000'000'000;     // ns
 
-// pthread_join() returns a moment before the system forgets the thread, and who counts the threads
-// of this process then (the interpreter, at a fork) finds one too many.
-void wait_until_forgotten(pid_t tid) {
-  const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + kPatience;
-  while (syscall(SYS_tgkill, getpid(), tid, 0) == 0 && nanoseconds(CLOCK_MONOTONIC) < deadline) {
-    sched_yield();
-  }
-}
-
 }  // namespace
 
 PageFeeder::PageFeeder(TraceFile& file, std::function<void()> sample)
@@ -93,7 +84,7 @@ void PageFeeder::join() {
   end_.store(true, std::memory_order_release);
   sem_post(&wake_);
   pthread_join(thread_, nullptr);
-  wait_until_forgotten(tid_.load(std::memory_order_relaxed));
+  wait_until_forgotten(tid_.load(std::memory_order_relaxed), kPatience);
 }
 
 bool PageFeeder::pause() {
@@ -222,10 +213,11 @@ bool single_threaded() {
   return thread_count() == 1;
 }
 
-void wait_for_thread_count(long most) {
-  constexpr std::uint64_t kLongest = 100'000'000;  // ns; the program may have started threads, too
-  const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + kLongest;
-  while (thread_count() > most && nanoseconds(CLOCK_MONOTONIC) < deadline) sched_yield();
+void wait_until_forgotten(pid_t tid, std::uint64_t longest_ns) {
+  const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + longest_ns;
+  while (syscall(SYS_tgkill, getpid(), tid, 0) == 0 && nanoseconds(CLOCK_MONOTONIC) < deadline) {
+    sched_yield();
+  }
 }
 
 void sample_clock(TraceFile& file) {

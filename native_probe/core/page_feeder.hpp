@@ -73,8 +73,9 @@ class PageFeeder {
 // Threads of this process as the system counts them; 0 when it does not tell.
 long thread_count();
 
-// For threads that have been joined: the system forgets them a moment later. 0.1 s at most.
-void wait_for_thread_count(long most);
+// For a thread that has ended or is about to: the system forgets it a moment later, and who counts
+// the threads of this process before that (the interpreter, at a fork) finds one too many.
+void wait_until_forgotten(pid_t tid, std::uint64_t longest_ns);
 
 // Whether the calling thread is the only one of this process.
 bool single_threaded();

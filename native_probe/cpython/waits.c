@@ -26,6 +26,10 @@ int gilscope_is_import_lock(uintptr_t address) {
   return tstate != NULL && address == (uintptr_t)&tstate->interp->imports.lock.mutex;
 }
 
+int gilscope_signal_waits(void) {
+  return __atomic_load_n(&_PyRuntime.signals.is_tripped, __ATOMIC_RELAXED);
+}
+
 int gilscope_is_rw_mutex(uintptr_t address) {
   return address == (uintptr_t)&_PyRuntime.stoptheworld_mutex;
 }

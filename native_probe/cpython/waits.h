@@ -18,6 +18,9 @@ int gilscope_is_import_lock(uintptr_t address);
 /* The interpreter has one read-write mutex. */
 int gilscope_is_rw_mutex(uintptr_t address);
 
+/* Whether a signal has come whose handler in Python has not run yet. Any thread may ask. */
+int gilscope_signal_waits(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -52,6 +52,8 @@ struct Installation {
   // looking, and when the next one may.
   std::atomic<int> loading{0};
   std::atomic<bool> looking{false};
+  std::atomic<pid_t> looker{0};  // the last thread that was made for it, until it is forgotten
+  std::atomic<int> forks{0};     // of the interpreter, under way
   std::atomic<std::uint64_t> next_look{0};  // ticks
 };
 
@@ -213,6 +215,11 @@ void* look_in_thread(void*) {
   return nullptr;
 }
 
+void* be_looker(void*) {
+  self().looker = gettid();
+  return look_in_thread(nullptr);
+}
+
 }  // namespace
 
 void initialize(const ElfImage& interpreter) { self().interpreter = interpreter; }
@@ -341,7 +348,7 @@ void look_unseen() {
 
 void notice() {
   Installation& own = self();
-  if (own.loading != 0 || own.looking || LoaderCall::must_wait()) return;
+  if (own.loading != 0 || own.looking || own.forks != 0 || LoaderCall::must_wait()) return;
   const std::uint64_t now = Clock::ticks();
   if (now < own.next_look || own.looking.exchange(true)) return;
   // No other thread can have the loader's lock.
@@ -355,9 +362,23 @@ void notice() {
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_t thread{};
-  if (pthread_create(&thread, &attributes, look_in_thread, nullptr) != 0) own.looking = false;
+  if (pthread_create(&thread, &attributes, be_looker, nullptr) != 0) own.looking = false;
   pthread_attr_destroy(&attributes);
 }
+
+void before_python_forks() {
+  constexpr std::uint64_t kLongest = 100'000'000;  // ns; the loader may be busy for who waits here
+  constexpr long kWithOurs = 3;  // with more, the program has threads of its own, too
+  Installation& own = self();
+  ++own.forks;
+  if ((!own.looking && own.looker == 0) || thread_count() > kWithOurs) return;
+  const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + kLongest;
+  while (own.looking && nanoseconds(CLOCK_MONOTONIC) < deadline) sched_yield();
+  const pid_t looker = own.looking ? 0 : own.looker.exchange(0);
+  if (looker != 0) wait_until_forgotten(looker, kLongest);
+}
+
+void after_python_forked_in_parent() { --self().forks; }
 
 std::list<Late> late() {
   const std::lock_guard<std::mutex> lock(self().patching);
@@ -385,6 +406,8 @@ void after_fork_in_child() {
   own.late.clear();
   own.loading = 0;
   own.looking = false;
+  own.looker = 0;
+  own.forks = 0;
 }
 
 std::vector<std::tuple<std::string, std::string, std::size_t>> report() {

@@ -63,6 +63,12 @@ void look_unseen();
 // Never asks the loader itself: a thread that has its lock, as in a callback of dl_iterate_phdr(),
 // may wait for the GIL, whose mutex the caller has.
 void notice();
+
+// Around a fork of the interpreter's, which counts the threads of the process and warns of them:
+// notice() makes none meanwhile, and the first waits until the last one is gone, if it soon is and
+// the program has no other threads. Without locks of ours.
+void before_python_forks();
+void after_python_forked_in_parent();
 // Which ones those were since install(), and when they got their hooks.
 struct Late {
   std::string path;

@@ -7,6 +7,7 @@
 #include "cpython/own_state.hpp"
 #include "cpython/parking.hpp"
 #include "cpython/stack.hpp"
+#include "cpython/waits.h"
 #include "hooks/interpreter.hpp"
 #include "hooks/open_wait.hpp"
 
@@ -42,6 +43,17 @@ Waited begin(OpenWait& wait, const sem_t* semaphore, const void* caller, const c
   return waited;
 }
 
+// Whether a signal has come since the thread gave the GIL up, whose handler in Python runs when the
+// wait ends. The real wait would not be interrupted by it any more, and end late or never: what the
+// hooks took before it must not lose a signal. Once only: the interpreter may want to wait on.
+bool signal_came() {
+  __attribute__((tls_model("initial-exec"))) static thread_local bool told = false;
+  const bool waits = gilscope_signal_waits() != 0;
+  const bool came = waits && !told;
+  told = waits;
+  return came;
+}
+
 template <typename RealWait>
 __attribute__((always_inline)) inline int hooked(sem_t* semaphore, const void* caller,
                                                  const char* frame, RealWait real) {
@@ -56,7 +68,12 @@ __attribute__((always_inline)) inline int hooked(sem_t* semaphore, const void* c
   OpenWait wait;
   const Waited waited = begin(wait, semaphore, caller, frame);
   errno = error;
-  const int result = real();
+  int result = -1;
+  if (signal_came()) {
+    errno = EINTR;
+  } else {
+    result = real();
+  }
   const int after = errno;
   if (wait.is_open()) end(wait, waited, result, after);
   errno = after;

@@ -65,6 +65,6 @@ def test_the_wait_to_get_into_python_is_hatched(page: Any, tmp_path: Path) -> No
       return view.find("tip").textContent.split(",")[0]
     }})""")
     assert told == [
-        "native code waits to get into Python: 3 msapp.tick",
-        "native code in Python: 1 msapp.tick",
+        "callback waits to get into Python: 3 msapp.tick",
+        "callback into Python: 1 msapp.tick",
     ]

@@ -52,8 +52,8 @@ TANGLED = {
     "as_completed": r"pair_\d .* waits for Futures, which only pair_\d or pair_\d could run; pair",
     "tasks": r"MainThread \(tangled\.py:\d+\) waits in its event loop, which has no timer and "
     r"watches no file; no thread that could end this is able to run",
-    "finalized": r"MainThread .* waits for threading\.Lock `self\.lock`; the interpreter ends, and "
-    r"no other thread runs Python any more",
+    "finalized": r"MainThread .* waits for threading\.Lock `Closed\.lock`; the interpreter ends, "
+    r"and no other thread runs Python any more",
 }
 """The same of tangled.py."""
 

@@ -59,6 +59,19 @@ def test_program_with_one_thread_forks(interpreter: Interpreter, tmp_path: Path)
     assert (recorded.trace.problems, recorded.trace.end_reason) == ((), "stop")
 
 
+def test_program_with_one_thread_forks_while_the_probe_looks(
+    interpreter: Interpreter, tmp_path: Path
+) -> None:
+    """The thread that looks at what was loaded is no thread of the program's either."""
+    interpreter.compile("slow_look")
+    preloaded = str(interpreter.modules / f"slow_look{interpreter.suffix}")
+    path = tmp_path / "trace.gilscope"
+    process = interpreter.start("forks.py", path, PYTHONWARNINGS="always", LD_PRELOAD=preloaded)
+    recorded = finished(process, path)
+    assert recorded.err == ""
+    assert recorded.facts["threads"] == [1, 1, 1]
+
+
 def test_a_forked_child_reads_the_list_of_mappings_once_at_most(
     interpreter: Interpreter, tmp_path: Path
 ) -> None:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TIMEOUT_S = 60
 OUR_LINE = re.compile(r"gilscope: .*\n|no second thread .*\n|no locks? .*\n")
@@ -26,7 +23,7 @@ INTERRUPTED = {
     "while_it_waits_for_threads": (
         "import os, signal, threading, time\n"
         "def end():\n"
-        "    threading.main_thread().join(0.5)\n"
+        "    time.sleep(0.5)\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    time.sleep(0.5)\n"
         "threading.Thread(target=end).start()\n"
@@ -200,6 +197,29 @@ def test_a_program_that_comes_through_a_named_pipe(tmp_path: Path) -> None:
             check=False,
         )
         assert (done.returncode, done.stdout) == (0, f"{tmp_path}/pipe\n"), done.stderr
+
+
+@pytest.mark.parametrize("kind", ["script", "code", "module"])
+@pytest.mark.parametrize("command", ["run", "races", "lock-order"])
+def test_modules_with_names_of_the_standard_library(
+    tmp_path: Path, command: str, kind: str
+) -> None:
+    """The program finds its own, where Python does, and the others as ever."""
+    names = ["argparse", "dataclasses", "json", "os", "queue", "shlex", "string", "textwrap"]
+    for name in names:
+        (tmp_path / f"{name}.py").write_text("local = True\n", encoding="utf-8")
+    (tmp_path / "shutil").mkdir()  # no module: there is no code in it
+    source = f"for name in {[*names, 'shutil']}: print(name, hasattr(__import__(name), 'local'))\n"
+    program = {
+        "script": [script(tmp_path, source)],
+        "code": ["-c", source],
+        "module": ["-m", "program"],
+    }[kind]
+    plain = ends(tmp_path, *program)
+    assert "json True\nos False\n" in plain[1]
+    # `python -m gilscope` would find them itself.
+    gilscope = str(Path(sys.executable).with_name("gilscope"))
+    assert ends(tmp_path, gilscope, command, "-o", "out.gilscope", *program) == plain
 
 
 def test_a_zip_file(tmp_path: Path) -> None:

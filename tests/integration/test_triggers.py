@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,14 @@ import pytest
 
 import gilscope
 from gilscope.analysis.findings import find
+from gilscope.cli import main
+from gilscope.severity import Severity
 from hang_programs import BUILDS, REPORT_S, TARGETS, reported, running
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+WAIT = "long-wait"
 
 # In each, something lasts for 0.4 s, five times.
 GIL_WAIT = """
@@ -90,6 +95,83 @@ def test_a_long_wait_writes_the_ring_down(build: str, code: str, when: str, tmp_
     """Beside the trace, while the program goes on."""
     said = written(build, tmp_path, code, when)
     assert f"{when.split(maxsplit=1)[0]} > 0.05 s" in said
+
+
+STORE = """
+import threading, time
+
+class Store:
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def save(self):
+        with self.lock:
+            time.sleep(3)
+
+    def load(self):
+        with self.lock:
+            pass
+
+store = Store()
+threading.Thread(target=store.save, name="writer").start()
+time.sleep(0.1)
+threading.Thread(target=store.load, name="reader").start()
+"""
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_a_long_wait_for_a_lock_is_a_finding(build: str, tmp_path: Path) -> None:
+    """Who waited for how long, for what, and who had it: one such wait is enough."""
+    written(build, tmp_path, STORE, "lock_wait > 200 ms")
+    (found,) = (one for one in find(gilscope.open(tmp_path / "t.1.gilscope")) if one.name == WAIT)
+    wait = "reader (<string>:13) waits for threading.Lock `Store.lock`, held by writer: for "
+    assert re.match(re.escape(wait) + r"\d+ ms or longer", found.title), found.title
+    assert found.severity is Severity.MEDIUM
+    assert any(
+        line.startswith("writer (<string>:10) holds threading.Lock `Store.lock` and")
+        for line in found.evidence
+    )
+    jump = found.intervals[0]
+    assert gilscope.open(tmp_path / "t.1.gilscope").thread_name(jump.thread) == "reader"
+    assert jump.end_ns - jump.start_ns >= 200_000_000
+    # It is in the snapshot alone, so a folder shows both.
+    assert main(["findings", "--fail-on", "medium", str(tmp_path)]) == 1
+
+
+IDLE = """
+import queue, threading, time
+from concurrent.futures import ThreadPoolExecutor
+
+work, condition, event = queue.Queue(), threading.Condition(), threading.Event()
+
+def waits_for_condition():
+    with condition:
+        condition.wait(2)
+
+for wait in (lambda: work.get(), waits_for_condition, event.wait):
+    threading.Thread(target=wait, daemon=True).start()
+with ThreadPoolExecutor(1) as pool:
+    pool.submit(int).result()
+    time.sleep(1.5)
+"""
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_threads_that_have_nothing_to_do_hold_nobody_up(build: str, tmp_path: Path) -> None:
+    """A server's idle workers are no reason for a snapshot, however long they wait."""
+    done = subprocess.run(
+        [
+            *(os.environ[BUILDS[build]], "-m", "gilscope", "run", "--ring"),
+            *("--when", "lock_wait > 100 ms", "-o", "t.gilscope", "-c", IDLE),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=2 * REPORT_S,
+        check=True,
+    )
+    assert "a snapshot is written" not in done.stderr
+    assert [one.name for one in tmp_path.iterdir()] == ["t.gilscope"]
 
 
 def test_a_pause_is_no_wait_for_a_lock(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import dis
 import json
 import json.decoder
 import os
+import select
 import threading
 from pathlib import Path
 from types import CodeType
@@ -21,6 +22,7 @@ from gilscope.target.hangs.locations import handler_at, line_at
 from gilscope.target.hangs.native_stacks import NativeFrame
 from gilscope.target.hangs.picture import Picture, Thread, is_probes
 from gilscope.target.hangs.process import KernelWait, NoProcessError, Process, Task, kernel_wait
+from gilscope.target.hangs.trigger import request
 from gilscope.target.hangs.unwinding import NoRuleError, find_rule
 from gilscope.trace.reading.hangs import read_hangs
 
@@ -168,3 +170,19 @@ def test_what_py_spy_says_may_be_anything() -> None:
         {7: [("a.py", 3, "f")]},
         "",
     )
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_a_request_for_a_snapshot_is_written_at_once(threads: int) -> None:
+    """However deep the stacks are: a pipe takes so many bytes wholly, or none."""
+    frames = [("/home/someone/programs/with/long/names/module.py", 1000, "Class.method")] * 60
+    about = {"name": "t", "doing": "t waits", "python": frames, "native": [], "mixed": []}
+    report = {"kind": "long-wait", "headline": "t waits", "threads": [about] * threads}
+    line = request(report)
+    assert len(line) <= select.PIPE_BUF
+    assert line[:1] == b"s"
+    assert line.count(b"\n") == 1
+    shown = json.loads(line[1:])["threads"]
+    assert len(shown) == threads
+    assert all(one["python"] for one in shown)
+    assert request(None) == b"s\n"

@@ -241,7 +241,7 @@ def test_findings_keep_a_snapshot_with_what_the_ring_has_lost(
     assert main(["findings", "--json", str(trace.parent)]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 2
     assert main(["top", "--json", str(trace.parent)]) == 0
-    assert "which has lost a part of it: for that part, name it alone" in capsys.readouterr().err
+    assert "which lacks a part of it: for that part, name it alone" in capsys.readouterr().err
 
 
 def test_a_family_has_each_process_once(tmp_path: Path) -> None:

@@ -185,6 +185,14 @@ def test_no_parallelism_is_told_of_a_run_too_short_for_two_samples(tmp_path: Pat
     assert "parallelism" not in verdict(comparison_of([trace]))
 
 
+def test_parallelism_is_told_of_how_many_processors(tmp_path: Path) -> None:
+    """1.5 is much of two and little of eight."""
+    builder = gil_trace()
+    builder.cpu_times((1, 0, 0, 0), (1, 90_000, 90_000, 0))
+    trace = replace(read(builder.write(tmp_path / "t.gilscope")), processors=2)
+    assert re.search(r"parallelism [\d.]+ of 2 processors<", verdict(comparison_of([trace])))
+
+
 def test_an_invalid_run_is_marked_wherever_it_is_shown(tmp_path: Path) -> None:
     """On its card, at its tables and above its timeline."""
     builder = TraceBuilder(free_threaded=True, gil_enabled=False)

@@ -38,7 +38,7 @@ def traces_in(paths: Iterable[Path], *, apart: bool = False) -> list[Path]:
     Args:
         paths: Files and directories.
         apart: What is found in one trace is not added to what is in another one: what was named
-            itself stays, and so does a snapshot with events that its trace has no more.
+            itself stays, and so does a snapshot that has events or reports that its trace has not.
 
     Raises:
         UsageError: There is no trace in a directory.
@@ -70,7 +70,7 @@ def traces_in(paths: Iterable[Path], *, apart: bool = False) -> list[Path]:
 
 def _say(left_out: Sequence[Copy]) -> None:
     for copy in left_out[:MOST_SAID]:
-        more = "" if copy.whole else ", which has lost a part of it: for that part, name it alone"
+        more = "" if copy.whole else ", which lacks a part of it: for that part, name it alone"
         say(f"note: {copy.path} is left out: it is a copy of {copy.of}{more}", sys.stderr)
     if len(left_out) > MOST_SAID:
         rest = len(left_out) - MOST_SAID

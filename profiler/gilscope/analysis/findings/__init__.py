@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 type Rule = Callable[[Facts], Iterator[Finding]]
 
 RULES: tuple[tuple[Rule, tuple[str, ...]], ...] = (
-    (hangs, ("deadlock", "hang-abandoned-lock", "hang-spinning")),
+    (hangs, ("deadlock", "hang-abandoned-lock", "hang-spinning", "long-wait")),
     (gil_enabled, ("gil-reenabled",)),
     (ending_interpreter, ("native-thread-at-exit",)),
     (not_attached, ("not-attached",)),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gilscope.analysis.findings.model import Finding, Jump
 from gilscope.severity import Severity
+from gilscope.trace.model.hangs import LONG_WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,17 +22,19 @@ _INTERPRETER = ("python", "libpython", "libc.", "libc-", "libstdc++", "ld-linux"
 
 
 def hangs(facts: Facts) -> Iterator[Finding]:
-    """Report each hang that the recording's watcher explained while the process hung."""
+    """Report each hang, or long wait, that the watcher explained while it lasted."""
     trace = facts.trace
     for hang in trace.hangs:
         stuck = [thread for thread in hang.threads if thread.stuck]
+        long = hang.kind == LONG_WAIT
+        told = hang.threads if long else stuck  # who is waited for goes on
         yield Finding(
             name=hang.kind,
             title=hang.headline,
-            severity=Severity.HIGH,
-            evidence=tuple(line for thread in stuck[:MOST_THREADS] for line in _lines(thread)),
+            severity=Severity.MEDIUM if long else Severity.HIGH,
+            evidence=tuple(line for thread in told[:MOST_THREADS] for line in _lines(thread)),
             advice=hang.advice,
-            intervals=_intervals(trace, hang, stuck),
+            intervals=_intervals(trace, hang, stuck, "waits" if long else "cannot go on"),
             cost_ns=max(trace.duration_ns - hang.at_ns, 0),
             suspected=hang.suspected,
         )
@@ -49,13 +52,11 @@ def _lines(thread: HungThread) -> list[str]:
     return [thread.doing, *(f"    from {frame}" for frame in frames)]
 
 
-def _intervals(trace: Trace, hang: Hang, stuck: list[HungThread]) -> tuple[Jump, ...]:
+def _intervals(trace: Trace, hang: Hang, stuck: list[HungThread], note: str) -> tuple[Jump, ...]:
     if hang.pid != trace.pid:
         return ()
     index = {thread.tid: thread.index for thread in trace.threads}
     begin, end = min(hang.at_ns, trace.duration_ns), trace.duration_ns
     return tuple(
-        Jump(index[thread.tid], begin, end, "cannot go on")
-        for thread in stuck
-        if thread.tid in index
+        Jump(index[thread.tid], begin, end, note) for thread in stuck if thread.tid in index
     )

@@ -282,15 +282,17 @@ _ADVICE = (
 def _reports(picture: Picture, told: list[Thread]) -> list[ThreadReport]:
     rest = [t for t in picture.threads.values() if t not in told and t.name not in OWN_THREADS]
     stuck = {thread.tid for thread in told}
-    return [
-        ThreadReport(
-            thread.tid,
-            thread.name,
-            sentence(picture, thread),
-            waits.held(picture, thread),
-            [(f.file, f.line, f.name) for f in thread.python if not is_own(f.file)],
-            [(f.path, f.offset, f.function) for f in thread.native if not is_own(f.path)],
-            thread.tid in stuck,
-        )
-        for thread in [*told, *rest]
-    ]
+    return [report_on(picture, t, stuck=t.tid in stuck) for t in [*told, *rest]]
+
+
+def report_on(picture: Picture, thread: Thread, *, stuck: bool) -> ThreadReport:
+    """Return the report on a thread."""
+    return ThreadReport(
+        thread.tid,
+        thread.name,
+        sentence(picture, thread),
+        waits.held(picture, thread),
+        [(f.file, f.line, f.name) for f in thread.python if not is_own(f.file)],
+        [(f.path, f.offset, f.function) for f in thread.native if not is_own(f.path)],
+        stuck,
+    )

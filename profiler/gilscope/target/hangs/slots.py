@@ -10,11 +10,17 @@ _HEADER, _CHUNK = 128, 64
 _CHUNK_MAGIC, _DEFINITIONS, _THREADS = 0x4B435347, 2, 4
 _LOCK = 4  # tag of a lock's definition
 _PAUSES = (8, 9)  # kinds of lock: stop_the_world, stop_the_world_request
+_SIGNALS = (6, 7, 14, 34)  # simple_queue, event, thread_end, native_condition: nobody has these
 _SLOT_SIZE = 128
+_TID = 4
 _OPEN_WAIT, _OPEN_KIND, _OPEN_WHAT = 56, 64, 68
 _GIL_WAITS, _LOCK_WAIT = (2, 3), 4
 _MOST_CHUNKS = 4096
 _ENDED = 24  # end_ticks of a slot
+
+
+# What a wait for such a lock is: one while the world is stopped, or to stop it, is a pause.
+_WAITS_FOR = {**dict.fromkeys(_PAUSES, "pause"), **dict.fromkeys(_SIGNALS, "")}
 
 
 class Open(NamedTuple):
@@ -22,13 +28,16 @@ class Open(NamedTuple):
 
     Attributes:
         thread: Number of the slot.
-        kind: ``gil_wait``, ``lock_wait`` or ``pause``.
+        kind: ``gil_wait``, ``lock_wait`` or ``pause``. Waits for something to happen, such as for
+            the next item of a queue, are none.
         start: Ticks.
+        tid: The kernel's id of the thread.
     """
 
     thread: int
     kind: str
     start: int
+    tid: int
 
 
 class Slots:
@@ -52,7 +61,7 @@ class Slots:
         self._begin, self._alignment = struct.unpack_from("<II", header, 12)
         self._chunks: list[tuple[int, int]] = []  # offset and size of those with slots
         self._definitions: list[tuple[int, int]] = []
-        self._pauses: dict[int, bool] = {}  # whether a lock's waits are those of pauses
+        self._kinds: dict[int, int] = {}  # of locks
         self._at = self._begin
 
     def close(self) -> None:
@@ -67,10 +76,11 @@ class Slots:
             data = os.pread(self._file, size, offset)
             for at in range(0, len(data) - _SLOT_SIZE + 1, _SLOT_SIZE):
                 kind, start, what = _open(data, at)
-                if kind == "lock_wait" and self._is_pause(what):
-                    kind = "pause"
+                if kind == "lock_wait":
+                    kind = _WAITS_FOR.get(self._kind_of(what), kind)
                 if kind:
-                    found.append(Open(number << 16 | at // _SLOT_SIZE, kind, start))
+                    tid = struct.unpack_from("<I", data, at + _TID)[0]
+                    found.append(Open(number << 16 | at // _SLOT_SIZE, kind, start, tid))
         return found
 
     def _find_chunks(self) -> None:
@@ -86,13 +96,13 @@ class Slots:
                 self._definitions.append((self._at + _CHUNK, length - _CHUNK))
             self._at += length
 
-    def _is_pause(self, lock: int) -> bool:
-        """Whether threads wait for a lock while the world is stopped, or to stop it."""
-        if lock not in self._pauses:
+    def _kind_of(self, lock: int) -> int:
+        """Return the kind of a lock; 0 if it is not known."""
+        if lock not in self._kinds:
             for offset, size in self._definitions:
                 self._read_locks(os.pread(self._file, size, offset))
-            self._pauses.setdefault(lock, False)
-        return self._pauses[lock]
+            self._kinds.setdefault(lock, 0)
+        return self._kinds[lock]
 
     def _read_locks(self, data: bytes) -> None:
         at = 0
@@ -102,7 +112,7 @@ class Slots:
                 return
             if tag == _LOCK:
                 lock, kind = struct.unpack_from("<IH", data, at + 8)
-                self._pauses[lock] = kind in _PAUSES
+                self._kinds[lock] = kind
             at += length
 
 

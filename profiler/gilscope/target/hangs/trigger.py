@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import select
 import shutil
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gilscope.target.hangs.slots import Slots
 from gilscope.target.hangs.trace_file import add_metadata
@@ -19,6 +22,10 @@ REST_SECONDS = 10.0
 """Between two snapshots, at least."""
 
 MOST_SNAPSHOTS = 20
+MOST_SHARE = 20
+"""A closer look is taken again after so many times the processor time that the last one took."""
+
+MOST_FRAMES = 12, 6, 3, 0  # of a stack: the most for which there is room
 LEAST_PAUSE, LOOKS = 0.005, 4
 SLICED, SLICED_PAUSE, MOST_MISSES = "pause", 0.01, 2
 """Who stops the world waits in slices of 1 ms: looked at more often, it may be between two."""
@@ -50,8 +57,12 @@ class Trigger:
         self._kind, self._longer = str(config["kind"]), float(str(config["longer_s"]))
         self._slots = Slots(str(config["path"]))
         # The process's own end of a pipe, at which a thread of it waits.
-        self._pipe = os.open(f"/proc/{pid}/fd/{config['pipe']}", os.O_WRONLY | os.O_CLOEXEC)
+        self._pipe = os.open(
+            f"/proc/{pid}/fd/{config['pipe']}", os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        )
         self._seen: dict[int, _Seen] = {}
+        self._idle: set[tuple[int, int]] = set()  # threads and starts of waits that are no matter
+        self._long: set[tuple[int, int]] = set()
         self._rest, self._count = 0.0, 0
 
     @property
@@ -60,9 +71,15 @@ class Trigger:
         pause = max(self._longer / LOOKS, LEAST_PAUSE)
         return min(pause, SLICED_PAUSE) if self._kind == SLICED else pause
 
-    def look(self, now: float) -> bool:
-        """Look once; return whether a snapshot was asked for."""
-        waits = {w.thread: w.start for w in self._slots.open_waits() if w.kind == self._kind}
+    def look(self, now: float) -> dict[int, float]:
+        """Look once; return the threads that wait for too long, if a snapshot is due for them.
+
+        By the kernel's ids, with the seconds for which they have been seen to wait.
+        """
+        found = [wait for wait in self._slots.open_waits() if wait.kind == self._kind]
+        self._idle &= {(wait.thread, wait.start) for wait in found}
+        found = [wait for wait in found if (wait.thread, wait.start) not in self._idle]
+        waits = {wait.thread: wait.start for wait in found}
         seen: dict[int, _Seen] = {}
         for thread, start in waits.items():
             before = self._seen.get(thread)
@@ -73,18 +90,53 @@ class Trigger:
                 if thread not in seen and before.misses < MOST_MISSES:
                     seen[thread] = replace(before, misses=before.misses + 1)
         self._seen = seen
-        long = any(now - seen[thread].since >= self._longer for thread in waits)
+        lasted = {wait.tid: now - seen[wait.thread].since for wait in found}
+        long = {tid: seconds for tid, seconds in lasted.items() if seconds >= self._longer}
         if not long or now < self._rest or self._count >= MOST_SNAPSHOTS:
-            return False
-        self._rest, self._count = now + REST_SECONDS, self._count + 1
+            return {}
+        self._long = {(wait.thread, wait.start) for wait in found if wait.tid in long}
+        return long
+
+    def dismiss(self, cost: float) -> None:
+        """Pass over what was returned last: nobody is held up.
+
+        Args:
+            cost: Seconds that it took to find that out.
+        """
+        self._idle |= self._long
+        self._rest = time.monotonic() + MOST_SHARE * cost
+
+    def ask(self, report: Mapping[str, object] | None) -> None:
+        """Ask the process for a snapshot, and give it what is known of the waits."""
+        self._rest, self._count = time.monotonic() + REST_SECONDS, self._count + 1
         with contextlib.suppress(OSError):
-            os.write(self._pipe, b"s")
-        return True
+            os.write(self._pipe, request(report))
 
     def close(self) -> None:
         """Let go of the trace and the pipe."""
         self._slots.close()
         os.close(self._pipe)
+
+
+def request(report: Mapping[str, object] | None) -> bytes:
+    """Return a line that asks for a snapshot: a report with as many stacks as it has room for.
+
+    A pipe takes so much at once, or nothing: what watches must not wait for what is watched.
+    """
+    if report is None:
+        return b"s\n"
+    shown: list[dict[str, Any]] = [dict(one) for one in report["threads"]]  # type: ignore[attr-defined]
+    for frames in MOST_FRAMES:
+        for one in shown:
+            one |= {name: one[name][:frames] for name in ("python", "native", "mixed")}
+        while shown:
+            line = b"s" + json.dumps({**report, "threads": shown}).encode() + b"\n"
+            if len(line) <= select.PIPE_BUF:
+                return line
+            if frames:
+                break
+            shown.pop()
+    return b"s\n"
 
 
 class HangCopies:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from gilscope.errors import GilscopeError
 from gilscope.target.hangs import words
 from gilscope.target.hangs.channel import NAME, SIZE, Channel
+from gilscope.target.hangs.long_waits import NOBODY, explained
 from gilscope.target.hangs.sampling.sampling import Sampling
 from gilscope.target.hangs.trace_file import add_metadata
 from gilscope.target.hangs.trigger import HangCopies, Trigger
@@ -215,8 +216,17 @@ class Watcher:
             self._channel.put_ending(json.dumps({**metadata, **found}))
 
     def _look_at_waits(self) -> None:
-        if self._trigger is not None and self._trigger.look(time.monotonic()):
+        waits = self._trigger.look(time.monotonic()) if self._trigger is not None else {}
+        if waits and self._trigger is not None:
             when = self._config["when"]
+            report = None  # of waits for the GIL and pauses the trace itself says who is to blame
+            if when["kind"] == "lock_wait":
+                begin = time.process_time()
+                report = explained(self._pid, waits)
+                if report == NOBODY:
+                    self._trigger.dismiss(time.process_time() - begin)
+                    return
+            self._trigger.ask(report)
             _say(f"{when['kind']} > {when['longer_s']:g} s: a snapshot is written\n")
 
     def _look(self) -> None:

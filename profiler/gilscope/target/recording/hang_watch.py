@@ -59,7 +59,7 @@ class HangWatch:
         path: Path,
         metadata: dict[str, Any],
         options: RecordingOptions,
-        write: Callable[[Path], None],
+        write: Callable[[Path, str], None],
     ) -> None:
         """Make ready to watch the recording into ``path``, which has not begun; never fails.
 
@@ -68,7 +68,7 @@ class HangWatch:
             path: The trace.
             metadata: Of the trace.
             options: Of the recording.
-            write: Writes a snapshot.
+            write: Writes a snapshot, with metadata in place of those of the trace, if any.
         """
         self._path, self._config = "", {}
         native.take_started_threads()  # of no recording
@@ -80,7 +80,7 @@ class HangWatch:
                 return
             config = {"path": str(path), "metadata": metadata, "on_hang": options.on_hang}
             if options.when:
-                config["when"] = self._prepare_snapshots(path, options.when, write)
+                config["when"] = self._prepare_snapshots(path, options.when, metadata, write)
             if options.sample:
                 config["sample"] = _sampling(options.sample)
                 self._wait_until_sampled(opened, config)
@@ -102,12 +102,16 @@ class HangWatch:
         self._end_snapshots()
 
     def _prepare_snapshots(
-        self, path: Path, when: str, write: Callable[[Path], None]
+        self,
+        path: Path,
+        when: str,
+        metadata: dict[str, Any],
+        write: Callable[[Path, str], None],
     ) -> dict[str, Any]:
         wanted = conditions.parse(when)
         if wanted.kind == conditions.HANG:
             return {"kind": wanted.kind}  # the watcher copies the trace
-        self._snapshots = Snapshots(path, write)
+        self._snapshots = Snapshots(path, metadata, write)
         return {
             "kind": wanted.kind,
             "longer_s": wanted.longer_ns / 1e9,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gilscope.config import EXECUTOR_VARIABLE, VARIABLE
 from gilscope.errors import GilscopeError, ProbeError
 from gilscope.target import spans
+from gilscope.target.hangs.trace_file import add_metadata
 from gilscope.target.recording import children as child_processes
 from gilscope.target.recording import self_test as test_in_child
 from gilscope.target.recording.hang_watch import HangWatch
@@ -166,10 +167,11 @@ def running() -> bool:
     return bool(_native().running())
 
 
-def snapshot(path: str | os.PathLike[str]) -> None:
+def snapshot(path: str | os.PathLike[str], metadata: str = "") -> None:
     """Write what is recorded so far to the trace file ``path``, and go on recording.
 
-    Any thread may call this. An existing file is replaced when the new one is complete.
+    Any thread may call this. An existing file is replaced when the new one is complete. Its
+    metadata are those of the trace, unless others are given.
 
     Raises:
         ProbeError: The probe does not run, or the file cannot be written.
@@ -179,6 +181,8 @@ def snapshot(path: str | os.PathLike[str]) -> None:
     draft = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_native_id()}.part")
     try:
         _call(_native().snapshot, os.fsencode(draft))
+        if metadata:
+            add_metadata(str(draft), os.getpid(), metadata)
         draft.replace(file)
     except OSError as error:
         with contextlib.suppress(OSError):

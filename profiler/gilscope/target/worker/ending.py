@@ -172,15 +172,6 @@ def wait_for_threads() -> None:
     ``threading._shutdown`` is what the interpreter itself calls by this name; it also tells thread
     pools that were never shut down to end, which joining threads would wait for in vain.
     """
-    try:
+    # What goes wrong is printed by the interpreter, which calls it once more.
+    with contextlib.suppress(BaseException):
         threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
-    except BaseException as error:  # noqa: BLE001 - the interpreter prints it and goes on, too
-        raised = error
-    else:
-        return
-    frames = _without_our_frames(raised.__traceback__)
-    said = "Exception ignored on threading shutdown"
-    with contextlib.suppress(BaseException):  # the hook is the program's
-        sys.unraisablehook(
-            sys.UnraisableHookArgs((type(raised), raised, frames, said, threading))  # type: ignore[misc, call-arg]
-        )

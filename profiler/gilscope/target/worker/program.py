@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilscope.errors import TargetError
+from gilscope.target.worker import shadows
 from gilscope.target.worker.ending import Outcome, failure, leave, wait_for_threads
 
 if TYPE_CHECKING:
@@ -127,12 +128,16 @@ def run_as_main(
         return prepared
     process = os.getpid()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(session)
+        with shadows.own_path():
+            stack.enter_context(session)
+        if not sys.flags.safe_path:
+            shadows.give_way(sys.path[0] or os.curdir)
         prepared = prepared or _prepared(target)
         outcome = prepared if isinstance(prepared, Outcome) else _execute(*prepared)
         if target.kind == "script":
             _forget_file()
         wait_for_threads()
+        shadows.come_back()
         if os.getpid() == process:
             at_end()
         if os.getpid() != process:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LONG_WAIT = "long-wait"
+"""Kind of a wait that was only longer than what a snapshot was to be written for."""
+
 
 @dataclass(frozen=True, slots=True)
 class HungThread:
@@ -29,12 +32,12 @@ class Hang:
     """One hang.
 
     Attributes:
-        kind: "deadlock", "hang-abandoned-lock" or "hang-spinning".
+        kind: "deadlock", "hang-abandoned-lock", "hang-spinning", or `LONG_WAIT`.
         pid: the process: that of the trace, or a forked child of it.
         headline: who waited for whom, after "deadlock: " or "hang: ".
         advice: what to do.
         suspected: memory did not prove all of it.
-        at_ns: when it was found, from the trace's start.
+        at_ns: when it was found, from the trace's start; of a long wait, when that began.
         threads: all threads, the stuck ones first.
     """
 

@@ -10,11 +10,14 @@ import numpy as np
 
 from gilscope.errors import TraceError
 from gilscope.trace import format as fmt
+from gilscope.trace.reading.hangs import read_hangs
 from gilscope.trace.reading.reader import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from gilscope.trace.model.hangs import Hang
 
 SNAPSHOT = "snapshot"  # why a trace ended
 
@@ -26,7 +29,7 @@ class Copy:
     Attributes:
         path: The file.
         of: The one that goes on longest of those of its recording.
-        whole: That one still has all events of the file: a ring has overwritten none of them.
+        whole: That one has all events and reports of the file: a ring has overwritten none of them.
     """
 
     path: Path
@@ -39,6 +42,7 @@ class _File:
     path: Path
     until: tuple[bool, int]  # it is no snapshot; its latest time, in ns
     chunks: frozenset[int]  # numbers of its chunks of events
+    hangs: tuple[Hang, ...]  # and long waits that it tells of
 
 
 def header_of(path: Path) -> np.void | None:
@@ -84,14 +88,19 @@ def _file(path: Path) -> _File:
     parts = parts_of(path)[1]
     snapshot = parts.end is not None and parts.end.get("reason") == SNAPSHOT
     chunks = frozenset(head.sequence for head in parts.events)
-    return _File(path, (not snapshot, parts.latest), chunks)
+    hangs = read_hangs(parts.metadata, 0)
+    return _File(path, (not snapshot, parts.latest), chunks, hangs)
 
 
 def _copies(files: list[_File]) -> list[Copy]:
     # Of two that are the same the one with the shorter name is the original.
     original = max(files, key=lambda one: (one.until, -len(one.path.name)))
     return [
-        Copy(one.path, original.path, one.chunks <= original.chunks)
+        Copy(one.path, original.path, _has_all(original, one))
         for one in files
         if one is not original
     ]
+
+
+def _has_all(original: _File, copy: _File) -> bool:
+    return copy.chunks <= original.chunks and all(one in original.hangs for one in copy.hangs)

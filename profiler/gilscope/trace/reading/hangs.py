@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gilscope.trace.model.hangs import Hang, HungThread
+from gilscope.trace.model.hangs import LONG_WAIT, Hang, HungThread
 
-KINDS = ("deadlock", "hang-abandoned-lock", "hang-spinning")
+KINDS = ("deadlock", "hang-abandoned-lock", "hang-spinning", LONG_WAIT)
 
 
 def read_hangs(metadata: dict[str, Any], start_monotonic_ns: int) -> tuple[Hang, ...]:

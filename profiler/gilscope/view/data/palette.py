@@ -66,9 +66,9 @@ NOTHING = STATES + 2
 KINDS = STATES + 3
 """Number of values that a segment's state may have."""
 
-CALLBACK_LOOK = Look("native code in Python", "#009E73", 1.0, stalled=False)
+CALLBACK_LOOK = Look("callback into Python", "#009E73", 1.0, stalled=False)
 
-ENTERING_LOOK = Look("native code waits to get into Python", "#009E73", 0.5, stalled=True)
+ENTERING_LOOK = Look("callback waits to get into Python", "#009E73", 0.5, stalled=True)
 """Hatched, and over the rest of its lane: others of them may be in Python at that moment."""
 
 READY_LOOK = Look("ready, waiting for a processor", "#F0E442", 0.25, stalled=False)

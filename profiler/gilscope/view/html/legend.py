@@ -30,7 +30,7 @@ CURVE_WIDTH = 24
 
 READY_HINT = "at the foot of a lane: its share of the time between two samples"
 ARROW_HINT = "from a long wait to the thread that was waited for"
-CURVE_HINT = "threads with a processor"
+CURVE_HINT = "threads on a processor"
 
 HATCH = (
     f'<svg y="{SIZE // 2}" width="{SIZE}" height="{SIZE // 2}">'

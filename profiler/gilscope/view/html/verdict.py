@@ -196,7 +196,9 @@ def _parallelism(run: Run) -> str:
         return ""  # one sample, or none, tells nothing
     found = ran / run.trace.duration_ns
     words = f"{found:.1f}" if found >= LEAST_PARALLELISM else f"below {LEAST_PARALLELISM}"
-    return f"parallelism {words}"
+    processors = run.trace.processors
+    most = f" of {count_text(processors, 'processor')}" if processors else ""
+    return f"parallelism {words}{most}"
 
 
 def _lives(trace: Trace) -> int:

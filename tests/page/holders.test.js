@@ -22,14 +22,15 @@ test("the longest holder comes first", () => {
 
 test("merged holds are not told one by one", () => {
   assert.equal(holds(run(3), 0, 1000), null)
-  assert.equal(holders_html(run(3), 0, 1000, holds(run(3), 0, 1000), "Held"), "")
+  assert.equal(holders_html(run(3), 0, 1000, holds(run(3), 0, 1000), "Held", "nobody"), "")
 })
 
 test("the bar has each hold at its time, and names the threads", () => {
-  const html = holders_html(run(), 0, 1000, holds(run(), 0, 1000), "Held")
+  const html = holders_html(run(), 0, 1000, holds(run(), 0, 1000), "Held", "nobody")
   assert.match(html, /left:0\.00%;width:60\.00%/)
   assert.match(html, /left:60\.00%;width:10\.00%/)
   assert.match(html, /&lt;long&gt; 600 ns/)
+  assert.match(html, /nobody 300 ns/)
 })
 
 test("the bar of a lock has the threads that had it, as the details say", () => {

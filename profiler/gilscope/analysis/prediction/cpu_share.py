@@ -25,13 +25,6 @@ if TYPE_CHECKING:
 
     type F64 = np.typing.NDArray[np.float64]
 
-PART_NS = 100_000_000
-MOST_PARTS = 256
-"""Of a trace: what its threads wanted is looked at in each, as long as between two samples."""
-
-SWITCHING = 0.1
-"""Share of what threads want of processors that they lose without other processes."""
-
 
 class Basis(Enum):
     """What tells how much of a processor's time a thread had."""
@@ -89,8 +82,6 @@ class Work:
             _spans(lane, _working(flags, lane), idle.get(lane.thread.index, ())) for lane in lanes
         ]
         self._clock = _shares([*self._holding, *self._running], processors)
-        self._samples = trace.cpu_times
-        self._duration_ns = trace.duration_ns
         self._measured = [
             self._hold_against(trace.cpu_times, index, number)
             for index, number in self._numbers.items()
@@ -124,32 +115,6 @@ class Work:
             work += np.where(known, lasted * ran, shared)
             asleep += lasted * slept
         return Done(summed(work), summed(asleep))
-
-    def taken_by_others_ns(self, processors: int) -> float:
-        """How much of the processors other processes had while threads had work for them, ns.
-
-        In each part of the trace the work would have had as many processors as it wanted, as far as
-        there are so many. What is so little that waking up and changing places takes it is none.
-        """
-        parts = int(np.clip(self._duration_ns / PART_NS, 1, MOST_PARTS))
-        edges = np.linspace(0, self._duration_ns, parts + 1)
-        had, wanted = np.zeros(parts), np.zeros(parts)
-        for index, number in self._numbers.items():
-            low, high = np.searchsorted(self._samples.thread, (index, index + 1))
-            times = self._samples.time[low:high]
-            if len(times) < 2:  # noqa: PLR2004 - the ends of a stretch
-                continue
-            on_cpu, ready = (
-                np.diff(np.interp(edges, times, counted[low:high]))
-                for counted in (self._samples.on_cpu, self._samples.runnable)
-            )
-            spans = self._holding[number], self._running[number]
-            lasted = sum(np.diff(_up_to(some, edges, None)) for some in spans)
-            had += on_cpu
-            # One that waits for the GIL wants a processor only to ask for it again.
-            wanted += on_cpu + np.minimum(ready, np.maximum(lasted - on_cpu, 0))
-        taken = float(np.maximum(np.minimum(wanted, processors * np.diff(edges)) - had, 0).sum())
-        return taken if taken > SWITCHING * float(wanted.sum()) else 0.0
 
     def _hold_against(self, samples: CpuTimes, index: int, number: int) -> _Measured:
         """Compare a thread's assumed work with the kernel's samples of it."""

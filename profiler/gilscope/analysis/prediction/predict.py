@@ -46,8 +46,7 @@ class Prediction:
         gil_wait_ns: Waits for the GIL that are left out, all threads together.
         inferred_joins: Waits of native code for its threads that no hook saw.
         unexplained_ns: Waits that take as long as before, because what ended them is not known.
-        least_ns: What all processors take for the work that the kernel counted, and for what it
-            counted of waiting for a processor because of other processes; 0: not known.
+        least_ns: The least that it can take on so many processors.
     """
 
     processors: int
@@ -58,7 +57,7 @@ class Prediction:
     gil_wait_ns: int
     inferred_joins: int
     unexplained_ns: int
-    least_ns: float = 0.0
+    least_ns: float
 
     @property
     def speedup(self) -> float:
@@ -68,7 +67,7 @@ class Prediction:
     @property
     def most(self) -> float:
         """The speed-up if all processors were busy all the time."""
-        return self.recorded_ns / self.least_ns if self.least_ns else float(self.processors)
+        return self.recorded_ns / self.least_ns
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -87,9 +86,9 @@ def predict(
     from four others: all that waited for each other share their work; none do; what runs without
     the GIL needs no processor, as if it waited for a disk or a network; and threads shared the
     processors evenly, whatever the kernel's samples say. No time is below what all processors take
-    for the work that the kernel counted in the recorded run: the speed-up is never above processors
-    by measured parallelism. Where other processes took processors from the threads, these would
-    have been at work: that counts as work there, as it is no gain to come.
+    for the work that the kernel counted in the recorded run, nor below what they would take if one
+    of them had been busy all the time: the speed-up is never above the number of processors, nor
+    above that by measured parallelism.
 
     Args:
         trace: Of a run with the GIL.
@@ -111,10 +110,9 @@ def predict(
     if processors >= (recorded_on or processors):
         # Work that was done with the GIL can be done without it, moment by moment.
         times = [min(time, float(trace.duration_ns)) for time in times]
-    # The work that the kernel has counted cannot be done faster than by all processors at once.
-    on_cpu = trace.cpu_times.total_on_cpu_ns
-    taken = model.work.taken_by_others_ns(recorded_on or processors)
-    least = max(on_cpu, min(on_cpu + taken, processors * trace.duration_ns)) / processors
+    # The work that the kernel has counted cannot be done faster than by all processors at once; and
+    # where they were idle with the GIL, a trace does not tell whether that was because of it.
+    least = max(trace.cpu_times.total_on_cpu_ns, trace.duration_ns) / processors
     times = [max(time, least) for time in times]
     return Prediction(
         processors=processors,

@@ -96,11 +96,12 @@ function stacks_html(choice, told, stacks) {
 function held_html({ timeline, row, segments, start, end }, told) {
   const state = segments.state[row]
   if (state === WAITING_GIL) {
-    return holders_html(timeline, start, end, holds(timeline, start, end), "Held the GIL")
+    return holders_html(timeline, start, end, holds(timeline, start, end), "Held the GIL", "nobody")
   }
   const known = Array.isArray(told) ? told[3] : null
   if (state !== WAITING_LOCK || !known) return ""
-  return holders_html(timeline, start, end, known.map(([lane, from, to]) => ({ lane, from, to })), "Had the lock")
+  const found = known.map(([lane, from, to]) => ({ lane, from, to }))
+  return holders_html(timeline, start, end, found, "Had the lock", "not known, or nobody:")
 }
 
 /**

@@ -6,6 +6,7 @@ import { safe, time_text } from "./text.js"
 const MOST = 5000  // holds
 const GAP = 0.002  // of the wait: holds of one thread that are nearer than this are one
 const NAMED = 6
+const LEAST_REST = 0.01  // of the wait
 const COLORS = ["#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255"]
 const OTHER = "#999999"
 
@@ -69,8 +70,9 @@ function joined(found, gap) {
  * @param {number} end
  * @param {Hold[] | null} every In order.
  * @param {string} words What they did meanwhile.
+ * @param {string} rest What the rest of the time is.
  */
-export function holders_html(timeline, start, end, every, words) {
+export function holders_html(timeline, start, end, every, words, rest) {
   const found = every?.filter(({ from, to }) => to > from)
   if (!found?.length) return ""
   const sums = held(found)
@@ -83,6 +85,8 @@ export function holders_html(timeline, start, end, every, words) {
     `${safe(timeline.lanes[lane].name)} ${time_text(ns)}</span>`)
   const more = sums.length - NAMED
   if (more > 0) named.push(`<span>and ${more} more</span>`)
+  const left = end - start - sums.reduce((sum, [, ns]) => sum + ns, 0)
+  if (left > LEAST_REST * (end - start)) named.push(`<span><i class="dot rest"></i>${rest} ${time_text(left)}</span>`)
   return `<div class="holders" aria-hidden="true">${bars.join("")}</div>` +
     `<p class="holder-names">${words} meanwhile: ${named.join(" ")}</p>`
 }

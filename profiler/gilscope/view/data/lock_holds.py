@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MOST = 60
 """Holds of one wait that a bar has room for; of more, nothing is said one by one."""
 
+NEAR = 10
+"""Times as long as what is asked for, before it: what a lock went through earlier is left out."""
+
 MOST_IN_ALL = 6000
 """Holds that travel with a view: those of the longest waits."""
 
@@ -36,12 +39,16 @@ def lock_holds(trace: Trace, rows: I64) -> dict[int, Holds]:
     places = np.flatnonzero(intervals.kind[rows] == Event.LOCK_WAIT)
     if not len(places):
         return {}
-    # The waits of all threads say who got a lock.
-    locks = np.unique(intervals.what[rows[places]])
-    waits = np.flatnonzero((intervals.kind == Event.LOCK_WAIT) & np.isin(intervals.what, locks))
+    # The waits of all threads say who got a lock: those near what is asked for, as of one wait in a
+    # long trace.
+    asked_for = rows[places]
+    begin, end = int(intervals.start[asked_for].min()), int(intervals.end[asked_for].max())
+    near = (intervals.end >= begin - NEAR * (end - begin)) & (intervals.start <= end)
+    waits = np.flatnonzero(near & (intervals.kind == Event.LOCK_WAIT))
+    waits = waits[np.isin(intervals.what[waits], intervals.what[asked_for])]
     held = held_during(trace, waits)
     asked = np.full(len(waits), -1)
-    asked[np.searchsorted(waits, rows[places])] = places
+    asked[np.searchsorted(waits, asked_for)] = places
     found: dict[int, Holds] = {}
     place = asked[held.waits]
     chosen = np.flatnonzero(place >= 0)

@@ -539,6 +539,7 @@ var TimeAxis = class {
 var MOST = 5e3;
 var GAP = 2e-3;
 var NAMED = 6;
+var LEAST_REST = 0.01;
 var COLORS = ["#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255"];
 var OTHER = "#999999";
 function holds(timeline, start, end) {
@@ -568,7 +569,7 @@ function joined(found, gap) {
   }
   return result;
 }
-function holders_html(timeline, start, end, every, words) {
+function holders_html(timeline, start, end, every, words, rest) {
   const found = every?.filter(({ from, to }) => to > from);
   if (!found?.length) return "";
   const sums = held(found);
@@ -578,6 +579,8 @@ function holders_html(timeline, start, end, every, words) {
   const named = sums.slice(0, NAMED).map(([lane, ns]) => `<span><i class="dot" style="background:${colors.get(lane)}"></i>${safe(timeline.lanes[lane].name)} ${time_text(ns)}</span>`);
   const more = sums.length - NAMED;
   if (more > 0) named.push(`<span>and ${more} more</span>`);
+  const left = end - start - sums.reduce((sum, [, ns]) => sum + ns, 0);
+  if (left > LEAST_REST * (end - start)) named.push(`<span><i class="dot rest"></i>${rest} ${time_text(left)}</span>`);
   return `<div class="holders" aria-hidden="true">${bars.join("")}</div><p class="holder-names">${words} meanwhile: ${named.join(" ")}</p>`;
 }
 
@@ -639,11 +642,12 @@ function stacks_html(choice, told, stacks) {
 function held_html({ timeline, row, segments, start, end }, told) {
   const state = segments.state[row];
   if (state === WAITING_GIL) {
-    return holders_html(timeline, start, end, holds(timeline, start, end), "Held the GIL");
+    return holders_html(timeline, start, end, holds(timeline, start, end), "Held the GIL", "nobody");
   }
   const known = Array.isArray(told) ? told[3] : null;
   if (state !== WAITING_LOCK || !known) return "";
-  return holders_html(timeline, start, end, known.map(([lane, from, to]) => ({ lane, from, to })), "Had the lock");
+  const found = known.map(([lane, from, to]) => ({ lane, from, to }));
+  return holders_html(timeline, start, end, found, "Had the lock", "not known, or nobody:");
 }
 function details_html(choice, looks, told, stacks) {
   const { lane, row, segments, other } = choice;

@@ -122,8 +122,11 @@ class HangWatch:
     def _opened(self, native: ModuleType) -> channel.Channel | None:
         if self._of == os.getpid():
             return self._channel
+        # A forked child whose parent could have none: one that is given orphans, as a container's
+        # first process, would be given this one's watcher, a child that it did not start.
+        refused = self._of != 0 and self._channel is None
         self._of, self._channel = os.getpid(), None
-        path = next(iter(interpreters()), None)
+        path = None if refused else next(iter(interpreters()), None)
         if path is None:
             return None
         descriptor = channel.make_memory()

@@ -71,7 +71,9 @@ The trace is replayed ({package}/analysis/prediction/predict.py):
   is inferred where other threads are idle before, at work in between, and done when it comes
   back.
 - The processor time that the kernel counted in the run takes at least as long as on all processors
-  at once: no speed-up is above the number of processors divided by the measured parallelism.
+  at once: no speed-up is above the number of processors divided by the measured parallelism. Nor is
+  any above the number of processors: where all of them were idle, the trace does not tell whether
+  that was for the GIL or for other processes.
 
 Two things are not in the trace of the GIL build, and come from other runs of the comparison:
 

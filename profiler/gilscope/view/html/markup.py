@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 CODE = re.compile("`([^`]+)`")
 
 HEAD = """<!DOCTYPE html>
@@ -47,9 +49,14 @@ def join(parts: Iterable[str]) -> str:
     return "\n".join(part for part in parts if part)
 
 
+@cache
 def sheet() -> str:
-    """Return the style sheet that all views share."""
-    return files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+    """Return the style sheet that all views share, without what is for its readers.
+
+    Each view in a saved notebook has one.
+    """
+    written = files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+    return re.sub(r"(?<=[{};,:])\s+|\s+(?=[{}])", "", COMMENT.sub("", written)).strip()
 
 
 def style() -> str:

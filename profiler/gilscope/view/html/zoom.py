@@ -24,6 +24,7 @@ MOST = 2  # pictures
 ENOUGH = 100
 """Intervals that one picture shows as well as a larger one."""
 AROUND = 4  # of the moment, at the least that is shown, in its own lengths
+ROOM = 12_000  # characters that all pictures but the first one may make it
 BUDGET = 5_500  # characters of a picture, as far as fewer columns of pixels can keep it there
 
 
@@ -43,10 +44,13 @@ def zoom(comparison: ComparisonData, columns: Sequence[Columns] | None = None) -
     found = _worst(comparison)
     if found is None:
         return ""
-    pictures, says = [], []
+    pictures: list[str] = []
+    says: list[str] = []
     for begin, end in _spans(found, [trace for _, trace in traces]):
-        span = begin / 1e6, end / 1e6
-        pictures.append(image(traces, columns, comparison.hidden, span, BUDGET))
+        picture = image(traces, columns, comparison.hidden, (begin / 1e6, end / 1e6), BUDGET)
+        if pictures and sum(map(len, [*pictures, picture])) > ROOM:
+            break
+        pictures.append(picture)
         says.append(time_text(end - begin))
     if not pictures:
         return ""

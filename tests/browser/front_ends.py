@@ -27,6 +27,25 @@ IDLE = """() => [...document.querySelectorAll(
   ".jp-Notebook-ExecutionIndicator, .jp-NotebookKernelStatus")].some((one) =>
   one.dataset.status === "idle" || /idle/i.test(one.title + one.textContent)) ||
   !!document.querySelector("[data-status=idle]")"""
+CONTENDED = """\
+%%profile_threads --repeat 3
+import threading, time
+
+lock = threading.Lock()
+
+def work():
+    for _ in range(60):
+        with lock:
+            time.sleep(0.002)
+
+threads = [threading.Thread(target=work, name=f"worker {n}") for n in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+"""A cell whose three threads wait for one lock under each build: it always has a finding."""
+
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 QUIET = {"fetchNews": "false", "checkForUpdates": False}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
-from front_ends import LIVE, SCREENS, VIEW, serving
+from front_ends import CONTENDED, LIVE, SCREENS, VIEW, serving
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
@@ -23,25 +23,7 @@ pytestmark = pytest.mark.timeout(200)
 
 HERE = Path(__file__).parent
 ANYWIDGET = Path(sys.prefix) / "share/jupyter/nbextensions/anywidget/index.js"
-CODE = """\
-%%profile_threads --repeat 3 -o result
-import threading
-
-lock = threading.Lock()
-
-def work():
-    for _ in range(300):
-        with lock:
-            sum(range(10_000))
-
-threads = [threading.Thread(target=work, name=f"worker {n}") for n in range(3)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-"""
-
-
+CODE = CONTENDED.replace("--repeat 3", "--repeat 3 -o result")
 ABSENT = re.compile("ERR_FAILED|ERR_FILE_NOT_FOUND")
 
 SCRIPTS = {

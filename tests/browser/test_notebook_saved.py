@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import nbconvert
 import pypdf
 import pytest
-from front_ends import LIVE, opened, run_first, saved_with, shoot
+from front_ends import CONTENDED, LIVE, opened, run_first, saved_with, shoot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,24 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(300)
 
-CODE = """\
-%%profile_threads --repeat 3
-import threading
-
-lock = threading.Lock()
-
-def work():
-    for _ in range(300):
-        with lock:
-            sum(range(10_000))
-
-threads = [threading.Thread(target=work, name=f"worker {n}") for n in range(3)]
-for thread in threads:
-    thread.start()
-for thread in threads:
-    thread.join()
-"""
-NOTEBOOKS = {"saved": ("%load_ext gilscope", CODE)}
+NOTEBOOKS = {"saved": ("%load_ext gilscope", CONTENDED)}
 
 SAVED_LIMIT = 100_000  # bytes
 NO_WIDGET = ".jp-OutputArea-output.jupyter-widgets"

@@ -50,7 +50,7 @@ from pathlib import Path
 from gilscope.target.recording.snapshots import Snapshots
 before = os.listdir("/proc/self/fd")
 try:
-    Snapshots(Path("x.gilscope"), print)
+    Snapshots(Path("x.gilscope"), {}, print)
 except RuntimeError:
     pass
 assert os.listdir("/proc/self/fd") == before

@@ -68,11 +68,14 @@ def is_view(output: Any) -> bool:
 
 
 def said(outputs: list[Any], kind: str = "text/html") -> list[str]:
-    """Return what was printed, and data of a kind, in order."""
+    """Return what was printed, and data of a kind, in order.
+
+    Not what went to stderr: matplotlib says there that it looks for fonts, where that takes long.
+    """
     return [
         output["text"] if output.output_type == "stream" else output["data"].get(kind, "")
         for output in outputs
-        if output.output_type != "error"
+        if output.output_type != "error" and output.get("name") != "stderr"
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -247,6 +248,9 @@ def test_ten_thousand_threads(record: Record) -> None:
     recorded = record("life.py", "many_threads")
     assert recorded.facts["dropped"] == 0
     trace = recorded.trace
+    assert [thread for thread in trace.threads if thread.native] == []
+    names = Counter(thread.name for thread in trace.threads)
+    assert [name for name, times in names.items() if times > 1] == []
     assert len(trace.threads) == 10_501
     assert trace.problems == ()
 

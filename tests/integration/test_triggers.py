@@ -156,38 +156,31 @@ with ThreadPoolExecutor(1) as pool:
 """
 
 
-@pytest.mark.parametrize("build", BUILDS)
-def test_threads_that_have_nothing_to_do_hold_nobody_up(build: str, tmp_path: Path) -> None:
-    """A server's idle workers are no reason for a snapshot, however long they wait."""
+def said(place: Path, build: str, when: str, source: str) -> str:
+    """Record a program with a ring and a condition; return what was said as errors."""
+    python = os.environ[BUILDS[build]]
+    options = ["--ring", "--when", when, "-o", "t.gilscope"]
     done = subprocess.run(
-        [
-            *(os.environ[BUILDS[build]], "-m", "gilscope", "run", "--ring"),
-            *("--when", "lock_wait > 100 ms", "-o", "t.gilscope", "-c", IDLE),
-        ],
-        cwd=tmp_path,
+        [python, "-m", "gilscope", "run", *options, "-c", source],
+        cwd=place,
         capture_output=True,
         text=True,
         timeout=2 * REPORT_S,
         check=True,
     )
-    assert "a snapshot is written" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_threads_that_have_nothing_to_do_hold_nobody_up(build: str, tmp_path: Path) -> None:
+    """A server's idle workers are no reason for a snapshot, however long they wait."""
+    assert "a snapshot is written" not in said(tmp_path, build, "lock_wait > 100 ms", IDLE)
     assert [one.name for one in tmp_path.iterdir()] == ["t.gilscope"]
 
 
 def test_a_pause_is_no_wait_for_a_lock(tmp_path: Path) -> None:
     """Each condition has one meaning."""
-    done = subprocess.run(
-        [
-            *(os.environ["GILSCOPE_FT_PYTHON"], "-m", "gilscope", "run", "--ring"),
-            *("--when", "lock_wait > 150 ms", "-o", "t.gilscope", "-c", PAUSE),
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=2 * REPORT_S,
-        check=True,
-    )
-    assert "a snapshot is written" not in done.stderr
+    assert "a snapshot is written" not in said(tmp_path, "ft", "lock_wait > 150 ms", PAUSE)
 
 
 @pytest.mark.parametrize("build", BUILDS)

@@ -119,9 +119,16 @@ PROGRAMS = {
 }
 
 
-def ends(place: Path, *words: str, more: str = "") -> tuple[int, str, str]:
-    """Run Python: exit status, output, errors without our lines and without addresses."""
-    command = f'exec "$@" {more}'
+def ends(place: Path, *words: str, before: str = "", more: str = "") -> tuple[int, str, str]:
+    """Run Python: exit status, output, errors without our lines and without addresses.
+
+    Args:
+        place: The directory.
+        words: Its arguments.
+        before: What the shell does first.
+        more: Redirections.
+    """
+    command = f'{before} exec "$@" {more}'
     done = subprocess.run(
         ["/bin/sh", "-c", command, "sh", sys.executable, *words],
         cwd=place,
@@ -187,16 +194,9 @@ def test_a_program_that_comes_through_a_named_pipe(tmp_path: Path) -> None:
     """It is opened once: what is in it could not be read again."""
     source = "print(__file__)"
     for words in ([], ["-m", "gilscope", "run", "-o", "out.gilscope"]):
-        make = f"rm -f pipe; mkfifo pipe; echo '{source}' > pipe & exec \"$@\" pipe"
-        done = subprocess.run(
-            ["/bin/sh", "-c", make, "sh", sys.executable, *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-        assert (done.returncode, done.stdout) == (0, f"{tmp_path}/pipe\n"), done.stderr
+        make = f"rm -f pipe; mkfifo pipe; echo '{source}' > pipe &"
+        status, out, err = ends(tmp_path, *words, "pipe", before=make)
+        assert (status, out) == (0, f"{tmp_path}/pipe\n"), err
 
 
 @pytest.mark.parametrize("kind", ["script", "code", "module"])
